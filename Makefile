@@ -1,0 +1,184 @@
+# rnc: builds the compiler (rnc) and its runtime library (librn), tests and installs them.
+#
+#   make                 build/rnc, build/librn.a, build/librn.so
+#   make check T=passes  only the tests whose name contains "passes"
+#   make SAN=1           the same under AddressSanitizer and UBSan, in build/san
+#   make V=1             show the commands
+#
+# Sources are found by folder: a new file needs no line here. Everything generated goes to $(BUILD).
+
+CC       ?= cc
+CXX      ?= c++
+FLEX     ?= flex
+BISON    ?= bison
+CFLAGS   ?= -O2
+PREFIX   ?= /usr/local
+LIBDIR   ?= $(PREFIX)/lib
+BUILD    ?= build
+DESTDIR  ?=
+V        ?=
+SAN      ?=
+T        ?=
+
+# -j is the number of processors unless given
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+SANITIZE := $(if $(SAN),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g)
+OUT      := $(BUILD)$(if $(SAN),/san)
+VERSION  := $(shell sed -n 's/^.define RN_VERSION "\(.*\)"/\1/p' runtime/rn.h)
+ABI      := $(shell sed -n 's/^.define RN_ABI \([0-9]*\).*/\1/p' runtime/rn.h)
+
+override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fPIC -fopenmp -fvisibility=default $(SANITIZE)
+INCLUDE  := -I. -Icompiler -Iruntime -I$(OUT)/grammar
+RN_LIBS  := -lxsmm -lxsmmnoblas -lpng -ljpeg -lcjson -lxxhash -lpthread -lrt -ldl -lm
+LDFLAGS  ?=
+
+# ---- sources ----
+COMPILER_SRC := $(wildcard compiler/*.c $(foreach d,ops passes plan emit load save view,compiler/$(d)/*.c))
+RUNTIME_SRC  := $(wildcard runtime/*.c runtime/cli/*.c)
+UNIT_SRC     := $(wildcard tests/unit/*.c)
+NUMERIC_SRC  := $(wildcard tests/numeric/*.c)
+FUZZ_SRC     := $(wildcard tests/fuzz/*.c)
+
+COMPILER_OBJ := $(COMPILER_SRC:%.c=$(OUT)/obj/%.o) $(OUT)/obj/grammar/rn.tab.o $(OUT)/obj/grammar/rn.lex.o
+LIBRARY_OBJ  := $(filter-out $(OUT)/obj/compiler/main.o,$(COMPILER_OBJ))
+RUNTIME_OBJ  := $(RUNTIME_SRC:%.c=$(OUT)/obj/%.o)
+HEADERS      := $(OUT)/include/rn/rn.h $(OUT)/include/rn/recipe.h
+TEST_RUNNERS := $(if $(UNIT_SRC),$(OUT)/tests/unit) $(if $(NUMERIC_SRC),$(OUT)/tests/numeric)
+FUZZ_REPLAY  := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/tests/fuzz-%)
+
+# ---- one quiet line a file ----
+, := ,
+ifeq ($(V),)
+Q   := @
+say  = @printf '  %-7s %s\n' $(1) $(2)
+else
+say  = @:
+endif
+
+.PHONY: all demo check check-full tests bench fuzz install uninstall update-golden format clean help deps
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(OUT)/rnc $(OUT)/librn.a $(OUT)/librn.so $(HEADERS) ## the compiler and its library, in build/
+
+# ---- build ----
+$(OUT)/rnc: $(COMPILER_OBJ) $(OUT)/librn.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(COMPILER_OBJ) $(OUT)/librn.a -Wl,--as-needed $(RN_LIBS)
+
+$(OUT)/librn.a: $(RUNTIME_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcsD $@ $^
+
+$(OUT)/librn.so.$(VERSION): $(RUNTIME_OBJ)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,librn.so.$(ABI) -Wl,-Bsymbolic -o $@ $^ -Wl,--exclude-libs,ALL -Wl,--as-needed $(RN_LIBS)
+
+$(OUT)/librn.so: $(OUT)/librn.so.$(VERSION)
+	$(Q)ln -sf librn.so.$(VERSION) $(OUT)/librn.so.$(ABI) && ln -sf librn.so.$(ABI) $@
+
+$(OUT)/include/rn/%.h: runtime/%.h
+	$(Q)mkdir -p $(@D) && cp $< $@
+
+$(OUT)/obj/%.o: %.c | $(OUT)/grammar/rn.tab.h $(OUT)/grammar/rn.lex.h
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -c -o $@ $<
+
+$(OUT)/obj/grammar/%.o: $(OUT)/grammar/%.c $(OUT)/grammar/rn.tab.h $(OUT)/grammar/rn.lex.h
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(INCLUDE) -Igrammar -Wno-unused-function -MMD -MP -c -o $@ $<
+
+$(OUT)/grammar/rn.tab.c $(OUT)/grammar/rn.tab.h &: grammar/rn.y
+	$(call say,BISON,$<)
+	$(Q)mkdir -p $(OUT)/grammar && $(BISON) -Wall -Werror --header=$(OUT)/grammar/rn.tab.h -o $(OUT)/grammar/rn.tab.c $<
+
+$(OUT)/grammar/rn.lex.c $(OUT)/grammar/rn.lex.h &: grammar/rn.l
+	$(call say,FLEX,$<)
+	$(Q)mkdir -p $(OUT)/grammar && $(FLEX) --header-file=$(OUT)/grammar/rn.lex.h -o $(OUT)/grammar/rn.lex.c $<
+
+# ---- tests ----
+tests: all $(TEST_RUNNERS) $(FUZZ_REPLAY)
+
+# A runner holds every suite of its folder: tests/unit/NAME.c exports suite_NAME().
+define runner
+$(OUT)/tests/$(1): $(OUT)/tests/$(1).def tests/runner.c $(2:%.c=$(OUT)/obj/%.o) $(LIBRARY_OBJ) $(OUT)/librn.a
+	$$(call say,LINK,$$@)
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(INCLUDE) -DSUITES='"$$<"' -DPART='"$(1)"' -o $$@ tests/runner.c $(2:%.c=$(OUT)/obj/%.o) \
+	    $$(LIBRARY_OBJ) $$(OUT)/librn.a -Wl,--as-needed -lcunit $$(RN_LIBS)
+$(OUT)/tests/$(1).def: $(2)
+	$$(Q)mkdir -p $$(@D) && printf 'SUITE(%s)\n' $$(basename $$(notdir $$^)) > $$@
+endef
+$(eval $(call runner,unit,$(UNIT_SRC)))
+$(eval $(call runner,numeric,$(NUMERIC_SRC)))
+
+# A fuzz target replays its corpus in check; `make fuzz` grows it with libFuzzer.
+$(OUT)/tests/fuzz-%: $(OUT)/obj/tests/fuzz/%.o tests/replay.c $(LIBRARY_OBJ) $(OUT)/librn.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ tests/replay.c $< $(LIBRARY_OBJ) $(OUT)/librn.a -Wl,--as-needed $(RN_LIBS)
+
+deps:
+	@tools/install-deps.sh check
+
+check: deps ## build, test, and test again under sanitizers; T=NAME runs a part
+	@$(MAKE) tests
+	@$(MAKE) tests SAN=1
+	@BUILD='$(BUILD)' T='$(T)' CC='$(CC)' CXX='$(CXX)' tests/run.sh
+
+check-full: deps ## check, and the large networks at full size
+	@$(MAKE) tests
+	@$(MAKE) tests SAN=1
+	@BUILD='$(BUILD)' T='$(T)' CC='$(CC)' CXX='$(CXX)' FULL=1 tests/run.sh
+
+update-golden: all ## rewrite the expected files of tests/golden; review with git diff
+	@OUT='$(OUT)' T='$(T)' UPDATE=1 tests/golden/run.sh
+
+bench: all ## speed: kernels against the FMA peak, fused against unfused
+	@OUT='$(OUT)' tests/bench/run.sh
+
+fuzz: ## libFuzzer on every reader, FUZZ_SECONDS=60 each
+	@BUILD='$(BUILD)' T='$(T)' tests/fuzz/run.sh
+
+demo: ## what rnc does, from a bare Debian 12: ResNet-152, fused against unfused, faces
+	@tools/install-deps.sh build
+	@$(MAKE) all
+	@OUT='$(OUT)' CC='$(CC)' tools/demo.sh
+
+# ---- installation ----
+I := $(DESTDIR)$(PREFIX)
+L := $(DESTDIR)$(LIBDIR)
+FILL := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g' -e 's|@ABI@|$(ABI)|g' -e 's|@LIBS@|$(RN_LIBS)|g'
+
+install: all ## rnc, librn, its header, pkg-config and CMake files, man page; PREFIX= DESTDIR= LIBDIR=
+	$(call say,INSTALL,$(I))
+	$(Q)install -d $(I)/bin $(I)/include/rn $(L)/pkgconfig $(L)/cmake/rn $(I)/share/man/man1
+	$(Q)install -m 755 $(OUT)/rnc $(I)/bin/
+	$(Q)install -m 644 $(OUT)/librn.a $(OUT)/librn.so.$(VERSION) $(L)/
+	$(Q)ln -sf librn.so.$(VERSION) $(L)/librn.so.$(ABI) && ln -sf librn.so.$(ABI) $(L)/librn.so
+	$(Q)install -m 644 $(HEADERS) $(I)/include/rn/
+	$(Q)$(FILL) tools/rn.pc.in > $(L)/pkgconfig/rn.pc
+	$(Q)$(FILL) tools/rn-config.cmake.in > $(L)/cmake/rn/rn-config.cmake
+	$(Q)$(FILL) tools/rn-config-version.cmake.in > $(L)/cmake/rn/rn-config-version.cmake
+	$(Q)install -m 644 docs/rnc.1 $(I)/share/man/man1/
+
+uninstall: ## removes what install put there
+	$(call say,REMOVE,$(I))
+	$(Q)rm -f $(I)/bin/rnc $(L)/librn.a $(L)/librn.so $(L)/librn.so.$(ABI) $(L)/librn.so.$(VERSION) $(L)/pkgconfig/rn.pc \
+	    $(addprefix $(I)/include/rn/,$(notdir $(HEADERS))) $(addprefix $(L)/cmake/rn/,rn-config.cmake rn-config-version.cmake) \
+	    $(I)/share/man/man1/rnc.1
+	$(Q)rmdir $(I)/include/rn $(L)/cmake/rn 2>/dev/null || true
+
+# ---- house ----
+format: ## clang-format on all C
+	@clang-format -i $(wildcard compiler/*.[ch] compiler/*/*.[ch] runtime/*.[ch] runtime/*/*.[ch] tests/*.c tests/*/*.c examples/apps/*.c)
+
+clean: ## removes build/
+	@rm -rf $(BUILD)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | column -t -s@
+
+-include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
