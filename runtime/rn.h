@@ -1,13 +1,16 @@
 /* rn: the runtime that networks compiled by rnc link to.
  *
- * An application includes the header that rnc wrote for its network (resnet152.h), which includes this one. Everything here
- * is C99 and C++. No function prints, exits, or keeps global state; errors are values, their text goes to a buffer.
+ * An application includes the header that rnc wrote for its network (resnet152.h), which includes this one. Everything
+ * here is C99 and C++. No function prints or exits (rn_main aside); errors are values, their text goes to a buffer. An
+ * instance is used by one thread at a time; different instances run at once, weights are shared freely (see
+ * docs/runtime.md).
  *
- *     rn_weights *weights;
  *     char error[RN_ERROR_SIZE];
- *     if (rn_weights_open(&weights, resnet152_model(), "resnet152.rnw", error, sizeof error)) ...
+ *     rn_weights *weights;
  *     resnet152 *net;
- *     if (resnet152_create(&net, NULL, 0, weights, &(rn_options){.threads = 2, .error = error, .error_size = sizeof error})) ...
+ *     rn_options options = {.threads = 2, .error = error, .error_size = sizeof error};
+ *     if (rn_weights_open(&weights, resnet152_model(), "resnet152.rnw", error, sizeof error)) ...
+ *     if (resnet152_create(&net, NULL, 0, weights, &options)) ...
  *     if (resnet152_run(net, 1, image, output)) puts(resnet152_message(net));
  *     resnet152_destroy(net);
  *     rn_weights_close(weights);
@@ -25,34 +28,36 @@ extern "C" {
 #define RN_VERSION "0.1.0"
 #define RN_ABI 1 /* emitted code and librn must agree; create checks */
 #define RN_ERROR_SIZE 512
+#define RN_MAX_THREADS 1024
+#define RN_MAX_IMAGE_SIDE 65535 /* pixels, of pictures given to run_rgb */
 
 /* ---- status ---- */
 typedef enum rn_status {
     RN_OK = 0,
     RN_ERROR_ARGUMENT, /* a batch out of range, an arena too small, a null pointer */
     RN_ERROR_MEMORY,
-    RN_ERROR_FILE,     /* cannot be opened or read */
-    RN_ERROR_FORMAT,   /* not what it should be: truncated, altered, of another network */
-    RN_ERROR_CPU,      /* this CPU lacks instructions that the code was made for */
-    RN_ERROR_KERNEL,   /* libxsmm made no kernel (JIT denied, unknown CPU) */
-    RN_ERROR_VERSION   /* emitted code and librn differ in ABI */
+    RN_ERROR_FILE,   /* cannot be opened or read */
+    RN_ERROR_FORMAT, /* not what it should be: truncated, altered, of another network */
+    RN_ERROR_CPU,    /* this CPU lacks instructions that the code was made for */
+    RN_ERROR_KERNEL, /* libxsmm made no kernel (JIT denied, unknown CPU) */
+    RN_ERROR_VERSION /* emitted code and librn differ in ABI */
 } rn_status;
-const char *rn_status_text(rn_status status); /* "out of memory"; static */
+const char *rn_status_text(rn_status status); /* "out of memory"; static storage; any thread, any value */
 
 /* ---- a compiled network, described ---- */
 typedef struct rn_shape {
     int c, h, w;
 } rn_shape;
 
-typedef struct rn_layer { /* one row per call in the emitted run */
-    const char *name;     /* "layer1.0.conv1"; the names of fused layers joined by " + " in `what` */
-    const char *what;     /* "conv 3x3 + relu" */
-    const char *algorithm;/* "direct", "packed", "pool", ... */
-    const char *place;    /* "resnet152.rn:7:9" */
-    const char *value;    /* the name of the value it computes (for --verify) */
+typedef struct rn_layer {  /* one row per call in the emitted run */
+    const char *name;      /* "layer1.0.conv1"; the names of fused layers joined by " + " in `what` */
+    const char *what;      /* "conv 3x3 + relu" */
+    const char *algorithm; /* "direct", "packed", "pool", ... */
+    const char *place;     /* "resnet152.rn:7:9" */
+    const char *value;     /* the name of the value it computes (for --verify) */
     rn_shape out;
-    int64_t macs;         /* multiply-adds of one image */
-    int64_t bytes;        /* activations read and written and weights read, of one image */
+    int64_t macs;  /* multiply-adds of one image */
+    int64_t bytes; /* activations read and written and weights read, of one image */
 } rn_layer;
 
 typedef struct rn_output {
@@ -62,10 +67,11 @@ typedef struct rn_output {
 
 typedef enum rn_isa { RN_ISA_X86_64_V3 = 3, RN_ISA_X86_64_V4 = 4 } rn_isa; /* AVX2+FMA, AVX-512 F/BW/DQ/VL */
 
+/* How run_rgb makes the input: channel c = (pixel / 255 * range - mean[c]) / std[c] */
 typedef struct rn_preprocess {
-    int order;  /* 0 RGB, 1 BGR, 2 gray */
-    float range, mean[4], std[4];
-    int resize; /* shorter side before the crop; 0: straight to the input's size */
+    int order;                    /* 0 RGB, 1 BGR, 2 gray (0.299 R + 0.587 G + 0.114 B in each channel) */
+    float range, mean[4], std[4]; /* one per channel of the input, in its order; std is not 0 */
+    int resize; /* shorter side before the centre crop; 0: straight to the input's size, whatever the proportions */
 } rn_preprocess;
 
 struct rn_recipe;
@@ -78,41 +84,48 @@ typedef struct rn_model { /* constant; what tools need to drive any network */
     int abi;
     const char *name, *rnc_version, *command, *source_hash;
     rn_isa isa;
-    int batch;                 /* the largest */
+    int batch; /* the largest */
     rn_shape input;
     const rn_output *outputs;
     int output_count;
-    size_t output_size;        /* floats of all outputs, one image */
-    int probabilities;         /* 1: the first output ends in softmax */
+    size_t output_size; /* floats of all outputs, one image */
+    int probabilities;  /* 1: the first output ends in softmax */
     rn_preprocess preprocess;
     const rn_layer *layers;
     int layer_count;
-    int64_t macs;              /* multiply-adds of one image: those that the source says */
+    int64_t macs; /* multiply-adds of one image: those that the source says */
     int64_t parameters;
     const struct rn_recipe *recipe;
-    const void *embedded;      /* packed weights file in the object (--embed), or NULL */
+    const void *embedded; /* packed weights file in the object (--embed), or NULL */
     size_t embedded_size;
-    const char *weights_file;  /* the packed file that rnc wrote beside the source, or NULL; a bare file name */
-    size_t (*arena_size)(int batch, int threads);
+    const char *weights_file; /* the packed file that rnc wrote beside the source, or NULL; a bare file name */
+    /* NAME_arena_size and so on, by pointer; see the header that rnc wrote */
+    size_t (*arena_size)(int batch, int threads); /* bytes */
     rn_status (*create)(void **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options);
     rn_status (*run)(void *net, int batch, const float *image, float *output);
-    rn_status (*run_rgb)(void *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output);
+    rn_status (*run_rgb)(void *net, int batch, const uint8_t *const *rgb, const int *height, const int *width,
+                         float *output);
     const char *(*message)(const void *net);
     void (*destroy)(void *net);
 } rn_model;
 
 /* ---- weights: constant, shared by any number of instances and threads ---- */
-/* Opens packed weights (mapped, checksum verified) or a safetensors file (folded and packed into memory by the model's
+/* These functions may be called from any thread. The weights belong to the caller until rn_weights_close.
+ * Opens packed weights (mapped, checksum verified) or a safetensors file (folded and packed into memory by the model's
  * recipe). On an error *weights is NULL, and `error` (may be NULL) has the text: every missing, surplus or mis-shaped
  * tensor. */
-rn_status rn_weights_open(rn_weights **weights, const rn_model *model, const char *path, char *error, size_t error_size);
+rn_status rn_weights_open(rn_weights **weights, const rn_model *model, const char *path, char *error,
+                          size_t error_size);
 /* The same from memory; packed bytes must be 64-byte aligned and outlive the weights. */
-rn_status rn_weights_memory(rn_weights **weights, const rn_model *model, const void *bytes, size_t size, char *error, size_t error_size);
+rn_status rn_weights_memory(rn_weights **weights, const rn_model *model, const void *bytes, size_t size, char *error,
+                            size_t error_size);
 void rn_weights_close(rn_weights *weights); /* NULL is allowed; after the instances that use them */
 const void *rn_weights_payload(const rn_weights *weights, size_t *size); /* the packed bytes that kernels read */
+uint64_t rn_weights_recipe(const rn_weights *weights); /* hash of the recipe they were opened for; create checks it */
 
 /* ---- an instance's options; all zero is the default ---- */
-typedef struct rn_tensor { /* a layer's result, as the hook sees it: element (n, c, y, x) at data[n*image + y*row + x*pixel + c] */
+/* A layer's result, as the hook sees it: element (n, c, y, x) at data[n*image + y*row + x*pixel + c] */
+typedef struct rn_tensor {
     const float *data;
     rn_shape shape;
     size_t pixel, row, image; /* strides in floats; image: between the batch's images where several are there */
@@ -122,33 +135,41 @@ typedef struct rn_tensor { /* a layer's result, as the hook sees it: element (n,
 typedef void (*rn_task)(void *arg, int part, int parts);
 
 struct rn_options {
-    int threads; /* 0: 1. Above 1 the built-in pool (OpenMP) or `parallel` runs each layer in that many parts */
+    /* 0: 1; at most RN_MAX_THREADS. Above 1 the built-in pool (OpenMP) or `parallel` runs each layer in that many
+     * parts. The result depends on this number (never on how many threads there really are). */
+    int threads;
     /* The application's own pool: call fn(arg, i, n) for i in 0..n-1, in any order, on any threads, and return when all
      * are done. NULL: OpenMP. */
     void (*parallel)(void *user, int n, rn_task fn, void *arg);
     void *parallel_user;
-    /* Called after each layer of each image (layer: index in the model's table; -1 before the first). NULL: not called. */
+    /* Called by run, on run's thread, after each layer of each image (layer: index in the model's table; -1, with out
+     * NULL, before the first). `out` and its data are valid during the call. NULL: not called. */
     void (*layer)(void *user, int layer, const rn_tensor *out);
     void *layer_user;
-    char *error; /* the text of create's error; may be NULL */
+    char *error; /* the text of create's error, "" after success; may be NULL */
     size_t error_size;
 };
 
-/* ---- the FMA peak of this machine, for honest fractions: GFLOP/s of one thread, measured over `seconds` ---- */
-double rn_peak_gflops(rn_isa isa, double seconds);
+/* ---- what this machine can do, for honest fractions: GFLOP/s (2 per multiply-add) of one thread, the best repetition
+ * in about `seconds` of measuring; 0 where the CPU lacks the instructions ---- */
+double rn_peak_gflops(rn_isa isa, double seconds); /* independent FMAs in registers: the limit of the hardware */
+double rn_gemm_peak_gflops(double seconds);        /* libxsmm 64x28x64, 4 terms, in L1/L2: the limit of the kernels */
 
-/* ---- the commands of an emitted program: run, classify, info, bench, profile (see NAME --help) ---- */
+/* ---- the commands of an emitted program: run, classify, info, bench, profile (see NAME --help). Prints. Returns the
+ * exit status: 0, 1 (the input is wrong), 2 (the command line is wrong). Linked only where it is called: this alone
+ * needs libpng, libjpeg and cJSON ---- */
 int rn_main(const rn_model *model, int argc, char **argv);
 
 /* =====================================================================================================================
  * For emitted code: not for applications, and bound to RN_ABI.
  */
-typedef void (*rn_gemm_fn)(const float *a, const float *b, float *c, const float *next_a, const float *next_b, const float *next_c);
+typedef void (*rn_gemm_fn)(const float *a, const float *b, float *c, const float *next_a, const float *next_b,
+                           const float *next_c);
 typedef void (*rn_brgemm_fn)(const float *a, const float *b, float *c, const unsigned long long *count,
                              const unsigned long long *offsets_a, const unsigned long long *offsets_b);
 typedef union rn_kernel {
-    rn_gemm_fn gemm;     /* plain */
-    rn_brgemm_fn offs;   /* batch-reduce, byte offsets */
+    rn_gemm_fn gemm;   /* plain */
+    rn_brgemm_fn offs; /* batch-reduce, byte offsets */
     void (*any)(void);
 } rn_kernel;
 
@@ -162,30 +183,45 @@ typedef struct rn_kernel_spec {
 
 typedef struct rn_context { /* the first member of every instance */
     const rn_model *model;
-    const uint8_t *weights;  /* packed payload */
-    float *arena;            /* activations, 64-byte aligned */
+    const uint8_t *weights; /* packed payload */
+    float *arena;           /* activations, 64-byte aligned */
     int threads;
     void (*parallel)(void *user, int n, rn_task fn, void *arg);
     void *parallel_user;
     void (*layer)(void *user, int layer, const rn_tensor *out);
     void *layer_user;
-    void *owned;             /* memory to free in destroy: the arena where create allocated it */
+    void *owned; /* memory to free in destroy: the arena where create allocated it */
     size_t owned_size;
     rn_weights *owned_weights; /* opened by create from the embedded bytes */
     char message[RN_ERROR_SIZE];
 } rn_context;
 
-/* Fills `context` (its kernel table follows in the instance): checks ABI, CPU, sizes; takes or allocates the arena of
- * `need` bytes (instance first, then scratch and activations from instance_size rounded up to 64); opens embedded weights
- * where `weights` is NULL; dispatches `count` kernels. On an error frees all and returns the code. */
-rn_status rn_context_create(void **net, size_t instance_size, size_t need, size_t kernels_offset, const rn_kernel_spec *specs, int count,
-                            const rn_model *model, void *arena, size_t size, const rn_weights *weights, const rn_options *options);
+/* NAME_create. The instance is a struct of instance_size bytes whose first member is an rn_context and which holds, at
+ * kernels_offset, a table of `count` rn_kernels. `need` is NAME_arena_size(largest batch, rn_options_threads(options)):
+ * instance_size rounded up to 64, and the scratch and activations that follow it (context->arena).
+ * Checks ABI, threads, CPU, weights (opens embedded ones where `weights` is NULL; NULL is right where the recipe packs
+ * nothing), arena (size; 64-byte aligned; NULL: allocated, in huge pages where there are any). Zeroes the `need` bytes,
+ * dispatches the kernels. On an error *net is NULL, everything is freed, the text is in options->error. */
+rn_status rn_context_create(void **net, size_t instance_size, size_t need, size_t kernels_offset,
+                            const rn_kernel_spec *specs, int count, const rn_model *model, void *arena, size_t size,
+                            const rn_weights *weights, const rn_options *options);
+int rn_options_threads(const rn_options *options); /* at least 1; NULL is allowed */
+/* Gives back what create took; the arena where create allocated it. NULL is allowed. */
 void rn_context_destroy(rn_context *context);
-rn_status rn_context_fail(rn_context *context, rn_status status, const char *format, ...);
-/* Bytes that an instance needs; instance rounded up to 64, then `activations` (and 2 MiB alignment where create allocates). */
-/* Runs fn over the context's threads. */
+/* Writes the text that NAME_message returns, and returns `status`. */
+rn_status rn_context_fail(rn_context *context, rn_status status, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+/* Calls fn(arg, part, parts) for each part of parts = context->threads and returns when all are done: directly where
+ * there is one thread, else on the options' pool, else on OpenMP's. */
 void rn_parallel(rn_context *context, rn_task fn, void *arg);
-/* run_rgb's first half: 8-bit RGB of any size -> normalised planar C x H x W floats, as the model's preprocess says. */
+/* run_rgb's first half, one image: 8-bit RGB [height][width][3] -> normalised planar input.c x input.h x input.w
+ * floats, as the model's preprocess says: the shorter side to `resize` (bilinear, antialiased when shrinking, as PIL
+ * and torchvision do), then the centre crop; black where the resized image is smaller than the crop. Allocates nothing;
+ * any thread. RN_ERROR_ARGUMENT: a null pointer, a side outside 1..RN_MAX_IMAGE_SIDE, or an input of no 1 or 3
+ * channels. */
 rn_status rn_preprocess_rgb(const rn_model *model, const uint8_t *rgb, int height, int width, float *planar);
 
 #ifdef __cplusplus
