@@ -1,0 +1,161 @@
+/* Memory: every root value is a buffer with a lifetime in steps; buffers whose lifetimes are apart share the arena.
+ *
+ * Placement is greedy: buffers in some order, each into the lowest gap left by those already placed that live at the same
+ * time (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020, section 4: greedy by size).
+ * Several orders are tried and the smallest arena kept; the largest live set is the lower bound.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include "plan.h"
+#include "steps.h"
+#include "../ops.h"
+
+static void touch(Plan *plan, const Value *v, int step) {
+    const ValuePlan *root = &plan->values[plan->values[v->id].root->id];
+    Buffer *b = &plan->buffers[root->buffer];
+    if (step < b->first) b->first = step;
+    if (step > b->last) b->last = step;
+}
+
+static void make_buffers(Plan *plan) {
+    const Graph *g = plan->graph;
+    for (int i = 0; i < g->value_count; i++) {
+        ValuePlan *p = &plan->values[i];
+        if (p->root != g->values[i]) continue;
+        const Layout *l = &p->layout;
+        const int64_t rows = l->top + g->values[i]->shape.h + l->bottom;
+        /* 16 floats more: the halo before element (0, 0, 0) may end inside a vector */
+        const Buffer b = {.size = (rows * l->row + 16 + 15) / 16 * 16, .first = plan->step_count, .last = -1};
+        p->buffer = plan->buffer_count;
+        ARENA_PUSH(plan->arena, plan->buffers, plan->buffer_count, plan->buffer_capacity, b);
+    }
+}
+
+static void find_lifetimes(Plan *plan) {
+    for (int i = 0; i < plan->step_count; i++) {
+        const Step *s = &plan->steps[i];
+        if (s->in) touch(plan, s->in, i);
+        if (s->out) touch(plan, s->out, i);
+        if (!s->node) continue;
+        for (int k = 0; k < s->node->nin; k++) touch(plan, s->node->in[k], i);
+        if (s->node->epilogue.addend) touch(plan, s->node->epilogue.addend, i);
+    }
+}
+
+static bool overlap(const Buffer *a, const Buffer *b) { return a->first <= b->last && b->first <= a->last; }
+
+typedef struct Span {
+    int64_t begin, end;
+} Span;
+
+static int compare_spans(const void *a, const void *b) {
+    const Span *x = a, *y = b;
+    return x->begin < y->begin ? -1 : x->begin > y->begin;
+}
+
+/* Places buffers in the given order; returns the arena's size. */
+static int64_t place(Buffer *buffers, const int *order, int count, Span *spans) {
+    int64_t size = 0;
+    for (int i = 0; i < count; i++) {
+        Buffer *b = &buffers[order[i]];
+        int n = 0;
+        for (int k = 0; k < i; k++) {
+            const Buffer *o = &buffers[order[k]];
+            if (overlap(b, o)) spans[n++] = (Span){o->offset, o->offset + o->size};
+        }
+        qsort(spans, (size_t)n, sizeof *spans, compare_spans);
+        int64_t best = -1, best_gap = INT64_MAX, end = 0;
+        for (int k = 0; k < n; k++) {
+            const int64_t gap = spans[k].begin - end;
+            if (gap >= b->size && gap < best_gap) best = end, best_gap = gap;
+            if (spans[k].end > end) end = spans[k].end;
+        }
+        b->offset = best >= 0 ? best : end;
+        if (b->offset + b->size > size) size = b->offset + b->size;
+    }
+    return size;
+}
+
+static const Buffer *sorting; /* qsort has no argument for its comparison; used within plan_memory only */
+
+static int by_size(const void *a, const void *b) {
+    const Buffer *x = &sorting[*(const int *)a], *y = &sorting[*(const int *)b];
+    if (x->size != y->size) return x->size > y->size ? -1 : 1;
+    return x->first - y->first;
+}
+
+static int by_start(const void *a, const void *b) {
+    const Buffer *x = &sorting[*(const int *)a], *y = &sorting[*(const int *)b];
+    if (x->first != y->first) return x->first - y->first;
+    return x->size > y->size ? -1 : x->size < y->size;
+}
+
+static int by_area(const void *a, const void *b) {
+    const Buffer *x = &sorting[*(const int *)a], *y = &sorting[*(const int *)b];
+    const int64_t p = x->size * (x->last - x->first + 1), q = y->size * (y->last - y->first + 1);
+    if (p != q) return p > q ? -1 : 1;
+    return x->first - y->first;
+}
+
+static int64_t largest_live_set(const Plan *plan) {
+    int64_t *change = arena_alloc(plan->arena, (size_t)(plan->step_count + 2) * sizeof *change);
+    for (int i = 0; i < plan->buffer_count; i++) {
+        const Buffer *b = &plan->buffers[i];
+        if (b->last < 0) continue;
+        change[b->first] += b->size;
+        change[b->last + 1] -= b->size;
+    }
+    int64_t live = 0, most = 0;
+    for (int i = 0; i <= plan->step_count; i++) {
+        live += change[i];
+        if (live > most) most = live;
+    }
+    return most;
+}
+
+static void place_buffers(Plan *plan) {
+    static int (*const orders[])(const void *, const void *) = {by_size, by_area, by_start};
+    const int n = plan->buffer_count;
+    int *order = arena_alloc(plan->arena, ((size_t)n + 1) * sizeof *order);
+    Span *spans = arena_alloc(plan->arena, ((size_t)n + 1) * sizeof *spans);
+    Buffer *tried = arena_alloc(plan->arena, ((size_t)n + 1) * sizeof *tried), *best = NULL;
+    int64_t best_size = INT64_MAX;
+    for (size_t o = 0; o < sizeof orders / sizeof *orders && best_size > plan->live_floats; o++) {
+        int count = 0;
+        for (int i = 0; i < n; i++)
+            if (plan->buffers[i].last >= 0) order[count++] = i;
+        sorting = plan->buffers;
+        qsort(order, (size_t)count, sizeof *order, orders[o]);
+        memcpy(tried, plan->buffers, (size_t)n * sizeof *tried);
+        const int64_t size = place(tried, order, count, spans);
+        if (size >= best_size) continue;
+        best_size = size;
+        if (!best) best = arena_alloc(plan->arena, ((size_t)n + 1) * sizeof *best);
+        memcpy(best, tried, (size_t)n * sizeof *best);
+    }
+    memcpy(plan->buffers, best, (size_t)n * sizeof *best);
+    plan->arena_floats = best_size;
+}
+
+void plan_memory(Plan *plan) {
+    make_buffers(plan);
+    find_lifetimes(plan);
+    plan->live_floats = largest_live_set(plan);
+    if (plan->options.reuse_memory) place_buffers(plan);
+    else
+        for (int i = 0; i < plan->buffer_count; i++) {
+            plan->buffers[i].offset = plan->arena_floats;
+            plan->arena_floats += plan->buffers[i].size;
+        }
+    for (int i = 0; i < plan->graph->value_count; i++) {
+        ValuePlan *p = &plan->values[i];
+        if (!p->root) continue;
+        p->buffer = plan->values[p->root->id].buffer;
+        const Layout *l = &p->layout;
+        const int64_t before = (int64_t)l->top * l->row + (int64_t)l->left * l->pixel;
+        p->offset = plan->buffers[p->buffer].offset + (before + 15) / 16 * 16 + p->channel;
+        if (plan->buffers[p->buffer].last < 0) p->buffer = -1;
+    }
+    for (int i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].scratch > plan->scratch_floats) plan->scratch_floats = plan->steps[i].scratch;
+}
