@@ -201,6 +201,12 @@ void irtext_print(const Graph *graph, Text *text);
 Graph *irtext_parse(Arena *arena, const Source *source, Diag *diag); /* NULL after an error */
 /* Every invariant of the graph; on a broken one calls bug() naming pass, node and rule. */
 void verify_graph(const Graph *graph);
+/* The same as a question: false with the broken rule in `problem`, and its layer's place (both may be NULL). */
+bool graph_check(const Graph *graph, Text *problem, Place *place);
+
+const char *recipe_op_name(rn_recipe_op op);      /* "bn_scale"; "param" */
+rn_recipe_op recipe_op_by_name(const char *name); /* RN_RECIPE_OP_COUNT where unknown */
+int recipe_op_arity(rn_recipe_op op);             /* how many arguments; -1: packing, which no graph has */
 
 /* Weight tensors' contents, by tensor id (NULL where not evaluated); malloc'd, row-major floats. */
 typedef struct TensorData {
