@@ -1,0 +1,100 @@
+/* Whole files in and out. Reading grows with what really comes, so that pipes work and a lying size costs nothing;
+ * writing never leaves half a file behind. */
+#include "file.h"
+#include "status.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static rn_status file_fail(char *error, size_t error_size, const char *path, const char *doing) {
+    return rn_status_fail(error, error_size, RN_ERROR_FILE, "%s: cannot %s: %s", path, doing, strerror(errno));
+}
+
+rn_status rn_file_read(uint8_t **bytes, size_t *size, const char *path, size_t limit, char *error, size_t error_size) {
+    *bytes = NULL;
+    *size = 0;
+    FILE *file = fopen(path, "rb");
+    if (!file) return file_fail(error, error_size, path, "open");
+    uint8_t *buffer = NULL;
+    size_t used = 0, capacity = 0;
+    rn_status status = RN_OK;
+    for (;;) {
+        if (used == capacity) {
+            capacity = capacity ? 2 * capacity : 1 << 16;
+            uint8_t *larger = realloc(buffer, capacity);
+            if (!larger) {
+                status =
+                    rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: no memory for %zu bytes", path, capacity);
+                break;
+            }
+            buffer = larger;
+        }
+        size_t got = fread(buffer + used, 1, capacity - used, file);
+        used += got;
+        if (used > limit) {
+            status = rn_status_fail(error, error_size, RN_ERROR_FORMAT, "%s: larger than %zu bytes", path, limit);
+            break;
+        }
+        if (got == 0) {
+            if (ferror(file)) status = file_fail(error, error_size, path, "read");
+            break;
+        }
+    }
+    fclose(file);
+    if (status) {
+        free(buffer);
+        return status;
+    }
+    *bytes = buffer;
+    *size = used;
+    return RN_OK;
+}
+
+static int file_put(FILE *file, const void *bytes, size_t size) {
+    return size == 0 || fwrite(bytes, 1, size, file) == size;
+}
+
+static rn_status file_write_to(FILE *file, const char *path, const void *head, size_t head_size, const void *body,
+                               size_t body_size, char *error, size_t error_size) {
+    if (!file_put(file, head, head_size) || !file_put(file, body, body_size) || fflush(file))
+        return file_fail(error, error_size, path, "write");
+    return RN_OK;
+}
+
+rn_status rn_file_write(const char *path, const void *head, size_t head_size, const void *body, size_t body_size,
+                        char *error, size_t error_size) {
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) { /* a device or a pipe: no renaming over it */
+        FILE *file = fopen(path, "wb");
+        if (!file) return file_fail(error, error_size, path, "open for writing");
+        rn_status status = file_write_to(file, path, head, head_size, body, body_size, error, error_size);
+        if (fclose(file) && !status) status = file_fail(error, error_size, path, "write");
+        return status;
+    }
+
+    size_t length = strlen(path) + sizeof ".XXXXXX";
+    char *temporary = malloc(length);
+    if (!temporary) return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: out of memory", path);
+    snprintf(temporary, length, "%s.XXXXXX", path);
+    rn_status status = RN_OK;
+    int descriptor = mkstemp(temporary);
+    FILE *file = descriptor >= 0 ? fdopen(descriptor, "wb") : NULL;
+    if (!file) {
+        status = file_fail(error, error_size, path, "create");
+        if (descriptor >= 0) close(descriptor);
+    } else {
+        status = file_write_to(file, path, head, head_size, body, body_size, error, error_size);
+        mode_t mask = umask(0); /* mkstemp made it private; a result has an ordinary file's mode */
+        umask(mask);
+        if (!status && fchmod(descriptor, 0666 & ~mask)) status = file_fail(error, error_size, path, "write");
+        if (fclose(file) && !status) status = file_fail(error, error_size, path, "write");
+        if (!status && rename(temporary, path)) status = file_fail(error, error_size, path, "create");
+    }
+    if (status && descriptor >= 0) unlink(temporary);
+    free(temporary);
+    return status;
+}
