@@ -1,0 +1,458 @@
+/* Convolutions as small GEMMs: C[channels x pixels] += W[channels x K] * X[K x pixels], one call a tile of pixels.
+ *
+ * A 1x1 term is one plain GEMM over all its input channels; a windowed term is a batch-reduce GEMM over taps and blocks of
+ * channels, addressed by byte offsets. Further terms accumulate on the hot tile, then the epilogue finishes it. The loops:
+ *
+ *     unit (chunk of rows x panel of output channels; divided among the parts)
+ *         pass over blocks of input channels (one, where all weights of a panel fit in L2)
+ *             row, tile: kernels, and after the last pass the epilogue
+ *
+ * Three destinations: the output; a scratch image that is summed (global average pool); a ring of rows that are pooled as
+ * soon as a window is complete (max-pool).
+ */
+#include <string.h>
+#include "emit.h"
+#include "../ops.h"
+
+typedef enum Destination { TO_OUTPUT, TO_SUM, TO_RING } Destination;
+
+/* A run of panels that share their text: same width, same part of the addend. */
+typedef struct Segment {
+    int first, end;      /* panels [first, end) */
+    int channels;        /* output channels of each: the GEMM's M */
+    int width;           /* stored width of a panel's weights: lda */
+    int addend_channels; /* how many of them have an addend */
+} Segment;
+
+typedef struct Conv {
+    Emit *e;
+    const Step *s;
+    const Node *n;
+    const ConvPlan *c;
+    const Epilogue *ep;
+    Destination to;
+    int y_pixel, y_row;   /* strides of the destination */
+    int panel_out;        /* output channels from one panel to the next */
+    bool finish_in_tile;  /* bias, addend and activation are applied to the tile (not after the max) */
+    const char *prefix;
+} Conv;
+
+static void line(Text *t, int depth, const char *format, ...) PRINTF_LIKE(3, 4);
+static void line(Text *t, int depth, const char *format, ...) {
+    text_printf(t, "%*s", depth * 4, "");
+    va_list args;
+    va_start(args, format);
+    text_vprintf(t, format, args);
+    va_end(args);
+    text_puts(t, "\n");
+}
+
+static bool has_addend(const Conv *v) { return v->ep->addend && !v->ep->in_place; }
+
+/* max and a monotone activation commute, bias (constant over the window) too; PReLU's slope may be negative, swish bends */
+static bool commutes_with_max(const Epilogue *ep) {
+    return !ep->addend && ep->act != ACT_PRELU && ep->act != ACT_SWISH && !(ep->act == ACT_LEAKYRELU && ep->slope < 0);
+}
+
+static int min_int(int a, int b) { return a < b ? a : b; }
+
+/* The panels in runs of equal text; returns how many runs. */
+static int find_segments(const Conv *v, Segment *segments, int most) {
+    int count = 0;
+    for (int p = 0; p < v->c->panels; p++) {
+        const int k0 = p * v->panel_out, channels = min_int(v->panel_out, v->n->features - k0);
+        Segment s = {p, p + 1, channels, v->c->groups > 1 ? v->c->panel : min_int(v->c->panel, round_up(channels, 16)), 0};
+        if (has_addend(v)) {
+            const int left = v->ep->addend->shape.c - k0;
+            s.addend_channels = left < 0 ? 0 : min_int(left, channels);
+        }
+        Segment *last = count ? &segments[count - 1] : NULL;
+        if (last && last->channels == s.channels && last->width == s.width && last->addend_channels == s.addend_channels)
+            last->end = p + 1;
+        else if (count < most) segments[count++] = s;
+        else bug("%s: more than %d kinds of panels", v->n->name, most);
+    }
+    return count;
+}
+
+/* ---- the epilogue of a tile of n pixels ---- */
+static const char *finish_function(const Conv *v, const Segment *seg, int *parameters) {
+    Emit *e = v->e;
+    const Epilogue *ep = v->ep;
+    const bool bias = ep->bias, slope = ep->act == ACT_PRELU, addend = seg->addend_channels > 0, sum = v->to == TO_SUM;
+    *parameters = bias | addend << 1 | slope << 2 | sum << 3;
+    if (!bias && !addend && ep->act == ACT_NONE && !sum) return NULL;
+    Text t = {0};
+    const int lanes = e->lanes, vectors = (seg->channels + lanes - 1) / lanes;
+    for (int i = 0; i < vectors; i++) {
+        const int c = i * lanes, left = seg->channels - c;
+        if (bias) line(&t, 1, "const V b%d = %s;", i, emit_load(e, arena_printf(e->arena, "bias + %d", c), left));
+        if (slope) line(&t, 1, "const V s%d = %s;", i, emit_load(e, arena_printf(e->arena, "slope + %d", c), left));
+        if (sum) line(&t, 1, "V m%d = %s;", i, emit_load(e, arena_printf(e->arena, "sum + %d", c), left));
+    }
+    const int addend_pixel = addend ? plan_value(e->plan, ep->addend)->layout.pixel * ep->addend_stride : 0;
+    if (addend) line(&t, 1, "for (int j = 0; j < n; j++, y += %d, addend += %d) {", v->y_pixel, addend_pixel);
+    else line(&t, 1, "for (int j = 0; j < n; j++, y += %d) {", v->y_pixel);
+    for (int i = 0; i < vectors; i++) {
+        const int c = i * lanes, left = seg->channels - c;
+        const char *y = c ? arena_printf(e->arena, "y + %d", c) : "y";
+        const char *r = NULL;
+        if (addend && c < seg->addend_channels)
+            r = emit_load(e, arena_printf(e->arena, "addend + %d", c), seg->addend_channels - c);
+        const char *value = emit_epilogue(e, ep, emit_load(e, y, left), bias ? arena_printf(e->arena, "b%d", i) : NULL, r,
+                                          slope ? arena_printf(e->arena, "s%d", i) : NULL);
+        if (sum) line(&t, 2, "m%d = add(m%d, %s);", i, i, value);
+        else line(&t, 2, "%s;", emit_store(e, y, value, left));
+    }
+    line(&t, 1, "}");
+    for (int i = 0; sum && i < vectors; i++)
+        line(&t, 1, "%s;", emit_store(e, arena_printf(e->arena, "sum + %d", i * lanes), arena_printf(e->arena, "m%d", i),
+                                      seg->channels - i * lanes));
+    const char *list = arena_printf(e->arena, "%sfloat *y%s%s%s%s, int n", sum ? "const " : "", bias ? ", const float *bias" : "",
+                                    addend ? ", const float *addend" : "", slope ? ", const float *slope" : "",
+                                    sum ? ", float *sum" : "");
+    const char *prefix = arena_printf(e->arena, "finish%s%s%s%s", bias ? "_bias" : "", addend ? "_add" : "",
+                                      ep->act ? "_" : "", ep->act ? act_name(ep->act) : "");
+    const char *name = emit_function(e, sum ? arena_printf(e->arena, "%s_sum", prefix) : prefix, NULL, "inline void", list, t.s);
+    text_free(&t);
+    return name;
+}
+
+/* ---- one tile ---- */
+static const char *x_name(int term) {
+    static const char *const names[NODE_MAX_TERMS] = {"a->x", "a->x1", "a->x2", "a->x3"};
+    return names[term];
+}
+
+static const char *w_name(int term) {
+    static const char *const names[NODE_MAX_TERMS] = {"a->w", "a->w1", "a->w2", "a->w3"};
+    return names[term];
+}
+
+/* Where term i's input begins for row `r`, pixel `q` (expressions) of the walk. */
+static const char *x_expression(const Conv *v, int i, const char *q) {
+    Emit *e = v->e;
+    const Window *w = &v->n->term[i].window;
+    const Layout *l = &plan_value(e->plan, i == 0 ? v->s->in : v->n->in[i])->layout;
+    const int row = v->c->flat ? v->c->width * l->pixel : w->stride_h * l->row;
+    const int start = w->top * l->row + w->left * l->pixel;
+    const char *text = arena_printf(e->arena, "%s + (r * %d", x_name(i), row);
+    if (strcmp(q, "0")) text = arena_printf(e->arena, "%s + %s * %d", text, q, w->stride_w * l->pixel);
+    if (start) text = arena_printf(e->arena, "%s - %d", text, start);
+    if (v->c->groups > 1) text = arena_printf(e->arena, "%s + panel * %d", text, v->c->group_in);
+    return arena_printf(e->arena, "%s)", text);
+}
+
+/* Offset tables of a batch-reduce over `blocks` blocks of `channels` channels and all taps; returns the tables' number. */
+static int offset_tables(const Conv *v, const Segment *seg, int i, int blocks, int channels, Text *tables, int *table_count) {
+    const Window *w = &v->n->term[i].window;
+    const Layout *l = &plan_value(v->e->plan, v->n->in[i])->layout;
+    const int id = (*table_count)++;
+    text_printf(tables, "    static const unsigned long long count%d = %d;\n", id, blocks * w->r * w->s);
+    text_printf(tables, "    static const unsigned long long w_at%d[] = {", id);
+    for (int b = 0, at = 0; b < blocks; b++)
+        for (int tap = 0; tap < w->r * w->s; tap++, at++)
+            text_printf(tables, "%s%d", at ? ", " : "", at * channels * seg->width * 4);
+    text_printf(tables, "};\n    static const unsigned long long x_at%d[] = {", id);
+    for (int b = 0, at = 0; b < blocks; b++)
+        for (int r = 0; r < w->r; r++)
+            for (int s = 0; s < w->s; s++, at++)
+                text_printf(tables, "%s%lld", at ? ", " : "",
+                            4 * ((long long)b * channels + (long long)r * w->dilate_h * l->row + (long long)s * w->dilate_w * l->pixel));
+    text_puts(tables, "};\n");
+    return id;
+}
+
+/* Term i is one plain GEMM: a single tap. */
+static bool is_plain(const Conv *v, int i) { return v->n->term[i].window.r * v->n->term[i].window.s == 1; }
+
+/* libxsmm's AL2 prefetch: while a panel's last tile is computed, the next panel's weights come to L2. */
+static bool fetches_next_panel(const Conv *v) {
+    return is_plain(v, 0) && v->n->nin == 1 && v->c->panels > 1 && v->to != TO_RING;
+}
+
+typedef struct Tables { /* offset tables are the same for every tile: made once per panel function */
+    Text text;
+    int count;
+    int main[NODE_MAX_TERMS], rest[NODE_MAX_TERMS];
+} Tables;
+
+static void make_tables(const Conv *v, const Segment *seg, Tables *tables) {
+    for (int i = 0; i < v->n->nin; i++) {
+        if (is_plain(v, i)) continue;
+        const TermPlan *t = &v->c->term[i];
+        tables->main[i] = offset_tables(v, seg, i, t->chunk, t->block, &tables->text, &tables->count);
+        if (t->rest) tables->rest[i] = offset_tables(v, seg, i, 1, t->rest, &tables->text, &tables->count);
+    }
+}
+
+/* The kernel calls of term i for n pixels from x (an expression); `k` names the pass where the term has several. */
+static void term_calls(const Conv *v, const Segment *seg, const Tables *tables, int i, int n, const char *q, bool first,
+                       bool last_row_tile, int depth, Text *t) {
+    Emit *e = v->e;
+    const TermPlan *p = &v->c->term[i];
+    const Window *w = &v->n->term[i].window;
+    const int taps = w->r * w->s, m = seg->channels;
+    const int ldb = plan_value(e->plan, i == 0 ? v->s->in : v->n->in[i])->layout.pixel * w->stride_w;
+    const char *x = x_expression(v, i, q);
+    if (is_plain(v, i)) {
+        const int channels = p->block * p->blocks + p->rest;
+        const int kernel = emit_kernel(e, m, n, channels, seg->width, ldb, v->y_pixel, !first, false, false);
+        line(t, depth, "x = %s;", x);
+        if (last_row_tile && fetches_next_panel(v)) {
+            const int fetch = emit_kernel(e, m, n, channels, seg->width, ldb, v->y_pixel, !first, false, true);
+            line(t, depth, "k[r + 1 < y1 ? %d : %d].gemm(w, x, y, w + %lld, x, y); /* the last fetches the next panel */",
+                 kernel, fetch, (long long)p->panel_size);
+        } else line(t, depth, "k[%d].gemm(w%.*s, x, y, w, x, y);", kernel, i ? 1 : 0, i == 1 ? "1" : i == 2 ? "2" : "3");
+        return;
+    }
+    const int passes = p->blocks / p->chunk, id = tables->main[i];
+    const int kernel = emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, !first, true, false);
+    const char *wi = i ? arena_printf(e->arena, "w%d", i) : "w";
+    if (passes > 1) {
+        const int more = emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, true, true, false);
+        line(t, depth, "x = %s + pass * %d;", x, p->chunk * p->block);
+        if (kernel == more)
+            line(t, depth, "k[%d].offs(%s + pass * %d, x, y, &count%d, w_at%d, x_at%d);", kernel, wi,
+                 p->chunk * p->block * taps * seg->width, id, id, id);
+        else
+            line(t, depth, "k[pass ? %d : %d].offs(%s + pass * %d, x, y, &count%d, w_at%d, x_at%d);", more, kernel, wi,
+                 p->chunk * p->block * taps * seg->width, id, id, id);
+        return;
+    }
+    line(t, depth, "x = %s;", x);
+    line(t, depth, "k[%d].offs(%s, x, y, &count%d, w_at%d, x_at%d);", kernel, wi, id, id, id);
+}
+
+/* The channels that no full block holds. */
+static void rest_calls(const Conv *v, const Segment *seg, const Tables *tables, int i, int n, const char *q, int depth, Text *t) {
+    const TermPlan *p = &v->c->term[i];
+    if (!p->rest || is_plain(v, i)) return;
+    Emit *e = v->e;
+    const Window *w = &v->n->term[i].window;
+    const int ldb = plan_value(e->plan, i == 0 ? v->s->in : v->n->in[i])->layout.pixel * w->stride_w;
+    const int kernel = emit_kernel(e, seg->channels, n, p->rest, seg->width, ldb, v->y_pixel, true, true, false);
+    const int id = tables->rest[i];
+    line(t, depth, "x = %s + %d; /* the last %d channels */", x_expression(v, i, q), p->blocks * p->block, p->rest);
+    line(t, depth, "k[%d].offs(w%s + %d, x, y, &count%d, w_at%d, x_at%d);", kernel,
+         i == 0 ? "" : arena_printf(e->arena, "%d", i), p->blocks * p->block * w->r * w->s * seg->width, id, id, id);
+}
+
+static int passes_of(const Conv *v) {
+    return is_plain(v, 0) ? 1 : v->c->term[0].blocks / v->c->term[0].chunk;
+}
+
+/* All that happens to one tile of n pixels at pixel q of row r. */
+static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, int n, const char *q, bool last_row_tile, int depth,
+                      Text *t) {
+    Emit *e = v->e;
+    const Epilogue *ep = v->ep;
+    const char *at = strcmp(q, "0") ? arena_printf(e->arena, " + %s * %d", q, v->y_pixel) : "";
+    if (v->to == TO_RING) line(t, depth, "y = row + panel * %d%s;", v->panel_out, at);
+    else if (v->to == TO_SUM) line(t, depth, "y = image + (r * %d%s);", v->y_row, at);
+    else line(t, depth, "y = a->y + (r * %d + panel * %d%s);", v->y_row, v->panel_out, at);
+    const bool accumulate = ep->in_place && ep->addend;
+    term_calls(v, seg, tables, 0, n, q, !accumulate, last_row_tile, depth, t);
+    const int passes = passes_of(v);
+    int parameters = 0;
+    const char *finish = v->finish_in_tile ? finish_function(v, seg, &parameters) : NULL;
+    Text tail = {0};
+    const int inner = passes > 1 ? depth + 1 : depth;
+    rest_calls(v, seg, tables, 0, n, q, inner, &tail);
+    for (int i = 1; i < v->n->nin; i++) {
+        term_calls(v, seg, tables, i, n, q, false, false, inner, &tail);
+        rest_calls(v, seg, tables, i, n, q, inner, &tail);
+    }
+    if (finish) {
+        text_printf(&tail, "%*s%s(y", inner * 4, "", finish);
+        if (parameters & 1) text_printf(&tail, ", a->bias + panel * %d", v->panel_out);
+        if (parameters & 2) {
+            const Layout *l = &plan_value(e->plan, ep->addend)->layout;
+            const int row = v->c->flat ? v->c->width * l->pixel : ep->addend_stride * l->row;
+            text_printf(&tail, ", a->add + (r * %d + panel * %d", row, v->panel_out);
+            if (strcmp(q, "0")) text_printf(&tail, " + %s * %d", q, ep->addend_stride * l->pixel);
+            text_puts(&tail, ")");
+        }
+        if (parameters & 4) text_printf(&tail, ", a->slope + panel * %d", v->panel_out);
+        if (parameters & 8) text_puts(&tail, ", sum");
+        text_printf(&tail, ", %d);\n", n);
+    }
+    if (tail.size && passes > 1) {
+        line(t, depth, "if (pass == %d) {", passes - 1);
+        text_puts(t, tail.s);
+        line(t, depth, "}");
+    } else if (tail.size) text_puts(t, tail.s);
+    text_free(&tail);
+}
+
+/* The tiles of row r. */
+static void emit_row(const Conv *v, const Segment *seg, const Tables *tables, int depth, Text *t) {
+    const ConvPlan *c = v->c;
+    /* the last tile stands apart where it is shorter, or where it fetches the next panel */
+    const bool apart = c->last != c->tile || fetches_next_panel(v);
+    const int full = apart || c->tiles == 1 ? c->tiles - 1 : c->tiles;
+    if (full > 1) {
+        line(t, depth, "for (int q = 0; q < %d; q += %d) {", full * c->tile, c->tile);
+        emit_tile(v, seg, tables, c->tile, "q", false, depth + 1, t);
+        line(t, depth, "}");
+    } else if (full == 1) emit_tile(v, seg, tables, c->tile, "0", false, depth, t);
+    if (full == c->tiles) return;
+    emit_tile(v, seg, tables, c->last, full ? arena_printf(v->e->arena, "%d", full * c->tile) : "0", true, depth, t);
+}
+
+static void declare_pointers(const Conv *v, Text *t) {
+    const ConvPlan *c = v->c;
+    line(t, 1, "const rn_kernel *k = a->k;");
+    for (int i = 0; i < v->n->nin; i++)
+        line(t, 1, "const float *w%s = %s + (size_t)panel * %lld;", i == 0 ? "" : arena_printf(v->e->arena, "%d", i), w_name(i),
+             (long long)c->term[i].panel_size);
+    line(t, 1, "const float *x;");
+    line(t, 1, "float *y;");
+}
+
+/* A segment's function: rows [y0, y1) of one panel; or, for the ring, row r alone. */
+static const char *panel_function(const Conv *v, const Segment *seg) {
+    Text t = {0};
+    Tables tables = {0};
+    make_tables(v, seg, &tables);
+    if (tables.text.size) text_puts(&t, tables.text.s);
+    declare_pointers(v, &t);
+    const int passes = passes_of(v);
+    const char *parameters = "const struct args *a, int panel, int y0, int y1";
+    if (v->to == TO_RING) {
+        parameters = "const struct args *a, int panel, int r, float *row";
+        emit_row(v, seg, &tables, 1, &t);
+    } else {
+        if (v->to == TO_SUM) {
+            parameters = "const struct args *a, int panel, float *image";
+            line(&t, 1, "float sum[%d] = {0};", round_up(seg->channels, 16));
+            line(&t, 1, "const int y0 = 0, y1 = %d;", v->c->rows);
+        }
+        const int depth = passes > 1 ? 3 : 2;
+        if (passes > 1) line(&t, 1, "for (int pass = 0; pass < %d; pass++) {", passes);
+        line(&t, depth - 1, "for (int r = y0; r < y1; r++) {");
+        emit_row(v, seg, &tables, depth, &t);
+        line(&t, depth - 1, "}");
+        if (passes > 1) line(&t, 1, "}");
+        if (v->to == TO_SUM)
+            for (int c = 0; c < seg->channels; c += v->e->lanes) {
+                Emit *e = v->e;
+                const char *mean = arena_printf(e->arena, "mul(load(sum + %d), set1(%.9gf))", c, 1.0 / ((double)v->c->rows * v->c->width));
+                line(&t, 1, "%s;", emit_store(e, arena_printf(e->arena, "a->y + (panel * %d + %d)", v->panel_out, c), mean,
+                                              seg->channels - c));
+            }
+    }
+    line(&t, 1, "zeroupper();");
+    const char *name = emit_function(v->e, arena_printf(v->e->arena, "%s_panel", v->prefix), NULL, "void", parameters, t.s);
+    text_free(&t);
+    text_free(&tables.text);
+    return name;
+}
+
+/* Calls the function of the segment that `panel` is in; `rest` is the call's arguments after the panel. */
+static void call_panel(const Conv *v, const char *rest, int depth, Text *t) {
+    Segment segments[8];
+    const int count = find_segments(v, segments, 8);
+    for (int i = 0; i < count; i++) {
+        const char *name = panel_function(v, &segments[i]);
+        if (i + 1 < count) line(t, depth, "%sif (panel < %d) %s(a, panel, %s);", i ? "else " : "", segments[i].end, name, rest);
+        else line(t, depth, "%s%s(a, panel, %s);", i ? "else " : "", name, rest);
+    }
+}
+
+/* Index i (an expression) kept within the image: a window's clipped row or column repeats one that is in the window, which
+ * does not change the maximum. */
+static void clamp_line(Text *t, int depth, const char *type, const char *name, const char *value, int last, const char *scale) {
+    line(t, depth, "%s %s = (%s < 0 ? 0 : %s > %d ? %d : %s)%s;", type, name, value, value, last, last, value, scale);
+}
+
+static void emit_ring(const Conv *v, Text *body) {
+    Emit *e = v->e;
+    const Epilogue *ep = v->ep;
+    const Window *w = &ep->pool_window;
+    const Shape in = ep->unpooled, out = v->n->out->shape;
+    const Layout *l = &plan_value(e->plan, v->n->out)->layout;
+    const int row = v->y_row;
+    line(body, 1, "float *ring = a->scratch + (size_t)part * %lld; /* the last %d rows of the convolution */",
+         (long long)e->plan->scratch_floats, w->r);
+    line(body, 1, "int next = 0;");
+    line(body, 1, "for (int p = part * %d / parts; p < (part + 1) * %d / parts; p++) {", out.h, out.h);
+    line(body, 2, "const int top = p * %d - %d, last = top + %d < %d ? top + %d : %d;", w->stride_h, w->top, w->r - 1, in.h - 1,
+         w->r - 1, in.h - 1);
+    line(body, 2, "for (next = next > top ? next : top; next <= last; next++)");
+    if (v->c->panels > 1) {
+        line(body, 3, "for (int panel = 0; panel < %d; panel++) {", v->c->panels);
+        call_panel(v, arena_printf(e->arena, "next, ring + next %% %d * %d", w->r, row), 4, body);
+        line(body, 3, "}");
+    } else {
+        Segment segments[2];
+        find_segments(v, segments, 2);
+        line(body, 3, "%s(a, 0, next, ring + next %% %d * %d);", panel_function(v, &segments[0]), w->r, row);
+    }
+    for (int i = 0; i < w->r; i++)
+        line(body, 2, "const float *r%d = ring + (top + %d < 0 ? 0 : top + %d > %d ? %d : top + %d) %% %d * %d;", i, i, i, in.h - 1,
+             in.h - 1, i, w->r, row);
+    line(body, 2, "float *y = a->y + p * %d;", l->row);
+    line(body, 2, "for (int q = 0; q < %d; q++, y += %d) {", out.w, l->pixel);
+    line(body, 3, "const int left = q * %d - %d;", w->stride_w, w->left);
+    for (int j = 0; j < w->s; j++)
+        clamp_line(body, 3, "const int", arena_printf(e->arena, "q%d", j), arena_printf(e->arena, "left + %d", j), in.w - 1,
+                   arena_printf(e->arena, " * %d", v->y_pixel));
+    const int channels = v->n->features;
+    for (int c = 0; c < channels; c += e->lanes) {
+        const int left = channels - c;
+        const char *best = NULL;
+        for (int i = 0; i < w->r; i++)
+            for (int j = 0; j < w->s; j++) {
+                const char *x = arena_printf(e->arena, "load(r%d + q%d%s)", i, j, c ? arena_printf(e->arena, " + %d", c) : "");
+                best = best ? arena_printf(e->arena, "max_(%s,\n                %s)", best, x) : x;
+            }
+        if (!v->finish_in_tile)
+            best = emit_epilogue(e, ep, best, ep->bias ? emit_load(e, arena_printf(e->arena, "a->bias + %d", c), left) : NULL, NULL, NULL);
+        line(body, 3, "%s;", emit_store(e, arena_printf(e->arena, "y + %d", c), best, left));
+    }
+    line(body, 2, "}");
+    line(body, 1, "}");
+}
+
+static void emit_conv(Emit *e, const Step *s, Text *body) {
+    const ConvPlan *c = &s->conv;
+    const Node *n = s->node;
+    const Layout *l = &plan_value(e->plan, s->out)->layout;
+    Conv v = {e, s, n, c, &n->epilogue, TO_OUTPUT, l->pixel, c->flat ? c->width * l->pixel : l->row,
+              c->groups > 1 ? c->group_out : c->panel, true, NULL};
+    const Window *w = &n->term[0].window;
+    const Shape out = node_unpooled_shape(n);
+    v.prefix = arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, n->in[0]->shape.c, n->features, out.h, out.w);
+    if (!n->epilogue.in_place && n->epilogue.pool != POOL_GLOBAL_AVG) emit_halo(e, s->out, body);
+    if (n->epilogue.pool == POOL_MAX) {
+        v.to = TO_RING;
+        v.y_pixel = round_up(n->features, 16);
+        v.y_row = out.w * v.y_pixel;
+        v.finish_in_tile = !commutes_with_max(&n->epilogue);
+        emit_ring(&v, body);
+        return;
+    }
+    if (n->epilogue.pool == POOL_GLOBAL_AVG) {
+        v.to = TO_SUM;
+        v.y_pixel = c->panel;
+        v.y_row = c->width * c->panel;
+        line(body, 1, "float *image = a->scratch + (size_t)part * %lld;", (long long)e->plan->scratch_floats);
+        line(body, 1, "for (int panel = part * %d / parts; panel < (part + 1) * %d / parts; panel++) {", c->panels, c->panels);
+        call_panel(&v, "image", 2, body);
+        line(body, 1, "}");
+        return;
+    }
+    const int chunks = (c->rows + c->chunk_rows - 1) / c->chunk_rows, units = chunks * c->panels;
+    line(body, 1, "for (int u = part * %d / parts; u < (part + 1) * %d / parts; u++) {", units, units);
+    if (c->panels == 1) line(body, 2, "const int panel = 0, y0 = u * %d;", c->chunk_rows);
+    else if (chunks == 1) line(body, 2, "const int panel = u, y0 = 0;");
+    else line(body, 2, "const int panel = u %% %d, y0 = u / %d * %d;", c->panels, c->panels, c->chunk_rows);
+    if (c->rows % c->chunk_rows) line(body, 2, "const int y1 = y0 + %d < %d ? y0 + %d : %d;", c->chunk_rows, c->rows, c->chunk_rows, c->rows);
+    else line(body, 2, "const int y1 = y0 + %d;", c->chunk_rows);
+    call_panel(&v, "y0, y1", 2, body);
+    line(body, 1, "}");
+}
+
+void emit_pointwise(Emit *e, const Step *step, Text *body) { emit_conv(e, step, body); }
+void emit_direct(Emit *e, const Step *step, Text *body) { emit_conv(e, step, body); }

@@ -1,0 +1,162 @@
+/* Blocking of one convolution or fully connected layer for libxsmm's kernels (C[M x N]: M output channels, N pixels).
+ *
+ * Panels of at most 64 output channels; tiles of N pixels; K split into blocks of input channels for batch-reduce.
+ * A panel's weights serve `chunk_rows` rows before the next panel, so that the rows' pixels stay in L2 while panel after
+ * panel passes over them. 1x1 convolutions over halo-free values walk flat pixels: rows joined so that a call has about
+ * 50 pixels even on a 7x7 image (kernels.md).
+ */
+#include <string.h>
+#include "plan.h"
+#include "../ops.h"
+
+enum {
+    PANEL = 64,              /* 4 vectors of AVX-512: 24 accumulators, the kernel's full speed */
+    TILE = 30,               /* longest row tile of a windowed convolution */
+    FLAT_TILE = 56,          /* longest flat tile */
+    BLOCK = 64,              /* channels of a reduce element: a tile's pixels of a block stay in L1 */
+    CHUNK_CHANNELS = 128,    /* channels whose taps' weights (x 9 x 64) fit in L2 beside the pixels */
+    DIRECT_CHUNK_BYTES = 200 << 10, /* input pixels that stay in L2 under a panel */
+    FLAT_CHUNK_BYTES = 384 << 10,
+    FC_BLOCK = 512           /* K of one fc call: keeps the prefetchers of both streams busy (kernels.md) */
+};
+
+static int divide_up(int a, int b) { return (a + b - 1) / b; }
+
+/* Equal panels of whole vectors: 96 is 48 + 48, 1000 is 15 x 64 + 40. */
+static void choose_panels(ConvPlan *c, int features) {
+    c->panels = divide_up(features, PANEL);
+    c->panel = round_up(divide_up(features, c->panels), 16);
+    c->panels = divide_up(features, c->panel);
+}
+
+/* Grouped kernels become block-diagonal: as many groups are merged as give a whole vector of outputs. A vector costs the
+ * same with 4 or 16 of its lanes in use, so the zeros between are free. */
+static void choose_groups(ConvPlan *c, int channels, int features, int groups) {
+    const int in = channels / groups, out = features / groups;
+    const int merge = out >= 16 ? 1 : 16 / out;
+    c->group_in = merge * in;
+    c->group_out = merge * out;
+    c->groups = divide_up(groups, merge);
+    c->panel = round_up(c->group_out, 16);
+    c->panels = c->groups;
+}
+
+/* Channels per reduce element: all where few, else the largest divisor near BLOCK, else BLOCK and a rest. */
+static int choose_block(int channels) {
+    if (channels <= BLOCK) return channels;
+    for (int b = BLOCK; b >= BLOCK / 2; b--)
+        if (channels % b == 0) return b;
+    return BLOCK;
+}
+
+static bool halo_free(const Plan *plan, const Value *v) {
+    const Layout *l = &plan_value(plan, v)->layout;
+    return l->row == v->shape.w * l->pixel;
+}
+
+/* All terms are 1x1 with stride 1, and no value that the step touches has gaps between its rows. */
+static bool can_be_flat(const Plan *plan, const Step *s) {
+    const Node *n = s->node;
+    const Epilogue *e = &n->epilogue;
+    if (s->algorithm != ALG_POINTWISE || e->pool == POOL_MAX) return false;
+    if (e->addend && (e->addend_stride != 1 || !halo_free(plan, e->addend))) return false;
+    if (e->pool == POOL_NONE && !halo_free(plan, n->out)) return false;
+    for (int i = 0; i < n->nin; i++)
+        if (n->term[i].window.stride_h != 1 || n->term[i].window.stride_w != 1 || !halo_free(plan, n->in[i])) return false;
+    return true;
+}
+
+/* A row of `width` pixels in equal tiles of at most `longest`; the last may be shorter. */
+static void choose_tiles(ConvPlan *c, int longest) {
+    c->tiles = divide_up(c->width, longest);
+    c->tile = divide_up(c->width, c->tiles);
+    c->tiles = divide_up(c->width, c->tile);
+    c->last = c->width - (c->tiles - 1) * c->tile;
+}
+
+static void choose_walk(const Plan *plan, Step *s, Shape out) {
+    ConvPlan *c = &s->conv;
+    c->rows = out.h;
+    c->width = out.w;
+    c->flat = can_be_flat(plan, s);
+    int longest = TILE;
+    if (c->flat) {
+        const int pixels = out.h * out.w;
+        int best = 0;
+        for (int n = 1; n <= FLAT_TILE && n <= pixels; n++)
+            if (pixels % n == 0) best = n;
+        longest = FLAT_TILE;
+        if (best >= 16 || best == pixels) c->width = best, c->rows = pixels / best;
+    }
+    choose_tiles(c, longest);
+    const ValuePlan *in = plan_value(plan, s->in);
+    const int64_t stride = s->node->term[0].window.stride_h;
+    const int64_t row_bytes = 4 * (c->flat ? (int64_t)c->width * in->layout.pixel : stride * in->layout.row);
+    const int64_t budget = s->algorithm == ALG_POINTWISE ? FLAT_CHUNK_BYTES : DIRECT_CHUNK_BYTES;
+    int64_t rows = budget / row_bytes;
+    if (rows < 4) rows = 4;
+    if (rows * 10 >= (int64_t)c->rows * 7 || s->node->epilogue.pool == POOL_GLOBAL_AVG) rows = c->rows;
+    c->chunk_rows = divide_up(c->rows, divide_up(c->rows, (int)rows));
+}
+
+static void plan_term(const ConvPlan *c, TermPlan *t, int channels, const Window *w) {
+    const int taps = w->r * w->s;
+    t->block = taps == 1 && c->groups == 1 ? channels : c->groups > 1 ? channels : choose_block(channels);
+    t->blocks = channels / t->block;
+    t->rest = channels % t->block;
+    t->chunk = t->blocks;
+    if (t->block * t->blocks > CHUNK_CHANNELS) {
+        const int most = CHUNK_CHANNELS / t->block > 0 ? CHUNK_CHANNELS / t->block : 1;
+        for (t->chunk = most; t->blocks % t->chunk; t->chunk--) {}
+    }
+    t->panel_size = (int64_t)taps * channels * c->panel;
+}
+
+static void plan_fc(const Plan *plan, Step *s) {
+    ConvPlan *c = &s->conv;
+    const Node *n = s->node;
+    c->groups = 1;
+    choose_panels(c, n->features);
+    const ValuePlan *in = plan_value(plan, s->in);
+    const Shape shape = s->in->shape;
+    const bool contiguous = shape.h * shape.w == 1 || (in->layout.pixel == shape.c && in->layout.row == shape.w * shape.c);
+    const int run = contiguous ? (int)shape_size(shape) : shape.c; /* floats in one piece */
+    TermPlan *t = &c->term[0];
+    t->block = run;
+    if (run > FC_BLOCK) {
+        t->block = FC_BLOCK;
+        for (int b = FC_BLOCK; b >= FC_BLOCK / 2; b--)
+            if (run % b == 0) {
+                t->block = b;
+                break;
+            }
+    }
+    t->blocks = run / t->block;
+    t->rest = run % t->block;
+    t->panel_size = shape_size(shape) * c->panel;
+    c->rows = c->width = c->tile = c->tiles = c->last = 1;
+    c->chunk_rows = contiguous ? 1 : shape.h * shape.w; /* pieces */
+}
+
+void plan_conv(Plan *plan, Step *s) {
+    const Node *n = s->node;
+    if (s->algorithm == ALG_FC) {
+        plan_fc(plan, s);
+        return;
+    }
+    ConvPlan *c = &s->conv;
+    const Shape out = node_unpooled_shape(n);
+    if (n->term[0].groups > 1) choose_groups(c, n->in[0]->shape.c, n->features, n->term[0].groups);
+    else {
+        c->groups = 1;
+        choose_panels(c, n->features);
+    }
+    choose_walk(plan, s, out);
+    for (int i = 0; i < n->nin; i++)
+        plan_term(c, &c->term[i], c->groups > 1 ? c->group_in : n->in[i]->shape.c, &n->term[i].window);
+    for (int i = 1; i < n->nin; i++) c->term[i].chunk = c->term[i].blocks; /* passes are over the first term */
+    const Epilogue *e = &n->epilogue;
+    if (e->pool == POOL_GLOBAL_AVG) s->scratch = (int64_t)c->rows * c->width * c->panel;
+    if (e->pool == POOL_MAX) s->scratch = (int64_t)e->pool_window.r * out.w * round_up(n->features, 16);
+    s->scratch = (s->scratch + 15) / 16 * 16;
+}

@@ -1,0 +1,93 @@
+/* Weights: the recipe (runtime/recipe.h) that makes the packed file from the source's tensors, in the order in which the
+ * steps read them, and the steps' offsets into it. A tensor's expression becomes one step however often it is used.
+ */
+#include <string.h>
+#include "plan.h"
+#include "../ops.h"
+
+static int add_recipe_step(Plan *plan, rn_recipe_step step) {
+    ARENA_PUSH(plan->arena, plan->recipe_steps, plan->recipe.count, plan->recipe_capacity, step);
+    return plan->recipe.count - 1;
+}
+
+/* The recipe step that makes tensor t, its arguments' before it. */
+static int tensor_step(Plan *plan, const Tensor *t) {
+    if (plan->tensor_step[t->id] >= 0) return plan->tensor_step[t->id];
+    rn_recipe_step step = {.op = (uint8_t)t->op, .ndim = (uint8_t)t->ndim, .arg = {-1, -1, -1}, .real = t->real};
+    for (int i = 0; i < t->nargs; i++) step.arg[i] = tensor_step(plan, t->arg[i]);
+    for (int i = 0; i < 4; i++) step.dim[i] = i < t->ndim ? t->dim[i] : 1;
+    step.integer[0] = t->integer[0];
+    step.integer[1] = t->integer[1];
+    if (t->op == RN_PARAM) step.name = t->name;
+    return plan->tensor_step[t->id] = add_recipe_step(plan, step);
+}
+
+/* Appends `bytes` to the packed payload; returns the float offset. */
+static int64_t reserve(Plan *plan, size_t bytes) {
+    const uint64_t offset = plan->recipe.packed_size;
+    plan->recipe.packed_size = (offset + bytes + 63) / 64 * 64;
+    return (int64_t)(offset / 4);
+}
+
+static int64_t pack(Plan *plan, rn_recipe_op op, const Tensor *t, const int32_t dim[4], const int32_t integer[3], size_t bytes) {
+    rn_recipe_step step = {.op = (uint8_t)op, .ndim = 4, .arg = {tensor_step(plan, t), -1, -1}};
+    memcpy(step.dim, dim, sizeof step.dim);
+    if (integer) memcpy(step.integer, integer, sizeof step.integer);
+    const int64_t offset = reserve(plan, bytes);
+    step.offset = (uint64_t)offset * 4;
+    add_recipe_step(plan, step);
+    return offset;
+}
+
+static int64_t pack_vector(Plan *plan, const Tensor *t) {
+    if (!t) return -1;
+    const int32_t dim[4] = {(int32_t)tensor_size(t), 1, 1, 1};
+    return pack(plan, RN_PACK_VECTOR, t, dim, NULL, (size_t)round_up(dim[0], 16) * 4);
+}
+
+static void pack_conv(Plan *plan, Step *s) {
+    const Node *n = s->node;
+    for (int i = 0; i < n->nin; i++) {
+        const Term *term = &n->term[i];
+        TermPlan *t = &s->conv.term[i];
+        int32_t dim[4] = {n->features, 0, 1, 1};
+        if (s->algorithm == ALG_FC) {
+            dim[1] = s->in->shape.c;
+            dim[2] = s->in->shape.h;
+            dim[3] = s->in->shape.w;
+        } else
+            for (int k = 1; k < 4; k++) dim[k] = term->weight->dim[k];
+        const int block = s->algorithm == ALG_FC ? dim[1] : t->block;
+        const int32_t integer[3] = {s->conv.panel, block, s->algorithm == ALG_FC ? 1 : term->groups};
+        t->weight = pack(plan, RN_PACK_PANELS, term->weight, dim, integer,
+                         rn_pack_panels_size(dim[0], dim[1], dim[2], dim[3], integer[0], block, integer[2]));
+        s->bytes += 4 * tensor_size(term->weight);
+    }
+    s->weight = s->conv.term[0].weight;
+}
+
+void plan_weights(Plan *plan) {
+    const Graph *g = plan->graph;
+    plan->tensor_step = arena_alloc(plan->arena, ((size_t)g->tensor_count + 1) * sizeof *plan->tensor_step);
+    for (int i = 0; i < g->tensor_count; i++) plan->tensor_step[i] = -1;
+    for (int i = 0; i < plan->step_count; i++) {
+        Step *s = &plan->steps[i];
+        const Node *n = s->node;
+        if (!n || s->algorithm == ALG_ALIAS || s->algorithm == ALG_COPY) continue;
+        s->bias = pack_vector(plan, n->epilogue.bias);
+        s->slope = pack_vector(plan, n->epilogue.prelu);
+        if (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT || s->algorithm == ALG_FC) pack_conv(plan, s);
+        else if (s->algorithm == ALG_DEPTHWISE) {
+            const Tensor *w = n->term[0].weight;
+            const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
+            s->weight = s->conv.term[0].weight =
+                pack(plan, RN_PACK_DEPTHWISE, w, dim, NULL, (size_t)round_up(dim[0], 16) * (size_t)(dim[2] * dim[3]) * 4);
+            s->bytes += 4 * tensor_size(w);
+        } else if (n->op == OP_AFFINE) {
+            s->weight = pack_vector(plan, n->weight[WEIGHT]);
+            s->bias = pack_vector(plan, n->weight[BIAS]);
+        } else if (n->op == OP_PRELU) s->slope = pack_vector(plan, n->weight[WEIGHT]);
+    }
+    plan->recipe.steps = plan->recipe_steps;
+    plan->recipe.hash = rn_recipe_hash(plan->recipe_steps, plan->recipe.count);
+}
