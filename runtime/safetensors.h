@@ -1,0 +1,42 @@
+/* Reads safetensors (https://github.com/huggingface/safetensors) from memory: an index of tensors, and their elements
+ * as floats. The format: 8 bytes of header length, little-endian; a JSON object, name -> {dtype, shape, data_offsets},
+ * with free text under "__metadata__"; the tensors' bytes, which must fill the rest without holes or overlap. */
+#ifndef RN_SAFETENSORS_H
+#define RN_SAFETENSORS_H
+
+#include "rn.h"
+
+enum { RN_SAFETENSOR_MAX_DIMS = 8, RN_DTYPE_SIZE = 16 };
+
+typedef struct rn_safetensor {
+    const char *name;
+    char dtype[RN_DTYPE_SIZE]; /* as the file says: F32, I64, ... */
+    int ndim;
+    int64_t dim[RN_SAFETENSOR_MAX_DIMS];
+    int64_t count;       /* elements */
+    const uint8_t *data; /* not aligned */
+    size_t size;         /* bytes */
+} rn_safetensor;
+
+typedef struct rn_safetensors {
+    rn_safetensor *tensors; /* by name */
+    int count;
+    void *header; /* owns the names */
+} rn_safetensors;
+
+/* Is it, by its first bytes, such a file? */
+int rn_safetensors_recognize(const void *bytes, size_t size);
+/* The bytes must outlive the index. On an error nothing is left to free. source: the file's name in messages. */
+rn_status rn_safetensors_parse(rn_safetensors *file, const void *bytes, size_t size, const char *source, char *error,
+                               size_t error_size);
+void rn_safetensors_free(rn_safetensors *file);
+const rn_safetensor *rn_safetensors_find(const rn_safetensors *file, const char *name); /* NULL where absent */
+
+int rn_safetensor_readable(const rn_safetensor *tensor);          /* F32, F16 or BF16 */
+void rn_safetensor_read(const rn_safetensor *tensor, float *out); /* all elements; of a readable one */
+
+/* Exact conversions; NaN stays NaN. */
+float rn_float_from_half(uint16_t bits);
+float rn_float_from_bfloat(uint16_t bits);
+
+#endif

@@ -1,0 +1,213 @@
+/* rn_weights: a network's packed weights in memory, from a packed file, a safetensors file, or bytes of either.
+ *
+ * Packed weights are used where they are: a file is mapped, its checksum verified by a few threads while its pages come
+ * in. Measured on 240 MB in the page cache, AMD EPYC (Zen 3, two cores, Linux 6.18): mapped and verified in 15 ms with
+ * two threads (19-30 ms with one; 27 and 41-45 ms with 4 KiB pages, from tmpfs), against 37-43 ms (one thread: 64-98
+ * ms) for reading into anonymous huge pages, which costs the copy and the clearing of the pages. Kernels stream both at
+ * the same 29-31 GB/s, since they walk panels in order and the page-table walks are hidden; so the mapping wins, and
+ * processes share its memory.
+ *
+ * A safetensors file is run through the model's recipe into huge-page memory: what rnc --weights does at compile time.
+ */
+#include "packed.h"
+#include "pages.h"
+#include "params.h"
+#include "recipe.h"
+#include "status.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_PACK_THREADS = 8, REST_SIZE = 32 };
+
+struct rn_weights {
+    rn_pages pages; /* what close gives back; nothing for packed bytes of the caller's */
+    const uint8_t *payload;
+    size_t size;
+};
+
+/* ---- a safetensors image through the recipe ---- */
+
+/* Collects problems into the error buffer: as many whole lines as fit, and how many more there are. */
+typedef struct Problems {
+    char *error;
+    size_t size, used;
+    int omitted;
+} Problems;
+
+static void add_problem(void *user, const char *text) {
+    Problems *problems = user;
+    const size_t need = strlen(text) + 3; /* newline and indent */
+    if (problems->omitted || problems->used + need + REST_SIZE > problems->size) {
+        problems->omitted++;
+        return;
+    }
+    snprintf(problems->error + problems->used, problems->size - problems->used, "\n   %s", text);
+    problems->used += need + 1;
+}
+
+static rn_status find_params(rn_param **params, int *count, const rn_model *model, const rn_safetensors *file,
+                             const char *source, char *error, size_t error_size) {
+    const rn_recipe *recipe = model->recipe;
+    *count = 0;
+    *params = malloc(((size_t)recipe->count + 1) * sizeof **params);
+    if (!*params) return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: out of memory", source);
+    for (int i = 0; i < recipe->count; i++) {
+        const rn_recipe_step *step = &recipe->steps[i];
+        if (step->op == RN_PARAM) (*params)[(*count)++] = (rn_param){step->name, step->ndim, step->dim, NULL};
+    }
+    Problems problems = {error, error ? error_size : 0, 0, 0};
+    if (problems.size) {
+        snprintf(error, error_size, "%s: these are not the weights of %s:", source, model->name);
+        problems.used = strlen(error);
+    }
+    const int found = rn_params_match(*params, *count, file, add_problem, &problems);
+    if (found < 0) return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: out of memory", source);
+    if (found > 0 && problems.omitted && problems.size > problems.used)
+        snprintf(error + problems.used, problems.size - problems.used, "\n   and %d more", problems.omitted);
+    return found > 0 ? RN_ERROR_FORMAT : RN_OK;
+}
+
+typedef struct Source { /* sorted by name */
+    const rn_param *params;
+    int count;
+} Source;
+
+static int compare_params(const void *a, const void *b) {
+    return strcmp(((const rn_param *)a)->name, ((const rn_param *)b)->name);
+}
+
+/* Matched already: only memory can be missing. */
+static float *read_param(void *user, const char *name, int ndim, const int32_t *dim) {
+    (void)ndim, (void)dim;
+    const Source *source = user;
+    const rn_param key = {.name = name};
+    const rn_param *param = bsearch(&key, source->params, (size_t)source->count, sizeof key, compare_params);
+    if (!param) return NULL;
+    float *values = malloc((size_t)param->tensor->count * sizeof *values + 1);
+    if (values) rn_safetensor_read(param->tensor, values);
+    return values;
+}
+
+static rn_status pack_safetensors(rn_weights *weights, const rn_model *model, const void *bytes, size_t size,
+                                  const char *name, char *error, size_t error_size) {
+    rn_safetensors file;
+    rn_param *params = NULL;
+    int count = 0, threads = rn_cpu_count();
+    if (rn_pages_fault(bytes, size))
+        return rn_status_fail(error, error_size, RN_ERROR_FILE, "%s: cannot be read, or was cut short meanwhile", name);
+    rn_status status = rn_safetensors_parse(&file, bytes, size, name, error, error_size);
+    if (status) return status;
+    status = find_params(&params, &count, model, &file, name, error, error_size);
+    if (!status && !rn_pages_allocate(&weights->pages, model->recipe->packed_size))
+        status =
+            rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: no memory for %" PRIu64 " bytes of packed weights",
+                           name, model->recipe->packed_size);
+    if (!status) {
+        qsort(params, (size_t)count, sizeof *params, compare_params);
+        Source source = {params, count};
+        if (threads > MAX_PACK_THREADS) threads = MAX_PACK_THREADS;
+        if (rn_recipe_run(model->recipe, read_param, &source, (uint8_t *)(uintptr_t)weights->pages.bytes, threads))
+            status =
+                rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: out of memory while packing the weights", name);
+        rn_pages_protect(&weights->pages);
+        weights->payload = weights->pages.bytes;
+        weights->size = model->recipe->packed_size;
+    }
+    free(params);
+    rn_safetensors_free(&file);
+    return status;
+}
+
+/* ---- packed bytes ---- */
+
+static rn_status use_packed(rn_weights *weights, const rn_model *model, const void *bytes, size_t size,
+                            const char *source, char *error, size_t error_size) {
+    if ((uintptr_t)bytes % 64)
+        return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT, "%s: packed weights must be aligned to 64 bytes",
+                              source);
+    const rn_recipe *recipe = model->recipe;
+    rn_status status = rn_packed_check(bytes, size, model->name, recipe->hash, recipe->packed_size, rn_cpu_count(),
+                                       source, error, error_size);
+    weights->payload = (const uint8_t *)bytes + RN_PACKED_HEADER_SIZE;
+    weights->size = recipe->packed_size;
+    return status;
+}
+
+static rn_status unknown_format(const void *bytes, size_t size, const char *source, char *error, size_t error_size) {
+    if (size >= 4 && (memcmp(bytes, "PK\3\4", 4) == 0 || memcmp(bytes, "\x80\x02", 2) == 0))
+        return rn_status_fail(error, error_size, RN_ERROR_FORMAT,
+                              "%s: looks like PyTorch's own format; save it with safetensors.torch.save_file", source);
+    return rn_status_fail(error, error_size, RN_ERROR_FORMAT, "%s: neither packed weights (.rnw) nor safetensors",
+                          source);
+}
+
+/* ---- the interface ---- */
+
+static rn_status allocate(rn_weights **weights, const rn_model *model, const void *input, char *error,
+                          size_t error_size) {
+    if (error && error_size) error[0] = 0;
+    if (!weights) return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT, "no place for the weights (NULL)");
+    *weights = NULL;
+    if (!model || !model->recipe || !model->name || !input)
+        return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT, "no model or no weights (NULL)");
+    *weights = calloc(1, sizeof **weights);
+    return *weights ? RN_OK : rn_status_fail(error, error_size, RN_ERROR_MEMORY, "out of memory");
+}
+
+static rn_status finish(rn_weights **weights, rn_status status) {
+    if (status) {
+        rn_weights_close(*weights);
+        *weights = NULL;
+    }
+    return status;
+}
+
+rn_status rn_weights_open(rn_weights **weights, const rn_model *model, const char *path, char *error,
+                          size_t error_size) {
+    rn_status status = allocate(weights, model, path, error, error_size);
+    if (status) return status;
+    rn_pages file;
+    status = rn_pages_map(&file, path, error, error_size);
+    if (status) return finish(weights, status);
+    if (file.count && rn_pages_fault(file.bytes, 1)) {
+        status = rn_status_fail(error, error_size, RN_ERROR_FILE, "%s: cannot be read", path);
+    } else if (rn_packed_recognize(file.bytes, file.count)) {
+        status = use_packed(*weights, model, file.bytes, file.count, path, error, error_size);
+        (*weights)->pages = file; /* stays mapped */
+        return finish(weights, status);
+    } else if (rn_safetensors_recognize(file.bytes, file.count)) {
+        status = pack_safetensors(*weights, model, file.bytes, file.count, path, error, error_size);
+    } else {
+        status = unknown_format(file.bytes, file.count, path, error, error_size);
+    }
+    rn_pages_free(&file);
+    return finish(weights, status);
+}
+
+rn_status rn_weights_memory(rn_weights **weights, const rn_model *model, const void *bytes, size_t size, char *error,
+                            size_t error_size) {
+    rn_status status = allocate(weights, model, bytes, error, error_size);
+    if (status) return status;
+    const char *source = "weights in memory";
+    if (rn_packed_recognize(bytes, size))
+        status = use_packed(*weights, model, bytes, size, source, error, error_size);
+    else if (rn_safetensors_recognize(bytes, size))
+        status = pack_safetensors(*weights, model, bytes, size, source, error, error_size);
+    else
+        status = unknown_format(bytes, size, source, error, error_size);
+    return finish(weights, status);
+}
+
+void rn_weights_close(rn_weights *weights) {
+    if (!weights) return;
+    rn_pages_free(&weights->pages);
+    free(weights);
+}
+
+const void *rn_weights_payload(const rn_weights *weights, size_t *size) {
+    if (size) *size = weights->size;
+    return weights->payload;
+}
