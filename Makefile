@@ -20,8 +20,8 @@ V        ?=
 SAN      ?=
 T        ?=
 
-# -j is the number of processors unless given
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+# as many jobs as processors, unless -j says otherwise
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -33,7 +33,8 @@ ABI      := $(shell sed -n 's/^.define RN_ABI \([0-9]*\).*/\1/p' runtime/rn.h)
 
 override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fPIC -fopenmp -fvisibility=default $(SANITIZE)
 INCLUDE  := -I. -Icompiler -Iruntime -I$(OUT)/grammar
-RN_LIBS  := -lxsmm -lxsmmnoblas -lpng -ljpeg -lcjson -lxxhash -lpthread -lrt -ldl -lm
+OPENMP   := $(if $(findstring clang,$(CC)),-lomp,-lgomp)
+RN_LIBS  := -lxsmm -lxsmmnoblas -lpng -ljpeg -lcjson -lxxhash $(OPENMP) -lpthread -lrt -ldl -lm
 LDFLAGS  ?=
 
 # ---- sources ----
@@ -87,6 +88,9 @@ $(OUT)/include/rn/%.h: runtime/%.h
 $(OUT)/obj/%.o: %.c | $(OUT)/grammar/rn.tab.h $(OUT)/grammar/rn.lex.h
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -c -o $@ $<
+
+# rnc links the programs that it makes as the Makefile links rnc
+$(OUT)/obj/compiler/toolchain.o: override CFLAGS += -DRN_LINK_LIBS='"$(RN_LIBS)"'
 
 $(OUT)/obj/grammar/%.o: $(OUT)/grammar/%.c $(OUT)/grammar/rn.tab.h $(OUT)/grammar/rn.lex.h
 	$(call say,CC,$<)

@@ -1,0 +1,135 @@
+/* Writes what -o asks for: C and its header, an object, an archive, a shared object, a program, or weights.
+ *
+ * Everything is made in a temporary folder beside the output and renamed at the end, so an error leaves no partial
+ * file:
+ *
+ *     -o dir/net.c --weights W     dir/net.c  dir/net.h  dir/net.rnw
+ *     -o dir/net.so --embed …      dir/net.so dir/net.h
+ */
+#include "driver.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "save/save.h"
+
+typedef struct Outputs {
+    Compilation *c;
+    const char *folder, *temp; /* where the files go, and where they are made */
+    const char *stem;          /* the bare name without its ending */
+} Outputs;
+
+static const char *temp_file(const Outputs *o, const char *ending) {
+    return arena_printf(&o->c->arena, "%s/%s%s", o->temp, o->stem, ending);
+}
+
+static const char *final_file(const Outputs *o, const char *ending) {
+    return arena_printf(&o->c->arena, "%s/%s%s", o->folder, o->stem, ending);
+}
+
+static bool write_text(Compilation *c, const char *path, const Text *text) {
+    if (file_write(path, text->s, text->size)) return true;
+    diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", path, strerror(errno));
+    return false;
+}
+
+/* STEM.c, STEM.h and, where there are weights, STEM.rnw, in `folder`. */
+static bool emit_files(Compilation *c, const Plan *plan, const char *folder, const char *stem, bool embed,
+                       bool program) {
+    Text text = {0}, header = {0};
+    const char *packed = arena_printf(&c->arena, "%s.rnw", stem);
+    EmitOptions options = {.name = c->name,
+                           .command = c->options->command,
+                           .source_hash = c->hash,
+                           .header_name = arena_printf(&c->arena, "%s.h", stem),
+                           .weights_file = c->has_weights && !embed ? packed : NULL,
+                           .embed_path = embed ? packed : NULL,
+                           .program = program};
+    if (c->has_weights && !save_packed(arena_printf(&c->arena, "%s/%s", folder, packed), &plan->recipe,
+                                       plan->graph->name, c->source, &c->weights, &c->diag, c->options->threads))
+        return false;
+    emit_c(plan, &options, &text);
+    emit_h(plan, &options, &header);
+    bool good = write_text(c, arena_printf(&c->arena, "%s/%s.c", folder, stem), &text) &&
+                write_text(c, arena_printf(&c->arena, "%s/%s.h", folder, stem), &header);
+    text_free(&text);
+    text_free(&header);
+    return good;
+}
+
+bool driver_build_shared(Compilation *c, const Plan *plan, const char *folder, const char *stem) {
+    return emit_files(c, plan, folder, stem, false, false) &&
+           toolchain_build(BUILD_SHARED, arena_printf(&c->arena, "%s/%s.c", folder, stem), folder,
+                           arena_printf(&c->arena, "%s/%s.so", folder, stem), c->options->passes.verbose, &c->diag);
+}
+
+/* Gives the finished files their places; what was renamed is taken back where a later one fails. */
+static bool move_into_place(const Outputs *o, const char *const *endings, int count) {
+    for (int i = 0; i < count; i++) {
+        const char *to = final_file(o, endings[i]);
+        if (!rename(temp_file(o, endings[i]), to)) continue;
+        diag_error(&o->c->diag, (Place){0}, "cannot write '%s': %s", to, strerror(errno));
+        while (i-- > 0) unlink(final_file(o, endings[i]));
+        return false;
+    }
+    return true;
+}
+
+static bool make_archive(const Outputs *o) {
+    const char *ar = getenv("AR");
+    char *argv[] = {(char *)(ar && *ar ? ar : "ar"), "rcsD", (char *)temp_file(o, ".a"), (char *)temp_file(o, ".o"),
+                    NULL};
+    int status = toolchain_run(argv, o->c->options->passes.verbose);
+    if (status) diag_error(&o->c->diag, (Place){0}, "%s failed with status %d; -v shows its command", argv[0], status);
+    return !status;
+}
+
+static bool make_outputs(const Outputs *o) {
+    Compilation *c = o->c;
+    const Options *options = c->options;
+    OutputKind kind = options->kind;
+    bool verbose = options->passes.verbose;
+    const char *c_file = temp_file(o, ".c"), *endings[3];
+    int count = 0;
+    if (kind == OUTPUT_SAFETENSORS) {
+        endings[count++] = ".safetensors";
+        return save_safetensors(c->source, &c->weights, temp_file(o, ".safetensors"), &c->diag) &&
+               move_into_place(o, endings, count);
+    }
+    if (!emit_files(c, c->plan, o->temp, o->stem, options->embed, kind == OUTPUT_PROGRAM)) return false;
+    if (kind == OUTPUT_OBJECT || kind == OUTPUT_ARCHIVE)
+        if (!toolchain_build(BUILD_OBJECT, c_file, o->temp, temp_file(o, ".o"), verbose, &c->diag)) return false;
+    if (kind == OUTPUT_ARCHIVE && !make_archive(o)) return false;
+    if (kind == OUTPUT_SHARED)
+        if (!toolchain_build(BUILD_SHARED, c_file, o->temp, temp_file(o, ".so"), verbose, &c->diag)) return false;
+    if (kind == OUTPUT_PROGRAM)
+        if (!toolchain_build(BUILD_PROGRAM, c_file, o->temp, temp_file(o, ""), verbose, &c->diag)) return false;
+
+    /* the packed weights stay a file of their own, also for --embed into C: the assembler reads them there */
+    if (c->has_weights && (!options->embed || kind == OUTPUT_C)) endings[count++] = ".rnw";
+    if (kind != OUTPUT_PROGRAM) endings[count++] = ".h";
+    static const char *const result[] = {[OUTPUT_C] = ".c",
+                                         [OUTPUT_OBJECT] = ".o",
+                                         [OUTPUT_ARCHIVE] = ".a",
+                                         [OUTPUT_SHARED] = ".so",
+                                         [OUTPUT_PROGRAM] = ""};
+    endings[count++] = result[kind];
+    return move_into_place(o, endings, count);
+}
+
+bool driver_write(Compilation *c) {
+    const char *output = c->options->output, *base = path_base(output), *dot = strrchr(base, '.');
+    Outputs o = {.c = c};
+    o.folder = base == output       ? "."
+               : base == output + 1 ? "/"
+                                    : arena_strndup(&c->arena, output, (size_t)(base - output - 1));
+    o.stem = dot && dot != base ? arena_strndup(&c->arena, base, (size_t)(dot - base)) : base;
+    o.temp = temp_folder_make(&c->arena, o.folder, &c->diag);
+    if (!o.temp) return false;
+    bool good = make_outputs(&o);
+    temp_folder_remove(o.temp);
+    return good;
+}

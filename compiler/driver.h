@@ -1,0 +1,48 @@
+/* One compilation, and what is done with its result: files written, emitted code built, run and compared.
+ *
+ * compile() in main.c fills a Compilation from top to bottom; later parts read it.
+ */
+#ifndef RNC_DRIVER_H
+#define RNC_DRIVER_H
+
+#include "ast.h"
+#include "emit/emit.h"
+#include "options.h"
+#include "plan/plan.h"
+
+typedef struct Compilation {
+    const Options *options;
+    Arena arena;
+    Diag diag;
+    const Ast *ast;     /* NULL for .ir input */
+    const char *name;   /* prefix of the emitted API */
+    char hash[17];      /* XXH3-64 of the source, in hexadecimal */
+    Graph *source;      /* as written: weights are loaded for it, and the interpreter runs it */
+    TensorData weights; /* by tensor id of `source`; count 0 where there are none */
+    bool has_weights;
+    Graph *graph; /* after the passes */
+    Plan *plan;
+} Compilation;
+
+/* ---- driver.c: what -o asks for, all of it or nothing ---- */
+bool driver_write(Compilation *c);
+/* Emits `plan` and builds it in `folder` as STEM.so, with STEM.rnw beside it; librn is inside. */
+bool driver_build_shared(Compilation *c, const Plan *plan, const char *folder, const char *stem);
+
+/* ---- verify_run.c ---- */
+bool verify_run(Compilation *c);
+
+/* ---- bench.c ---- */
+bool bench_run(Compilation *c);
+
+/* ---- toolchain.c: the C compiler, librn, temporary folders ---- */
+typedef enum Build { BUILD_OBJECT, BUILD_SHARED, BUILD_PROGRAM } Build;
+/* Compiles (and links with librn) one C file with $CC; `folder` is on the include path. */
+bool toolchain_build(Build build, const char *c_file, const char *folder, const char *out, bool verbose, Diag *diag);
+/* Runs a command and waits: its exit status, or 128 + the signal that ended it. argv ends with NULL. */
+int toolchain_run(char *const *argv, bool verbose);
+/* A new folder in `parent` (NULL: $TMPDIR or /tmp), or NULL after a diagnostic. */
+char *temp_folder_make(Arena *arena, const char *parent, Diag *diag);
+void temp_folder_remove(const char *folder); /* with the files in it */
+
+#endif

@@ -1,0 +1,242 @@
+/* rnc: text -> tree -> graph -> passes -> plan -> C -> object. compile() is the whole of it, a call a stage.
+ *
+ * A stage returns false after its errors were printed. What the command line asked to see is shown as soon as the stage
+ * that has it is done, and nothing later runs that nobody asked for.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "driver.h"
+#include "load/load.h"
+#include "probe.h"
+#include "view/view.h"
+#include "../runtime/rn.h"
+
+enum { EXIT_INPUT = 1, EXIT_USAGE = 2 };
+
+static bool is_graph_file(const char *path) {
+    size_t n = strlen(path);
+    return n > 3 && !strcmp(path + n - 3, ".ir");
+}
+
+static bool read_source(Compilation *c, Source *source) {
+    const char *path = c->options->input;
+    char *text = file_read(path, &source->size);
+    if (!text) {
+        diag_error(&c->diag, (Place){0}, "cannot read '%s': %s", path, strerror(errno));
+        return false;
+    }
+    source->path = path;
+    source->text = arena_strndup(&c->arena, text, source->size);
+    free(text);
+    return true;
+}
+
+static bool print_text(Text *text) {
+    fwrite(text->s, 1, text->size, stdout);
+    text_free(text);
+    return true;
+}
+
+/* ---- stages ---- */
+static bool format_source(Compilation *c) {
+    Source source;
+    Text text = {0};
+    return read_source(c, &source) && ast_format(&source, &text, &c->diag) && print_text(&text);
+}
+
+/* The file's bytes and those of the files that its blocks come from, each once. */
+static void hash_source(Compilation *c, const Source *main_source) {
+    XXH3_state_t *state = XXH3_createState();
+    const Source *last = main_source;
+    XXH3_64bits_reset(state);
+    XXH3_64bits_update(state, main_source->text, main_source->size);
+    for (const Decl *block = c->ast ? c->ast->blocks : NULL; block; block = block->next) {
+        if (block->source == last || block->source == main_source) continue;
+        last = block->source; /* blocks of one file are neighbours */
+        XXH3_64bits_update(state, last->text, last->size);
+    }
+    snprintf(c->hash, sizeof c->hash, "%016llx", (unsigned long long)XXH3_64bits_digest(state));
+    XXH3_freeState(state);
+}
+
+static bool parse(Compilation *c) {
+    const Options *options = c->options;
+    if (is_graph_file(options->input)) {
+        Source *source = arena_alloc(&c->arena, sizeof *source);
+        if (!read_source(c, source)) return false;
+        c->source = irtext_parse(&c->arena, source, &c->diag);
+        if (c->source) hash_source(c, source);
+        return c->source;
+    }
+    c->ast = ast_parse_file(&c->arena, options->input, &c->diag);
+    if (c->ast) hash_source(c, c->ast->source);
+    return c->ast;
+}
+
+static bool elaborate_graph(Compilation *c) {
+    const Options *options = c->options;
+    if (c->ast) c->source = elaborate(&c->arena, c->ast, options->defines, options->define_count, &c->diag);
+    if (c->source) c->name = options->name ? options->name : c->source->name;
+    return c->source;
+}
+
+/* --output LAYER: these results instead of the network's own. */
+static bool choose_outputs(Compilation *c) {
+    const Options *options = c->options;
+    Graph *graph = c->source;
+    if (!options->output_count) return true;
+    for (int i = 0; i < graph->output_count; i++) graph->outputs[i]->is_output = false;
+    graph->output_count = 0;
+    for (int i = 0; i < options->output_count; i++) {
+        Value *value = graph_find_layer(graph, options->outputs[i]);
+        if (value) {
+            if (!value->is_output) graph_add_output(graph, value);
+            continue;
+        }
+        const char **names = arena_alloc(&c->arena, (size_t)graph->node_count * sizeof *names);
+        for (int j = 0; j < graph->node_count; j++) names[j] = graph->nodes[j]->name;
+        const char *nearest = diag_suggest(options->outputs[i], names, graph->node_count);
+        diag_error(&c->diag, (Place){0}, "--output: %s has no layer called '%s'%s", graph->name, options->outputs[i],
+                   nearest ? arena_printf(&c->arena, "; did you mean '%s'?", nearest) : "; --summary lists them");
+    }
+    return !c->diag.errors;
+}
+
+/* The API's prefix becomes a type and part of every function's name. */
+static bool check_name(Compilation *c) {
+    static const char *const taken[] = {
+        "alignas",  "alignof", "and",      "asm",       "auto",     "bool",    "break",     "case",      "catch",
+        "char",     "class",   "const",    "constexpr", "continue", "default", "delete",    "do",        "double",
+        "else",     "enum",    "explicit", "export",    "extern",   "false",   "float",     "for",       "friend",
+        "goto",     "if",      "inline",   "int",       "long",     "main",    "mutable",   "namespace", "new",
+        "noexcept", "not",     "nullptr",  "operator",  "or",       "private", "protected", "public",    "register",
+        "restrict", "return",  "rn",       "short",     "signed",   "sizeof",  "static",    "struct",    "switch",
+        "template", "this",    "throw",    "true",      "try",      "typedef", "typeid",    "typename",  "union",
+        "unsigned", "using",   "virtual",  "void",      "volatile", "while",   "xor"};
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        if (strcmp(taken[i], c->name)) continue;
+        diag_error(&c->diag, (Place){0}, "'%s' cannot name the emitted type and functions; say --name OTHER", c->name);
+        return false;
+    }
+    return true;
+}
+
+static bool load_weights(Compilation *c) {
+    const Options *options = c->options;
+    if (options->weights) {
+        c->has_weights = weights_load(c->source, options->weights, &c->weights, &c->diag);
+        return c->has_weights;
+    }
+    if (options->random_weights || options->verify || options->bench) { /* running it needs some */
+        weights_random(c->source, options->seed, &c->weights, options->threads);
+        c->has_weights = true;
+    }
+    return true;
+}
+
+static bool run_passes(Compilation *c) {
+    c->graph = graph_clone(c->source, &c->arena);
+    passes_run(c->graph, &c->options->passes);
+    return true;
+}
+
+static bool make_plan(Compilation *c) {
+    const Options *options = c->options;
+    c->plan = plan_make(&c->arena, c->graph,
+                        &(PlanOptions){.isa = options->isa, .batch = options->batch, .reuse_memory = true});
+    return c->plan;
+}
+
+/* ---- what is shown on the way ---- */
+static bool show_tree(Compilation *c) {
+    Text text = {0};
+    ast_dump(c->ast, &text);
+    return print_text(&text);
+}
+
+static bool show_graph(Compilation *c) {
+    Text text = {0};
+    if (c->options->run_pass) {
+        for (int i = 0; i < PASS_COUNT; i++)
+            if (!strcmp(pass_name((PassId)i), c->options->run_pass)) pass_run(c->source, (PassId)i);
+    }
+    irtext_print(c->source, &text);
+    return print_text(&text);
+}
+
+static bool show_plan(Compilation *c) {
+    Text text = {0};
+    plan_print(c->plan, &text);
+    return print_text(&text);
+}
+
+static bool show_c(Compilation *c) {
+    Text text = {0};
+    emit_c(c->plan,
+           &(EmitOptions){.name = c->name,
+                          .command = c->options->command,
+                          .source_hash = c->hash,
+                          .header_name = arena_printf(&c->arena, "%s.h", c->name)},
+           &text);
+    return print_text(&text);
+}
+
+/* ---- the pipeline ---- */
+static bool compile(Compilation *c) {
+    const Options *o = c->options;
+    if (o->format) return format_source(c);
+
+    if (!parse(c)) return false; /* text -> tree */
+    if (o->dump == DUMP_AST) return show_tree(c);
+
+    if (!elaborate_graph(c)) return false; /* tree -> graph */
+    if (!choose_outputs(c)) return false;
+    if (!check_name(c)) return false;
+    if (o->dump == DUMP_IR || o->run_pass) return show_graph(c);
+    if (o->summary) summary_print(c->source, stdout);
+    if (!o->output && !o->verify && !o->bench && !o->dump && !o->passes.dump_after) return true;
+
+    if (!load_weights(c)) return false;
+    if (o->kind == OUTPUT_SAFETENSORS && !o->verify) return driver_write(c);
+    if (o->bench) return bench_run(c);
+
+    if (!run_passes(c)) return false; /* graph -> graph */
+    if (!make_plan(c)) return false;  /* graph -> plan */
+    if (o->dump == DUMP_PLAN) return show_plan(c);
+    if (o->dump == DUMP_C) return show_c(c);
+
+    if (o->verify && !verify_run(c)) return false;
+    if (o->output && !driver_write(c)) return false; /* plan -> C -> object */
+    return true;
+}
+
+int main(int argc, char **argv) {
+    Arena arena = {0};
+    Options options;
+    Compilation c = {.options = &options};
+    int status = 0;
+    if (argc > 1 && !strcmp(argv[1], "--probe")) return probe_main(argc - 2, argv + 2);
+    if (!options_parse(&options, &arena, argc, argv, &c.diag)) {
+        status = EXIT_USAGE;
+    } else if (options.help) {
+        options_help(stdout);
+    } else if (options.version) {
+        printf("rnc %s\n", RN_VERSION);
+    } else if (options.list_passes) {
+        options_list_passes(stdout);
+    } else {
+        status = compile(&c) && !c.diag.errors ? 0 : EXIT_INPUT;
+    }
+    if (fflush(stdout) || ferror(stdout)) {
+        diag_error(&c.diag, (Place){0}, "cannot write to standard output: %s", strerror(errno));
+        status = EXIT_INPUT;
+    }
+    tensor_data_free(&c.weights);
+    arena_free(&c.arena);
+    arena_free(&arena);
+    return status;
+}

@@ -1,0 +1,515 @@
+/* Reads the command line into Options by one table, from which --help is printed too.
+ *
+ * `--name VALUE`, `--name=VALUE`, `-oFILE` and `-o FILE` are alike. A mistake is named with the nearest option or
+ * value, and the process ends with status 2. The command is also recorded with every file reduced to its bare name, so
+ * that emitted code is the same in any folder.
+ */
+#include "options.h"
+#include "../runtime/rn.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_BATCH = 4096, MAX_THREADS = 1024 };
+
+typedef enum Takes {
+    TAKES_NOTHING,
+    TAKES_VALUE,   /* --batch N, --batch=N, -o FILE, -oFILE */
+    TAKES_JOINED,  /* -O2, -fno-cse */
+    TAKES_OPTIONAL /* --random-weights, --random-weights=SEED */
+} Takes;
+
+enum { FOR_COMPILE = 1, FOR_BENCH = 2, FOR_BOTH = 3, HIDDEN = 4 };
+
+typedef bool (*OptionSet)(Options *options, const char *value, size_t member, Diag *diag);
+
+typedef struct OptionRow {
+    const char *name;  /* NULL: `text` is a heading of --help */
+    const char *value; /* for --help */
+    Takes takes;
+    int scope;
+    bool path; /* the value is a file */
+    OptionSet set;
+    size_t member; /* of Options, for the general setters */
+    const char *text;
+} OptionRow;
+
+#define MEMBER(type, options, offset) ((type *)(void *)((char *)(options) + (offset)))
+
+static void usage_error(Diag *diag, const char *format, ...) PRINTF_LIKE(2, 3);
+static void usage_error(Diag *diag, const char *format, ...) {
+    Text text = {0};
+    va_list args;
+    va_start(args, format);
+    text_vprintf(&text, format, args);
+    va_end(args);
+    diag_error(diag, (Place){0}, "%s", text.s);
+    text_free(&text);
+}
+
+/* ", did you mean 'X'?" or "" */
+static const char *suggestion(Options *options, const char *word, const char *const *candidates, int count) {
+    const char *nearest = diag_suggest(word, candidates, count);
+    return nearest ? arena_printf(options->arena, "; did you mean '%s'?", nearest) : "";
+}
+
+/* ---- setters ---- */
+static bool set_flag(Options *options, const char *value, size_t member, Diag *diag) {
+    (void)value, (void)diag;
+    *MEMBER(bool, options, member) = true;
+    return true;
+}
+
+static bool set_string(Options *options, const char *value, size_t member, Diag *diag) {
+    if (!*value) {
+        usage_error(diag, "an empty value");
+        return false;
+    }
+    *MEMBER(const char *, options, member) = value;
+    return true;
+}
+
+static bool parse_count(const char *value, long max, int *count) {
+    char *end;
+    errno = 0;
+    long n = strtol(value, &end, 10);
+    if (!isdigit((unsigned char)*value) || *end || errno || n < 1 || n > max) return false;
+    *count = (int)n;
+    return true;
+}
+
+static bool set_batch(Options *options, const char *value, size_t member, Diag *diag) {
+    (void)member;
+    if (parse_count(value, MAX_BATCH, &options->batch)) return true;
+    usage_error(diag, "--batch: '%s' is not a number from 1 to %d", value, MAX_BATCH);
+    return false;
+}
+
+static bool set_threads(Options *options, const char *value, size_t member, Diag *diag) {
+    (void)member;
+    if (parse_count(value, MAX_THREADS, &options->threads)) return true;
+    usage_error(diag, "--threads: '%s' is not a number from 1 to %d", value, MAX_THREADS);
+    return false;
+}
+
+static bool set_positive(Options *options, const char *value, size_t member, Diag *diag) {
+    char *end;
+    double x = strtod(value, &end);
+    if (end == value || *end || !(x > 0) || !(x < 1e6)) {
+        usage_error(diag, "'%s' is not a positive number", value);
+        return false;
+    }
+    *MEMBER(double, options, member) = x;
+    return true;
+}
+
+static bool set_output_file(Options *options, const char *value, size_t member, Diag *diag) {
+    static const struct {
+        const char *ending;
+        OutputKind kind;
+    } endings[] = {{".c", OUTPUT_C},
+                   {".o", OUTPUT_OBJECT},
+                   {".a", OUTPUT_ARCHIVE},
+                   {".so", OUTPUT_SHARED},
+                   {".safetensors", OUTPUT_SAFETENSORS}};
+    (void)member;
+    const char *base = path_base(value), *dot = strrchr(base, '.');
+    if (!*base) {
+        usage_error(diag, "-o: '%s' is not a file", value);
+        return false;
+    }
+    options->output = value;
+    options->kind = OUTPUT_PROGRAM;
+    if (!dot) return true;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        if (strcmp(dot, endings[i].ending)) continue;
+        options->kind = endings[i].kind;
+        return true;
+    }
+    usage_error(
+        diag,
+        "-o: cannot write a '%s' file; a name ends in .c, .o, .a, .so, .safetensors, or has no ending for a program",
+        dot);
+    return false;
+}
+
+static bool set_level(Options *options, const char *value, size_t member, Diag *diag) {
+    (void)member;
+    if (value[0] >= '0' && value[0] <= '2' && !value[1]) {
+        options->passes.level = value[0] - '0';
+        return true;
+    }
+    usage_error(diag, "-O%s: the levels are -O0, -O1 and -O2", value);
+    return false;
+}
+
+static int pass_names(const char *names[PASS_COUNT + 1]) {
+    for (int i = 0; i < PASS_COUNT; i++) names[i] = pass_name((PassId)i);
+    return PASS_COUNT;
+}
+
+static bool set_pass(Options *options, const char *value, size_t member, Diag *diag) {
+    const char *names[PASS_COUNT + 1];
+    bool no = !strncmp(value, "no-", 3);
+    const char *pass = no ? value + 3 : value;
+    int count = pass_names(names);
+    (void)member;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(names[i], pass)) continue;
+        if (no && pass_level((PassId)i) < 0) {
+            usage_error(diag, "-fno-%s: this pass always runs", pass);
+            return false;
+        }
+        return pass_option_set(&options->passes, value);
+    }
+    const char *nearest = diag_suggest(pass, names, count);
+    usage_error(diag, "-f%s: no pass is called '%s'%s", value, pass,
+                nearest ? arena_printf(options->arena, "; did you mean '-f%s%s'?", no ? "no-" : "", nearest)
+                        : "; --passes lists them");
+    return false;
+}
+
+/* `value` must be a pass's name (or "all", where allowed). */
+static bool known_pass(Options *options, const char *option, const char *value, bool all, Diag *diag) {
+    const char *names[PASS_COUNT + 1];
+    int count = pass_names(names);
+    if (all) names[count++] = "all";
+    for (int i = 0; i < count; i++)
+        if (!strcmp(names[i], value)) return true;
+    usage_error(diag, "%s: no pass is called '%s'%s", option, value, suggestion(options, value, names, count));
+    return false;
+}
+
+static bool set_dump_after(Options *options, const char *value, size_t member, Diag *diag) {
+    (void)member;
+    options->passes.dump_after = value;
+    return known_pass(options, "--dump-after", value, true, diag);
+}
+
+static bool set_run_pass(Options *options, const char *value, size_t member, Diag *diag) {
+    (void)member;
+    options->run_pass = value;
+    return known_pass(options, "--run-pass", value, false, diag);
+}
+
+static bool set_dump(Options *options, const char *value, size_t member, Diag *diag) {
+    static const char *const words[] = {"ast", "ir", "plan", "c"};
+    (void)member;
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(words[i], value)) continue;
+        options->dump = (Dump)(DUMP_AST + i);
+        return true;
+    }
+    usage_error(diag, "--dump: '%s' is not ast, ir, plan or c%s", value, suggestion(options, value, words, 4));
+    return false;
+}
+
+/* The processor that rnc runs on, or the one that is named. */
+static bool set_target(Options *options, const char *value, size_t member, Diag *diag) {
+    static const char *const words[] = {"native", "x86-64-v3", "x86-64-v4"};
+    (void)member;
+    if (!strcmp(value, "native")) {
+        bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+        options->isa = v4 ? RN_ISA_X86_64_V4 : RN_ISA_X86_64_V3;
+        if (v4 || (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))) return true;
+        usage_error(diag,
+                    "--target native: this processor has neither AVX2 with FMA nor AVX-512; name the processor that "
+                    "the code is for: --target x86-64-v3 or x86-64-v4");
+        return false;
+    }
+    for (int i = 1; i < 3; i++) {
+        if (strcmp(words[i], value)) continue;
+        options->isa = i == 1 ? RN_ISA_X86_64_V3 : RN_ISA_X86_64_V4;
+        return true;
+    }
+    usage_error(diag, "--target: '%s' is not native, x86-64-v3 or x86-64-v4%s", value,
+                suggestion(options, value, words, 3));
+    return false;
+}
+
+static bool set_random(Options *options, const char *value, size_t member, Diag *diag) {
+    (void)member;
+    options->random_weights = true;
+    if (!value) return true;
+    char *end;
+    errno = 0;
+    options->seed = strtoull(value, &end, 0);
+    if (isdigit((unsigned char)*value) && !*end && !errno) return true;
+    usage_error(diag, "--random-weights: the seed '%s' is not a whole number", value);
+    return false;
+}
+
+static bool is_identifier(const char *s) {
+    if (!isalpha((unsigned char)*s) && *s != '_') return false;
+    while (isalnum((unsigned char)*s) || *s == '_') s++;
+    return !*s;
+}
+
+static bool set_name(Options *options, const char *value, size_t member, Diag *diag) {
+    (void)member;
+    options->name = value;
+    if (is_identifier(value)) return true;
+    usage_error(diag, "--name: '%s' cannot begin a C function's name", value);
+    return false;
+}
+
+static bool set_define(Options *options, const char *value, size_t member, Diag *diag) {
+    (void)member;
+    const char *equals = strchr(value, '=');
+    if (!equals || !equals[1] || !is_identifier(arena_strndup(options->arena, value, (size_t)(equals - value)))) {
+        usage_error(diag, "-D: '%s' is not NAME=VALUE", value);
+        return false;
+    }
+    ARENA_PUSH(options->arena, options->defines, options->define_count, options->define_capacity, value);
+    return true;
+}
+
+static bool set_output_layer(Options *options, const char *value, size_t member, Diag *diag) {
+    (void)member, (void)diag;
+    ARENA_PUSH(options->arena, options->outputs, options->output_count, options->output_capacity, value);
+    return true;
+}
+
+/* ---- the table ---- */
+#define M(member) offsetof(Options, member)
+static const OptionRow rows[] = {
+    {.text = "Output"},
+    {"-o", "FILE", TAKES_VALUE, FOR_COMPILE, true, set_output_file, 0,
+     "by its ending: .c, .o, .a or .so (and .h beside it), .safetensors, or a program"},
+    {"--name", "NAME", TAKES_VALUE, FOR_COMPILE, false, set_name, 0,
+     "prefix of the emitted API (default: the network's name)"},
+    {"--output", "LAYER", TAKES_VALUE, FOR_BOTH, false, set_output_layer, 0,
+     "give out this layer's result instead of the last one's; may be repeated"},
+    {.text = "Network"},
+    {"-D", "NAME=VALUE", TAKES_VALUE, FOR_BOTH, false, set_define, 0, "set a parameter of the network"},
+    {"--batch", "N", TAKES_VALUE, FOR_BOTH, false, set_batch, 0,
+     "the largest number of images a run takes (default 1)"},
+    {"--target", "CPU", TAKES_VALUE, FOR_BOTH, false, set_target, 0,
+     "native (default), x86-64-v3 (AVX2) or x86-64-v4 (AVX-512)"},
+    {.text = "Weights"},
+    {"--weights", "FILE", TAKES_VALUE, FOR_BOTH, true, set_string, M(weights),
+     "a safetensors file, folded and packed now"},
+    {"--random-weights", "SEED", TAKES_OPTIONAL, FOR_BOTH, false, set_random, 0,
+     "random weights with calibrated statistics, to measure and test with"},
+    {"--embed", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(embed), "put the packed weights into the object"},
+    {.text = "Optimisation"},
+    {"-O", "LEVEL", TAKES_JOINED, FOR_COMPILE, false, set_level, 0, "0 unfused, 1 folded, 2 fused (default)"},
+    {"-f", "[no-]PASS", TAKES_JOINED, FOR_COMPILE, false, set_pass, 0, "one pass on or off"},
+    {"--passes", NULL, TAKES_NOTHING, FOR_BOTH, false, set_flag, M(list_passes), "list the passes"},
+    {.text = "Inspection"},
+    {"--summary", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(summary),
+     "print layers, shapes, parameters, multiply-adds and memory"},
+    {"--verify", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(verify),
+     "run the emitted code and compare every layer with the reference interpreter"},
+    {"--tolerance", "E", TAKES_VALUE, FOR_COMPILE, false, set_positive, M(tolerance),
+     "the largest relative error that --verify accepts (default 1e-4)"},
+    {"--dump", "WHAT", TAKES_VALUE, FOR_COMPILE, false, set_dump, 0, "print the ast, ir, plan or c"},
+    {"--dump-after", "PASS", TAKES_VALUE, FOR_COMPILE, false, set_dump_after, 0,
+     "print the graph after a pass, or after all"},
+    {"--format", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(format), "print the source in the standard form"},
+    {"--run-pass", "PASS", TAKES_VALUE, FOR_COMPILE | HIDDEN, false, set_run_pass, 0, ""},
+    {.text = "Measuring (rnc bench)"},
+    {"--seconds", "S", TAKES_VALUE, FOR_BENCH, false, set_positive, M(seconds), "time for each variant (default 1)"},
+    {"--json", NULL, TAKES_NOTHING, FOR_BENCH, false, set_flag, M(json), "print JSON"},
+    {"--html", "FILE", TAKES_VALUE, FOR_BENCH, true, set_string, M(html), "write a page with a chart"},
+    {.text = "General"},
+    {"--threads", "N", TAKES_VALUE, FOR_BOTH, false, set_threads, 0,
+     "threads of rnc, and of the network in --verify and bench (default: all; bench: 1)"},
+    {"-v", NULL, TAKES_NOTHING, FOR_BOTH, false, set_flag, M(passes.verbose),
+     "show passes, times and the C compiler's commands"},
+    {"--version", NULL, TAKES_NOTHING, FOR_BOTH, false, set_flag, M(version), "print the version"},
+    {"--help", NULL, TAKES_NOTHING, FOR_BOTH, false, set_flag, M(help), "print this text"},
+    {"-h", NULL, TAKES_NOTHING, FOR_BOTH | HIDDEN, false, set_flag, M(help), ""},
+};
+#undef M
+enum { ROW_COUNT = sizeof rows / sizeof *rows };
+
+/* ---- parsing ---- */
+const char *path_base(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* The row of an argument; *value points at what follows the name within it, or is NULL. */
+static const OptionRow *find_row(const char *arg, const char **value) {
+    bool is_long = arg[1] == '-';
+    size_t length = is_long ? strcspn(arg, "=") : 2;
+    for (int i = 0; i < ROW_COUNT; i++) {
+        const OptionRow *row = &rows[i];
+        if (!row->name || strlen(row->name) != length || strncmp(row->name, arg, length)) continue;
+        *value = arg[length] == '=' && is_long ? arg + length + 1 : arg[length] ? arg + length : NULL;
+        return row;
+    }
+    return NULL;
+}
+
+static void unknown_option(Options *options, const char *arg, Diag *diag) {
+    const char *names[ROW_COUNT];
+    int count = 0;
+    char *word = arena_strndup(options->arena, arg, strcspn(arg, "="));
+    for (int i = 0; i < ROW_COUNT; i++)
+        if (rows[i].name && !(rows[i].scope & HIDDEN)) names[count++] = rows[i].name;
+    usage_error(diag, "unknown option '%s'%s", word, suggestion(options, word, names, count));
+}
+
+/* Adds an argument to the recorded command; quotes it where a shell would need that. */
+static void record(Text *command, const char *prefix, const char *word) {
+    bool quote = !*word || strpbrk(word, " '\"\\$*?;&|<>()[]{}#~`\t\n");
+    text_printf(command, " %s%s%s%s", prefix, quote ? "'" : "", word, quote ? "'" : "");
+}
+
+/* One option, argv[*index] and perhaps the argument after it. */
+static bool parse_option(Options *options, int argc, char **argv, int *index, Text *command, Diag *diag) {
+    const char *arg = argv[*index], *value = NULL;
+    const OptionRow *row = find_row(arg, &value);
+    if (!row) {
+        unknown_option(options, arg, diag);
+        return false;
+    }
+    if (!(row->scope & (options->bench ? FOR_BENCH : FOR_COMPILE))) {
+        usage_error(diag, options->bench ? "%s does not go with rnc bench" : "%s is an option of rnc bench", row->name);
+        return false;
+    }
+    if (row->takes == TAKES_NOTHING && value) {
+        usage_error(diag, "%s takes no value", row->name);
+        return false;
+    }
+    bool separate = false;
+    if (row->takes == TAKES_VALUE && !value) {
+        if (*index + 1 >= argc) {
+            usage_error(diag, "%s needs a value: %s %s", row->name, row->name, row->value);
+            return false;
+        }
+        value = argv[++*index];
+        separate = true;
+    }
+    if (row->takes == TAKES_JOINED && !value) {
+        usage_error(diag, "%s needs a value: %s%s", row->name, row->name, row->value);
+        return false;
+    }
+    if (value && row->takes != TAKES_NOTHING) {
+        const char *join = separate ? " " : row->name[1] == '-' ? "=" : "";
+        record(command, arena_printf(options->arena, "%s%s", row->name, join), row->path ? path_base(value) : value);
+    } else {
+        record(command, "", row->name);
+    }
+    return row->set(options, value, row->member, diag);
+}
+
+static const char *cannot_mix(const Options *o) {
+    bool weights = o->weights || o->random_weights;
+    if (o->weights && o->random_weights) return "--weights and --random-weights exclude each other";
+    if (o->embed && !weights) return "--embed needs --weights FILE or --random-weights";
+    if (o->embed && (o->kind == OUTPUT_NONE || o->kind == OUTPUT_SAFETENSORS))
+        return "--embed needs -o with a .c, .o, .a or .so file or a program";
+    if (o->kind == OUTPUT_SAFETENSORS && !weights)
+        return "-o FILE.safetensors needs --weights FILE or --random-weights";
+    if (o->output && (o->dump || o->run_pass || o->format))
+        return "-o does not go with --dump or --format, which print to standard output";
+    if (!o->bench && !o->output && !o->dump && !o->run_pass && !o->summary && !o->verify && !o->format &&
+        !o->passes.dump_after)
+        return "nothing to do: say -o FILE (.c, .o, .a, .so or a program), --summary, --verify, --format or "
+               "--dump=WHAT";
+    return NULL;
+}
+
+/* What no single option can know. */
+static bool check_together(Options *options, Diag *diag) {
+    if (!options->input) {
+        usage_error(diag, "no input file; rnc --help says more");
+        return false;
+    }
+    const char *dot = strrchr(path_base(options->input), '.');
+    bool is_ir = dot && !strcmp(dot, ".ir");
+    if (!is_ir && (!dot || strcmp(dot, ".rn"))) {
+        usage_error(diag, "'%s' does not end in .rn", options->input);
+        return false;
+    }
+    if (is_ir && (options->dump == DUMP_AST || options->format || options->define_count)) {
+        usage_error(diag, "'%s' is a graph: --dump=ast, --format and -D need a .rn file", options->input);
+        return false;
+    }
+    if (!is_ir && options->run_pass) {
+        usage_error(diag, "--run-pass needs a .ir file");
+        return false;
+    }
+    const char *trouble = cannot_mix(options);
+    if (trouble) usage_error(diag, "%s", trouble);
+    return !trouble;
+}
+
+static void set_defaults(Options *options, Arena *arena) {
+    *options = (Options){.arena = arena, .batch = 1, .seed = 1, .tolerance = 1e-4, .seconds = 1};
+    options->passes.level = 2;
+}
+
+bool options_parse(Options *options, Arena *arena, int argc, char **argv, Diag *diag) {
+    Text command = {0};
+    bool good = true, only_files = false;
+    set_defaults(options, arena);
+    text_puts(&command, "rnc");
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i];
+        if (i == 1 && !strcmp(arg, "bench")) {
+            options->bench = true;
+            text_puts(&command, " bench");
+        } else if (!only_files && !strcmp(arg, "--")) {
+            only_files = true;
+        } else if (!only_files && arg[0] == '-' && arg[1]) {
+            good &= parse_option(options, argc, argv, &i, &command, diag);
+        } else if (options->input) {
+            usage_error(diag, "two input files, '%s' and '%s'; one at a time", options->input, arg);
+            good = false;
+        } else {
+            options->input = arg;
+            record(&command, "", path_base(arg));
+        }
+    }
+    options->command = arena_strndup(arena, command.s, command.size);
+    text_free(&command);
+    if (!good) return false;
+    if (options->version || options->help || options->list_passes) return true;
+    if (!options->isa && !set_target(options, "native", 0, diag)) return false;
+    if (!options->threads) options->threads = options->bench ? 1 : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    return check_together(options, diag);
+}
+
+/* ---- help ---- */
+static void print_row(const OptionRow *row, FILE *out) {
+    static const char *const forms[] = {
+        [TAKES_NOTHING] = "%s%s", [TAKES_VALUE] = "%s %s", [TAKES_JOINED] = "%s%s", [TAKES_OPTIONAL] = "%s[=%s]"};
+    char left[64];
+    snprintf(left, sizeof left, forms[row->takes], row->name, row->value ? row->value : "");
+    if (!strcmp(row->name, "--help")) snprintf(left, sizeof left, "-h, --help");
+    fprintf(out, "  %-24s %s\n", left, row->text);
+}
+
+void options_help(FILE *out) {
+    fputs(
+        "rnc " RN_VERSION ": compiles residual networks to C\n\n"
+        "  rnc [options] FILE.rn\n"
+        "  rnc bench [options] FILE.rn     the network unfused, with each fusion alone, and fused, timed in one run\n",
+        out);
+    for (int i = 0; i < ROW_COUNT; i++) {
+        if (!rows[i].name)
+            fprintf(out, "\n%s\n", rows[i].text);
+        else if (!(rows[i].scope & HIDDEN))
+            print_row(&rows[i], out);
+    }
+    fputs("\n$CC (default cc) builds objects and programs; -v shows its commands.\n"
+          "Exit status: 0, 1 where the input is wrong, 2 where the command line is.\n",
+          out);
+}
+
+void options_list_passes(FILE *out) {
+    for (int i = 0; i < PASS_COUNT; i++) {
+        int level = pass_level((PassId)i);
+        char when[16] = "always";
+        if (level >= 0) snprintf(when, sizeof when, "-O%d", level);
+        fprintf(out, "  %-14s %-7s %s\n", pass_name((PassId)i), when, pass_text((PassId)i));
+    }
+}

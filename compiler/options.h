@@ -1,0 +1,57 @@
+/* The command line: one table of options (options.c) from which parsing, --help and the recorded command line are made.
+ */
+#ifndef RNC_OPTIONS_H
+#define RNC_OPTIONS_H
+
+#include "base.h"
+#include "diag.h"
+#include "passes.h"
+
+typedef enum Dump { DUMP_NONE, DUMP_AST, DUMP_IR, DUMP_PLAN, DUMP_C } Dump;
+
+typedef enum OutputKind { /* by the ending of -o's file */
+                          OUTPUT_NONE,
+                          OUTPUT_C,           /* .c, and .h beside it */
+                          OUTPUT_OBJECT,      /* .o, and .h */
+                          OUTPUT_ARCHIVE,     /* .a, and .h */
+                          OUTPUT_SHARED,      /* .so, and .h; librn inside */
+                          OUTPUT_SAFETENSORS, /* the weights, as loaded or drawn */
+                          OUTPUT_PROGRAM      /* anything else without an ending */
+} OutputKind;
+
+typedef struct Options {
+    Arena *arena;
+    bool bench;         /* rnc bench */
+    const char *input;  /* FILE.rn or FILE.ir */
+    const char *output; /* -o, or NULL */
+    OutputKind kind;
+    PassOptions passes;   /* -O, -f, --dump-after, -v */
+    const char *name;     /* --name, or NULL: the network's */
+    const char **defines; /* -D NAME=VALUE */
+    int define_count, define_capacity;
+    const char **outputs; /* --output LAYER */
+    int output_count, output_capacity;
+    int batch;
+    int isa;             /* 3 or 4: --target x86-64-v3, -v4 */
+    const char *weights; /* --weights FILE, or NULL */
+    bool random_weights;
+    uint64_t seed;
+    bool embed;
+    int threads;
+    Dump dump;
+    const char *run_pass; /* hidden, for tests: one pass alone, .ir in and out */
+    bool summary, verify, format, list_passes, version, help;
+    double tolerance;
+    double seconds;      /* bench: per variant */
+    bool json;           /* bench */
+    const char *html;    /* bench */
+    const char *command; /* as typed, files by their bare names: the same in any folder */
+} Options;
+
+/* Reads the command line. False after an error: the caller exits with status 2. */
+bool options_parse(Options *options, Arena *arena, int argc, char **argv, Diag *diag);
+void options_help(FILE *out);
+void options_list_passes(FILE *out);
+const char *path_base(const char *path); /* what follows the last '/' */
+
+#endif

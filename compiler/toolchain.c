@@ -1,0 +1,133 @@
+/* Runs $CC on emitted code and links it with librn, which lies where this rnc lies:
+ *
+ *     build/rnc   build/librn.a   build/include/rn/rn.h            in the source tree
+ *     bin/rnc     lib/librn.a     include/rn/rn.h                  installed
+ *
+ * Programs and shared objects get librn.a, so that they run wherever they are taken; a shared object binds its own
+ * copy.
+ */
+#include "driver.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef RN_LINK_LIBS
+#error "RN_LINK_LIBS is given by the Makefile: the libraries that librn.a needs"
+#endif
+
+extern char **environ;
+
+enum { MAX_WORDS = 64 };
+
+typedef struct Command {
+    Arena arena;
+    char *words[MAX_WORDS + 1];
+    int count;
+} Command;
+
+static void command_add(Command *command, const char *word) {
+    if (command->count == MAX_WORDS) bug("more than %d words in a compiler command", MAX_WORDS);
+    command->words[command->count++] = arena_strdup(&command->arena, word);
+}
+
+static void command_add_words(Command *command, const char *words) {
+    for (const char *at = words + strspn(words, " \t"); *at; at += strspn(at, " \t")) {
+        size_t n = strcspn(at, " \t");
+        command_add(command, arena_strndup(&command->arena, at, n));
+        at += n;
+    }
+}
+
+int toolchain_run(char *const *argv, bool verbose) {
+    pid_t child;
+    int status;
+    if (verbose) {
+        for (int i = 0; argv[i]; i++) fprintf(stderr, "%s%s", i ? " " : "", argv[i]);
+        fputc('\n', stderr);
+    }
+    fflush(NULL);
+    errno = posix_spawnp(&child, argv[0], NULL, NULL, argv, environ);
+    if (errno) return 127;
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR) return 127;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* The first folder of `places` (relative to rnc's own) that has `file`. */
+static const char *find_beside(Arena *arena, const char *const *places, const char *file) {
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n <= 0) return NULL;
+    self[n] = 0;
+    char *slash = strrchr(self, '/');
+    if (!slash) return NULL;
+    *slash = 0;
+    for (int i = 0; places[i]; i++) {
+        const char *folder = arena_printf(arena, "%s/%s", self, places[i]);
+        if (!access(arena_printf(arena, "%s/%s", folder, file), R_OK)) return folder;
+    }
+    return NULL;
+}
+
+bool toolchain_build(Build build, const char *c_file, const char *folder, const char *out, bool verbose, Diag *diag) {
+    static const char *const lib_places[] = {".", "../lib", "../lib/x86_64-linux-gnu", "../lib64", NULL};
+    static const char *const include_places[] = {"include/rn", "../include/rn", NULL};
+    Command command = {0};
+    bool good = false;
+    const char *include = find_beside(&command.arena, include_places, "rn.h");
+    const char *lib = find_beside(&command.arena, lib_places, "librn.a");
+    const char *cc = getenv("CC");
+    if (!include || (!lib && build != BUILD_OBJECT)) {
+        diag_error(diag, (Place){0}, "%s is not where rnc expects it: beside rnc, or in ../%s",
+                   include ? "librn.a" : "rn.h", include ? "lib" : "include/rn");
+        goto end;
+    }
+    command_add_words(&command, cc && cc[strspn(cc, " \t")] ? cc : "cc");
+    command_add_words(&command, build == BUILD_PROGRAM ? "-std=c11 -O2" : "-std=c11 -O2 -fPIC");
+    command_add(&command, arena_printf(&command.arena, "-I%s", folder));
+    command_add(&command, arena_printf(&command.arena, "-I%s", include));
+    command_add_words(&command, build == BUILD_OBJECT   ? "-c -o"
+                                : build == BUILD_SHARED ? "-shared -Wl,-Bsymbolic -o"
+                                                        : "-o");
+    command_add(&command, out);
+    command_add(&command, c_file);
+    if (build != BUILD_OBJECT) {
+        const char *archive = arena_printf(&command.arena, "%s/librn.a", lib);
+        if (build == BUILD_SHARED) command_add(&command, "-Wl,--whole-archive");
+        command_add(&command, archive);
+        if (build == BUILD_SHARED) command_add(&command, "-Wl,--no-whole-archive");
+        command_add_words(&command, "-Wl,--as-needed " RN_LINK_LIBS);
+    }
+    int status = toolchain_run(command.words, verbose);
+    good = !status;
+    if (status == 127)
+        diag_error(diag, (Place){0}, "no C compiler: '%s' cannot be run; set CC", command.words[0]);
+    else if (status)
+        diag_error(diag, (Place){0}, "the C compiler failed with status %d; -v shows its command", status);
+end:
+    arena_free(&command.arena);
+    return good;
+}
+
+char *temp_folder_make(Arena *arena, const char *parent, Diag *diag) {
+    const char *tmp = getenv("TMPDIR");
+    if (!parent) parent = tmp && *tmp ? tmp : "/tmp";
+    char *folder = arena_printf(arena, "%s/.rnc-XXXXXX", parent);
+    if (mkdtemp(folder)) return folder;
+    diag_error(diag, (Place){0}, "cannot write to the folder '%s': %s", parent, strerror(errno));
+    return NULL;
+}
+
+void temp_folder_remove(const char *folder) {
+    DIR *dir = opendir(folder);
+    if (!dir) return;
+    for (struct dirent *entry; (entry = readdir(dir));)
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..")) unlinkat(dirfd(dir), entry->d_name, 0);
+    closedir(dir);
+    rmdir(folder);
+}

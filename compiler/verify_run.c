@@ -1,0 +1,248 @@
+/* rnc --verify: the emitted code, run, against the reference interpreter on the graph as the source says it.
+ *
+ * The code is built into a shared object and run in a process of its own (probe.c) on random images, with the layer
+ * hook recording every result that survived fusion. Each is compared with the interpreter's value of the same name:
+ * relative error = largest |a - b| / largest |b|. The first layer beyond the tolerance is the one that is named, since
+ * later ones differ in consequence. NaN never passes. With --batch N a batch of N runs as well.
+ */
+#include "driver.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "probe.h"
+
+typedef struct Records { /* the file that the probe wrote */
+    const char *at, *end;
+    bool broken;
+} Records;
+
+typedef struct Record {
+    int32_t image;
+    Shape shape;
+    const char *value, *name, *what, *place;
+    const char *data; /* floats C x H x W, not aligned */
+} Record;
+
+typedef struct Verify {
+    Compilation *c;
+    double **expected[PROBE_IMAGES]; /* by value id of the source graph */
+    const char *folder;
+    Map by_name; /* source values; `ambiguous` where two have one name */
+    int compared, skipped, batch;
+    double worst;
+    char worst_layer[300];
+} Verify;
+
+static char ambiguous;
+
+/* ---- records ---- */
+static const char *take(Records *records, size_t size) {
+    if ((size_t)(records->end - records->at) < size) {
+        records->broken = true;
+        records->at = records->end;
+        return NULL;
+    }
+    const char *at = records->at;
+    records->at += size;
+    return at;
+}
+
+static const char *take_string(Records *records, Arena *arena) {
+    int32_t length = 0;
+    const char *at = take(records, sizeof length);
+    if (at) memcpy(&length, at, sizeof length);
+    at = take(records, (size_t)length);
+    return at ? arena_strndup(arena, at, (size_t)length) : "";
+}
+
+static bool next_record(Records *records, Arena *arena, Record *record) {
+    int32_t head[4];
+    if (records->at == records->end) return false;
+    const char *at = take(records, sizeof head);
+    if (!at) return false;
+    memcpy(head, at, sizeof head);
+    record->image = head[0];
+    record->shape = (Shape){head[1], head[2], head[3]};
+    record->value = take_string(records, arena);
+    record->name = take_string(records, arena);
+    record->what = take_string(records, arena);
+    record->place = take_string(records, arena);
+    record->data = take(records, (size_t)shape_size(record->shape) * sizeof(float));
+    return !records->broken;
+}
+
+/* ---- comparison ---- */
+typedef struct Difference {
+    double error;  /* relative; NaN or infinite where a result is */
+    int64_t where; /* index of the largest */
+    double got, expected;
+} Difference;
+
+static Difference compare(const Record *record, const double *expected) {
+    Difference d = {0};
+    double largest = 1e-30, worst = -1;
+    int64_t size = shape_size(record->shape);
+    for (int64_t i = 0; i < size; i++) {
+        float got;
+        memcpy(&got, record->data + i * (int64_t)sizeof got, sizeof got);
+        double error = fabs((double)got - expected[i]);
+        if (fabs(expected[i]) > largest) largest = fabs(expected[i]);
+        if (error <= worst) continue;
+        bool finite = isfinite(error);
+        worst = error;
+        d = (Difference){.where = i, .got = (double)got, .expected = expected[i]};
+        if (!finite) { /* NaN compares with nothing: stop at the first */
+            d.error = error;
+            return d;
+        }
+    }
+    d.error = worst / largest;
+    return d;
+}
+
+static void report_difference(Verify *v, const Record *record, const Value *value, const Difference *d) {
+    Shape s = record->shape;
+    int pixels = s.h * s.w;
+    Place place = value->producer ? value->producer->place : (Place){0};
+    diag_error(&v->c->diag, place,
+               "verify: layer '%s' (%s) differs from the interpreter: relative error %.3g, more than %g; "
+               "channel %d, row %d, column %d of image %d of %d is %.9g and should be %.9g",
+               record->name, record->what, d->error, v->c->options->tolerance, (int)(d->where / pixels),
+               (int)(d->where % pixels / s.w), (int)(d->where % s.w), record->image + 1, v->batch, d->got, d->expected);
+}
+
+/* False where the layer differs. */
+static bool check_record(Verify *v, const Record *record) {
+    const void *found = map_get(&v->by_name, record->value);
+    const Value *value = found == &ambiguous ? NULL : found;
+    if (!value || !shape_equal(value->shape, record->shape)) { /* an intermediate that only a pass made */
+        v->skipped++;
+        return true;
+    }
+    Difference d = compare(record, v->expected[record->image % PROBE_IMAGES][value->id]);
+    v->compared++;
+    if (!(d.error <= v->worst)) {
+        v->worst = d.error;
+        snprintf(v->worst_layer, sizeof v->worst_layer, "'%s'", record->name);
+    }
+    if (d.error <= v->c->options->tolerance) return true;
+    report_difference(v, record, value, &d);
+    return false;
+}
+
+static bool check_outputs_seen(Verify *v, int outputs_seen) {
+    if (outputs_seen == v->c->source->output_count * v->batch) return true;
+    diag_error(&v->c->diag, (Place){0}, "verify: %d of %d outputs were compared", outputs_seen,
+               v->c->source->output_count * v->batch);
+    return false;
+}
+
+static bool check_file(Verify *v, const char *path) {
+    size_t size;
+    char *bytes = file_read(path, &size);
+    Record record;
+    bool good = bytes != NULL;
+    int outputs_seen = 0;
+    Records records = {bytes, bytes + (bytes ? size : 0), false};
+    while (good && next_record(&records, &v->c->arena, &record)) {
+        int before = v->compared;
+        good = check_record(v, &record);
+        if (!strcmp(record.what, "output")) outputs_seen += v->compared - before;
+    }
+    free(bytes);
+    if (!bytes || records.broken) {
+        diag_error(&v->c->diag, (Place){0}, "verify: the results of the emitted code cannot be read");
+        return false;
+    }
+    return good && check_outputs_seen(v, outputs_seen);
+}
+
+/* ---- running ---- */
+static bool run_probe(Verify *v, const char *out) {
+    Compilation *c = v->c;
+    Arena *a = &c->arena;
+    char *argv[] = {"/proc/self/exe",
+                    "--probe",
+                    "layers",
+                    arena_printf(a, "%s/net.so", v->folder),
+                    (char *)c->name,
+                    arena_printf(a, "%s/net.rnw", v->folder),
+                    arena_printf(a, "%d", v->batch),
+                    arena_printf(a, "%d", c->options->threads),
+                    arena_printf(a, "%llu", (unsigned long long)c->options->seed),
+                    (char *)out,
+                    NULL};
+    int status = toolchain_run(argv, false);
+    if (status > 128)
+        diag_error(&c->diag, (Place){0}, "verify: the emitted code crashed: %s", strsignal(status - 128));
+    else if (status)
+        diag_error(&c->diag, (Place){0}, "verify: the emitted code did not run (status %d)", status);
+    return !status;
+}
+
+static bool verify_batch(Verify *v, int batch) {
+    const char *out = arena_printf(&v->c->arena, "%s/layers-%d", v->folder, batch);
+    v->batch = batch;
+    return run_probe(v, out) && check_file(v, out);
+}
+
+/* What the interpreter says for the images that the probe uses. */
+static void interpret_images(Verify *v) {
+    Compilation *c = v->c;
+    const Graph *graph = c->source;
+    size_t size = (size_t)shape_size(graph->input->shape);
+    float *image = malloc(size * sizeof *image);
+    if (!image) bug("out of memory");
+    tensor_data_evaluate(graph, &c->weights);
+    for (int i = 0; i < PROBE_IMAGES && i < c->options->batch; i++) {
+        v->expected[i] = calloc((size_t)graph->value_count, sizeof *v->expected[i]);
+        if (!v->expected[i]) bug("out of memory");
+        probe_image(c->options->seed, i, image, size);
+        interpret(graph, &c->weights, image, v->expected[i], c->options->threads);
+    }
+    free(image);
+}
+
+static void free_expected(Verify *v) {
+    for (int i = 0; i < PROBE_IMAGES; i++) {
+        for (int j = 0; v->expected[i] && j < v->c->source->value_count; j++) free(v->expected[i][j]);
+        free(v->expected[i]);
+    }
+}
+
+static void index_names(Verify *v) {
+    const Graph *graph = v->c->source;
+    for (int i = 0; i < graph->value_count; i++) {
+        Value *value = graph->values[i];
+        if (!value->producer) continue;
+        bool twice = map_get(&v->by_name, value->name) != NULL;
+        map_put(&v->by_name, &v->c->arena, value->name, twice ? (void *)&ambiguous : value);
+    }
+}
+
+static bool verify_in_folder(Verify *v) {
+    Compilation *c = v->c;
+    if (!driver_build_shared(c, c->plan, v->folder, "net")) return false;
+    interpret_images(v);
+    index_names(v);
+    if (!verify_batch(v, 1)) return false;
+    if (c->options->batch > 1 && !verify_batch(v, c->options->batch)) return false;
+    printf("verify: %s: %d results agree with the interpreter within %g; largest relative error %.3g, in %s",
+           c->source->name, v->compared, c->options->tolerance, v->worst, v->worst_layer);
+    if (v->skipped) printf("; %d intermediate ones have no counterpart", v->skipped);
+    printf("\n");
+    return true;
+}
+
+bool verify_run(Compilation *c) {
+    Verify v = {.c = c};
+    v.folder = temp_folder_make(&c->arena, NULL, &c->diag);
+    if (!v.folder) return false;
+    bool good = verify_in_folder(&v);
+    temp_folder_remove(v.folder);
+    free_expected(&v);
+    return good;
+}
