@@ -26,6 +26,7 @@ struct rn_weights {
     rn_pages pages; /* what close gives back; nothing for packed bytes of the caller's */
     const uint8_t *payload;
     size_t size;
+    uint64_t recipe_hash;
 };
 
 /* ---- a safetensors image through the recipe ---- */
@@ -110,8 +111,8 @@ static rn_status pack_safetensors(rn_weights *weights, const rn_model *model, co
         Source source = {params, count};
         if (threads > MAX_PACK_THREADS) threads = MAX_PACK_THREADS;
         if (rn_recipe_run(model->recipe, read_param, &source, (uint8_t *)(uintptr_t)weights->pages.bytes, threads))
-            status =
-                rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: out of memory while packing the weights", name);
+            status = rn_status_fail(error, error_size, RN_ERROR_MEMORY,
+                                    "%s: no memory to pack the weights, or the model's recipe is damaged", name);
         rn_pages_protect(&weights->pages);
         weights->payload = weights->pages.bytes;
         weights->size = model->recipe->packed_size;
@@ -154,7 +155,9 @@ static rn_status allocate(rn_weights **weights, const rn_model *model, const voi
     if (!model || !model->recipe || !model->name || !input)
         return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT, "no model or no weights (NULL)");
     *weights = calloc(1, sizeof **weights);
-    return *weights ? RN_OK : rn_status_fail(error, error_size, RN_ERROR_MEMORY, "out of memory");
+    if (!*weights) return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "out of memory");
+    (*weights)->recipe_hash = model->recipe->hash;
+    return RN_OK;
 }
 
 static rn_status finish(rn_weights **weights, rn_status status) {
@@ -210,4 +213,8 @@ void rn_weights_close(rn_weights *weights) {
 const void *rn_weights_payload(const rn_weights *weights, size_t *size) {
     if (size) *size = weights->size;
     return weights->payload;
+}
+
+uint64_t rn_weights_recipe(const rn_weights *weights) {
+    return weights->recipe_hash;
 }
