@@ -154,7 +154,8 @@ demo: ## what rnc does, from a bare Debian 12: ResNet-152, fused against unfused
 # ---- installation ----
 I := $(DESTDIR)$(PREFIX)
 L := $(DESTDIR)$(LIBDIR)
-FILL := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g' -e 's|@ABI@|$(ABI)|g' -e 's|@LIBS@|$(RN_LIBS)|g'
+FILL := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g' -e 's|@ABI@|$(ABI)|g' \
+    -e 's|@LIBS@|$(RN_LIBS)|g'
 
 install: all ## rnc, librn, its header, pkg-config and CMake files, man page; PREFIX= DESTDIR= LIBDIR=
 	$(call say,INSTALL,$(I))

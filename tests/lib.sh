@@ -1,0 +1,56 @@
+# What the shell tests share. A test file sources this and calls ok, bad or expect; the file's last line is `finish`.
+#   $RNC  the compiler    $OUT  its build folder    $WORK  a folder of this file's own, removed at the end
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+OUT=$(cd "${OUT:-$ROOT/build}" && pwd) || exit 1
+RNC=$OUT/rnc
+CC=${CC:-cc}
+CXX=${CXX:-c++}
+PART=${PART:-$(basename "$(dirname "$0")")/$(basename "$0" .sh)}
+WORK=$(mktemp -d)
+trap 'rm -rf "$WORK"' EXIT
+tests=0 failed=0
+
+ok() { tests=$((tests + 1)); }
+
+bad() { # bad NAME WHY...: counts and prints a failure
+    tests=$((tests + 1)) failed=$((failed + 1))
+    echo "FAIL $PART: $1: ${*:2}"
+}
+
+# expect NAME STATUS COMMAND...: runs it in $WORK; its output goes to $WORK/.out and $WORK/.err
+expect() {
+    local name=$1 status=$2 got
+    shift 2
+    (cd "$WORK" && "$@") > "$WORK/.out" 2> "$WORK/.err"
+    got=$?
+    if [ $got = "$status" ]; then ok; return 0; fi
+    bad "$name" "status $got instead of $status: $(head -c 600 "$WORK/.err")"
+    return 1
+}
+
+# says NAME TEXT: the last command's error output contains TEXT;  prints: its output does
+says() {
+    if grep -qF -- "$2" "$WORK/.err"; then ok; else bad "$1" "does not say '$2' but: $(head -c 600 "$WORK/.err")"; fi
+}
+prints() {
+    if grep -qF -- "$2" "$WORK/.out"; then ok; else bad "$1" "does not print '$2' but: $(head -c 600 "$WORK/.out")"; fi
+}
+
+# absent NAME FILE...: none of these files of $WORK exists
+absent() {
+    local name=$1 file
+    shift
+    for file; do
+        if [ -e "$WORK/$file" ]; then bad "$name" "$file was left behind"; else ok; fi
+    done
+}
+
+# clean NAME: no temporary folder of rnc was left in $WORK
+clean() {
+    if ls -d "$WORK"/.rnc-* > /dev/null 2>&1; then bad "$1" "a temporary folder was left behind"; else ok; fi
+}
+
+finish() {
+    echo "$tests tests, $failed failed"
+    [ $failed = 0 ]
+}

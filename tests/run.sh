@@ -1,0 +1,79 @@
+#!/bin/bash
+# Runs the tests and counts them: unit, golden, cli and numeric on the ordinary build, then unit, golden, cli and the fuzz
+# targets' corpora under sanitizers. Every program and script run here prints "FAIL ..." lines and ends in
+# "N tests, M failed"; a part that does not end so (a crash) counts as a failure.
+#
+#   BUILD=build T=passes tests/run.sh       T: only what contains this in its name
+cd "$(dirname "$0")/.." || exit 1
+BUILD=${BUILD:-build}
+T=${T:-}
+total=0 total_failed=0
+failures=$(mktemp)
+trap 'rm -f "$failures"' EXIT
+export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export FULL=${FULL:-}
+
+part() { # part TITLE COMMAND...
+    local title=$1 log start count bad status
+    shift
+    log=$(mktemp)
+    start=$SECONDS
+    "$@" > "$log" 2>&1
+    status=$?
+    read -r count bad < <(sed -n 's/^\([0-9]*\) tests, \([0-9]*\) failed$/\1 \2/p' "$log" | tail -1)
+    if [ -z "$count" ] || { [ $status != 0 ] && [ "$bad" = 0 ]; }; then
+        echo "FAIL $title: ended with status $status; the end of its output:" >> "$failures"
+        tail -n 25 "$log" | sed 's/^/    /' >> "$failures"
+        count=$((${count:-0} + 1)) bad=$((${bad:-0} + 1))
+    fi
+    grep '^FAIL' "$log" | sed "s/^FAIL/FAIL ($title)/" >> "$failures"
+    rm -f "$log"
+    total=$((total + count)) total_failed=$((total_failed + bad))
+    [ "$count" = 0 ] || printf '  %-28s %5d tests, %d failed (%d s)\n' "$title" "$count" "$bad" $((SECONDS - start))
+}
+
+scripts() { # scripts TITLE FOLDER
+    local script name
+    for script in tests/"$2"/*.sh; do
+        [ -e "$script" ] || continue
+        name=$2/$(basename "$script" .sh)
+        case $name in *"$T"*) part "$1$name" bash "$script" ;; esac
+    done
+}
+
+run_build() { # run_build OUT TITLE PARTS...
+    local out=$1 title=$2 p
+    shift 2
+    export OUT=$out
+    for p; do
+        case $p in
+        unit) part "${title}unit" "$out/tests/unit" "$T" ;;
+        golden) part "${title}golden" bash tests/golden/run.sh ;;
+        cli) scripts "$title" cli ;;
+        numeric)
+            [ ! -x "$out/tests/numeric" ] || part "${title}numeric" "$out/tests/numeric" "$T"
+            scripts "$title" numeric
+            ;;
+        fuzz)
+            for target in "$out"/tests/fuzz-*; do
+                name=${target##*/fuzz-}
+                [ -x "$target" ] || continue
+                case fuzz/$name in *"$T"*) part "${title}fuzz/$name" "$target" "tests/fuzz/corpus/$name" ;; esac
+            done
+            ;;
+        esac
+    done
+}
+
+plain_cc=${CC:-cc} plain_cxx=${CXX:-c++}
+run_build "$BUILD" "" unit golden cli numeric
+# what a sanitized rnc builds links the sanitized librn
+sanitize="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+export CC="$plain_cc $sanitize" CXX="$plain_cxx $sanitize" SANITIZED=1
+run_build "$BUILD/san" "san: " unit golden cli fuzz
+
+echo
+cat "$failures"
+echo "$total tests, $total_failed failed"
+if [ $total = 0 ]; then echo "no test is called like '$T'"; exit 1; fi
+[ $total_failed = 0 ]

@@ -1,0 +1,61 @@
+#!/bin/sh
+# Installs what rnc needs to be built (`build`) and tested (`check`) on Debian 12, and only what is missing. As root it uses
+# apt-get; otherwise it goes on where everything is there, and names what is missing where it is not.
+what=${1:-build}
+cc=${CC:-cc}
+cc=${cc%% *}
+missing=
+
+command_in() { # command_in PROGRAM PACKAGE
+    command -v "$1" > /dev/null 2>&1 || missing="$missing $2"
+}
+
+header_in() { # header_in HEADER PACKAGE
+    echo "#include <stdio.h>
+#include <$1>" | $cc -E -x c - > /dev/null 2>&1 || missing="$missing $2"
+}
+
+find_missing() {
+    missing=
+    command_in "$cc" gcc
+    echo '#include <stdio.h>' | $cc -E -x c - > /dev/null 2>&1 || missing="$missing libc6-dev"
+    command_in make make
+    command_in ar binutils
+    command_in flex flex
+    command_in bison bison
+    header_in libxsmm.h libxsmm-dev
+    header_in xxhash.h libxxhash-dev
+    header_in cjson/cJSON.h libcjson-dev
+    header_in png.h libpng-dev
+    header_in jpeglib.h libjpeg-dev
+    if [ "$what" = check ]; then
+        command_in g++ g++
+        command_in clang clang
+        command_in pkg-config pkg-config
+        command_in cmake cmake
+        command_in python3 python3
+        python3 -c 'import numpy' 2> /dev/null || missing="$missing python3-numpy"
+        command_in man man-db
+        header_in CUnit/CUnit.h libcunit1-dev
+    fi
+}
+
+find_missing
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null 2>&1; then
+    echo "installing:$missing"
+    log=$(mktemp)
+    if ! { DEBIAN_FRONTEND=noninteractive apt-get update &&
+        DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } > "$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        echo "error: apt-get could not install:$missing" >&2
+        exit 1
+    fi
+    rm -f "$log"
+    find_missing
+    [ -n "$missing" ] || exit 0
+fi
+echo "error: these packages are missing:$missing" >&2
+echo "       install them: apt-get install$missing" >&2
+exit 1
