@@ -1,5 +1,6 @@
 /* spp: spatial pyramid pooling (He et al. 2014). Each level n max-pools the image into n x n bins, bin i covering rows
- * floor(i*H/n) .. ceil((i+1)*H/n) - 1; the levels follow each other, each in C, n, n order: C * sum of n^2 channels. */
+ * floor(i*H/n) .. ceil((i+1)*H/n) - 1, so that no bin is empty (with n > H bins share rows); the levels follow each
+ * other, each in C, n, n order: C * sum of n^2 channels. */
 #include "rules.h"
 
 #include <math.h>
@@ -11,8 +12,6 @@ bool spp_infer(Node *node, Diag *diag) {
     for (int i = 0; i < node->attr.nlevels; i++) {
         int n = node->attr.levels[i];
         if (n < 1) return rule_error(node, diag, "level %d: must be 1 or more", n);
-        if (n > in.h || n > in.w)
-            return rule_error(node, diag, "level %d has more bins than a %dx%d input has pixels", n, in.h, in.w);
         bins += (int64_t)n * n;
     }
     return rule_set_shape(node, diag, in.c * bins, 1, 1);
