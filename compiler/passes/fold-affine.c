@@ -1,0 +1,92 @@
+/* fold-affine: a per-channel affine layer (batch norm, scale) folds into the weights of the convolution or fc before or
+ * after it, or into another affine layer.
+ *
+ *     %2 = conv %1 w, bias b                  %3 = conv %1 scale_out(w, s), bias b*s + t
+ *     %3 = .affine %2 s, t
+ *
+ *     %2 = .affine %1 s, t                    %3 = conv %1 scale_in(w, s), bias b + shift_in(w, t)
+ *     %3 = conv %2 w, bias b
+ *
+ * Legal where nothing else reads the value between. Backwards (the first form) the layer before must end in at most a
+ * bias. Forwards a shift passes only through a convolution without padding: the padding's zeros stand for %2, not for
+ * %1, so at a border w * t is not the same sum in each pixel. Folds to the layer before come first.
+ */
+#include "rewrite.h"
+
+static bool is_affine(const Node *node) {
+    return node && node->op == OP_AFFINE && epilogue_is_linear(&node->epilogue);
+}
+
+/* affine(conv(x)), affine(fc(x)) */
+static bool fold_back(Rewrite *r, Node *affine) {
+    Graph *graph = r->graph;
+    Node *node = affine->in[0]->producer;
+    if (!node || !(op_info(node->op)->flags & OPF_TERMS) || !epilogue_is_linear(&node->epilogue)) return false;
+    if (rewrite_only_user(r, node->out) != affine || node->out->home) return false;
+    Tensor *scale = affine->weight[WEIGHT], *shift = affine->weight[BIAS];
+    for (int i = 0; i < node->nin; i++) node->term[i].weight = tensor_scale_out(graph, node->term[i].weight, scale);
+    node->epilogue.bias = tensor_mul_add(graph, node->epilogue.bias, scale, shift);
+    rewrite_absorb(r, node, affine);
+    return true;
+}
+
+/* affine(affine(x)): the first of the two stays and is returned, or NULL. */
+static Node *merge_affine(Rewrite *r, Node *affine) {
+    Graph *graph = r->graph;
+    Node *first = affine->in[0]->producer;
+    if (!is_affine(first) || rewrite_only_user(r, first->out) != affine || first->out->home) return NULL;
+    Tensor *scale = affine->weight[WEIGHT], *shift = affine->weight[BIAS];
+    first->weight[WEIGHT] = tensor_scale_out(graph, first->weight[WEIGHT], scale);
+    first->weight[BIAS] = tensor_mul_add(graph, first->weight[BIAS], scale, shift);
+    rewrite_absorb(r, first, affine);
+    return first;
+}
+
+static bool has_padding(const Window *w) {
+    return w->top || w->left || w->bottom || w->right || w->ceil;
+}
+
+static bool is_zero(const Tensor *t) {
+    return t->op == RN_FILL && t->real == 0;
+}
+
+/* conv(affine(x)), fc(affine(x)) */
+static void fold_forward(Rewrite *r, Node *affine) {
+    Graph *graph = r->graph;
+    Node *node = rewrite_only_user(r, affine->out);
+    if (!node || !(op_info(node->op)->flags & OPF_TERMS) || affine->out->home) return;
+    int k = 0;
+    while (k < node->nin && node->in[k] != affine->out) k++;
+    if (k == node->nin) return; /* it is the addend */
+    Term *term = &node->term[k];
+    Tensor *scale = affine->weight[WEIGHT], *shift = affine->weight[BIAS], *weight = term->weight;
+    bool shifts = !is_zero(shift);
+    if (shifts && node->op == OP_CONV && has_padding(&term->window)) return;
+    Shape in = affine->out->shape;
+    int pixels = node->op == OP_FC ? in.h * in.w : 1;
+    term->weight = graph_add_expr(graph, RN_SCALE_IN, weight->name, weight->ndim, weight->dim, 2,
+                                  (Tensor *[]){weight, scale}, 0);
+    term->weight->integer[0] = node->op == OP_FC ? 1 : term->groups;
+    term->weight->integer[1] = pixels;
+    if (shifts) {
+        Tensor *sum = graph_add_expr(graph, RN_SHIFT_IN, NULL, 1, &node->features, 2, (Tensor *[]){weight, shift}, 0);
+        sum->integer[0] = term->weight->integer[0];
+        sum->integer[1] = pixels;
+        node->epilogue.bias = tensor_add(graph, node->epilogue.bias, sum);
+    }
+    rewrite_inherit(r, node, affine);
+    rewrite_remove(r, affine);
+    node->in[k] = affine->in[0];
+}
+
+void pass_fold_affine(Graph *graph) {
+    Rewrite r;
+    rewrite_begin(&r, graph);
+    for (int i = 0; i < graph->node_count; i++) {
+        Node *affine = graph->nodes[i];
+        if (!is_affine(affine) || fold_back(&r, affine)) continue;
+        Node *merged = merge_affine(&r, affine);
+        fold_forward(&r, merged ? merged : affine);
+    }
+    rewrite_end(&r);
+}

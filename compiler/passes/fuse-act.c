@@ -1,0 +1,28 @@
+/* fuse-act: an activation that alone reads a layer's result joins that layer's epilogue, and is applied while the result
+ * is in registers.
+ *
+ *     %2 = conv %1 + %0                       %3 = conv %1 + %0 then relu
+ *     %3 = relu %2
+ *
+ * Carriers are conv, fc, .affine, .mul and add (they end in the emitted epilogue); pools, concat, lrn and the like are
+ * loops of their own that end otherwise. A layer that pools already cannot take one: the epilogue activates first.
+ */
+#include "rewrite.h"
+
+void pass_fuse_act(Graph *graph) {
+    Rewrite r;
+    rewrite_begin(&r, graph);
+    for (int i = 0; i < graph->node_count; i++) {
+        Node *act = graph->nodes[i];
+        if (!act || !(op_info(act->op)->flags & OPF_ACTIVATION) || !epilogue_is_linear(&act->epilogue)) continue;
+        Node *node = act->in[0]->producer;
+        if (!node || !op_carries_addend(node->op) || rewrite_only_user(&r, node->out) != act || node->out->home) continue;
+        Epilogue *e = &node->epilogue;
+        if (e->act != ACT_NONE || e->pool != POOL_NONE) continue;
+        e->act = op_act(act->op);
+        if (e->act == ACT_LEAKYRELU) e->slope = act->attr.slope;
+        if (e->act == ACT_PRELU) e->prelu = act->weight[WEIGHT];
+        rewrite_absorb(&r, node, act);
+    }
+    rewrite_end(&r);
+}
