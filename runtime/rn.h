@@ -88,7 +88,8 @@ typedef struct rn_model { /* constant; what tools need to drive any network */
     rn_shape input;
     const rn_output *outputs;
     int output_count;
-    size_t output_size; /* floats of all outputs, one image */
+    size_t output_size; /* floats of all outputs, one image: image n's start at output + n * output_size, one output
+                           after another in order, each planar C x H x W */
     int probabilities;  /* 1: the first output ends in softmax */
     rn_preprocess preprocess;
     const rn_layer *layers;

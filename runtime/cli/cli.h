@@ -1,0 +1,70 @@
+/* The commands of an emitted program. main.c reads the command line into a Cli; each command has a file; open.c makes
+ * the network that they run. Commands return the exit status. */
+#ifndef RN_CLI_H
+#define RN_CLI_H
+
+#include "../rn.h"
+
+#include <stdbool.h>
+#include <cjson/cJSON.h>
+
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+typedef struct Cli {
+    const rn_model *model;
+    const char *program; /* argv[0], for messages */
+    char **files;        /* the arguments that are no options, after the command */
+    int file_count;
+    const char *weights, *labels; /* NULL: not given */
+    int threads, batch, top;
+    double seconds;
+    bool json;
+} Cli;
+
+typedef struct Net { /* a network ready to run */
+    void *net;
+    rn_weights *weights;
+} Net;
+
+int cli_run(const Cli *cli);
+int cli_classify(const Cli *cli);
+int cli_info(const Cli *cli);
+int cli_bench(const Cli *cli);
+int cli_profile(const Cli *cli);
+
+/* ---- open.c ---- */
+/* The path of the weights: --weights, or the model's file beside the executable. NULL: embedded, or none needed.
+ * malloc'd; *found says whether there is any at all. */
+char *cli_weights_path(const Cli *cli, bool *found);
+bool net_open(Net *net, const Cli *cli, void (*layer)(void *, int, const rn_tensor *),
+              void *user); /* false: said why */
+void net_close(Net *net, const Cli *cli);
+
+/* ---- main.c ---- */
+int cli_fail(const Cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));  /* prints; CLI_FAILED */
+int cli_usage(const Cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3))); /* prints; CLI_USAGE */
+void *cli_allocate(size_t count, size_t size);   /* zeroed, 64-byte aligned; NULL where there is none */
+int cli_print_json(const Cli *cli, cJSON *json); /* prints and deletes it */
+cJSON *cli_json_shape(const size_t *dim, int ndim);
+
+/* ---- timing.c ---- */
+typedef struct Times { /* of runs, in seconds */
+    double *each;
+    int count, capacity;
+} Times;
+
+typedef struct TimeStatistics {
+    double min, median, p99;
+} TimeStatistics;
+
+typedef struct Peaks { /* GFLOP/s of one thread */
+    double fma, gemm;
+} Peaks;
+
+double time_now(void);
+bool times_add(Times *times, double seconds);
+TimeStatistics time_statistics(double *each, int count); /* sorts */
+void peaks_measure(Peaks *peaks, const Cli *cli);        /* keeps the better of before and now */
+float *cli_random_images(const Cli *cli);                /* batch x input, the same every time; NULL: no memory */
+
+#endif

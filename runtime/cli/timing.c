@@ -1,0 +1,62 @@
+/* Times and peaks. Statistics are of sorted times (p99: the nearest rank), since a mean says more about the neighbours
+ * on the machine than about the network. */
+#include "cli.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <time.h>
+
+double time_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+bool times_add(Times *times, double seconds) {
+    if (times->count == times->capacity) {
+        int capacity = times->capacity ? 2 * times->capacity : 1024;
+        double *each = realloc(times->each, (size_t)capacity * sizeof *each);
+        if (!each) return false;
+        times->each = each;
+        times->capacity = capacity;
+    }
+    times->each[times->count++] = seconds;
+    return true;
+}
+
+static int time_compare(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+TimeStatistics time_statistics(double *each, int count) {
+    qsort(each, (size_t)count, sizeof *each, time_compare);
+    const int rank = (int)ceil(0.99 * count);
+    return (TimeStatistics){
+        .min = each[0],
+        .median = (each[(count - 1) / 2] + each[count / 2]) / 2,
+        .p99 = each[rank - 1],
+    };
+}
+
+void peaks_measure(Peaks *peaks, const Cli *cli) {
+    const double seconds = 0.1;
+    /* The widest instructions that the CPU has: libxsmm uses them, whatever the emitted C was made for */
+    double fma = rn_peak_gflops(RN_ISA_X86_64_V4, seconds);
+    if (!(fma > 0)) fma = rn_peak_gflops(cli->model->isa, seconds);
+    const double gemm = rn_gemm_peak_gflops(seconds);
+    if (fma > peaks->fma) peaks->fma = fma;
+    if (gemm > peaks->gemm) peaks->gemm = gemm;
+}
+
+float *cli_random_images(const Cli *cli) {
+    const rn_shape in = cli->model->input;
+    const size_t count = (size_t)cli->batch * (size_t)in.c * (size_t)in.h * (size_t)in.w;
+    float *images = cli_allocate(count, sizeof *images);
+    uint32_t state = 1;
+    for (size_t i = 0; images && i < count; i++) {
+        state = state * 1664525u + 1013904223u;
+        images[i] = (float)(state >> 8) / (1 << 23) - 1; /* -1 .. 1, about what normalised pictures are */
+    }
+    return images;
+}
