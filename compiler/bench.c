@@ -1,0 +1,194 @@
+/* rnc bench: what each fusion is worth. Builds the network at -O0, at -O0 with one pass more, and at -O2; runs all of
+ * them in turns in one process (probe.c), and prints time, memory traffic, arena size, ratio to -O0 and the largest
+ * difference of the outputs. A variant that emits the very code of -O0 is said to and not timed.
+ */
+#include "driver.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "probe.h"
+
+enum { MAX_VARIANTS = PASS_COUNT + 2 };
+
+typedef struct BenchRun {
+    Compilation *c;
+    const char *folder;
+    Bench bench;
+    BenchVariant variants[MAX_VARIANTS];
+    PassOptions passes[MAX_VARIANTS];
+    Text first; /* the code of -O0 */
+} BenchRun;
+
+static void list_variants(BenchRun *run) {
+    Bench *b = &run->bench;
+    b->variants = run->variants;
+    run->variants[b->count++] = (BenchVariant){.name = "-O0", .text = "every layer its own pass over memory"};
+    for (int i = 0; i < PASS_COUNT; i++) {
+        int level = pass_level((PassId)i);
+        if (level < 1 || level > 2) continue;
+        run->passes[b->count].set[i] = 1;
+        run->variants[b->count++] = (BenchVariant){.name = arena_printf(&run->c->arena, "-f%s", pass_name((PassId)i)),
+                                                   .text = pass_text((PassId)i)};
+    }
+    run->passes[b->count].level = 2;
+    run->variants[b->count++] = (BenchVariant){.name = "-O2", .text = "all of them together"};
+}
+
+static const char *stem(BenchRun *run, int variant) {
+    return arena_printf(&run->c->arena, "variant%d", variant);
+}
+
+/* Compiles one variant into the folder; memory of its graph and plan is given back. */
+static bool build_variant(BenchRun *run, int index) {
+    Compilation *c = run->c;
+    Arena arena = {0};
+    Text text = {0};
+    Graph *graph = graph_clone(c->source, &arena);
+    passes_run(graph, &run->passes[index]);
+    Plan *plan = plan_make(&arena, graph,
+                           &(PlanOptions){.isa = c->options->isa, .batch = c->options->batch, .reuse_memory = true});
+    emit_c(plan, &(EmitOptions){.name = c->name, .command = "", .source_hash = c->hash, .header_name = "x.h"}, &text);
+    bool good = true;
+    if (!index) {
+        run->first = text;
+        text = (Text){0};
+    } else {
+        run->variants[index].same_as_first = text.size == run->first.size && !memcmp(text.s, run->first.s, text.size);
+    }
+    if (!run->variants[index].same_as_first) {
+        if (c->options->passes.verbose) fprintf(stderr, "bench: %s\n", run->variants[index].name);
+        good = driver_build_shared(c, plan, run->folder, stem(run, index));
+    }
+    text_free(&text);
+    arena_free(&arena);
+    return good;
+}
+
+static bool run_variants(BenchRun *run, const char *out) {
+    Compilation *c = run->c;
+    Arena *a = &c->arena;
+    char *argv[8 + 3 * MAX_VARIANTS] = {"/proc/self/exe", "--probe", "bench"};
+    int argc = 3;
+    argv[argc++] = arena_printf(a, "%d", c->options->threads);
+    argv[argc++] = arena_printf(a, "%d", c->options->batch);
+    argv[argc++] = arena_printf(a, "%g", c->options->seconds);
+    argv[argc++] = arena_strdup(a, out);
+    for (int i = 0; i < run->bench.count; i++) {
+        if (run->variants[i].same_as_first) continue;
+        argv[argc++] = arena_printf(a, "%s/%s.so", run->folder, stem(run, i));
+        argv[argc++] = arena_strdup(a, c->name);
+        argv[argc++] = arena_printf(a, "%s/%s.rnw", run->folder, stem(run, i));
+    }
+    int status = toolchain_run(argv, false);
+    if (status > 128)
+        diag_error(&c->diag, (Place){0}, "bench: the emitted code crashed: %s", strsignal(status - 128));
+    else if (status)
+        diag_error(&c->diag, (Place){0}, "bench: the emitted code did not run (status %d)", status);
+    return !status;
+}
+
+static bool read_results(BenchRun *run, const char *path) {
+    FILE *file = fopen(path, "r");
+    bool good = file != NULL;
+    for (int i = 0; good && i < run->bench.count; i++) {
+        BenchVariant *v = &run->variants[i];
+        if (v->same_as_first) {
+            const char *name = v->name, *text = v->text;
+            *v = run->variants[0];
+            v->name = name;
+            v->text = text;
+            v->same_as_first = true;
+            continue;
+        }
+        good = fscanf(file, "%lf %lf %lld %zu %d %lf", &v->min_ms, &v->median_ms, &v->traffic, &v->arena, &v->runs,
+                      &v->difference) == 6;
+        v->speedup = run->variants[0].median_ms / v->median_ms;
+    }
+    if (file) fclose(file);
+    if (!good) diag_error(&run->c->diag, (Place){0}, "bench: the results of the emitted code cannot be read");
+    return good;
+}
+
+/* ---- printing ---- */
+static void print_table(const Bench *b) {
+    printf("%s: batch %d, %d thread%s, %s, %s; variants run in turns, %d runs each\n\n", b->network, b->batch,
+           b->threads, b->threads == 1 ? "" : "s", b->target, b->weights, b->variants[0].runs);
+    printf("%-18s %9s %9s %11s %10s %9s %11s\n", "variant", "min ms", "median ms", "traffic MB", "arena MB", "speed-up",
+           "difference");
+    for (int i = 0; i < b->count; i++) {
+        const BenchVariant *v = &b->variants[i];
+        if (v->same_as_first) {
+            printf("%-18s changes nothing here: the code of -O0\n", v->name);
+            continue;
+        }
+        printf("%-18s %9.3f %9.3f %11.2f %10.2f %9.3f %11.2g\n", v->name, v->min_ms, v->median_ms,
+               (double)v->traffic / 1e6, (double)v->arena / 1e6, v->speedup, v->difference);
+    }
+}
+
+static void print_json(const Bench *b) {
+    printf("{\n  \"network\": \"%s\", \"batch\": %d, \"threads\": %d, \"target\": \"%s\",\n  \"variants\": [\n",
+           b->network, b->batch, b->threads, b->target);
+    for (int i = 0; i < b->count; i++) {
+        const BenchVariant *v = &b->variants[i];
+        printf("    {\"name\": \"%s\", \"changes_code\": %s, \"min_ms\": %.6g, \"median_ms\": %.6g, \"runs\": %d, "
+               "\"traffic_bytes\": %lld, \"arena_bytes\": %zu, \"speedup\": %.6g, \"difference\": %.6g}%s\n",
+               v->name, v->same_as_first ? "false" : "true", v->min_ms, v->median_ms, v->runs, v->traffic, v->arena,
+               v->speedup, v->difference, i + 1 < b->count ? "," : "");
+    }
+    printf("  ]\n}\n");
+}
+
+static bool write_html(BenchRun *run) {
+    const char *path = run->c->options->html;
+    Text text = {0};
+    bench_html(&run->bench, &text);
+    bool good = file_write(path, text.s, text.size);
+    if (!good) diag_error(&run->c->diag, (Place){0}, "cannot write '%s': %s", path, strerror(errno));
+    text_free(&text);
+    return good;
+}
+
+static bool check_difference(const BenchRun *run) {
+    for (int i = 0; i < run->bench.count; i++) {
+        const BenchVariant *v = &run->variants[i];
+        if (v->difference <= 1e-3) continue;
+        diag_error(&run->c->diag, (Place){0}, "bench: the output of %s differs from that of -O0 by %.3g", v->name,
+                   v->difference);
+    }
+    return !run->c->diag.errors;
+}
+
+static bool bench_in_folder(BenchRun *run) {
+    const Options *options = run->c->options;
+    const char *out = arena_printf(&run->c->arena, "%s/results", run->folder);
+    for (int i = 0; i < run->bench.count; i++)
+        if (!build_variant(run, i)) return false;
+    if (!run_variants(run, out) || !read_results(run, out)) return false;
+    if (options->json)
+        print_json(&run->bench);
+    else
+        print_table(&run->bench);
+    return (!options->html || write_html(run)) && check_difference(run);
+}
+
+bool bench_run(Compilation *c) {
+    BenchRun run = {.c = c};
+    const Options *options = c->options;
+    run.bench.network = c->source->name;
+    run.bench.command = options->command;
+    run.bench.target = options->isa == 4 ? "x86-64-v4" : "x86-64-v3";
+    run.bench.batch = options->batch;
+    run.bench.threads = options->threads;
+    run.bench.weights = options->weights ? path_base(options->weights) : "random weights";
+    run.folder = temp_folder_make(&c->arena, NULL, &c->diag);
+    if (!run.folder) return false;
+    list_variants(&run);
+    bool good = bench_in_folder(&run);
+    temp_folder_remove(run.folder);
+    text_free(&run.first);
+    return good;
+}
