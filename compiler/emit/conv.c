@@ -11,6 +11,7 @@
  * soon as a window is complete (max-pool).
  */
 #include <string.h>
+#include "describe.h"
 #include "emit.h"
 #include "../ops.h"
 
@@ -337,7 +338,8 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
         if (v->to == TO_SUM)
             for (int c = 0; c < seg->channels; c += v->e->lanes) {
                 Emit *e = v->e;
-                const char *mean = arena_printf(e->arena, "mul(load(sum + %d), set1(%.9gf))", c, 1.0 / ((double)v->c->rows * v->c->width));
+                const char *mean = arena_printf(e->arena, "mul(load(sum + %d), set1(%s))", c,
+                                                float_c(e->arena, 1.0 / ((double)v->c->rows * v->c->width)));
                 line(&t, 1, "%s;", emit_store(e, arena_printf(e->arena, "a->y + (panel * %d + %d)", v->panel_out, c), mean,
                                               seg->channels - c));
             }

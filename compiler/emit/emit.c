@@ -3,6 +3,7 @@
  */
 #include <string.h>
 #include "emit.h"
+#include "describe.h"
 #include "kernels.h"
 
 int emit_kernel(Emit *e, int m, int n, int k, int lda, int ldb, int ldc, bool accumulate, bool reduce, bool prefetch) {
@@ -52,7 +53,7 @@ const char *emit_epilogue(Emit *e, const Epilogue *epilogue, const char *value, 
     case ACT_RELU: return arena_printf(e->arena, "relu(%s)", v);
     case ACT_RELU6: return arena_printf(e->arena, "relu6(%s)", v);
     case ACT_PRELU: return arena_printf(e->arena, "prelu(%s, %s)", v, slope);
-    case ACT_LEAKYRELU: return arena_printf(e->arena, "leakyrelu(%s, set1(%.9gf))", v, epilogue->slope);
+    case ACT_LEAKYRELU: return arena_printf(e->arena, "leakyrelu(%s, set1(%s))", v, float_c(e->arena, epilogue->slope));
     case ACT_SIGMOID: return arena_printf(e->arena, "sigmoid(%s)", v);
     case ACT_TANH: return arena_printf(e->arena, "tanh_(%s)", v);
     case ACT_SWISH: return arena_printf(e->arena, "swish(%s)", v);

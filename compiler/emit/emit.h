@@ -18,7 +18,8 @@ typedef struct EmitOptions {
     const char *source_hash;
     const char *header_name;  /* "resnet152.h" */
     const char *weights_file; /* packed file's bare name, or NULL */
-    const char *embed_path;   /* path for .incbin, or NULL */
+    const char *embed_path;   /* packed file's path for .incbin, or NULL */
+    long long embed_size;     /* its size in bytes */
     bool program;             /* emit main() */
 } EmitOptions;
 

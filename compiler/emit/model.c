@@ -1,0 +1,162 @@
+/* The constant tables of net.c: the weight recipe, the layers, the outputs, the model that names them all. */
+#include <string.h>
+#include "model.h"
+#include "describe.h"
+#include "../ops.h"
+#include "../../runtime/rn.h"
+
+bool step_is_call(const Step *step) { return step->algorithm != ALG_ALIAS; }
+
+int64_t output_floats(const Graph *graph) {
+    int64_t floats = 0;
+    for (int i = 0; i < graph->output_count; i++) floats += shape_size(graph->outputs[i]->shape);
+    return floats;
+}
+
+static void emit_recipe(Emit *e, Text *t) {
+    const rn_recipe *r = &e->plan->recipe;
+    if (r->count) {
+        text_puts(t, "/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,\n"
+                     " * {integers}, packed offset, name} (rn's recipe.h) */\n"
+                     "static const rn_recipe_step recipe_steps[] = {\n");
+        for (int i = 0; i < r->count; i++) {
+            const rn_recipe_step *s = &r->steps[i];
+            text_printf(t, "    {%d, %d, {%d, %d, %d}, {%d, %d, %d, %d}, %.17g, {%d, %d, %d}, %llu, %s},\n", s->op, s->ndim, s->arg[0],
+                        s->arg[1], s->arg[2], s->dim[0], s->dim[1], s->dim[2], s->dim[3], s->real, s->integer[0], s->integer[1],
+                        s->integer[2], (unsigned long long)s->offset, quote_c(e->arena, s->name));
+        }
+        text_puts(t, "};\n");
+    }
+    text_printf(t, "static const rn_recipe recipe = {%s, %d, %llu, 0x%016llxu};\n\n", r->count ? "recipe_steps" : "NULL", r->count,
+                (unsigned long long)r->packed_size, (unsigned long long)r->hash);
+}
+
+static const char *layer_name(const Step *s, const Value *v) {
+    if (s->node) return s->node->name;
+    return s->algorithm == ALG_INPUT ? "input" : v->name;
+}
+
+static void emit_layers(Emit *e, Text *t) {
+    const Plan *plan = e->plan;
+    text_puts(t, "/* {name, what, algorithm, place in the source, value, shape, multiply-adds, bytes moved} */\n"
+                 "static const rn_layer layers[] = {\n");
+    for (int i = 0; i < plan->step_count; i++) {
+        const Step *s = &plan->steps[i];
+        if (!step_is_call(s)) continue;
+        const Value *v = s->out ? s->out : s->in;
+        Text what = {0};
+        describe_step(s, &what);
+        /* a copy into a concat has not made its value whole yet: it names none */
+        const bool whole = !(s->algorithm == ALG_COPY && s->node->op == OP_CONCAT);
+        text_printf(t, "    {%s, %s, %s, %s, %s, {%d, %d, %d}, %lld, %lld},\n", quote_c(e->arena, layer_name(s, v)),
+                    quote_c(e->arena, what.s), quote_c(e->arena, algorithm_name(s->algorithm)),
+                    quote_c(e->arena, describe_place(e->arena, s->node ? s->node->place : (Place){0})),
+                    quote_c(e->arena, whole ? v->name : ""), v->shape.c, v->shape.h, v->shape.w, (long long)s->macs,
+                    (long long)s->bytes);
+        text_free(&what);
+    }
+    text_puts(t, "};\n\n/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */\n"
+                 "static const struct { size_t offset, pixel, row; } results[] = {\n");
+    for (int i = 0; i < plan->step_count; i++) {
+        const Step *s = &plan->steps[i];
+        if (!step_is_call(s)) continue;
+        const ValuePlan *p = plan_value(plan, s->out ? s->out : s->in);
+        text_printf(t, "    {%lld, %d, %d},\n", (long long)p->offset, p->layout.pixel, p->layout.row);
+    }
+    text_puts(t, "};\n\n");
+}
+
+void emit_tables(Emit *e, Text *t) {
+    const Graph *g = e->plan->graph;
+    emit_recipe(e, t);
+    emit_layers(e, t);
+    text_puts(t, "static const rn_output outputs[] = {\n");
+    for (int i = 0; i < g->output_count; i++) {
+        const Shape s = g->outputs[i]->shape;
+        text_printf(t, "    {%s, {%d, %d, %d}},\n", quote_c(e->arena, g->outputs[i]->name), s.c, s.h, s.w);
+    }
+    text_puts(t, "};\n\n");
+}
+
+static bool is_statistic(const char *name) {
+    const size_t n = strlen(name);
+    return (n > 13 && !strcmp(name + n - 13, ".running_mean")) || (n > 12 && !strcmp(name + n - 12, ".running_var"));
+}
+
+static int64_t count_parameters(const rn_recipe *r) {
+    int64_t count = 0;
+    for (int i = 0; i < r->count; i++) {
+        const rn_recipe_step *s = &r->steps[i];
+        if (s->op != RN_PARAM || is_statistic(s->name)) continue;
+        count += (int64_t)s->dim[0] * s->dim[1] * s->dim[2] * s->dim[3];
+    }
+    return count;
+}
+
+static bool ends_in_softmax(const Graph *g) {
+    const Value *v = g->outputs[0];
+    while (v->producer && (op_info(v->producer->op)->flags & OPF_COPY)) v = v->producer->in[0];
+    return v->producer && v->producer->op == OP_SOFTMAX;
+}
+
+static int64_t count_macs(const Plan *plan) {
+    int64_t macs = 0;
+    for (int i = 0; i < plan->step_count; i++) macs += plan->steps[i].macs;
+    return macs;
+}
+
+static int count_calls(const Plan *plan) {
+    int count = 0;
+    for (int i = 0; i < plan->step_count; i++) count += step_is_call(&plan->steps[i]);
+    return count;
+}
+
+static void emit_embedded(Emit *e, Text *t) {
+    const char *name = e->options->name;
+    text_printf(t,
+                "/* the packed weights, in this object */\n"
+                "extern const unsigned char %s_embedded[] __asm__(\"rn_%s_embedded\");\n"
+                "__asm__(\".section .rodata\\n\"\n"
+                "        \".balign 4096\\n\"\n"
+                "        \"rn_%s_embedded:\\n\"\n"
+                "        \".incbin \" %s \"\\n\"\n"
+                "        \".byte 0\\n\"\n"
+                "        \".text\\n\");\n\n",
+                name, name, name, quote_c(e->arena, quote_c(e->arena, e->options->embed_path)));
+}
+
+void emit_model(Emit *e, Text *t) {
+    const Plan *plan = e->plan;
+    const Graph *g = plan->graph;
+    const EmitOptions *o = e->options;
+    const Preprocess *p = &g->preprocess;
+    const char *n = o->name;
+    const bool embed = o->embed_path;
+    if (embed) emit_embedded(e, t);
+    text_printf(t, "static size_t model_arena_size(int batch, int threads) { return %s_arena_size(batch, threads); }\n", n);
+    text_puts(t, "static rn_status model_create(void **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {\n");
+    text_printf(t, "    %s *made = NULL;\n    const rn_status status = %s_create(&made, arena, size, weights, options);\n", n, n);
+    text_puts(t, "    *net = made;\n    return status;\n}\n");
+    text_printf(t, "static rn_status model_run(void *net, int batch, const float *image, float *output) {\n    return %s_run(net, batch, image, output);\n}\n", n);
+    text_puts(t, "static rn_status model_run_rgb(void *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {\n");
+    text_printf(t, "    return %s_run_rgb(net, batch, rgb, height, width, output);\n}\n", n);
+    text_printf(t, "static const char *model_message(const void *net) { return %s_message(net); }\n", n);
+    text_printf(t, "static void model_destroy(void *net) { %s_destroy(net); }\n\n", n);
+    text_printf(t, "static const rn_model model = {\n    .abi = %d,\n    .name = %s,\n    .rnc_version = %s,\n    .command = %s,\n    .source_hash = %s,\n",
+                RN_ABI, quote_c(e->arena, n), quote_c(e->arena, RN_VERSION), quote_c(e->arena, o->command), quote_c(e->arena, o->source_hash));
+    text_printf(t, "    .isa = RN_ISA_X86_64_V%d,\n    .batch = %d,\n    .input = {%d, %d, %d},\n", plan->options.isa, plan->options.batch,
+                g->input->shape.c, g->input->shape.h, g->input->shape.w);
+    text_printf(t, "    .outputs = outputs,\n    .output_count = %d,\n    .output_size = %lld,\n    .probabilities = %d,\n", g->output_count,
+                (long long)output_floats(g), ends_in_softmax(g));
+    text_printf(t, "    .preprocess = {%d, %s, {%s, %s, %s, %s}, {%s, %s, %s, %s}, %d},\n", p->order,
+                float_c(e->arena, p->range), float_c(e->arena, p->mean[0]), float_c(e->arena, p->mean[1]), float_c(e->arena, p->mean[2]),
+                float_c(e->arena, p->mean[3]), float_c(e->arena, p->std[0]), float_c(e->arena, p->std[1]), float_c(e->arena, p->std[2]),
+                float_c(e->arena, p->std[3]), p->resize);
+    text_printf(t, "    .layers = layers,\n    .layer_count = %d,\n    .macs = %lld,\n    .parameters = %lld,\n    .recipe = &recipe,\n",
+                count_calls(plan), (long long)count_macs(plan), (long long)count_parameters(&plan->recipe));
+    text_printf(t, "    .weights_file = %s,\n", quote_c(e->arena, o->weights_file));
+    text_puts(t, "    .arena_size = model_arena_size,\n    .create = model_create,\n    .run = model_run,\n    .run_rgb = model_run_rgb,\n"
+                 "    .message = model_message,\n    .destroy = model_destroy,\n");
+    if (embed) text_printf(t, "    .embedded = %s_embedded,\n    .embedded_size = %lld,\n", n, o->embed_size);
+    text_printf(t, "};\n\nconst rn_model *%s_model(void) { return &model; }\n", n);
+}

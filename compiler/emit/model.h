@@ -1,0 +1,13 @@
+/* The constant tables of net.c and the public header. */
+#ifndef RNC_EMIT_MODEL_H
+#define RNC_EMIT_MODEL_H
+
+#include "emit.h"
+
+/* Steps that are calls in run, hence rows of the layer table: all but aliases. */
+bool step_is_call(const Step *step);
+int64_t output_floats(const Graph *graph);                /* of all outputs, one image */
+void emit_tables(Emit *e, Text *t);                       /* recipe, layers, outputs */
+void emit_model(Emit *e, Text *t);                        /* the rn_model; after the API's prototypes */
+
+#endif
