@@ -1,0 +1,285 @@
+/* Random weights that keep every layer's result at about unit variance, so that a network of any depth computes
+ * something that can be compared: plain He weights overflow in ResNet-1202.
+ *
+ * 1. Draw. Convolution and fc weights are normal with variance 2 / fan-in (He et al. 2015), batch norm's and scale's
+ *    weights uniform in [0.8, 1.2], their biases in [-0.1, 0.1], other biases in [-0.05, 0.05], PReLU slopes 0.25.
+ * 2. Calibrate with data (Mishkin and Matas, "All you need is a good init", 2016): run the graph layer by layer on one
+ * or two smooth-noise pictures. A batch norm takes the mean and variance of what it sees; a convolution or fc that no
+ *    batch norm reads has its weights scaled so that its result has a mean square of 1.
+ *
+ * The same seed gives the same weights on every machine: element i of a tensor depends on the seed, the tensor's name
+ * and i alone (splitmix64 as a counter); a normal number is a sum of eight 16-bit uniform ones, exact in integers,
+ * where Box-Muller would depend on libm's last bits; and calibrated numbers are rounded to 16 bits, so that the last
+ * bits of a sum (fused multiply-add or not) do not matter.
+ */
+#include "load.h"
+
+#include "../ops.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+enum { MAX_IMAGES = 2, CALIBRATED_BITS = 16, SPARSE_SAMPLES = 32 };
+static const int64_t two_images_limit = 2000000000; /* multiply-adds; costlier networks are calibrated on one image */
+
+/* ---- numbers ---- */
+
+static uint64_t mix(uint64_t x) { /* splitmix64's output function */
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+static uint64_t draw(uint64_t stream, uint64_t i) {
+    return mix(stream + (i + 1) * 0x9e3779b97f4a7c15u);
+}
+
+static uint64_t stream_of(uint64_t seed, const char *name) {
+    return mix(mix(seed) ^ XXH3_64bits(name, strlen(name)));
+}
+
+static double draw_uniform(uint64_t stream, uint64_t i, double low, double high) {
+    return low + (high - low) * (double)(draw(stream, i) >> 11) * 0x1p-53;
+}
+
+/* Mean 0, variance 1; never beyond 4.9. */
+static double draw_normal(uint64_t stream, uint64_t i) {
+    uint64_t a = draw(stream, 2 * i), b = draw(stream, 2 * i + 1);
+    int64_t sum = 0;
+    for (int k = 0; k < 4; k++, a >>= 16, b >>= 16) sum += (int64_t)(a & 0xffff) + (int64_t)(b & 0xffff);
+    /* eight times 0..65535: mean 262140, variance 8 * (65536^2 - 1) / 12 */
+    return (double)(sum - 262140) / sqrt(2863311530.0);
+}
+
+static double round_calibrated(double x) {
+    int exponent;
+    const double fraction = frexp(x, &exponent);
+    return ldexp(nearbyint(ldexp(fraction, CALIBRATED_BITS)), exponent - CALIBRATED_BITS);
+}
+
+/* ---- drawing ---- */
+
+typedef struct Filler {
+    TensorData *out;
+    uint64_t seed;
+    int threads;
+} Filler;
+
+/* The tensor's memory, or NULL where there is nothing to fill: no tensor, or one that another layer has filled. */
+static float *new_tensor(const Filler *filler, const Tensor *tensor) {
+    if (!tensor || tensor->op != RN_PARAM || filler->out->data[tensor->id]) return NULL;
+    float *data = malloc((size_t)tensor_size(tensor) * sizeof *data + 1);
+    if (!data) bug("out of memory");
+    return filler->out->data[tensor->id] = data;
+}
+
+static void fill_uniform(const Filler *filler, const Tensor *tensor, double low, double high) {
+    float *data = new_tensor(filler, tensor);
+    if (!data) return;
+    const uint64_t stream = stream_of(filler->seed, tensor->name);
+    for (int64_t i = 0; i < tensor_size(tensor); i++) data[i] = (float)draw_uniform(stream, (uint64_t)i, low, high);
+}
+
+static void fill_normal(const Filler *filler, const Tensor *tensor) {
+    float *data = new_tensor(filler, tensor);
+    if (!data) return;
+    const uint64_t stream = stream_of(filler->seed, tensor->name);
+    const int64_t size = tensor_size(tensor);
+    const double deviation = sqrt(2.0 / ((double)size / tensor->dim[0]));
+#pragma omp parallel for num_threads(filler->threads) if (size > 65536)
+    for (int64_t i = 0; i < size; i++) data[i] = (float)(deviation * draw_normal(stream, (uint64_t)i));
+}
+
+static void fill_node(const Filler *filler, const Node *node) {
+    for (int i = 0; node->term && i < node->nin; i++) fill_normal(filler, node->term[i].weight);
+    fill_uniform(filler, node->epilogue.bias, -0.05, 0.05);
+    if (node->op == OP_PRELU) {
+        fill_uniform(filler, node->weight[WEIGHT], 0.25, 0.25);
+        return;
+    }
+    fill_uniform(filler, node->weight[WEIGHT], 0.8, 1.2);
+    fill_uniform(filler, node->weight[BIAS], -0.1, 0.1);
+    fill_uniform(filler, node->weight[MEAN], 0, 0); /* calibrated below */
+    fill_uniform(filler, node->weight[VAR], 1, 1);
+}
+
+/* ---- pictures ---- */
+
+/* Smooth noise between lattice points of distance `step`, about unit variance. */
+static double noise_at(uint64_t stream, int y, int x, int step) {
+    const int row = y / step, column = x / step;
+    const double v = (double)(y % step) / step, u = (double)(x % step) / step;
+    double corner[2][2];
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 2; j++)
+            corner[i][j] = draw_normal(stream, (uint64_t)(row + i) << 20 | (uint64_t)(column + j));
+    const double value =
+        (corner[0][0] * (1 - u) + corner[0][1] * u) * (1 - v) + (corner[1][0] * (1 - u) + corner[1][1] * u) * v;
+    const double variance = ((1 - u) * (1 - u) + u * u) * ((1 - v) * (1 - v) + v * v);
+    return value / sqrt(variance);
+}
+
+/* A picture of three octaves of noise, its levels as a photograph's, preprocessed as the network's input is. */
+static double *make_image(const Graph *graph, uint64_t seed, int number) {
+    const Preprocess *p = &graph->preprocess;
+    const Shape shape = graph->input->shape;
+    static const int steps[3] = {32, 8, 1};
+    static const double share[3] = {0.7, 0.6, 0.39}; /* squares sum to 1 */
+    double *image = malloc((size_t)shape_size(shape) * sizeof *image);
+    if (!image) bug("out of memory");
+    for (int c = 0; c < shape.c; c++) {
+        const double range = p->given && p->range > 0 ? p->range : 1;
+        const double mean = p->given && c < 4 ? p->mean[c] : 0,
+                     std = p->given && c < 4 && p->std[c] > 0 ? p->std[c] : 1;
+        for (int y = 0; y < shape.h; y++)
+            for (int x = 0; x < shape.w; x++) {
+                double level = 0;
+                for (int o = 0; o < 3; o++)
+                    level += share[o] * noise_at(mix(seed + (uint64_t)(number * 1000003 + c * 3 + o)), y, x, steps[o]);
+                level = 0.45 + 0.25 * level;
+                level = level < 0 ? 0 : level > 1 ? 1 : level;
+                image[((int64_t)c * shape.h + y) * shape.w + x] = (level * range - mean) / std;
+            }
+    }
+    return image;
+}
+
+/* ---- calibration ---- */
+
+typedef struct Calibration {
+    const Graph *graph;
+    TensorData *weights;
+    int images, threads;
+    double **values[MAX_IMAGES]; /* by value id */
+    int *uses;                   /* by value id: readers to come */
+    bool *normalised;            /* by value id: a batch norm reads it */
+} Calibration;
+
+/* Mean and variance of each channel. Where few samples make up a channel (a 1x1 image) its own statistics would leave
+ * nothing of the signal, so they are drawn towards the whole layer's; and a channel that hardly varies must not be
+ * blown up. */
+static void calibrate_bn(const Calibration *cal, const Node *node) {
+    const Shape shape = node->in[0]->shape;
+    const int64_t pixels = (int64_t)shape.h * shape.w;
+    const double samples = (double)(pixels * cal->images);
+    float *mean = cal->weights->data[node->weight[MEAN]->id], *var = cal->weights->data[node->weight[VAR]->id];
+    double *sum = calloc(2 * (size_t)shape.c, sizeof *sum), *squares = sum + shape.c;
+    if (!sum) bug("out of memory");
+#pragma omp parallel for num_threads(cal->threads) if (pixels * shape.c > 65536)
+    for (int c = 0; c < shape.c; c++) {
+        for (int n = 0; n < cal->images; n++)
+            for (int64_t i = 0; i < pixels; i++) sum[c] += cal->values[n][node->in[0]->id][c * pixels + i];
+        for (int n = 0; n < cal->images; n++)
+            for (int64_t i = 0; i < pixels; i++) {
+                const double d = cal->values[n][node->in[0]->id][c * pixels + i] - sum[c] / samples;
+                squares[c] += d * d;
+            }
+    }
+    double layer_mean = 0, layer_var = 0;
+    for (int c = 0; c < shape.c; c++) layer_mean += sum[c] / samples / shape.c;
+    for (int c = 0; c < shape.c; c++) {
+        const double d = sum[c] / samples - layer_mean;
+        layer_var += (squares[c] / samples + d * d) / shape.c;
+    }
+    if (!(layer_var > 1e-12)) layer_var = 1; /* a constant layer: nothing to measure */
+    const double trust = samples / (samples + SPARSE_SAMPLES);
+    for (int c = 0; c < shape.c; c++) {
+        double v = trust * (squares[c] / samples) + (1 - trust) * layer_var;
+        if (v < 0.01 * layer_var) v = 0.01 * layer_var;
+        mean[c] = (float)round_calibrated(layer_mean + trust * (sum[c] / samples - layer_mean));
+        var[c] = (float)round_calibrated(v);
+    }
+    free(sum);
+}
+
+/* Scales a convolution's or fc's weights, and its results so far (no bias yet), to a mean square of 1. */
+static void calibrate_terms(const Calibration *cal, const Node *node) {
+    const int64_t size = shape_size(node->out->shape);
+    double squares = 0;
+    for (int n = 0; n < cal->images; n++)
+        for (int64_t i = 0; i < size; i++) {
+            const double x = cal->values[n][node->out->id][i];
+            squares += x * x;
+        }
+    squares /= (double)(size * cal->images);
+    if (!(squares > 1e-24) || !isfinite(squares)) return; /* a dead layer stays as drawn */
+    const double factor = round_calibrated(1 / sqrt(squares));
+    for (int n = 0; n < cal->images; n++)
+        for (int64_t i = 0; i < size; i++) cal->values[n][node->out->id][i] *= factor;
+    for (int t = 0; t < node->nin; t++) {
+        float *weight = cal->weights->data[node->term[t].weight->id];
+        const int64_t elements = tensor_size(node->term[t].weight);
+#pragma omp parallel for num_threads(cal->threads) if (elements > 65536)
+        for (int64_t i = 0; i < elements; i++) weight[i] = (float)(weight[i] * factor);
+    }
+}
+
+static void add_bias(const Calibration *cal, const Node *node) {
+    if (!node->epilogue.bias) return;
+    const float *bias = cal->weights->data[node->epilogue.bias->id];
+    const Shape shape = node->out->shape;
+    const int64_t pixels = (int64_t)shape.h * shape.w;
+    for (int n = 0; n < cal->images; n++)
+        for (int c = 0; c < shape.c; c++)
+            for (int64_t i = 0; i < pixels; i++) cal->values[n][node->out->id][c * pixels + i] += bias[c];
+}
+
+static void release(Calibration *cal, const Value *value) {
+    for (int n = 0; n < cal->images; n++) {
+        free(cal->values[n][value->id]);
+        cal->values[n][value->id] = NULL;
+    }
+}
+
+static void calibrate_node(Calibration *cal, const Node *node) {
+    if (node->epilogue.addend || node->epilogue.act != ACT_NONE || node->epilogue.pool != POOL_NONE)
+        bug("%s is fused already; random weights are made for the graph as written", node->name);
+    if (node->op == OP_BN) calibrate_bn(cal, node);
+    const double **in = malloc(((size_t)node->nin + 1) * sizeof *in);
+    if (!in) bug("out of memory");
+    for (int n = 0; n < cal->images; n++) {
+        for (int i = 0; i < node->nin; i++) in[i] = cal->values[n][node->in[i]->id];
+        double *out = malloc((size_t)shape_size(node->out->shape) * sizeof *out);
+        if (!out) bug("out of memory");
+        op_info(node->op)->reference(node, in, out, cal->weights, cal->threads);
+        cal->values[n][node->out->id] = out;
+    }
+    free(in);
+    if (node->term && !cal->normalised[node->out->id]) calibrate_terms(cal, node);
+    add_bias(cal, node);
+    for (int i = 0; i < node->nin; i++)
+        if (--cal->uses[node->in[i]->id] == 0) release(cal, node->in[i]);
+    if (cal->uses[node->out->id] == 0) release(cal, node->out);
+}
+
+static void calibrate(const Graph *graph, uint64_t seed, TensorData *weights, int threads) {
+    int64_t cost = 0;
+    for (int i = 0; i < graph->node_count; i++) cost += node_cost(graph->nodes[i]);
+    Arena arena = {0};
+    const size_t values = (size_t)graph->value_count;
+    Calibration cal = {
+        .graph = graph, .weights = weights, .images = cost > two_images_limit ? 1 : 2, .threads = threads};
+    cal.uses = graph_use_counts(graph, &arena);
+    cal.normalised = arena_alloc(&arena, values * sizeof *cal.normalised);
+    for (int i = 0; i < graph->node_count; i++)
+        if (graph->nodes[i]->op == OP_BN) cal.normalised[graph->nodes[i]->in[0]->id] = true;
+    for (int n = 0; n < cal.images; n++) {
+        cal.values[n] = arena_alloc(&arena, values * sizeof *cal.values[n]);
+        cal.values[n][graph->input->id] = make_image(graph, seed, n);
+    }
+    for (int i = 0; i < graph->node_count; i++) calibrate_node(&cal, graph->nodes[i]);
+    for (int i = 0; i < graph->value_count; i++)
+        release(&cal, graph->values[i]); /* outputs count as used: still here */
+    arena_free(&arena);
+}
+
+void weights_random(const Graph *graph, uint64_t seed, TensorData *out, int threads) {
+    const Filler filler = {out, seed, threads < 1 ? 1 : threads};
+    out->count = graph->tensor_count;
+    out->data = calloc((size_t)graph->tensor_count + 1, sizeof *out->data);
+    if (!out->data) bug("out of memory");
+    for (int i = 0; i < graph->node_count; i++) fill_node(&filler, graph->nodes[i]);
+    calibrate(graph, seed, out, filler.threads);
+}
