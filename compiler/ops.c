@@ -126,6 +126,12 @@ bool rule_window(const Node *node, Diag *diag, const Window *window, Shape in, i
     if (window->top < 0 || window->left < 0 || window->bottom < 0 || window->right < 0)
         return rule_error(node, diag, "a padding of %d,%d,%d,%d is negative", window->top, window->left, window->bottom,
                           window->right);
+    const int numbers[] = {window->r,        window->s,   window->stride_h, window->stride_w, window->dilate_h,
+                           window->dilate_w, window->top, window->left,     window->bottom,   window->right};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (numbers[i] > RULE_WINDOW_LIMIT)
+            return rule_error(node, diag, "%d exceeds the limit of %d on kernel, stride, dilate and pad", numbers[i],
+                              RULE_WINDOW_LIMIT);
     *p = window_out(in.h, window->r, window->stride_h, window->dilate_h, window->top, window->bottom, window->ceil);
     *q = window_out(in.w, window->s, window->stride_w, window->dilate_w, window->left, window->right, window->ceil);
     if (*p > 0 && *q > 0) return true;
@@ -144,12 +150,13 @@ bool rule_window(const Node *node, Diag *diag, const Window *window, Shape in, i
     return false;
 }
 
-/* Whether each of `out` windows along one dimension has a position inside 0..size-1. */
+/* Whether each of `out` windows along one dimension has a position inside 0..size-1. One that starts inside has; those
+ * that start before are few; only the last can start behind. */
 static bool windows_cover(int size, int kernel, int stride, int dilate, int pad, int out) {
-    for (int o = 0; o < out; o++) {
-        int64_t start = (int64_t)o * stride - pad;
-        int64_t skip = start < 0 ? (-start + dilate - 1) / dilate : 0; /* positions before the image */
-        if (skip >= kernel || start + skip * dilate >= size) return false;
+    if ((int64_t)(out - 1) * stride - pad >= size) return false;
+    for (int o = 0; o < out && (int64_t)o * stride < pad; o++) {
+        int before = pad - o * stride, skip = (before + dilate - 1) / dilate; /* positions before the image */
+        if (skip >= kernel || (int64_t)skip * dilate - before >= size) return false;
     }
     return true;
 }

@@ -14,6 +14,8 @@
 #include "../ops.def"
 #undef OP
 
+enum { RULE_WINDOW_LIMIT = 65535 }; /* on a window's numbers: their products stay far from overflow */
+
 /* An error at the layer's place, "conv: ...". Returns false. Without a diag the graph was promised to be right: bug().
  */
 bool rule_error(const Node *node, Diag *diag, const char *format, ...) PRINTF_LIKE(3, 4);
