@@ -5,8 +5,9 @@
  * NULL arguments mean beta = 1. So everything is checked here and everything is passed explicitly.
  *
  * Where the process may not make memory executable, libxsmm by default returns a pointer that crashes when it is
- * called. libxsmm_se = 1 ("security enhanced") turns that into NULL; it must be set between libxsmm_init and the first
- * dispatch.
+ * called. libxsmm_se = 1 ("security enhanced", set between libxsmm_init and the first dispatch) makes that NULL; but on
+ * its way there it hands memory of the application's malloc to glibc's free, which ends a process that brought its own
+ * malloc. So the right is tried out before libxsmm is asked, and libxsmm_se remains as the second line.
  *
  * libxsmm_init puts OMP_PROC_BIND=TRUE into the environment, which would pin the application's threads and its
  * children's; it is restored. What cannot be helped is in docs/runtime.md.
@@ -66,6 +67,12 @@ rn_status rn_gemm_dispatch(rn_kernel *kernel, const rn_kernel_spec *s, char *err
     if (refusal)
         return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT, "%s m=%d n=%d k=%d lda=%d ldb=%d ldc=%d: %s", kind,
                               s->m, s->n, s->k, s->lda, s->ldb, s->ldc, refusal);
+    if (!gemm_may_execute())
+        return rn_status_fail(error, error_size, RN_ERROR_KERNEL,
+                              "%s m=%d n=%d k=%d: this process may not make memory executable, which compiling kernels "
+                              "needs; allow it (SELinux: execmem, systemd: MemoryDenyWriteExecute=no, or a looser "
+                              "seccomp filter), or create the network before giving up that right",
+                              kind, s->m, s->n, s->k);
     pthread_once(&gemm_once, gemm_init);
 
     const libxsmm_blasint lda = s->lda, ldb = s->ldb, ldc = s->ldc;
@@ -81,12 +88,6 @@ rn_status rn_gemm_dispatch(rn_kernel *kernel, const rn_kernel_spec *s, char *err
             (rn_gemm_fn)libxsmm_smmdispatch(s->m, s->n, s->k, &lda, &ldb, &ldc, &alpha, &beta, &flags, &prefetch);
     if (kernel->any) return RN_OK;
 
-    if (!gemm_may_execute())
-        return rn_status_fail(error, error_size, RN_ERROR_KERNEL,
-                              "%s m=%d n=%d k=%d: this process may not make memory executable, which compiling kernels "
-                              "needs; allow it (SELinux: execmem, systemd: MemoryDenyWriteExecute=no, or a looser "
-                              "seccomp filter)",
-                              kind, s->m, s->n, s->k);
     const char *target = libxsmm_get_target_arch();
     return rn_status_fail(error, error_size, RN_ERROR_KERNEL,
                           "%s m=%d n=%d k=%d lda=%d ldb=%d ldc=%d: libxsmm made none for its target '%s'; check "
