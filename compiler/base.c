@@ -65,6 +65,7 @@ char *arena_strdup(Arena *arena, const char *s) {
 }
 
 char *arena_printf(Arena *arena, const char *format, ...) {
+    if (!format) bug("arena_printf: no format");
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
@@ -110,6 +111,7 @@ void text_puts(Text *text, const char *s) {
 }
 
 void text_vprintf(Text *text, const char *format, va_list args) {
+    if (!format) bug("text_vprintf: no format");
     va_list again;
     va_copy(again, args);
     int length = vsnprintf(NULL, 0, format, args);

@@ -1,0 +1,258 @@
+/* From a .rn file to its tree: the constructors that the grammar's actions call, declarations, and imports.
+ *
+ * An imported file holds blocks only; each file is read once however often it is imported, and a cycle is an error. The
+ * depth of brackets and of expressions is bounded here, so that whatever walks the tree may recurse.
+ */
+#include "parse.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct ImportState { /* of a whole parse, all files */
+    Map done;                /* resolved path -> Source, finished or open */
+    Map open;                /* resolved path -> Place of its import, while it is being read */
+} ImportState;
+
+/* ---- constructors ---- */
+Expr *expr_new(Parser *parser, ExprKind kind, Place place) {
+    Expr *expr = arena_alloc(parser->arena, sizeof *expr);
+    expr->kind = kind;
+    expr->place = place;
+    expr->depth = 1;
+    return expr;
+}
+
+Expr *expr_int(Parser *parser, int64_t value, Place place) {
+    Expr *expr = expr_new(parser, EXPR_INT, place);
+    expr->integer = value;
+    return expr;
+}
+
+/* Too deep a tree is replaced by a leaf: one error, and nothing that a recursion could drown in. */
+static Expr *bound_depth(Parser *parser, Expr *expr) {
+    if (expr->left && expr->left->depth >= expr->depth) expr->depth = expr->left->depth + 1;
+    if (expr->right && expr->right->depth >= expr->depth) expr->depth = expr->right->depth + 1;
+    for (const Expr *arg = expr->args; arg; arg = arg->next)
+        if (arg->depth >= expr->depth) expr->depth = arg->depth + 1;
+    if (expr->depth <= MAX_EXPR_DEPTH) return expr;
+    diag_error(parser->diag, expr->place, "this expression is nested more than %d levels deep", MAX_EXPR_DEPTH);
+    return expr_int(parser, 1, expr->place);
+}
+
+Expr *expr_unary(Parser *parser, ExprOp op, Expr *left, Place place) {
+    Expr *expr = expr_new(parser, EXPR_UNARY, place);
+    expr->op = op;
+    expr->left = left;
+    return bound_depth(parser, expr);
+}
+
+Expr *expr_binary(Parser *parser, ExprOp op, Expr *left, Expr *right, Place place) {
+    Expr *expr = expr_new(parser, EXPR_BINARY, place);
+    expr->op = op;
+    expr->left = left;
+    expr->right = right;
+    return bound_depth(parser, expr);
+}
+
+Expr *expr_call(Parser *parser, const char *name, Expr *args, Place place) {
+    Expr *expr = expr_new(parser, EXPR_CALL, place);
+    expr->name = name;
+    expr->args = args;
+    return bound_depth(parser, expr);
+}
+
+Arg *arg_new(Parser *parser, ArgKind kind, Expr *items, Place place) {
+    Arg *arg = arena_alloc(parser->arena, sizeof *arg);
+    arg->kind = kind;
+    arg->place = place;
+    arg->items = items;
+    for (const Expr *item = items; item; item = item->next) arg->count++;
+    return arg;
+}
+
+Stmt *stmt_new(Parser *parser, StmtKind kind, Place place) {
+    Stmt *stmt = arena_alloc(parser->arena, sizeof *stmt);
+    stmt->kind = kind;
+    stmt->place = place;
+    return stmt;
+}
+
+AttrUse *attr_new(Parser *parser, const char *word, Arg *value, Place place) {
+    AttrUse *attr = arena_alloc(parser->arena, sizeof *attr);
+    attr->word = word;
+    attr->value = value;
+    attr->place = place;
+    return attr;
+}
+
+void parser_mark_stride(Parser *parser, Place slash) {
+    for (int i = parser->token_count - 1; i >= 0; i--) {
+        Token *token = &parser->tokens[i];
+        if (token->place.line != slash.line || token->place.column != slash.column) continue;
+        token->is_stride = true;
+        return;
+    }
+}
+
+bool parser_enter(Parser *parser, Place place) {
+    if (parser->nesting + parser->parens < MAX_NESTING) return true;
+    if (!parser->gave_up) diag_error(parser->diag, place, "brackets are nested more than %d levels deep", MAX_NESTING);
+    parser->gave_up = true;
+    return false;
+}
+
+/* ---- declarations ---- */
+static void check_params(Parser *parser, const Decl *decl) {
+    Map seen = {0};
+    for (ParamDecl *param = decl->params; param; param = param->next) {
+        const ParamDecl *first = map_get(&seen, param->name);
+        if (first) {
+            diag_error(parser->diag, param->place, "a second parameter '%s'", param->name);
+            diag_note(parser->diag, first->place, "the first is here");
+        }
+        map_put(&seen, parser->arena, param->name, param);
+    }
+}
+
+void parser_add_decl(Parser *parser, Decl *decl, bool network) {
+    Ast *ast = parser->ast;
+    check_params(parser, decl);
+    if (network && parser->imported) {
+        diag_error(parser->diag, decl->place, "an imported file holds blocks only, but this is a network");
+        return;
+    }
+    Decl *first = network ? ast->network : map_get(&ast->block_map, decl->name);
+    if (first) {
+        diag_error(parser->diag, decl->place, network ? "a second network in one file" : "a second block '%s'",
+                   decl->name);
+        diag_note(parser->diag, first->place, "the first is here");
+        return;
+    }
+    if (network) {
+        ast->network = decl;
+        return;
+    }
+    Decl **end = &ast->blocks;
+    while (*end) end = &(*end)->next;
+    *end = decl;
+    map_put(&ast->block_map, parser->arena, decl->name, decl);
+}
+
+void parser_add_train(Parser *parser, TrainStmt *stmts, Place place) {
+    Ast *ast = parser->ast;
+    if (parser->imported) {
+        diag_error(parser->diag, place, "an imported file holds blocks only, but this is a train section");
+    } else if (ast->has_train) {
+        diag_error(parser->diag, place, "a second train section");
+        diag_note(parser->diag, ast->train_place, "the first is here");
+    } else {
+        ast->has_train = true;
+        ast->train = stmts;
+        ast->train_place = place;
+    }
+}
+
+/* ---- files ---- */
+static Source *source_read(Arena *arena, const char *path, Diag *diag, Place place) {
+    struct stat info;
+    const char *reason = NULL;
+    size_t size = 0;
+    char *text = NULL;
+    if (stat(path, &info) != 0)
+        reason = strerror(errno);
+    else if (S_ISDIR(info.st_mode))
+        reason = "it is a folder";
+    else if (S_ISREG(info.st_mode) && info.st_size > MAX_SOURCE)
+        reason = "it is larger than 16 MB";
+    else if (!(text = file_read(path, &size)))
+        reason = strerror(errno);
+    else if (size > MAX_SOURCE)
+        reason = "it is larger than 16 MB";
+    if (reason) {
+        diag_error(diag, place, "cannot read '%s': %s", path, reason);
+        free(text);
+        return NULL;
+    }
+    Source *source = arena_alloc(arena, sizeof *source);
+    source->path = arena_strdup(arena, path);
+    source->text = arena_strndup(arena, text, size);
+    source->size = size;
+    free(text);
+    return source;
+}
+
+/* One path for each file, however it was named. */
+static const char *canonical_path(Arena *arena, const char *path) {
+    char *real = realpath(path, NULL);
+    const char *copy = arena_strdup(arena, real ? real : path);
+    free(real);
+    return copy;
+}
+
+static const char *beside(Arena *arena, const char *file, const char *path) {
+    const char *slash = strrchr(file, '/');
+    if (path[0] == '/' || !slash) return path;
+    return arena_printf(arena, "%.*s%s", (int)(slash - file + 1), file, path);
+}
+
+void parser_import(Parser *parser, const char *path, Place place) {
+    struct ImportDecl *import = arena_alloc(parser->arena, sizeof *import);
+    import->path = path;
+    import->place = place;
+    if (!parser->imported) {
+        struct ImportDecl **end = &parser->ast->imports;
+        while (*end) end = &(*end)->next;
+        *end = import;
+    }
+    if (!parser->imports) return; /* the formatter: one file alone */
+    const char *file = beside(parser->arena, parser->source->path, path);
+    const char *key = canonical_path(parser->arena, file);
+    const struct ImportDecl *open = map_get(&parser->imports->open, key);
+    if (open) {
+        diag_error(parser->diag, place, "'%s' imports itself", path);
+        if (open->place.source) diag_note(parser->diag, open->place, "through this import");
+        return;
+    }
+    if (map_get(&parser->imports->done, key)) return;
+    if (parser->depth >= MAX_IMPORT_DEPTH) {
+        diag_error(parser->diag, place, "imports are nested more than %d levels deep", MAX_IMPORT_DEPTH);
+        return;
+    }
+    Source *source = source_read(parser->arena, file, parser->diag, place);
+    if (!source) return;
+    Parser inner = {.arena = parser->arena,
+                    .diag = parser->diag,
+                    .source = source,
+                    .ast = parser->ast,
+                    .imports = parser->imports,
+                    .imported = true,
+                    .depth = parser->depth + 1};
+    map_put(&parser->imports->open, parser->arena, key, import);
+    parser_run(&inner);
+    map_put(&parser->imports->open, parser->arena, key, NULL);
+    map_put(&parser->imports->done, parser->arena, key, import);
+}
+
+bool parser_run(Parser *parser) {
+    int before = parser->diag->errors;
+    parser->line = parser->column = 1;
+    parser->at_start = true;
+    return parse_source(parser) == 0 && parser->diag->errors == before;
+}
+
+Ast *ast_parse_text(Arena *arena, const Source *source, Diag *diag) {
+    Ast *ast = arena_alloc(arena, sizeof *ast);
+    ast->source = source;
+    ImportState imports = {0};
+    Parser parser = {.arena = arena, .diag = diag, .source = source, .ast = ast, .imports = &imports};
+    struct ImportDecl *self = arena_alloc(arena, sizeof *self);
+    map_put(&imports.open, arena, canonical_path(arena, source->path), self);
+    return parser_run(&parser) ? ast : NULL;
+}
+
+Ast *ast_parse_file(Arena *arena, const char *path, Diag *diag) {
+    Source *source = source_read(arena, path, diag, (Place){0});
+    return source ? ast_parse_text(arena, source, diag) : NULL;
+}

@@ -1,0 +1,446 @@
+/* The rn language. Actions only build the tree (compiler/ast.h); what it means is elaborate.c's.
+ *
+ * `/` divides inside an expression; a stride's `/` follows something that no expression continues: a kernel, an attribute's
+ * value, a block's arguments. Hence attribute values and strides are primaries, and a `,` ends the number of channels.
+ * Errors resume at the end of the statement.
+ */
+%code requires {
+#include "parse.h"
+
+/* A range on one line; one that spans lines is underlined to its first line's end. */
+#define YYLLOC_DEFAULT(at, rhs, n)                                                                                     \
+    do {                                                                                                               \
+        if (n) (at) = place_join(YYRHSLOC(rhs, 1), YYRHSLOC(rhs, n));                                                  \
+        else (at) = YYRHSLOC(rhs, 0), (at).column += (at).length, (at).length = 0;                                     \
+    } while (0)
+static inline Place place_join(Place first, Place last) {
+    first.length = last.line == first.line ? last.column + last.length - first.column : 4096;
+    return first;
+}
+}
+
+%define api.pure full
+%define api.prefix {grammar_}
+%define api.token.prefix {T_}
+%define api.location.type {Place}
+%define parse.error custom
+%define parse.lac full
+%locations
+%expect 0
+%param { void *scanner }
+%parse-param { Parser *parser }
+%initial-action { @$ = (Place){parser->source, 1, 1, 0}; }
+
+%union {
+    int64_t integer;
+    const char *text;
+    int dims[3];
+    Op op;
+    Expr *expr;
+    struct { Expr *first, *last; } exprs;
+    Arg *arg;
+    struct { Arg *first, *last; } args;
+    AttrUse *attr;
+    struct { AttrUse *first, *last; } attrs;
+    struct { Arg *args; AttrUse *attrs; Arg *stride; } options;
+    Name *name;
+    struct { NamePart *first, *last; } parts;
+    Stmt *stmt;
+    struct { Stmt *first, *last; } stmts;
+    struct Branch *branch;
+    struct { struct Branch *first, *last; } branches;
+    struct { Shortcut kind; Stmt *body; Place place; } shortcut;
+    ParamDecl *param;
+    struct { ParamDecl *first, *last; } params;
+    TrainItem *item;
+    struct { TrainItem *first, *last; } items;
+    struct { TrainStmt *first, *last; } trains;
+    bool flag;
+}
+
+%code {
+#include "rn.lex.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void yyerror(const Place *place, void *scanner, Parser *parser, const char *message);
+static Arg *dims_arg(Parser *parser, const int *dims, int count, Place place);
+static Stmt *layer_stmt(Parser *parser, Op op, Arg *args, AttrUse *attrs, Arg *stride, Name *name, Place place);
+static void attrs_append(AttrUse **list, AttrUse *attr);
+static void second_stride(Parser *parser, const Arg *first, const Arg *second);
+static void unknown_body(Parser *parser, const char *word, Place place);
+
+/* Appends `node` to a list with first and last. */
+#define APPEND(list, node)                                                                                             \
+    do {                                                                                                               \
+        if (!(node)) break;                                                                                            \
+        if ((list).last) (list).last->next = (node);                                                                   \
+        else (list).first = (node);                                                                                    \
+        (list).last = (node);                                                                                          \
+    } while (0)
+#define NONE_YET(list) ((list).first = (list).last = NULL)
+}
+
+%token END 0 "end of file"
+%token SEPARATOR "end of line"
+%token <integer> INTEGER "number"
+%token <text> REAL "real number" IDENT "name" STRING "string" NAMEPART "layer name"
+%token NAME_OPEN "{ of a computed name" NAME_CLOSE "} of a computed name"
+%token <dims> DIMS2 "kernel size" DIMS3 "image size"
+%token <op> LAYER "layer" PAD "'pad'" IDENTITY "'identity'" ADD "'add'"
+%token <text> FLAG "attribute" KEY "attribute with a value"
+%token NETWORK "'network'" BLOCK "'block'" IMPORT "'import'" TRAIN "'train'" INPUT "'input'" STAGE "'stage'"
+%token RESIDUAL "'residual'" SHORTCUT "'shortcut'" PROJECT "'project'" ALWAYS "'always'" NONE "'none'" FILL "'fill'"
+%token CONCAT "'concat'" GATE "'gate'" REPEAT "'repeat'" IF "'if'" ELSE "'else'" AS "'as'" FROM "'from'" OUTPUT "'output'"
+%token NO "'no'" TRUE "'true'" FALSE "'false'" X "'x'"
+%token EQ "'=='" NE "'!='" LE "'<='" GE "'>='" AND "'&&'" OR "'||'"
+
+%precedence ALONE /* what follows belongs to it: `dropout a /2` divides, `f (x)` calls */
+%precedence '('
+%left OR
+%left AND
+%nonassoc EQ NE LE GE '<' '>'
+%left '+' '-'
+%left '*' '/' '%'
+%precedence UNARY
+
+%type <stmts> body stmts
+%type <stmt> stmt stmt_or_none layer else_opt
+%type <op> layer_word
+%type <options> options tail stride_opt
+%type <args> args use_args use_arg_list
+%type <arg> arg kernel list value stride use_arg size
+%type <attr> attr
+%type <expr> expr primary
+%type <exprs> expr_list
+%type <name> as_opt name
+%type <parts> name_parts name_part
+%type <branches> branches
+%type <branch> branch
+%type <shortcut> shortcut_opt
+%type <flag> fill_opt
+%type <params> params param_list
+%type <param> param
+%type <items> train_items
+%type <item> train_item
+%type <trains> train_stmts train_stmt
+
+%%
+
+file: decl_or_none | file SEPARATOR decl_or_none ;
+
+decl_or_none: %empty | network | block | import | train | error ;
+
+network: NETWORK IDENT params body {
+        Decl *decl = arena_alloc(parser->arena, sizeof *decl);
+        *decl = (Decl){.name = $2, .place = @2, .params = $3.first, .body = $4.first, .source = parser->source};
+        parser_add_decl(parser, decl, true);
+    } ;
+
+block: BLOCK IDENT params body {
+        Decl *decl = arena_alloc(parser->arena, sizeof *decl);
+        *decl = (Decl){.name = $2, .place = @2, .params = $3.first, .body = $4.first, .source = parser->source};
+        parser_add_decl(parser, decl, false);
+    } ;
+
+import: IMPORT STRING { parser_import(parser, $2, @2); } ;
+
+params: %empty               { NONE_YET($$); }
+      | '(' ')'              { NONE_YET($$); }
+      | '(' param_list ')'   { $$ = $2; } ;
+param_list: param                 { NONE_YET($$); APPEND($$, $1); }
+          | param_list ',' param  { $$ = $1; APPEND($$, $3); } ;
+param: IDENT          { $$ = arena_alloc(parser->arena, sizeof *$$); $$->name = $1; $$->place = @1; }
+     | IDENT '=' expr { $$ = arena_alloc(parser->arena, sizeof *$$); $$->name = $1; $$->place = @1; $$->value = $3; } ;
+
+body: '{' stmts '}' { $$ = $2; } ;
+stmts: stmt_or_none                  { NONE_YET($$); APPEND($$, $1); }
+     | stmts SEPARATOR stmt_or_none  { $$ = $1; APPEND($$, $3); } ;
+stmt_or_none: %empty { $$ = NULL; }
+            | stmt
+            | error  { $$ = NULL; } ;
+
+stmt: layer
+    | INPUT size        { $$ = stmt_new(parser, STMT_INPUT, @$); $$->args = $2; }
+    | INPUT size tail   {
+        $$ = stmt_new(parser, STMT_INPUT, @$);
+        $$->args = $2;
+        $$->attrs = $3.attrs;
+        if ($3.stride) diag_error(parser->diag, $3.stride->place, "the input has no stride");
+    }
+    | IDENT use_args stride_opt as_opt {
+        $$ = stmt_new(parser, STMT_USE, @$);
+        $$->word = $1; $$->word_place = @1; $$->args = $2.first; $$->stride = $3.stride; $$->name = $4;
+    }
+    | STAGE expr IDENT use_args stride_opt as_opt {
+        $$ = stmt_new(parser, STMT_STAGE, @$);
+        $$->expr = $2; $$->word = $3; $$->word_place = @3; $$->args = $4.first; $$->stride = $5.stride; $$->name = $6;
+    }
+    | RESIDUAL body shortcut_opt fill_opt {
+        $$ = stmt_new(parser, STMT_RESIDUAL, @1);
+        $$->body = $2.first; $$->shortcut = $3.kind; $$->other = $3.body; $$->shortcut_place = $3.place; $$->fill = $4;
+        if (!$$->shortcut_place.source) $$->shortcut_place = @1;
+    }
+    | CONCAT '{' branches '}' { $$ = stmt_new(parser, STMT_CONCAT, @1); $$->branches = $3.first; }
+    | GATE body as_opt        { $$ = stmt_new(parser, STMT_GATE, @1); $$->body = $2.first; $$->name = $3; }
+    | REPEAT expr body as_opt {
+        $$ = stmt_new(parser, STMT_REPEAT, place_join(@1, @2));
+        $$->expr = $2; $$->body = $3.first; $$->name = $4;
+    }
+    | IF '(' expr ')' body else_opt {
+        $$ = stmt_new(parser, STMT_IF, place_join(@1, @4));
+        $$->expr = $3; $$->body = $5.first; $$->other = $6;
+    }
+    | FROM name        { $$ = stmt_new(parser, STMT_FROM, @$); $$->target = $2; }
+    | OUTPUT           { $$ = stmt_new(parser, STMT_OUTPUT, @$); }
+    | OUTPUT name      { $$ = stmt_new(parser, STMT_OUTPUT, @$); $$->target = $2; }
+    | IDENT body       { $$ = NULL; unknown_body(parser, $1, @1); } ;
+
+else_opt: %empty     { $$ = NULL; }
+        | ELSE body  { $$ = $2.first; }
+        | ELSE IF '(' expr ')' body else_opt {
+            $$ = stmt_new(parser, STMT_IF, place_join(@2, @5));
+            $$->expr = $4; $$->body = $6.first; $$->other = $7; $$->is_else_if = true;
+        } ;
+
+shortcut_opt: %empty                  { $$.kind = SHORTCUT_PROJECT; $$.body = NULL; $$.place = (Place){0}; }
+            | SHORTCUT PROJECT        { $$.kind = SHORTCUT_PROJECT; $$.body = NULL; $$.place = @$; }
+            | SHORTCUT PROJECT ALWAYS { $$.kind = SHORTCUT_PROJECT_ALWAYS; $$.body = NULL; $$.place = @$; }
+            | SHORTCUT IDENTITY       { $$.kind = SHORTCUT_IDENTITY; $$.body = NULL; $$.place = @$; }
+            | SHORTCUT PAD            { $$.kind = SHORTCUT_PAD; $$.body = NULL; $$.place = @$; }
+            | SHORTCUT NONE           { $$.kind = SHORTCUT_NONE; $$.body = NULL; $$.place = @$; }
+            | SHORTCUT body           { $$.kind = SHORTCUT_BODY; $$.body = $2.first; $$.place = @1; }
+            | SHORTCUT ALWAYS body    { $$.kind = SHORTCUT_BODY_ALWAYS; $$.body = $3.first; $$.place = @1; } ;
+fill_opt: %empty { $$ = false; } | FILL { $$ = true; } ;
+
+branches: %empty              { NONE_YET($$); }
+        | branches SEPARATOR
+        | branches branch     { $$ = $1; APPEND($$, $2); } ;
+branch: body as_opt {
+        $$ = arena_alloc(parser->arena, sizeof *$$);
+        $$->body = $1.first; $$->name = $2; $$->place = @1;
+    } ;
+
+layer: layer_word as_opt         { $$ = layer_stmt(parser, $1, NULL, NULL, NULL, $2, @$); }
+     | layer_word options as_opt { $$ = layer_stmt(parser, $1, $2.args, $2.attrs, $2.stride, $3, @$); }
+     | ADD name fill_opt as_opt  {
+        $$ = stmt_new(parser, STMT_LAYER, @$);
+        $$->op = OP_ADD; $$->target = $2; $$->fill = $3; $$->name = $4;
+     } ;
+layer_word: LAYER | PAD | IDENTITY ;
+
+options: args       { $$.args = $1.first; $$.attrs = NULL; $$.stride = NULL; }
+       | tail
+       | args tail  { $$ = $2; $$.args = $1.first; } ;
+args: arg           { NONE_YET($$); APPEND($$, $1); }
+    | args ',' arg  { $$ = $1; APPEND($$, $3); } ;
+arg: expr %prec ALONE { $$ = arg_new(parser, ARG_EXPR, $1, @1); } | kernel | list ;
+kernel: DIMS2              { $$ = dims_arg(parser, $1, 2, @1); }
+      | primary X primary  { $1->next = $3; $$ = arg_new(parser, ARG_DIMS, $1, @$); } ;
+list: '[' expr_list ']'    { $$ = arg_new(parser, ARG_LIST, $2.first, @$); } ;
+size: DIMS3                         { $$ = dims_arg(parser, $1, 3, @1); }
+    | primary X primary X primary   { $1->next = $3; $3->next = $5; $$ = arg_new(parser, ARG_DIMS, $1, @$); } ;
+
+/* attributes and the stride, in any order, with commas or without */
+tail: attr        { $$.args = NULL; $$.attrs = $1; $$.stride = NULL; }
+    | ',' attr    { $$.args = NULL; $$.attrs = $2; $$.stride = NULL; }
+    | stride      { $$.args = NULL; $$.attrs = NULL; $$.stride = $1; }
+    | ',' stride  { $$.args = NULL; $$.attrs = NULL; $$.stride = $2; }
+    | tail attr       { $$ = $1; attrs_append(&$$.attrs, $2); }
+    | tail ',' attr   { $$ = $1; attrs_append(&$$.attrs, $3); }
+    | tail stride     { $$ = $1; second_stride(parser, $1.stride, $2); $$.stride = $2; }
+    | tail ',' stride { $$ = $1; second_stride(parser, $1.stride, $3); $$.stride = $3; } ;
+attr: FLAG          { $$ = attr_new(parser, $1, NULL, @1); }
+    | FLAG primary  { $$ = attr_new(parser, $1, arg_new(parser, ARG_EXPR, $2, @2), @$); }
+    | NO FLAG       { $$ = attr_new(parser, $2, NULL, @$); $$->negated = true; }
+    | KEY value     { $$ = attr_new(parser, $1, $2, @$); } ;
+value: primary      { $$ = arg_new(parser, ARG_EXPR, $1, @1); }
+     | '-' primary  { $$ = arg_new(parser, ARG_EXPR, expr_unary(parser, EXPR_NEG, $2, @$), @$); }
+     | kernel | list ;
+stride: '/' primary { $$ = arg_new(parser, ARG_EXPR, $2, @$); parser_mark_stride(parser, @1); }
+      | '/' DIMS2   { $$ = dims_arg(parser, $2, 2, @$); parser_mark_stride(parser, @1); } ;
+stride_opt: %empty  { $$.args = NULL; $$.attrs = NULL; $$.stride = NULL; }
+          | stride  { $$.args = NULL; $$.attrs = NULL; $$.stride = $1; } ;
+
+use_args: %empty                { NONE_YET($$); }
+        | '(' ')'               { NONE_YET($$); }
+        | '(' use_arg_list ')'  { $$ = $2; } ;
+use_arg_list: use_arg                   { NONE_YET($$); APPEND($$, $1); }
+            | use_arg_list ',' use_arg  { $$ = $1; APPEND($$, $3); } ;
+use_arg: expr            { $$ = arg_new(parser, ARG_EXPR, $1, @1); }
+       | IDENT '=' expr  { $$ = arg_new(parser, ARG_EXPR, $3, @$); $$->name = $1; } ;
+
+as_opt: %empty { $$ = NULL; } | AS name { $$ = $2; } ;
+name: name_parts { $$ = arena_alloc(parser->arena, sizeof *$$); $$->parts = $1.first; $$->place = @1; } ;
+name_parts: name_part | name_parts name_part { $$ = $1; APPEND($$, $2.first); } ;
+name_part: NAMEPART {
+            NONE_YET($$);
+            NamePart *part = arena_alloc(parser->arena, sizeof *part);
+            *part = (NamePart){.text = $1, .place = @1};
+            APPEND($$, part);
+         }
+         | NAME_OPEN expr NAME_CLOSE {
+            NONE_YET($$);
+            NamePart *part = arena_alloc(parser->arena, sizeof *part);
+            *part = (NamePart){.expr = $2, .place = @2};
+            APPEND($$, part);
+         } ;
+
+expr: primary
+    | '-' expr %prec UNARY { $$ = expr_unary(parser, EXPR_NEG, $2, @$); }
+    | '!' expr %prec UNARY { $$ = expr_unary(parser, EXPR_NOT, $2, @$); }
+    | expr '+' expr { $$ = expr_binary(parser, EXPR_ADD, $1, $3, @$); }
+    | expr '-' expr { $$ = expr_binary(parser, EXPR_SUB, $1, $3, @$); }
+    | expr '*' expr { $$ = expr_binary(parser, EXPR_MUL, $1, $3, @$); }
+    | expr '/' expr { $$ = expr_binary(parser, EXPR_DIV, $1, $3, @$); }
+    | expr '%' expr { $$ = expr_binary(parser, EXPR_MOD, $1, $3, @$); }
+    | expr EQ expr  { $$ = expr_binary(parser, EXPR_EQ, $1, $3, @$); }
+    | expr NE expr  { $$ = expr_binary(parser, EXPR_NE, $1, $3, @$); }
+    | expr '<' expr { $$ = expr_binary(parser, EXPR_LT, $1, $3, @$); }
+    | expr LE expr  { $$ = expr_binary(parser, EXPR_LE, $1, $3, @$); }
+    | expr '>' expr { $$ = expr_binary(parser, EXPR_GT, $1, $3, @$); }
+    | expr GE expr  { $$ = expr_binary(parser, EXPR_GE, $1, $3, @$); }
+    | expr AND expr { $$ = expr_binary(parser, EXPR_AND, $1, $3, @$); }
+    | expr OR expr  { $$ = expr_binary(parser, EXPR_OR, $1, $3, @$); } ;
+primary: INTEGER { $$ = expr_int(parser, $1, @1); }
+       | REAL    { $$ = expr_new(parser, EXPR_REAL, @1); $$->name = $1; $$->real = strtod($1, NULL); }
+       | TRUE    { $$ = expr_new(parser, EXPR_BOOL, @1); $$->integer = 1; }
+       | FALSE   { $$ = expr_new(parser, EXPR_BOOL, @1); }
+       | IDENT %prec ALONE { $$ = expr_new(parser, EXPR_NAME, @1); $$->name = $1; }
+       | IDENT '(' expr_list ')' { $$ = expr_call(parser, $1, $3.first, @$); }
+       | '(' expr ')' { $$ = $2; $$->place = @$; } ;
+expr_list: expr                { NONE_YET($$); APPEND($$, $1); }
+         | expr_list ',' expr  { $$ = $1; APPEND($$, $3); } ;
+
+train: TRAIN '{' train_stmts '}' { parser_add_train(parser, $3.first, @1); } ;
+train_stmts: train_stmt
+           | train_stmts SEPARATOR train_stmt { $$ = $1; APPEND($$, $3.first); } ;
+train_stmt: %empty  { NONE_YET($$); }
+          | error   { NONE_YET($$); }
+          | train_items {
+            NONE_YET($$);
+            TrainStmt *stmt = arena_alloc(parser->arena, sizeof *stmt);
+            *stmt = (TrainStmt){.items = $1.first, .place = @$};
+            APPEND($$, stmt);
+          } ;
+train_items: train_item              { NONE_YET($$); APPEND($$, $1); }
+           | train_items train_item  { $$ = $1; APPEND($$, $2); } ;
+train_item: value {
+            $$ = arena_alloc(parser->arena, sizeof *$$);
+            *$$ = (TrainItem){.value = $1, .place = @1};
+          }
+          | ',' { $$ = arena_alloc(parser->arena, sizeof *$$); *$$ = (TrainItem){.punctuation = ',', .place = @1}; }
+          | '<' { $$ = arena_alloc(parser->arena, sizeof *$$); *$$ = (TrainItem){.punctuation = '<', .place = @1}; }
+          | '%' { $$ = arena_alloc(parser->arena, sizeof *$$); *$$ = (TrainItem){.punctuation = '%', .place = @1}; } ;
+
+%%
+
+
+static Arg *dims_arg(Parser *parser, const int *dims, int count, Place place) {
+    Expr *first = NULL;
+    for (int i = count - 1; i >= 0; i--) {
+        Expr *expr = expr_int(parser, dims[i], place);
+        expr->next = first;
+        first = expr;
+    }
+    return arg_new(parser, ARG_DIMS, first, place);
+}
+
+static Stmt *layer_stmt(Parser *parser, Op op, Arg *args, AttrUse *attrs, Arg *stride, Name *name, Place place) {
+    Stmt *stmt = stmt_new(parser, STMT_LAYER, place);
+    stmt->op = op;
+    stmt->args = args;
+    stmt->attrs = attrs;
+    stmt->stride = stride;
+    stmt->name = name;
+    return stmt;
+}
+
+static void attrs_append(AttrUse **list, AttrUse *attr) {
+    while (*list) list = &(*list)->next;
+    *list = attr;
+}
+
+static void second_stride(Parser *parser, const Arg *first, const Arg *second) {
+    if (!first) return;
+    diag_error(parser->diag, second->place, "a second stride");
+    diag_note(parser->diag, first->place, "the first is here");
+}
+
+static void unknown_body(Parser *parser, const char *word, Place place) {
+    static const char *const words[] = {"residual", "concat", "gate", "repeat", "if", "shortcut"};
+    const char *near = diag_suggest(word, words, sizeof words / sizeof *words);
+    if (near) diag_error(parser->diag, place, "no statement with a body is called '%s'; did you mean '%s'?", word, near);
+    else diag_error(parser->diag, place, "no statement with a body is called '%s'", word);
+}
+
+static void yyerror(const Place *place, void *scanner, Parser *parser, const char *message) {
+    (void)scanner;
+    if (!parser->gave_up) diag_error(parser->diag, *place, "%s", message);
+    parser->gave_up = true;
+}
+
+/* The token as it was written. */
+static void found_text(const Place *place, yysymbol_kind_t kind, char *text, size_t size) {
+    const char *at = place->source->text, *end = at + place->source->size;
+    for (int line = 1; at && line < place->line; line++) {
+        at = memchr(at, '\n', (size_t)(end - at));
+        if (at) at++;
+    }
+    bool plain = kind == YYSYMBOL_YYEOF || kind == YYSYMBOL_SEPARATOR || place->length <= 0 || place->length > 60;
+    if (plain || !at || end - at < place->column - 1 + place->length)
+        snprintf(text, size, "%s", yysymbol_name(kind));
+    else snprintf(text, size, "'%.*s'", place->length, at + place->column - 1);
+}
+
+/* What the grammar cannot say: the misspelt word that the statement began with or stumbled over. Null where none. */
+static bool report_word(Parser *parser, const Place *place, yysymbol_kind_t kind, const char *found) {
+    if (parser->train_nesting || parser->gave_up) return false;
+    bool is_name = kind == YYSYMBOL_IDENT;
+    if (parser->word_is_unknown && !(place->line == parser->word_place.line && place->column == parser->word_place.column)) {
+        const char *near = suggest_layer(parser->word, parser->ast);
+        diag_error(parser->diag, parser->word_place, near ? "unknown layer or block '%s'; did you mean '%s'?"
+                                                          : "unknown layer or block '%s'", parser->word, near);
+        return true;
+    }
+    if (is_name && parser->attrs && !parser->parens) {
+        char word[64];
+        snprintf(word, sizeof word, "%.*s", (int)strlen(found) - 2, found + 1);
+        const char *near = suggest_attr(word, parser->attrs);
+        diag_error(parser->diag, *place, near ? "%s has no attribute '%s'; did you mean '%s'?" : "%s has no attribute '%s'",
+                   parser->word, word, near);
+        return true;
+    }
+    return false;
+}
+
+enum { MOST_EXPECTED = 5 };
+
+static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Parser *parser) {
+    (void)scanner;
+    yysymbol_kind_t kind = yypcontext_token(context);
+    const Place *place = yypcontext_location(context);
+    if (kind == YYSYMBOL_YYEMPTY || parser->gave_up) return 0;
+    char found[80];
+    found_text(place, kind, found, sizeof found);
+    if (report_word(parser, place, kind, found)) return 0;
+    yysymbol_kind_t expected[YYNTOKENS];
+    int count = yypcontext_expected_tokens(context, expected, YYNTOKENS);
+    Text message = {0};
+    text_printf(&message, "unexpected %s", found);
+    if (kind == YYSYMBOL_LAYER || kind == YYSYMBOL_KEY || kind == YYSYMBOL_FLAG) text_puts(&message, ", which is a reserved word,");
+    for (int i = 0; i < count && count <= MOST_EXPECTED; i++)
+        text_printf(&message, "%s%s", i == 0 ? "; expected " : i + 1 < count ? ", " : " or ", yysymbol_name(expected[i]));
+    diag_error(parser->diag, *place, "%s", message.s);
+    text_free(&message);
+    return 0;
+}
+
+int parse_source(Parser *parser) {
+    yyscan_t scanner;
+    if (grammar_lex_init_extra(parser, &scanner) != 0) return 1;
+    grammar__scan_bytes(parser->source->text, (int)parser->source->size, scanner);
+    int status = grammar_parse(scanner, parser);
+    grammar_lex_destroy(scanner);
+    return status;
+}
