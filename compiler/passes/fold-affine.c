@@ -64,8 +64,8 @@ static void fold_forward(Rewrite *r, Node *affine) {
     if (shifts && node->op == OP_CONV && has_padding(&term->window)) return;
     Shape in = affine->out->shape;
     int pixels = node->op == OP_FC ? in.h * in.w : 1;
-    term->weight = graph_add_expr(graph, RN_SCALE_IN, weight->name, weight->ndim, weight->dim, 2,
-                                  (Tensor *[]){weight, scale}, 0);
+    term->weight =
+        graph_add_expr(graph, RN_SCALE_IN, weight->name, weight->ndim, weight->dim, 2, (Tensor *[]){weight, scale}, 0);
     term->weight->integer[0] = node->op == OP_FC ? 1 : term->groups;
     term->weight->integer[1] = pixels;
     if (shifts) {

@@ -1,5 +1,5 @@
-/* fuse-act: an activation that alone reads a layer's result joins that layer's epilogue, and is applied while the result
- * is in registers.
+/* fuse-act: an activation that alone reads a layer's result joins that layer's epilogue, and is applied while the
+ * result is in registers.
  *
  *     %2 = conv %1 + %0                       %3 = conv %1 + %0 then relu
  *     %3 = relu %2
@@ -16,7 +16,8 @@ void pass_fuse_act(Graph *graph) {
         Node *act = graph->nodes[i];
         if (!act || !(op_info(act->op)->flags & OPF_ACTIVATION) || !epilogue_is_linear(&act->epilogue)) continue;
         Node *node = act->in[0]->producer;
-        if (!node || !op_carries_addend(node->op) || rewrite_only_user(&r, node->out) != act || node->out->home) continue;
+        if (!node || !op_carries_addend(node->op) || rewrite_only_user(&r, node->out) != act || node->out->home)
+            continue;
         Epilogue *e = &node->epilogue;
         if (e->act != ACT_NONE || e->pool != POOL_NONE) continue;
         e->act = op_act(act->op);

@@ -1,7 +1,8 @@
 /* lower: batch norm and scale become .affine, out = x * weight + bias per channel. Always runs: the plan and the passes
  * after it know no other normalisation.
  *
- *     weight = gamma / sqrt(var + eps)        bias = beta - mean * weight          (Ioffe and Szegedy 2015, section 3.1)
+ *     weight = gamma / sqrt(var + eps)        bias = beta - mean * weight          (Ioffe and Szegedy 2015,
+ * section 3.1)
  *
  *     %2 = bn %1 eps 1e-5                     %2 = .affine %1 scale(gamma, var) shift(beta, mean)
  *     %3 = scale %2                           %3 = .affine %2

@@ -28,8 +28,9 @@ static bool *find_seen(Rewrite *r) {
 
 /* Whether the node moves nothing, given who sees its value. */
 static bool is_copy(const Node *node, const bool *seen) {
+    if (!epilogue_is_linear(&node->epilogue) || node->out->home) return false;
     if (node->op == OP_CONCAT) return node->nin == 1;
-    if (!(op_info(node->op)->flags & OPF_COPY) || !epilogue_is_linear(&node->epilogue) || node->out->home) return false;
+    if (!(op_info(node->op)->flags & OPF_COPY)) return false;
     return shape_equal(node->in[0]->shape, node->out->shape) || !seen[node->out->id];
 }
 
@@ -42,7 +43,6 @@ void pass_copies(Graph *graph) {
         if (!is_copy(node, seen)) continue;
         Value *in = rewrite_resolve(&r, node->in[0]), *out = node->out;
         if (!out->is_output) {
-            r.uses[in->id]--; /* the copy itself */
             rewrite_forward(&r, out, in);
             rewrite_remove(&r, node);
         } else if (in->producer && !in->is_output && !in->home && shape_equal(in->shape, out->shape)) {

@@ -51,9 +51,9 @@ bool op_carries_addend(Op op);              /* conv, fc, affine, mul, add; these
 bool conv_is_dense(const Node *node);
 
 /* ---- expressions over weights ---- */
-Tensor *tensor_fill(Graph *graph, int k, double value);                   /* [K], every element `value` */
-Tensor *tensor_scale_out(Graph *graph, Tensor *weight, Tensor *scale);    /* K x ..., [K] */
-Tensor *tensor_mul_add(Graph *graph, Tensor *a, Tensor *b, Tensor *c);    /* [K]: a * b + c; a NULL is 0 */
-Tensor *tensor_add(Graph *graph, Tensor *a, Tensor *b);                   /* a NULL is 0; both NULL gives NULL */
+Tensor *tensor_fill(Graph *graph, int k, double value);                /* [K], every element `value` */
+Tensor *tensor_scale_out(Graph *graph, Tensor *weight, Tensor *scale); /* K x ..., [K] */
+Tensor *tensor_mul_add(Graph *graph, Tensor *a, Tensor *b, Tensor *c); /* [K]: a * b + c; a NULL is 0 */
+Tensor *tensor_add(Graph *graph, Tensor *a, Tensor *b);                /* a NULL is 0; both NULL gives NULL */
 
 #endif

@@ -1,0 +1,58 @@
+/* fuse-pool: a pool that alone reads a convolution's result is computed from the rows that are hot; the image before it
+ * is never stored whole.
+ *
+ *     %1 = conv %0 7x7 /2 then relu           %2 = conv %0 7x7 /2 then relu, maxpool 3x3 /2 pad 1
+ *     %2 = maxpool %1 3x3 /2 pad 1
+ *
+ *     %8 = conv %7 + %4 then relu             %9 = conv %7 + %4 then relu, avgpool global
+ *     %9 = avgpool %8 global
+ *
+ * The epilogue activates, then pools: exact for any activation. (Max commutes with a bias and with monotone activations
+ * only; PReLU with a negative slope is not monotone. Whether the emitted code may exchange them is the plan's
+ * decision.) Runs after fuse-act.
+ */
+#include "rewrite.h"
+
+/* Max-pool pays for the stem: few input channels mean a large image of many output channels computed from little. Later
+ * convolutions walk their rows once per panel of output channels, in an order that a ring of pooled rows would break.
+ */
+static bool pays_max(const Node *conv, const Node *pool) {
+    const Window *w = &pool->attr.window;
+    return pool->op == OP_MAXPOOL && !pool->attr.global && w->dilate_h == 1 && w->dilate_w == 1 && conv->nin == 1 &&
+           conv->in[0]->shape.c <= 4 && !conv->epilogue.addend;
+}
+
+/* The mean of the whole image, said as such or as a window of its size. */
+static bool is_global_mean(const Node *pool) {
+    const Window *w = &pool->attr.window;
+    Shape in = pool->in[0]->shape;
+    if (pool->op != OP_AVGPOOL) return false;
+    return pool->attr.global || (w->r == in.h && w->s == in.w && w->dilate_h == 1 && w->dilate_w == 1 && !w->top &&
+                                 !w->left && !w->bottom && !w->right);
+}
+
+void pass_fuse_pool(Graph *graph) {
+    Rewrite r;
+    rewrite_begin(&r, graph);
+    for (int i = 0; i < graph->node_count; i++) {
+        Node *pool = graph->nodes[i];
+        if (!pool || (pool->op != OP_MAXPOOL && pool->op != OP_AVGPOOL) || !epilogue_is_linear(&pool->epilogue))
+            continue;
+        Node *conv = pool->in[0]->producer;
+        if (!conv || !conv_is_dense(conv) || rewrite_only_user(&r, conv->out) != pool || conv->out->home) continue;
+        Epilogue *e = &conv->epilogue;
+        if (e->pool != POOL_NONE || e->in_place) continue;
+        if (is_global_mean(pool)) {
+            e->pool = POOL_GLOBAL_AVG;
+        } else if (pays_max(conv, pool)) {
+            e->pool = POOL_MAX;
+            e->pool_window = pool->attr.window;
+        } else {
+            continue;
+        }
+        e->unpooled = conv->out->shape;
+        e->unpooled_value = conv->out;
+        rewrite_absorb(&r, conv, pool);
+    }
+    rewrite_end(&r);
+}
