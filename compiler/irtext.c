@@ -87,7 +87,7 @@ static void print_pair(Text *text, const char *word, int a, int b) {
     text_printf(text, a == b ? "%s%d" : "%s%dx%d", word, a, b);
 }
 
-static void print_window(Text *text, const Window *window) {
+void irtext_print_window(Text *text, const Window *window) {
     text_printf(text, " %dx%d", window->r, window->s);
     if (window->stride_h != 1 || window->stride_w != 1) print_pair(text, " /", window->stride_h, window->stride_w);
     if (window->top == window->left && window->top == window->bottom && window->top == window->right) {
@@ -158,16 +158,14 @@ static void print_inputs(const Node *node, const int *number, Text *text) {
         text_puts(text, " * ");
         print_tensor_id(text, node->term[i].weight);
         if (node->op != OP_CONV) continue;
-        print_window(text, &node->term[i].window);
+        irtext_print_window(text, &node->term[i].window);
         if (node->term[i].groups != 1) text_printf(text, " groups %d", node->term[i].groups);
     }
 }
 
-static void print_attributes(const Node *node, Text *text) {
+void irtext_print_attributes(Text *text, const Node *node) {
     const Attr *attr = &node->attr;
-    for (int i = 0; i < NODE_MAX_WEIGHTS; i++)
-        if (node->weight[i]) text_printf(text, " %s @%d", irtext_slots[i], node->weight[i]->id);
-    if ((op_info(node->op)->flags & OPF_WINDOW) && !attr->global) print_window(text, &attr->window);
+    if ((op_info(node->op)->flags & OPF_WINDOW) && !attr->global) irtext_print_window(text, &attr->window);
     if (node->op == OP_SPP) print_list(text, "levels", attr->levels, attr->nlevels);
     for (const IrField *field = irtext_fields; field < irtext_fields + irtext_field_count; field++) {
         if (!irtext_op_has(node->op, field->word)) continue;
@@ -201,7 +199,7 @@ static void print_epilogue(const Epilogue *epilogue, const int *number, Text *te
     }
     if (epilogue->pool == POOL_NONE) return;
     text_puts(text, epilogue->pool == POOL_MAX ? " -> maxpool" : " -> avgpool global");
-    if (epilogue->pool == POOL_MAX) print_window(text, &epilogue->pool_window);
+    if (epilogue->pool == POOL_MAX) irtext_print_window(text, &epilogue->pool_window);
     if (epilogue->unpooled_value) {
         text_puts(text, " hides ");
         print_name(text, epilogue->unpooled_value->name);
@@ -217,7 +215,9 @@ static void print_node(const Node *node, const int *number, Text *text) {
     text_printf(text, " = %s(", *word == '.' ? word + 1 : word);
     print_inputs(node, number, text);
     text_puts(text, ")");
-    print_attributes(node, text);
+    for (int i = 0; i < NODE_MAX_WEIGHTS; i++)
+        if (node->weight[i]) text_printf(text, " %s @%d", irtext_slots[i], node->weight[i]->id);
+    irtext_print_attributes(text, node);
     if (strcmp(node->name, out->name ? out->name : "")) {
         text_puts(text, " layer ");
         print_name(text, node->name);

@@ -18,4 +18,7 @@ extern const char *const irtext_slots[NODE_MAX_WEIGHTS]; /* Node.weight */
 bool irtext_op_has(Op op, const char *field); /* whether the op's row in ops.def names the attribute */
 bool irtext_bare(char c);                     /* may stand in a name without quotes */
 
+void irtext_print_window(Text *text, const Window *window); /* " 7x7 /2 pad 3" */
+void irtext_print_attributes(Text *text, const Node *node); /* " eps 1e-05 momentum 0.1"; no weights, no terms */
+
 #endif
