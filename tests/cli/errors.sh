@@ -1,0 +1,79 @@
+#!/bin/bash
+# Bad input: an error that says what and where, status 1, and no file left behind.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/networks.bash"
+tiny > "$WORK/net.rn"
+
+refused() { # refused NAME MESSAGE ARGUMENTS...
+    local name=$1 message=$2
+    shift 2
+    expect "$name" 1 "$RNC" "$@"
+    says "$name" "$message"
+    absent "$name" out.c out.h out.rnw out.o out out.so
+    clean "$name"
+}
+
+# ---- sources ----
+refused "no file" "nowhere.rn" -o out.c nowhere.rn
+printf 'network n {\n    input 3x8x8\n    cnov 8, 3x3\n    conv 8, 9x9 pad 0\n}\n' > "$WORK/bad.rn"
+refused "misspelt layer" "bad.rn:3:5: error:" -o out.c bad.rn
+says "caret" "^"
+says "suggestion" "'conv'"
+printf 'network n {\n    input 3x8x8\n    conv 8, 3x3\n    fc 10 bias 7 7\n' > "$WORK/open.rn"
+refused "unclosed" "open.rn:" -o out.c open.rn
+: > "$WORK/empty.rn"
+refused "empty" "empty.rn" -o out.c empty.rn
+head -c 4096 /dev/urandom > "$WORK/noise.rn"
+refused "noise" "noise.rn" -o out.c noise.rn
+refused "unknown parameter" "clases" -o out.c -D clases=3 net.rn
+refused "a folder" "folder.rn" -o out.c folder.rn
+mkdir "$WORK/folder.rn"
+refused "a folder" "folder.rn" -o out.c folder.rn
+printf 'network double {\n    input 3x8x8\n    fc 2\n}\n' > "$WORK/keyword.rn"
+refused "a C keyword" "--name" -o out.c keyword.rn
+expect "renamed" 0 "$RNC" -o fine.c --name twofold keyword.rn
+
+# ---- weights ----
+expect weights 0 "$RNC" -o good.safetensors --random-weights net.rn
+refused "no weights file" "nowhere.safetensors" -o out.c --weights nowhere.safetensors net.rn
+head -c 1000 "$WORK/good.safetensors" > "$WORK/cut.safetensors"
+refused "truncated weights" "cut.safetensors" -o out.c --weights cut.safetensors net.rn
+: > "$WORK/zero.safetensors"
+refused "empty weights" "zero.safetensors" -o out.c --weights zero.safetensors net.rn
+refused "weights of other classes" "fc.weight" -o out.c -D classes=7 --weights good.safetensors net.rn
+says "weights of other classes" "fc.bias" # every fault, not the first alone
+sed 's/stage 2 basic(24)/stage 3 basic(24)/' "$WORK/net.rn" > "$WORK/deeper.rn"
+refused "missing tensors" "layer2.2.conv1.weight" -o out.c --weights good.safetensors deeper.rn
+says "missing tensors" "layer2.2.conv2.weight"
+sed 's/stage 2 basic(24)/stage 1 basic(24)/' "$WORK/net.rn" > "$WORK/shallower.rn"
+refused "surplus tensors" "layer2.1.conv1.weight" -o out.c --weights good.safetensors shallower.rn
+
+# ---- outputs ----
+expect "no such folder" 1 "$RNC" -o nowhere/out.c net.rn
+says "no such folder" "nowhere"
+mkdir "$WORK/taken.c"
+expect "a folder has the name" 1 "$RNC" -o taken.c net.rn
+says "a folder has the name" "taken.c"
+absent "a folder has the name" taken.h
+clean "a folder has the name"
+expect "disk full" 1 bash -c "'$RNC' --dump=ir net.rn > /dev/full"
+says "disk full" "standard output"
+
+# ---- the C compiler ----
+refused_cc() { # refused_cc NAME MESSAGE CC OUTPUT
+    expect "$1" 1 env CC="$3" "$RNC" -o "$4" net.rn
+    says "$1" "$2"
+    absent "$1" "$4" out.h
+    clean "$1"
+}
+refused_cc "no C compiler" "no C compiler" "no-such-compiler" out.o
+refused_cc "a failing C compiler" "failed with status" false out.so
+refused_cc "a failing C compiler" "failed with status" false out
+expect "verbose" 0 "$RNC" -v -o fine.o net.rn
+says "verbose" "-std=c11"
+
+# an old output stays as it was where the new one fails
+echo "old" > "$WORK/kept.c"
+expect "kept" 1 "$RNC" -o kept.c bad.rn
+[ "$(cat "$WORK/kept.c")" = old ] && ok || bad kept "an old output was touched"
+finish

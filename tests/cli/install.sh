@@ -1,0 +1,97 @@
+#!/bin/bash
+# make install into a staging folder, and an application built outside the tree, with pkg-config and with CMake, against the
+# shared and the static library; then uninstall leaves nothing.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/networks.bash"
+tiny > "$WORK/tiny.rn"
+SAN=${SANITIZED:+1}
+VERSION=$(sed -n 's/^.define RN_VERSION "\(.*\)"/\1/p' "$ROOT/runtime/rn.h")
+BASE=$OUT
+[ -z "$SAN" ] || BASE=$(dirname "$OUT")
+make_in_tree() { env -u MAKEFLAGS -u MAKELEVEL CC="${CC%% *}" make -s -C "$ROOT" BUILD="$BASE" SAN="$SAN" "$@"; }
+
+# ---- staging: DESTDIR is no part of what the files say ----
+expect staged 0 make_in_tree install DESTDIR="$WORK/stage" PREFIX=/opt/rn
+for file in bin/rnc lib/librn.a lib/librn.so "lib/librn.so.$VERSION" include/rn/rn.h lib/pkgconfig/rn.pc \
+    lib/cmake/rn/rn-config.cmake share/man/man1/rnc.1; do
+    [ -e "$WORK/stage/opt/rn/$file" ] && ok || bad staged "$file is not installed"
+done
+if grep -rq "$WORK\|@[A-Z]*@" "$WORK/stage/opt/rn/lib/pkgconfig" "$WORK/stage/opt/rn/lib/cmake"; then
+    bad staged "the staging folder or an unfilled place is in an installed file"
+else
+    ok
+fi
+expect unstaged 0 make_in_tree uninstall DESTDIR="$WORK/stage" PREFIX=/opt/rn
+left=$(find "$WORK/stage" -type f -o -type l)
+[ -z "$left" ] && ok || bad uninstall "left: $left"
+
+# ---- a real prefix ----
+PREFIX=$WORK/usr
+expect install 0 make_in_tree install PREFIX="$PREFIX"
+RNC=$PREFIX/bin/rnc
+export PKG_CONFIG_PATH=$PREFIX/lib/pkgconfig
+mkdir "$WORK/app"
+cp "$WORK/tiny.rn" "$WORK/app/"
+cat > "$WORK/app/app.c" <<'C'
+#include <stdio.h>
+#include "net.h"
+int main(void) {
+    static float image[TINY_INPUT_SIZE], output[TINY_OUTPUT_SIZE];
+    char error[RN_ERROR_SIZE] = "";
+    rn_options options = {0};
+    tiny *net = NULL;
+    double sum = 0;
+    options.error = error;
+    options.error_size = sizeof error;
+    if (tiny_create(&net, NULL, 0, NULL, &options) || tiny_run(net, 1, image, output)) return puts(error), 1;
+    for (int i = 0; i < TINY_OUTPUT_SIZE; i++) sum += output[i];
+    tiny_destroy(net);
+    printf("sum %.4f\n", sum);
+    return !(sum > 0.999 && sum < 1.001);
+}
+C
+expect "installed rnc" 0 "$RNC" -o app/net.c --random-weights --embed tiny.rn
+expect "installed rnc builds a program" 0 "$RNC" -o app/prog --random-weights --embed tiny.rn
+expect "the program runs" 0 app/prog info
+expect "installed rnc verifies" 0 "$RNC" --verify tiny.rn
+
+cd "$WORK/app" || exit 1
+[ "$(pkg-config --modversion rn)" = "$VERSION" ] && ok || bad pkg-config "version $(pkg-config --modversion rn)"
+expect "pkg-config, shared" 0 bash -c "cd app && $CC -o shared app.c net.c -I. \$(pkg-config --cflags --libs rn)"
+expect "runs, shared" 0 env LD_LIBRARY_PATH="$PREFIX/lib" app/shared
+prints "runs, shared" "sum 1.0000"
+if ldd "$WORK/app/shared" 2> /dev/null | grep -q librn.so; then ok; else bad "pkg-config, shared" "librn.so is not used"; fi
+expect "pkg-config, static" 0 bash -c "cd app && $CC -o static app.c net.c -I. \$(pkg-config --cflags rn) $PREFIX/lib/librn.a \$(pkg-config --static --libs-only-l rn | sed 's/-lrn//')"
+expect "runs, static" 0 app/static
+if ldd "$WORK/app/static" 2> /dev/null | grep -q librn.so; then bad "pkg-config, static" "librn.so is used"; else ok; fi
+
+cat > "$WORK/app/CMakeLists.txt" <<'M'
+cmake_minimum_required(VERSION 3.18)
+project(app C)
+find_package(rn 0.1 REQUIRED)
+rn_add_network(net tiny.rn --random-weights --embed)
+add_executable(shared_app app.c)
+target_link_libraries(shared_app net)
+add_executable(static_app app.c net.c)
+target_include_directories(static_app PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(static_app rn::static)
+M
+expect "cmake configures" 0 env CC="${CC%% *}" CFLAGS="$(case $CC in *' '*) echo "${CC#* }" ;; esac)" cmake -S app -B app/build -DCMAKE_PREFIX_PATH="$PREFIX"
+expect "cmake builds" 0 cmake --build app/build
+expect "cmake, shared" 0 app/build/shared_app
+prints "cmake, shared" "sum 1.0000"
+expect "cmake, static" 0 app/build/static_app
+expect "cmake refuses another version" 1 bash -c "printf 'cmake_minimum_required(VERSION 3.18)\nproject(x NONE)\nfind_package(rn 9 REQUIRED)\n' > app/x.cmake && mkdir -p x && mv app/x.cmake x/CMakeLists.txt && cmake -S x -B x/build -DCMAKE_PREFIX_PATH='$PREFIX'"
+
+# ---- the manual ----
+if man --warnings -l "$PREFIX/share/man/man1/rnc.1" 2> "$WORK/man.err" > "$WORK/man.txt" && ! [ -s "$WORK/man.err" ]; then ok; else bad man "$(head -3 "$WORK/man.err")"; fi
+"$RNC" --help | grep -o '^  -[-a-zA-Z]*' | sort -u | while read -r option; do
+    grep -qF -- "$(echo "$option" | sed 's/-/\\-/g')" "$PREFIX/share/man/man1/rnc.1" || echo "$option"
+done > "$WORK/undocumented"
+[ -s "$WORK/undocumented" ] && bad man "not documented: $(tr '\n' ' ' < "$WORK/undocumented")" || ok
+
+cd "$WORK" || exit 1
+expect uninstall 0 make_in_tree uninstall PREFIX="$PREFIX"
+left=$(find "$PREFIX" -type f -o -type l)
+[ -z "$left" ] && ok || bad uninstall "left: $left"
+finish

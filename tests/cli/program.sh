@@ -1,0 +1,103 @@
+#!/bin/bash
+# The commands of an emitted program, their errors, and its refusal of damaged weights.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/networks.bash"
+tiny > "$WORK/tiny.rn"
+picture "$WORK/picture.png" 40 30
+expect build 0 "$RNC" -o prog --batch 2 --random-weights tiny.rn || finish || exit 1
+
+json() { # json NAME KEY...: the last output is JSON, and has these keys somewhere
+    local name=$1
+    shift
+    if python3 -c '
+import json, sys
+text = json.load(open(sys.argv[1]))
+def keys(x):
+    if isinstance(x, dict):
+        for k, v in x.items():
+            yield k
+            yield from keys(v)
+    elif isinstance(x, list):
+        for v in x: yield from keys(v)
+missing = set(sys.argv[2:]) - set(keys(text))
+sys.exit(f"no {sorted(missing)}" if missing else 0)' "$WORK/.out" "$@" 2> "$WORK/.json"; then ok; else bad "$name" "$(tail -1 "$WORK/.json")"; fi
+}
+
+expect help 0 ./prog --help
+for command in run classify info bench profile; do prints help "$command"; done
+expect "run --help" 0 ./prog run --help
+expect info 0 ./prog info
+prints info tiny
+expect "info --json" 0 ./prog info --json
+json "info --json"
+
+python3 -c '
+import numpy as np
+x = np.random.default_rng(1).standard_normal((2, 3, 16, 16)).astype("<f4")
+np.save("'"$WORK"'/in.npy", x)
+np.save("'"$WORK"'/double.npy", x.astype("<f8"))
+np.save("'"$WORK"'/shape.npy", x[:, :2])'
+expect run 0 ./prog run in.npy out.npy
+expect "run: sums to 1" 0 python3 -c '
+import numpy as np
+y = np.load("out.npy")
+assert y.dtype == np.float32 and y.shape[0] == 2 and y.size == 20, (y.dtype, y.shape)
+assert np.allclose(y.reshape(2, 10).sum(1), 1, atol=1e-5), y.sum(1)'
+expect "run: wrong shape" 1 ./prog run shape.npy no.npy
+expect "run: no file" 1 ./prog run nowhere.npy no.npy
+says "run: no file" nowhere.npy
+head -c 200 "$WORK/in.npy" > "$WORK/cut.npy"
+expect "run: truncated" 1 ./prog run cut.npy no.npy
+absent "run: errors" no.npy
+
+expect classify 0 ./prog classify picture.png
+expect "classify --json" 0 ./prog classify --json picture.png
+json "classify --json"
+seq -f 'label %g' 10 > "$WORK/labels.txt"
+expect "classify --labels" 0 ./prog classify --labels labels.txt picture.png
+prints "classify --labels" "label "
+head -c 60 "$WORK/picture.png" > "$WORK/cut.png"
+expect "classify: truncated picture" 1 ./prog classify cut.png
+says "classify: truncated picture" cut.png
+expect "classify: not a picture" 1 ./prog classify labels.txt
+
+expect bench 0 ./prog bench --seconds 0.05 --batch 2 --json
+json bench min_ms median_ms p99_ms gflops peak_gflops
+expect profile 0 ./prog profile --seconds 0.05
+prints profile "tiny.rn:"
+expect "profile --json" 0 ./prog profile --seconds 0.05 --json
+json "profile --json"
+
+expect "unknown command" 2 ./prog clasify picture.png
+says "unknown command" "'classify'"
+expect "unknown option" 2 ./prog bench --secnds 1
+says "unknown option" "--seconds"
+expect "too large a batch" 1 ./prog bench --batch 3 --seconds 0.05 || true
+
+# ---- weights beside the program: damaged, of another network, absent ----
+cp "$WORK/prog.rnw" "$WORK/good.rnw"
+size=$(stat -c %s "$WORK/good.rnw")
+head -c $((size - 4)) "$WORK/good.rnw" > "$WORK/prog.rnw"
+expect "truncated weights" 1 ./prog run in.npy no.npy
+says "truncated weights" prog.rnw
+cp "$WORK/good.rnw" "$WORK/prog.rnw"
+printf 'X' | dd of="$WORK/prog.rnw" bs=1 seek=$((size / 2)) conv=notrunc 2> /dev/null
+expect "altered weights" 1 ./prog run in.npy no.npy
+says "altered weights" prog.rnw
+expect "weights of another network" 0 "$RNC" -o wider --random-weights -D classes=11 tiny.rn
+expect "weights of another network" 1 ./prog run --weights wider.rnw in.npy no.npy
+rm "$WORK/prog.rnw"
+expect "no weights" 1 ./prog run in.npy no.npy
+says "no weights" prog.rnw
+absent "weights" no.npy
+
+# ---- without packed weights: safetensors at start-up, and the same numbers ----
+expect safetensors 0 "$RNC" -o w.safetensors --random-weights tiny.rn
+expect bare 0 "$RNC" -o bare --batch 2 tiny.rn
+expect "bare runs" 0 ./bare run --weights w.safetensors in.npy bare.npy
+if cmp -s "$WORK/out.npy" "$WORK/bare.npy"; then ok; else bad "one recipe, two places" "packed and safetensors give different results"; fi
+expect "embedded" 0 "$RNC" -o inside --batch 2 --random-weights --embed tiny.rn
+absent embedded inside.rnw
+expect "embedded runs" 0 ./inside run in.npy inside.npy
+if cmp -s "$WORK/out.npy" "$WORK/inside.npy"; then ok; else bad embedded "embedded weights give different results"; fi
+finish
