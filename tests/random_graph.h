@@ -1,0 +1,372 @@
+/* Random networks for property tests: the same graph, weights and image from the same seed.
+ *
+ * Small images and odd channel counts, put together from the shapes that passes look for: residual blocks with every
+ * kind of shortcut, pre-activation, RepVGG branches, gates, branches joined and joined again, pools of every kind,
+ * copies, values shared by several layers, several outputs, a classifier at the end or none.
+ */
+#ifndef RNC_TEST_RANDOM_GRAPH_H
+#define RNC_TEST_RANDOM_GRAPH_H
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ops.h"
+
+typedef struct Random {
+    Arena *arena;
+    Graph *graph;
+    uint64_t state;
+    int layers; /* for names */
+} Random;
+
+/* SplitMix64 */
+static inline uint64_t random_bits(Random *r) {
+    uint64_t z = r->state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+static inline int random_int(Random *r, int low, int high) {
+    return low + (int)(random_bits(r) % (uint64_t)(high - low + 1));
+}
+
+static inline bool random_chance(Random *r, int percent) {
+    return random_int(r, 1, 100) <= percent;
+}
+
+static inline double random_real(Random *r, double low, double high) {
+    return low + (high - low) * (double)(random_bits(r) >> 11) * 0x1p-53;
+}
+
+/* ---- layers ---- */
+
+static inline Node *random_node(Random *r, Op op, Value *const *in, int nin) {
+    const char *word = op_info(op)->word;
+    return graph_add_node(r->graph, op, arena_printf(r->arena, "%s%d", word + (*word == '.'), r->layers++), in, nin,
+                          (Place){0});
+}
+
+static inline Value *random_done(Node *node) {
+    op_info(node->op)->infer(node, NULL);
+    return node->out;
+}
+
+/* The parameters that the layer reads, as elaboration makes them. */
+static inline void random_params(Random *r, Node *node, bool bias) {
+    ParamSpec spec[4];
+    int n = op_info(node->op)->params(node, bias, spec);
+    for (int i = 0; i < n; i++) {
+        const char *name = arena_printf(r->arena, "%s.%s", node->name, spec[i].suffix);
+        Tensor *t = graph_add_param(r->graph, name, spec[i].ndim, spec[i].dim, node->place);
+        if (!node->term)
+            node->weight[spec[i].slot] = t;
+        else if (spec[i].slot == WEIGHT)
+            node->term[0].weight = t;
+        else
+            node->epilogue.bias = t;
+    }
+}
+
+static inline Value *random_unary(Random *r, Op op, Value *x) {
+    Node *node = random_node(r, op, &x, 1);
+    if (op == OP_BN) node->attr.eps = 1e-5;
+    if (op == OP_LEAKYRELU) node->attr.slope = random_real(r, -0.3, 0.3);
+    if (op == OP_MAXPOOL || op == OP_AVGPOOL) node->attr.global = true; /* windows: random_pool */
+    if (op == OP_LRN) node->attr.size = 3, node->attr.alpha = 0.1, node->attr.beta = 0.75, node->attr.k = 1;
+    if (op == OP_UPSAMPLE) node->attr.factor = 2;
+    random_params(r, node, true);
+    return random_done(node);
+}
+
+static inline Value *random_binary(Random *r, Op op, Value *a, Value *b, bool fill) {
+    Node *node = random_node(r, op, (Value *[]){a, b}, 2);
+    node->attr.fill = fill;
+    return random_done(node);
+}
+
+static inline Value *random_conv(Random *r, Value *x, int features, int kernel, int stride, int pad, int groups,
+                                 int dilate, bool bias) {
+    Node *node = random_node(r, OP_CONV, &x, 1);
+    node->features = features;
+    node->term[0].groups = groups;
+    node->term[0].window = (Window){.r = kernel,
+                                    .s = kernel,
+                                    .stride_h = stride,
+                                    .stride_w = stride,
+                                    .dilate_h = dilate,
+                                    .dilate_w = dilate,
+                                    .top = pad,
+                                    .left = pad,
+                                    .bottom = pad,
+                                    .right = pad};
+    random_params(r, node, bias);
+    return random_done(node);
+}
+
+/* A convolution whose result has `x`'s size divided by the stride. */
+static inline Value *random_same_conv(Random *r, Value *x, int features, int stride) {
+    int kernel = random_chance(r, 50)   ? 3
+                 : random_chance(r, 70) ? 1
+                                        : 5,
+        dilate = kernel == 3 && random_chance(r, 20) ? 2 : 1;
+    int groups = 1, c = x->shape.c;
+    if (random_chance(r, 25))
+        for (int g = random_int(r, 2, 8); g > 1; g--)
+            if (c % g == 0 && features % g == 0) {
+                groups = g;
+                break;
+            }
+    return random_conv(r, x, features, kernel, stride, (kernel - 1) / 2 * dilate, groups, dilate, random_chance(r, 50));
+}
+
+static inline Value *random_fc(Random *r, Value *x, int features) {
+    Node *node = random_node(r, OP_FC, &x, 1);
+    node->features = features;
+    random_params(r, node, random_chance(r, 70));
+    return random_done(node);
+}
+
+static inline Value *random_pool(Random *r, Op op, Value *x, int kernel, int stride, int pad, bool ceil) {
+    Node *node = random_node(r, op, &x, 1);
+    node->attr.window = (Window){.r = kernel,
+                                 .s = kernel,
+                                 .stride_h = stride,
+                                 .stride_w = stride,
+                                 .dilate_h = 1,
+                                 .dilate_w = 1,
+                                 .top = pad,
+                                 .left = pad,
+                                 .bottom = pad,
+                                 .right = pad,
+                                 .ceil = ceil};
+    node->attr.count_include_pad = op == OP_AVGPOOL && random_chance(r, 50);
+    return random_done(node);
+}
+
+static inline Value *random_concat(Random *r, Value *const *in, int nin) {
+    return random_done(random_node(r, OP_CONCAT, in, nin));
+}
+
+static inline Value *random_activation(Random *r, Value *x) {
+    static const Op acts[] = {OP_RELU,      OP_RELU,    OP_RELU, OP_RELU6, OP_PRELU,
+                              OP_LEAKYRELU, OP_SIGMOID, OP_TANH, OP_SWISH};
+    return random_unary(r, acts[random_int(r, 0, 8)], x);
+}
+
+/* Batch norm, scale, nothing. */
+static inline Value *random_norm(Random *r, Value *x) {
+    return random_chance(r, 70) ? random_unary(r, OP_BN, x) : random_chance(r, 50) ? random_unary(r, OP_SCALE, x) : x;
+}
+
+/* ---- blocks ---- */
+
+static inline Value *random_body(Random *r, Value *x, int features, int stride) {
+    int n = random_int(r, 1, 3), strided = random_int(r, 0, n - 1);
+    for (int i = 0; i < n; i++) {
+        int width = i + 1 < n ? random_int(r, 1, 9) : features;
+        x = random_norm(r, random_same_conv(r, x, width, i == strided ? stride : 1));
+        if (i + 1 < n || random_chance(r, 5)) x = random_activation(r, x);
+    }
+    return x;
+}
+
+/* `x` as the shortcut of a block whose body has the given shape; may need a zero-filling add. */
+static inline Value *random_shortcut(Random *r, Value *x, Shape body, int stride) {
+    bool same = shape_equal(x->shape, body);
+    switch (random_int(r, 0, same ? 5 : 3)) {
+    case 0: /* B, C */
+        return random_norm(r, random_conv(r, x, body.c, 1, stride, 0, 1, 1, random_chance(r, 30)));
+    case 1: /* ResNet-D */
+        if (stride > 1) x = random_pool(r, OP_AVGPOOL, x, 2, stride, 0, true);
+        return random_norm(r, random_conv(r, x, body.c, 1, 1, 0, 1, 1, false));
+    case 2: /* A */
+        return stride > 1 ? random_pool(r, random_chance(r, 80) ? OP_MAXPOOL : OP_AVGPOOL, x, 1, stride, 0, false) : x;
+    case 3: /* the face network's */
+        return stride > 1 && x->shape.h > 2 ? random_pool(r, OP_AVGPOOL, x, 2, stride, 0, false) : x;
+    default:
+        return x;
+    }
+}
+
+static inline Value *random_gate(Random *r, Value *x) {
+    Value *g = random_unary(r, OP_AVGPOOL, x);
+    int width = random_int(r, 1, 4);
+    if (random_chance(r, 50)) {
+        g = random_activation(r, random_fc(r, g, width));
+        g = random_fc(r, g, x->shape.c);
+    } else {
+        g = random_activation(r, random_conv(r, g, width, 1, 1, 0, 1, 1, true));
+        g = random_conv(r, g, x->shape.c, 1, 1, 0, 1, 1, true);
+    }
+    return random_binary(r, OP_MUL, x, random_unary(r, OP_SIGMOID, g), false);
+}
+
+static inline Value *random_residual(Random *r, Value *x) {
+    int stride = x->shape.h > 3 && random_chance(r, 35) ? 2 : 1;
+    int features = stride == 1 && random_chance(r, 70) ? x->shape.c : random_int(r, 1, 9);
+    bool shortcut_first = random_chance(r, 30), preact = random_chance(r, 25);
+    Value *inner = preact ? random_activation(r, random_unary(r, OP_BN, x)) : x, *side = NULL;
+    Shape shape = {features, (x->shape.h - 1) / stride + 1, (x->shape.w - 1) / stride + 1};
+    if (shortcut_first) side = random_shortcut(r, random_chance(r, 50) ? x : inner, shape, stride);
+    Value *body = random_body(r, inner, features, stride);
+    if (random_chance(r, 15)) body = random_gate(r, body);
+    if (!side) side = random_shortcut(r, x, body->shape, stride);
+    bool swap = random_chance(r, 25), fill = !shape_equal(body->shape, side->shape);
+    Value *sum = random_binary(r, OP_ADD, swap ? side : body, swap ? body : side, fill);
+    return random_chance(r, 75) ? random_activation(r, sum) : sum;
+}
+
+static inline Value *random_repvgg(Random *r, Value *x) {
+    int stride = x->shape.h > 3 && random_chance(r, 20) ? 2 : 1, c = x->shape.c;
+    int groups = c % 2 == 0 && random_chance(r, 40) ? 2 : 1;
+    int features = stride == 1 && random_chance(r, 80) ? c : groups * random_int(r, 1, 4);
+    Value *a = random_norm(r, random_conv(r, x, features, 3, stride, 1, groups, 1, random_chance(r, 30)));
+    Value *b = random_norm(r, random_conv(r, x, features, 1, stride, 0, groups, 1, random_chance(r, 30)));
+    Value *sum = random_chance(r, 50) ? random_binary(r, OP_ADD, a, b, false) : random_binary(r, OP_ADD, b, a, false);
+    if (shape_equal(sum->shape, x->shape)) {
+        Value *identity = random_chance(r, 70) ? random_unary(r, OP_BN, x) : x;
+        sum = random_binary(r, OP_ADD, sum, identity, false);
+    }
+    return random_activation(r, sum);
+}
+
+static inline Value *random_branches(Random *r, Value *x) {
+    Value *branch[5];
+    int n = random_int(r, 2, 4);
+    for (int i = 0; i < n; i++) {
+        branch[i] = x;
+        if (random_chance(r, 15)) continue; /* dense connectivity */
+        if (random_chance(r, 20))
+            branch[i] = random_pool(r, random_chance(r, 50) ? OP_MAXPOOL : OP_AVGPOOL, x, 3, 1, 1, false);
+        branch[i] = random_norm(r, random_same_conv(r, branch[i], random_int(r, 1, 7), 1));
+        if (random_chance(r, 80)) branch[i] = random_activation(r, branch[i]);
+    }
+    Value *joined = random_concat(r, branch, n);
+    if (random_chance(r, 40)) { /* joined again, some of it twice */
+        Value *more = random_activation(r, random_same_conv(r, joined, random_int(r, 1, 5), 1));
+        Value *again[3] = {joined, more, branch[0]};
+        joined = random_concat(r, again, random_int(r, 2, 3));
+    }
+    return joined->shape.c > 24 ? random_conv(r, joined, random_int(r, 3, 9), 1, 1, 0, 1, 1, true) : joined;
+}
+
+static inline Value *random_single(Random *r, Value *x) {
+    int c = x->shape.c, h = x->shape.h;
+    switch (random_int(r, 0, 8)) {
+    case 0:
+        return h > 2 ? random_pool(r, random_chance(r, 60) ? OP_MAXPOOL : OP_AVGPOOL, x, random_int(r, 2, 3),
+                                   random_int(r, 1, 2), random_int(r, 0, 1), random_chance(r, 40))
+                     : x;
+    case 1: /* a norm before a convolution, padded or not */
+        return random_conv(r, random_unary(r, OP_BN, x), random_int(r, 1, 9), h > 2 && random_chance(r, 70) ? 3 : 1, 1,
+                           h <= 2 || random_chance(r, 50), 1, 1, random_chance(r, 50));
+    case 2:
+        return random_unary(r, random_chance(r, 50) ? OP_DROPOUT : OP_IDENTITY, x);
+    case 3: { /* a value computed twice */
+        Value *a = random_activation(r, x), *b = random_unary(r, a->producer->op, x);
+        if (a->producer->op == OP_LEAKYRELU) b->producer->attr = a->producer->attr;
+        if (a->producer->op == OP_PRELU) b->producer->weight[WEIGHT] = a->producer->weight[WEIGHT];
+        return random_binary(r, OP_ADD, a, b, false);
+    }
+    case 4:
+        return random_unary(r, OP_LRN, x);
+    case 5:
+        return h <= 6 ? random_unary(r, OP_UPSAMPLE, x) : random_unary(r, OP_BN, random_unary(r, OP_SCALE, x));
+    case 6: /* depthwise */
+        return random_activation(r, random_norm(r, random_conv(r, x, c, 3, 1, 1, c, 1, false)));
+    case 7: { /* a sum of three */
+        Value *a = random_same_conv(r, x, c, 1), *b = random_same_conv(r, x, c, 1);
+        return random_binary(r, OP_ADD, random_binary(r, OP_ADD, a, x, false), b, false);
+    }
+    default:
+        return random_activation(r, random_norm(r, random_same_conv(r, x, random_int(r, 1, 9), 1)));
+    }
+}
+
+static inline Value *random_head(Random *r, Value *x) {
+    if (random_chance(r, 60)) {
+        if (random_chance(r, 30)) x = random_activation(r, random_conv(r, x, random_int(r, 3, 9), 1, 1, 0, 1, 1, true));
+        x = random_unary(r, OP_AVGPOOL, x);
+    } else if (random_chance(r, 60)) {
+        x = random_unary(r, OP_FLATTEN, x);
+    }
+    if (random_chance(r, 30)) x = random_unary(r, OP_DROPOUT, x);
+    x = random_norm(r, random_fc(r, random_chance(r, 20) ? random_unary(r, OP_BN, x) : x, random_int(r, 1, 10)));
+    if (random_chance(r, 30)) x = random_fc(r, random_activation(r, x), random_int(r, 1, 10));
+    return random_chance(r, 40) ? random_unary(r, OP_SOFTMAX, x) : x;
+}
+
+static inline Graph *random_graph(Arena *arena, uint64_t seed) {
+    Random random = {.arena = arena, .graph = graph_new(arena, "random"), .state = seed}, *r = &random;
+    Graph *graph = r->graph;
+    int size = random_int(r, 5, 12);
+    graph->input = graph_add_value(graph, "image", (Shape){random_int(r, 1, 5), size, size + random_int(r, -1, 1)});
+    Value *x = graph->input;
+    if (random_chance(r, 60)) { /* a stem */
+        int pad = random_int(r, 0, 2);
+        x = random_norm(r, random_conv(r, x, random_int(r, 2, 9), random_chance(r, 50) ? 3 : 5, random_int(r, 1, 2),
+                                       pad, 1, 1, random_chance(r, 50)));
+        if (random_chance(r, 80)) x = random_activation(r, x);
+        if (x->shape.h > 2 && x->shape.w > 2 && random_chance(r, 70))
+            x = random_pool(r, OP_MAXPOOL, x, random_int(r, 2, 3), random_int(r, 1, 2), random_int(r, 0, 1),
+                            random_chance(r, 30));
+    }
+    for (int blocks = random_int(r, 2, 7); blocks > 0; blocks--) {
+        int kind = random_int(r, 0, 9);
+        x = kind < 4   ? random_residual(r, x)
+            : kind < 5 ? random_repvgg(r, x)
+            : kind < 7 ? random_branches(r, x)
+            : kind < 8 ? random_gate(r, x)
+                       : random_single(r, x);
+    }
+    if (random_chance(r, 60)) x = random_head(r, x);
+    graph_add_output(graph, x);
+    for (int i = 0; i < graph->node_count; i++) /* taps, and layers that nothing needs */
+        if (graph->nodes[i]->out != x && random_chance(r, 3)) graph_add_output(graph, graph->nodes[i]->out);
+    if (random_chance(r, 30)) random_same_conv(r, graph->nodes[random_int(r, 0, graph->node_count - 1)]->out, 3, 1);
+    return graph;
+}
+
+/* ---- weights and image ---- */
+
+static inline bool random_ends(const char *name, const char *suffix) {
+    size_t n = strlen(name), m = strlen(suffix);
+    return n >= m && !strcmp(name + n - m, suffix);
+}
+
+/* Every parameter: weights that keep the variance of a layer, scales around 1 and of both signs, negative slopes too.
+ */
+static inline TensorData random_weights(const Graph *graph, uint64_t seed) {
+    Random random = {.state = seed ^ 0x5eed}, *r = &random;
+    TensorData data = {calloc((size_t)graph->tensor_count + 1, sizeof(float *)), graph->tensor_count};
+    for (int i = 0; i < graph->tensor_count; i++) {
+        const Tensor *t = graph->tensors[i];
+        if (t->op != RN_PARAM) continue;
+        int64_t size = tensor_size(t);
+        float *to = data.data[i] = malloc(sizeof *to * (size_t)size);
+        double limit = t->ndim > 1 ? sqrt(6.0 * t->dim[0] / (double)size) : 0;
+        for (int64_t j = 0; j < size; j++) {
+            if (limit > 0)
+                to[j] = (float)random_real(r, -limit, limit);
+            else if (random_ends(t->name, "running_var"))
+                to[j] = (float)random_real(r, 0.3, 2);
+            else if (random_ends(t->name, "weight"))
+                to[j] = (float)random_real(r, -0.5, 1.5);
+            else
+                to[j] = (float)random_real(r, -0.5, 0.5);
+        }
+    }
+    return data;
+}
+
+static inline float *random_image(const Graph *graph, uint64_t seed) {
+    Random random = {.state = seed ^ 0x1ca9e};
+    int64_t size = shape_size(graph->input->shape);
+    float *image = malloc(sizeof *image * (size_t)size);
+    for (int64_t i = 0; i < size; i++) image[i] = (float)random_real(&random, -1, 1);
+    return image;
+}
+
+#endif
