@@ -19,6 +19,7 @@ DESTDIR  ?=
 V        ?=
 SAN      ?=
 T        ?=
+FUZZER   ?=
 
 # as many jobs as processors, unless -j says otherwise
 ifeq ($(MAKELEVEL),0)
@@ -60,7 +61,7 @@ else
 say  = @:
 endif
 
-.PHONY: all demo check check-full tests bench fuzz install uninstall update-golden format clean help deps
+.PHONY: all demo check check-full tests bench fuzz fuzzers install uninstall update-golden format clean help deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -105,7 +106,9 @@ $(OUT)/grammar/rn.lex.c $(OUT)/grammar/rn.lex.h &: grammar/rn.l
 	$(Q)mkdir -p $(OUT)/grammar && $(FLEX) --header-file=$(OUT)/grammar/rn.lex.h -o $(OUT)/grammar/rn.lex.c $<
 
 # ---- tests ----
-tests: all $(TEST_RUNNERS) $(FUZZ_REPLAY)
+tests: all $(TEST_RUNNERS) $(if $(SAN),$(FUZZ_REPLAY))
+
+fuzzers: $(FUZZ_REPLAY)
 
 # A runner holds every suite of its folder: tests/unit/NAME.c exports suite_NAME().
 define runner
@@ -119,10 +122,11 @@ endef
 $(eval $(call runner,unit,$(UNIT_SRC)))
 $(eval $(call runner,numeric,$(NUMERIC_SRC)))
 
-# A fuzz target replays its corpus in check; `make fuzz` grows it with libFuzzer.
+# A fuzz target replays its corpus in check; with FUZZER=1 it is libFuzzer's.
 $(OUT)/tests/fuzz-%: $(OUT)/obj/tests/fuzz/%.o tests/replay.c $(LIBRARY_OBJ) $(OUT)/librn.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ tests/replay.c $< $(LIBRARY_OBJ) $(OUT)/librn.a -Wl,--as-needed $(RN_LIBS)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(if $(FUZZER),-fsanitize=fuzzer,tests/replay.c) $< $(LIBRARY_OBJ) $(OUT)/librn.a \
+	    -Wl,--as-needed $(RN_LIBS)
 
 deps:
 	@tools/install-deps.sh check
@@ -144,7 +148,9 @@ bench: all ## speed: kernels against the FMA peak, fused against unfused
 	@OUT='$(OUT)' tests/bench/run.sh
 
 fuzz: ## libFuzzer on every reader, FUZZ_SECONDS=60 each
-	@BUILD='$(BUILD)' T='$(T)' tests/fuzz/run.sh
+	@tools/install-deps.sh fuzz
+	@$(MAKE) BUILD='$(BUILD)/fuzz' CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined' FUZZER=1 fuzzers
+	@OUT='$(BUILD)/fuzz' T='$(T)' tests/fuzz/run.sh
 
 demo: ## what rnc does, from a bare Debian 12: ResNet-152, fused against unfused, faces
 	@tools/install-deps.sh build

@@ -1,4 +1,5 @@
-/* Runs the CUnit suites of one folder: tests/unit/NAME.c exports suite_NAME(), and SUITES is the generated list of names.
+/* Runs the CUnit suites of one folder: tests/unit/NAME.c exports suite_NAME(), and SUITES is the generated list of
+ * names.
  *
  *     build/tests/unit [TEXT]     only suites whose "unit/NAME" contains TEXT
  *
@@ -47,7 +48,8 @@ int main(int argc, char **argv) {
     CU_set_suite_cleanup_failure_handler(print_suite_failure);
     CU_set_fail_on_inactive(CU_FALSE);
     CU_run_all_tests();
-    unsigned tests = CU_get_number_of_tests_run(), failed = CU_get_number_of_tests_failed() + CU_get_number_of_suites_failed();
+    unsigned tests = CU_get_number_of_tests_run(),
+             failed = CU_get_number_of_tests_failed() + CU_get_number_of_suites_failed();
     printf("%u tests, %u failed\n", tests, failed);
     CU_cleanup_registry();
     return failed != 0;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what rnc needs to be built (`build`) and tested (`check`) on Debian 12, and only what is missing. As root it uses
+# Installs what rnc needs to be built (`build`), tested (`check`) and fuzzed (`fuzz`) on Debian 12, and only what is missing. As root it uses
 # apt-get; otherwise it goes on where everything is there, and names what is missing where it is not.
 what=${1:-build}
 cc=${CC:-cc}
@@ -28,6 +28,10 @@ find_missing() {
     header_in cjson/cJSON.h libcjson-dev
     header_in png.h libpng-dev
     header_in jpeglib.h libjpeg-dev
+    if [ "$what" = fuzz ]; then
+        command_in clang clang
+        [ -n "$(find /usr/lib -name 'libomp.so*' 2> /dev/null | head -n 1)" ] || missing="$missing libomp-dev"
+    fi
     if [ "$what" = check ]; then
         command_in g++ g++
         command_in clang clang
