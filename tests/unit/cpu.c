@@ -27,7 +27,7 @@ static void test_peaks(void) {
         if (peak > best) best = peak;
     }
     const double gemm = rn_gemm_peak_gflops(0.02);
-    CU_ASSERT(gemm > 0.1 && gemm < 1.3 * best); /* clocks move between the two */
+    CU_ASSERT(gemm > 0.1 && gemm < 2 * best); /* clocks move between the two */
 }
 
 void suite_cpu(void) {
