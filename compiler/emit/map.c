@@ -29,7 +29,8 @@ static const char *map_value(const Walk *walk, const Box *box, const char *c, in
             walk_has(walk, box, "gate") ? walk_operand(walk, "gate", c, left) : walk_vector(walk, "gates", c, left);
         return arena_printf(e->arena, "mul(%s, %s)", in, gate);
     }
-    default: return activation(walk, in, c, left);
+    default:
+        return activation(walk, in, c, left);
     }
 }
 
@@ -48,8 +49,10 @@ void emit_map(Emit *e, const Step *step, Text *body) {
     } else if (node->op == OP_ADD) {
         walk_add_operand(&walk, "other", "a->x1", node->in[1]);
     } else if (node->op == OP_MUL) {
-        if (shape_equal(node->in[0]->shape, node->in[1]->shape)) walk_add_operand(&walk, "gate", "a->x1", node->in[1]);
-        else walk_add_vector(&walk, "gates", "a->x1");
+        if (shape_equal(node->in[0]->shape, node->in[1]->shape))
+            walk_add_operand(&walk, "gate", "a->x1", node->in[1]);
+        else
+            walk_add_vector(&walk, "gates", "a->x1");
     }
     walk_emit(&walk, body);
 }

@@ -37,7 +37,8 @@ static const char primitives_avx512[] =
     "    return _mm512_or_ps(_mm512_andnot_ps(_mm512_set1_ps(-0.0f), a), _mm512_and_ps(_mm512_set1_ps(-0.0f), sign));\n"
     "}\n"
     "/* a < b ? x : y; y where a or b is NaN */\n"
-    "HELPER V where_less(V a, V b, V x, V y) { return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), x); }\n"
+    "HELPER V where_less(V a, V b, V x, V y) { return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), x); "
+    "}\n"
     "HELPER V round_(V a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }\n"
     "HELPER V scale2(V a, V n) { return _mm512_scalef_ps(a, n); } /* a * 2^n, n whole */\n"
     "/* x = m * 2^e, m in [sqrt(1/2), sqrt(2)) */\n"
@@ -78,7 +79,8 @@ static const char primitives_avx2[] =
     "HELPER V max_(V a, V b) { return _mm256_max_ps(a, b); } /* b where either is NaN */\n"
     "HELPER V min_(V a, V b) { return _mm256_min_ps(a, b); }\n"
     "/* The larger, where a NaN in either stays. */\n"
-    "HELPER V max_nan(V a, V b) { return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }\n"
+    "HELPER V max_nan(V a, V b) { return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q)); "
+    "}\n"
     "HELPER V abs_(V a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }\n"
     "HELPER V copysign_(V a, V sign) {\n"
     "    return _mm256_or_ps(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a), _mm256_and_ps(_mm256_set1_ps(-0.0f), sign));\n"
@@ -157,8 +159,10 @@ static const char shared_functions[] =
     "}\n";
 
 void emit_prelude(Emit *e, Text *text) {
-    text_puts(text, "#include <immintrin.h>\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n"
-                    "/* ---- one vector ---- */\n");
+    text_puts(
+        text,
+        "#include <immintrin.h>\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n"
+        "/* ---- one vector ---- */\n");
     text_puts(text, e->lanes == 16 ? primitives_avx512 : primitives_avx2);
     text_puts(text, shared_functions);
     text_puts(text, "\n");

@@ -1,5 +1,5 @@
-/* softmax: over the channels of each pixel, e^(x - m) / sum of e^(x - m), m the largest x. The exponentials are computed
- * twice, so that the result is written once, after the sum is known.
+/* softmax: over the channels of each pixel, e^(x - m) / sum of e^(x - m), m the largest x. The exponentials are
+ * computed twice, so that the result is written once, after the sum is known.
  */
 #include "walk.h"
 
@@ -8,12 +8,16 @@ static void softmax_pixel(const Walk *walk, const Box *box, int indent, Text *te
     (void)box;
     const int lanes = walk->e->lanes, c = walk->shape.c, full = c / lanes * lanes, rest = c % lanes;
     text_printf(text, "%*sV m = set1(-INFINITY);\n", indent, "");
-    if (full) text_printf(text, "%*sfor (int c = 0; c < %d; c += %d) m = max_(m, load(in + c));\n", indent, "", full, lanes);
+    if (full)
+        text_printf(text, "%*sfor (int c = 0; c < %d; c += %d) m = max_(m, load(in + c));\n", indent, "", full, lanes);
     if (rest) text_printf(text, "%*sm = max_(m, load_or(in + %d, %d, m));\n", indent, "", full, rest);
     text_printf(text, "%*sm = set1(largest(m));\n%*sV s = zero();\n", indent, "", indent, "");
     if (full)
-        text_printf(text, "%*sfor (int c = 0; c < %d; c += %d) s = add(s, exp_(sub(load(in + c), m)));\n", indent, "", full, lanes);
-    if (rest) text_printf(text, "%*ss = add(s, exp_(sub(load_or(in + %d, %d, set1(-INFINITY)), m)));\n", indent, "", full, rest);
+        text_printf(text, "%*sfor (int c = 0; c < %d; c += %d) s = add(s, exp_(sub(load(in + c), m)));\n", indent, "",
+                    full, lanes);
+    if (rest)
+        text_printf(text, "%*ss = add(s, exp_(sub(load_or(in + %d, %d, set1(-INFINITY)), m)));\n", indent, "", full,
+                    rest);
     text_printf(text, "%*sconst V scale = set1(1.0f / sum(s));\n", indent, "");
 }
 

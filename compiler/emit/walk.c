@@ -21,6 +21,7 @@ const char *emit_offset(Emit *e, const char *base, const char *index, int64_t st
     if (is_literal(index)) {
         const long long offset = atoll(index) * stride;
         if (offset == 0) return base;
+        if (is_literal(base)) return arena_printf(e->arena, "%lld", atoll(base) + offset);
         return arena_printf(e->arena, "%s %c %lld%s", base, offset < 0 ? '-' : '+', llabs(offset),
                             llabs(offset) > INT_MAX ? "LL" : "");
     }
@@ -172,8 +173,11 @@ void walk_pointers(const Walk *walk, const Box *box, int indent, Text *text) {
         if (covers(walk, o, box, DIM_H) && covers(walk, o, box, DIM_W))
             text_printf(text, "%*sconst float *%s = %s;\n", indent, "", o->name, pixel_address(walk, box, o));
     }
-    const Operand out = {.base = "a->y", .layout = &plan_value(walk->e->plan, walk->step->out)->layout, .stride_h = 1,
-                         .stride_w = 1, .repeat = 1};
+    const Operand out = {.base = "a->y",
+                         .layout = &plan_value(walk->e->plan, walk->step->out)->layout,
+                         .stride_h = 1,
+                         .stride_w = 1,
+                         .repeat = 1};
     text_printf(text, "%*sfloat *out = %s;\n", indent, "", pixel_address(walk, box, &out));
 }
 
@@ -182,21 +186,26 @@ void walk_pointers(const Walk *walk, const Box *box, int indent, Text *text) {
 void walk_open_rows(const Walk *walk, int lo, int hi, int indent, Text *text) {
     (void)walk;
     const int n = hi - lo;
-    if (n == 1) text_printf(text, "%*sif (part == parts - 1) {\n", indent, "");
+    if (n == 1)
+        text_printf(text, "%*sif (part == parts - 1) {\n", indent, "");
     else if (lo)
-        text_printf(text, "%*sfor (int y = %d + part * %d / parts; y < %d + (part + 1) * %d / parts; y++) {\n", indent, "", lo, n,
-                    lo, n);
-    else text_printf(text, "%*sfor (int y = part * %d / parts; y < (part + 1) * %d / parts; y++) {\n", indent, "", n, n);
+        text_printf(text, "%*sfor (int y = %d + part * %d / parts; y < %d + (part + 1) * %d / parts; y++) {\n", indent,
+                    "", lo, n, lo, n);
+    else
+        text_printf(text, "%*sfor (int y = part * %d / parts; y < (part + 1) * %d / parts; y++) {\n", indent, "", n, n);
 }
 
-static void emit_vector(const Walk *walk, const Box *box, const char *c, int left, int indent, const char *prefix, Text *text) {
+static void emit_vector(const Walk *walk, const Box *box, const char *c, int left, int indent, const char *prefix,
+                        Text *text) {
     Text statements = {0};
     const char *value = walk->value(walk, box, c, left, indent + 4, &statements);
     value = walk_finish(walk, box, value, c, left);
     const char *store = emit_store(walk->e, emit_offset(walk->e, "out", c, 1, 1), value, left);
     if (statements.size)
-        text_printf(text, "%*s%s{\n%s%*s%s;\n%*s}\n", indent, "", prefix, statements.s, indent + 4, "", store, indent, "");
-    else text_printf(text, "%*s%s%s;\n", indent, "", prefix, store);
+        text_printf(text, "%*s%s{\n%s%*s%s;\n%*s}\n", indent, "", prefix, statements.s, indent + 4, "", store, indent,
+                    "");
+    else
+        text_printf(text, "%*s%s%s;\n", indent, "", prefix, store);
     text_free(&statements);
 }
 
@@ -223,13 +232,16 @@ static void hoist_vectors(Walk *walk, const int *channel, int segments, Text *bo
     for (int v = 0; v < walk->vectors; v++)
         for (int i = 0; i < segments; i++)
             for (int c = channel[i]; c < channel[i + 1]; c += lanes) {
-                const char *base = emit_offset(walk->e, walk->vector[v].base, arena_printf(walk->e->arena, "%d", c), 1, 1);
-                text_printf(body, "    const V %s%d = %s;\n", walk->vector[v].name, c, emit_load(walk->e, base, channel[i + 1] - c));
+                const char *base =
+                    emit_offset(walk->e, walk->vector[v].base, arena_printf(walk->e->arena, "%d", c), 1, 1);
+                text_printf(body, "    const V %s%d = %s;\n", walk->vector[v].name, c,
+                            emit_load(walk->e, base, channel[i + 1] - c));
             }
 }
 
 void walk_emit(Walk *walk, Text *body) {
-    int row[2 * WALK_MAX_OPERANDS + 3], column[2 * WALK_MAX_OPERANDS + WALK_MAX_CUTS + 3], channel[2 * WALK_MAX_OPERANDS + 3];
+    int row[2 * WALK_MAX_OPERANDS + 3], column[2 * WALK_MAX_OPERANDS + WALK_MAX_CUTS + 3],
+        channel[2 * WALK_MAX_OPERANDS + 3];
     const int rows = walk_segments(walk, DIM_H, row), columns = walk_segments(walk, DIM_W, column);
     const int segments = walk_segments(walk, DIM_C, channel);
     emit_halo(walk->e, walk->step->out, body);
@@ -241,8 +253,10 @@ void walk_emit(Walk *walk, Text *body) {
         for (int j = 0; j < columns; j++) {
             box.lo[DIM_W] = column[j], box.hi[DIM_W] = column[j + 1];
             const bool single = column[j + 1] - column[j] == 1;
-            if (!single) text_printf(body, "        for (int x = %d; x < %d; x++) {\n", column[j], column[j + 1]);
-            else if (columns > 1) text_puts(body, "        {\n");
+            if (!single)
+                text_printf(body, "        for (int x = %d; x < %d; x++) {\n", column[j], column[j + 1]);
+            else if (columns > 1)
+                text_puts(body, "        {\n");
             const int indent = single && columns == 1 ? 8 : 12;
             walk_pointers(walk, &box, indent, body);
             if (walk->pixel) walk->pixel(walk, &box, indent, body);

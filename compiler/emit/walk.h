@@ -11,8 +11,8 @@
  *         }
  *     }
  *
- * An operand need not cover the whole result (zero-filled sums, padding, partial addends): the result is cut into boxes in
- * which the set of present operands is constant, and each box has its own loops, with no test inside.
+ * An operand need not cover the whole result (zero-filled sums, padding, partial addends): the result is cut into boxes
+ * in which the set of present operands is constant, and each box has its own loops, with no test inside.
  */
 #ifndef RNC_EMIT_WALK_H
 #define RNC_EMIT_WALK_H
@@ -26,10 +26,10 @@ typedef struct Operand { /* an image, read at the pixel being computed */
     const char *name;    /* the local pointer to its pixel */
     const char *base;    /* "a->x" */
     const Layout *layout;
-    Shape shape;         /* of the image */
-    int top, left;       /* where its pixel (0, 0) falls in the result */
+    Shape shape;            /* of the image */
+    int top, left;          /* where its pixel (0, 0) falls in the result */
     int stride_h, stride_w; /* read at stride * y (0 means 1) */
-    int repeat;          /* read at y / repeat (0 means 1) */
+    int repeat;             /* read at y / repeat (0 means 1) */
 } Operand;
 
 typedef struct ChannelVector { /* one number per channel: scale, slope, a gate of one pixel */
@@ -45,23 +45,24 @@ typedef struct Walk Walk;
 struct Walk {
     Emit *e;
     const Step *step;
-    Shape shape;                         /* of the result */
-    Operand operand[WALK_MAX_OPERANDS];  /* the layer's own, then the addend */
+    Shape shape;                        /* of the result */
+    Operand operand[WALK_MAX_OPERANDS]; /* the layer's own, then the addend */
     int operands;
     ChannelVector vector[WALK_MAX_VECTORS];
     int vectors;
-    int cut[WALK_MAX_CUTS], cuts;        /* columns where the layer wants a new box */
+    int cut[WALK_MAX_CUTS], cuts; /* columns where the layer wants a new box */
     const void *user;
     /* Statements at the start of a row or pixel, or NULL. */
     void (*row)(const Walk *walk, const Box *box, int indent, Text *text);
     void (*pixel)(const Walk *walk, const Box *box, int indent, Text *text);
-    /* The result's vector at channel `c` (an expression), `left` channels from the end of the box; may append statements at
-     * `indent`. */
+    /* The result's vector at channel `c` (an expression), `left` channels from the end of the box; may append
+     * statements at `indent`. */
     const char *(*value)(const Walk *walk, const Box *box, const char *c, int left, int indent, Text *text);
     bool hoisted; /* walk_emit: channel vectors live in registers over the whole task */
 };
 
-/* A walk over the result of `step` with its epilogue's addend, bias and slope entered; the layer adds what is its own. */
+/* A walk over the result of `step` with its epilogue's addend, bias and slope entered; the layer adds what is its own.
+ */
 Walk walk_new(Emit *e, const Step *step);
 Operand *walk_add_operand(Walk *walk, const char *name, const char *base, const Value *value);
 void walk_add_vector(Walk *walk, const char *name, const char *base);
@@ -70,12 +71,13 @@ void walk_add_cut(Walk *walk, int column);
 void walk_emit(Walk *walk, Text *body);
 
 /* For a layer's callbacks and for layers with loops of their own. */
-bool walk_has(const Walk *walk, const Box *box, const char *name);           /* is that operand present in the box? */
+bool walk_has(const Walk *walk, const Box *box, const char *name); /* is that operand present in the box? */
 const char *walk_operand(const Walk *walk, const char *name, const char *c, int left); /* its vector at channel c */
 const char *walk_vector(const Walk *walk, const char *name, const char *c, int left);
-const char *walk_finish(const Walk *walk, const Box *box, const char *value, const char *c, int left); /* the epilogue around value */
+const char *walk_finish(const Walk *walk, const Box *box, const char *value, const char *c,
+                        int left);                                            /* the epilogue around value */
 void walk_pointers(const Walk *walk, const Box *box, int indent, Text *text); /* operands' and the result's pixel */
-int walk_segments(const Walk *walk, int dim, int *start);                    /* box edges along dim; start[n] is the end */
+int walk_segments(const Walk *walk, int dim, int *start); /* box edges along dim; start[n] is the end */
 void walk_open_rows(const Walk *walk, int lo, int hi, int indent, Text *text); /* the part's share of rows [lo, hi) */
 /* A box's row or column as C: "y", "x", or a number where the box is one row or column. */
 const char *walk_index(const Walk *walk, const Box *box, int dim);

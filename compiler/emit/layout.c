@@ -1,0 +1,138 @@
+/* Changes of layout: the caller's planar C x H x W image into channels-last pixels, results back, and copies from one
+ * value's layout to another's (concat's inputs that are not placed, flatten). Planar and pixels meet in 4 x 4
+ * transposes: four channels of four neighbouring pixels.
+ */
+#include "walk.h"
+
+/* The transpose of `planes` planes (missing ones are zero) for the pixels x of one row. */
+static void emit_transpose(Emit *e, bool to_planar, int planes, int64_t plane, int pixel, const char *loop, int indent,
+                           Text *body) {
+    text_printf(body, "%*s%s {\n", indent, "", loop);
+    for (int i = 0; i < 4; i++) {
+        const char *number = arena_printf(e->arena, "%d", i);
+        const char *pixels = emit_offset(e, "in + x", number, pixel, 4),
+                   *channels = emit_offset(e, "in + x", number, plane, 4);
+        if (to_planar) pixels = emit_offset(e, arena_printf(e->arena, "in + x * %d", pixel), number, pixel, 4);
+        const char *source = to_planar ? pixels : channels;
+        if (!to_planar && i >= planes)
+            text_printf(body, "%*s    __m128 v%d = _mm_setzero_ps();\n", indent, "", i);
+        else
+            text_printf(body, "%*s    __m128 v%d = _mm_loadu_ps(%s);\n", indent, "", i, source);
+    }
+    text_printf(body, "%*s    _MM_TRANSPOSE4_PS(v0, v1, v2, v3);\n", indent, "");
+    for (int i = 0; i < 4; i++) {
+        const char *number = arena_printf(e->arena, "%d", i);
+        const char *target = to_planar
+                                 ? emit_offset(e, "out + x", number, plane, 4)
+                                 : emit_offset(e, arena_printf(e->arena, "out + x * %d", pixel), number, pixel, 4);
+        text_printf(body, "%*s    _mm_storeu_ps(%s, v%d);\n", indent, "", target, i);
+    }
+    text_printf(body, "%*s}\n", indent, "");
+}
+
+/* One element, for what is left over from the transposes. */
+static void emit_elements(Emit *e, bool to_planar, int64_t plane, int pixel, int64_t channels, const char *loop,
+                          int indent, Text *body) {
+    const char *planar = emit_offset(e, "x", "c", plane, channels);
+    if (to_planar)
+        text_printf(body, "%*s%s out[%s] = in[x * %d + c];\n", indent, "", loop, planar, pixel);
+    else
+        text_printf(body, "%*s%s out[x * %d + c] = in[%s];\n", indent, "", loop, pixel, planar);
+}
+
+/* One pixel's channels are a planar image of one pixel. */
+static void emit_vector_copy(Emit *e, int channels, Text *body) {
+    const int full = channels / e->lanes * e->lanes;
+    text_puts(body, "    if (part == parts - 1) {\n");
+    if (full)
+        text_printf(body, "        for (int c = 0; c < %d; c += %d) store(a->y + c, load(a->x + c));\n", full,
+                    e->lanes);
+    if (channels > full)
+        text_printf(body, "        store_n(a->y + %d, load_n(a->x + %d, %d), %d);\n", full, full, channels - full,
+                    channels - full);
+    text_puts(body, "    }\n");
+}
+
+/* Between a->x and a->y, one of which is planar and the other has `layout`. spare: lanes of a pixel beyond the
+ * channels, up to its stride, may be written (they are set to zero). */
+static void emit_planar(Emit *e, bool to_planar, Shape shape, const Layout *layout, bool spare, Text *body) {
+    const int64_t plane = (int64_t)shape.h * shape.w;
+    const int groups = shape.c / 4, rest = shape.c % 4, vectors = shape.w / 4 * 4, pixel = layout->pixel;
+    if (plane == 1) {
+        emit_vector_copy(e, shape.c, body);
+        return;
+    }
+    const bool whole = spare && rest && groups == 0 && pixel >= 4; /* 1 to 3 channels: one transpose with zero planes */
+    const char *planar = emit_offset(e, to_planar ? "a->y" : "a->x", "y", shape.w, shape.h);
+    const char *pixels = emit_offset(e, to_planar ? "a->x" : "a->y", "y", layout->row, shape.h);
+    text_printf(body, "    for (int y = part * %d / parts; y < (part + 1) * %d / parts; y++) {\n", shape.h, shape.h);
+    const char *row_in = to_planar ? pixels : planar, *row_out = to_planar ? planar : pixels;
+    const char *loop_x = arena_printf(e->arena, "for (int x = 0; x < %d; x += 4)", vectors);
+    if (groups) {
+        const char *channel_plane = emit_offset(e, to_planar ? row_out : row_in, "c", plane, shape.c);
+        text_printf(body, "        for (int c = 0; c < %d; c += 4) {\n", groups * 4);
+        text_printf(body, "            const float *in = %s;\n",
+                    to_planar ? arena_printf(e->arena, "%s + c", row_in) : channel_plane);
+        text_printf(body, "            float *out = %s;\n",
+                    to_planar ? channel_plane : arena_printf(e->arena, "%s + c", row_out));
+        if (vectors) emit_transpose(e, to_planar, 4, plane, pixel, loop_x, 12, body);
+        if (shape.w > vectors) {
+            text_printf(body, "            for (int x = %d; x < %d; x++)\n", vectors, shape.w);
+            const char *planar_element = emit_offset(e, "x", "i", plane, 4);
+            if (to_planar)
+                text_printf(body, "                for (int i = 0; i < 4; i++) out[%s] = in[x * %d + i];\n",
+                            planar_element, pixel);
+            else
+                text_printf(body, "                for (int i = 0; i < 4; i++) out[x * %d + i] = in[%s];\n", pixel,
+                            planar_element);
+        }
+        text_puts(body, "        }\n");
+    }
+    if (rest) {
+        text_printf(body, "        const float *in = %s;\n        float *out = %s;\n", row_in, row_out);
+        if (whole && vectors) emit_transpose(e, to_planar, rest, plane, pixel, loop_x, 8, body);
+        const int start = whole ? vectors : 0;
+        if (whole && shape.w > start)
+            text_printf(body, "        for (int x = %d; x < %d; x++) memset(out + x * %d, 0, 4 * sizeof(float));\n",
+                        start, shape.w, pixel);
+        if (shape.w > start) {
+            const char *loop = arena_printf(e->arena, "for (int x = %d; x < %d; x++)", start, shape.w);
+            text_printf(body, "        for (int c = %d; c < %d; c++)\n", groups * 4, shape.c);
+            emit_elements(e, to_planar, plane, pixel, shape.c, loop, 12, body);
+        }
+    }
+    text_puts(body, "    }\n");
+}
+
+void emit_input(Emit *e, const Step *step, Text *body) {
+    const ValuePlan *p = plan_value(e->plan, step->out);
+    emit_halo(e, step->out, body);
+    emit_planar(e, false, step->out->shape, &p->layout, p->root == step->out, body);
+}
+
+void emit_output(Emit *e, const Step *step, Text *body) {
+    emit_planar(e, true, step->in->shape, &plan_value(e->plan, step->in)->layout, false, body);
+}
+
+static const char *copy_value(const Walk *walk, const Box *box, const char *c, int left, int indent, Text *text) {
+    (void)box, (void)indent, (void)text;
+    return walk_operand(walk, "in", c, left);
+}
+
+void emit_copy(Emit *e, const Step *step, Text *body) {
+    const Value *in = step->node->op == OP_CONCAT ? step->node->in[step->concat_input] : step->node->in[0];
+    emit_no_epilogue(step);
+    if (step->node->op == OP_FLATTEN) { /* channels in C, H, W order: a planar image */
+        emit_halo(e, step->out, body);
+        emit_planar(e, true, in->shape, &plan_value(e->plan, in)->layout, false, body);
+        return;
+    }
+    Value slice = *step->out; /* what this copy writes of it, halo included: in's channels */
+    slice.shape = in->shape;
+    Step copy = *step;
+    copy.out = &slice;
+    Walk walk = walk_new(e, &copy);
+    walk.value = copy_value;
+    walk_add_operand(&walk, "in", "a->x", in);
+    walk_emit(&walk, body);
+}
