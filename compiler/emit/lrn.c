@@ -1,0 +1,64 @@
+/* lrn: x / (k + alpha / size * sum of x^2 over `size` channels)^beta. Per pixel: the squares of all channels into a row
+ * with zeros on both sides, then each channel's sum by shifted loads.
+ */
+#include "walk.h"
+
+static int before(const Attr *attr, int channels) {
+    return attr->size / 2 < channels ? attr->size / 2 : channels - 1; /* further channels do not exist */
+}
+
+static int after(const Attr *attr, int channels) {
+    return (attr->size - 1) / 2 < channels ? (attr->size - 1) / 2 : channels - 1;
+}
+
+static void lrn_pixel(const Walk *walk, const Box *box, int indent, Text *text) {
+    (void)box;
+    Emit *e = walk->e;
+    const Attr *attr = &walk->step->node->attr;
+    const int lanes = e->lanes, c = walk->shape.c, full = c / lanes * lanes, zeros = before(attr, c);
+    const char *base = zeros ? arena_printf(e->arena, "square + %d", zeros) : "square";
+    if (full)
+        text_printf(text, "%*sfor (int c = 0; c < %d; c += %d) store(%s + c, mul(load(in + c), load(in + c)));\n",
+                    indent, "", full, lanes, base);
+    if (c > full) {
+        const char *load = emit_load(e, emit_offset(e, "in", arena_printf(e->arena, "%d", full), 1, 1), c - full);
+        text_printf(text, "%*sstore_n(square + %d, mul(%s, %s), %d);\n", indent, "", zeros + full, load, load,
+                    c - full);
+    }
+}
+
+static const char *lrn_value(const Walk *walk, const Box *box, const char *c, int left, int indent, Text *text) {
+    (void)box;
+    Emit *e = walk->e;
+    const Attr *attr = &walk->step->node->attr;
+    const int taps = before(attr, walk->shape.c) + 1 + after(attr, walk->shape.c);
+    const char *in = walk_operand(walk, "in", c, left), *row = emit_offset(e, "square", c, 1, 1);
+    enum { UNROLL = 5 };
+    if (taps <= UNROLL) {
+        const char *v = emit_load(e, row, left);
+        for (int i = 1; i < taps; i++)
+            v = arena_printf(e->arena, "add(%s, %s)", v,
+                             emit_load(e, emit_offset(e, row, arena_printf(e->arena, "%d", i), 1, 1), left));
+        text_printf(text, "%*sconst V s = %s;\n", indent, "", v);
+    } else {
+        text_printf(text, "%*sV s = zero();\n%*sfor (int i = 0; i < %d; i++) s = add(s, %s);\n", indent, "", indent, "",
+                    taps, emit_load(e, emit_offset(e, row, "i", 1, 1), left));
+    }
+    text_printf(text, "%*sconst V b = fma_(s, set1(%s), set1(%s));\n", indent, "",
+                emit_number(e, attr->alpha / attr->size), emit_number(e, attr->k));
+    if (attr->beta == 0.5) return arena_printf(e->arena, "div_(%s, sqrt_(b))", in);
+    if (attr->beta == 0.75) return arena_printf(e->arena, "div_(%s, mul(sqrt_(b), sqrt_(sqrt_(b))))", in);
+    if (attr->beta == 1) return arena_printf(e->arena, "div_(%s, b)", in);
+    return arena_printf(e->arena, "mul(%s, exp_(mul(log_(b), set1(%s))))", in, emit_number(e, -attr->beta));
+}
+
+void emit_lrn(Emit *e, const Step *step, Text *body) {
+    const Attr *attr = &step->node->attr;
+    const int channels = step->out->shape.c, size = before(attr, channels) + channels + after(attr, channels);
+    Walk walk = walk_new(e, step);
+    walk.pixel = lrn_pixel;
+    walk.value = lrn_value;
+    walk_add_operand(&walk, "in", "a->x", step->node->in[0]);
+    text_printf(body, "    float square[%d];\n    memset(square, 0, sizeof square);\n", size);
+    walk_emit(&walk, body);
+}
