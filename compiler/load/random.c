@@ -4,7 +4,7 @@
  * 1. Draw. Convolution and fc weights are normal with variance 2 / fan-in (He et al. 2015), batch norm's and scale's
  *    weights uniform in [0.8, 1.2], their biases in [-0.1, 0.1], other biases in [-0.05, 0.05], PReLU slopes 0.25.
  * 2. Calibrate with data (Mishkin and Matas, "All you need is a good init", 2016): run the graph layer by layer on one
- * or two smooth-noise pictures. A batch norm takes the mean and variance of what it sees; a convolution or fc that no
+ *    or two pictures of noise. A batch norm takes the mean and variance of what it sees; a convolution or fc that no
  *    batch norm reads has its weights scaled so that its result has a mean square of 1.
  *
  * The same seed gives the same weights on every machine: element i of a tensor depends on the seed, the tensor's name
@@ -26,7 +26,7 @@ enum { MAX_IMAGES = 2, CALIBRATED_BITS = 16, SPARSE_SAMPLES = 32 };
  * and with 1 a picture of another kind grows a hundredfold or more on its way through ResNet-152; with 0 a network's
  * result hardly depends on the picture. */
 static const double most_trust = 0.5;
-static const int64_t two_images_limit = 2000000000; /* multiply-adds; costlier networks are calibrated on one image */
+static const int64_t two_images_limit = 3000000000; /* multiply-adds; costlier networks are calibrated on one image */
 
 /* ---- numbers ---- */
 
