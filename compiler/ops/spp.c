@@ -5,13 +5,16 @@
 
 #include <math.h>
 
+enum { LARGEST_LEVEL = 1024 };
+
 bool spp_infer(Node *node, Diag *diag) {
     Shape in = node->in[0]->shape;
     int64_t bins = 0;
     if (node->attr.nlevels < 1) return rule_error(node, diag, "no levels are given");
     for (int i = 0; i < node->attr.nlevels; i++) {
         int n = node->attr.levels[i];
-        if (n < 1) return rule_error(node, diag, "level %d: must be 1 or more", n);
+        if (n < 1 || n > LARGEST_LEVEL)
+            return rule_error(node, diag, "level %d: must be from 1 to %d", n, LARGEST_LEVEL);
         bins += (int64_t)n * n;
     }
     return rule_set_shape(node, diag, in.c * bins, 1, 1);

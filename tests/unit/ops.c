@@ -1,0 +1,359 @@
+/* Every op's shape rule, parameters, cost and reference, against values worked out by hand or by a second, plainer
+ * program (the naive convolution below). The reference is the oracle of all other tests, so nothing here uses it to
+ * check itself. */
+#include "ir_run.h"
+
+/* ---- the table ---- */
+
+static void test_words(void) {
+    for (int i = 0; i < OP_COUNT; i++) {
+        CU_ASSERT_EQUAL(op_by_word(op_info((Op)i)->word), i);
+        CU_ASSERT_TRUE(op_info((Op)i)->min_in >= 1 && op_info((Op)i)->min_in <= op_info((Op)i)->max_in);
+        CU_ASSERT_EQUAL(op_act((Op)i) != ACT_NONE, (op_info((Op)i)->flags & OPF_ACTIVATION) != 0);
+    }
+    CU_ASSERT_EQUAL(op_by_word("convolution"), OP_COUNT);
+    CU_ASSERT_STRING_EQUAL(op_info(OP_MAXPOOL)->id, "MAXPOOL");
+}
+
+/* ---- running one op: no weights, or with them ---- */
+
+enum { MOST = 64 };
+
+/* The text's first output for this image, against `expected`. */
+static void check_run(const char *text, const float *image, const double *expected, int count) {
+    IrRun run;
+    ir_run_open(&run, text);
+    const double *out = ir_run(&run, image, 1);
+    CU_ASSERT_EQUAL(shape_size(run.graph->outputs[0]->shape), count);
+    CU_ASSERT_TRUE(ir_run_near(out, expected, count, 1e-12));
+    ir_run_close(&run);
+}
+
+static void check_op(const char *shape, const char *op, const float *image, const double *expected, int count) {
+    char text[512];
+    snprintf(text, sizeof text, "network test\ninput %%0 %s image\n%%1 out = %s\noutput %%1\n", shape, op);
+    check_run(text, image, expected, count);
+}
+
+#define CHECK_OP(shape, op, image, ...)                                                                                \
+    do {                                                                                                               \
+        const double expected_[] = __VA_ARGS__;                                                                        \
+        check_op(shape, op, image, expected_, sizeof expected_ / sizeof *expected_);                                   \
+    } while (0)
+
+static const float counting[MOST] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16,
+                                     17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32};
+static const float mixed[] = {-8, -1, -0.5f, 0, 0.5f, 1, 6, 8};
+
+static void test_activations(void) {
+    CHECK_OP("1x2x4", "relu(%0)", mixed, {0, 0, 0, 0, 0.5, 1, 6, 8});
+    CHECK_OP("1x2x4", "relu6(%0)", mixed, {0, 0, 0, 0, 0.5, 1, 6, 6});
+    CHECK_OP("1x2x4", "leakyrelu(%0) slope 0.25", mixed, {-2, -0.25, -0.125, 0, 0.5, 1, 6, 8});
+    CHECK_OP("1x1x3", "tanh(%0)", ((float[]){-1, 0, 2}), {-0.76159415595576489, 0, 0.96402758007581688});
+    CHECK_OP("1x1x3", "sigmoid(%0)", ((float[]){-1, 0, 2}), {0.26894142136999512, 0.5, 0.88079707797788243});
+    CHECK_OP("1x1x3", "swish(%0)", ((float[]){-1, 0, 2}), {-0.26894142136999512, 0, 1.7615941559557649});
+}
+
+static void test_prelu(void) {
+    IrRun run;
+    ir_run_open(&run, "network t\ninput %0 2x1x2 image\n@0 = param 2 name p.weight\n"
+                      "%1 p = prelu(%0) weight @0\noutput %1\n");
+    ir_run_set(&run, "p.weight", (float[]){0.5f, -1});
+    const double *out = ir_run(&run, (float[]){-2, 3, -2, 3}, 1);
+    CU_ASSERT_TRUE(ir_run_near(out, (double[]){-1, 3, 2, 3}, 4, 0));
+    ir_run_close(&run);
+}
+
+static void test_nan_stays(void) {
+    static const char *const ops[] = {"relu(%0)",           "relu6(%0)",          "sigmoid(%0)",     "maxpool(%0) 1x3",
+                                      "maxpool(%0) global", "avgpool(%0) global", "spp(%0) levels 1"};
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        for (int at = 0; at < 3; at++) {
+            char text[256];
+            float image[3] = {1, 2, 3};
+            IrRun run;
+            image[at] = NAN;
+            snprintf(text, sizeof text, "network t\ninput %%0 1x1x3 image\n%%1 out = %s\noutput %%1\n", ops[i]);
+            ir_run_open(&run, text);
+            const double *out = ir_run(&run, image, 1);
+            CU_ASSERT_TRUE(isnan(out[shape_equal(run.graph->outputs[0]->shape, (Shape){1, 1, 3}) ? at : 0]));
+            ir_run_close(&run);
+        }
+}
+
+static void test_maxpool(void) {
+    CHECK_OP("1x4x4", "maxpool(%0) 2x2 /2", counting, {6, 8, 14, 16});
+    CHECK_OP("1x4x4", "maxpool(%0) 3x3 /2 pad 1", counting, {6, 8, 14, 16});
+    CHECK_OP("1x4x4", "maxpool(%0) 3x3 /2 ceil", counting, {11, 12, 15, 16});
+    CHECK_OP("1x4x4", "maxpool(%0) 3x3 /2", counting, {11});
+    CHECK_OP("2x2x2", "maxpool(%0) global", counting, {4, 8});
+    CHECK_OP("1x3x4", "maxpool(%0) 2x3 /1x2 pad 0,1,1,0", counting, {6, 8, 10, 12, 10, 12});
+    CHECK_OP("1x1x3", "maxpool(%0) 1x2 /3 ceil", counting, {2}); /* a second window would start behind the image */
+    /* the padding is no zero: negative values stay */
+    CHECK_OP("1x1x3", "maxpool(%0) 1x3 /2 pad 0,1,0,1", ((float[]){-5, -4, -3}), {-4, -3});
+}
+
+static void test_avgpool(void) {
+    CHECK_OP("1x4x4", "avgpool(%0) 2x2 /2", counting, {3.5, 5.5, 11.5, 13.5});
+    CHECK_OP("2x2x2", "avgpool(%0) global", counting, {2.5, 6.5});
+    CHECK_OP("1x1x5", "avgpool(%0) 1x3 /2 pad 0,1,0,1", counting, {1.5, 3, 4.5});
+    CHECK_OP("1x1x5", "avgpool(%0) 1x3 /2 pad 0,1,0,1 count_include_pad", counting, {1, 3, 3});
+    CHECK_OP("1x1x5", "avgpool(%0) 1x2 /2 ceil", counting, {1.5, 3.5, 5});
+    /* the last window reaches beyond the padding: what lies there is not counted (PyTorch) */
+    CHECK_OP("1x1x6", "avgpool(%0) 1x3 /2 pad 0,1,0,1 ceil", counting, {1.5, 3, 5, 6});
+    CHECK_OP("1x1x6", "avgpool(%0) 1x3 /2 pad 0,1,0,1 ceil count_include_pad", counting, {1, 3, 5, 3});
+}
+
+static void test_lrn(void) {
+    CHECK_OP("4x1x1", "lrn(%0) size 3 alpha 3 beta 1 k 1", counting, {1 / 6., 2 / 15., 3 / 30., 4 / 26.});
+    CHECK_OP("2x1x1", "lrn(%0) size 2 alpha 2 beta 1 k 1", counting, {1 / 2., 2 / 6.});
+    CHECK_OP("2x1x1", "lrn(%0) size 5 alpha 5 beta 0.5 k 4", counting, {1 / 3., 2 / 3.});
+}
+
+static void test_spp(void) {
+    CHECK_OP("1x3x3", "spp(%0) levels 2,1", counting, {5, 6, 8, 9, 9});
+    CHECK_OP("2x2x3", "spp(%0) levels 1,2", counting, {6, 12, 2, 3, 5, 6, 8, 9, 11, 12});
+    CHECK_OP("1x2x2", "spp(%0) levels 3", counting, {1, 2, 2, 3, 4, 4, 3, 4, 4}); /* more bins than pixels */
+}
+
+static void test_moving(void) {
+    CHECK_OP("1x1x2", "pad(%0) top 1 left 2 bottom 0 right 1 channels 1", counting,
+             {0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+    CHECK_OP("1x2x2", "upsample(%0) factor 2", counting, {1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4});
+    CHECK_OP("2x1x2", "flatten(%0)", counting, {1, 2, 3, 4});
+    CHECK_OP("2x1x2", "dropout(%0) rate 0.5", counting, {1, 2, 3, 4});
+    CHECK_OP("2x1x2", "identity(%0)", counting, {1, 2, 3, 4});
+    CHECK_OP("2x1x2", "concat(%0, %0)", counting, {1, 2, 3, 4, 1, 2, 3, 4});
+}
+
+static void test_softmax(void) {
+    /* per pixel over channels; 1000 would overflow without the shift */
+    CHECK_OP("2x1x2", "softmax(%0)", ((float[]){1, 1000, 1, 998}),
+             {0.5, 0.88079707797788243, 0.5, 0.11920292202211755});
+}
+
+static void test_add_and_mul(void) {
+    CHECK_OP("1x2x2", "add(%0, %0)", counting, {2, 4, 6, 8});
+    CHECK_OP("1x2x2", "mul(%0, %0)", counting, {1, 4, 9, 16});
+    const char *gate = "network t\ninput %0 2x1x2 image\n%1 g = avgpool(%0) global\n%2 m = mul(%0, %1)\noutput %2\n";
+    check_run(gate, counting, (double[]){1.5, 3, 10.5, 14}, 4);
+    const char *fill = "network t\ninput %0 2x1x2 image\n%1 big = pad(%0) top 0 left 0 bottom 1 right 0 channels 0\n"
+                       "%2 one = maxpool(%0) global\n%3 pad = pad(%2) top 0 left 0 bottom 0 right 0 channels 1\n"
+                       "%4 sum = add(%3, %1) fill\noutput %4\n";
+    check_run(fill, counting, (double[]){1 + 2, 2, 0, 0, 3 + 4, 4, 0, 0, 0, 0, 0, 0}, 12);
+}
+
+static void test_norms(void) {
+    IrRun run;
+    ir_run_open(&run, "network t\ninput %0 2x1x2 image\n@0 = param 2 name w\n@1 = param 2 name b\n@2 = param 2 name m\n"
+                      "@3 = param 2 name v\n%1 bn = bn(%0) weight @0 bias @1 mean @2 var @3 eps 0.25 momentum 0.1\n"
+                      "%2 s = scale(%1) weight @0 bias @1\n%3 a = affine(%2) weight @1 bias @0\noutput %3\n");
+    ir_run_set(&run, "w", (float[]){2, -1});
+    ir_run_set(&run, "b", (float[]){10, 20});
+    ir_run_set(&run, "m", (float[]){1, 3});
+    ir_run_set(&run, "v", (float[]){3.75f, 0});
+    ir_run(&run, counting, 1);
+    double bn[] = {10, 11, 20, 18}, scaled[] = {30, 32, 0, 2}, affine[] = {302, 322, -1, 39};
+    CU_ASSERT_TRUE(ir_run_near(run.values[1], bn, 4, 1e-15));
+    CU_ASSERT_TRUE(ir_run_near(run.values[2], scaled, 4, 1e-15));
+    CU_ASSERT_TRUE(ir_run_near(run.values[3], affine, 4, 1e-15));
+    ir_run_close(&run);
+}
+
+static void test_fc(void) { /* the input runs in C, H, W order */
+    IrRun run;
+    ir_run_open(&run,
+                "network t\ninput %0 2x1x2 image\n@0 = param 2x4 name w\n%1 fc = fc(%0 * @0, %0 * @0)\noutput %1\n");
+    ir_run_set(&run, "w", (float[]){1, 10, 100, 1000, 0, 0, 1, 0});
+    const double *out = ir_run(&run, counting, 2);
+    CU_ASSERT_TRUE(ir_run_near(out, (double[]){2 * 4321, 2 * 3}, 2, 0));
+    CU_ASSERT_EQUAL(node_cost(run.graph->nodes[0]), 16);
+    ir_run_close(&run);
+}
+
+/* ---- convolution: seven loops, each bound tested, against the oracle ---- */
+
+typedef struct ConvCase {
+    int c, h, w, k, r, s, stride_h, stride_w, top, left, bottom, right, dilate_h, dilate_w, groups;
+} ConvCase;
+
+static const ConvCase conv_cases[] = {
+    {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1},    {3, 7, 9, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+    {3, 11, 13, 17, 7, 7, 2, 2, 3, 3, 3, 3, 1, 1, 1}, {8, 5, 17, 8, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1},
+    {5, 9, 8, 9, 1, 1, 2, 2, 0, 0, 0, 0, 1, 1, 1},    {6, 7, 7, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 6},
+    {6, 7, 7, 12, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 6},   {12, 6, 5, 24, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 4},
+    {4, 9, 9, 3, 3, 3, 1, 1, 2, 2, 2, 2, 2, 2, 1},    {2, 10, 12, 20, 2, 5, 3, 1, 0, 4, 1, 0, 1, 2, 1},
+    {2, 3, 3, 7, 5, 5, 1, 1, 4, 4, 4, 4, 1, 1, 1},    {3, 6, 33, 11, 1, 3, 1, 2, 0, 0, 0, 3, 3, 1, 1},
+};
+
+static double conv_naive(const ConvCase *t, const float *image, const float *weight, int k, int y, int x) {
+    int channels = t->c / t->groups, group = k / (t->k / t->groups);
+    double sum = 0;
+    for (int c = 0; c < channels; c++)
+        for (int r = 0; r < t->r; r++)
+            for (int s = 0; s < t->s; s++) {
+                int row = y * t->stride_h + r * t->dilate_h - t->top;
+                int column = x * t->stride_w + s * t->dilate_w - t->left;
+                if (row < 0 || row >= t->h || column < 0 || column >= t->w) continue;
+                double pixel = image[((group * channels + c) * t->h + row) * t->w + column];
+                sum += pixel * weight[((k * channels + c) * t->r + r) * t->s + s];
+            }
+    return sum;
+}
+
+static void check_conv(const ConvCase *t, int threads) {
+    char text[512];
+    snprintf(text, sizeof text,
+             "network t\ninput %%0 %dx%dx%d image\n@0 = param %dx%dx%dx%d name w\n"
+             "%%1 conv = conv(%%0 * @0 %dx%d /%dx%d pad %d,%d,%d,%d dilate %dx%d groups %d)\noutput %%1\n",
+             t->c, t->h, t->w, t->k, t->c / t->groups, t->r, t->s, t->r, t->s, t->stride_h, t->stride_w, t->top,
+             t->left, t->bottom, t->right, t->dilate_h, t->dilate_w, t->groups);
+    IrRun run;
+    ir_run_open(&run, text);
+    float *image = malloc(sizeof *image * (size_t)(t->c * t->h * t->w));
+    for (int i = 0; i < t->c * t->h * t->w; i++) image[i] = ir_run_random(&run.seed);
+    const double *out = ir_run(&run, image, threads);
+    Shape shape = run.graph->outputs[0]->shape;
+    CU_ASSERT_EQUAL(shape.h, (t->h + t->top + t->bottom - t->dilate_h * (t->r - 1) - 1) / t->stride_h + 1);
+    CU_ASSERT_EQUAL(shape.w, (t->w + t->left + t->right - t->dilate_w * (t->s - 1) - 1) / t->stride_w + 1);
+    CU_ASSERT_EQUAL(node_cost(run.graph->nodes[0]),
+                    (int64_t)shape.h * shape.w * t->k * (t->c / t->groups) * t->r * t->s);
+    bool same = true;
+    for (int k = 0; k < shape.c; k++)
+        for (int y = 0; y < shape.h; y++)
+            for (int x = 0; x < shape.w; x++) {
+                double expected = conv_naive(t, image, ir_run_data(&run, "w"), k, y, x);
+                same = same && ir_run_near(&out[(k * shape.h + y) * shape.w + x], &expected, 1, 1e-13);
+            }
+    CU_ASSERT_TRUE(same);
+    free(image);
+    ir_run_close(&run);
+}
+
+static void test_conv(void) {
+    for (size_t i = 0; i < sizeof conv_cases / sizeof *conv_cases; i++) check_conv(&conv_cases[i], 1 + (int)i % 2);
+}
+
+/* ---- what a user is told ---- */
+
+static void test_errors(void) {
+    static const struct {
+        const char *shape, *op, *message;
+    } rows[] = {
+        {"3x3x3", "conv(%0 * @0 7x7)", "conv: kernel 7x7 does not fit a 3x3 input with pad 0"},
+        {"3x3x3", "conv(%0 * @0 7x7 pad 0,1,1,0)",
+         "does not fit a 3x3 input with pad 0,1,1,0 (top, left, bottom, right)"},
+        {"3x4x4", "conv(%0 * @0 3x3 dilate 2)", "kernel 3x3 dilated by 2x2 does not fit a 4x4 input with pad 0"},
+        {"64x4x4", "conv(%0 * @0 1x1 groups 3)", "conv: groups 3 does not divide 64 input channels"},
+        {"64x4x4", "conv(%0 * @0 1x1 groups 64)", "conv: groups 64 does not divide 8 output channels"},
+        {"3x9x9", "conv(%0 * @0 1x1, %0 * @0 1x1 /2)", "conv: its terms differ in size: 9x9 and 5x5"},
+        {"3x2x2", "maxpool(%0) 3x3 /2", "maxpool: kernel 3x3 does not fit a 2x2 input with pad 0"},
+        {"3x2x2", "maxpool(%0) 2x2 pad 2",
+         "maxpool: with kernel 2x2 and pad 2,2,2,2 some windows lie wholly in the padding"},
+        {"3x2x2", "avgpool(%0) 1x1 pad 99999", "avgpool: 99999 exceeds the limit of 65535"},
+        {"3x5x5", "spp(%0) levels 6,1025", "spp: level 1025: must be from 1 to 1024"},
+        {"3x5x5", "lrn(%0) size 0 alpha 1 beta 1 k 1", "lrn: size 0: must be 1 or more"},
+        {"3x5x5", "upsample(%0) factor 0", "upsample: factor 0: must be 1 or more"},
+        {"3x5x5", "upsample(%0) factor 100000",
+         "upsample: the result, 3x500000x500000, exceeds the limit of 2^31 elements"},
+        {"3x5x5", "pad(%0) top -1 left 0 bottom 0 right 0 channels 0",
+         "pad: top -1 left 0 bottom 0 right 0 channels 0: none may be negative"},
+        {"3x5x5", "bn(%0) eps -1 momentum 0", "bn: eps -1: must be 0 or more"},
+        {"3x5x5", "relu(%0) -> maxpool 7x7", "relu: kernel 7x7 does not fit a 5x5 input with pad 0"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[512];
+        Arena arena = {0};
+        Text errors = {0};
+        Diag diag = {.capture = &errors};
+        int n = snprintf(text, sizeof text,
+                         "network t\ninput %%0 %s image\n@0 = param 8x3x1x1 name w\n%%1 out = %s\noutput %%1\n",
+                         rows[i].shape, rows[i].op);
+        Source source = {"test.ir", text, (size_t)n};
+        CU_ASSERT_PTR_NULL(irtext_parse(&arena, &source, &diag));
+        CU_ASSERT_EQUAL(diag.errors, 1);
+        bool found = errors.s && strstr(errors.s, rows[i].message) && strstr(errors.s, "test.ir:4:");
+        if (!found) fprintf(stderr, "expected: %s\ngot: %s\n", rows[i].message, errors.s ? errors.s : "nothing");
+        CU_ASSERT_TRUE(found);
+        text_free(&errors);
+        arena_free(&arena);
+    }
+}
+
+static void check_two_inputs(Op op, Shape a, Shape b, const char *message) {
+    Arena arena = {0};
+    Text errors = {0};
+    Diag diag = {.capture = &errors};
+    Graph *graph = graph_new(&arena, "t");
+    Value *in[] = {graph_add_value(graph, "a", a), graph_add_value(graph, "b", b)};
+    Node *node = graph_add_node(graph, op, "n", in, 2, (Place){0});
+    CU_ASSERT_EQUAL(op_info(op)->infer(node, &diag), message == NULL);
+    if (message) CU_ASSERT_PTR_NOT_NULL(strstr(errors.s, message));
+    text_free(&errors);
+    arena_free(&arena);
+}
+
+static void test_two_inputs(void) {
+    Shape a = {64, 56, 56}, b = {128, 28, 28}, gate = {64, 1, 1};
+    check_two_inputs(OP_ADD, a, a, NULL);
+    check_two_inputs(OP_ADD, a, b, "add: the two sides differ: 64x56x56 and 128x28x28");
+    check_two_inputs(OP_MUL, a, gate, NULL);
+    check_two_inputs(OP_MUL, a, b, "mul: a gate of 128x28x28 does not fit a value of 64x56x56");
+    check_two_inputs(OP_MUL, gate, a, "mul: a gate of 64x56x56 does not fit");
+    check_two_inputs(OP_CONCAT, a, b, "concat: branch 2 is 128x28x28, but branch 1 is 64x56x56");
+    check_two_inputs(OP_CONCAT, a, (Shape){3, 56, 56}, NULL);
+}
+
+static void test_params(void) {
+    Arena arena = {0};
+    Graph *graph = graph_new(&arena, "t");
+    Value *in = graph_add_value(graph, "image", (Shape){6, 4, 5});
+    ParamSpec spec[4];
+    Node *conv = graph_add_node(graph, OP_CONV, "conv", &in, 1, (Place){0});
+    conv->features = 9;
+    conv->term[0].groups = 3;
+    conv->term[0].window.r = 7;
+    CU_ASSERT_EQUAL(op_info(OP_CONV)->params(conv, true, spec), 2);
+    CU_ASSERT_STRING_EQUAL(spec[0].suffix, "weight");
+    CU_ASSERT_TRUE(spec[0].ndim == 4 && !memcmp(spec[0].dim, (int[]){9, 2, 7, 1}, sizeof spec[0].dim));
+    CU_ASSERT_TRUE(spec[1].slot == BIAS && spec[1].ndim == 1 && spec[1].dim[0] == 9);
+    CU_ASSERT_EQUAL(op_info(OP_CONV)->params(conv, false, spec), 1);
+    Node *fc = graph_add_node(graph, OP_FC, "fc", &in, 1, (Place){0});
+    fc->features = 10;
+    CU_ASSERT_EQUAL(op_info(OP_FC)->params(fc, true, spec), 2);
+    CU_ASSERT_TRUE(spec[0].ndim == 2 && spec[0].dim[0] == 10 && spec[0].dim[1] == 120);
+    Node *bn = graph_add_node(graph, OP_BN, "bn", &in, 1, (Place){0});
+    CU_ASSERT_EQUAL(op_info(OP_BN)->params(bn, false, spec), 4);
+    static const char *const suffixes[] = {"weight", "bias", "running_mean", "running_var"};
+    for (int i = 0; i < 4; i++) {
+        CU_ASSERT_STRING_EQUAL(spec[i].suffix, suffixes[i]);
+        CU_ASSERT_TRUE(spec[i].slot == i && spec[i].ndim == 1 && spec[i].dim[0] == 6);
+    }
+    Node *prelu = graph_add_node(graph, OP_PRELU, "p", &in, 1, (Place){0});
+    CU_ASSERT_TRUE(op_info(OP_PRELU)->params(prelu, false, spec) == 1 && spec[0].dim[0] == 6);
+    CU_ASSERT_EQUAL(op_info(OP_RELU)->params(graph_add_node(graph, OP_RELU, "r", &in, 1, (Place){0}), false, spec), 0);
+    Node *affine = graph_add_node(graph, OP_AFFINE, "a", &in, 1, (Place){0});
+    CU_ASSERT_EQUAL(op_info(OP_AFFINE)->params(affine, false, spec), 0); /* its weights are expressions */
+    arena_free(&arena);
+}
+
+void suite_ops(void) {
+    CU_pSuite suite = CU_add_suite("ops", NULL, NULL);
+    CU_add_test(suite, "the table's words", test_words);
+    CU_add_test(suite, "activations", test_activations);
+    CU_add_test(suite, "prelu", test_prelu);
+    CU_add_test(suite, "a NaN stays a NaN", test_nan_stays);
+    CU_add_test(suite, "maxpool", test_maxpool);
+    CU_add_test(suite, "avgpool", test_avgpool);
+    CU_add_test(suite, "lrn", test_lrn);
+    CU_add_test(suite, "spp", test_spp);
+    CU_add_test(suite, "pad, upsample, copies, concat", test_moving);
+    CU_add_test(suite, "softmax", test_softmax);
+    CU_add_test(suite, "add and mul", test_add_and_mul);
+    CU_add_test(suite, "bn, scale, affine", test_norms);
+    CU_add_test(suite, "fc", test_fc);
+    CU_add_test(suite, "conv against seven loops", test_conv);
+    CU_add_test(suite, "errors say the numbers", test_errors);
+    CU_add_test(suite, "ops of two inputs", test_two_inputs);
+    CU_add_test(suite, "parameters in the weights file", test_params);
+}
