@@ -234,7 +234,7 @@ static int check(const Cli *cli, const Command *command, unsigned seen) {
             return cli_usage(cli, "'%s' takes no %s", command->name, options[k].name);
     if (cli->threads > RN_MAX_THREADS) return cli_usage(cli, "--threads: at most %d", RN_MAX_THREADS);
     if (cli->batch > cli->model->batch)
-        return cli_usage(cli, "--batch: this build takes at most %d images a run (rnc --batch N)", cli->model->batch);
+        return cli_fail(cli, "--batch: this build takes at most %d images a run (rnc --batch N)", cli->model->batch);
     const int files = cli->file_count, outputs = cli->model->output_count;
     if (command->bit == RUN && files != 1 + outputs)
         return cli_usage(cli, "'run' takes IN.npy and %s; %d files given",
