@@ -1,0 +1,41 @@
+#!/bin/bash
+# Every example: compiled, run, and each layer compared with the interpreter; fused and unfused, AVX-512 (where the machine
+# has it) and AVX2. Large inputs are shrunk with -D size=; FULL=1 (make check-full) runs them whole.
+. "$(dirname "$0")/../lib.sh"
+cd "$ROOT/examples" || exit 1
+
+verify() { # verify FILE OPTIONS...
+    local file=$1
+    shift
+    if "$RNC" --verify "$@" "$file" > "$WORK/out" 2> "$WORK/err"; then
+        ok
+    else
+        bad "rnc --verify $* $file" "$(head -c 700 "$WORK/err")"
+    fi
+}
+
+for file in *.rn cifar/*.rn face/*.rn; do
+    small=
+    grep -q 'size *=' "$file" && small="-D size=64"
+    case $file in
+    cifar/resnet1202.rn) [ -n "$FULL" ] || continue ;;
+    cifar/*) small= ;;
+    # their pyramid's 7 x 7 level and their fc of 4096 make a small input no smaller a test
+    prelu_net_[bc].rn) [ -n "$FULL" ] || continue ;;
+    esac
+    [ -z "$FULL" ] || small=
+    weights=--random-weights
+    case $file in face/*) weights="--weights face/face.safetensors" ;; esac
+    # shellcheck disable=SC2086  # words
+    {
+        verify "$file" $small $weights
+        case $file in
+        resnet18.rn | resnet50.rn | resnext50.rn | se_resnet50.rn | densenet121.rn | googlenet.rn | repvgg_a0.rn | cifar/resnet20.rn | face/*)
+            verify "$file" $small $weights -O0
+            verify "$file" $small $weights --target x86-64-v3
+            verify "$file" $small $weights --batch 3 --threads 2
+            ;;
+        esac
+    }
+done
+finish

@@ -1,0 +1,101 @@
+/* The command line's parser: values, defaults, and the recorded command. Its errors are tested in tests/cli/options.sh.
+ */
+#include <CUnit/CUnit.h>
+#include <string.h>
+
+#include "options.h"
+
+static Arena arena;
+
+static bool parse(Options *options, const char *const *words) {
+    Text messages = {0};
+    Diag diag = {.capture = &messages};
+    int argc = 0;
+    while (words[argc]) argc++;
+    bool good = options_parse(options, &arena, argc, (char **)words, &diag);
+    CU_ASSERT_EQUAL(good, !diag.errors);
+    text_free(&messages);
+    return good;
+}
+#define PARSE(options, ...) parse(options, (const char *const[]){"rnc", __VA_ARGS__, NULL})
+
+static void test_forms(void) {
+    Options a, b;
+    CU_ASSERT_TRUE_FATAL(PARSE(&a, "-o", "dir/net.c", "--batch", "4", "-D", "size=64", "-Dclasses=3", "-O1", "net.rn"));
+    CU_ASSERT_TRUE_FATAL(PARSE(&b, "net.rn", "-odir/net.c", "--batch=4", "-Dsize=64", "-D", "classes=3", "-O1"));
+    CU_ASSERT_STRING_EQUAL(a.output, "dir/net.c");
+    CU_ASSERT_STRING_EQUAL(b.output, "dir/net.c");
+    CU_ASSERT_EQUAL(a.batch, 4);
+    CU_ASSERT_EQUAL(b.batch, 4);
+    CU_ASSERT_EQUAL(a.passes.level, 1);
+    CU_ASSERT_EQUAL_FATAL(b.define_count, 2);
+    CU_ASSERT_STRING_EQUAL(b.defines[1], "classes=3");
+    CU_ASSERT_EQUAL(a.kind, OUTPUT_C);
+    arena_free(&arena);
+}
+
+static void test_endings(void) {
+    static const struct {
+        const char *file;
+        OutputKind kind;
+    } cases[] = {{"x.c", OUTPUT_C},     {"x.o", OUTPUT_OBJECT},    {"x.a", OUTPUT_ARCHIVE}, {"x.so", OUTPUT_SHARED},
+                 {"x", OUTPUT_PROGRAM}, {"a.c/x", OUTPUT_PROGRAM}, {"v1.2.c", OUTPUT_C},    {"./x.so", OUTPUT_SHARED}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Options o;
+        CU_ASSERT_TRUE_FATAL(PARSE(&o, "-o", cases[i].file, "net.rn"));
+        CU_ASSERT_EQUAL(o.kind, cases[i].kind);
+    }
+    Options o;
+    CU_ASSERT_FALSE(PARSE(&o, "-o", "x.cpp", "net.rn"));
+    CU_ASSERT_FALSE(PARSE(&o, "-o", "folder/", "net.rn"));
+    arena_free(&arena);
+}
+
+static void test_defaults(void) {
+    Options o;
+    CU_ASSERT_TRUE_FATAL(PARSE(&o, "--summary", "net.rn"));
+    CU_ASSERT_EQUAL(o.passes.level, 2);
+    CU_ASSERT_EQUAL(o.batch, 1);
+    CU_ASSERT_EQUAL(o.tolerance, 1e-4);
+    CU_ASSERT_FALSE(o.random_weights);
+    CU_ASSERT_TRUE(o.isa == 3 || o.isa == 4);
+    CU_ASSERT_TRUE(o.threads >= 1);
+    CU_ASSERT_TRUE_FATAL(PARSE(&o, "bench", "net.rn"));
+    CU_ASSERT_TRUE(o.bench);
+    CU_ASSERT_EQUAL(o.threads, 1);
+    CU_ASSERT_TRUE_FATAL(PARSE(&o, "--random-weights=0x10", "-o", "x", "net.rn"));
+    CU_ASSERT_EQUAL(o.seed, 16);
+    arena_free(&arena);
+}
+
+static void test_passes(void) {
+    Options o;
+    CU_ASSERT_TRUE_FATAL(PARSE(&o, "-O0", "-ffuse-add", "-o", "x.c", "net.rn"));
+    CU_ASSERT_TRUE(pass_enabled(&o.passes, PASS_fuse_add));
+    CU_ASSERT_FALSE(pass_enabled(&o.passes, PASS_fuse_act));
+    CU_ASSERT_TRUE_FATAL(PARSE(&o, "-fno-fuse-add", "-o", "x.c", "net.rn"));
+    CU_ASSERT_FALSE(pass_enabled(&o.passes, PASS_fuse_add));
+    CU_ASSERT_TRUE(pass_enabled(&o.passes, PASS_fuse_act));
+    CU_ASSERT_TRUE(pass_enabled(&o.passes, PASS_lower));
+    arena_free(&arena);
+}
+
+/* Emitted code holds the command, and must not tell folders apart. */
+static void test_command(void) {
+    Options o;
+    CU_ASSERT_TRUE_FATAL(PARSE(&o, "-o", "/a/b/net.c", "--weights=../w/x y.safetensors", "-O2", "-Dn=1", "/c/net.rn"));
+    CU_ASSERT_STRING_EQUAL(o.command, "rnc -o net.c --weights='x y.safetensors' -O2 -Dn=1 net.rn");
+    CU_ASSERT_TRUE_FATAL(PARSE(&o, "--random-weights", "--name", "n", "-o", "net", "--", "net.rn"));
+    CU_ASSERT_STRING_EQUAL(o.command, "rnc --random-weights --name n -o net net.rn");
+    arena_free(&arena);
+}
+
+void suite_options(void);
+void suite_options(void) {
+    CU_pSuite suite = CU_add_suite("options", NULL, NULL);
+    CU_add_test(suite, "spellings of a value", test_forms);
+    CU_add_test(suite, "output by ending", test_endings);
+    CU_add_test(suite, "defaults", test_defaults);
+    CU_add_test(suite, "passes on and off", test_passes);
+    CU_add_test(suite, "recorded command", test_command);
+}
