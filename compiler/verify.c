@@ -325,11 +325,11 @@ static bool check_nodes(Check *check) {
 
 static bool check_values(Check *check) {
     const Graph *graph = check->graph;
-    check->place = (Place){0};
     int outputs = 0;
     bool *listed = arena_alloc(&check->arena, (size_t)graph->value_count);
     for (int i = 0; i < graph->value_count; i++) {
         const Value *value = graph->values[i];
+        check->place = value->producer ? value->producer->place : (Place){0};
         if (value->id != i)
             return broken(check, "value %s: id %d at position %d", printable(value->name), value->id, i);
         if (value->producer && check->defined_at[i] < 0)
@@ -337,6 +337,7 @@ static bool check_values(Check *check) {
         if (value->home && check->defined_at[i] >= 0 && !check_home(check, value)) return false;
         outputs += value->is_output;
     }
+    check->place = (Place){0};
     if (graph->output_count < 1) return broken(check, "the graph has no output");
     for (int i = 0; i < graph->output_count; i++) {
         const Value *value = graph->outputs[i];
