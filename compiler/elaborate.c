@@ -1,0 +1,506 @@
+/* Tree to graph: blocks and repeats expanded, shortcuts chosen by shape, every layer named and its shape inferred.
+ *
+ *     stage 2 basic(64) /2     ->  layer1.0.conv1 (stride 2) ... layer1.0.downsample.0 ... layer1.0.add
+ *                                  layer1.1.conv1 (stride 1) ... layer1.1.add
+ *
+ * Statements run in order over a current value (Elab.now), which each layer reads and replaces. After an error there is
+ * none: what follows is still read, to report what else is wrong, but makes no nodes. A block that failed is not
+ * expanded again, so an error in it is reported once, with the uses that led there. Expansion stops at stated limits.
+ */
+#include "elaborate.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void run_stmts(Elab *elab, const Frame *frame, const Stmt *stmts);
+
+/* One more statement or turn; false where that is too many. */
+static bool count_step(Elab *elab, Place place) {
+    if (!elab->gave_up && ++elab->steps > LIMIT_STEPS) {
+        diag_error(elab->diag, place, "the network expands to more than %d statements", LIMIT_STEPS);
+        elab->gave_up = true;
+    }
+    return !elab->gave_up;
+}
+
+/* The scope of braces that `as` names; without it, the frame's own. */
+static Frame named_frame(Elab *elab, const Frame *frame, const Name *name) {
+    Frame inner = *frame;
+    const char *given = name ? name_given(elab, frame, name) : NULL;
+    if (!given) return inner;
+    inner.scope = scope_new(elab, arena_printf(elab->arena, "%s.", given));
+    inner.sequence = NULL;
+    return inner;
+}
+
+/* ---- blocks ---- */
+static const ParamDecl *find_param(const Decl *block, const Arg *arg, int position, Diag *diag) {
+    int i = 0;
+    for (const ParamDecl *param = block->params; param; param = param->next, i++)
+        if (arg->name ? strcmp(arg->name, param->name) == 0 : i == position) return param;
+    if (arg->name)
+        diag_error(diag, arg->place, "block '%s' has no parameter '%s'", block->name, arg->name);
+    else
+        diag_error(diag, arg->place, "block '%s' takes %d argument%s, not more", block->name, i, i == 1 ? "" : "s");
+    diag_note(diag, block->place, "it is defined here");
+    return NULL;
+}
+
+/* The block's parameters from the use's arguments (evaluated where the use stands) and its defaults. */
+static bool bind_params(Elab *elab, const Frame *frame, const Decl *block, const Stmt *use, Env *env) {
+    bool ok = true;
+    int position = 0;
+    for (const Arg *arg = use->args; arg; arg = arg->next, position++) {
+        const ParamDecl *param = find_param(block, arg, position, elab->diag);
+        Number value = eval_expr(arg->items, frame->env, elab->diag);
+        if (!param || value.kind == NUMBER_ERROR) {
+            ok = false;
+            continue;
+        }
+        if (map_get(&env->names, param->name)) {
+            diag_error(elab->diag, arg->place, "'%s' is given twice", param->name);
+            ok = false;
+        }
+        env_put(env, elab->arena, param->name, value);
+    }
+    for (const ParamDecl *param = block->params; param && ok; param = param->next) {
+        if (map_get(&env->names, param->name)) continue;
+        if (!param->value) {
+            diag_error(elab->diag, use->place, "block '%s' needs an argument for '%s'", block->name, param->name);
+            diag_note(elab->diag, param->place, "the parameter is declared here");
+            ok = false;
+            continue;
+        }
+        Number value = eval_expr(param->value, env, elab->diag);
+        ok = value.kind != NUMBER_ERROR;
+        env_put(env, elab->arena, param->name, value);
+    }
+    return ok;
+}
+
+static const Decl *find_block(Elab *elab, const Stmt *use) {
+    const Decl *block = map_get(&elab->ast->block_map, use->word);
+    if (block) return block;
+    const char *near = suggest_layer(use->word, elab->ast);
+    if (near)
+        diag_error(elab->diag, use->word_place, "unknown layer or block '%s'; did you mean '%s'?", use->word, near);
+    else
+        diag_error(elab->diag, use->word_place, "unknown layer or block '%s'", use->word);
+    elab->now = NULL;
+    return NULL;
+}
+
+static bool read_use_stride(Elab *elab, const Frame *frame, const Stmt *use, int64_t *stride) {
+    *stride = 1;
+    if (!use->stride) return true;
+    if (use->stride->count == 1)
+        return eval_int(use->stride->items, frame->env, "a stride", 1, LIMIT_STRIDE, stride, elab->diag);
+    diag_error(elab->diag, use->stride->place, "a block's stride is one number");
+    return false;
+}
+
+/* One copy of a block, under `prefix`. */
+static void run_block(Elab *elab, const Frame *frame, const Decl *block, const Stmt *stmt, const char *prefix,
+                      int index, int64_t stride) {
+    static const char *const given[] = {"stride", "index", "first"};
+    if (!count_step(elab, stmt->place)) return;
+    if (map_get(&elab->failed, block->name)) {
+        elab->now = NULL;
+        return;
+    }
+    if (frame->depth >= LIMIT_DEPTH) {
+        diag_error(elab->diag, stmt->place, "blocks are used within blocks more than %d levels deep", LIMIT_DEPTH);
+        diag_note(elab->diag, block->place, "block '%s' is defined here; does it use itself?", block->name);
+        elab->gave_up = true;
+        return;
+    }
+    Env *env = arena_alloc(elab->arena, sizeof *env);
+    int before = elab->diag->errors;
+    Use use = {frame->use, stmt->place, block};
+    Frame inner = {env, scope_new(elab, prefix), NULL, &use, frame->depth + 1};
+    for (const ParamDecl *param = block->params; param; param = param->next)
+        for (int i = 0; i < 3; i++)
+            if (strcmp(param->name, given[i]) == 0)
+                diag_error(elab->diag, param->place, "'%s' cannot be a block's parameter: every use gives it",
+                           given[i]);
+    if (bind_params(elab, frame, block, stmt, env)) {
+        env_put(env, elab->arena, "stride", number_int(stride));
+        env_put(env, elab->arena, "index", number_int(index));
+        env_put(env, elab->arena, "first", number_bool(index == 0));
+        int inside = elab->diag->errors;
+        if (inside == before) run_stmts(elab, &inner, block->body);
+        if (elab->diag->errors > inside) map_put(&elab->failed, elab->arena, block->name, (void *)block);
+    } else {
+        elab_explain(elab, frame);
+    }
+    if (elab->diag->errors > before) elab->now = NULL;
+}
+
+static void run_use(Elab *elab, const Frame *frame, const Stmt *stmt) {
+    const Decl *block = find_block(elab, stmt);
+    int64_t stride;
+    if (!block) return elab_explain(elab, frame);
+    const char *name = stmt->name ? name_given(elab, frame, stmt->name) : name_default(elab, frame, block->name);
+    if (!name || !read_use_stride(elab, frame, stmt, &stride)) {
+        elab->now = NULL;
+        return elab_explain(elab, frame);
+    }
+    run_block(elab, frame, block, stmt, arena_printf(elab->arena, "%s.", name), 0, stride);
+}
+
+/* A frame in which `index` and `first` are the copy's, for what is written at the stage or repeat itself. */
+static Env *turn_env(Elab *elab, const Frame *frame, int index) {
+    Env *env = arena_alloc(elab->arena, sizeof *env);
+    env->outer = frame->env;
+    env_put(env, elab->arena, "index", number_int(index));
+    env_put(env, elab->arena, "first", number_bool(index == 0));
+    return env;
+}
+
+/* "NAME.i.", or the computed name alone. */
+static const char *turn_prefix(Elab *elab, const Frame *frame, const Name *name, int index) {
+    const char *given = name_given(elab, frame, name);
+    if (!given) return NULL;
+    return name_is_computed(name) ? arena_printf(elab->arena, "%s.", given)
+                                  : arena_printf(elab->arena, "%s.%d.", given, index);
+}
+
+static void run_stage(Elab *elab, const Frame *frame, const Stmt *stmt) {
+    const Decl *block = find_block(elab, stmt);
+    int64_t count = 0, stride;
+    bool ok = eval_int(stmt->expr, frame->env, "the number of copies", 0, LIMIT_NODES, &count, elab->diag);
+    if (!read_use_stride(elab, frame, stmt, &stride)) ok = false;
+    if (!block || !ok) {
+        elab->now = NULL;
+        return elab_explain(elab, frame);
+    }
+    const char *base = stmt->name ? NULL : name_numbered(elab, frame, "layer");
+    int before = elab->diag->errors;
+    for (int i = 0; i < count && elab->diag->errors == before && !elab->gave_up; i++) {
+        Frame turn = *frame;
+        turn.env = turn_env(elab, frame, i);
+        const char *prefix =
+            base ? arena_printf(elab->arena, "%s.%d.", base, i) : turn_prefix(elab, &turn, stmt->name, i);
+        if (!prefix) {
+            elab->now = NULL;
+            return elab_explain(elab, frame);
+        }
+        run_block(elab, &turn, block, stmt, prefix, i, i == 0 ? stride : 1);
+    }
+}
+
+/* ---- control ---- */
+static void run_repeat(Elab *elab, const Frame *frame, const Stmt *stmt) {
+    int64_t count = 0;
+    if (!eval_int(stmt->expr, frame->env, "the number of turns", 0, LIMIT_NODES, &count, elab->diag)) {
+        elab->now = NULL;
+        return elab_explain(elab, frame);
+    }
+    int before = elab->diag->errors;
+    for (int i = 0; i < count && elab->diag->errors == before && count_step(elab, stmt->place); i++) {
+        Frame turn = *frame;
+        turn.env = turn_env(elab, frame, i);
+        const char *prefix = stmt->name ? turn_prefix(elab, &turn, stmt->name, i) : NULL;
+        if (prefix) {
+            turn.scope = scope_new(elab, prefix);
+            turn.sequence = NULL;
+        }
+        run_stmts(elab, &turn, stmt->body);
+    }
+}
+
+static void run_if(Elab *elab, const Frame *frame, const Stmt *stmt) {
+    for (;;) { /* along a chain of else-ifs */
+        bool yes;
+        if (!eval_bool(stmt->expr, frame->env, "a condition", &yes, elab->diag)) {
+            elab->now = NULL;
+            return elab_explain(elab, frame);
+        }
+        if (yes) return run_stmts(elab, frame, stmt->body);
+        if (!stmt->other || !stmt->other->is_else_if) return run_stmts(elab, frame, stmt->other);
+        stmt = stmt->other;
+    }
+}
+
+/* ---- branches that meet again ---- */
+static Value *join(Elab *elab, const Frame *frame, Op op, Value *const *in, int nin, bool fill, Place place) {
+    elab->now = NULL;
+    Node *node = elab_add_node(elab, frame, op, name_default(elab, frame, op == OP_MUL ? "mul" : layer_word(op)), in,
+                               nin, place);
+    if (!node) {
+        elab_explain(elab, frame);
+        return NULL;
+    }
+    node->attr.fill = fill;
+    if (!elab_finish_node(elab, frame, node, false)) elab_explain(elab, frame);
+    return elab->now;
+}
+
+static void run_concat(Elab *elab, const Frame *frame, const Stmt *stmt) {
+    Value *from = elab->now, *in[LIMIT_BRANCHES];
+    int count = 0;
+    bool ok = true;
+    for (const struct Branch *branch = stmt->branches; branch; branch = branch->next) {
+        if (count == LIMIT_BRANCHES) {
+            diag_error(elab->diag, branch->place, "more than %d branches", LIMIT_BRANCHES);
+            ok = false;
+            break;
+        }
+        Frame inner = named_frame(elab, frame, branch->name);
+        elab->now = from;
+        run_stmts(elab, &inner, branch->body);
+        in[count++] = elab->now;
+        if (!elab->now) ok = false;
+    }
+    elab->now = NULL;
+    if (count == 0) {
+        diag_error(elab->diag, stmt->place, "concat has no branches");
+        return elab_explain(elab, frame);
+    }
+    if (ok) join(elab, frame, OP_CONCAT, in, count, false, stmt->place);
+}
+
+static void run_gate(Elab *elab, const Frame *frame, const Stmt *stmt) {
+    Frame inner = named_frame(elab, frame, stmt->name);
+    Value *in[2] = {elab->now, NULL};
+    run_stmts(elab, &inner, stmt->body);
+    in[1] = elab->now;
+    if (in[0] && in[1]) join(elab, &inner, OP_MUL, in, 2, false, stmt->place);
+}
+
+/* ---- residual ---- */
+/* The stride that leads from `from` to `to` by taking every stride-th row and column; 0 where none does. The block's
+ * own is tried first: small images have several. */
+static int subsampling(const Frame *frame, Shape from, Shape to) {
+    const Number *given = frame->env ? map_get(&frame->env->names, "stride") : NULL;
+    int first = given && given->kind == NUMBER_INT ? (int)given->integer : 1;
+    for (int s = first, tries = 0; tries <= LIMIT_STRIDE; s = ++tries)
+        if (s > 0 && (from.h - 1) / s + 1 == to.h && (from.w - 1) / s + 1 == to.w) return s;
+    return 0;
+}
+
+static void mismatch(Elab *elab, const Frame *frame, const Stmt *stmt, Shape body, Shape shortcut, const char *remedy) {
+    diag_error(elab->diag, stmt->place, "residual: its body gives %dx%dx%d, its shortcut %dx%dx%d%s", body.c, body.h,
+               body.w, shortcut.c, shortcut.h, shortcut.w, remedy);
+    if (stmt->shortcut_place.line != stmt->place.line || stmt->shortcut_place.column != stmt->place.column)
+        diag_note(elab->diag, stmt->shortcut_place, "the shortcut is here");
+    elab_explain(elab, frame);
+    elab->now = NULL;
+}
+
+/* Its own numbering: downsample.0, downsample.1 ... */
+static Frame downsample_frame(Elab *elab, const Frame *frame, Sequence *sequence) {
+    Frame inner = *frame;
+    *sequence = (Sequence){arena_printf(elab->arena, "%s.", name_default(elab, frame, "downsample")), 0};
+    inner.sequence = sequence;
+    return inner;
+}
+
+/* Option B and C: a 1x1 convolution with the body's channels and stride, and a batch norm. */
+static Value *project(Elab *elab, const Frame *frame, const Stmt *stmt, Value *from, Shape to) {
+    int stride = subsampling(frame, from->shape, to);
+    if (!stride) {
+        mismatch(elab, frame, stmt, to, from->shape, ", and no stride leads from one size to the other");
+        return NULL;
+    }
+    Sequence sequence;
+    Frame inner = downsample_frame(elab, frame, &sequence);
+    Node *conv =
+        elab_add_node(elab, &inner, OP_CONV, name_default(elab, &inner, "conv"), &from, 1, stmt->shortcut_place);
+    if (!conv) return NULL;
+    conv->features = to.c;
+    conv->term[0].window.stride_h = conv->term[0].window.stride_w = stride;
+    if (!elab_finish_node(elab, &inner, conv, false)) return NULL;
+    Node *bn =
+        elab_add_node(elab, &inner, OP_BN, name_default(elab, &inner, "bn"), &conv->out, 1, stmt->shortcut_place);
+    if (!bn) return NULL;
+    bn->attr.eps = 1e-5;
+    bn->attr.momentum = 0.1;
+    return elab_finish_node(elab, &inner, bn, false) ? elab->now : NULL;
+}
+
+/* Option A: every stride-th row and column; the sum fills the missing channels with zeros. */
+static Value *subsample(Elab *elab, const Frame *frame, const Stmt *stmt, Value *from, Shape to) {
+    int stride = subsampling(frame, from->shape, to);
+    if (!stride || to.c < from->shape.c) {
+        mismatch(elab, frame, stmt, to, from->shape,
+                 stride ? ", which has more channels" : ", and no stride leads from one size to the other");
+        return NULL;
+    }
+    if (stride == 1 || (from->shape.h == to.h && from->shape.w == to.w)) return from;
+    Sequence sequence;
+    Frame inner = downsample_frame(elab, frame, &sequence);
+    Node *node =
+        elab_add_node(elab, &inner, OP_MAXPOOL, name_default(elab, &inner, "maxpool"), &from, 1, stmt->shortcut_place);
+    if (!node) return NULL;
+    node->attr.window.stride_h = node->attr.window.stride_w = stride;
+    return elab_finish_node(elab, &inner, node, false) ? elab->now : NULL;
+}
+
+static void run_residual(Elab *elab, const Frame *frame, const Stmt *stmt) {
+    Value *from = elab->now;
+    run_stmts(elab, frame, stmt->body);
+    Value *body = elab->now, *shortcut = from;
+    bool has_body = stmt->shortcut == SHORTCUT_BODY || stmt->shortcut == SHORTCUT_BODY_ALWAYS;
+    if (stmt->shortcut == SHORTCUT_NONE) return;
+    bool same = from && body && shape_equal(from->shape, body->shape);
+    bool always = stmt->shortcut == SHORTCUT_BODY_ALWAYS || stmt->shortcut == SHORTCUT_PROJECT_ALWAYS;
+    bool fill = stmt->fill;
+    if (has_body && (!same || always)) {
+        Sequence sequence;
+        Frame inner = downsample_frame(elab, frame, &sequence);
+        elab->now = from;
+        run_stmts(elab, &inner, stmt->other);
+        shortcut = elab->now;
+    } else if (!from || !body) {
+        elab->now = NULL;
+        return;
+    } else if (stmt->shortcut == SHORTCUT_PAD && !same) {
+        shortcut = subsample(elab, frame, stmt, from, body->shape);
+        fill = true;
+    } else if ((stmt->shortcut == SHORTCUT_PROJECT && !same && !fill) || (always && !has_body)) {
+        shortcut = project(elab, frame, stmt, from, body->shape);
+    }
+    elab->now = NULL;
+    if (!shortcut || !body) return;
+    if (!fill && !shape_equal(body->shape, shortcut->shape))
+        return mismatch(elab, frame, stmt, body->shape, shortcut->shape, "");
+    Value *in[2] = {body, shortcut};
+    join(elab, frame, OP_ADD, in, 2, fill && !shape_equal(body->shape, shortcut->shape), stmt->place);
+}
+
+/* ---- other layers' values ---- */
+static void run_from(Elab *elab, const Frame *frame, const Stmt *stmt) {
+    Value *value = name_find(elab, frame, stmt->target);
+    if (!value) elab_explain(elab, frame);
+    elab->now = value && value->shape.c > 0 ? value : NULL;
+}
+
+static void run_output(Elab *elab, const Frame *frame, const Stmt *stmt) {
+    Value *value = stmt->target ? name_find(elab, frame, stmt->target) : elab->now;
+    if (!value) return elab_explain(elab, frame);
+    ARENA_PUSH(elab->arena, elab->extra, elab->extra_count, elab->extra_capacity, value);
+}
+
+/* ---- statements ---- */
+static void run_leaf(Elab *elab, const Frame *frame, const Stmt *stmt) {
+    int before = elab->diag->errors;
+    if (stmt->kind == STMT_LAYER)
+        elab_layer(elab, frame, stmt);
+    else
+        elab_input(elab, frame, stmt);
+    if (elab->diag->errors > before) elab_explain(elab, frame);
+}
+
+static void run_stmts(Elab *elab, const Frame *frame, const Stmt *stmts) {
+    for (const Stmt *stmt = stmts; stmt && count_step(elab, stmt->place); stmt = stmt->next) {
+        switch (stmt->kind) {
+        case STMT_LAYER:
+        case STMT_INPUT:
+            run_leaf(elab, frame, stmt);
+            break;
+        case STMT_USE:
+            run_use(elab, frame, stmt);
+            break;
+        case STMT_STAGE:
+            run_stage(elab, frame, stmt);
+            break;
+        case STMT_RESIDUAL:
+            run_residual(elab, frame, stmt);
+            break;
+        case STMT_CONCAT:
+            run_concat(elab, frame, stmt);
+            break;
+        case STMT_GATE:
+            run_gate(elab, frame, stmt);
+            break;
+        case STMT_REPEAT:
+            run_repeat(elab, frame, stmt);
+            break;
+        case STMT_IF:
+            run_if(elab, frame, stmt);
+            break;
+        case STMT_FROM:
+            run_from(elab, frame, stmt);
+            break;
+        case STMT_OUTPUT:
+            run_output(elab, frame, stmt);
+            break;
+        }
+    }
+}
+
+/* ---- the network ---- */
+static void put_defines(Elab *elab, const Decl *network, const char *const *defines, int count, Env *env) {
+    const char *names[64];
+    int known = 0;
+    for (const ParamDecl *param = network->params; param && known < 64; param = param->next)
+        names[known++] = param->name;
+    for (int i = 0; i < count; i++) {
+        const char *equals = strchr(defines[i], '=');
+        const char *name =
+            arena_strndup(elab->arena, defines[i], equals ? (size_t)(equals - defines[i]) : strlen(defines[i]));
+        const ParamDecl *param = network->params;
+        while (param && strcmp(param->name, name) != 0) param = param->next;
+        Number value = equals ? number_parse(equals + 1) : (Number){.kind = NUMBER_ERROR};
+        if (!param) {
+            const char *near = diag_suggest(name, names, known);
+            diag_error(elab->diag, (Place){0}, "-D %s: network '%s' has no parameter '%s'%s%s%s", defines[i],
+                       network->name, name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+            diag_note(elab->diag, network->place, "the network is here");
+        } else if (value.kind == NUMBER_ERROR) {
+            diag_error(elab->diag, (Place){0}, "-D %s: a number, true or false must follow the '='", defines[i]);
+        } else {
+            env_put(env, elab->arena, param->name, value);
+        }
+    }
+}
+
+static void put_defaults(Elab *elab, const Decl *network, Env *env) {
+    for (const ParamDecl *param = network->params; param; param = param->next) {
+        if (map_get(&env->names, param->name)) continue;
+        if (param->value) {
+            env_put(env, elab->arena, param->name, eval_expr(param->value, env, elab->diag));
+        } else {
+            diag_error(elab->diag, param->place, "parameter '%s' has no value; give it one with -D %s=VALUE",
+                       param->name, param->name);
+        }
+    }
+}
+
+static void add_outputs(Elab *elab) {
+    graph_add_output(elab->graph, elab->now);
+    for (int i = 0; i < elab->extra_count; i++)
+        if (!elab->extra[i]->is_output) graph_add_output(elab->graph, elab->extra[i]);
+}
+
+Graph *elaborate(Arena *arena, const Ast *ast, const char *const *defines, int ndefines, Diag *diag) {
+    int before = diag->errors;
+    const Decl *network = ast->network;
+    if (!network) {
+        diag_error(diag, (Place){.source = ast->source},
+                   ast->blocks ? "it holds blocks only, no network" : "it holds no network");
+        return NULL;
+    }
+    Elab elab = {.arena = arena, .ast = ast, .diag = diag, .graph = graph_new(arena, network->name)};
+    elab.graph->source = ast->source;
+    Env env = {0};
+    put_defines(&elab, network, defines, ndefines, &env);
+    put_defaults(&elab, network, &env);
+    Frame frame = {.env = &env, .scope = scope_new(&elab, "")};
+    if (diag->errors == before) run_stmts(&elab, &frame, network->body);
+    if (diag->errors == before && !elab.graph->input)
+        diag_error(diag, network->place, "the network has no input statement");
+    if (diag->errors == before && elab.graph->node_count == 0)
+        diag_error(diag, network->place, "the network has no layers");
+    if (ast->has_train) elab.graph->train = elab_train(&elab, &env);
+    if (diag->errors > before) return NULL;
+    add_outputs(&elab);
+    return elab.graph;
+}
+
+Value *graph_find_layer(const Graph *graph, const char *name) {
+    for (int i = 0; i < graph->node_count; i++)
+        if (strcmp(graph->nodes[i]->name, name) == 0) return graph->nodes[i]->out;
+    return NULL;
+}
