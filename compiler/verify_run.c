@@ -217,7 +217,7 @@ static void index_names(Verify *v) {
     const Graph *graph = v->c->source;
     for (int i = 0; i < graph->value_count; i++) {
         Value *value = graph->values[i];
-        if (!value->producer) continue;
+        if (!value->producer && value != graph->input) continue;
         bool twice = map_get(&v->by_name, value->name) != NULL;
         map_put(&v->by_name, &v->c->arena, value->name, twice ? (void *)&ambiguous : value);
     }
