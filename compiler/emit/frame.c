@@ -142,6 +142,8 @@ static void emit_kernel_table(Emit *e, Text *t) {
 
 static void emit_structs(Emit *e, Text *t) {
     text_printf(t,
+                "/* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */\n"
+                "HELPER void zeroupper(void) { _mm256_zeroupper(); }\n\n"
                 "struct %s {\n"
                 "    rn_context rn;\n"
                 "    rn_kernel k[%d];\n"

@@ -8,7 +8,8 @@
  * and the elementwise .affine, .mul and add (which have no bias of their own). The layer moves to the sum's place,
  * where the other summand is ready; nothing between reads its value. Where both summands could carry, a convolution
  * does (it can accumulate in place), and of two the first: the residual branch, whose name the block's last layer
- * keeps. A zero-filling add (option A) joins a convolution that has the sum's full shape; its addend is then partial.
+ * keeps. A zero-filling add (option A) joins a convolution that has the sum's full shape where only channels
+ * are filled; its addend is then partial.
  */
 #include "rewrite.h"
 
@@ -17,7 +18,8 @@ static bool can_carry(const Rewrite *r, const Node *sum, const Value *v, const V
     const Node *node = v->producer;
     if (!node || !op_carries_addend(node->op) || rewrite_only_user(r, v) != sum || v->home) return false;
     if (!epilogue_is_linear(&node->epilogue) || !shape_equal(v->shape, sum->out->shape)) return false;
-    return shape_equal(other->shape, v->shape) || node->op == OP_CONV;
+    if (other->shape.h != v->shape.h || other->shape.w != v->shape.w) return false; /* kernels check channels, not borders */
+    return other->shape.c == v->shape.c || node->op == OP_CONV;
 }
 
 /* The index of the summand whose layer takes the sum, or -1. */

@@ -1,0 +1,241 @@
+/* Builds networks through the whole compiler and compares what the emitted C computes with the interpreter.
+ *
+ * Each case is a C file of its own, compiled two at a time; all are linked with librn into one shared object, which also
+ * shows that any number of networks and builds live in one program.
+ */
+#include <CUnit/CUnit.h>
+#include <dlfcn.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ast.h"
+#include "emit/emit.h"
+#include "emitted.h"
+#include "load/load.h"
+#include "rn.h"
+#include "save/save.h"
+
+void suite_emitted(void);
+void suite_emitted(void) {} /* helpers of the other suites */
+
+bool cpu_runs(int isa) {
+    __builtin_cpu_init();
+    if (isa == 3) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
+}
+
+void batch_begin(Batch *batch) {
+    memset(batch, 0, sizeof *batch);
+    strcpy(batch->folder, "/tmp/rn-numeric-XXXXXX");
+    if (!mkdtemp(batch->folder)) CU_FAIL_FATAL("no temporary folder");
+}
+
+static uint64_t next_random(uint64_t *state) { /* splitmix64 (Steele, Lea, Flood, 2014) */
+    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+static bool write_text(const char *folder, const char *name, const char *ending, const Text *text) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s.%s", folder, name, ending);
+    return file_write(path, text->s, text->size);
+}
+
+void batch_add(Batch *batch, const char *name, const char *text, Variant variant) {
+    Arena arena = {0};
+    Text messages = {0};
+    Diag diag = {.capture = &messages};
+    Source *source = arena_alloc(&arena, sizeof *source);
+    *source = (Source){.path = arena_printf(&arena, "%s.rn", name), .text = arena_strdup(&arena, text), .size = strlen(text)};
+    const Ast *ast = ast_parse_text(&arena, source, &diag);
+    Graph *graph = ast ? elaborate(&arena, ast, NULL, 0, &diag) : NULL;
+    if (graph) {
+        TensorData weights = {0};
+        weights_random(graph, 1, &weights, 2);
+        batch_add_graph(batch, name, arena, graph, weights, variant);
+    } else {
+        printf("\n%s does not compile:\n%s\n%s\n", name, messages.s ? messages.s : "", text);
+        CU_FAIL("a test's network does not compile");
+        arena_free(&arena);
+    }
+    text_free(&messages);
+}
+
+static void write_case(Batch *batch, EmittedCase *c) {
+    Text code = {0}, header = {0};
+    const EmitOptions options = {.name = c->name, .command = "test", .source_hash = "0",
+                                 .header_name = arena_printf(&c->arena, "%s.h", c->name)};
+    emit_c(c->plan, &options, &code);
+    emit_h(c->plan, &options, &header);
+    CU_ASSERT(write_text(batch->folder, c->name, "c", &code));
+    CU_ASSERT(write_text(batch->folder, c->name, "h", &header));
+    text_free(&code);
+    text_free(&header);
+}
+
+void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *g, TensorData weights, Variant variant) {
+    if (!cpu_runs(variant.isa)) {
+        tensor_data_free(&weights);
+        arena_free(&arena);
+        return;
+    }
+    if (batch->count == batch->capacity) {
+        batch->capacity = batch->capacity ? 2 * batch->capacity : 16;
+        batch->cases = realloc(batch->cases, (size_t)batch->capacity * sizeof *batch->cases);
+    }
+    EmittedCase *c = &batch->cases[batch->count++];
+    *c = (EmittedCase){.variant = variant, .arena = arena, .source = g, .weights = weights};
+    g->arena = &c->arena; /* graphs grow where they live */
+    snprintf(c->name, sizeof c->name, "%s_%s", name, variant.name);
+    const int64_t size = shape_size(g->input->shape);
+    c->image = malloc((size_t)(size * variant.batch) * sizeof *c->image);
+    uint64_t state = 7;
+    for (int64_t i = 0; i < size * variant.batch; i++)
+        c->image[i] = (float)((double)(next_random(&state) >> 40) / (1 << 23) - 1.0) * 1.7f;
+    c->expected = calloc((size_t)(g->value_count * variant.batch), sizeof *c->expected);
+    for (int n = 0; n < variant.batch; n++)
+        interpret(g, &c->weights, c->image + n * size, c->expected + n * g->value_count, 2);
+    c->graph = graph_clone(g, &c->arena);
+    PassOptions passes = {.level = variant.level};
+    if (variant.pass && !pass_option_set(&passes, variant.pass)) CU_FAIL("no such pass");
+    passes_run(c->graph, &passes);
+    c->plan = plan_make(&c->arena, c->graph, &(PlanOptions){.isa = variant.isa, .batch = variant.batch, .reuse_memory = true});
+    write_case(batch, c);
+}
+
+/* ---- running ---- */
+typedef struct Watch {
+    const EmittedCase *c;
+    const rn_model *model;
+    double tolerance;
+    int image, compared;
+} Watch;
+
+static const Value *find_value(const Graph *g, const char *name) {
+    for (int i = 0; i < g->value_count; i++)
+        if (g->values[i]->name && !strcmp(g->values[i]->name, name)) return g->values[i];
+    return NULL;
+}
+
+/* |a - b| relative to the largest expected value; a NaN compares as infinite. */
+static void compare_layer(void *user, int layer, const rn_tensor *out) {
+    Watch *w = user;
+    if (layer < 0) {
+        w->image++;
+        return;
+    }
+    const rn_layer *row = &w->model->layers[layer];
+    if (!strcmp(row->algorithm, "output")) return;
+    const Graph *g = w->c->source;
+    const Value *v = find_value(g, row->value);
+    if (!v) return;
+    const double *expected = w->c->expected[(w->image - 1) * g->value_count + v->id];
+    if (!expected) return;
+    double largest = 1e-6, worst = 0;
+    const Shape s = v->shape;
+    for (int c = 0; c < s.c; c++)
+        for (int y = 0; y < s.h; y++)
+            for (int x = 0; x < s.w; x++) {
+                const double e = expected[((int64_t)c * s.h + y) * s.w + x];
+                const double d = fabs((double)out->data[y * (int64_t)out->row + x * (int64_t)out->pixel + c] - e);
+                if (fabs(e) > largest) largest = fabs(e);
+                if (!(d <= worst)) worst = isnan(d) ? INFINITY : d;
+            }
+    w->compared++;
+    if (worst / largest <= w->tolerance) return;
+    printf("\n%s: %s (%s, %s) differs by %.3g of %.3g\n", w->c->name, row->name, row->what, row->algorithm, worst, largest);
+    CU_FAIL("a layer differs from the interpreter");
+}
+
+static void compare_outputs(const EmittedCase *c, const rn_model *model, const float *output, double tolerance) {
+    const Graph *g = c->source;
+    for (int o = 0; o < model->output_count; o++) {
+        const int64_t size = shape_size(g->outputs[o]->shape);
+        for (int n = 0; n < c->variant.batch; n++, output += size) {
+            const double *expected = c->expected[n * g->value_count + g->outputs[o]->id];
+            double largest = 1e-6, worst = 0;
+            for (int64_t i = 0; i < size; i++) {
+                const double d = fabs(output[i] - expected[i]);
+                if (fabs(expected[i]) > largest) largest = fabs(expected[i]);
+                if (!(d <= worst)) worst = isnan(d) ? INFINITY : d;
+            }
+            if (worst / largest <= tolerance) continue;
+            printf("\n%s: output %s of image %d differs by %.3g of %.3g\n", c->name, model->outputs[o].name, n, worst, largest);
+            CU_FAIL("an output differs from the interpreter");
+        }
+    }
+}
+
+static int run_case(const char *folder, const EmittedCase *c, const rn_model *model, double tolerance) {
+    char error[RN_ERROR_SIZE] = "";
+    char path[256];
+    Diag diag = {0};
+    snprintf(path, sizeof path, "%s/%s.rnw", folder, c->name);
+    CU_ASSERT_FATAL(save_packed(path, &c->plan->recipe, c->name, c->source, &c->weights, &diag, 2));
+    CU_ASSERT_EQUAL(model->recipe->hash, c->plan->recipe.hash);
+    rn_weights *weights = NULL;
+    rn_status status = rn_weights_open(&weights, model, path, error, sizeof error);
+    Watch watch = {c, model, tolerance, 0, 0};
+    const rn_options options = {.threads = c->variant.threads, .layer = compare_layer, .layer_user = &watch, .error = error, .error_size = sizeof error};
+    void *net = NULL;
+    if (!status) status = model->create(&net, NULL, 0, weights, &options);
+    if (status) printf("\n%s: %s\n", c->name, error);
+    CU_ASSERT_EQUAL_FATAL(status, RN_OK);
+    const size_t floats = model->output_size * (size_t)c->variant.batch;
+    float *output = malloc((floats + 16) * sizeof *output);
+    for (size_t i = 0; i < floats + 16; i++) output[i] = -12345.0f;
+    CU_ASSERT_EQUAL(model->run(net, c->variant.batch, c->image, output), RN_OK);
+    for (size_t i = floats; i < floats + 16; i++) CU_ASSERT_EQUAL(output[i], -12345.0f);
+    CU_ASSERT_EQUAL(watch.image, c->variant.batch);
+    compare_outputs(c, model, output, tolerance);
+    model->destroy(net);
+    rn_weights_close(weights);
+    free(output);
+    return watch.compared;
+}
+
+static void free_case(EmittedCase *c) {
+    for (int i = 0; i < c->source->value_count * c->variant.batch; i++) free(c->expected[i]);
+    free(c->expected);
+    free(c->image);
+    tensor_data_free(&c->weights);
+    arena_free(&c->arena);
+}
+
+int batch_check(Batch *batch, double tolerance) {
+    char command[2048];
+    const char *cc = getenv("CC") ? getenv("CC") : "cc", *build = getenv("BUILD") ? getenv("BUILD") : "build";
+    snprintf(command, sizeof command,
+             "cd %s && ls *.c | xargs -P 2 -n 1 %s -std=c11 -O1 -Wall -Wextra -Werror -pedantic -fPIC -I\"$OLDPWD/runtime\" -c && "
+             "cd \"$OLDPWD\" && %s -shared -fopenmp -o %s/all.so %s/*.o %s/librn.a -lxsmm -lxsmmnoblas -lpng -ljpeg -lcjson -lxxhash -lpthread "
+             "-lrt -ldl -lm",
+             batch->folder, cc, cc, batch->folder, batch->folder, build);
+    CU_ASSERT_EQUAL_FATAL(system(command), 0);
+    snprintf(command, sizeof command, "%s/all.so", batch->folder);
+    void *library = dlopen(command, RTLD_NOW | RTLD_LOCAL);
+    if (!library) printf("\n%s\n", dlerror());
+    CU_ASSERT_PTR_NOT_NULL_FATAL(library);
+    int compared = 0;
+    for (int i = 0; i < batch->count; i++) {
+        EmittedCase *c = &batch->cases[i];
+        char symbol[128];
+        snprintf(symbol, sizeof symbol, "%s_model", c->name);
+        const rn_model *(*model)(void);
+        *(void **)&model = dlsym(library, symbol);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(model);
+        compared += run_case(batch->folder, c, model(), tolerance);
+        free_case(c);
+    }
+    free(batch->cases);
+    if (!getenv("KEEP")) {
+        snprintf(command, sizeof command, "rm -rf %s", batch->folder);
+        if (system(command)) printf("\n%s is left\n", batch->folder);
+    } else printf("\nkept %s\n", batch->folder);
+    return compared;
+}

@@ -1,0 +1,43 @@
+/* Builds networks through the whole compiler and compares what the emitted C computes with the interpreter. */
+#ifndef TEST_EMITTED_H
+#define TEST_EMITTED_H
+
+#include "passes.h"
+#include "plan/plan.h"
+
+typedef struct Variant {
+    const char *name;    /* "O2", "O0", ... : part of the emitted API's name */
+    int level, isa;
+    const char *pass;    /* "NAME", "no-NAME" or NULL: -f */
+    int threads, batch;
+} Variant;
+
+typedef struct EmittedCase {
+    char name[64];
+    Variant variant;
+    Arena arena;
+    Graph *source, *graph;
+    Plan *plan;
+    TensorData weights;
+    double **expected; /* by value id of the source graph, per image of the batch */
+    float *image;
+} EmittedCase;
+
+typedef struct Batch { /* cases that are compiled together, for one compiler run each but one link */
+    EmittedCase *cases;
+    int count, capacity;
+    char folder[64];
+} Batch;
+
+void batch_begin(Batch *batch);
+/* Adds `text` (rn source) compiled as `variant` says. A diagnostic is a failed test. */
+void batch_add(Batch *batch, const char *name, const char *text, Variant variant);
+/* The same from a graph as elaboration makes it, in an arena that the case takes over, with its weights. */
+void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *source, TensorData weights, Variant variant);
+/* Compiles, links, runs and compares all; every difference beyond `tolerance` (relative to a layer's largest value) is a
+ * failed assertion that names case and layer. Returns how many layers were compared. */
+int batch_check(Batch *batch, double tolerance);
+/* Whether this CPU runs the instruction set (3: AVX2 + FMA, 4: AVX-512). */
+bool cpu_runs(int isa);
+
+#endif

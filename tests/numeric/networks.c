@@ -1,0 +1,96 @@
+/* Emitted code against the interpreter: random networks unfused and fused, on both instruction sets, with threads and
+ * batches; and convolutions of every kind over odd shapes. The seed is printed by a failing case's name.
+ */
+#include <CUnit/CUnit.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../random_graph.h"
+#include "emitted.h"
+
+void suite_networks(void);
+
+enum { RANDOM_NETWORKS = 24 };
+
+static const Variant variants[] = {
+    {"O2", 2, 4, NULL, 1, 1},
+    {"O0", 0, 4, NULL, 1, 1},
+    {"O2_avx2_threads3_batch2", 2, 3, NULL, 3, 2},
+    {"O0_avx2_threads2", 0, 3, NULL, 2, 1},
+};
+
+static void test_random_networks(void) {
+    Batch batch;
+    batch_begin(&batch);
+    for (int seed = 1; seed <= RANDOM_NETWORKS; seed++)
+        for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
+            if (seed % 2 && v >= 2) continue; /* AVX2 on every other */
+            Arena arena = {0};
+            Arena *kept = &arena;
+            Graph *graph = random_graph(kept, (uint64_t)seed);
+            char name[32];
+            snprintf(name, sizeof name, "random%d", seed);
+            batch_add_graph(&batch, name, arena, graph, random_weights(graph, (uint64_t)seed), variants[v]);
+        }
+    const int compared = batch_check(&batch, 1e-4);
+    CU_ASSERT(compared > 100);
+}
+
+typedef struct ConvCase {
+    int c, h, w, k, r, s, stride, pad, dilate, groups;
+} ConvCase;
+
+static const ConvCase conv_cases[] = {
+    /* 1x1: channels around every panel and tile border, stride, one pixel, long prime rows */
+    {1, 5, 5, 1, 1, 1, 1, 0, 1, 1},     {3, 7, 9, 10, 1, 1, 1, 0, 1, 1},    {16, 8, 8, 16, 1, 1, 1, 0, 1, 1},
+    {17, 13, 13, 65, 1, 1, 1, 0, 1, 1}, {64, 14, 14, 72, 1, 1, 1, 0, 1, 1}, {96, 7, 7, 130, 1, 1, 2, 0, 1, 1},
+    {200, 1, 1, 208, 1, 1, 1, 0, 1, 1}, {31, 3, 113, 24, 1, 1, 1, 0, 1, 1}, {24, 28, 28, 1000, 1, 1, 1, 0, 1, 1},
+    {20, 9, 9, 20, 1, 1, 1, 1, 1, 1},   {256, 14, 14, 64, 1, 1, 2, 0, 1, 1},
+    /* windows: kernels of every shape, strides, dilation, pads up to and beyond the kernel */
+    {3, 11, 13, 8, 3, 3, 1, 1, 1, 1},   {64, 9, 9, 64, 3, 3, 1, 1, 1, 1},   {131, 6, 5, 33, 3, 3, 1, 1, 1, 1},
+    {160, 8, 8, 96, 3, 3, 2, 1, 1, 1},  {256, 7, 7, 80, 3, 3, 1, 1, 1, 1},  {300, 5, 5, 70, 3, 3, 1, 1, 1, 1},
+    {5, 17, 19, 12, 5, 5, 1, 2, 1, 1},  {3, 30, 30, 40, 7, 7, 2, 3, 1, 1},  {8, 12, 12, 16, 1, 3, 1, 0, 1, 1},
+    {8, 12, 12, 16, 4, 2, 1, 1, 1, 1},  {12, 15, 15, 20, 3, 3, 1, 2, 2, 1}, {12, 15, 15, 20, 3, 3, 2, 0, 3, 1},
+    {6, 6, 6, 10, 6, 6, 1, 0, 1, 1},    {4, 2, 2, 9, 3, 3, 1, 3, 1, 1},     {16, 40, 31, 48, 3, 3, 3, 1, 1, 1},
+    /* groups: merged, whole, uneven last merge; depthwise with and without multiplier */
+    {32, 8, 8, 32, 3, 3, 1, 1, 1, 8},   {24, 7, 7, 24, 3, 3, 2, 1, 1, 6},   {64, 6, 6, 128, 1, 1, 1, 0, 1, 2},
+    {20, 9, 9, 30, 3, 3, 1, 1, 1, 10},  {18, 9, 9, 12, 3, 3, 1, 1, 1, 3},   {33, 10, 10, 33, 3, 3, 1, 1, 1, 33},
+    {16, 10, 11, 16, 5, 5, 2, 2, 1, 16},{12, 8, 8, 24, 3, 3, 1, 1, 1, 12},  {40, 9, 9, 40, 3, 3, 1, 2, 2, 40},
+    {384, 5, 5, 384, 3, 3, 1, 1, 1, 3},
+};
+
+static Graph *conv_graph(Arena *arena, const ConvCase *k, int variation) {
+    Random random = {.arena = arena, .graph = graph_new(arena, "conv"), .state = 1}, *r = &random;
+    Graph *g = r->graph;
+    g->input = graph_add_value(g, "image", (Shape){k->c, k->h, k->w});
+    Node *n = random_node(r, OP_CONV, &g->input, 1);
+    n->features = k->k;
+    n->term[0].groups = k->groups;
+    n->term[0].window = (Window){k->r, k->s, k->stride, k->stride, k->dilate, k->dilate, k->pad, k->pad, k->pad, k->pad, false};
+    random_params(r, n, variation & 1);
+    Value *x = random_done(n);
+    if (variation & 2) x = random_unary(r, OP_BN, x);
+    if (variation & 4) x = random_unary(r, variation & 8 ? OP_PRELU : OP_RELU, x);
+    graph_add_output(g, x);
+    return g;
+}
+
+static void test_convolutions(void) {
+    Batch batch;
+    batch_begin(&batch);
+    for (size_t i = 0; i < sizeof conv_cases / sizeof *conv_cases; i++) {
+        Arena arena = {0};
+        Graph *graph = conv_graph(&arena, &conv_cases[i], (int)i % 16);
+        char name[32];
+        snprintf(name, sizeof name, "conv%d", (int)i);
+        batch_add_graph(&batch, name, arena, graph, random_weights(graph, i), variants[i % 2 ? 2 : 0]);
+    }
+    const int compared = batch_check(&batch, 2e-5);
+    CU_ASSERT(compared >= (int)(sizeof conv_cases / sizeof *conv_cases));
+}
+
+void suite_networks(void) {
+    CU_pSuite suite = CU_add_suite("networks", NULL, NULL);
+    CU_add_test(suite, "convolutions over odd shapes", test_convolutions);
+    CU_add_test(suite, "random networks", test_random_networks);
+}
