@@ -45,11 +45,11 @@ static const char *lrn_value(const Walk *walk, const Box *box, const char *c, in
                     taps, emit_load(e, emit_offset(e, row, "i", 1, 1), left));
     }
     text_printf(text, "%*sconst V b = fma_(s, set1(%s), set1(%s));\n", indent, "",
-                emit_number(e, attr->alpha / attr->size), emit_number(e, attr->k));
+                float_c(e->arena, attr->alpha / attr->size), float_c(e->arena, attr->k));
     if (attr->beta == 0.5) return arena_printf(e->arena, "div_(%s, sqrt_(b))", in);
     if (attr->beta == 0.75) return arena_printf(e->arena, "div_(%s, mul(sqrt_(b), sqrt_(sqrt_(b))))", in);
     if (attr->beta == 1) return arena_printf(e->arena, "div_(%s, b)", in);
-    return arena_printf(e->arena, "mul(%s, exp_(mul(log_(b), set1(%s))))", in, emit_number(e, -attr->beta));
+    return arena_printf(e->arena, "mul(%s, exp_(mul(log_(b), set1(%s))))", in, float_c(e->arena, -attr->beta));
 }
 
 void emit_lrn(Emit *e, const Step *step, Text *body) {

@@ -140,10 +140,10 @@ static const char *average(const Walk *walk, const Box *box) {
     Emit *e = walk->e;
     const Taps rows = row_divisor(walk, box), columns = column_divisor(walk, box);
     const double literal = 1.0 / ((rows.literal ? rows.number : 1) * (double)(columns.literal ? columns.number : 1));
-    if (rows.literal && columns.literal) return arena_printf(e->arena, "mul(v, set1(%s))", emit_number(e, literal));
+    if (rows.literal && columns.literal) return arena_printf(e->arena, "mul(v, set1(%s))", float_c(e->arena, literal));
     const char *dynamic = rows.literal ? "per_column" : columns.literal ? "per_row" : "per_row * per_column";
     if (literal == 1) return arena_printf(e->arena, "mul(v, set1(%s))", dynamic);
-    return arena_printf(e->arena, "mul(v, set1(%s * %s))", dynamic, emit_number(e, literal));
+    return arena_printf(e->arena, "mul(v, set1(%s * %s))", dynamic, float_c(e->arena, literal));
 }
 
 static const char *pool_value(const Walk *walk, const Box *box, const char *c, int left, int indent, Text *text) {
@@ -249,7 +249,7 @@ static void emit_global_vectors(const Walk *walk, const Box *box, const char *c,
         const char *channel = emit_offset(e, c, arena_printf(e->arena, "%d", i * e->lanes), 1, 1);
         const char *value = arena_printf(e->arena, "s%d", i);
         if (!max)
-            value = arena_printf(e->arena, "mul(%s, set1(%s))", value, emit_number(e, 1.0 / ((double)in.h * in.w)));
+            value = arena_printf(e->arena, "mul(%s, set1(%s))", value, float_c(e->arena, 1.0 / ((double)in.h * in.w)));
         value = walk_finish(walk, box, value, channel, left - i * e->lanes);
         text_printf(body, "        %s;\n",
                     emit_store(e, emit_offset(e, "out", channel, 1, 1), value, left - i * e->lanes));

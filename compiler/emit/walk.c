@@ -1,17 +1,10 @@
 /* The loop nest of layers that are no GEMM; see walk.h. */
 #include <limits.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "walk.h"
 
 /* ---- text ---- */
-
-const char *emit_number(Emit *e, double value) {
-    if (isnan(value) || isinf(value)) return isnan(value) ? "NAN" : value < 0 ? "-INFINITY" : "INFINITY";
-    const char *s = arena_printf(e->arena, "%.9g", value);
-    return arena_printf(e->arena, strpbrk(s, ".e") ? "%sf" : "%s.0f", s);
-}
 
 static bool is_literal(const char *s) {
     return s[strspn(s, "-0123456789")] == 0;

@@ -17,6 +17,7 @@
 #ifndef RNC_EMIT_WALK_H
 #define RNC_EMIT_WALK_H
 
+#include "describe.h"
 #include "emit.h"
 
 enum { WALK_MAX_OPERANDS = 3, WALK_MAX_VECTORS = 4, WALK_MAX_CUTS = 16 };
@@ -83,7 +84,6 @@ void walk_open_rows(const Walk *walk, int lo, int hi, int indent, Text *text); /
 const char *walk_index(const Walk *walk, const Box *box, int dim);
 /* "BASE + INDEX * STRIDE", as short as it can be; index: an expression or a number, below `count` in size. */
 const char *emit_offset(Emit *e, const char *base, const char *index, int64_t stride, int64_t count);
-const char *emit_number(Emit *e, double value); /* a float literal */
 /* The step's result is what the layer computes: no epilogue may have been fused into it. */
 void emit_no_epilogue(const Step *step);
 
