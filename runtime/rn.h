@@ -156,6 +156,18 @@ struct rn_options {
 double rn_peak_gflops(rn_isa isa, double seconds); /* independent FMAs in registers: the limit of the hardware */
 double rn_gemm_peak_gflops(double seconds);        /* libxsmm 64x28x64, 4 terms, in L1/L2: the limit of the kernels */
 
+/* ---- picture files: PNG or JPEG -> 8-bit RGB, as run_rgb takes it ----
+ * The kind is told by content, not by name. Palettes, gray, 16 bits and CMYK are converted; alpha, gamma, colour
+ * profiles and EXIF orientation are ignored, as PIL's convert("RGB") does. Damaged and truncated files are refused, as
+ * are pictures of more than 2^27 pixels. On an error rgb is NULL and `error` (may be NULL) has the text. The caller
+ * frees the picture. Any thread. Linked only where it is called: needs libpng and libjpeg. */
+typedef struct rn_image {
+    int width, height;
+    uint8_t *rgb; /* [height][width][3] */
+} rn_image;
+rn_status rn_image_read(rn_image *image, const char *path, char *error, size_t error_size);
+void rn_image_free(rn_image *image); /* a zeroed or freed one is allowed */
+
 /* ---- the commands of an emitted program: run, classify, info, bench, profile (see NAME --help). Prints. Returns the
  * exit status: 0, 1 (the input is wrong), 2 (the command line is wrong). Linked only where it is called: this alone
  * needs libpng, libjpeg and cJSON ---- */
