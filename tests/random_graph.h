@@ -160,6 +160,10 @@ static inline Value *random_norm(Random *r, Value *x) {
     return random_chance(r, 70) ? random_unary(r, OP_BN, x) : random_chance(r, 50) ? random_unary(r, OP_SCALE, x) : x;
 }
 
+static inline int random_side(const Value *x) { /* the shorter */
+    return x->shape.h < x->shape.w ? x->shape.h : x->shape.w;
+}
+
 /* ---- blocks ---- */
 
 static inline Value *random_body(Random *r, Value *x, int features, int stride) {
@@ -184,7 +188,7 @@ static inline Value *random_shortcut(Random *r, Value *x, Shape body, int stride
     case 2: /* A */
         return stride > 1 ? random_pool(r, random_chance(r, 80) ? OP_MAXPOOL : OP_AVGPOOL, x, 1, stride, 0, false) : x;
     case 3: /* the face network's */
-        return stride > 1 && x->shape.h > 2 ? random_pool(r, OP_AVGPOOL, x, 2, stride, 0, false) : x;
+        return stride > 1 && random_side(x) > 2 ? random_pool(r, OP_AVGPOOL, x, 2, stride, 0, false) : x;
     default:
         return x;
     }
@@ -204,7 +208,7 @@ static inline Value *random_gate(Random *r, Value *x) {
 }
 
 static inline Value *random_residual(Random *r, Value *x) {
-    int stride = x->shape.h > 3 && random_chance(r, 35) ? 2 : 1;
+    int stride = random_side(x) > 3 && random_chance(r, 35) ? 2 : 1;
     int features = stride == 1 && random_chance(r, 70) ? x->shape.c : random_int(r, 1, 9);
     bool shortcut_first = random_chance(r, 30), preact = random_chance(r, 25);
     Value *inner = preact ? random_activation(r, random_unary(r, OP_BN, x)) : x, *side = NULL;
@@ -219,11 +223,19 @@ static inline Value *random_residual(Random *r, Value *x) {
 }
 
 static inline Value *random_repvgg(Random *r, Value *x) {
-    int stride = x->shape.h > 3 && random_chance(r, 20) ? 2 : 1, c = x->shape.c;
+    int stride = random_side(x) > 3 && random_chance(r, 20) ? 2 : 1, c = x->shape.c;
     int groups = c % 2 == 0 && random_chance(r, 40) ? 2 : 1;
     int features = stride == 1 && random_chance(r, 80) ? c : groups * random_int(r, 1, 4);
     Value *a = random_norm(r, random_conv(r, x, features, 3, stride, 1, groups, 1, random_chance(r, 30)));
-    Value *b = random_norm(r, random_conv(r, x, features, 1, stride, 0, groups, 1, random_chance(r, 30)));
+    int kernel = 1, pad = 0;
+    if (random_chance(r, 30)) { /* another branch than RepVGG's, where it gives the same size */
+        int k = random_int(r, 1, 4), p = random_int(r, 0, 2);
+        if (window_out(x->shape.h, k, stride, 1, p, p, false) == a->shape.h &&
+            window_out(x->shape.w, k, stride, 1, p, p, false) == a->shape.w)
+            kernel = k, pad = p;
+    }
+    if (groups == 2 && random_chance(r, 20)) groups = 1;
+    Value *b = random_norm(r, random_conv(r, x, features, kernel, stride, pad, groups, 1, random_chance(r, 30)));
     Value *sum = random_chance(r, 50) ? random_binary(r, OP_ADD, a, b, false) : random_binary(r, OP_ADD, b, a, false);
     if (shape_equal(sum->shape, x->shape)) {
         Value *identity = random_chance(r, 70) ? random_unary(r, OP_BN, x) : x;
@@ -253,9 +265,12 @@ static inline Value *random_branches(Random *r, Value *x) {
 }
 
 static inline Value *random_single(Random *r, Value *x) {
-    int c = x->shape.c, h = x->shape.h;
+    int c = x->shape.c, h = random_side(x);
     switch (random_int(r, 0, 8)) {
     case 0:
+        if (x->shape.h == x->shape.w && random_chance(r, 25)) /* as large as the image */
+            return random_pool(r, OP_AVGPOOL, random_same_conv(r, x, random_int(r, 1, 9), 1), h, 1,
+                               h > 2 && random_chance(r, 50), false);
         return h > 2 ? random_pool(r, random_chance(r, 60) ? OP_MAXPOOL : OP_AVGPOOL, x, random_int(r, 2, 3),
                                    random_int(r, 1, 2), random_int(r, 0, 1), random_chance(r, 40))
                      : x;
@@ -285,6 +300,15 @@ static inline Value *random_single(Random *r, Value *x) {
     }
 }
 
+/* A skip over several blocks: joined, or added, perhaps after the earlier value was joined. */
+static inline Value *random_skip(Random *r, Value *x, Value *earlier) {
+    if (x->shape.h != earlier->shape.h || x->shape.w != earlier->shape.w) return x;
+    if (random_chance(r, 50))
+        x = random_concat(r, random_chance(r, 50) ? (Value *[]){x, earlier} : (Value *[]){earlier, x}, 2);
+    if (x->shape.c <= 24 && random_chance(r, 40)) return x;
+    return random_binary(r, OP_ADD, random_same_conv(r, x, earlier->shape.c, 1), earlier, false);
+}
+
 static inline Value *random_head(Random *r, Value *x) {
     if (random_chance(r, 60)) {
         if (random_chance(r, 30)) x = random_activation(r, random_conv(r, x, random_int(r, 3, 9), 1, 1, 0, 1, 1, true));
@@ -305,15 +329,18 @@ static inline Graph *random_graph(Arena *arena, uint64_t seed) {
     graph->input = graph_add_value(graph, "image", (Shape){random_int(r, 1, 5), size, size + random_int(r, -1, 1)});
     Value *x = graph->input;
     if (random_chance(r, 60)) { /* a stem */
-        int pad = random_int(r, 0, 2);
+        int pad = random_int(r, size <= 6, 2);
         x = random_norm(r, random_conv(r, x, random_int(r, 2, 9), random_chance(r, 50) ? 3 : 5, random_int(r, 1, 2),
                                        pad, 1, 1, random_chance(r, 50)));
         if (random_chance(r, 80)) x = random_activation(r, x);
-        if (x->shape.h > 2 && x->shape.w > 2 && random_chance(r, 70))
+        if (random_side(x) > 2 && random_chance(r, 70))
             x = random_pool(r, OP_MAXPOOL, x, random_int(r, 2, 3), random_int(r, 1, 2), random_int(r, 0, 1),
                             random_chance(r, 30));
     }
+    Value *earlier = NULL;
     for (int blocks = random_int(r, 2, 7); blocks > 0; blocks--) {
+        if (earlier && random_chance(r, 25)) x = random_skip(r, x, earlier);
+        if (!earlier || random_chance(r, 30)) earlier = x;
         int kind = random_int(r, 0, 9);
         x = kind < 4   ? random_residual(r, x)
             : kind < 5 ? random_repvgg(r, x)
