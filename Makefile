@@ -110,14 +110,14 @@ tests: all $(TEST_RUNNERS) $(if $(SAN),$(FUZZ_REPLAY))
 
 fuzzers: $(FUZZ_REPLAY)
 
-# A runner holds every suite of its folder: tests/unit/NAME.c exports suite_NAME().
+# A runner holds every suite of its folder: tests/unit/NAME.c exports suite_NAME(); files without one only help.
 define runner
 $(OUT)/tests/$(1): $(OUT)/tests/$(1).def tests/runner.c $(2:%.c=$(OUT)/obj/%.o) $(LIBRARY_OBJ) $(OUT)/librn.a
 	$$(call say,LINK,$$@)
 	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(INCLUDE) -DSUITES='"$$<"' -DPART='"$(1)"' -o $$@ tests/runner.c $(2:%.c=$(OUT)/obj/%.o) \
 	    $$(LIBRARY_OBJ) $$(OUT)/librn.a -Wl,--as-needed -lcunit $$(RN_LIBS)
 $(OUT)/tests/$(1).def: $(2)
-	$$(Q)mkdir -p $$(@D) && printf 'SUITE(%s)\n' $$(basename $$(notdir $$^)) > $$@
+	$$(Q)mkdir -p $$(@D) && grep -l '^void suite_' $$^ | sed 's|.*/\(.*\)\.c|SUITE(\1)|' > $$@
 endef
 $(eval $(call runner,unit,$(UNIT_SRC)))
 $(eval $(call runner,numeric,$(NUMERIC_SRC)))

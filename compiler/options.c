@@ -22,7 +22,8 @@ typedef enum Takes {
     TAKES_OPTIONAL /* --random-weights, --random-weights=SEED */
 } Takes;
 
-enum { FOR_COMPILE = 1, FOR_BENCH = 2, FOR_BOTH = 3, HIDDEN = 4 };
+/* UNRECORDED: changes nothing in the output, so the recorded command does without it */
+enum { FOR_COMPILE = 1, FOR_BENCH = 2, FOR_BOTH = 3, HIDDEN = 4, UNRECORDED = 8 };
 
 typedef bool (*OptionSet)(Options *options, const char *value, size_t member, Diag *diag);
 
@@ -301,14 +302,14 @@ static const OptionRow rows[] = {
     {"-f", "[no-]PASS", TAKES_JOINED, FOR_COMPILE, false, set_pass, 0, "one pass on or off"},
     {"--passes", NULL, TAKES_NOTHING, FOR_BOTH, false, set_flag, M(list_passes), "list the passes"},
     {.text = "Inspection"},
-    {"--summary", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(summary),
+    {"--summary", NULL, TAKES_NOTHING, FOR_COMPILE | UNRECORDED, false, set_flag, M(summary),
      "print layers, shapes, parameters, multiply-adds and memory"},
-    {"--verify", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(verify),
+    {"--verify", NULL, TAKES_NOTHING, FOR_COMPILE | UNRECORDED, false, set_flag, M(verify),
      "run the emitted code and compare every layer with the reference interpreter"},
-    {"--tolerance", "E", TAKES_VALUE, FOR_COMPILE, false, set_positive, M(tolerance),
+    {"--tolerance", "E", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_positive, M(tolerance),
      "the largest relative error that --verify accepts (default 1e-4)"},
-    {"--dump", "WHAT", TAKES_VALUE, FOR_COMPILE, false, set_dump, 0, "print the ast, ir, plan or c"},
-    {"--dump-after", "PASS", TAKES_VALUE, FOR_COMPILE, false, set_dump_after, 0,
+    {"--dump", "WHAT", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_dump, 0, "print the ast, ir, plan or c"},
+    {"--dump-after", "PASS", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_dump_after, 0,
      "print the graph after a pass, or after all"},
     {"--format", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(format), "print the source in the standard form"},
     {"--run-pass", "PASS", TAKES_VALUE, FOR_COMPILE | HIDDEN, false, set_run_pass, 0, ""},
@@ -317,9 +318,9 @@ static const OptionRow rows[] = {
     {"--json", NULL, TAKES_NOTHING, FOR_BENCH, false, set_flag, M(json), "print JSON"},
     {"--html", "FILE", TAKES_VALUE, FOR_BENCH, true, set_string, M(html), "write a page with a chart"},
     {.text = "General"},
-    {"--threads", "N", TAKES_VALUE, FOR_BOTH, false, set_threads, 0,
+    {"--threads", "N", TAKES_VALUE, FOR_BOTH | UNRECORDED, false, set_threads, 0,
      "threads of rnc, and of the network in --verify and bench (default: all; bench: 1)"},
-    {"-v", NULL, TAKES_NOTHING, FOR_BOTH, false, set_flag, M(passes.verbose),
+    {"-v", NULL, TAKES_NOTHING, FOR_BOTH | UNRECORDED, false, set_flag, M(passes.verbose),
      "show passes, times and the C compiler's commands"},
     {"--version", NULL, TAKES_NOTHING, FOR_BOTH, false, set_flag, M(version), "print the version"},
     {"--help", NULL, TAKES_NOTHING, FOR_BOTH, false, set_flag, M(help), "print this text"},
@@ -391,7 +392,9 @@ static bool parse_option(Options *options, int argc, char **argv, int *index, Te
         usage_error(diag, "%s needs a value: %s%s", row->name, row->name, row->value);
         return false;
     }
-    if (value && row->takes != TAKES_NOTHING) {
+    if (row->scope & UNRECORDED) {
+        /* not a part of the command */
+    } else if (value && row->takes != TAKES_NOTHING) {
         const char *join = separate ? " " : row->name[1] == '-' ? "=" : "";
         record(command, arena_printf(options->arena, "%s%s", row->name, join), row->path ? path_base(value) : value);
     } else {

@@ -29,8 +29,7 @@ static void print_failures(const CU_pTest test, const CU_pSuite suite, const CU_
     fflush(stdout);
 }
 
-static void print_suite_failure(const CU_pSuite suite, const CU_pFailureRecord failure) {
-    (void)failure;
+static void print_suite_failure(const CU_pSuite suite) {
     printf("FAIL %s: its set-up or tear-down failed\n", suite->pName);
 }
 

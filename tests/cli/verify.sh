@@ -28,7 +28,7 @@ cat > "$WORK/bad-cc" <<'S'
 # a C compiler that miscompiles: the first relu of the emitted file lets negative numbers through
 args=()
 for a; do
-    case $a in *.c) sed -i 's/max_(v, zero())/v/; s/return max_(/return min_(/' "$a" ;; esac
+    case $a in *.c) sed -i 's/return max_(zero(), v);/return v;/' "$a" ;; esac
     args+=("$a")
 done
 exec $REAL_CC "${args[@]}"
