@@ -170,7 +170,10 @@ static bool read_dims(Parser *parser, int least, int most, int *dims, int *count
         if (parser->at == parser->end || *parser->at != 'x') break;
         parser->at++;
     }
-    if (*count < least || parser->at[-1] == 'x') return fail(parser, "expected %d numbers joined by x", least);
+    if (*count < least || parser->at[-1] == 'x') {
+        if (least == most) return fail(parser, "expected %d numbers joined by x", least);
+        return fail(parser, "expected %d to %d numbers joined by x", least, most);
+    }
     return true;
 }
 

@@ -333,7 +333,7 @@ static bool check_values(Check *check) {
         if (value->id != i)
             return broken(check, "value %s: id %d at position %d", printable(value->name), value->id, i);
         if (value->producer && check->defined_at[i] < 0)
-            return broken(check, "value %s: its producer is not in the graph", printable(value->name));
+            return broken(check, "value %s: it has a producer that does not make it", printable(value->name));
         if (value->home && check->defined_at[i] >= 0 && !check_home(check, value)) return false;
         outputs += value->is_output;
     }
