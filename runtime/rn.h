@@ -169,8 +169,8 @@ rn_status rn_image_read(rn_image *image, const char *path, char *error, size_t e
 void rn_image_free(rn_image *image); /* a zeroed or freed one is allowed */
 
 /* ---- the commands of an emitted program: run, classify, info, bench, profile (see NAME --help). Prints. Returns the
- * exit status: 0, 1 (the input is wrong), 2 (the command line is wrong). Linked only where it is called: this alone
- * needs libpng, libjpeg and cJSON ---- */
+ * exit status: 0, 1 (the input is wrong), 2 (the command line is wrong). Linked only where it is called: needs libpng
+ * and libjpeg ---- */
 int rn_main(const rn_model *model, int argc, char **argv);
 
 /* =====================================================================================================================

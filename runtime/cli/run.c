@@ -40,6 +40,10 @@ static int run_batches(const Cli *cli, Net *net, const rn_npy *in, size_t images
     return CLI_OK;
 }
 
+static int output_dims(rn_shape s) {
+    return s.h == 1 && s.w == 1 ? 2 : 4;
+}
+
 /* One output of all images, gathered, to its file: N x C, or N x C x H x W where it has pixels */
 static int write_output(const Cli *cli, int index, size_t offset, const float *all, size_t images, float *gathered) {
     const rn_output *o = &cli->model->outputs[index];
@@ -47,9 +51,8 @@ static int write_output(const Cli *cli, int index, size_t offset, const float *a
     for (size_t i = 0; i < images; i++)
         memcpy(gathered + i * size, all + i * cli->model->output_size + offset, size * sizeof *all);
     const size_t dim[4] = {images, (size_t)o->shape.c, (size_t)o->shape.h, (size_t)o->shape.w};
-    const int ndim = o->shape.h == 1 && o->shape.w == 1 ? 2 : 4;
     char error[RN_ERROR_SIZE];
-    if (rn_npy_write(cli->files[1 + index], gathered, ndim, dim, error, sizeof error))
+    if (rn_npy_write(cli->files[1 + index], gathered, output_dims(o->shape), dim, error, sizeof error))
         return cli_fail(cli, "%s", error);
     return CLI_OK;
 }
@@ -68,8 +71,8 @@ static int write_outputs(const Cli *cli, const float *all, size_t images, double
         cJSON *row = cJSON_CreateObject();
         cJSON_AddStringToObject(row, "name", m->outputs[i].name);
         cJSON_AddStringToObject(row, "file", cli->files[1 + i]);
-        cJSON_AddItemToObject(row, "shape",
-                              cli_json_shape((size_t[]){images, (size_t)s.c, (size_t)s.h, (size_t)s.w}, 4));
+        const size_t dim[4] = {images, (size_t)s.c, (size_t)s.h, (size_t)s.w};
+        cJSON_AddItemToObject(row, "shape", cli_json_shape(dim, output_dims(s)));
         cJSON_AddItemToArray(outputs, row);
     }
     free(gathered);
