@@ -41,17 +41,25 @@ scripts() { # scripts TITLE FOLDER
     done
 }
 
+suites() { # suites TITLE RUNNER: each in a process of its own, so that a crash ends no other
+    local suite
+    [ -x "$2" ] || return
+    for suite in $("$2" --list); do
+        case $suite in *"$T"*) part "$1$suite" "$2" "=$suite" ;; esac
+    done
+}
+
 run_build() { # run_build OUT TITLE PARTS...
     local out=$1 title=$2 p
     shift 2
     export OUT=$out
     for p; do
         case $p in
-        unit) part "${title}unit" "$out/tests/unit" "$T" ;;
+        unit) suites "$title" "$out/tests/unit" ;;
         golden) part "${title}golden" bash tests/golden/run.sh ;;
         cli) scripts "$title" cli ;;
         numeric)
-            [ ! -x "$out/tests/numeric" ] || part "${title}numeric" "$out/tests/numeric" "$T"
+            suites "$title" "$out/tests/numeric"
             scripts "$title" numeric
             ;;
         fuzz)

@@ -1,7 +1,8 @@
 /* Runs the CUnit suites of one folder: tests/unit/NAME.c exports suite_NAME(), and SUITES is the generated list of
  * names.
  *
- *     build/tests/unit [TEXT]     only suites whose "unit/NAME" contains TEXT
+ *     build/tests/unit [TEXT]     only suites whose "unit/NAME" contains TEXT; =TEXT: is TEXT
+ *     build/tests/unit --list
  *
  * Each failure is printed with its place; the last line is "N tests, M failed".
  */
@@ -33,11 +34,21 @@ static void print_suite_failure(const CU_pSuite suite) {
     printf("FAIL %s: its set-up or tear-down failed\n", suite->pName);
 }
 
+static int list(void) {
+    for (size_t i = 0; i < sizeof suites / sizeof *suites; i++) puts(suites[i].id);
+    return 0;
+}
+
+static int is_wanted(const char *id, const char *wanted) {
+    return *wanted == '=' ? !strcmp(id, wanted + 1) : strstr(id, wanted) != NULL;
+}
+
 int main(int argc, char **argv) {
     const char *wanted = argc > 1 ? argv[1] : "";
+    if (!strcmp(wanted, "--list")) return list();
     if (CU_initialize_registry()) return 1;
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
-        if (strstr(suites[i].id, wanted)) suites[i].add();
+        if (is_wanted(suites[i].id, wanted)) suites[i].add();
     if (CU_get_error()) {
         printf("FAIL " PART ": %s\n", CU_get_error_msg());
         return 1;
