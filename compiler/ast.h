@@ -138,6 +138,7 @@ struct Ast {
     const Source *source;
     Decl *network;
     Decl *blocks;       /* own and imported, imported first */
+    Decl *last_block;
     Map block_map;      /* name -> Decl */
     bool has_train;
     Place train_place;

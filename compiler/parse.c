@@ -134,9 +134,11 @@ void parser_add_decl(Parser *parser, Decl *decl, bool network) {
         ast->network = decl;
         return;
     }
-    Decl **end = &ast->blocks;
-    while (*end) end = &(*end)->next;
-    *end = decl;
+    if (ast->last_block)
+        ast->last_block->next = decl;
+    else
+        ast->blocks = decl;
+    ast->last_block = decl;
     map_put(&ast->block_map, parser->arena, decl->name, decl);
 }
 

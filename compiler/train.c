@@ -63,14 +63,17 @@ static int choose(Cursor *cursor, const char *const *words, int count) {
     const char *word = peek_word(cursor);
     for (int i = 0; i < count; i++)
         if (accept(cursor, words[i])) return i;
+    const char *near = word && cursor->ok ? diag_suggest(word, words, count) : NULL;
+    if (near) {
+        diag_error(cursor->elab->diag, cursor->item->place, "train: nothing is called '%s' here; did you mean '%s'?",
+                   word, near);
+        cursor->ok = false;
+    }
     if (!cursor->ok) return -1;
     Text list = {0};
     for (int i = 0; i < count; i++) text_printf(&list, "%s%s", i == 0 ? "" : i + 1 < count ? ", " : " or ", words[i]);
-    const char *near = word ? diag_suggest(word, words, count) : NULL;
-    if (near) text_printf(&list, " (did you mean '%s'?)", near);
-    const char *text = arena_strdup(cursor->elab->arena, list.s);
+    fail(cursor, arena_strdup(cursor->elab->arena, list.s));
     text_free(&list);
-    fail(cursor, text);
     return -1;
 }
 

@@ -194,7 +194,7 @@ stmt: layer
     | FROM name        { $$ = stmt_new(parser, STMT_FROM, @$); $$->target = $2; }
     | OUTPUT           { $$ = stmt_new(parser, STMT_OUTPUT, @$); }
     | OUTPUT name      { $$ = stmt_new(parser, STMT_OUTPUT, @$); $$->target = $2; }
-    | IDENT body       { $$ = NULL; unknown_body(parser, $1, @1); } ;
+    | IDENT body shortcut_opt fill_opt { $$ = NULL; unknown_body(parser, $1, @1); } ;
 
 else_opt: %empty     { $$ = NULL; }
         | ELSE body  { $$ = $2.first; }
@@ -380,57 +380,108 @@ static void yyerror(const Place *place, void *scanner, Parser *parser, const cha
     parser->gave_up = true;
 }
 
-/* The token as it was written. */
-static void found_text(const Place *place, yysymbol_kind_t kind, char *text, size_t size) {
+/* The source from a place on; NULL where the place has no text. */
+static const char *place_text(const Place *place) {
     const char *at = place->source->text, *end = at + place->source->size;
     for (int line = 1; at && line < place->line; line++) {
         at = memchr(at, '\n', (size_t)(end - at));
         if (at) at++;
     }
-    bool plain = kind == YYSYMBOL_YYEOF || kind == YYSYMBOL_SEPARATOR || place->length <= 0 || place->length > 60;
-    if (plain || !at || end - at < place->column - 1 + place->length)
-        snprintf(text, size, "%s", yysymbol_name(kind));
-    else snprintf(text, size, "'%.*s'", place->length, at + place->column - 1);
+    return at && end - at >= place->column - 1 + place->length ? at + place->column - 1 : NULL;
 }
 
-/* What the grammar cannot say: the misspelt word that the statement began with or stumbled over. Null where none. */
-static bool report_word(Parser *parser, const Place *place, yysymbol_kind_t kind, const char *found) {
-    if (parser->train_nesting || parser->gave_up) return false;
-    bool is_name = kind == YYSYMBOL_IDENT;
-    if (parser->word_is_unknown && !(place->line == parser->word_place.line && place->column == parser->word_place.column)) {
-        const char *near = suggest_layer(parser->word, parser->ast);
-        diag_error(parser->diag, parser->word_place, near ? "unknown layer or block '%s'; did you mean '%s'?"
-                                                          : "unknown layer or block '%s'", parser->word, near);
-        return true;
-    }
-    if (is_name && parser->attrs && !parser->parens) {
-        char word[64];
-        snprintf(word, sizeof word, "%.*s", (int)strlen(found) - 2, found + 1);
-        const char *near = suggest_attr(word, parser->attrs);
-        diag_error(parser->diag, *place, near ? "%s has no attribute '%s'; did you mean '%s'?" : "%s has no attribute '%s'",
-                   parser->word, word, near);
-        return true;
-    }
-    return false;
+/* The misspelt word that the statement began with: what follows it at once makes no sense. */
+static bool report_first_word(Parser *parser, const Place *place) {
+    const Place *word = &parser->word_place;
+    bool unknown = parser->word_is_unknown && !map_get(&parser->ast->block_map, parser->word);
+    if (!unknown || place->line != word->line || place->column <= word->column) return false;
+    int gap = word->column + word->length - 1;
+    const char *line = place_text(word);
+    if (!line) return false;
+    for (const char *at = line + word->length; gap < place->column - 1; gap++, at++)
+        if (*at != ' ' && *at != '\t') return false;
+    const char *near = suggest_layer(parser->word, parser->ast);
+    diag_error(parser->diag, *word, "unknown layer or block '%s'%s%s%s", parser->word, near ? "; did you mean '" : "",
+               near ? near : "", near ? "'?" : "");
+    return true;
 }
 
-enum { MOST_EXPECTED = 5 };
+/* A word that is no attribute of this layer. */
+static bool report_attribute(Parser *parser, const Place *place, const char *word) {
+    if (!parser->attrs || parser->parens || parser->word_is_unknown) return false;
+    static const char *const slash[] = {"stride"};
+    const char *near = suggest_attr(word, parser->attrs);
+    if (diag_suggest(word, slash, 1)) {
+        diag_error(parser->diag, *place, "%s has no attribute '%s'; a stride is written with a slash, as in `3x3 /2`",
+                   parser->word, word);
+    } else {
+        diag_error(parser->diag, *place, "%s has no attribute '%s'%s%s%s", parser->word, word,
+                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    }
+    return true;
+}
+
+static bool begins_operand(yysymbol_kind_t kind) {
+    return kind == YYSYMBOL_INTEGER || kind == YYSYMBOL_REAL || kind == YYSYMBOL_IDENT || kind == YYSYMBOL_DIMS2 ||
+           kind == YYSYMBOL_DIMS3;
+}
+
+/* An expression may go on almost anywhere; to say so helps nobody. */
+static bool is_operator(yysymbol_kind_t kind) {
+    const char *name = yysymbol_name(kind);
+    static const char *const operators[] = {"'+'", "'-'", "'*'", "'/'", "'%'", "'<'", "'>'", "'('"};
+    for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
+        if (strcmp(name, operators[i]) == 0) return true;
+    return kind == YYSYMBOL_EQ || kind == YYSYMBOL_NE || kind == YYSYMBOL_LE || kind == YYSYMBOL_GE ||
+           kind == YYSYMBOL_AND || kind == YYSYMBOL_OR || kind == YYSYMBOL_X;
+}
+
+enum { MOST_EXPECTED = 5, MOST_ERRORS = 100 };
+
+/* "; expected A, B or C", where these are few; or the word that was meant. */
+static void add_expected(const yypcontext_t *context, yysymbol_kind_t kind, const char *word, Text *message) {
+    yysymbol_kind_t expected[YYNTOKENS];
+    const char *names[YYNTOKENS], *words[YYNTOKENS];
+    int count = yypcontext_expected_tokens(context, expected, YYNTOKENS), kept = 0, nwords = 0;
+    bool comma = false;
+    for (int i = 0; i < count; i++) {
+        const char *name = yysymbol_name(expected[i]);
+        if (strcmp(name, "','") == 0) comma = true;
+        if (!is_operator(expected[i])) names[kept++] = name;
+        if (name[0] == '\'' && name[1] >= 'a' && name[1] <= 'z') words[nwords++] = name;
+    }
+    for (int i = 0; word && i < nwords; i++) {
+        char plain[32];
+        snprintf(plain, sizeof plain, "%.*s", (int)strlen(words[i]) - 2, words[i] + 1);
+        const char *one = plain;
+        if (!diag_suggest(word, &one, 1)) continue;
+        text_printf(message, "; did you mean %s?", words[i]);
+        return;
+    }
+    if (comma && begins_operand(kind)) {
+        text_puts(message, "; is a ',' missing before it?");
+        return;
+    }
+    for (int i = 0; i < kept && kept <= MOST_EXPECTED; i++)
+        text_printf(message, "%s%s", i == 0 ? "; expected " : i + 1 < kept ? ", " : " or ", names[i]);
+}
 
 static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Parser *parser) {
     (void)scanner;
     yysymbol_kind_t kind = yypcontext_token(context);
     const Place *place = yypcontext_location(context);
     if (kind == YYSYMBOL_YYEMPTY || parser->gave_up) return 0;
-    char found[80];
-    found_text(place, kind, found, sizeof found);
-    if (report_word(parser, place, kind, found)) return 0;
-    yysymbol_kind_t expected[YYNTOKENS];
-    int count = yypcontext_expected_tokens(context, expected, YYNTOKENS);
+    if (parser->diag->errors >= MOST_ERRORS) parser->gave_up = true; /* this is no rn source */
+    const char *at = place_text(place), *word = NULL;
+    if (kind == YYSYMBOL_IDENT && at) word = arena_strndup(parser->arena, at, (size_t)place->length);
+    if (!parser->train_nesting && (report_first_word(parser, place) || (word && report_attribute(parser, place, word))))
+        return 0;
     Text message = {0};
-    text_printf(&message, "unexpected %s", found);
-    if (kind == YYSYMBOL_LAYER || kind == YYSYMBOL_KEY || kind == YYSYMBOL_FLAG) text_puts(&message, ", which is a reserved word,");
-    for (int i = 0; i < count && count <= MOST_EXPECTED; i++)
-        text_printf(&message, "%s%s", i == 0 ? "; expected " : i + 1 < count ? ", " : " or ", yysymbol_name(expected[i]));
+    bool shown = at && kind != YYSYMBOL_YYEOF && kind != YYSYMBOL_SEPARATOR && place->length > 0 && place->length <= 60;
+    if (shown) text_printf(&message, "unexpected '%.*s'", place->length, at);
+    else text_printf(&message, "unexpected %s", yysymbol_name(kind));
+    if (kind == YYSYMBOL_LAYER) text_puts(&message, ", the name of a layer");
+    add_expected(context, kind, word, &message);
     diag_error(parser->diag, *place, "%s", message.s);
     text_free(&message);
     return 0;
