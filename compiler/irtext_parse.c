@@ -311,7 +311,8 @@ static bool parse_window(Parser *parser, Window *window) {
     if (accept(parser, "pad")) {
         int *const sides[4] = {&window->top, &window->left, &window->bottom, &window->right};
         if (!read_integer(parser, 0, sides[0])) return false;
-        bool all = accept(parser, ",");
+        bool all = parser->end - parser->at > 1 && *parser->at == ',' && isdigit((unsigned char)parser->at[1]);
+        parser->at += all; /* a comma before a space parts terms */
         for (int i = 1; i < 4; i++) {
             *sides[i] = *sides[0];
             if (all && ((i > 1 && !expect(parser, ",")) || !read_integer(parser, 0, sides[i]))) return false;

@@ -116,9 +116,12 @@ static const char *describe(Arena *arena, const Node *node) {
 enum { COLUMNS = 5 };
 
 static void print_row(FILE *out, const char *const cells[COLUMNS], const int width[COLUMNS]) {
-    for (int i = 0; i < COLUMNS; i++) {
-        bool number = i >= 3, last = i == COLUMNS - 1;
-        fprintf(out, number ? "%*s%s" : "%-*s%s", width[i], cells[i], last ? "\n" : "  ");
+    int count = COLUMNS;
+    while (count > 0 && !*cells[count - 1]) count--; /* no spaces at a line's end */
+    for (int i = 0; i < count; i++) {
+        bool number = i >= 3, last = i == count - 1;
+        fprintf(out, number ? "%*s" : "%-*s", number || !last ? width[i] : 0, cells[i]);
+        fputs(last ? "\n" : "  ", out);
     }
 }
 
