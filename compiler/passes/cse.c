@@ -1,9 +1,9 @@
 /* cse: two layers of one op, with the same inputs, attributes, weights and epilogue, compute one value once.
  *
- *     %2 = relu %1                            %2 = relu %1
- *     %3 = conv %2                            %3 = conv %2
- *     %4 = relu %1                            %5 = add %3 %2
- *     %5 = add %3 %4
+ *     %1 = relu(%0)                           %1 = relu(%0)
+ *     %2 = conv(%1 * @w 1x1)                  %2 = conv(%1 * @w 1x1)
+ *     %3 = relu(%0)                           %4 = add(%2, %1)
+ *     %4 = add(%2, %3)
  *
  * One walk in topological order: a layer's key is a text of all that its result depends on, with inputs already
  * replaced by their first equals, so chains of equal layers fall together. A second layer that is an output stays, or

@@ -1,8 +1,8 @@
 /* dce: layers that no output needs are removed (a head above the layer that --output asks for, an unused branch).
  *
- *     %2 = conv %1                            %2 = conv %1
- *     %3 = relu %2                            output %2
- *     output %2
+ *     %1 = conv(%0 * @w 3x3)                  %1 = conv(%0 * @w 3x3)
+ *     %2 = relu(%1)                           output %1
+ *     output %1
  *
  * Runs first, so that a dead reader does not keep a value from being fused; no later pass leaves dead layers behind.
  */

@@ -1,15 +1,15 @@
 /* fold-affine: a per-channel affine layer (batch norm, scale) folds into the weights of the convolution or fc before or
  * after it, or into another affine layer.
  *
- *     %2 = conv %1 w, bias b                  %3 = conv %1 scale_out(w, s), bias b*s + t
- *     %3 = .affine %2 s, t
+ *     %1 = conv(%0 * @w 3x3 pad 1) + @b       %2 = conv(%0 * @w2 3x3 pad 1) + @b2
+ *     %2 = affine(%1) weight @s bias @t             @w2 = scale_out(@w, @s)   @b2 = mul_add(@b, @s, @t)
  *
- *     %2 = .affine %1 s, t                    %3 = conv %1 scale_in(w, s), bias b + shift_in(w, t)
- *     %3 = conv %2 w, bias b
+ *     %1 = affine(%0) weight @s bias @t       %2 = conv(%0 * @w2 3x3) + @b2
+ *     %2 = conv(%1 * @w 3x3) + @b                   @w2 = scale_in(@w, @s)    @b2 = add(@b, shift_in(@w, @t))
  *
  * Legal where nothing else reads the value between. Backwards (the first form) the layer before must end in at most a
- * bias. Forwards a shift passes only through a convolution without padding: the padding's zeros stand for %2, not for
- * %1, so at a border w * t is not the same sum in each pixel. Folds to the layer before come first.
+ * bias. Forwards a shift passes only through a convolution without padding: the padding's zeros stand for %1, not for
+ * %0, so at a border the shift's part of the sum is another one. Folds to the layer before come first.
  */
 #include "rewrite.h"
 

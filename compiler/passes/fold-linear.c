@@ -2,14 +2,14 @@
  * smaller kernel is a larger one with zeros around it, an identity is a 1x1 convolution with the unit matrix (Ding et
  * al. 2021, "RepVGG", section 3.3).
  *
- *     %1 = conv %0 a 3x3 pad 1, bias b        %5 = conv %0 a + embed(c) + embed(scale_out(identity, s)) 3x3 pad 1,
- *     %2 = conv %0 c 1x1, bias d                        bias b + d + t
- *     %3 = add %1 %2
- *     %4 = .affine %0 s, t
- *     %5 = add %3 %4
+ *     %1 = conv(%0 * @a 3x3 pad 1) + @b       %5 = conv(%0 * @w 3x3 pad 1) + @t2
+ *     %2 = conv(%0 * @c 1x1) + @d
+ *     %3 = add(%1, %2)                        @w  = @a + embed(@c) + embed(scale_out(identity_kernel, @s))
+ *     %4 = affine(%0) weight @s bias @t       @t2 = @b + @d + @t
+ *     %5 = add(%3, %4)
  *
  * Legal where each branch ends in at most a bias and only the sum reads it, strides and groups agree, kernels are not
- * dilated, and one kernel's window holds the other's at every output pixel. An identity or .affine branch further needs
+ * dilated, and one kernel's window holds the other's at every output pixel. An identity or affine branch further needs
  * a convolution that keeps the shape. It never costs multiply-adds: the larger kernel stays as large as it is. Chains
  * of sums fold one after the other. Runs after fold-affine, which turns conv + bn into such a branch.
  */

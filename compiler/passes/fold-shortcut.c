@@ -3,13 +3,13 @@
  * A projection becomes a second term of the block's last convolution, accumulated (beta = 1) onto the tile that is
  * hot; its output is never stored:
  *
- *     %3 = conv %0 s 1x1 /2, bias t           %4 = conv %2 w 3x3 + %0 s 1x1 /2, bias b + t
- *     %4 = conv %2 w 3x3, bias b + %3
+ *     %3 = conv(%0 * @p 1x1 /2) + @t          %4 = conv(%2 * @w 3x3 pad 1, %0 * @p 1x1 /2) + @b2
+ *     %4 = conv(%2 * @w 3x3 pad 1) + @b + %3        @b2 = add(@b, @t)
  *
  * A subsampled identity (option A: a pool of one pixel with a stride) is read in place with a stride:
  *
- *     %3 = maxpool %0 1x1 /2                  %4 = conv %2 w 3x3 + %0 stride 2 partial
- *     %4 = conv %2 w 3x3 + %3 partial
+ *     %3 = maxpool(%0) 1x1 /2                 %4 = conv(%2 * @w 3x3 pad 1) + %0 stride 2 partial
+ *     %4 = conv(%2 * @w 3x3 pad 1) + %3 partial
  *
  * Legal where the sum alone reads the shortcut. A projection must end in at most a bias, and neither convolution may
  * have groups (the terms share their output panels). Runs after fuse-add.

@@ -1,11 +1,11 @@
 /* fuse-add: a sum joins the layer that computes one of its summands: the other summand becomes its epilogue's addend,
  * added while the result is in registers.
  *
- *     %2 = conv %1                            %3 = conv %1 + %0
- *     %3 = add %2 %0
+ *     %2 = conv(%1 * @w 3x3 pad 1)            %3 = conv(%1 * @w 3x3 pad 1) + %0
+ *     %3 = add(%2, %0)
  *
  * Legal where the sum alone reads the summand and the summand's layer ends in at most a bias. Carriers: conv and fc,
- * and the elementwise .affine, .mul and add (which have no bias of their own). The layer moves to the sum's place,
+ * and the elementwise affine, mul and add (which have no bias of their own). The layer moves to the sum's place,
  * where the other summand is ready; nothing between reads its value. Where both summands could carry, a convolution
  * does (it can accumulate in place), and of two the first: the residual branch, whose name the block's last layer
  * keeps. A zero-filling add (option A) joins a convolution that has the sum's full shape where only channels
@@ -18,7 +18,8 @@ static bool can_carry(const Rewrite *r, const Node *sum, const Value *v, const V
     const Node *node = v->producer;
     if (!node || !op_carries_addend(node->op) || rewrite_only_user(r, v) != sum || v->home) return false;
     if (!epilogue_is_linear(&node->epilogue) || !shape_equal(v->shape, sum->out->shape)) return false;
-    if (other->shape.h != v->shape.h || other->shape.w != v->shape.w) return false; /* kernels check channels, not borders */
+    if (other->shape.h != v->shape.h || other->shape.w != v->shape.w)
+        return false; /* kernels check channels, not borders */
     return other->shape.c == v->shape.c || node->op == OP_CONV;
 }
 

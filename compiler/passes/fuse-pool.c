@@ -1,11 +1,11 @@
 /* fuse-pool: a pool that alone reads a convolution's result is computed from the rows that are hot; the image before it
  * is never stored whole.
  *
- *     %1 = conv %0 7x7 /2 then relu           %2 = conv %0 7x7 /2 then relu, maxpool 3x3 /2 pad 1
- *     %2 = maxpool %1 3x3 /2 pad 1
+ *     %1 = conv(%0 * @a 7x7 /2) -> relu       %2 = conv(%0 * @a 7x7 /2) -> relu -> maxpool 3x3 /2 pad 1
+ *     %2 = maxpool(%1) 3x3 /2 pad 1
  *
- *     %8 = conv %7 + %4 then relu             %9 = conv %7 + %4 then relu, avgpool global
- *     %9 = avgpool %8 global
+ *     %8 = conv(%7 * @w 1x1) + %4 -> relu     %9 = conv(%7 * @w 1x1) + %4 -> relu -> avgpool global
+ *     %9 = avgpool(%8) global
  *
  * The epilogue activates, then pools: exact for any activation. (Max commutes with a bias and with monotone activations
  * only; PReLU with a negative slope is not monotone. Whether the emitted code may exchange them is the plan's

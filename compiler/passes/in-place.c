@@ -1,7 +1,7 @@
 /* in-place: a residual sum accumulates into its shortcut's buffer: the block's output overwrites its input, kernels
  * with beta = 1 make the addition free, and the buffer is loaded once and stored once.
  *
- *     %4 = conv %3 + %0 then relu             %4 = conv %3 + %0 in_place then relu
+ *     %4 = conv(%3 * @w 1x1) + %1 -> relu     %4 = conv(%3 * @w 1x1) + %1 in_place -> relu
  *
  * Legal where this is the addend's last use, the shapes agree element by element (no stride, no zero filling, no pool
  * after), the convolution reads the addend in no other way, and the buffer belongs to the addend alone: it is not the

@@ -1,8 +1,8 @@
 /* place-concat: a concatenation's inputs are written where they belong in its result, so that joining moves nothing.
  *
- *     %1 16x8x8 = conv %0                     %1 16x8x8 in %3[0] = conv %0
- *     %2 32x8x8 = conv %0                     %2 32x8x8 in %3[16] = conv %0
- *     %3 48x8x8 = concat %1 %2                %3 48x8x8 = concat %1 %2
+ *     %1 16x8x8 = conv(%0 * @a 1x1)           %1 16x8x8 in %3[0] = conv(%0 * @a 1x1)
+ *     %2 32x8x8 = conv(%0 * @b 1x1)           %2 32x8x8 in %3[16] = conv(%0 * @b 1x1)
+ *     %3 48x8x8 = concat(%1, %2)              %3 48x8x8 = concat(%1, %2)
  *
  * The concat stays; the plan copies only inputs that are not at home. Homes nest: a dense block's first join is a slice
  * of its second, and so on. A value that several concats join lives in the largest (of equals the last) and is copied

@@ -1,10 +1,10 @@
 /* remove-copies: layers that move no data at inference disappear: dropout, identity, a concat of one value, and flatten
  * where the shape stays or only fc layers see the result (an fc reads its input in C, H, W order, whatever its shape).
  *
- *     %2 = relu %1                            %2 = relu %1
- *     %3 = flatten %2                         %5 = fc %2
- *     %4 = dropout %3
- *     %5 = fc %4
+ *     %1 = relu(%0)                           %1 = relu(%0)
+ *     %2 = flatten(%1)                        %4 = fc(%1 * @w)
+ *     %3 = dropout(%2) rate 0.5
+ *     %4 = fc(%3 * @w)
  *
  * A copy that is an output gives its value's name to the layer before it; it stays where that is the network's input or
  * an output itself.
