@@ -116,8 +116,8 @@ $(OUT)/tests/$(1): $(OUT)/tests/$(1).def tests/runner.c $(2:%.c=$(OUT)/obj/%.o) 
 	$$(call say,LINK,$$@)
 	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(INCLUDE) -DSUITES='"$$<"' -DPART='"$(1)"' -o $$@ tests/runner.c $(2:%.c=$(OUT)/obj/%.o) \
 	    $$(LIBRARY_OBJ) $$(OUT)/librn.a -Wl,--as-needed -lcunit $$(RN_LIBS)
-$(OUT)/tests/$(1).def: $(2)
-	$$(Q)mkdir -p $$(@D) && grep -l '^void suite_' $$^ | sed 's|.*/\(.*\)\.c|SUITE(\1)|' > $$@
+$(OUT)/tests/$(1).def: Makefile $(2)
+	$$(Q)mkdir -p $$(@D) && grep -l "^void suite_" $(2) | sed 's|.*/\(.*\)\.c|SUITE(\1)|' > $$@
 endef
 $(eval $(call runner,unit,$(UNIT_SRC)))
 $(eval $(call runner,numeric,$(NUMERIC_SRC)))

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "save/save.h"
+#include "../runtime/packed.h"
 
 typedef struct Outputs {
     Compilation *c;
@@ -47,6 +48,7 @@ static bool emit_files(Compilation *c, const Plan *plan, const char *folder, con
                            .header_name = arena_printf(&c->arena, "%s.h", stem),
                            .weights_file = c->has_weights && !embed ? packed : NULL,
                            .embed_path = embed ? packed : NULL,
+                           .embed_size = embed ? (long long)(RN_PACKED_HEADER_SIZE + plan->recipe.packed_size) : 0,
                            .program = program};
     if (c->has_weights && !save_packed(arena_printf(&c->arena, "%s/%s", folder, packed), &plan->recipe,
                                        plan->graph->name, c->source, &c->weights, &c->diag, c->options->threads))

@@ -24,7 +24,7 @@ expect() {
     (cd "$WORK" && "$@") > "$WORK/.out" 2> "$WORK/.err"
     got=$?
     if [ $got = "$status" ]; then ok; return 0; fi
-    bad "$name" "status $got instead of $status: $(head -c 600 "$WORK/.err")"
+    bad "$name" "status $got instead of $status: $(head -c 600 "$WORK/.err") $(tail -c 300 "$WORK/.out")"
     return 1
 }
 

@@ -85,7 +85,7 @@ expect "cmake refuses another version" 1 bash -c "printf 'cmake_minimum_required
 
 # ---- the manual ----
 if man --warnings -l "$PREFIX/share/man/man1/rnc.1" 2> "$WORK/man.err" > "$WORK/man.txt" && ! [ -s "$WORK/man.err" ]; then ok; else bad man "$(head -3 "$WORK/man.err")"; fi
-"$RNC" --help | grep -o '^  -[-a-zA-Z]*' | sort -u | while read -r option; do
+"$RNC" --help | grep -o '^  --*[a-zDO][-a-z]*' | sort -u | while read -r option; do
     grep -qF -- "$(echo "$option" | sed 's/-/\\-/g')" "$PREFIX/share/man/man1/rnc.1" || echo "$option"
 done > "$WORK/undocumented"
 [ -s "$WORK/undocumented" ] && bad man "not documented: $(tr '\n' ' ' < "$WORK/undocumented")" || ok

@@ -6,7 +6,7 @@ tiny > "$WORK/net.rn"
 
 expect help 0 "$RNC" --help
 for option in -o --name --output -D --batch --target --weights --random-weights --embed -O -f --passes --summary --verify \
-    --tolerance --dump --dump-after --format --threads -v --version --help; do
+    --tolerance --dump --dump-after --format --threads -v --version "-h, --help"; do
     prints help "  $option"
 done
 expect "-h" 0 "$RNC" -h
