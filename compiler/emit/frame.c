@@ -89,8 +89,7 @@ static void emit_call(Emit *e, const Step *s, int layer, Text *t) {
     if (s->algorithm == ALG_OUTPUT) {
         int64_t before = 0;
         for (int i = 0; i < s->output; i++) before += shape_size(e->plan->graph->outputs[i]->shape);
-        text_printf(t, "    output = outputs_at + (size_t)batch * %lld + (size_t)n * %lld;\n", (long long)before,
-                    (long long)shape_size(s->in->shape));
+        text_printf(t, "    output = outputs_at + %lld;\n", (long long)before);
     }
     text_printf(t, "    step(net, %d, %s, ", layer, task);
     emit_arguments(e, s, t);
@@ -105,7 +104,7 @@ static void emit_forward(Emit *e, Text *t) {
     bool weights = plan->recipe.packed_size > 0;
     text_printf(t,
                 "/* One image through the network. A: activations, W: packed weights, S: scratch; offsets in floats. */\n"
-                "static void forward(%s *net, const float *image, float *outputs_at, int n, int batch) {\n"
+                "static void forward(%s *net, const float *image, float *outputs_at) {\n"
                 "    const rn_kernel *k = net->k;\n"
                 "    float *const A = net->rn.arena;\n",
                 n);
@@ -204,10 +203,10 @@ static void emit_api(Emit *e, Text *t) {
                 "rn_status %s_run(%s *net, int batch, const float *image, float *output) {\n"
                 "    const rn_status status = check(net, batch, image, output);\n"
                 "    if (status) return status;\n"
-                "    for (int n = 0; n < batch; n++) forward(net, image + (size_t)n * %lld, output, n, batch);\n"
+                "    for (int n = 0; n < batch; n++) forward(net, image + (size_t)n * %lld, output + (size_t)n * %lld);\n"
                 "    return RN_OK;\n"
                 "}\n\n",
-                n, n, input);
+                n, n, input, (long long)output_floats(plan->graph));
     text_printf(t,
                 "rn_status %s_run_rgb(%s *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {\n"
                 "    rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);\n"
@@ -216,11 +215,11 @@ static void emit_api(Emit *e, Text *t) {
                 "    for (int n = 0; n < batch; n++) {\n"
                 "        status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], ready);\n"
                 "        if (status) return rn_context_fail(&net->rn, status, \"%s: image %%d cannot be made an input\", n);\n"
-                "        forward(net, ready, output, n, batch);\n"
+                "        forward(net, ready, output + (size_t)n * %lld);\n"
                 "    }\n"
                 "    return RN_OK;\n"
                 "}\n\n",
-                n, n, (long long)plan->arena_floats, (long long)plan->scratch_floats, n);
+                n, n, (long long)plan->arena_floats, (long long)plan->scratch_floats, n, (long long)output_floats(plan->graph));
     text_printf(t, "const char *%s_message(const %s *net) { return net ? net->rn.message : \"\"; }\n\n", n, n);
     text_printf(t, "void %s_destroy(%s *net) {\n    if (net) rn_context_destroy(&net->rn);\n}\n", n, n);
 }
@@ -281,7 +280,7 @@ void emit_h(const Plan *plan, const EmitOptions *options, Text *h) {
                    " * thread and no error text. On an error *net is NULL and nothing is kept. */\n"
                    "rn_status %s_create(%s **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options);\n\n", n, n, n);
     text_printf(h, "/* image: batch x %d x %d x %d floats, already normalised. output: batch x %s_OUTPUT_SIZE floats", in.c, in.h, in.w, N);
-    text_puts(h, g->output_count > 1 ? ", output by output\n * (all images of the first, then all of the second ...). */\n" : ". */\n");
+    text_puts(h, g->output_count > 1 ? ": each image's\n * outputs one after another. */\n" : ". */\n");
     text_printf(h, "rn_status %s_run(%s *net, int batch, const float *image, float *output);\n\n", n, n);
     text_printf(h, "/* The same from 8-bit RGB pictures of any size, height[i] x width[i] x 3 each, preprocessed as the source says. */\n"
                    "rn_status %s_run_rgb(%s *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output);\n\n", n, n);

@@ -113,28 +113,62 @@ static int64_t largest_live_set(const Plan *plan) {
     return most;
 }
 
+typedef struct Search {
+    Plan *plan;
+    Buffer *tried, *best;
+    Span *spans;
+    int64_t best_size;
+} Search;
+
+/* Places in this order and keeps the result where it is the smallest yet. Returns the size. */
+static int64_t try_order(Search *s, const int *order, int count) {
+    const size_t bytes = (size_t)s->plan->buffer_count * sizeof *s->tried;
+    memcpy(s->tried, s->plan->buffers, bytes);
+    const int64_t size = place(s->tried, order, count, s->spans);
+    if (size < s->best_size) {
+        s->best_size = size;
+        memcpy(s->best, s->tried, bytes);
+    }
+    return size;
+}
+
+/* The buffer at the arena's top came too late: it goes first, and all are placed anew; while that may still help. */
+static void improve_order(Search *s, int *order, int count) {
+    const int64_t work = (int64_t)count * count;
+    const int tries = work ? (int)(20000000 / work < 300 ? 20000000 / work : 300) : 0;
+    for (int t = 0; t < tries && s->best_size > s->plan->live_floats; t++) {
+        int64_t top = 0;
+        int at = 0;
+        for (int i = 0; i < count; i++) {
+            const Buffer *b = &s->tried[order[i]];
+            if (b->offset + b->size > top) top = b->offset + b->size, at = i;
+        }
+        if (at == 0) return;
+        const int first = order[at];
+        memmove(order + 1, order, (size_t)at * sizeof *order);
+        order[0] = first;
+        try_order(s, order, count);
+    }
+}
+
 static void place_buffers(Plan *plan) {
     static int (*const orders[])(const void *, const void *) = {by_size, by_area, by_start};
     const int n = plan->buffer_count;
     int *order = arena_alloc(plan->arena, ((size_t)n + 1) * sizeof *order);
-    Span *spans = arena_alloc(plan->arena, ((size_t)n + 1) * sizeof *spans);
-    Buffer *tried = arena_alloc(plan->arena, ((size_t)n + 1) * sizeof *tried), *best = NULL;
-    int64_t best_size = INT64_MAX;
-    for (size_t o = 0; o < sizeof orders / sizeof *orders && best_size > plan->live_floats; o++) {
+    Search s = {plan, arena_alloc(plan->arena, ((size_t)n + 1) * sizeof(Buffer)),
+                arena_alloc(plan->arena, ((size_t)n + 1) * sizeof(Buffer)),
+                arena_alloc(plan->arena, ((size_t)n + 1) * sizeof(Span)), INT64_MAX};
+    for (size_t o = 0; o < sizeof orders / sizeof *orders && s.best_size > plan->live_floats; o++) {
         int count = 0;
         for (int i = 0; i < n; i++)
             if (plan->buffers[i].last >= 0) order[count++] = i;
         sorting = plan->buffers;
         qsort(order, (size_t)count, sizeof *order, orders[o]);
-        memcpy(tried, plan->buffers, (size_t)n * sizeof *tried);
-        const int64_t size = place(tried, order, count, spans);
-        if (size >= best_size) continue;
-        best_size = size;
-        if (!best) best = arena_alloc(plan->arena, ((size_t)n + 1) * sizeof *best);
-        memcpy(best, tried, (size_t)n * sizeof *best);
+        try_order(&s, order, count);
+        improve_order(&s, order, count);
     }
-    memcpy(plan->buffers, best, (size_t)n * sizeof *best);
-    plan->arena_floats = best_size;
+    memcpy(plan->buffers, s.best, (size_t)n * sizeof *s.best);
+    plan->arena_floats = s.best_size;
 }
 
 void plan_memory(Plan *plan) {

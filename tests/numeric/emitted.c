@@ -155,13 +155,13 @@ static void compare_layer(void *user, int layer, const rn_tensor *out) {
 
 static void compare_outputs(const EmittedCase *c, const rn_model *model, const float *output, double tolerance) {
     const Graph *g = c->source;
-    for (int o = 0; o < model->output_count; o++) {
-        const int64_t size = shape_size(g->outputs[o]->shape);
-        for (int n = 0; n < c->variant.batch; n++, output += size) {
+    for (int n = 0; n < c->variant.batch; n++)
+        for (int o = 0; o < model->output_count; o++) {
+            const int64_t size = shape_size(g->outputs[o]->shape);
             const double *expected = c->expected[n * g->value_count + g->outputs[o]->id];
             double largest = 1e-6, worst = 0;
-            for (int64_t i = 0; i < size; i++) {
-                const double d = fabs(output[i] - expected[i]);
+            for (int64_t i = 0; i < size; i++, output++) {
+                const double d = fabs(*output - expected[i]);
                 if (fabs(expected[i]) > largest) largest = fabs(expected[i]);
                 if (!(d <= worst)) worst = isnan(d) ? INFINITY : d;
             }
@@ -169,7 +169,6 @@ static void compare_outputs(const EmittedCase *c, const rn_model *model, const f
             printf("\n%s: output %s of image %d differs by %.3g of %.3g\n", c->name, model->outputs[o].name, n, worst, largest);
             CU_FAIL("an output differs from the interpreter");
         }
-    }
 }
 
 static int run_case(const char *folder, const EmittedCase *c, const rn_model *model, double tolerance) {

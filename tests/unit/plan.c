@@ -1,0 +1,175 @@
+/* The plan and what is emitted from it: memory, algorithms, sharing, determinism, over every example. */
+#include <CUnit/CUnit.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emit/emit.h"
+#include "example.h"
+#include "ops.h"
+#include "passes.h"
+#include "plan/plan.h"
+
+void suite_plan(void);
+
+static Plan *plan_example(Arena *arena, const char *path, const char *define, int level) {
+    Graph *graph = example_load(arena, path, define);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+    passes_run(graph, &(PassOptions){.level = level});
+    return plan_make(arena, graph, &(PlanOptions){.isa = 4, .batch = 1, .reuse_memory = true});
+}
+
+/* Buffers that live at the same step do not overlap; found step by step, not as the planner does. */
+static void check_memory(const char *path, const Plan *plan) {
+    int64_t most = 0;
+    for (int s = 0; s < plan->step_count; s++) {
+        int64_t live = 0;
+        for (int i = 0; i < plan->buffer_count; i++) {
+            const Buffer *a = &plan->buffers[i];
+            if (a->last < 0 || a->first > s || a->last < s) continue;
+            live += a->size;
+            if (a->offset < 0 || a->offset + a->size > plan->arena_floats || a->offset % 16) CU_FAIL("a buffer is outside the arena");
+            for (int k = 0; k < i; k++) {
+                const Buffer *b = &plan->buffers[k];
+                if (b->last < 0 || b->first > s || b->last < s) continue;
+                if (a->offset < b->offset + b->size && b->offset < a->offset + a->size) CU_FAIL("two live buffers overlap");
+            }
+        }
+        if (live > most) most = live;
+    }
+    CU_ASSERT_EQUAL(most, plan->live_floats);
+    if (!(plan->arena_floats <= most * 105 / 100)) {
+        printf("\n%s: arena %lld, live %lld floats\n", path, (long long)plan->arena_floats, (long long)most);
+        CU_FAIL("the arena is over 5 % larger than the largest live set");
+    }
+}
+
+/* Every convolution and fc has one of the vector algorithms, and libxsmm's arguments are in its rules. */
+static void check_algorithms(const char *path, const Plan *plan) {
+    for (int i = 0; i < plan->step_count; i++) {
+        const Step *s = &plan->steps[i];
+        if (!s->node || (s->node->op != OP_CONV && s->node->op != OP_FC)) continue;
+        const bool gemm = s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT || s->algorithm == ALG_FC;
+        if (!gemm && s->algorithm != ALG_DEPTHWISE) {
+            printf("\n%s: %s is %s\n", path, s->node->name, algorithm_name(s->algorithm));
+            CU_FAIL("a convolution has no vector algorithm");
+        }
+        if (!gemm) continue;
+        const ConvPlan *c = &s->conv;
+        CU_ASSERT(c->panel % 16 == 0 && c->panel > 0);
+        if (s->algorithm == ALG_FC) continue;
+        CU_ASSERT_EQUAL((c->tiles - 1) * c->tile + c->last, c->width);
+        CU_ASSERT(c->last > 0 && c->last <= c->tile);
+        for (int t = 0; t < s->node->nin; t++) { /* ldb >= K: a smaller one is refused */
+            const int k = c->term[t].block;
+            const Layout *l = &plan_value(plan, t == 0 ? s->in : s->node->in[t])->layout;
+            CU_ASSERT(l->pixel * s->node->term[t].window.stride_w >= k);
+        }
+    }
+}
+
+static void test_every_example(void) {
+    static const char *const patterns[] = {"examples/*.rn", "examples/cifar/*.rn", "examples/face/*.rn"};
+    int count = 0;
+    for (size_t p = 0; p < sizeof patterns / sizeof *patterns; p++) {
+        glob_t found;
+        if (glob(patterns[p], 0, NULL, &found)) continue;
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            for (int level = 0; level <= 2; level += 2) {
+                Arena arena = {0};
+                const Plan *plan = plan_example(&arena, found.gl_pathv[i], NULL, level);
+                if (!strstr(found.gl_pathv[i], "1202")) check_memory(found.gl_pathv[i], plan); /* quadratic */
+                check_algorithms(found.gl_pathv[i], plan);
+                arena_free(&arena);
+                count++;
+            }
+        globfree(&found);
+    }
+    CU_ASSERT(count >= 78);
+}
+
+static const EmitOptions emit_options = {.name = "net", .command = "rnc", .source_hash = "0", .header_name = "net.h"};
+
+static int count_text(const char *text, const char *what) {
+    int count = 0;
+    for (const char *p = text; (p = strstr(p, what)) != NULL; p += strlen(what)) count++;
+    return count;
+}
+
+/* Layers of one shape share one function; the text of 1202 layers stays small; twice the same bytes. */
+static void test_resnet1202_text(void) {
+    Arena arena = {0};
+    Text first = {0}, second = {0};
+    emit_c(plan_example(&arena, "examples/cifar/resnet1202.rn", NULL, 2), &emit_options, &first);
+    emit_c(plan_example(&arena, "examples/cifar/resnet1202.rn", NULL, 2), &emit_options, &second);
+    CU_ASSERT(first.size < 3u << 20);
+    CU_ASSERT_EQUAL(first.size, second.size);
+    CU_ASSERT_STRING_EQUAL(first.s, second.s);
+    CU_ASSERT(count_text(first.s, "\n    step(net, ") > 1200);
+    CU_ASSERT(count_text(first.s, "\nstatic TARGET void conv") < 40);
+    text_free(&first);
+    text_free(&second);
+    arena_free(&arena);
+}
+
+static int count_steps(const Plan *plan, Algorithm algorithm) {
+    int count = 0;
+    for (int i = 0; i < plan->step_count; i++) count += plan->steps[i].algorithm == algorithm;
+    return count;
+}
+
+/* What fusion leaves of ResNet-50: input, 53 convolutions less 4 projections, fc, softmax, output; nothing else. */
+static void test_resnet50_is_fused(void) {
+    Arena arena = {0};
+    const Plan *plan = plan_example(&arena, "examples/resnet50.rn", NULL, 2);
+    CU_ASSERT_EQUAL(count_steps(plan, ALG_POINTWISE) + count_steps(plan, ALG_DIRECT), 49);
+    CU_ASSERT_EQUAL(count_steps(plan, ALG_MAP), 0);
+    CU_ASSERT_EQUAL(count_steps(plan, ALG_POOL), 0);
+    CU_ASSERT_EQUAL(count_steps(plan, ALG_COPY), 0);
+    int terms = 0, in_place = 0;
+    for (int i = 0; i < plan->step_count; i++) {
+        const Node *n = plan->steps[i].node;
+        if (!n) continue;
+        terms += n->nin == 2;
+        in_place += n->epilogue.in_place;
+    }
+    CU_ASSERT_EQUAL(terms, 4);     /* each stage's projection */
+    CU_ASSERT_EQUAL(in_place, 11); /* 12 identity shortcuts; the last block is pooled, never stored */
+    const Plan *unfused = plan_example(&arena, "examples/resnet50.rn", NULL, 0);
+    CU_ASSERT_EQUAL(count_steps(unfused, ALG_POINTWISE) + count_steps(unfused, ALG_DIRECT), 53);
+    CU_ASSERT_EQUAL(count_steps(unfused, ALG_MAP), 53 + 49 + 16); /* batch norms, ReLUs, additions */
+    CU_ASSERT_EQUAL(count_steps(unfused, ALG_POOL), 2);
+    arena_free(&arena);
+}
+
+/* Concatenation by placement: no copies in Inception and DenseNet. */
+static void test_concat_is_placed(void) {
+    static const char *const paths[] = {"examples/googlenet.rn", "examples/bn_inception.rn", "examples/densenet121.rn"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        Arena arena = {0};
+        const Plan *plan = plan_example(&arena, paths[i], NULL, 2);
+        CU_ASSERT_EQUAL(count_steps(plan, ALG_COPY), 0);
+        CU_ASSERT(count_steps(plan_example(&arena, paths[i], NULL, 0), ALG_COPY) > 20);
+        arena_free(&arena);
+    }
+}
+
+/* RepVGG's three branches become one convolution; option A multiplies nothing. */
+static void test_linear_folding(void) {
+    Arena arena = {0};
+    const Plan *plan = plan_example(&arena, "examples/repvgg_a0.rn", NULL, 2);
+    CU_ASSERT_EQUAL(count_steps(plan, ALG_DIRECT) + count_steps(plan, ALG_POINTWISE), 22);
+    CU_ASSERT_EQUAL(count_steps(plan, ALG_MAP), 0);
+    plan = plan_example(&arena, "examples/cifar/resnet20.rn", NULL, 2);
+    CU_ASSERT_EQUAL(count_steps(plan, ALG_MAP) + count_steps(plan, ALG_POOL) + count_steps(plan, ALG_COPY), 0);
+    arena_free(&arena);
+}
+
+void suite_plan(void) {
+    CU_pSuite suite = CU_add_suite("plan", NULL, NULL);
+    CU_add_test(suite, "memory and algorithms of every example", test_every_example);
+    CU_add_test(suite, "ResNet-1202's text", test_resnet1202_text);
+    CU_add_test(suite, "ResNet-50 fused", test_resnet50_is_fused);
+    CU_add_test(suite, "concat by placement", test_concat_is_placed);
+    CU_add_test(suite, "linear folding", test_linear_folding);
+}
