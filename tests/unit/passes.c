@@ -104,6 +104,21 @@ static bool folds_weights(PassId id) {
     return id == PASS_lower || id == PASS_fold_affine || id == PASS_fold_linear || id == PASS_fold_shortcut;
 }
 
+/* Runs a pass and compares with the values before it. */
+static bool pass_keeps_values(const Graph *source, Graph *graph, PassId id, const float *image, uint64_t seed) {
+    TensorData weights = random_weights(source, seed);
+    double **was = run(graph, &weights, image);
+    int count = graph->value_count;
+    pass_run(graph, id);
+    double **is = run(graph, &weights, image);
+    bool good = same_values(source, was, graph, is, folds_weights(id) ? FOLDED : EXACT, pass_name(id), seed) &&
+                same_outputs(source, graph) && in_place_is_safe(graph);
+    free_values(was, count);
+    free_values(is, graph->value_count);
+    tensor_data_free(&weights);
+    return good;
+}
+
 static bool keeps_values(uint64_t seed) {
     Arena arena = {0};
     Graph *source = random_graph(&arena, seed);
@@ -113,21 +128,11 @@ static bool keeps_values(uint64_t seed) {
     double **was = run(source, &weights, image);
     bool good = true;
 
-    Graph *lowered = graph_clone(source, &arena);
+    Graph *step = graph_clone(source, &arena), *lowered = graph_clone(source, &arena);
     pass_run(lowered, PASS_lower);
-    for (int id = 0; good && id < PASS_COUNT; id++) { /* alone, on the lowered graph, where there is something to do */
-        Graph *graph = graph_clone(lowered, &arena);
-        pass_run(graph, (PassId)id);
-        TensorData own = random_weights(source, seed);
-        double **is = run(graph, &own, image);
-        double **before = run(lowered, &own, image);
-        good = same_values(source, before, graph, is, folds_weights((PassId)id) ? FOLDED : EXACT, pass_name((PassId)id),
-                           seed) &&
-               same_outputs(source, graph) && in_place_is_safe(graph);
-        free_values(is, graph->value_count);
-        free_values(before, lowered->value_count);
-        tensor_data_free(&own);
-    }
+    for (int id = 0; good && id < PASS_COUNT; id++) /* after those before it, and alone */
+        good = pass_keeps_values(source, step, (PassId)id, image, seed) &&
+               pass_keeps_values(source, graph_clone(lowered, &arena), (PassId)id, image, seed);
     for (int level = 0; good && level <= 5; level++) { /* together; from level 3, some of them */
         Graph *graph = graph_clone(source, &arena);
         PassOptions options = {.level = level};
