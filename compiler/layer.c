@@ -350,7 +350,8 @@ static void read_layer(Reader *reader, Node *node, bool *bias) {
         break;
     case OP_DROPOUT:
         attr->rate = first_real(reader, "rate", 0.5);
-        if (!(attr->rate >= 0 && attr->rate < 1)) fail(reader, reader->stmt->place, "a rate must be from 0 to below 1");
+        if (reader->ok && !(attr->rate >= 0 && attr->rate < 1))
+            fail(reader, reader->stmt->place, "a rate must be from 0 to below 1");
         break;
     case OP_BN:
         read_args(reader, 0, args);

@@ -127,7 +127,8 @@ static void unknown_body(Parser *parser, const char *word, Place place);
 
 %%
 
-file: decl_or_none | file SEPARATOR decl_or_none ;
+file: decl_or_none | file separator decl_or_none ;
+separator: SEPARATOR { yyerrok; } ; /* the next statement's errors are its own */
 
 decl_or_none: %empty | network | block | import | train | error ;
 
@@ -155,7 +156,7 @@ param: IDENT          { $$ = arena_alloc(parser->arena, sizeof *$$); $$->name = 
 
 body: '{' stmts '}' { $$ = $2; } ;
 stmts: stmt_or_none                  { NONE_YET($$); APPEND($$, $1); }
-     | stmts SEPARATOR stmt_or_none  { $$ = $1; APPEND($$, $3); } ;
+     | stmts separator stmt_or_none  { $$ = $1; APPEND($$, $3); } ;
 stmt_or_none: %empty { $$ = NULL; }
             | stmt
             | error  { $$ = NULL; } ;
@@ -314,7 +315,7 @@ expr_list: expr                { NONE_YET($$); APPEND($$, $1); }
 
 train: TRAIN '{' train_stmts '}' { parser_add_train(parser, $3.first, @1); } ;
 train_stmts: train_stmt
-           | train_stmts SEPARATOR train_stmt { $$ = $1; APPEND($$, $3.first); } ;
+           | train_stmts separator train_stmt { $$ = $1; APPEND($$, $3.first); } ;
 train_stmt: %empty  { NONE_YET($$); }
           | error   { NONE_YET($$); }
           | train_items {

@@ -1,0 +1,352 @@
+/* The language's front end, source text to graph: names, shortcuts, defaults, parameters, preprocessing, training,
+ * outputs, places, limits, and the formatter. Trees and messages are held by tests/golden/parse. */
+#include <CUnit/CUnit.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ast.h"
+#include "ops.h"
+
+typedef struct Result {
+    Arena arena;
+    Text messages;
+    Diag diag;
+    Graph *graph; /* NULL after errors */
+} Result;
+
+static void load(Result *r, const char *text, const char *define) {
+    *r = (Result){0};
+    r->diag.capture = &r->messages;
+    Source *source = arena_alloc(&r->arena, sizeof *source);
+    *source = (Source){"no-such-folder/test.rn", text, strlen(text)};
+    Ast *ast = ast_parse_text(&r->arena, source, &r->diag);
+    if (ast) r->graph = elaborate(&r->arena, ast, &define, define ? 1 : 0, &r->diag);
+}
+
+/* A text that must be right. */
+static Graph *load_good(Result *r, const char *text) {
+    load(r, text, NULL);
+    if (r->messages.size) fprintf(stderr, "%s", r->messages.s);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(r->graph);
+    CU_ASSERT_EQUAL(r->diag.errors, 0);
+    verify_graph(r->graph);
+    return r->graph;
+}
+
+static void finish(Result *r) {
+    text_free(&r->messages);
+    arena_free(&r->arena);
+}
+
+static bool says(const Result *r, const char *part) {
+    bool found = r->messages.size && strstr(r->messages.s, part);
+    if (!found) fprintf(stderr, "not said: %s\n%s", part, r->messages.size ? r->messages.s : "");
+    return found;
+}
+
+/* All layers' names in order, each followed by a blank. */
+static void check_names(const Graph *graph, const char *expected) {
+    Text names = {0};
+    for (int i = 0; i < graph->node_count; i++) text_printf(&names, "%s ", graph->nodes[i]->name);
+    CU_ASSERT_STRING_EQUAL(names.s, expected);
+    if (strcmp(names.s, expected)) fprintf(stderr, "%s\n%s\n", names.s, expected);
+    text_free(&names);
+}
+
+static const Node *node(const Graph *graph, const char *name) {
+    const Value *value = graph_find_layer(graph, name);
+    if (!value) fprintf(stderr, "no layer %s\n", name);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(value);
+    return value->producer;
+}
+
+static bool has_shape(const Node *n, int c, int h, int w) {
+    return shape_equal(n->out->shape, (Shape){c, h, w});
+}
+
+#define BASIC(shortcut)                                                                                                \
+    "block basic(width) {\n residual {\n conv width, 3x3 /stride; bn; relu\n conv width, 3x3; bn\n } " shortcut        \
+    "\n relu\n}\n"
+#define NET(body) "network net(classes = 10, size = 8) {\n input 3 x size x size\n" body "\n}\n"
+
+static void test_default_names(void) {
+    Result r;
+    check_names(
+        load_good(&r, BASIC("") NET("conv 8, 3x3; bn; relu; maxpool 2x2 /2; stage 1 basic(8); stage 2 basic(16) /2\n"
+                                    "basic(16); basic(16); avgpool global; fc classes; fc 5; softmax")),
+        "conv1 bn1 relu maxpool layer1.0.conv1 layer1.0.bn1 layer1.0.relu layer1.0.conv2 layer1.0.bn2 "
+        "layer1.0.add layer1.0.relu2 layer2.0.conv1 layer2.0.bn1 layer2.0.relu layer2.0.conv2 layer2.0.bn2 "
+        "layer2.0.downsample.0 layer2.0.downsample.1 layer2.0.add layer2.0.relu2 layer2.1.conv1 layer2.1.bn1 "
+        "layer2.1.relu layer2.1.conv2 layer2.1.bn2 layer2.1.add layer2.1.relu2 basic.conv1 basic.bn1 basic.relu "
+        "basic.conv2 basic.bn2 basic.add basic.relu2 basic2.conv1 basic2.bn1 basic2.relu basic2.conv2 basic2.bn2 "
+        "basic2.add basic2.relu2 avgpool fc fc2 softmax ");
+    finish(&r);
+}
+
+static void test_given_names(void) {
+    Result r;
+    check_names(
+        load_good(
+            &r,
+            "block b(n) { conv 8, 3x3 as /con{n+index}; relu as act; gate { avgpool global; sigmoid } as se }\n" NET(
+                "stage 2 b(3) as body; stage 2 b(7) as x{2*index}; b(20) as one\n"
+                "repeat 2 { relu } as r; repeat 2 { tanh }; concat { { relu } as left; { relu; relu } }")),
+        "con3 body.0.act body.0.se.avgpool body.0.se.sigmoid body.0.se.mul con4 body.1.act body.1.se.avgpool "
+        "body.1.se.sigmoid body.1.se.mul con7 x0.act x0.se.avgpool x0.se.sigmoid x0.se.mul con8 x2.act "
+        "x2.se.avgpool x2.se.sigmoid x2.se.mul con20 one.act one.se.avgpool one.se.sigmoid one.se.mul r.0.relu "
+        "r.1.relu tanh tanh2 left.relu relu relu2 concat ");
+    finish(&r);
+    load(&r, NET("relu as a; relu as a"), NULL);
+    CU_ASSERT(!r.graph && says(&r, "a second layer called 'a'"));
+    finish(&r);
+}
+
+static void test_projection(void) {
+    Result r;
+    const Graph *graph = load_good(&r, BASIC("shortcut project") NET("conv 8, 3x3; stage 2 basic(16) /2"));
+    const Node *conv = node(graph, "layer1.0.downsample.0"), *add = node(graph, "layer1.0.add");
+    CU_ASSERT(has_shape(conv, 16, 4, 4) && conv->term[0].window.r == 1 && conv->term[0].window.stride_h == 2);
+    CU_ASSERT(!conv->epilogue.bias && !add->attr.fill);
+    CU_ASSERT_PTR_EQUAL(conv->in[0], node(graph, "conv1")->out);
+    CU_ASSERT_PTR_EQUAL(add->in[0], node(graph, "layer1.0.bn2")->out);
+    CU_ASSERT_PTR_EQUAL(add->in[1], node(graph, "layer1.0.downsample.1")->out);
+    CU_ASSERT_PTR_EQUAL(node(graph, "layer1.1.add")->in[1], node(graph, "layer1.0.relu2")->out);
+    CU_ASSERT_PTR_NULL(graph_find_layer(graph, "layer1.1.downsample.0"));
+    finish(&r);
+    graph = load_good(&r, BASIC("shortcut project always") NET("conv 8, 3x3; stage 2 basic(8)"));
+    CU_ASSERT(has_shape(node(graph, "layer1.1.downsample.1"), 8, 8, 8));
+    finish(&r);
+}
+
+static void test_option_a(void) {
+    Result r;
+    const Graph *graph = load_good(&r, BASIC("shortcut pad") NET("conv 8, 3x3; stage 2 basic(16) /2; basic(20)"));
+    const Node *sample = node(graph, "layer1.0.downsample.0"), *add = node(graph, "layer1.0.add");
+    CU_ASSERT(sample->op == OP_MAXPOOL && sample->attr.window.r == 1 && sample->attr.window.stride_h == 2);
+    CU_ASSERT(has_shape(sample, 8, 4, 4) && add->attr.fill && has_shape(add, 16, 4, 4));
+    CU_ASSERT_FALSE(node(graph, "layer1.1.add")->attr.fill);
+    CU_ASSERT_PTR_EQUAL(node(graph, "basic.add")->in[1], node(graph, "layer1.1.relu2")->out); /* stride 1: no pool */
+    CU_ASSERT_TRUE(node(graph, "basic.add")->attr.fill);
+    finish(&r);
+    load(&r, NET("conv 8, 3x3; residual { conv 4, 3x3 } shortcut pad"), NULL);
+    CU_ASSERT(!r.graph && says(&r, "which has more channels"));
+    finish(&r);
+}
+
+static void test_other_shortcuts(void) {
+    Result r;
+    const Graph *graph = load_good(&r, BASIC("shortcut none") NET("stage 1 basic(16) /2"));
+    CU_ASSERT_PTR_NULL(graph_find_layer(graph, "layer1.0.add"));
+    finish(&r);
+    graph = load_good(&r, BASIC("shortcut { avgpool 2x2 /2 } fill") NET("conv 8, 3x3; stage 2 basic(16) /2"));
+    CU_ASSERT(node(graph, "layer1.0.downsample.0")->op == OP_AVGPOOL && node(graph, "layer1.0.add")->attr.fill);
+    CU_ASSERT_PTR_NULL(graph_find_layer(graph, "layer1.1.downsample.0"));
+    finish(&r);
+    graph = load_good(&r, BASIC("shortcut always { bn as own }") NET("conv 8, 3x3; stage 2 basic(8)"));
+    CU_ASSERT_PTR_EQUAL(node(graph, "layer1.1.add")->in[1], node(graph, "layer1.1.own")->out);
+    finish(&r);
+    load(&r, BASIC("shortcut identity") NET("conv 8, 3x3; stage 2 basic(16) /2"), NULL);
+    CU_ASSERT(!r.graph && says(&r, "its body gives 16x4x4, its shortcut 8x8x8") &&
+              says(&r, "in this use of block 'basic'"));
+    CU_ASSERT_EQUAL(r.diag.errors, 1); /* once, though the stage has two copies */
+    finish(&r);
+}
+
+static void test_convolution_defaults(void) {
+    Result r;
+    const Graph *graph =
+        load_good(&r, NET("conv 8, 5x3; conv 8, 3x3 dilate 2; conv 8, 3x3 /2x1 pad 0 bias\n"
+                          "conv 8, 3x3 groups 4 pad [1, 2, 0, 1]; fc 4; fc 4 no bias; fc 4 bias false"));
+    const Window *w = &node(graph, "conv1")->term[0].window;
+    CU_ASSERT(w->r == 5 && w->s == 3 && w->top == 2 && w->left == 1 && w->bottom == 2 && w->right == 1);
+    w = &node(graph, "conv2")->term[0].window;
+    CU_ASSERT(w->dilate_h == 2 && w->top == 2 && has_shape(node(graph, "conv2"), 8, 8, 8));
+    w = &node(graph, "conv3")->term[0].window;
+    CU_ASSERT(w->stride_h == 2 && w->stride_w == 1 && has_shape(node(graph, "conv3"), 8, 3, 6));
+    w = &node(graph, "conv4")->term[0].window;
+    CU_ASSERT(w->top == 1 && w->left == 2 && w->bottom == 0 && w->right == 1);
+    CU_ASSERT_EQUAL(node(graph, "conv4")->term[0].weight->dim[1], 2);
+    CU_ASSERT(!node(graph, "conv1")->epilogue.bias && node(graph, "conv3")->epilogue.bias);
+    CU_ASSERT_STRING_EQUAL(node(graph, "conv3")->epilogue.bias->name, "conv3.bias");
+    CU_ASSERT(node(graph, "fc")->epilogue.bias && !node(graph, "fc2")->epilogue.bias &&
+              !node(graph, "fc3")->epilogue.bias);
+    finish(&r);
+}
+
+static void test_other_layers(void) {
+    Result r;
+    const Graph *graph = load_good(
+        &r, NET("bn; bn eps 1e-3 momentum 0.5; leakyrelu; leakyrelu 0.2; lrn; lrn size 3, alpha 1, beta 2, k 3\n"
+                "maxpool 3x3 /2 ceil; pad 1 channels 2; upsample 2; avgpool 2x2 count_include_pad; spp [2, 1]"));
+    CU_ASSERT(node(graph, "bn1")->attr.eps == 1e-5 && node(graph, "bn1")->attr.momentum == 0.1);
+    CU_ASSERT(node(graph, "bn2")->attr.eps == 1e-3 && node(graph, "bn2")->attr.momentum == 0.5);
+    CU_ASSERT(node(graph, "leakyrelu")->attr.slope == 0.01 && node(graph, "leakyrelu2")->attr.slope == 0.2);
+    const Attr *lrn = &node(graph, "lrn")->attr, *other = &node(graph, "lrn2")->attr;
+    CU_ASSERT(lrn->size == 5 && lrn->alpha == 1e-4 && lrn->beta == 0.75 && lrn->k == 1);
+    CU_ASSERT(other->size == 3 && other->alpha == 1 && other->beta == 2 && other->k == 3);
+    CU_ASSERT(has_shape(node(graph, "maxpool"), 3, 4, 4) && has_shape(node(graph, "pad"), 5, 6, 6));
+    CU_ASSERT(has_shape(node(graph, "upsample"), 5, 12, 12) && has_shape(node(graph, "spp"), 25, 1, 1));
+    CU_ASSERT_TRUE(node(graph, "avgpool")->attr.count_include_pad);
+    finish(&r);
+}
+
+static void test_blocks(void) {
+    Result r;
+    const char *text =
+        "block b(w, g = w/2) {\n if (first) { conv w, 3x3 /stride groups g } else if (index == 2) { tanh }"
+        " else { relu } }\n\n" NET("conv 8, 3x3; stage 4 b(g = 4, w = 8) /2; b(16)");
+    const Graph *graph = load_good(&r, text);
+    check_names(graph, "conv1 layer1.0.conv1 layer1.1.relu layer1.2.tanh layer1.3.relu b.conv1 ");
+    CU_ASSERT(has_shape(node(graph, "layer1.0.conv1"), 8, 4, 4) && node(graph, "layer1.0.conv1")->term[0].groups == 4);
+    CU_ASSERT(node(graph, "b.conv1")->term[0].groups == 8 && has_shape(node(graph, "b.conv1"), 16, 4, 4));
+    CU_ASSERT_EQUAL(node(graph, "layer1.0.conv1")->place.line, 2);
+    CU_ASSERT_EQUAL(node(graph, "layer1.0.conv1")->via.line, 6);
+    CU_ASSERT_PTR_NULL(node(graph, "conv1")->via.source);
+    finish(&r);
+    load(&r, "block b { conv classes, 3x3 }\n" NET("b"), NULL); /* a block does not see the network's parameters */
+    CU_ASSERT(!r.graph && says(&r, "nothing is called 'classes'"));
+    finish(&r);
+}
+
+static void test_defines(void) {
+    Result r;
+    load(&r, NET("fc classes"), "classes=7");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(r.graph);
+    CU_ASSERT(has_shape(node(r.graph, "fc"), 7, 1, 1));
+    finish(&r);
+    static const char *const wrong[][2] = {
+        {"clases=7", "did you mean 'classes'?"}, {"classes=many", "a number, true or false"},
+        {"classes", "must follow the '='"},      {"classes=2.5", "must be an integer"},
+        {"classes=0", "must be from 1"},         {"classes=99999999999999999999", "a number"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        load(&r, NET("fc classes"), wrong[i][0]);
+        CU_ASSERT(!r.graph && says(&r, wrong[i][1]));
+        finish(&r);
+    }
+}
+
+static void test_preprocess(void) {
+    Result r;
+    const Preprocess *p =
+        &load_good(&r, "network n { input 3x8x6 bgr, range 255, mean [1, 2, 3.5], std 64, resize 9, crop 8x6\n"
+                       "relu }")
+             ->preprocess;
+    CU_ASSERT(p->given && p->order == ORDER_BGR && p->range == 255 && p->resize == 9 && p->crop_h == 8 &&
+              p->crop_w == 6);
+    CU_ASSERT(p->mean[0] == 1 && p->mean[2] == 3.5 && p->std[0] == 64 && p->std[2] == 64);
+    finish(&r);
+    p = &load_good(&r, "network n { input 1x8x6; relu }")->preprocess;
+    CU_ASSERT(!p->given && p->order == ORDER_GRAY && p->range == 1 && p->mean[0] == 0 && p->std[0] == 1 && !p->resize);
+    finish(&r);
+}
+
+static void test_train(void) {
+    Result r;
+    const Train *t = load_good(&r, NET("fc classes") "train {\n loss crossentropy; batch 64\n sgd lr 0.2, decay 5e-4\n"
+                                                     " divide lr by 5 at 32k, 48k; stop at 64k\n warmup lr 0.01 until "
+                                                     "error < 80%\n init xavier\n"
+                                                     " augment pad 4, crop 8x8, mirror\n subtract pixel mean\n}")
+                         ->train;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    CU_ASSERT(t->batch == 64 && t->lr == 0.2 && t->momentum == 0.9 && t->decay == 5e-4 && t->divide_by == 5);
+    CU_ASSERT(t->ndivide == 2 && t->divide_at[0] == 32000 && t->divide_at[1] == 48000 && t->stop == 64000);
+    CU_ASSERT(t->warmup_lr == 0.01 && t->warmup_error == 0.8 && t->warmup_steps == 0 && t->init == INIT_XAVIER);
+    CU_ASSERT(t->pad == 4 && t->crop_h == 8 && t->crop_w == 8 && t->mirror && !t->colour);
+    CU_ASSERT(t->subtract == SUBTRACT_PIXEL_MEAN);
+    finish(&r);
+    CU_ASSERT_PTR_NULL(load_good(&r, NET("fc classes"))->train);
+    finish(&r);
+}
+
+static void test_outputs(void) {
+    Result r;
+    const Graph *graph =
+        load_good(&r, NET("conv 8, 3x3; output; relu; bn; from conv1; tanh; add relu; fc 4; output bn1"));
+    CU_ASSERT_EQUAL_FATAL(graph->output_count, 3);
+    CU_ASSERT_STRING_EQUAL(graph->outputs[0]->name, "fc"); /* the network's result comes first */
+    CU_ASSERT_STRING_EQUAL(graph->outputs[1]->name, "conv1");
+    CU_ASSERT_STRING_EQUAL(graph->outputs[2]->name, "bn1");
+    CU_ASSERT_PTR_EQUAL(node(graph, "tanh")->in[0], node(graph, "conv1")->out);
+    CU_ASSERT_PTR_EQUAL(node(graph, "add")->in[1], node(graph, "relu")->out);
+    CU_ASSERT_PTR_NULL(graph_find_layer(graph, "conv2"));
+    finish(&r);
+}
+
+static void test_limits(void) {
+    static const char *const endless[] = {
+        "block a { a }\nnetwork n { input 3x8x8; a }",
+        "network n { input 3x8x8; repeat 100000 { repeat 100000 { } } }",
+        "network n { input 3x8x8; repeat 100000 { relu }; relu }",
+        "network n { input 1x65536x65536; relu }",
+        "network n { input 3x8x8; repeat 9 { conv 1000000, 3x3 } }",
+        "network n { input 3x8x8; repeat 30 { upsample 1024 } }",
+    };
+    for (size_t i = 0; i < sizeof endless / sizeof *endless; i++) {
+        Result r;
+        load(&r, endless[i], NULL);
+        CU_ASSERT_PTR_NULL(r.graph);
+        CU_ASSERT_EQUAL(r.diag.errors, 1);
+        finish(&r);
+    }
+}
+
+static void test_several_errors(void) {
+    Result r;
+    load(&r, NET("conv 8, 3x3 groups 2\nfc clases\nrellu\nbn eps 0"), NULL);
+    CU_ASSERT_EQUAL(r.diag.errors, 4);
+    CU_ASSERT(says(&r, ":3:1: error: conv: groups 2 does not divide 3") &&
+              says(&r, ":4:4: error: nothing is called 'clases'"));
+    CU_ASSERT(says(&r, "did you mean 'relu'?") && says(&r, ":6:4: error: bn: eps"));
+    finish(&r);
+    load(&r, NET("conv 8 3x3\nfc (4\nrelu relu"), NULL); /* the parser goes on after each */
+    CU_ASSERT_EQUAL(r.diag.errors, 3);
+    finish(&r);
+}
+
+static void format(const char *text, Text *out) {
+    Diag diag = {0};
+    Source source = {"test.rn", text, strlen(text)};
+    CU_ASSERT_TRUE(ast_format(&source, out, &diag));
+}
+
+static void test_format(void) {
+    Text once = {0}, twice = {0}, bad = {0}, messages = {0};
+    format("#top\n\n\n\nblock b( w,g=1 ){  # what\nresidual{\n\nconv w ,3x3/ stride ;;bn; relu\nconv w*2 - -1,1x1 as "
+           "/c{ w+1 }.x;bn  \n"
+           "}shortcut  always{ }fill\n}\n\nnetwork n{input 3 x w x w mean [ 1,\n2 ]; # c\n}",
+           &once);
+    CU_ASSERT_STRING_EQUAL(once.s, "#top\n\nblock b(w, g = 1) {  # what\n    residual {\n"
+                                   "        conv w, 3x3 /stride;             bn; relu\n"
+                                   "        conv w*2 - -1, 1x1 as /c{w+1}.x; bn\n"
+                                   "    } shortcut always {} fill\n}\n\n"
+                                   "network n { input 3 x w x w mean [1,\n        2]  # c\n}\n");
+    format(once.s, &twice);
+    CU_ASSERT_STRING_EQUAL(once.s, twice.s);
+    Diag diag = {.capture = &messages};
+    Source source = {"bad.rn", "network n {", 11};
+    CU_ASSERT_FALSE(ast_format(&source, &bad, &diag));
+    CU_ASSERT(bad.size == 0 && diag.errors == 1);
+    text_free(&once);
+    text_free(&twice);
+    text_free(&bad);
+    text_free(&messages);
+}
+
+void suite_language(void) {
+    CU_pSuite suite = CU_add_suite("language", NULL, NULL);
+    CU_add_test(suite, "default names", test_default_names);
+    CU_add_test(suite, "given names", test_given_names);
+    CU_add_test(suite, "projection shortcuts", test_projection);
+    CU_add_test(suite, "option A", test_option_a);
+    CU_add_test(suite, "other shortcuts", test_other_shortcuts);
+    CU_add_test(suite, "convolution defaults", test_convolution_defaults);
+    CU_add_test(suite, "other layers", test_other_layers);
+    CU_add_test(suite, "blocks and stages", test_blocks);
+    CU_add_test(suite, "-D", test_defines);
+    CU_add_test(suite, "preprocessing", test_preprocess);
+    CU_add_test(suite, "training section", test_train);
+    CU_add_test(suite, "outputs and earlier layers", test_outputs);
+    CU_add_test(suite, "limits", test_limits);
+    CU_add_test(suite, "several errors", test_several_errors);
+    CU_add_test(suite, "format", test_format);
+}
