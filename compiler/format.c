@@ -18,6 +18,7 @@ typedef struct Line {
     char *head, *tail;   /* code up to its first `;` or, without one, to its `as`; and what follows, or "" */
     int alignment;       /* only tails of one kind are aligned: what parts them, in how many braces */
     const char *comment; /* or NULL */
+    int head_width;      /* what the head is padded to, where there is a tail */
     int indent;
     bool blank_before, opens, closes;
 } Line;
@@ -59,12 +60,8 @@ static bool is_tight_operator(const Token *token) {
     return token->kind == '*' || token->kind == '%' || (token->kind == '/' && !token->is_stride);
 }
 
-static bool in_computed_name(const Token *tokens, int i) {
-    while (i >= 0 && tokens[i].kind != T_NAME_OPEN && tokens[i].kind != T_NAME_CLOSE) i--;
-    return i >= 0 && tokens[i].kind == T_NAME_OPEN;
-}
-
-static bool needs_space(const Token *tokens, int i) {
+/* in_name: between the braces of a computed name */
+static bool needs_space(const Token *tokens, int i, bool in_name) {
     const Token *before = &tokens[i - 1], *token = &tokens[i];
     switch (token->kind) {
     case ')':
@@ -89,7 +86,7 @@ static bool needs_space(const Token *tokens, int i) {
     if (is_unary(tokens, i - 1)) return false;
     if (is_tight_operator(before) && is_operand_end(i > 1 ? tokens[i - 2].kind : 0)) return false;
     if (is_tight_operator(token)) return false;
-    return !in_computed_name(tokens, i - 1);
+    return !in_name;
 }
 
 /* ---- lines ---- */
@@ -137,9 +134,11 @@ static void add_line(Formatter *formatter, Token *tokens, int count, const char 
     line.opens = count > 0 && tokens[count - 1].kind == '{';
     line.closes = leading > 0;
     Text head = {0}, tail = {0};
+    bool in_name = false;
     for (int i = 0; i < count; i++) {
         Text *text = split && i >= split ? &tail : &head;
-        if (text->size && needs_space(tokens, i)) text_puts(text, " ");
+        if (text->size && needs_space(tokens, i, in_name)) text_puts(text, " ");
+        if (tokens[i].kind == T_NAME_OPEN || tokens[i].kind == T_NAME_CLOSE) in_name = tokens[i].kind == T_NAME_OPEN;
         text_write(text, tokens[i].text, tokens[i].length);
     }
     if (head.size) line.head = arena_strndup(formatter->arena, head.s, head.size);
@@ -180,25 +179,23 @@ static bool follows(const Line *before, const Line *line) {
            before->tail[0] && line->tail[0] && before->alignment == line->alignment;
 }
 
-/* The width that heads of the run around lines[i] are padded to; 0 where there is nothing to align. */
-static int head_width(const Formatter *formatter, int i) {
-    const Line *lines = formatter->lines;
-    int first = i, last = i, widest = 0;
-    if (!lines[i].tail[0]) return 0;
-    while (first > 0 && follows(&lines[first - 1], &lines[first])) first--;
-    while (last + 1 < formatter->count && follows(&lines[last], &lines[last + 1])) last++;
-    for (int j = first; j <= last; j++) {
-        int width = (int)strlen(lines[j].head);
-        if (width > widest && width <= WIDEST_ALIGNED) widest = width;
+/* Pads the heads of each run of neighbours to the widest of them. */
+static void align_tails(Formatter *formatter) {
+    Line *lines = formatter->lines;
+    for (int i = 0, end; i < formatter->count; i = end) {
+        int widest = 0;
+        for (end = i; end < formatter->count && (end == i || follows(&lines[end - 1], &lines[end])); end++) {
+            int width = (int)strlen(lines[end].head);
+            if (width > widest && width <= WIDEST_ALIGNED) widest = width;
+        }
+        for (int j = i; j < end; j++) lines[j].head_width = widest;
     }
-    return widest;
 }
 
-static void write_code(const Formatter *formatter, int i, Text *out) {
-    const Line *line = &formatter->lines[i];
+static void write_code(const Line *line, Text *out) {
     text_printf(out, "%*s%s", line->indent, "", line->head);
     if (!line->tail[0]) return;
-    int pad = head_width(formatter, i) - (int)strlen(line->head);
+    int pad = line->head_width - (int)strlen(line->head);
     text_printf(out, "%*s%s", pad > 0 ? pad + 1 : 1, "", line->tail);
 }
 
@@ -207,7 +204,7 @@ static int *comment_columns(const Formatter *formatter) {
     int *column = arena_alloc(formatter->arena, sizeof(int) * (size_t)(formatter->count + 1));
     for (int i = 0; i < formatter->count; i++) {
         Text text = {0};
-        write_code(formatter, i, &text);
+        write_code(&formatter->lines[i], &text);
         column[i] = (int)text.size;
         text_free(&text);
     }
@@ -230,7 +227,7 @@ static void write_lines(const Formatter *formatter, Text *out) {
         bool inside = i > 0 && !formatter->lines[i - 1].opens && !line->closes;
         if (line->blank_before && inside) text_puts(out, "\n");
         size_t start = out->size;
-        write_code(formatter, i, out);
+        write_code(line, out);
         int pad = column[i] - (int)(out->size - start);
         if (line->comment) text_printf(out, "%*s%s", line->head[0] ? pad : 0, "", line->comment);
         text_puts(out, "\n");
@@ -245,6 +242,7 @@ bool ast_format(const Source *source, Text *out, Diag *diag) {
     if (ok) {
         Formatter formatter = {.arena = &arena};
         split_lines(&formatter, &parser);
+        align_tails(&formatter);
         write_lines(&formatter, out);
         text_write(out, "", 0); /* an empty file is a text too */
     }

@@ -166,6 +166,8 @@ static Source *source_read(Arena *arena, const char *path, Diag *diag, Place pla
         reason = strerror(errno);
     else if (S_ISDIR(info.st_mode))
         reason = "it is a folder";
+    else if (!S_ISREG(info.st_mode) && !(S_ISFIFO(info.st_mode) && !place.source))
+        reason = "it is no file";
     else if (S_ISREG(info.st_mode) && info.st_size > MAX_SOURCE)
         reason = "it is larger than 16 MB";
     else if (!(text = file_read(path, &size)))

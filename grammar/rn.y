@@ -377,7 +377,8 @@ static void unknown_body(Parser *parser, const char *word, Place place) {
 
 static void yyerror(const Place *place, void *scanner, Parser *parser, const char *message) {
     (void)scanner;
-    if (!parser->gave_up) diag_error(parser->diag, *place, "%s", message);
+    bool deep = strcmp(message, "memory exhausted") == 0; /* the parser's stack is bounded, and bison calls it that */
+    if (!parser->gave_up) diag_error(parser->diag, *place, "%s", deep ? "this is nested too deeply" : message);
     parser->gave_up = true;
 }
 
