@@ -37,7 +37,8 @@ void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *source,
 /* Compiles, links, runs and compares all; every difference beyond `tolerance` (relative to a layer's largest value) is a
  * failed assertion that names case and layer. Returns how many layers were compared. */
 int batch_check(Batch *batch, double tolerance);
-/* Whether this CPU runs the instruction set (3: AVX2 + FMA, 4: AVX-512). */
+/* Whether this CPU runs the instruction set (3: AVX2 + FMA, 4: AVX-512); where it has no AVX-512, its intrinsics run in
+ * software (avx512_in_software.h). */
 bool cpu_runs(int isa);
 
 #endif
