@@ -102,6 +102,7 @@ static void test_avgpool(void) {
     /* the last window reaches beyond the padding: what lies there is not counted (PyTorch) */
     CHECK_OP("1x1x6", "avgpool(%0) 1x3 /2 pad 0,1,0,1 ceil", counting, {1.5, 3, 5, 6});
     CHECK_OP("1x1x6", "avgpool(%0) 1x3 /2 pad 0,1,0,1 ceil count_include_pad", counting, {1, 3, 5, 3});
+    CHECK_OP("1x6x1", "avgpool(%0) 3x1 /2 pad 1,0,1,0 ceil count_include_pad", counting, {1, 3, 5, 3});
 }
 
 static void test_lrn(void) {
@@ -250,6 +251,7 @@ static void test_errors(void) {
         {"3x2x2", "maxpool(%0) 3x3 /2", "maxpool: kernel 3x3 does not fit a 2x2 input with pad 0"},
         {"3x2x2", "maxpool(%0) 2x2 pad 2",
          "maxpool: with kernel 2x2 and pad 2,2,2,2 some windows lie wholly in the padding"},
+        {"3x2x2", "maxpool(%0) 2x2 pad 2,0,0,0", "maxpool: with kernel 2x2 and pad 2,0,0,0 some windows"},
         {"3x2x2", "avgpool(%0) 1x1 pad 99999", "avgpool: 99999 exceeds the limit of 65535"},
         {"3x5x5", "spp(%0) levels 6,1025", "spp: level 1025: must be from 1 to 1024"},
         {"3x5x5", "lrn(%0) size 0 alpha 1 beta 1 k 1", "lrn: size 0: must be 1 or more"},
