@@ -19,7 +19,7 @@ typedef struct BenchRun {
     Bench bench;
     BenchVariant variants[MAX_VARIANTS];
     PassOptions passes[MAX_VARIANTS];
-    Text first; /* the code of -O0 */
+    Text first, last; /* the code of -O0 and of -O2 */
 } BenchRun;
 
 static void list_variants(BenchRun *run) {
@@ -41,30 +41,63 @@ static const char *stem(BenchRun *run, int variant) {
     return arena_printf(&run->c->arena, "variant%d", variant);
 }
 
+/* The variant's plan and code. */
+static Plan *emit_variant(BenchRun *run, Arena *arena, int index, Text *text) {
+    Compilation *c = run->c;
+    Graph *graph = graph_clone(c->source, arena);
+    passes_run(graph, &run->passes[index]);
+    Plan *plan = plan_make(arena, graph,
+                           &(PlanOptions){.isa = c->options->isa, .batch = c->options->batch, .reuse_memory = true});
+    emit_c(plan, &(EmitOptions){.name = c->name, .command = "", .source_hash = c->hash, .header_name = "x.h"}, text);
+    return plan;
+}
+
+static bool text_equal(const Text *a, const Text *b) {
+    return a->size == b->size && !memcmp(a->s, b->s, a->size);
+}
+
+/* A pass that does nothing alone may do something among the others (a sum must be fused before it can be in place):
+ * then its variant is -O2 without it. True where either changes the code. */
+static bool choose_variant(BenchRun *run, int index, Arena *arena, Plan **plan) {
+    Text text = {0}, without = {0};
+    PassOptions *passes = &run->passes[index];
+    *plan = emit_variant(run, arena, index, &text);
+    bool changes = index == run->bench.count - 1 || !text_equal(&text, &run->first);
+    if (!changes) {
+        for (int i = 0; i < PASS_COUNT; i++) passes->set[i] = (signed char)-passes->set[i];
+        passes->level = 2;
+        *plan = emit_variant(run, arena, index, &without);
+        changes = !text_equal(&without, &run->last);
+        if (changes)
+            run->variants[index].name = arena_printf(&run->c->arena, "-O2 -fno-%s", run->variants[index].name + 2);
+    }
+    text_free(&text);
+    text_free(&without);
+    return changes;
+}
+
 /* Compiles one variant into the folder; memory of its graph and plan is given back. */
 static bool build_variant(BenchRun *run, int index) {
     Compilation *c = run->c;
     Arena arena = {0};
-    Text text = {0};
-    Graph *graph = graph_clone(c->source, &arena);
-    passes_run(graph, &run->passes[index]);
-    Plan *plan = plan_make(&arena, graph,
-                           &(PlanOptions){.isa = c->options->isa, .batch = c->options->batch, .reuse_memory = true});
-    emit_c(plan, &(EmitOptions){.name = c->name, .command = "", .source_hash = c->hash, .header_name = "x.h"}, &text);
+    Plan *plan;
     bool good = true;
-    if (!index) {
-        run->first = text;
-        text = (Text){0};
-    } else {
-        run->variants[index].same_as_first = text.size == run->first.size && !memcmp(text.s, run->first.s, text.size);
-    }
+    if (!index)
+        plan = emit_variant(run, &arena, 0, &run->first);
+    else
+        run->variants[index].same_as_first = !choose_variant(run, index, &arena, &plan);
     if (!run->variants[index].same_as_first) {
         if (c->options->passes.verbose) fprintf(stderr, "bench: %s\n", run->variants[index].name);
         good = driver_build_shared(c, plan, run->folder, stem(run, index));
     }
-    text_free(&text);
     arena_free(&arena);
     return good;
+}
+
+static void emit_last(BenchRun *run) {
+    Arena arena = {0};
+    emit_variant(run, &arena, run->bench.count - 1, &run->last);
+    arena_free(&arena);
 }
 
 static bool run_variants(BenchRun *run, const char *out) {
@@ -116,15 +149,15 @@ static bool read_results(BenchRun *run, const char *path) {
 static void print_table(const Bench *b) {
     printf("%s: batch %d, %d thread%s, %s, %s; variants run in turns, %d runs each\n\n", b->network, b->batch,
            b->threads, b->threads == 1 ? "" : "s", b->target, b->weights, b->variants[0].runs);
-    printf("%-18s %9s %9s %11s %10s %9s %11s\n", "variant", "min ms", "median ms", "traffic MB", "arena MB", "speed-up",
+    printf("%-24s %9s %9s %11s %10s %9s %11s\n", "variant", "min ms", "median ms", "traffic MB", "arena MB", "speed-up",
            "difference");
     for (int i = 0; i < b->count; i++) {
         const BenchVariant *v = &b->variants[i];
         if (v->same_as_first) {
-            printf("%-18s changes nothing here: the code of -O0\n", v->name);
+            printf("%-24s changes nothing here\n", v->name);
             continue;
         }
-        printf("%-18s %9.3f %9.3f %11.2f %10.2f %9.3f %11.2g\n", v->name, v->min_ms, v->median_ms,
+        printf("%-24s %9.3f %9.3f %11.2f %10.2f %9.3f %11.2g\n", v->name, v->min_ms, v->median_ms,
                (double)v->traffic / 1e6, (double)v->arena / 1e6, v->speedup, v->difference);
     }
 }
@@ -165,6 +198,7 @@ static bool check_difference(const BenchRun *run) {
 static bool bench_in_folder(BenchRun *run) {
     const Options *options = run->c->options;
     const char *out = arena_printf(&run->c->arena, "%s/results", run->folder);
+    emit_last(run);
     for (int i = 0; i < run->bench.count; i++)
         if (!build_variant(run, i)) return false;
     if (!run_variants(run, out) || !read_results(run, out)) return false;
@@ -190,5 +224,6 @@ bool bench_run(Compilation *c) {
     bool good = bench_in_folder(&run);
     temp_folder_remove(run.folder);
     text_free(&run.first);
+    text_free(&run.last);
     return good;
 }

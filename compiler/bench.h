@@ -7,7 +7,7 @@
 typedef struct BenchVariant {
     const char *name;   /* "-O0", "-fuse-act", "-O2" */
     const char *text;   /* what it does */
-    bool same_as_first; /* emits the very code of -O0: not timed */
+    bool same_as_first; /* changes nothing, alone or among the others: not timed */
     double min_ms, median_ms;
     long long traffic; /* bytes of activations and weights that the layers touch in one run */
     size_t arena;      /* bytes */

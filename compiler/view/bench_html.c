@@ -1,7 +1,7 @@
 /* The result of rnc bench as one self-contained HTML page: bars of the median times (SVG) and the table. */
 #include "../bench.h"
 
-enum { BAR_LEFT = 150, BAR_WIDTH = 560, ROW = 26, CHART_WIDTH = 860 };
+enum { BAR_LEFT = 190, BAR_WIDTH = 520, ROW = 26, CHART_WIDTH = 860 };
 
 static void put_escaped(Text *out, const char *s) {
     for (; *s; s++) {
