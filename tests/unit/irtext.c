@@ -30,7 +30,7 @@ static void test_round_trip(void) {
     const char *text = "network t\ninput %0 8x8x8 image\npreprocess gray range 255 mean 0.1,0,0,0 std 1,1,1,1e-20\n\n"
                        "@0 = param 8x8x3x3 name \"a \\\"b\\\"\"\n@1 = fill 8 real 0.30000000000000004 name f\n\n"
                        "%1 8x8x8 x in %2[0] = conv(%0 * @0 3x3 pad 1) layer conv1 + @1 + %0 -> relu\n"
-                       "%2 16x8x8 y = concat(%1, %0)\n%3 8x4x8 z = maxpool(%1) 3x2 /2x1 pad 1,0,1,1 ceil\n"
+                       "%2 16x8x8 y = concat(%1, %0)\n%3 8x5x8 z = maxpool(%1) 3x2 /2x1 pad 1,0,1,1 ceil\n"
                        "output %3\noutput %2\n";
     check_prints(text, text);
 }
