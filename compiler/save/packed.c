@@ -34,8 +34,7 @@ bool save_packed(const char *path, const rn_recipe *recipe, const char *network,
     for (int i = 0; i < graph->tensor_count; i++)
         if (graph->tensors[i]->op == RN_PARAM)
             map_put(&params.by_name, &arena, graph->tensors[i]->name, graph->tensors[i]);
-    /* header and payload in one piece, as the file has them; a page before a 2 MiB boundary costs a huge page at most
-     */
+    /* header and payload in one piece, as the file has them */
     rn_pages pages;
     if (!rn_pages_allocate(&pages, RN_PACKED_HEADER_SIZE + recipe->packed_size)) bug("out of memory");
     uint8_t *header = (uint8_t *)(uintptr_t)pages.bytes, *payload = header + RN_PACKED_HEADER_SIZE;
