@@ -13,7 +13,7 @@
 enum { CUTS = 40, CHANGES = 120, MAX_SIZE = 1 << 16 };
 static const double seconds_per_file = 1.0;
 
-static int tests;
+static int tests, inputs;
 
 static uint64_t next_random(uint64_t *state) { /* SplitMix64 */
     uint64_t z = *state += 0x9e3779b97f4a7c15u;
@@ -24,7 +24,7 @@ static uint64_t next_random(uint64_t *state) { /* SplitMix64 */
 
 static void feed(const uint8_t *bytes, size_t size) {
     LLVMFuzzerTestOneInput(bytes, size);
-    tests++;
+    inputs++;
 }
 
 static void feed_changed(const uint8_t *bytes, size_t size) {
@@ -54,6 +54,7 @@ static void feed_file(const char *path) {
     size_t size = fread(bytes, 1, MAX_SIZE, file);
     fclose(file);
     feed(bytes, size);
+    tests++;
     if (size) feed_changed(bytes, size);
     free(bytes);
 }
@@ -78,6 +79,6 @@ static void feed_path(const char *path) {
 int main(int argc, char **argv) {
     feed((const uint8_t *)"", 0);
     for (int i = 1; i < argc; i++) feed_path(argv[i]);
-    printf("%d tests, 0 failed\n", tests);
+    printf("%d inputs\n%d tests, 0 failed\n", inputs, tests);
     return 0;
 }

@@ -98,7 +98,7 @@ static void measure(const Graph *graph, double *least, double *most, double *out
 }
 
 static void check_range(Graph *graph, Arena *arena, double low, double high) {
-    double least, most, output;
+    double least = 0, most = 0, output = 0; /* what measure() never met fails */
     measure(graph, &least, &most, &output);
     const int fine = least >= low && most <= high && output >= 0.2 && output <= high;
     if (!fine) printf("%s: rms %g to %g, output %g\n", graph->name, least, most, output);
