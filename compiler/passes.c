@@ -9,9 +9,10 @@
 #include <string.h>
 #include <time.h>
 
-enum { ALWAYS = -1, NOT_A_GRAPH_PASS = 9 };
+enum { ALWAYS = -1 };
 
 #define PASS(id, name, level, text) void pass_##id(Graph *graph);
+#define PLAN_PASS(id, name, text)
 #include "passes.def"
 #undef PASS
 
@@ -19,9 +20,10 @@ static const struct Row {
     const char *name;
     int level;
     const char *text;
-    void (*run)(Graph *graph);
+    void (*run)(Graph *graph); /* NULL: the plan's */
 } rows[PASS_COUNT] = {
 #define PASS(id, name, level, text) [PASS_##id] = {name, level, text, pass_##id},
+#define PLAN_PASS(id, name, text) [PASS_##id] = {name, 0, text, NULL},
 #include "passes.def"
 #undef PASS
 };
@@ -41,7 +43,7 @@ int pass_level(PassId id) {
 bool pass_enabled(const PassOptions *options, PassId id) {
     if (rows[id].level == ALWAYS) return true;
     if (options->set[id]) return options->set[id] > 0;
-    return rows[id].level == NOT_A_GRAPH_PASS || options->level >= rows[id].level;
+    return options->level >= rows[id].level;
 }
 
 bool pass_option_set(PassOptions *options, const char *name) {
@@ -57,7 +59,7 @@ bool pass_option_set(PassOptions *options, const char *name) {
 void pass_run(Graph *graph, PassId id) {
     const char *outer = bug_context;
     bug_context = rows[id].name;
-    rows[id].run(graph);
+    if (rows[id].run) rows[id].run(graph);
     verify_graph(graph);
     bug_context = outer;
 }
@@ -83,7 +85,7 @@ void passes_run(Graph *graph, const PassOptions *options) {
     bug_context = outer;
     bool all = wanted && !strcmp(wanted, "all");
     for (int i = 0; i < PASS_COUNT; i++) {
-        if (rows[i].level == NOT_A_GRAPH_PASS) continue;
+        if (!rows[i].run) continue;
         bool enabled = pass_enabled(options, (PassId)i);
         if (enabled) {
             int before = graph->node_count;

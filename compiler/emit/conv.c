@@ -407,7 +407,7 @@ static void emit_ring(const Conv *v, Text *body) {
         for (int i = 0; i < w->r; i++)
             for (int j = 0; j < w->s; j++) {
                 const char *x = arena_printf(e->arena, "load(r%d + q%d%s)", i, j, c ? arena_printf(e->arena, " + %d", c) : "");
-                best = best ? arena_printf(e->arena, "max_(%s,\n                %s)", best, x) : x;
+                best = best ? arena_printf(e->arena, "max_nan(%s,\n                %s)", best, x) : x;
             }
         if (!v->finish_in_tile)
             best = emit_epilogue(e, ep, best, ep->bias ? emit_load(e, arena_printf(e->arena, "a->bias + %d", c), left) : NULL, NULL, NULL);

@@ -65,7 +65,7 @@ for file in $(files passes ir); do
 done
 
 # every pass has a golden test
-for pass in $("$RNC" --passes | awk '{print $1}'); do
+for pass in $("$RNC" --passes | grep -v '(in the plan)' | awk '{print $1}'); do
     wanted "passes/$pass" || continue
     if ls "$GOLDEN/passes/$pass"/*.ir > /dev/null 2>&1; then ok; else bad "passes/$pass" "no test in tests/golden/passes/$pass"; fi
 done

@@ -165,6 +165,24 @@ static void test_linear_folding(void) {
     arena_free(&arena);
 }
 
+/* Without reuse each value has its own place; with it the arena is several times smaller. */
+static void test_reuse_memory(void) {
+    Arena arena = {0};
+    PassOptions passes = {.level = 2};
+    CU_ASSERT(pass_enabled(&passes, PASS_reuse_memory));
+    CU_ASSERT(pass_enabled(&(PassOptions){.level = 0}, PASS_reuse_memory));
+    CU_ASSERT_FATAL(pass_option_set(&passes, "no-reuse-memory"));
+    CU_ASSERT(!pass_enabled(&passes, PASS_reuse_memory));
+    Graph *graph = example_load(&arena, "examples/resnet18.rn", NULL);
+    passes_run(graph, &passes);
+    const Plan *plan = plan_make(&arena, graph, &(PlanOptions){.isa = 4, .batch = 1, .reuse_memory = false});
+    int64_t all = 0;
+    for (int i = 0; i < plan->buffer_count; i++) all += plan->buffers[i].size;
+    CU_ASSERT_EQUAL(plan->arena_floats, all);
+    CU_ASSERT(all > 2 * plan->live_floats);
+    arena_free(&arena);
+}
+
 void suite_plan(void) {
     CU_pSuite suite = CU_add_suite("plan", NULL, NULL);
     CU_add_test(suite, "memory and algorithms of every example", test_every_example);
@@ -172,4 +190,5 @@ void suite_plan(void) {
     CU_add_test(suite, "ResNet-50 fused", test_resnet50_is_fused);
     CU_add_test(suite, "concat by placement", test_concat_is_placed);
     CU_add_test(suite, "linear folding", test_linear_folding);
+    CU_add_test(suite, "memory reuse", test_reuse_memory);
 }
