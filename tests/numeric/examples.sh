@@ -26,6 +26,8 @@ for file in *.rn cifar/*.rn face/*.rn; do
     [ -z "$FULL" ] || small=
     weights=--random-weights
     case $file in face/*) weights="--weights face/face.safetensors" ;; esac
+    # 110 layers without a shortcut make every rounding grow, unfused as well; the bound is float's, not the code's
+    [ "$file" != cifar/plain110.rn ] || weights="$weights --tolerance 1e-2"
     # shellcheck disable=SC2086  # words
     {
         verify "$file" $small $weights

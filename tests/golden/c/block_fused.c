@@ -1,0 +1,565 @@
+/* Code of network block_fused, made by rnc 0.1.0 for x86-64-v4. Do not edit: compile the source again.
+ *     rnc --target x86-64-v4 -o block_fused.c block_fused.rn
+ * source hash f7f4d12f34f7aeb3
+ *
+ * 1 images at most; one arena of 17664 bytes of activations, reused by lifetime. */
+#include "block_fused.h"
+#include "recipe.h"
+
+#include <immintrin.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* ---- one vector ---- */
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
+#define HELPER static inline TARGET __attribute__((always_inline, unused))
+
+typedef __m512 V; /* 16 floats */
+
+HELPER V load(const float *p) { return _mm512_loadu_ps(p); }
+HELPER void store(float *p, V v) { _mm512_storeu_ps(p, v); }
+HELPER __mmask16 first_(int n) { return (__mmask16)((1u << n) - 1); }
+HELPER V load_n(const float *p, int n) { return _mm512_maskz_loadu_ps(first_(n), p); }
+HELPER V load_or(const float *p, int n, V rest) { return _mm512_mask_loadu_ps(rest, first_(n), p); }
+HELPER void store_n(float *p, V v, int n) { _mm512_mask_storeu_ps(p, first_(n), v); }
+HELPER V set1(float x) { return _mm512_set1_ps(x); }
+HELPER V zero(void) { return _mm512_setzero_ps(); }
+HELPER V add(V a, V b) { return _mm512_add_ps(a, b); }
+HELPER V sub(V a, V b) { return _mm512_sub_ps(a, b); }
+HELPER V mul(V a, V b) { return _mm512_mul_ps(a, b); }
+HELPER V div_(V a, V b) { return _mm512_div_ps(a, b); }
+HELPER V fma_(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
+HELPER V sqrt_(V a) { return _mm512_sqrt_ps(a); }
+HELPER V max_(V a, V b) { return _mm512_max_ps(a, b); } /* b where either is NaN */
+HELPER V min_(V a, V b) { return _mm512_min_ps(a, b); }
+/* The larger, where a NaN in either stays. */
+HELPER V max_nan(V a, V b) { return _mm512_mask_max_ps(a, _mm512_cmp_ps_mask(a, a, _CMP_ORD_Q), a, b); }
+HELPER V abs_(V a) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a); }
+HELPER V copysign_(V a, V sign) {
+    return _mm512_or_ps(_mm512_andnot_ps(_mm512_set1_ps(-0.0f), a), _mm512_and_ps(_mm512_set1_ps(-0.0f), sign));
+}
+/* a < b ? x : y; y where a or b is NaN */
+HELPER V where_less(V a, V b, V x, V y) { return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), x); }
+HELPER V round_(V a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+HELPER V scale2(V a, V n) { return _mm512_scalef_ps(a, n); } /* a * 2^n, n whole */
+/* x = m * 2^e, m in [sqrt(1/2), sqrt(2)) */
+HELPER V split2(V x, V *e) {
+    const __m512i bits = _mm512_castps_si512(x);
+    const __m512i n = _mm512_srai_epi32(_mm512_sub_epi32(bits, _mm512_set1_epi32(0x3f3504f3)), 23);
+    *e = _mm512_cvtepi32_ps(n);
+    return _mm512_castsi512_ps(_mm512_sub_epi32(bits, _mm512_slli_epi32(n, 23)));
+}
+HELPER float sum(V v) { return _mm512_reduce_add_ps(v); }
+HELPER float largest(V v) { return _mm512_reduce_max_ps(v); }
+HELPER V exp_(V x) { /* e^x = 2^n * e^r; inf above 88.8, 0 below -104 */
+    x = max_(set1(-104.0f), min_(set1(89.0f), x));
+    const V n = round_(mul(x, set1(1.44269504f)));
+    const V r = fma_(n, set1(2.12194440e-4f), fma_(n, set1(-0.693359375f), x));
+    V p = fma_(set1(1.9875691500e-4f), r, set1(1.3981999507e-3f));
+    p = fma_(p, r, set1(8.3334519073e-3f));
+    p = fma_(p, r, set1(4.1665795894e-2f));
+    p = fma_(p, r, set1(1.6666665459e-1f));
+    p = fma_(p, r, set1(5.0000001201e-1f));
+    return scale2(add(fma_(p, mul(r, r), r), set1(1.0f)), n);
+}
+HELPER V log_(V x) { /* x normal and positive; NaN where x is negative, infinite or NaN */
+    V e;
+    const V m = sub(split2(x, &e), set1(1.0f)), square = mul(m, m);
+    V p = fma_(set1(7.0376836292e-2f), m, set1(-1.1514610310e-1f));
+    p = fma_(p, m, set1(1.1676998740e-1f));
+    p = fma_(p, m, set1(-1.2420140846e-1f));
+    p = fma_(p, m, set1(1.4249322787e-1f));
+    p = fma_(p, m, set1(-1.6668057665e-1f));
+    p = fma_(p, m, set1(2.0000714765e-1f));
+    p = fma_(p, m, set1(-2.4999993993e-1f));
+    p = fma_(p, m, set1(3.3333331174e-1f));
+    p = fma_(e, set1(-2.12194440e-4f), mul(mul(p, m), square));
+    p = fma_(e, set1(0.693359375f), add(m, fma_(square, set1(-0.5f), p)));
+    const V root = sqrt_(x);
+    return add(p, sub(root, root));
+}
+HELPER V relu(V v) { return max_(zero(), v); }
+HELPER V relu6(V v) { return min_(set1(6.0f), max_(zero(), v)); }
+HELPER V prelu(V v, V slope) { return where_less(v, zero(), mul(v, slope), v); }
+HELPER V leakyrelu(V v, V slope) { return where_less(v, zero(), mul(v, slope), v); }
+HELPER V sigmoid(V v) { return div_(set1(1.0f), add(set1(1.0f), exp_(sub(zero(), v)))); }
+HELPER V swish(V v) { return div_(v, add(set1(1.0f), exp_(sub(zero(), v)))); }
+HELPER V tanh_(V v) { /* a polynomial near 0, where 1 - 2 / (e^2|v| + 1) cancels */
+    const V size = abs_(v), square = mul(v, v);
+    V p = fma_(set1(-5.70498872745e-3f), square, set1(2.06390887954e-2f));
+    p = fma_(p, square, set1(-5.37397155531e-2f));
+    p = fma_(p, square, set1(1.33314422036e-1f));
+    p = fma_(p, square, set1(-3.33332819422e-1f));
+    const V small = fma_(mul(p, square), v, v);
+    const V large = sub(set1(1.0f), div_(set1(2.0f), add(set1(1.0f), exp_(add(size, size)))));
+    return where_less(size, set1(0.625f), small, copysign_(large, v));
+}
+
+/* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
+HELPER void zeroupper(void) { _mm256_zeroupper(); }
+
+struct block_fused {
+    rn_context rn;
+    rn_kernel k[6];
+};
+
+/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */
+struct args {
+    const rn_kernel *k;
+    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;
+    float *y, *scratch;
+};
+
+/* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, prefetch} */
+static const rn_kernel_spec kernels[] = {
+    {16, 16, 3, 16, 4, 16, 0, 1, 0}, /* 0 */
+    {24, 4, 16, 32, 64, 48, 0, 1, 0}, /* 1 */
+    {24, 4, 24, 32, 48, 32, 0, 1, 0}, /* 2 */
+    {24, 4, 16, 32, 64, 32, 1, 0, 0}, /* 3 */
+    {10, 1, 24, 16, 24, 16, 0, 0, 0}, /* 4 */
+    {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 5 */
+};
+
+/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
+ * {integers}, packed offset, name} (rn's recipe.h) */
+static const rn_recipe_step recipe_steps[] = {
+    {0, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 0, "bn1.bias"},
+    {0, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 0, "bn1.running_mean"},
+    {0, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 0, "bn1.weight"},
+    {0, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 0, "bn1.running_var"},
+    {3, 1, {2, 3, -1}, {16, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0}, 0, NULL},
+    {4, 1, {0, 1, 4}, {16, 1, 1, 1}, 0, {0, 0, 0}, 0, NULL},
+    {12, 4, {5, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 0, NULL},
+    {0, 4, {-1, -1, -1}, {16, 3, 3, 3}, 0, {0, 0, 0}, 0, "conv1.weight"},
+    {6, 4, {7, 4, -1}, {16, 3, 3, 3}, 0, {0, 0, 0}, 0, NULL},
+    {13, 4, {8, -1, -1}, {16, 3, 3, 3}, 0, {16, 3, 1}, 64, NULL},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn1.bias"},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn1.running_mean"},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn1.weight"},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn1.running_var"},
+    {3, 1, {12, 13, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0}, 0, NULL},
+    {4, 1, {10, 11, 14}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, NULL},
+    {12, 4, {15, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 1792, NULL},
+    {0, 4, {-1, -1, -1}, {24, 16, 3, 3}, 0, {0, 0, 0}, 0, "layer1.0.conv1.weight"},
+    {6, 4, {17, 14, -1}, {24, 16, 3, 3}, 0, {0, 0, 0}, 0, NULL},
+    {13, 4, {18, -1, -1}, {24, 16, 3, 3}, 0, {32, 16, 1}, 1920, NULL},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn2.bias"},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn2.running_mean"},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn2.weight"},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn2.running_var"},
+    {3, 1, {22, 23, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0}, 0, NULL},
+    {4, 1, {20, 21, 24}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, NULL},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.downsample.1.bias"},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.downsample.1.running_mean"},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.downsample.1.weight"},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.downsample.1.running_var"},
+    {3, 1, {28, 29, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0}, 0, NULL},
+    {4, 1, {26, 27, 30}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, NULL},
+    {9, 1, {25, 31, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, NULL},
+    {12, 4, {32, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 20352, NULL},
+    {0, 4, {-1, -1, -1}, {24, 24, 3, 3}, 0, {0, 0, 0}, 0, "layer1.0.conv2.weight"},
+    {6, 4, {34, 24, -1}, {24, 24, 3, 3}, 0, {0, 0, 0}, 0, NULL},
+    {13, 4, {35, -1, -1}, {24, 24, 3, 3}, 0, {32, 24, 1}, 20480, NULL},
+    {0, 4, {-1, -1, -1}, {24, 16, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.downsample.0.weight"},
+    {6, 4, {37, 30, -1}, {24, 16, 1, 1}, 0, {0, 0, 0}, 0, NULL},
+    {13, 4, {38, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1}, 48128, NULL},
+    {0, 1, {-1, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0}, 0, "fc.bias"},
+    {12, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0}, 50176, NULL},
+    {0, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0}, 0, "fc.weight"},
+    {13, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1}, 50240, NULL},
+};
+static const rn_recipe recipe = {recipe_steps, 44, 51776, 0x98c671e3dccca8f6u};
+
+/* {name, what, algorithm, place in the source, value, shape, multiply-adds, bytes moved} */
+static const rn_layer layers[] = {
+    {"input", "input to channels-last", "input", "", "input", {3, 16, 16}, 0, 6144},
+    {"conv1", "conv 3x3 + relu + maxpool 3x3 /2", "direct", "block_fused.rn:13:5", "maxpool", {16, 8, 8}, 110592, 8896},
+    {"layer1.0.conv1", "conv 3x3 /2 + relu", "direct", "block_fused.rn:5:9", "layer1.0.relu", {24, 4, 4}, 55296, 19456},
+    {"layer1.0.conv2", "conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global", "direct", "block_fused.rn:6:9", "avgpool", {24, 1, 1}, 89088, 28000},
+    {"fc", "fc", "fc", "block_fused.rn:17:5", "fc", {10, 1, 1}, 240, 1096},
+    {"softmax", "softmax", "softmax", "block_fused.rn:18:5", "softmax", {10, 1, 1}, 0, 80},
+    {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 80},
+};
+
+/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */
+static const struct { size_t offset, pixel, row; } results[] = {
+    {2688, 4, 72},
+    {320, 32, 288},
+    {2944, 48, 288},
+    {4352, 48, 48},
+    {0, 12, 12},
+    {32, 12, 12},
+    {32, 12, 12},
+};
+
+static const rn_output outputs[] = {
+    {"softmax", {10, 1, 1}},
+};
+
+static TARGET void input_3x16x16(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    if (part == 0) { /* the halo: zeros that padded convolutions read */
+        for (int i = 0; i < 1; i++)
+            for (int j = 0; j < 18; j++) {
+                float *p = a->y + (-76 + i * 72 + j * 4);
+                store_n(p + 0, zero(), 3);
+            }
+        for (int i = 0; i < 1; i++)
+            for (int j = 0; j < 18; j++) {
+                float *p = a->y + (1148 + i * 72 + j * 4);
+                store_n(p + 0, zero(), 3);
+            }
+        for (int i = 0; i < 16; i++)
+            for (int j = 0; j < 1; j++) {
+                float *p = a->y + (-4 + i * 72 + j * 4);
+                store_n(p + 0, zero(), 3);
+            }
+        for (int i = 0; i < 16; i++)
+            for (int j = 0; j < 1; j++) {
+                float *p = a->y + (64 + i * 72 + j * 4);
+                store_n(p + 0, zero(), 3);
+            }
+    }
+    for (int y = part * 16 / parts; y < (part + 1) * 16 / parts; y++) {
+        const float *in = a->x + y * 16;
+        float *out = a->y + y * 72;
+        for (int x = 0; x < 16; x += 4) {
+            __m128 v0 = _mm_loadu_ps(in + x);
+            __m128 v1 = _mm_loadu_ps(in + x + 256);
+            __m128 v2 = _mm_loadu_ps(in + x + 512);
+            __m128 v3 = _mm_setzero_ps();
+            _MM_TRANSPOSE4_PS(v0, v1, v2, v3);
+            _mm_storeu_ps(out + x * 4, v0);
+            _mm_storeu_ps(out + x * 4 + 4, v1);
+            _mm_storeu_ps(out + x * 4 + 8, v2);
+            _mm_storeu_ps(out + x * 4 + 12, v3);
+        }
+    }
+}
+
+static TARGET void conv3x3_3to16_16x16_panel(const struct args *a, int panel, int r, float *row) {
+    static const unsigned long long count0 = 9;
+    static const unsigned long long w_at0[] = {0, 192, 384, 576, 768, 960, 1152, 1344, 1536};
+    static const unsigned long long x_at0[] = {0, 16, 32, 288, 304, 320, 576, 592, 608};
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 432;
+    const float *x;
+    float *y;
+    y = row + panel * 16;
+    x = a->x + (r * 72 - 76);
+    k[0].offs(w, x, y, &count0, w_at0, x_at0);
+    zeroupper();
+}
+
+static TARGET void conv3x3_3to16_16x16(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    if (part == 0) { /* the halo: zeros that padded convolutions read */
+        for (int i = 0; i < 1; i++)
+            for (int j = 0; j < 9; j++) {
+                float *p = a->y + (-320 + i * 288 + j * 32);
+                for (int c = 0; c < 16; c += 16) store(p + c, zero());
+            }
+        for (int i = 0; i < 8; i++)
+            for (int j = 0; j < 1; j++) {
+                float *p = a->y + (-32 + i * 288 + j * 32);
+                for (int c = 0; c < 16; c += 16) store(p + c, zero());
+            }
+    }
+    float *ring = a->scratch + (size_t)part * 768; /* the last 3 rows of the convolution */
+    int next = 0;
+    for (int p = part * 8 / parts; p < (part + 1) * 8 / parts; p++) {
+        const int top = p * 2 - 1, last = top + 2 < 15 ? top + 2 : 15;
+        for (next = next > top ? next : top; next <= last; next++)
+            conv3x3_3to16_16x16_panel(a, 0, next, ring + next % 3 * 256);
+        const float *r0 = ring + (top + 0 < 0 ? 0 : top + 0 > 15 ? 15 : top + 0) % 3 * 256;
+        const float *r1 = ring + (top + 1 < 0 ? 0 : top + 1 > 15 ? 15 : top + 1) % 3 * 256;
+        const float *r2 = ring + (top + 2 < 0 ? 0 : top + 2 > 15 ? 15 : top + 2) % 3 * 256;
+        float *y = a->y + p * 288;
+        for (int q = 0; q < 8; q++, y += 32) {
+            const int left = q * 2 - 1;
+            const int q0 = (left + 0 < 0 ? 0 : left + 0 > 15 ? 15 : left + 0) * 16;
+            const int q1 = (left + 1 < 0 ? 0 : left + 1 > 15 ? 15 : left + 1) * 16;
+            const int q2 = (left + 2 < 0 ? 0 : left + 2 > 15 ? 15 : left + 2) * 16;
+            store(y + 0, relu(add(max_nan(max_nan(max_nan(max_nan(max_nan(max_nan(max_nan(max_nan(load(r0 + q0),
+                load(r0 + q1)),
+                load(r0 + q2)),
+                load(r1 + q0)),
+                load(r1 + q1)),
+                load(r1 + q2)),
+                load(r2 + q0)),
+                load(r2 + q1)),
+                load(r2 + q2)), load(a->bias + 0))));
+        }
+    }
+}
+
+static TARGET inline void finish_bias_relu(float *y, const float *bias, int n) {
+    const V b0 = load(bias + 0);
+    const V b1 = load_n(bias + 16, 8);
+    for (int j = 0; j < n; j++, y += 48) {
+        store(y, relu(add(load(y), b0)));
+        store_n(y + 16, relu(add(load_n(y + 16, 8), b1)), 8);
+    }
+}
+
+static TARGET void conv3x3_16to24_4x4_panel(const struct args *a, int panel, int y0, int y1) {
+    static const unsigned long long count0 = 9;
+    static const unsigned long long w_at0[] = {0, 2048, 4096, 6144, 8192, 10240, 12288, 14336, 16384};
+    static const unsigned long long x_at0[] = {0, 128, 256, 1152, 1280, 1408, 2304, 2432, 2560};
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 4608;
+    const float *x;
+    float *y;
+    for (int r = y0; r < y1; r++) {
+        y = a->y + (r * 288 + panel * 32);
+        x = a->x + (r * 576 - 320);
+        k[1].offs(w, x, y, &count0, w_at0, x_at0);
+        finish_bias_relu(y, a->bias + panel * 32, 4);
+    }
+    zeroupper();
+}
+
+static TARGET void conv3x3_16to24_4x4(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    if (part == 0) { /* the halo: zeros that padded convolutions read */
+        for (int i = 0; i < 1; i++)
+            for (int j = 0; j < 6; j++) {
+                float *p = a->y + (-336 + i * 288 + j * 48);
+                for (int c = 0; c < 16; c += 16) store(p + c, zero());
+                store_n(p + 16, zero(), 8);
+            }
+        for (int i = 0; i < 1; i++)
+            for (int j = 0; j < 6; j++) {
+                float *p = a->y + (1104 + i * 288 + j * 48);
+                for (int c = 0; c < 16; c += 16) store(p + c, zero());
+                store_n(p + 16, zero(), 8);
+            }
+        for (int i = 0; i < 4; i++)
+            for (int j = 0; j < 1; j++) {
+                float *p = a->y + (-48 + i * 288 + j * 48);
+                for (int c = 0; c < 16; c += 16) store(p + c, zero());
+                store_n(p + 16, zero(), 8);
+            }
+        for (int i = 0; i < 4; i++)
+            for (int j = 0; j < 1; j++) {
+                float *p = a->y + (192 + i * 288 + j * 48);
+                for (int c = 0; c < 16; c += 16) store(p + c, zero());
+                store_n(p + 16, zero(), 8);
+            }
+    }
+    for (int u = part * 1 / parts; u < (part + 1) * 1 / parts; u++) {
+        const int panel = 0, y0 = u * 4;
+        const int y1 = y0 + 4;
+        conv3x3_16to24_4x4_panel(a, panel, y0, y1);
+    }
+}
+
+static TARGET inline void finish_bias_relu_sum(const float *y, const float *bias, float *sum, int n) {
+    const V b0 = load(bias + 0);
+    V m0 = load(sum + 0);
+    const V b1 = load_n(bias + 16, 8);
+    V m1 = load_n(sum + 16, 8);
+    for (int j = 0; j < n; j++, y += 32) {
+        m0 = add(m0, relu(add(load(y), b0)));
+        m1 = add(m1, relu(add(load_n(y + 16, 8), b1)));
+    }
+    store(sum + 0, m0);
+    store_n(sum + 16, m1, 8);
+}
+
+static TARGET void conv3x3_24to24_4x4_panel(const struct args *a, int panel, float *image) {
+    static const unsigned long long count0 = 9;
+    static const unsigned long long w_at0[] = {0, 3072, 6144, 9216, 12288, 15360, 18432, 21504, 24576};
+    static const unsigned long long x_at0[] = {0, 192, 384, 1152, 1344, 1536, 2304, 2496, 2688};
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 6912;
+    const float *w1 = a->w1 + (size_t)panel * 512;
+    const float *x;
+    float *y;
+    float sum[32] = {0};
+    const int y0 = 0, y1 = 4;
+    for (int r = y0; r < y1; r++) {
+        y = image + (r * 128);
+        x = a->x + (r * 288 - 336);
+        k[2].offs(w, x, y, &count0, w_at0, x_at0);
+        x = a->x1 + (r * 576);
+        k[3].gemm(w1, x, y, w, x, y);
+        finish_bias_relu_sum(y, a->bias + panel * 32, sum, 4);
+    }
+    store(a->y + (panel * 32 + 0), mul(load(sum + 0), set1(0.0625f)));
+    store_n(a->y + (panel * 32 + 16), mul(load(sum + 16), set1(0.0625f)), 8);
+    zeroupper();
+}
+
+static TARGET void conv3x3_24to24_4x4(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    float *image = a->scratch + (size_t)part * 768;
+    for (int panel = part * 1 / parts; panel < (part + 1) * 1 / parts; panel++) {
+        conv3x3_24to24_4x4_panel(a, panel, image);
+    }
+}
+
+static TARGET void fc_10x1x1(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    const rn_kernel *k = a->k;
+    for (int panel = part * 1 / parts; panel < (part + 1) * 1 / parts; panel++) {
+        const float *w = a->w + (size_t)panel * 384;
+        float *out = a->y + panel * 16, y[16];
+        const float *x = a->x, *v = w;
+        k[4].gemm(v, x, y, v, x, y);
+        store_n(out + 0, add(load(y + 0), load_n(a->bias + (panel * 16 + 0), 10)), 10);
+    }
+    zeroupper();
+}
+
+static TARGET void softmax_10x1x1(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    if (part == parts - 1) {
+        const float *in = a->x;
+        float *out = a->y;
+        V m = set1(-INFINITY);
+        m = max_(m, load_or(in + 0, 10, m));
+        m = set1(largest(m));
+        V s = zero();
+        s = add(s, exp_(sub(load_or(in + 0, 10, set1(-INFINITY)), m)));
+        const V scale = set1(1.0f / sum(s));
+        store_n(out, mul(exp_(sub(load_n(in, 10), m)), scale), 10);
+    }
+}
+
+static TARGET void output_10x1x1(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    if (part == parts - 1) {
+        store_n(a->y + 0, load_n(a->x + 0, 10), 10);
+    }
+}
+
+/* Runs a task over the instance's threads, then shows its result to the layer hook. */
+static void step(block_fused *net, int layer, rn_task task, struct args *args) {
+    rn_parallel(&net->rn, task, args);
+    if (!net->rn.layer) return;
+    const rn_tensor out = {net->rn.arena + results[layer].offset, layers[layer].out, results[layer].pixel,
+                           results[layer].row, 0, 1};
+    net->rn.layer(net->rn.layer_user, layer, &out);
+}
+
+/* One image through the network. A: activations, W: packed weights, S: scratch; offsets in floats. */
+static void forward(block_fused *net, const float *image, float *outputs_at) {
+    const rn_kernel *k = net->k;
+    float *const A = net->rn.arena;
+    const float *const W = (const float *)(const void *)net->rn.weights;
+    float *const S = A + 4416;
+    float *output;
+    if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);
+    /* input: input to channels-last; 3x16x16 -> 3x16x16, input */
+    step(net, 0, input_3x16x16, &(struct args){.k = k, .x = image, .y = A + 2688});
+    /* conv1: conv 3x3 + relu + maxpool 3x3 /2 (block_fused.rn:13:5); 3x16x16 -> 16x8x8, 0.1 M multiply-adds, direct */
+    step(net, 1, conv3x3_3to16_16x16, &(struct args){.k = k, .x = A + 2688, .w = W + 16, .bias = W, .y = A + 320, .scratch = S});
+    /* layer1.0.conv1: conv 3x3 /2 + relu (block_fused.rn:5:9); 16x8x8 -> 24x4x4, 0.1 M multiply-adds, direct */
+    step(net, 2, conv3x3_16to24_4x4, &(struct args){.k = k, .x = A + 320, .w = W + 480, .bias = W + 448, .y = A + 2944});
+    /* layer1.0.conv2: conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global (block_fused.rn:6:9); 24x4x4 -> 24x1x1, 0.1 M multiply-adds, direct */
+    step(net, 3, conv3x3_24to24_4x4, &(struct args){.k = k, .x = A + 2944, .x1 = A + 320, .w = W + 5120, .w1 = W + 12032, .bias = W + 5088, .y = A + 4352, .scratch = S});
+    /* fc: fc (block_fused.rn:17:5); 24x1x1 -> 10x1x1, 0.0 M multiply-adds, fc */
+    step(net, 4, fc_10x1x1, &(struct args){.k = k, .x = A + 4352, .w = W + 12560, .bias = W + 12544, .y = A});
+    /* softmax: softmax (block_fused.rn:18:5); 10x1x1 -> 10x1x1, softmax */
+    step(net, 5, softmax_10x1x1, &(struct args){.k = k, .x = A, .y = A + 32});
+    /* softmax: output to planar; 10x1x1 -> 10x1x1, output */
+    output = outputs_at + 0;
+    step(net, 6, output_10x1x1, &(struct args){.k = k, .x = A + 32, .y = output});
+}
+
+static size_t model_arena_size(int batch, int threads) { return block_fused_arena_size(batch, threads); }
+static rn_status model_create(void **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
+    block_fused *made = NULL;
+    const rn_status status = block_fused_create(&made, arena, size, weights, options);
+    *net = made;
+    return status;
+}
+static rn_status model_run(void *net, int batch, const float *image, float *output) {
+    return block_fused_run(net, batch, image, output);
+}
+static rn_status model_run_rgb(void *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {
+    return block_fused_run_rgb(net, batch, rgb, height, width, output);
+}
+static const char *model_message(const void *net) { return block_fused_message(net); }
+static void model_destroy(void *net) { block_fused_destroy(net); }
+
+static const rn_model model = {
+    .abi = 1,
+    .name = "block_fused",
+    .rnc_version = "0.1.0",
+    .command = "rnc --target x86-64-v4 -o block_fused.c block_fused.rn",
+    .source_hash = "f7f4d12f34f7aeb3",
+    .isa = RN_ISA_X86_64_V4,
+    .batch = 1,
+    .input = {3, 16, 16},
+    .outputs = outputs,
+    .output_count = 1,
+    .output_size = 10,
+    .probabilities = 1,
+    .preprocess = {0, 1.0f, {0.0f, 0.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f, 1.0f}, 0},
+    .layers = layers,
+    .layer_count = 7,
+    .macs = 255216,
+    .parameters = 9882,
+    .recipe = &recipe,
+    .weights_file = NULL,
+    .arena_size = model_arena_size,
+    .create = model_create,
+    .run = model_run,
+    .run_rgb = model_run_rgb,
+    .message = model_message,
+    .destroy = model_destroy,
+};
+
+const rn_model *block_fused_model(void) { return &model; }
+
+size_t block_fused_arena_size(int batch, int threads) {
+    if (batch < 1 || batch > BLOCK_FUSED_BATCH || threads < 1) return 0;
+    /* instance, activations, scratch of each thread, a picture made ready */
+    return (sizeof(block_fused) + 63) / 64 * 64 + 4 * (4416 + (size_t)threads * 768 + 768);
+}
+
+rn_status block_fused_create(block_fused **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
+    void *made = NULL;
+    const size_t need = block_fused_arena_size(BLOCK_FUSED_BATCH, rn_options_threads(options));
+    const rn_status status = rn_context_create(&made, sizeof(block_fused), need, offsetof(block_fused, k), kernels, 6, &model, arena,
+                                               size, weights, options);
+    *net = made;
+    return status;
+}
+
+static rn_status check(block_fused *net, int batch, const void *in, const void *out) {
+    if (!net) return RN_ERROR_ARGUMENT;
+    if (!in || !out) return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_fused: no %s", in ? "output" : "image");
+    if (batch < 1 || batch > BLOCK_FUSED_BATCH)
+        return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_fused: batch %d is not in 1..%d", batch, BLOCK_FUSED_BATCH);
+    return RN_OK;
+}
+
+rn_status block_fused_run(block_fused *net, int batch, const float *image, float *output) {
+    const rn_status status = check(net, batch, image, output);
+    if (status) return status;
+    for (int n = 0; n < batch; n++) forward(net, image + (size_t)n * 768, output + (size_t)n * 10);
+    return RN_OK;
+}
+
+rn_status block_fused_run_rgb(block_fused *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {
+    rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);
+    if (status) return status;
+    float *ready = net->rn.arena + (4416 + (size_t)net->rn.threads * 768);
+    for (int n = 0; n < batch; n++) {
+        status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], ready);
+        if (status) return rn_context_fail(&net->rn, status, "block_fused: image %d cannot be made an input", n);
+        forward(net, ready, output + (size_t)n * 10);
+    }
+    return RN_OK;
+}
+
+const char *block_fused_message(const block_fused *net) { return net ? net->rn.message : ""; }
+
+void block_fused_destroy(block_fused *net) {
+    if (net) rn_context_destroy(&net->rn);
+}

@@ -1,0 +1,737 @@
+/* Code of network block_unfused, made by rnc 0.1.0 for x86-64-v3. Do not edit: compile the source again.
+ *     rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn
+ * source hash f097aa6244b0e70d
+ *
+ * 2 images at most; one arena of 65664 bytes of activations, reused by lifetime. */
+#include "block_unfused.h"
+#include "recipe.h"
+
+#include <immintrin.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* ---- one vector ---- */
+#define TARGET __attribute__((target("avx2,fma")))
+#define HELPER static inline TARGET __attribute__((always_inline, unused))
+
+typedef __m256 V; /* 8 floats */
+
+/* 8 words from first_lanes + 8 - n: a mask of the first n lanes */
+static const int32_t first_lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+
+HELPER V load(const float *p) { return _mm256_loadu_ps(p); }
+HELPER void store(float *p, V v) { _mm256_storeu_ps(p, v); }
+HELPER __m256i first_(int n) { return _mm256_loadu_si256((const __m256i *)(first_lanes + 8 - n)); }
+HELPER V load_n(const float *p, int n) { return _mm256_maskload_ps(p, first_(n)); }
+HELPER V load_or(const float *p, int n, V rest) {
+    return _mm256_blendv_ps(rest, _mm256_maskload_ps(p, first_(n)), _mm256_castsi256_ps(first_(n)));
+}
+HELPER void store_n(float *p, V v, int n) { _mm256_maskstore_ps(p, first_(n), v); }
+HELPER V set1(float x) { return _mm256_set1_ps(x); }
+HELPER V zero(void) { return _mm256_setzero_ps(); }
+HELPER V add(V a, V b) { return _mm256_add_ps(a, b); }
+HELPER V sub(V a, V b) { return _mm256_sub_ps(a, b); }
+HELPER V mul(V a, V b) { return _mm256_mul_ps(a, b); }
+HELPER V div_(V a, V b) { return _mm256_div_ps(a, b); }
+HELPER V fma_(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
+HELPER V sqrt_(V a) { return _mm256_sqrt_ps(a); }
+HELPER V max_(V a, V b) { return _mm256_max_ps(a, b); } /* b where either is NaN */
+HELPER V min_(V a, V b) { return _mm256_min_ps(a, b); }
+/* The larger, where a NaN in either stays. */
+HELPER V max_nan(V a, V b) { return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }
+HELPER V abs_(V a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+HELPER V copysign_(V a, V sign) {
+    return _mm256_or_ps(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a), _mm256_and_ps(_mm256_set1_ps(-0.0f), sign));
+}
+/* a < b ? x : y; y where a or b is NaN */
+HELPER V where_less(V a, V b, V x, V y) { return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
+HELPER V round_(V a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+/* a * 2^n, n whole, in two steps since 2^n alone may overflow */
+HELPER V scale2(V a, V n) {
+    const __m256i i = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(i, 1), bias = _mm256_set1_epi32(127);
+    const __m256i rest = _mm256_sub_epi32(i, half);
+    a = _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23)));
+    return _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23)));
+}
+/* x = m * 2^e, m in [sqrt(1/2), sqrt(2)) */
+HELPER V split2(V x, V *e) {
+    const __m256i bits = _mm256_castps_si256(x);
+    const __m256i n = _mm256_srai_epi32(_mm256_sub_epi32(bits, _mm256_set1_epi32(0x3f3504f3)), 23);
+    *e = _mm256_cvtepi32_ps(n);
+    return _mm256_castsi256_ps(_mm256_sub_epi32(bits, _mm256_slli_epi32(n, 23)));
+}
+HELPER float sum(V v) {
+    __m128 a = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    a = _mm_add_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
+}
+HELPER float largest(V v) {
+    __m128 a = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    a = _mm_max_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_max_ss(a, _mm_movehdup_ps(a)));
+}
+HELPER V exp_(V x) { /* e^x = 2^n * e^r; inf above 88.8, 0 below -104 */
+    x = max_(set1(-104.0f), min_(set1(89.0f), x));
+    const V n = round_(mul(x, set1(1.44269504f)));
+    const V r = fma_(n, set1(2.12194440e-4f), fma_(n, set1(-0.693359375f), x));
+    V p = fma_(set1(1.9875691500e-4f), r, set1(1.3981999507e-3f));
+    p = fma_(p, r, set1(8.3334519073e-3f));
+    p = fma_(p, r, set1(4.1665795894e-2f));
+    p = fma_(p, r, set1(1.6666665459e-1f));
+    p = fma_(p, r, set1(5.0000001201e-1f));
+    return scale2(add(fma_(p, mul(r, r), r), set1(1.0f)), n);
+}
+HELPER V log_(V x) { /* x normal and positive; NaN where x is negative, infinite or NaN */
+    V e;
+    const V m = sub(split2(x, &e), set1(1.0f)), square = mul(m, m);
+    V p = fma_(set1(7.0376836292e-2f), m, set1(-1.1514610310e-1f));
+    p = fma_(p, m, set1(1.1676998740e-1f));
+    p = fma_(p, m, set1(-1.2420140846e-1f));
+    p = fma_(p, m, set1(1.4249322787e-1f));
+    p = fma_(p, m, set1(-1.6668057665e-1f));
+    p = fma_(p, m, set1(2.0000714765e-1f));
+    p = fma_(p, m, set1(-2.4999993993e-1f));
+    p = fma_(p, m, set1(3.3333331174e-1f));
+    p = fma_(e, set1(-2.12194440e-4f), mul(mul(p, m), square));
+    p = fma_(e, set1(0.693359375f), add(m, fma_(square, set1(-0.5f), p)));
+    const V root = sqrt_(x);
+    return add(p, sub(root, root));
+}
+HELPER V relu(V v) { return max_(zero(), v); }
+HELPER V relu6(V v) { return min_(set1(6.0f), max_(zero(), v)); }
+HELPER V prelu(V v, V slope) { return where_less(v, zero(), mul(v, slope), v); }
+HELPER V leakyrelu(V v, V slope) { return where_less(v, zero(), mul(v, slope), v); }
+HELPER V sigmoid(V v) { return div_(set1(1.0f), add(set1(1.0f), exp_(sub(zero(), v)))); }
+HELPER V swish(V v) { return div_(v, add(set1(1.0f), exp_(sub(zero(), v)))); }
+HELPER V tanh_(V v) { /* a polynomial near 0, where 1 - 2 / (e^2|v| + 1) cancels */
+    const V size = abs_(v), square = mul(v, v);
+    V p = fma_(set1(-5.70498872745e-3f), square, set1(2.06390887954e-2f));
+    p = fma_(p, square, set1(-5.37397155531e-2f));
+    p = fma_(p, square, set1(1.33314422036e-1f));
+    p = fma_(p, square, set1(-3.33332819422e-1f));
+    const V small = fma_(mul(p, square), v, v);
+    const V large = sub(set1(1.0f), div_(set1(2.0f), add(set1(1.0f), exp_(add(size, size)))));
+    return where_less(size, set1(0.625f), small, copysign_(large, v));
+}
+
+/* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
+HELPER void zeroupper(void) { _mm256_zeroupper(); }
+
+struct block_unfused {
+    rn_context rn;
+    rn_kernel k[6];
+};
+
+/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */
+struct args {
+    const rn_kernel *k;
+    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;
+    float *y, *scratch;
+};
+
+/* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, prefetch} */
+static const rn_kernel_spec kernels[] = {
+    {16, 16, 3, 16, 4, 32, 0, 1, 0}, /* 0 */
+    {24, 4, 16, 32, 64, 48, 0, 1, 0}, /* 1 */
+    {24, 4, 24, 32, 48, 48, 0, 1, 0}, /* 2 */
+    {24, 4, 16, 32, 64, 48, 0, 0, 0}, /* 3 */
+    {10, 1, 24, 16, 24, 16, 0, 0, 0}, /* 4 */
+    {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 5 */
+};
+
+/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
+ * {integers}, packed offset, name} (rn's recipe.h) */
+static const rn_recipe_step recipe_steps[] = {
+    {0, 4, {-1, -1, -1}, {16, 3, 3, 3}, 0, {0, 0, 0}, 0, "conv1.weight"},
+    {13, 4, {0, -1, -1}, {16, 3, 3, 3}, 0, {16, 3, 1}, 0, NULL},
+    {0, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 0, "bn1.weight"},
+    {0, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 0, "bn1.running_var"},
+    {3, 1, {2, 3, -1}, {16, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0}, 0, NULL},
+    {12, 4, {4, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 1728, NULL},
+    {0, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 0, "bn1.bias"},
+    {0, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 0, "bn1.running_mean"},
+    {4, 1, {6, 7, 4}, {16, 1, 1, 1}, 0, {0, 0, 0}, 0, NULL},
+    {12, 4, {8, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 1792, NULL},
+    {0, 4, {-1, -1, -1}, {24, 16, 3, 3}, 0, {0, 0, 0}, 0, "layer1.0.conv1.weight"},
+    {13, 4, {10, -1, -1}, {24, 16, 3, 3}, 0, {32, 16, 1}, 1856, NULL},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn1.weight"},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn1.running_var"},
+    {3, 1, {12, 13, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0}, 0, NULL},
+    {12, 4, {14, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 20288, NULL},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn1.bias"},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn1.running_mean"},
+    {4, 1, {16, 17, 14}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, NULL},
+    {12, 4, {18, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 20416, NULL},
+    {0, 4, {-1, -1, -1}, {24, 24, 3, 3}, 0, {0, 0, 0}, 0, "layer1.0.conv2.weight"},
+    {13, 4, {20, -1, -1}, {24, 24, 3, 3}, 0, {32, 24, 1}, 20544, NULL},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn2.weight"},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn2.running_var"},
+    {3, 1, {22, 23, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0}, 0, NULL},
+    {12, 4, {24, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 48192, NULL},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn2.bias"},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn2.running_mean"},
+    {4, 1, {26, 27, 24}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, NULL},
+    {12, 4, {28, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 48320, NULL},
+    {0, 4, {-1, -1, -1}, {24, 16, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.downsample.0.weight"},
+    {13, 4, {30, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1}, 48448, NULL},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.downsample.1.weight"},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.downsample.1.running_var"},
+    {3, 1, {32, 33, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0}, 0, NULL},
+    {12, 4, {34, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 50496, NULL},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.downsample.1.bias"},
+    {0, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.downsample.1.running_mean"},
+    {4, 1, {36, 37, 34}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, NULL},
+    {12, 4, {38, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 50624, NULL},
+    {0, 1, {-1, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0}, 0, "fc.bias"},
+    {12, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0}, 50752, NULL},
+    {0, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0}, 0, "fc.weight"},
+    {13, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1}, 50816, NULL},
+};
+static const rn_recipe recipe = {recipe_steps, 44, 52352, 0xd60b32df495dfe13u};
+
+/* {name, what, algorithm, place in the source, value, shape, multiply-adds, bytes moved} */
+static const rn_layer layers[] = {
+    {"input", "input to channels-last", "input", "", "input", {3, 16, 16}, 0, 6144},
+    {"conv1", "conv 3x3", "direct", "block_unfused.rn:13:5", "conv1", {16, 16, 16}, 110592, 21184},
+    {"bn1", "affine", "map", "block_unfused.rn:13:19", "bn1", {16, 16, 16}, 0, 32768},
+    {"relu", "relu", "map", "block_unfused.rn:13:23", "relu", {16, 16, 16}, 0, 32768},
+    {"maxpool", "maxpool 3x3 /2", "pool", "block_unfused.rn:14:5", "maxpool", {16, 8, 8}, 0, 20480},
+    {"layer1.0.conv1", "conv 3x3 /2", "direct", "block_unfused.rn:5:9", "layer1.0.conv1", {24, 4, 4}, 55296, 19456},
+    {"layer1.0.bn1", "affine", "map", "block_unfused.rn:5:34", "layer1.0.bn1", {24, 4, 4}, 0, 3072},
+    {"layer1.0.relu", "relu", "map", "block_unfused.rn:5:38", "layer1.0.relu", {24, 4, 4}, 0, 3072},
+    {"layer1.0.conv2", "conv 3x3", "direct", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 23808},
+    {"layer1.0.bn2", "affine", "map", "block_unfused.rn:6:26", "layer1.0.bn2", {24, 4, 4}, 0, 3072},
+    {"layer1.0.downsample.0", "conv 1x1 /2", "pointwise", "block_unfused.rn:7:7", "layer1.0.downsample.0", {24, 4, 4}, 6144, 7168},
+    {"layer1.0.downsample.1", "affine", "map", "block_unfused.rn:7:7", "layer1.0.downsample.1", {24, 4, 4}, 0, 3072},
+    {"layer1.0.add", "add", "map", "block_unfused.rn:4:5", "layer1.0.add", {24, 4, 4}, 0, 4608},
+    {"layer1.0.relu2", "relu", "map", "block_unfused.rn:8:5", "layer1.0.relu2", {24, 4, 4}, 0, 3072},
+    {"avgpool", "avgpool global", "pool", "block_unfused.rn:16:5", "avgpool", {24, 1, 1}, 0, 1632},
+    {"fc", "fc", "fc", "block_unfused.rn:17:5", "fc", {10, 1, 1}, 240, 1096},
+    {"softmax", "softmax", "softmax", "block_unfused.rn:18:5", "softmax", {10, 1, 1}, 0, 80},
+    {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 80},
+};
+
+/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */
+static const struct { size_t offset, pixel, row; } results[] = {
+    {8288, 4, 72},
+    {0, 32, 512},
+    {8208, 32, 512},
+    {0, 32, 512},
+    {8528, 32, 288},
+    {0, 48, 192},
+    {1744, 48, 192},
+    {336, 48, 288},
+    {1744, 48, 192},
+    {0, 48, 192},
+    {784, 48, 192},
+    {1568, 48, 192},
+    {784, 48, 192},
+    {0, 48, 192},
+    {784, 48, 48},
+    {0, 12, 12},
+    {32, 12, 12},
+    {32, 12, 12},
+};
+
+static const rn_output outputs[] = {
+    {"softmax", {10, 1, 1}},
+};
+
+static TARGET void input_3x16x16(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    if (part == 0) { /* the halo: zeros that padded convolutions read */
+        for (int i = 0; i < 1; i++)
+            for (int j = 0; j < 18; j++) {
+                float *p = a->y + (-76 + i * 72 + j * 4);
+                store_n(p + 0, zero(), 3);
+            }
+        for (int i = 0; i < 1; i++)
+            for (int j = 0; j < 18; j++) {
+                float *p = a->y + (1148 + i * 72 + j * 4);
+                store_n(p + 0, zero(), 3);
+            }
+        for (int i = 0; i < 16; i++)
+            for (int j = 0; j < 1; j++) {
+                float *p = a->y + (-4 + i * 72 + j * 4);
+                store_n(p + 0, zero(), 3);
+            }
+        for (int i = 0; i < 16; i++)
+            for (int j = 0; j < 1; j++) {
+                float *p = a->y + (64 + i * 72 + j * 4);
+                store_n(p + 0, zero(), 3);
+            }
+    }
+    for (int y = part * 16 / parts; y < (part + 1) * 16 / parts; y++) {
+        const float *in = a->x + y * 16;
+        float *out = a->y + y * 72;
+        for (int x = 0; x < 16; x += 4) {
+            __m128 v0 = _mm_loadu_ps(in + x);
+            __m128 v1 = _mm_loadu_ps(in + x + 256);
+            __m128 v2 = _mm_loadu_ps(in + x + 512);
+            __m128 v3 = _mm_setzero_ps();
+            _MM_TRANSPOSE4_PS(v0, v1, v2, v3);
+            _mm_storeu_ps(out + x * 4, v0);
+            _mm_storeu_ps(out + x * 4 + 4, v1);
+            _mm_storeu_ps(out + x * 4 + 8, v2);
+            _mm_storeu_ps(out + x * 4 + 12, v3);
+        }
+    }
+}
+
+static TARGET void conv3x3_3to16_16x16_panel(const struct args *a, int panel, int y0, int y1) {
+    static const unsigned long long count0 = 9;
+    static const unsigned long long w_at0[] = {0, 192, 384, 576, 768, 960, 1152, 1344, 1536};
+    static const unsigned long long x_at0[] = {0, 16, 32, 288, 304, 320, 576, 592, 608};
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 432;
+    const float *x;
+    float *y;
+    for (int r = y0; r < y1; r++) {
+        y = a->y + (r * 512 + panel * 16);
+        x = a->x + (r * 72 - 76);
+        k[0].offs(w, x, y, &count0, w_at0, x_at0);
+    }
+    zeroupper();
+}
+
+static TARGET void conv3x3_3to16_16x16(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    for (int u = part * 1 / parts; u < (part + 1) * 1 / parts; u++) {
+        const int panel = 0, y0 = u * 16;
+        const int y1 = y0 + 16;
+        conv3x3_3to16_16x16_panel(a, panel, y0, y1);
+    }
+}
+
+static TARGET void affine_16x16x16(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    const V scale0 = load(a->w);
+    const V scale8 = load(a->w + 8);
+    const V shift0 = load(a->bias);
+    const V shift8 = load(a->bias + 8);
+    for (int y = part * 16 / parts; y < (part + 1) * 16 / parts; y++) {
+        for (int x = 0; x < 16; x++) {
+            const float *in = a->x + y * 512 + x * 32;
+            float *out = a->y + y * 512 + x * 32;
+            store(out, fma_(load(in), scale0, shift0));
+            store(out + 8, fma_(load(in + 8), scale8, shift8));
+        }
+    }
+}
+
+static TARGET void relu_16x16x16(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    for (int y = part * 16 / parts; y < (part + 1) * 16 / parts; y++) {
+        for (int x = 0; x < 16; x++) {
+            const float *in = a->x + y * 512 + x * 32;
+            float *out = a->y + y * 512 + x * 32;
+            for (int c = 0; c < 16; c += 8) store(out + c, relu(load(in + c)));
+        }
+    }
+}
+
+static TARGET void maxpool_16x8x8(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    if (part == 0) { /* the halo: zeros that padded convolutions read */
+        for (int i = 0; i < 1; i++)
+            for (int j = 0; j < 9; j++) {
+                float *p = a->y + (-320 + i * 288 + j * 32);
+                for (int c = 0; c < 16; c += 8) store(p + c, zero());
+            }
+        for (int i = 0; i < 8; i++)
+            for (int j = 0; j < 1; j++) {
+                float *p = a->y + (-32 + i * 288 + j * 32);
+                for (int c = 0; c < 16; c += 8) store(p + c, zero());
+            }
+    }
+    for (int y = part * 8 / parts; y < (part + 1) * 8 / parts; y++) {
+        const int top = y * 2 - 1 < 0 ? 0 : y * 2 - 1;
+        const int bottom = y * 2 + 2;
+        {
+            float *out = a->y + y * 288;
+            const float *in = a->x + top * 512;
+            for (int c = 0; c < 16; c += 8) {
+                V v = set1(-INFINITY);
+                for (int i = 0; i < (bottom - top); i++) {
+                    v = max_nan(v, load(in + i * 512 + c));
+                    v = max_nan(v, load(in + i * 512 + c + 32));
+                }
+                store(out + c, v);
+            }
+        }
+        for (int x = 1; x < 8; x++) {
+            float *out = a->y + y * 288 + x * 32;
+            const float *in = a->x + top * 512 + (x * 2 - 1) * 32;
+            for (int c = 0; c < 16; c += 8) {
+                V v = set1(-INFINITY);
+                for (int i = 0; i < (bottom - top); i++) {
+                    v = max_nan(v, load(in + i * 512 + c));
+                    v = max_nan(v, load(in + i * 512 + c + 32));
+                    v = max_nan(v, load(in + i * 512 + c + 64));
+                }
+                store(out + c, v);
+            }
+        }
+    }
+}
+
+static TARGET void conv3x3_16to24_4x4_panel(const struct args *a, int panel, int y0, int y1) {
+    static const unsigned long long count0 = 9;
+    static const unsigned long long w_at0[] = {0, 2048, 4096, 6144, 8192, 10240, 12288, 14336, 16384};
+    static const unsigned long long x_at0[] = {0, 128, 256, 1152, 1280, 1408, 2304, 2432, 2560};
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 4608;
+    const float *x;
+    float *y;
+    for (int r = y0; r < y1; r++) {
+        y = a->y + (r * 192 + panel * 32);
+        x = a->x + (r * 576 - 320);
+        k[1].offs(w, x, y, &count0, w_at0, x_at0);
+    }
+    zeroupper();
+}
+
+static TARGET void conv3x3_16to24_4x4(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    for (int u = part * 1 / parts; u < (part + 1) * 1 / parts; u++) {
+        const int panel = 0, y0 = u * 4;
+        const int y1 = y0 + 4;
+        conv3x3_16to24_4x4_panel(a, panel, y0, y1);
+    }
+}
+
+static TARGET void affine_24x4x4(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    const V scale0 = load(a->w);
+    const V scale8 = load(a->w + 8);
+    const V scale16 = load(a->w + 16);
+    const V shift0 = load(a->bias);
+    const V shift8 = load(a->bias + 8);
+    const V shift16 = load(a->bias + 16);
+    for (int y = part * 4 / parts; y < (part + 1) * 4 / parts; y++) {
+        for (int x = 0; x < 4; x++) {
+            const float *in = a->x + y * 192 + x * 48;
+            float *out = a->y + y * 192 + x * 48;
+            store(out, fma_(load(in), scale0, shift0));
+            store(out + 8, fma_(load(in + 8), scale8, shift8));
+            store(out + 16, fma_(load(in + 16), scale16, shift16));
+        }
+    }
+}
+
+static TARGET void relu_24x4x4(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    if (part == 0) { /* the halo: zeros that padded convolutions read */
+        for (int i = 0; i < 1; i++)
+            for (int j = 0; j < 6; j++) {
+                float *p = a->y + (-336 + i * 288 + j * 48);
+                for (int c = 0; c < 24; c += 8) store(p + c, zero());
+            }
+        for (int i = 0; i < 1; i++)
+            for (int j = 0; j < 6; j++) {
+                float *p = a->y + (1104 + i * 288 + j * 48);
+                for (int c = 0; c < 24; c += 8) store(p + c, zero());
+            }
+        for (int i = 0; i < 4; i++)
+            for (int j = 0; j < 1; j++) {
+                float *p = a->y + (-48 + i * 288 + j * 48);
+                for (int c = 0; c < 24; c += 8) store(p + c, zero());
+            }
+        for (int i = 0; i < 4; i++)
+            for (int j = 0; j < 1; j++) {
+                float *p = a->y + (192 + i * 288 + j * 48);
+                for (int c = 0; c < 24; c += 8) store(p + c, zero());
+            }
+    }
+    for (int y = part * 4 / parts; y < (part + 1) * 4 / parts; y++) {
+        for (int x = 0; x < 4; x++) {
+            const float *in = a->x + y * 192 + x * 48;
+            float *out = a->y + y * 288 + x * 48;
+            for (int c = 0; c < 24; c += 8) store(out + c, relu(load(in + c)));
+        }
+    }
+}
+
+static TARGET void conv3x3_24to24_4x4_panel(const struct args *a, int panel, int y0, int y1) {
+    static const unsigned long long count0 = 9;
+    static const unsigned long long w_at0[] = {0, 3072, 6144, 9216, 12288, 15360, 18432, 21504, 24576};
+    static const unsigned long long x_at0[] = {0, 192, 384, 1152, 1344, 1536, 2304, 2496, 2688};
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 6912;
+    const float *x;
+    float *y;
+    for (int r = y0; r < y1; r++) {
+        y = a->y + (r * 192 + panel * 32);
+        x = a->x + (r * 288 - 336);
+        k[2].offs(w, x, y, &count0, w_at0, x_at0);
+    }
+    zeroupper();
+}
+
+static TARGET void conv3x3_24to24_4x4(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    for (int u = part * 1 / parts; u < (part + 1) * 1 / parts; u++) {
+        const int panel = 0, y0 = u * 4;
+        const int y1 = y0 + 4;
+        conv3x3_24to24_4x4_panel(a, panel, y0, y1);
+    }
+}
+
+static TARGET void conv1x1_16to24_4x4_panel(const struct args *a, int panel, int y0, int y1) {
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 512;
+    const float *x;
+    float *y;
+    for (int r = y0; r < y1; r++) {
+        y = a->y + (r * 192 + panel * 32);
+        x = a->x + (r * 576);
+        k[3].gemm(w, x, y, w, x, y);
+    }
+    zeroupper();
+}
+
+static TARGET void conv1x1_16to24_4x4(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    for (int u = part * 1 / parts; u < (part + 1) * 1 / parts; u++) {
+        const int panel = 0, y0 = u * 4;
+        const int y1 = y0 + 4;
+        conv1x1_16to24_4x4_panel(a, panel, y0, y1);
+    }
+}
+
+static TARGET void add_24x4x4(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    for (int y = part * 4 / parts; y < (part + 1) * 4 / parts; y++) {
+        for (int x = 0; x < 4; x++) {
+            const float *in = a->x + y * 192 + x * 48;
+            const float *other = a->x1 + y * 192 + x * 48;
+            float *out = a->y + y * 192 + x * 48;
+            for (int c = 0; c < 24; c += 8) store(out + c, add(load(in + c), load(other + c)));
+        }
+    }
+}
+
+static TARGET void relu_24x4x4_2(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    for (int y = part * 4 / parts; y < (part + 1) * 4 / parts; y++) {
+        for (int x = 0; x < 4; x++) {
+            const float *in = a->x + y * 192 + x * 48;
+            float *out = a->y + y * 192 + x * 48;
+            for (int c = 0; c < 24; c += 8) store(out + c, relu(load(in + c)));
+        }
+    }
+}
+
+static TARGET void avgpool_24x1x1(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    float *out = a->y;
+    if (part == parts - 1) {
+        V s0 = zero(), s1 = zero(), s2 = zero();
+        for (int y = 0; y < 4; y++) {
+            const float *in = a->x + y * 192;
+            V r0 = zero(), r1 = zero(), r2 = zero();
+            for (int x = 0; x < 4; x++, in += 48) {
+                r0 = add(r0, load(in));
+                r1 = add(r1, load(in + 8));
+                r2 = add(r2, load(in + 16));
+            }
+            s0 = add(s0, r0);
+            s1 = add(s1, r1);
+            s2 = add(s2, r2);
+        }
+        store(out, mul(s0, set1(0.0625f)));
+        store(out + 8, mul(s1, set1(0.0625f)));
+        store(out + 16, mul(s2, set1(0.0625f)));
+    }
+}
+
+static TARGET void fc_10x1x1(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    const rn_kernel *k = a->k;
+    for (int panel = part * 1 / parts; panel < (part + 1) * 1 / parts; panel++) {
+        const float *w = a->w + (size_t)panel * 384;
+        float *out = a->y + panel * 16, y[16];
+        const float *x = a->x, *v = w;
+        k[4].gemm(v, x, y, v, x, y);
+        store(out + 0, add(load(y + 0), load(a->bias + (panel * 16 + 0))));
+        store_n(out + 8, add(load(y + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
+    }
+    zeroupper();
+}
+
+static TARGET void softmax_10x1x1(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    if (part == parts - 1) {
+        const float *in = a->x;
+        float *out = a->y;
+        V m = set1(-INFINITY);
+        for (int c = 0; c < 8; c += 8) m = max_(m, load(in + c));
+        m = max_(m, load_or(in + 8, 2, m));
+        m = set1(largest(m));
+        V s = zero();
+        for (int c = 0; c < 8; c += 8) s = add(s, exp_(sub(load(in + c), m)));
+        s = add(s, exp_(sub(load_or(in + 8, 2, set1(-INFINITY)), m)));
+        const V scale = set1(1.0f / sum(s));
+        store(out, mul(exp_(sub(load(in), m)), scale));
+        store_n(out + 8, mul(exp_(sub(load_n(in + 8, 2), m)), scale), 2);
+    }
+}
+
+static TARGET void output_10x1x1(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    if (part == parts - 1) {
+        for (int c = 0; c < 8; c += 8) store(a->y + c, load(a->x + c));
+        store_n(a->y + 8, load_n(a->x + 8, 2), 2);
+    }
+}
+
+/* Runs a task over the instance's threads, then shows its result to the layer hook. */
+static void step(block_unfused *net, int layer, rn_task task, struct args *args) {
+    rn_parallel(&net->rn, task, args);
+    if (!net->rn.layer) return;
+    const rn_tensor out = {net->rn.arena + results[layer].offset, layers[layer].out, results[layer].pixel,
+                           results[layer].row, 0, 1};
+    net->rn.layer(net->rn.layer_user, layer, &out);
+}
+
+/* One image through the network. A: activations, W: packed weights, S: scratch; offsets in floats. */
+static void forward(block_unfused *net, const float *image, float *outputs_at) {
+    const rn_kernel *k = net->k;
+    float *const A = net->rn.arena;
+    const float *const W = (const float *)(const void *)net->rn.weights;
+    float *output;
+    if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);
+    /* input: input to channels-last; 3x16x16 -> 3x16x16, input */
+    step(net, 0, input_3x16x16, &(struct args){.k = k, .x = image, .y = A + 8288});
+    /* conv1: conv 3x3 (block_unfused.rn:13:5); 3x16x16 -> 16x16x16, 0.1 M multiply-adds, direct */
+    step(net, 1, conv3x3_3to16_16x16, &(struct args){.k = k, .x = A + 8288, .w = W, .y = A});
+    /* bn1: affine (block_unfused.rn:13:19); 16x16x16 -> 16x16x16, map */
+    step(net, 2, affine_16x16x16, &(struct args){.k = k, .x = A, .w = W + 432, .bias = W + 448, .y = A + 8208});
+    /* relu: relu (block_unfused.rn:13:23); 16x16x16 -> 16x16x16, map */
+    step(net, 3, relu_16x16x16, &(struct args){.k = k, .x = A + 8208, .y = A});
+    /* maxpool: maxpool 3x3 /2 (block_unfused.rn:14:5); 16x16x16 -> 16x8x8, pool */
+    step(net, 4, maxpool_16x8x8, &(struct args){.k = k, .x = A, .y = A + 8528});
+    /* layer1.0.conv1: conv 3x3 /2 (block_unfused.rn:5:9); 16x8x8 -> 24x4x4, 0.1 M multiply-adds, direct */
+    step(net, 5, conv3x3_16to24_4x4, &(struct args){.k = k, .x = A + 8528, .w = W + 464, .y = A});
+    /* layer1.0.bn1: affine (block_unfused.rn:5:34); 24x4x4 -> 24x4x4, map */
+    step(net, 6, affine_24x4x4, &(struct args){.k = k, .x = A, .w = W + 5072, .bias = W + 5104, .y = A + 1744});
+    /* layer1.0.relu: relu (block_unfused.rn:5:38); 24x4x4 -> 24x4x4, map */
+    step(net, 7, relu_24x4x4, &(struct args){.k = k, .x = A + 1744, .y = A + 336});
+    /* layer1.0.conv2: conv 3x3 (block_unfused.rn:6:9); 24x4x4 -> 24x4x4, 0.1 M multiply-adds, direct */
+    step(net, 8, conv3x3_24to24_4x4, &(struct args){.k = k, .x = A + 336, .w = W + 5136, .y = A + 1744});
+    /* layer1.0.bn2: affine (block_unfused.rn:6:26); 24x4x4 -> 24x4x4, map */
+    step(net, 9, affine_24x4x4, &(struct args){.k = k, .x = A + 1744, .w = W + 12048, .bias = W + 12080, .y = A});
+    /* layer1.0.downsample.0: conv 1x1 /2 (block_unfused.rn:7:7); 16x8x8 -> 24x4x4, 0.0 M multiply-adds, pointwise */
+    step(net, 10, conv1x1_16to24_4x4, &(struct args){.k = k, .x = A + 8528, .w = W + 12112, .y = A + 784});
+    /* layer1.0.downsample.1: affine (block_unfused.rn:7:7); 24x4x4 -> 24x4x4, map */
+    step(net, 11, affine_24x4x4, &(struct args){.k = k, .x = A + 784, .w = W + 12624, .bias = W + 12656, .y = A + 1568});
+    /* layer1.0.add: add (block_unfused.rn:4:5); 24x4x4 -> 24x4x4, map */
+    step(net, 12, add_24x4x4, &(struct args){.k = k, .x = A, .x1 = A + 1568, .y = A + 784});
+    /* layer1.0.relu2: relu (block_unfused.rn:8:5); 24x4x4 -> 24x4x4, map */
+    step(net, 13, relu_24x4x4_2, &(struct args){.k = k, .x = A + 784, .y = A});
+    /* avgpool: avgpool global (block_unfused.rn:16:5); 24x4x4 -> 24x1x1, pool */
+    step(net, 14, avgpool_24x1x1, &(struct args){.k = k, .x = A, .y = A + 784});
+    /* fc: fc (block_unfused.rn:17:5); 24x1x1 -> 10x1x1, 0.0 M multiply-adds, fc */
+    step(net, 15, fc_10x1x1, &(struct args){.k = k, .x = A + 784, .w = W + 12704, .bias = W + 12688, .y = A});
+    /* softmax: softmax (block_unfused.rn:18:5); 10x1x1 -> 10x1x1, softmax */
+    step(net, 16, softmax_10x1x1, &(struct args){.k = k, .x = A, .y = A + 32});
+    /* softmax: output to planar; 10x1x1 -> 10x1x1, output */
+    output = outputs_at + 0;
+    step(net, 17, output_10x1x1, &(struct args){.k = k, .x = A + 32, .y = output});
+}
+
+static size_t model_arena_size(int batch, int threads) { return block_unfused_arena_size(batch, threads); }
+static rn_status model_create(void **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
+    block_unfused *made = NULL;
+    const rn_status status = block_unfused_create(&made, arena, size, weights, options);
+    *net = made;
+    return status;
+}
+static rn_status model_run(void *net, int batch, const float *image, float *output) {
+    return block_unfused_run(net, batch, image, output);
+}
+static rn_status model_run_rgb(void *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {
+    return block_unfused_run_rgb(net, batch, rgb, height, width, output);
+}
+static const char *model_message(const void *net) { return block_unfused_message(net); }
+static void model_destroy(void *net) { block_unfused_destroy(net); }
+
+static const rn_model model = {
+    .abi = 1,
+    .name = "block_unfused",
+    .rnc_version = "0.1.0",
+    .command = "rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn",
+    .source_hash = "f097aa6244b0e70d",
+    .isa = RN_ISA_X86_64_V3,
+    .batch = 2,
+    .input = {3, 16, 16},
+    .outputs = outputs,
+    .output_count = 1,
+    .output_size = 10,
+    .probabilities = 1,
+    .preprocess = {0, 1.0f, {0.0f, 0.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f, 1.0f}, 0},
+    .layers = layers,
+    .layer_count = 18,
+    .macs = 255216,
+    .parameters = 9882,
+    .recipe = &recipe,
+    .weights_file = NULL,
+    .arena_size = model_arena_size,
+    .create = model_create,
+    .run = model_run,
+    .run_rgb = model_run_rgb,
+    .message = model_message,
+    .destroy = model_destroy,
+};
+
+const rn_model *block_unfused_model(void) { return &model; }
+
+size_t block_unfused_arena_size(int batch, int threads) {
+    if (batch < 1 || batch > BLOCK_UNFUSED_BATCH || threads < 1) return 0;
+    /* instance, activations, scratch of each thread, a picture made ready */
+    return (sizeof(block_unfused) + 63) / 64 * 64 + 4 * (16416 + (size_t)threads * 0 + 768);
+}
+
+rn_status block_unfused_create(block_unfused **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
+    void *made = NULL;
+    const size_t need = block_unfused_arena_size(BLOCK_UNFUSED_BATCH, rn_options_threads(options));
+    const rn_status status = rn_context_create(&made, sizeof(block_unfused), need, offsetof(block_unfused, k), kernels, 6, &model, arena,
+                                               size, weights, options);
+    *net = made;
+    return status;
+}
+
+static rn_status check(block_unfused *net, int batch, const void *in, const void *out) {
+    if (!net) return RN_ERROR_ARGUMENT;
+    if (!in || !out) return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_unfused: no %s", in ? "output" : "image");
+    if (batch < 1 || batch > BLOCK_UNFUSED_BATCH)
+        return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_unfused: batch %d is not in 1..%d", batch, BLOCK_UNFUSED_BATCH);
+    return RN_OK;
+}
+
+rn_status block_unfused_run(block_unfused *net, int batch, const float *image, float *output) {
+    const rn_status status = check(net, batch, image, output);
+    if (status) return status;
+    for (int n = 0; n < batch; n++) forward(net, image + (size_t)n * 768, output + (size_t)n * 10);
+    return RN_OK;
+}
+
+rn_status block_unfused_run_rgb(block_unfused *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {
+    rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);
+    if (status) return status;
+    float *ready = net->rn.arena + (16416 + (size_t)net->rn.threads * 0);
+    for (int n = 0; n < batch; n++) {
+        status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], ready);
+        if (status) return rn_context_fail(&net->rn, status, "block_unfused: image %d cannot be made an input", n);
+        forward(net, ready, output + (size_t)n * 10);
+    }
+    return RN_OK;
+}
+
+const char *block_unfused_message(const block_unfused *net) { return net ? net->rn.message : ""; }
+
+void block_unfused_destroy(block_unfused *net) {
+    if (net) rn_context_destroy(&net->rn);
+}
