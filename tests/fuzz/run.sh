@@ -9,18 +9,23 @@ for target in "$OUT"/tests/fuzz-*; do
     [ -x "$target" ] || continue
     case fuzz/$name in *"${T:-}"*) ;; *) continue ;; esac
     mkdir -p "$OUT/corpus/$name"
-    seeds=("tests/fuzz/corpus/$name")
     case $name in
-    source) seeds+=(examples examples/cifar tests/golden/parse) ;;
-    graph) seeds+=(tests/golden/ir) ;;
-    image) seeds+=(examples/face) ;;
+    source) more=(examples/*.rn examples/*/*.rn tests/golden/parse/*.rn) ;;
+    graph) more=(tests/golden/ir/*.ir tests/golden/passes/*/*.ir) ;;
+    image) more=(examples/face/*.png) ;;
+    *) more=() ;;
     esac
-    existing=()
-    for s in "${seeds[@]}"; do [ -d "$s" ] && existing+=("$s"); done
+    rm -rf "$OUT/seeds/$name"
+    mkdir -p "$OUT/seeds/$name"
+    seeds=("${more[@]}")
+    [ ! -d "tests/fuzz/corpus/$name" ] || seeds+=("tests/fuzz/corpus/$name"/*)
+    cp --backup=numbered "${seeds[@]}" "$OUT/seeds/$name"
     echo "$name: ${FUZZ_SECONDS:-60} s"
-    if ! "$target" -max_total_time="${FUZZ_SECONDS:-60}" -timeout=20 -rss_limit_mb=3000 -print_final_stats=0 -verbosity=0 \
-        -artifact_prefix="$OUT/$name-" "$OUT/corpus/$name" "${existing[@]}"; then
+    if ! "$target" -max_total_time="${FUZZ_SECONDS:-60}" -timeout=20 -rss_limit_mb=3000 -print_final_stats=1 -verbosity=0 \
+        -artifact_prefix="$OUT/$name-" "$OUT/corpus/$name" "$OUT/seeds/$name" > "$OUT/$name.log" 2>&1; then
         status=1
+        tail -n 60 "$OUT/$name.log"
     fi
+    grep -h number_of_executed "$OUT/$name.log"
 done
 exit $status
