@@ -169,7 +169,7 @@ static bool is_plain(const Conv *v, int i) { return v->n->term[i].window.r * v->
 
 /* libxsmm's AL2 prefetch: while a panel's last tile is computed, the next panel's weights come to L2. */
 static bool fetches_next_panel(const Conv *v) {
-    return is_plain(v, 0) && v->n->nin == 1 && v->c->panels > 1 && v->to != TO_RING;
+    return is_plain(v, 0) && v->n->nin == 1 && (v->c->panels > 1 || v->c->term[0].blocks > 1) && v->to != TO_RING;
 }
 
 typedef struct Tables { /* offset tables are the same for every tile: made once per panel function */
@@ -187,6 +187,52 @@ static void make_tables(const Conv *v, const Segment *seg, Tables *tables) {
     }
 }
 
+/* A 1x1 term: one GEMM a block of channels. The first term's blocks are passes over the rows, so that a block of weights
+ * stays in L1 and L2; the others' follow each other on the hot tile. The last tile fetches the weights that come next. */
+static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const char *x, bool first, bool last_row_tile, int depth,
+                        Text *t) {
+    Emit *e = v->e;
+    const TermPlan *p = &v->c->term[i];
+    const int m = seg->channels, weights = p->block * seg->width;
+    const int ldb = plan_value(e->plan, i == 0 ? v->s->in : v->n->in[i])->layout.pixel * v->n->term[i].window.stride_w;
+    const int more = emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, true, false, false);
+    const int start = first ? emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, false, false, false) : more;
+    line(t, depth, "x = %s;", x);
+    if (i > 0) {
+        const char *w = arena_printf(e->arena, "w%d", i);
+        if (p->blocks > 1)
+            line(t, depth, "for (int i = 0; i < %d; i++) k[%d].gemm(%s + i * %d, x + i * %d, y, %s, x, y);", p->blocks, more, w, weights,
+                 p->block, w);
+        else line(t, depth, "k[%d].gemm(%s, x, y, %s, x, y);", more, w, w);
+        return;
+    }
+    const bool passes = p->blocks > 1;
+    const char *at = passes ? arena_printf(e->arena, "w + pass * %d, x + pass * %d", weights, p->block) : "w, x";
+    const char *kernel = passes && more != start ? arena_printf(e->arena, "pass ? %d : %d", more, start)
+                                                 : arena_printf(e->arena, "%d", start);
+    if (!(last_row_tile && fetches_next_panel(v))) {
+        line(t, depth, "k[%s].gemm(%s, y, w, x, y);", kernel, at);
+        return;
+    }
+    const int fetch_more = emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, true, false, true);
+    const int fetch_start = first ? emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, false, false, true) : fetch_more;
+    const char *fetch = passes && fetch_more != fetch_start ? arena_printf(e->arena, "(pass ? %d : %d)", fetch_more, fetch_start)
+                                                            : arena_printf(e->arena, "%d", fetch_start);
+    const char *next = passes ? arena_printf(e->arena, "(pass + 1) * %d", weights) : arena_printf(e->arena, "%d", weights);
+    line(t, depth, "k[r + 1 < y1 ? %s%s%s : %s].gemm(%s, y, w + %s, x, y); /* the last fetches the next weights */",
+         passes ? "(" : "", kernel, passes ? ")" : "", fetch, at, next);
+}
+
+/* The channels of a plain term that no full block holds. */
+static void plain_rest(const Conv *v, const Segment *seg, int i, int n, const char *q, int depth, Text *t) {
+    const TermPlan *p = &v->c->term[i];
+    const int ldb = plan_value(v->e->plan, i == 0 ? v->s->in : v->n->in[i])->layout.pixel * v->n->term[i].window.stride_w;
+    const int kernel = emit_kernel(v->e, seg->channels, n, p->rest, seg->width, ldb, v->y_pixel, true, false, false);
+    const char *w = i == 0 ? "w" : arena_printf(v->e->arena, "w%d", i);
+    line(t, depth, "x = %s + %d; /* the last %d channels */", x_expression(v, i, q), p->blocks * p->block, p->rest);
+    line(t, depth, "k[%d].gemm(%s + %d, x, y, %s, x, y);", kernel, w, p->blocks * p->block * seg->width, w);
+}
+
 /* The kernel calls of term i for n pixels from x (an expression); `k` names the pass where the term has several. */
 static void term_calls(const Conv *v, const Segment *seg, const Tables *tables, int i, int n, const char *q, bool first,
                        bool last_row_tile, int depth, Text *t) {
@@ -197,14 +243,7 @@ static void term_calls(const Conv *v, const Segment *seg, const Tables *tables, 
     const int ldb = plan_value(e->plan, i == 0 ? v->s->in : v->n->in[i])->layout.pixel * w->stride_w;
     const char *x = x_expression(v, i, q);
     if (is_plain(v, i)) {
-        const int channels = p->block * p->blocks + p->rest;
-        const int kernel = emit_kernel(e, m, n, channels, seg->width, ldb, v->y_pixel, !first, false, false);
-        line(t, depth, "x = %s;", x);
-        if (last_row_tile && fetches_next_panel(v)) {
-            const int fetch = emit_kernel(e, m, n, channels, seg->width, ldb, v->y_pixel, !first, false, true);
-            line(t, depth, "k[r + 1 < y1 ? %d : %d].gemm(w, x, y, w + %lld, x, y); /* the last fetches the next panel */",
-                 kernel, fetch, (long long)p->panel_size);
-        } else line(t, depth, "k[%d].gemm(w%.*s, x, y, w, x, y);", kernel, i ? 1 : 0, i == 1 ? "1" : i == 2 ? "2" : "3");
+        plain_calls(v, seg, i, n, x, first, last_row_tile, depth, t);
         return;
     }
     const int passes = p->blocks / p->chunk, id = tables->main[i];
@@ -228,7 +267,11 @@ static void term_calls(const Conv *v, const Segment *seg, const Tables *tables, 
 /* The channels that no full block holds. */
 static void rest_calls(const Conv *v, const Segment *seg, const Tables *tables, int i, int n, const char *q, int depth, Text *t) {
     const TermPlan *p = &v->c->term[i];
-    if (!p->rest || is_plain(v, i)) return;
+    if (!p->rest) return;
+    if (is_plain(v, i)) {
+        plain_rest(v, seg, i, n, q, depth, t);
+        return;
+    }
     Emit *e = v->e;
     const Window *w = &v->n->term[i].window;
     const int ldb = plan_value(e->plan, i == 0 ? v->s->in : v->n->in[i])->layout.pixel * w->stride_w;
@@ -240,7 +283,7 @@ static void rest_calls(const Conv *v, const Segment *seg, const Tables *tables, 
 }
 
 static int passes_of(const Conv *v) {
-    return is_plain(v, 0) ? 1 : v->c->term[0].blocks / v->c->term[0].chunk;
+    return v->c->term[0].blocks / v->c->term[0].chunk;
 }
 
 /* All that happens to one tile of n pixels at pixel q of row r. */
@@ -286,9 +329,23 @@ static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, i
     text_free(&tail);
 }
 
+/* Batch-reduce kernels do not prefetch: each row fetches its share of the weights that the next pass or panel begins
+ * with, so that they arrive from memory while this one computes. */
+static void fetch_share(const Conv *v, const Segment *seg, int depth, Text *t) {
+    const TermPlan *p = &v->c->term[0];
+    const int passes = passes_of(v);
+    if (is_plain(v, 0) || v->to == TO_RING || (v->c->panels == 1 && passes == 1)) return;
+    const Window *w = &v->n->term[0].window;
+    const int floats = p->chunk * p->block * w->r * w->s * seg->width, rows = v->c->chunk_rows;
+    const int share = round_up((floats + rows - 1) / rows, 16);
+    if (passes > 1) line(t, depth, "fetch(w + (pass + 1) * %d + (r - y0) * %d, %d);", floats, share, share);
+    else line(t, depth, "fetch(w + %d + (r - y0) * %d, %d);", floats, share, share);
+}
+
 /* The tiles of row r. */
 static void emit_row(const Conv *v, const Segment *seg, const Tables *tables, int depth, Text *t) {
     const ConvPlan *c = v->c;
+    fetch_share(v, seg, depth, t);
     /* the last tile stands apart where it is shorter, or where it fetches the next panel */
     const bool apart = c->last != c->tile || fetches_next_panel(v);
     const int full = apart || c->tiles == 1 ? c->tiles - 1 : c->tiles;
@@ -426,7 +483,7 @@ static void emit_conv(Emit *e, const Step *s, Text *body) {
     const Window *w = &n->term[0].window;
     const Shape out = node_unpooled_shape(n);
     v.prefix = arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, n->in[0]->shape.c, n->features, out.h, out.w);
-    if (!n->epilogue.in_place && n->epilogue.pool != POOL_GLOBAL_AVG) emit_halo(e, s->out, body);
+    if (!n->epilogue.in_place) emit_halo(e, s->out, body);
     if (n->epilogue.pool == POOL_MAX) {
         v.to = TO_RING;
         v.y_pixel = round_up(n->features, 16);

@@ -143,6 +143,10 @@ static void emit_structs(Emit *e, Text *t) {
     text_printf(t,
                 "/* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */\n"
                 "HELPER void zeroupper(void) { _mm256_zeroupper(); }\n\n"
+                "/* Asks for n floats that are read soon; past the end of a mapping it does nothing. */\n"
+                "HELPER void fetch(const float *p, int n) {\n"
+                "    for (int i = 0; i < n; i += 16) _mm_prefetch((const char *)(p + i), _MM_HINT_T1);\n"
+                "}\n\n"
                 "struct %s {\n"
                 "    rn_context rn;\n"
                 "    rn_kernel k[%d];\n"
@@ -230,7 +234,7 @@ void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
     Emit e = {.plan = plan, .options = options, .arena = &arena, .lanes = plan->options.isa >= 4 ? 16 : 8};
     static const char *const taken[] = {"forward", "step", "check", "model", "layers", "outputs", "results", "recipe",
                                         "recipe_steps", "kernels", "main", "args", "load", "store", "add", "sub", "mul", "relu",
-                                        "relu6", "prelu", "leakyrelu", "sigmoid", "swish", "sum", "zero", "zeroupper"};
+                                        "relu6", "prelu", "leakyrelu", "sigmoid", "swish", "sum", "zero", "zeroupper", "fetch"};
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) map_put(&e.names, &arena, taken[i], (void *)taken[i]);
     Text forward = {0};
     emit_forward(&e, &forward);

@@ -14,6 +14,7 @@ enum {
     TILE = 30,               /* longest row tile of a windowed convolution */
     FLAT_TILE = 56,          /* longest flat tile */
     BLOCK = 64,              /* channels of a reduce element: a tile's pixels of a block stay in L1 */
+    PLAIN_BLOCK = 512,       /* channels of a 1x1's GEMM: 64 x 512 weights leave L2 room for the next block's prefetch */
     CHUNK_CHANNELS = 128,    /* channels whose taps' weights (x 9 x 64) fit in L2 beside the pixels */
     DIRECT_CHUNK_BYTES = 200 << 10, /* input pixels that stay in L2 under a panel */
     FLAT_CHUNK_BYTES = 384 << 10,
@@ -30,23 +31,25 @@ static void choose_panels(ConvPlan *c, int features) {
 }
 
 /* Grouped kernels become block-diagonal: as many groups are merged as give a whole vector of outputs. A vector costs the
- * same with 4 or 16 of its lanes in use, so the zeros between are free. */
+ * same with 4 or 16 of its lanes in use, so the zeros between are free. Only equal shares: a smaller last one would read
+ * channels past the image's, and zero times what lies there may be NaN. */
 static void choose_groups(ConvPlan *c, int channels, int features, int groups) {
     const int in = channels / groups, out = features / groups;
-    const int merge = out >= 16 ? 1 : 16 / out;
+    int merge = out >= 16 ? 1 : 16 / out;
+    while (groups % merge) merge--;
     c->group_in = merge * in;
     c->group_out = merge * out;
-    c->groups = divide_up(groups, merge);
+    c->groups = groups / merge;
     c->panel = round_up(c->group_out, 16);
     c->panels = c->groups;
 }
 
-/* Channels per reduce element: all where few, else the largest divisor near BLOCK, else BLOCK and a rest. */
-static int choose_block(int channels) {
-    if (channels <= BLOCK) return channels;
-    for (int b = BLOCK; b >= BLOCK / 2; b--)
+/* Channels per GEMM: all where few, else the largest divisor near `most`, else `most` and a rest. */
+static int choose_block(int channels, int most) {
+    if (channels <= most) return channels;
+    for (int b = most; b >= most / 2; b--)
         if (channels % b == 0) return b;
-    return BLOCK;
+    return most;
 }
 
 static bool halo_free(const Plan *plan, const Value *v) {
@@ -101,11 +104,11 @@ static void choose_walk(const Plan *plan, Step *s, Shape out) {
 
 static void plan_term(const ConvPlan *c, TermPlan *t, int channels, const Window *w) {
     const int taps = w->r * w->s;
-    t->block = taps == 1 && c->groups == 1 ? channels : c->groups > 1 ? channels : choose_block(channels);
+    t->block = c->groups > 1 ? channels : choose_block(channels, taps == 1 ? PLAIN_BLOCK : BLOCK);
     t->blocks = channels / t->block;
     t->rest = channels % t->block;
-    t->chunk = t->blocks;
-    if (t->block * t->blocks > CHUNK_CHANNELS) {
+    t->chunk = taps == 1 ? 1 : t->blocks;
+    if (taps > 1 && t->block * t->blocks > CHUNK_CHANNELS) {
         const int most = CHUNK_CHANNELS / t->block > 0 ? CHUNK_CHANNELS / t->block : 1;
         for (t->chunk = most; t->blocks % t->chunk; t->chunk--) {}
     }
@@ -122,15 +125,7 @@ static void plan_fc(const Plan *plan, Step *s) {
     const bool contiguous = shape.h * shape.w == 1 || (in->layout.pixel == shape.c && in->layout.row == shape.w * shape.c);
     const int run = contiguous ? (int)shape_size(shape) : shape.c; /* floats in one piece */
     TermPlan *t = &c->term[0];
-    t->block = run;
-    if (run > FC_BLOCK) {
-        t->block = FC_BLOCK;
-        for (int b = FC_BLOCK; b >= FC_BLOCK / 2; b--)
-            if (run % b == 0) {
-                t->block = b;
-                break;
-            }
-    }
+    t->block = choose_block(run, FC_BLOCK);
     t->blocks = run / t->block;
     t->rest = run % t->block;
     t->panel_size = shape_size(shape) * c->panel;
@@ -154,7 +149,7 @@ void plan_conv(Plan *plan, Step *s) {
     choose_walk(plan, s, out);
     for (int i = 0; i < n->nin; i++)
         plan_term(c, &c->term[i], c->groups > 1 ? c->group_in : n->in[i]->shape.c, &n->term[i].window);
-    for (int i = 1; i < n->nin; i++) c->term[i].chunk = c->term[i].blocks; /* passes are over the first term */
+    for (int i = 1; i < n->nin; i++) c->term[i].chunk = c->term[i].blocks; /* passes are over the first term alone */
     const Epilogue *e = &n->epilogue;
     if (e->pool == POOL_GLOBAL_AVG) s->scratch = (int64_t)c->rows * c->width * c->panel;
     if (e->pool == POOL_MAX) s->scratch = (int64_t)e->pool_window.r * out.w * round_up(n->features, 16);
