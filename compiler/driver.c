@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "save/save.h"
@@ -68,6 +69,32 @@ bool driver_build_shared(Compilation *c, const Plan *plan, const char *folder, c
                            arena_printf(&c->arena, "%s/%s.so", folder, stem), c->options->passes.verbose, &c->diag);
 }
 
+bool driver_spares_inputs(Compilation *c, const char *path) {
+    const char *inputs[] = {c->options->input, c->options->weights};
+    struct stat to, from;
+    if (stat(path, &to)) return true;
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        if (!inputs[i] || stat(inputs[i], &from) || to.st_dev != from.st_dev || to.st_ino != from.st_ino) continue;
+        diag_error(&c->diag, (Place){0}, "'%s' would overwrite the input '%s'", path, inputs[i]);
+        return false;
+    }
+    return true;
+}
+
+/* What rename() must not replace: a device, a pipe, a folder, or what this run reads. */
+static bool check_places(const Outputs *o, const char *const *endings, int count) {
+    struct stat info;
+    for (int i = 0; i < count; i++) {
+        const char *to = final_file(o, endings[i]);
+        if (!stat(to, &info) && !S_ISREG(info.st_mode))
+            diag_error(&o->c->diag, (Place){0}, "cannot write '%s': it is there, and %s", to,
+                       S_ISDIR(info.st_mode) ? "a folder" : "no ordinary file");
+        else
+            driver_spares_inputs(o->c, to);
+    }
+    return !o->c->diag.errors;
+}
+
 /* Gives the finished files their places; what was renamed is taken back where a later one fails. */
 static bool move_into_place(const Outputs *o, const char *const *endings, int count) {
     for (int i = 0; i < count; i++) {
@@ -85,8 +112,28 @@ static bool make_archive(const Outputs *o) {
     char *argv[] = {(char *)(ar && *ar ? ar : "ar"), "rcsD", (char *)temp_file(o, ".a"), (char *)temp_file(o, ".o"),
                     NULL};
     int status = toolchain_run(argv, o->c->options->passes.verbose);
-    if (status) diag_error(&o->c->diag, (Place){0}, "%s failed with status %d; -v shows its command", argv[0], status);
+    if (status == 127)
+        diag_error(&o->c->diag, (Place){0}, "no archiver: '%s' cannot be run; set AR", argv[0]);
+    else if (status)
+        diag_error(&o->c->diag, (Place){0}, "%s failed with status %d; -v shows its command", argv[0], status);
     return !status;
+}
+
+/* The endings of the files that -o asks for, at most three; the one that it names comes last. */
+static int list_endings(const Options *options, bool has_weights, const char *endings[3]) {
+    static const char *const result[] = {[OUTPUT_C] = ".c",
+                                         [OUTPUT_OBJECT] = ".o",
+                                         [OUTPUT_ARCHIVE] = ".a",
+                                         [OUTPUT_SHARED] = ".so",
+                                         [OUTPUT_SAFETENSORS] = ".safetensors",
+                                         [OUTPUT_PROGRAM] = ""};
+    const OutputKind kind = options->kind;
+    int count = 0;
+    /* the packed weights stay a file of their own, also for --embed into C: the assembler reads them there */
+    if (kind != OUTPUT_SAFETENSORS && has_weights && (!options->embed || kind == OUTPUT_C)) endings[count++] = ".rnw";
+    if (kind != OUTPUT_SAFETENSORS && kind != OUTPUT_PROGRAM) endings[count++] = ".h";
+    endings[count++] = result[kind];
+    return count;
 }
 
 static bool make_outputs(const Outputs *o) {
@@ -94,13 +141,9 @@ static bool make_outputs(const Outputs *o) {
     const Options *options = c->options;
     OutputKind kind = options->kind;
     bool verbose = options->passes.verbose;
-    const char *c_file = temp_file(o, ".c"), *endings[3];
-    int count = 0;
-    if (kind == OUTPUT_SAFETENSORS) {
-        endings[count++] = ".safetensors";
-        return save_safetensors(c->source, &c->weights, temp_file(o, ".safetensors"), &c->diag) &&
-               move_into_place(o, endings, count);
-    }
+    const char *c_file = temp_file(o, ".c");
+    if (kind == OUTPUT_SAFETENSORS)
+        return save_safetensors(c->source, &c->weights, temp_file(o, ".safetensors"), &c->diag);
     if (!emit_files(c, c->plan, o->temp, o->stem, options->embed, kind == OUTPUT_PROGRAM)) return false;
     if (kind == OUTPUT_OBJECT || kind == OUTPUT_ARCHIVE)
         if (!toolchain_build(BUILD_OBJECT, c_file, o->temp, temp_file(o, ".o"), verbose, &c->diag)) return false;
@@ -109,17 +152,7 @@ static bool make_outputs(const Outputs *o) {
         if (!toolchain_build(BUILD_SHARED, c_file, o->temp, temp_file(o, ".so"), verbose, &c->diag)) return false;
     if (kind == OUTPUT_PROGRAM)
         if (!toolchain_build(BUILD_PROGRAM, c_file, o->temp, temp_file(o, ""), verbose, &c->diag)) return false;
-
-    /* the packed weights stay a file of their own, also for --embed into C: the assembler reads them there */
-    if (c->has_weights && (!options->embed || kind == OUTPUT_C)) endings[count++] = ".rnw";
-    if (kind != OUTPUT_PROGRAM) endings[count++] = ".h";
-    static const char *const result[] = {[OUTPUT_C] = ".c",
-                                         [OUTPUT_OBJECT] = ".o",
-                                         [OUTPUT_ARCHIVE] = ".a",
-                                         [OUTPUT_SHARED] = ".so",
-                                         [OUTPUT_PROGRAM] = ""};
-    endings[count++] = result[kind];
-    return move_into_place(o, endings, count);
+    return true;
 }
 
 bool driver_write(Compilation *c) {
@@ -129,9 +162,12 @@ bool driver_write(Compilation *c) {
                : base == output + 1 ? "/"
                                     : arena_strndup(&c->arena, output, (size_t)(base - output - 1));
     o.stem = dot && dot != base ? arena_strndup(&c->arena, base, (size_t)(dot - base)) : base;
+    const char *endings[3];
+    int count = list_endings(c->options, c->has_weights, endings);
+    if (!check_places(&o, endings, count)) return false;
     o.temp = temp_folder_make(&c->arena, o.folder, &c->diag);
     if (!o.temp) return false;
-    bool good = make_outputs(&o);
+    bool good = make_outputs(&o) && move_into_place(&o, endings, count);
     temp_folder_remove(o.temp);
     return good;
 }

@@ -26,6 +26,8 @@ typedef struct Compilation {
 
 /* ---- driver.c: what -o asks for, all of it or nothing ---- */
 bool driver_write(Compilation *c);
+/* False after a diagnostic: `path` is the source or the weights of this run. */
+bool driver_spares_inputs(Compilation *c, const char *path);
 /* Emits `plan` and builds it in `folder` as STEM.so, with STEM.rnw beside it; librn is inside. */
 bool driver_build_shared(Compilation *c, const Plan *plan, const char *folder, const char *stem);
 

@@ -118,8 +118,13 @@ static bool set_output_file(Options *options, const char *value, size_t member, 
                    {".safetensors", OUTPUT_SAFETENSORS}};
     (void)member;
     const char *base = path_base(value), *dot = strrchr(base, '.');
-    if (!*base) {
+    if (!*base || !strcmp(base, ".") || !strcmp(base, "..")) {
         usage_error(diag, "-o: '%s' is not a file", value);
+        return false;
+    }
+    for (const char *at = base; *at; at++) {
+        if (*at != '"' && (unsigned char)*at >= ' ' && *at != 127) continue;
+        usage_error(diag, "-o: a quote or control character in the name cannot stand in C's #include");
         return false;
     }
     options->output = value;
@@ -127,6 +132,10 @@ static bool set_output_file(Options *options, const char *value, size_t member, 
     if (!dot) return true;
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         if (strcmp(dot, endings[i].ending)) continue;
+        if (dot == base) {
+            usage_error(diag, "-o: '%s' is an ending without a name", value);
+            return false;
+        }
         options->kind = endings[i].kind;
         return true;
     }

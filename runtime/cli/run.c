@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* N x C x H x W, or C x H x W for one image; 0: neither */
 static size_t input_images(const rn_npy *in, rn_shape want) {
@@ -88,9 +89,24 @@ static int write_outputs(const Cli *cli, const float *all, size_t images, double
     return cli_print_json(cli, json);
 }
 
+/* Writing over the input, or one output over another, would lose an array. */
+static int check_files(const Cli *cli) {
+    for (int i = 1; i <= cli->model->output_count; i++) {
+        for (int j = 0; j < i; j++) {
+            struct stat a, b;
+            const int there = !stat(cli->files[i], &a) && !stat(cli->files[j], &b);
+            const int same = there ? S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino
+                                   : !strcmp(cli->files[i], cli->files[j]);
+            if (same) return cli_fail(cli, "%s would overwrite %s", cli->files[i], j ? "another output" : "the input");
+        }
+    }
+    return CLI_OK;
+}
+
 int cli_run(const Cli *cli) {
     char error[RN_ERROR_SIZE];
     rn_npy in;
+    if (check_files(cli)) return CLI_FAILED;
     if (rn_npy_read(&in, cli->files[0], error, sizeof error)) return cli_fail(cli, "%s", error);
     const size_t images = input_images(&in, cli->model->input);
     int status = images ? CLI_OK : wrong_shape(cli, &in);

@@ -56,6 +56,23 @@ expect "a folder has the name" 1 "$RNC" -o taken.c net.rn
 says "a folder has the name" "taken.c"
 absent "a folder has the name" taken.h
 clean "a folder has the name"
+mkfifo "$WORK/pipe" "$WORK/pipe.h" # as little to be renamed over as a device, which root could
+expect "no ordinary file" 1 "$RNC" -o pipe net.rn
+says "no ordinary file" "pipe"
+expect "no ordinary header" 1 "$RNC" -o pipe.c net.rn
+says "no ordinary header" "pipe.h"
+absent "no ordinary header" pipe.c
+[ -p "$WORK/pipe" ] && [ -p "$WORK/pipe.h" ] && ok || bad "no ordinary file" "a pipe was replaced"
+cp "$WORK/good.safetensors" "$WORK/same.safetensors"
+ln "$WORK/same.safetensors" "$WORK/link.safetensors"
+for file in same link; do
+    expect "over the weights" 1 "$RNC" -o $file.safetensors --weights same.safetensors net.rn
+    says "over the weights" "would overwrite the input 'same.safetensors'"
+done
+cp "$WORK/net.rn" "$WORK/kept.rn"
+expect "a page over the source" 1 "$RNC" bench --html net.rn net.rn
+says "a page over the source" "would overwrite the input"
+cmp -s "$WORK/net.rn" "$WORK/kept.rn" && ok || bad "a page over the source" "the source was overwritten"
 expect "disk full" 1 bash -c "'$RNC' --dump=ir net.rn > /dev/full"
 says "disk full" "standard output"
 
@@ -67,6 +84,9 @@ refused_cc() { # refused_cc NAME MESSAGE CC OUTPUT
     clean "$1"
 }
 refused_cc "no C compiler" "no C compiler" "no-such-compiler" out.o
+expect "no archiver" 1 env AR=no-such-archiver "$RNC" -o out.a net.rn
+says "no archiver" "no archiver: 'no-such-archiver'"
+absent "no archiver" out.a out.h
 refused_cc "a failing C compiler" "failed with status" false out.so
 refused_cc "a failing C compiler" "failed with status" false out
 expect "verbose" 0 "$RNC" -v -o fine.o net.rn

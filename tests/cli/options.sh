@@ -30,6 +30,9 @@ wrong "two input files" a.rn b.rn --summary
 wrong "does not end in .rn" net.txt --summary
 wrong "cannot write a '.cc' file" -o out.cc net.rn
 wrong "-o needs a value" net.rn -o
+wrong "is an ending without a name" net.rn -o .c
+wrong "'..' is not a file" net.rn -o ..
+wrong "a quote or control character" net.rn -o 'a"b.o'
 wrong "--batch: '0' is not a number from 1" --batch 0 net.rn -o out.c
 wrong "--batch: '4x' is not" --batch=4x net.rn -o out.c
 wrong "--batch: '99999999999' is not" --batch 99999999999 net.rn -o out.c

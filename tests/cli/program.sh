@@ -49,6 +49,11 @@ says "run: no file" nowhere.npy
 head -c 200 "$WORK/in.npy" > "$WORK/cut.npy"
 expect "run: truncated" 1 ./prog run cut.npy no.npy
 absent "run: errors" no.npy
+cp "$WORK/in.npy" "$WORK/kept.npy"
+expect "run: over its input" 1 ./prog run in.npy ./in.npy
+says "run: over its input" "would overwrite the input"
+cmp -s "$WORK/in.npy" "$WORK/kept.npy" && ok || bad "run: over its input" "the input was overwritten"
+expect "run: to a device" 0 ./prog run in.npy /dev/stdout
 
 expect classify 0 ./prog classify picture.png
 expect "classify --json" 0 ./prog classify --json picture.png
