@@ -2,6 +2,7 @@
 # Runs libFuzzer on every target for FUZZ_SECONDS (60); what it finds interesting joins build/fuzz/corpus, what breaks a
 # target is kept in build/fuzz and the status is 1.
 cd "$(dirname "$0")/../.." || exit 1
+shopt -s nullglob
 OUT=${OUT:-build/fuzz}
 status=0
 for target in "$OUT"/tests/fuzz-*; do
