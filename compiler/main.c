@@ -97,11 +97,17 @@ static bool choose_outputs(Compilation *c) {
             if (!value->is_output) graph_add_output(graph, value);
             continue;
         }
-        const char **names = arena_alloc(&c->arena, (size_t)graph->node_count * sizeof *names);
-        for (int j = 0; j < graph->node_count; j++) names[j] = graph->nodes[j]->name;
+        const char **names = arena_alloc(&c->arena, (size_t)graph->node_count * sizeof *names), *last = NULL;
+        const size_t length = strlen(options->outputs[i]);
+        for (int j = 0; j < graph->node_count; j++) {
+            names[j] = graph->nodes[j]->name;
+            if (!strncmp(names[j], options->outputs[i], length) && names[j][length] == '.') last = names[j];
+        }
         const char *nearest = diag_suggest(options->outputs[i], names, graph->node_count);
         diag_error(&c->diag, (Place){0}, "--output: %s has no layer called '%s'%s", graph->name, options->outputs[i],
-                   nearest ? arena_printf(&c->arena, "; did you mean '%s'?", nearest) : "; --summary lists them");
+                   last      ? arena_printf(&c->arena, "; the last one below it is '%s'", last)
+                   : nearest ? arena_printf(&c->arena, "; did you mean '%s'?", nearest)
+                             : "; --summary lists them");
     }
     return !c->diag.errors;
 }
@@ -117,12 +123,11 @@ static bool check_name(Compilation *c) {
         "restrict", "return",  "rn",       "short",     "signed",   "sizeof",  "static",    "struct",    "switch",
         "template", "this",    "throw",    "true",      "try",      "typedef", "typeid",    "typename",  "union",
         "unsigned", "using",   "virtual",  "void",      "volatile", "while",   "xor"};
-    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
-        if (strcmp(taken[i], c->name)) continue;
+    bool free = !emit_name_is_taken(c->name);
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) free &= strcmp(taken[i], c->name) != 0;
+    if (!free)
         diag_error(&c->diag, (Place){0}, "'%s' cannot name the emitted type and functions; say --name OTHER", c->name);
-        return false;
-    }
-    return true;
+    return free;
 }
 
 static bool load_weights(Compilation *c) {

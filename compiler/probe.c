@@ -192,7 +192,7 @@ static double difference(const Loaded *first, const Loaded *other, int batch) {
     for (size_t i = 0; i < first->model->output_size * (size_t)batch; i++) {
         double error = fabs((double)first->output[i] - (double)other->output[i]);
         if (!(fabs((double)first->output[i]) <= largest)) largest = fabs((double)first->output[i]);
-        if (!(error <= worst)) worst = error;
+        if (!(error <= worst)) worst = isnan(error) ? INFINITY : error; /* what follows must not replace it */
     }
     return largest > 0 ? worst / largest : worst;
 }

@@ -68,6 +68,7 @@ static rn_status find_params(rn_param **params, int *count, const rn_model *mode
     if (found < 0) return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: out of memory", source);
     if (found > 0 && problems.omitted && problems.size > problems.used)
         snprintf(error + problems.used, problems.size - problems.used, "\n   and %d more", problems.omitted);
+    if (!found && problems.size) error[0] = 0;
     return found > 0 ? RN_ERROR_FORMAT : RN_OK;
 }
 

@@ -25,6 +25,8 @@ typedef struct EmitOptions {
 
 void emit_c(const Plan *plan, const EmitOptions *options, Text *c);
 void emit_h(const Plan *plan, const EmitOptions *options, Text *h);
+/* Whether the API's prefix `name` would meet a name that the emitted code or librn has already. */
+bool emit_name_is_taken(const char *name);
 
 /* ---- for the files of emit/ ---- */
 typedef struct Emit {

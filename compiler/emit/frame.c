@@ -228,14 +228,28 @@ static void emit_api(Emit *e, Text *t) {
     text_printf(t, "void %s_destroy(%s *net) {\n    if (net) rn_context_destroy(&net->rn);\n}\n", n, n);
 }
 
+/* What net.c itself defines at file scope: no task and no network may be called so. */
+static const char *const own_names[] = {
+    "HELPER", "TARGET", "V", "abs_", "add", "args", "check", "copysign_", "div_", "exp_", "fetch", "first_", "first_lanes",
+    "fma_", "forward", "halo", "kernels", "largest", "layers", "leakyrelu", "load", "load_n", "load_or", "log_", "main", "max_", "max_nan",
+    "min_", "model", "mul", "outputs", "prelu", "recipe", "recipe_steps", "relu", "relu6", "results", "round_", "scale2", "set1",
+    "sigmoid", "split2", "sqrt_", "step", "store", "store_n", "sub", "sum", "swish", "tanh_", "where_less", "zero", "zeroupper"};
+
+bool emit_name_is_taken(const char *name) {
+    const size_t n = strlen(name);
+    if (!strncmp(name, "rn_", 3) || (n > 2 && !strcmp(name + n - 2, "_t"))) return true; /* librn's, the C library's types */
+    for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++)
+        if (!strcmp(name, own_names[i])) return true;
+    return false;
+}
+
 void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
     bug_context = "emission";
     Arena arena = {0};
     Emit e = {.plan = plan, .options = options, .arena = &arena, .lanes = plan->options.isa >= 4 ? 16 : 8};
-    static const char *const taken[] = {"forward", "step", "check", "model", "layers", "outputs", "results", "recipe",
-                                        "recipe_steps", "kernels", "main", "args", "load", "store", "add", "sub", "mul", "relu",
-                                        "relu6", "prelu", "leakyrelu", "sigmoid", "swish", "sum", "zero", "zeroupper", "fetch"};
-    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) map_put(&e.names, &arena, taken[i], (void *)taken[i]);
+    for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++)
+        map_put(&e.names, &arena, own_names[i], (void *)own_names[i]);
+    map_put(&e.names, &arena, options->name, (void *)options->name);
     Text forward = {0};
     emit_forward(&e, &forward);
     emit_top(options, plan, "Code", c);

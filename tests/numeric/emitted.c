@@ -191,6 +191,13 @@ static void compare_outputs(const EmittedCase *c, const rn_model *model, const f
         }
 }
 
+/* Whatever an earlier run may have left in the arena must not reach a result: all of it is NaN before the first. */
+static void poison_activations(void *net, size_t arena_size) {
+    const rn_context *context = net;
+    float *end = (float *)(void *)((char *)net + arena_size / sizeof(float) * sizeof(float));
+    for (float *p = context->arena; p < end; p++) *p = NAN;
+}
+
 static int run_case(const char *folder, const EmittedCase *c, const rn_model *model, double tolerance) {
     char error[RN_ERROR_SIZE] = "";
     char path[256];
@@ -206,6 +213,7 @@ static int run_case(const char *folder, const EmittedCase *c, const rn_model *mo
     if (!status) status = model->create(&net, NULL, 0, weights, &options);
     if (status) printf("\n%s: %s\n", c->name, error);
     CU_ASSERT_EQUAL_FATAL(status, RN_OK);
+    poison_activations(net, model->arena_size(c->variant.batch, c->variant.threads));
     const size_t floats = model->output_size * (size_t)c->variant.batch;
     float *output = malloc((floats + 16) * sizeof *output);
     for (size_t i = 0; i < floats + 16; i++) output[i] = -12345.0f;

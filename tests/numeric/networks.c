@@ -89,8 +89,49 @@ static void test_convolutions(void) {
     CU_ASSERT(compared >= (int)(sizeof conv_cases / sizeof *conv_cases));
 }
 
+/* What the random ones rarely have: an image of one pixel that a padded window reads, projections with windows and
+ * groups, K in several blocks and a rest with every destination, many and wide joins, the rarer layers in their order. */
+static const struct {
+    const char *name, *text;
+} written[] = {
+    {"pooled", "conv 24, 3x3; relu; avgpool global; conv 40, 3x3 bias; relu; conv 9, 5x5"},
+    {"window_projection", "conv 20, 1x1; relu; residual { conv 72, 1x1 /2; bn } shortcut { conv 72, 3x3 /2; bn }; relu; conv 20, 3x3"},
+    {"grouped_projection", "conv 48, 1x1; relu; residual { conv 48, 3x3 groups 3 /2; bn } shortcut { conv 48, 1x1 groups 6 /2; bn }\n"
+                           "relu; residual { conv 30, 3x3 groups 6; bn } shortcut { conv 30, 5x5 groups 3; bn }"},
+    {"deep_blocks", "conv 131, 1x1; relu; residual { conv 131, 3x3; bn } shortcut identity; relu; conv 1100, 1x1; relu\n"
+                    "residual { conv 70, 1x1; bn } shortcut { conv 70, 3x3; bn }; relu\n"
+                    "residual { conv 650, 1x1; bn; relu; conv 70, 1x1; bn } shortcut identity; relu"},
+    {"pooled_sums", "conv 131, 3x3; relu; residual { conv 90, 3x3; bn } shortcut { conv 90, 3x3 pad 1; bn }; relu; avgpool global; fc 7"},
+    {"pooled_option_a", "conv 20, 3x3; relu; residual { conv 90, 3x3 /2; bn } shortcut pad; relu; avgpool global; fc 7"},
+    {"wide_join", "conv 5, 3x3; relu\n"
+                  "concat { {conv 3, 1x1; relu} {conv 17, 3x3; relu} {maxpool 3x3 pad 1} {conv 1, 1x1} {avgpool 3x3 pad 1} {conv 33, 3x3} {identity} }\n"
+                  "concat { {conv 18, 3x3 groups 3; relu} {identity} {conv 13, 5x5} }; lrn size 7 alpha 0.3 beta 0.6 k 2; conv 8, 3x3"},
+    {"join_in_place", "conv 24, 1x1; relu; concat { {conv 24, 3x3; relu; residual { conv 24, 3x3; bn } shortcut identity; relu} {conv 8, 1x1} }\n"
+                      "residual { conv 32, 3x3; bn } shortcut identity; relu; residual { conv 32, 1x1 } shortcut identity; conv 4, 7x7"},
+    {"pyramid", "conv 21, 3x3; relu; residual { conv 21, 3x3 groups 21; bn; relu6; conv 21, 1x1 } shortcut identity; maxpool 2x2 /2; spp [1, 2, 3]; fc 11; softmax"},
+    {"enlarged", "conv 13, 3x3 /2; prelu; upsample 3; conv 13, 3x3 groups 13; swish; maxpool 3x3 /2 ceil; tanh; pad top 1 left 2 right 3 channels 5; conv 6, 3x3 pad 0"},
+    {"flattened", "conv 19, 3x3; relu; maxpool 2x2 /2; flatten; scale; concat { {fc 21; relu} {identity} {fc 3} }; fc 70; sigmoid; fc 130"},
+    {"stem_pools", "conv 70, 5x5 /2 bias; prelu; maxpool 3x3 /2 pad 1; conv 9, 3x3"},
+    {"sparse_pool", "conv 10, 3x3 bias; swish; maxpool 2x2 /3; conv 9, 3x3"},
+};
+
+static void test_written_networks(void) {
+    Batch batch;
+    batch_begin(&batch);
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+        Text text = {0};
+        text_printf(&text, "network net {\n    input 3x13x12\n    %s\n}\n", written[i].text);
+        batch_add(&batch, written[i].name, text.s, variants[0]);
+        batch_add(&batch, written[i].name, text.s, variants[i % 2 ? 3 : 2]);
+        text_free(&text);
+    }
+    const int compared = batch_check(&batch, 5e-5);
+    CU_ASSERT(compared > 100);
+}
+
 void suite_networks(void) {
     CU_pSuite suite = CU_add_suite("networks", NULL, NULL);
     CU_add_test(suite, "convolutions over odd shapes", test_convolutions);
+    CU_add_test(suite, "written networks", test_written_networks);
     CU_add_test(suite, "random networks", test_random_networks);
 }

@@ -120,6 +120,7 @@ static void test_equal_bytes(void) {
         rn_weights *packed, *made;
         CU_ASSERT_EQUAL_FATAL(rn_weights_open(&packed, &w->model, w->packed, error, sizeof error), RN_OK);
         CU_ASSERT_EQUAL_FATAL(rn_weights_open(&made, &w->model, w->safetensors, error, sizeof error), RN_OK);
+        CU_ASSERT_STRING_EQUAL(error, "");
         size_t packed_size, made_size;
         const uint8_t *a = rn_weights_payload(packed, &packed_size), *b = rn_weights_payload(made, &made_size);
         CU_ASSERT(packed_size == w->recipe.packed_size && made_size == packed_size);

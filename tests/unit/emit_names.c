@@ -1,0 +1,77 @@
+/* The API's prefix: no name that emitted code defines itself may be one, or the C would not compile. */
+#include <CUnit/CUnit.h>
+#include <ctype.h>
+#include <string.h>
+
+#include "emit/emit.h"
+#include "nets.h"
+#include "passes.h"
+
+void suite_emit_names(void);
+
+/* The C of a network called `name`; for both instruction sets. */
+static Text emit_network(const char *name, int isa) {
+    Arena arena = {0};
+    Text text = {0};
+    Graph *graph = net_new(&arena, name, (Shape){3, 8, 8});
+    graph_add_output(graph, net_fc(graph, net_op(graph, OP_RELU, net_conv(graph, graph->input, 20, 3, 1, 1, true), NULL), 5));
+    PassOptions passes = {.level = 2};
+    passes_run(graph, &passes);
+    const Plan *plan = plan_make(&arena, graph, &(PlanOptions){.isa = isa, .batch = 1, .reuse_memory = true});
+    const EmitOptions options = {.name = name, .command = "test", .source_hash = "0", .header_name = "net.h", .program = true};
+    emit_c(plan, &options, &text);
+    arena_free(&arena);
+    return text;
+}
+
+/* What the line defines at file scope: the last word before its parameters, brackets or value; "" for nothing. */
+static void defined_name(const char *line, char name[64]) {
+    static const char *const starts[] = {"static ", "HELPER ", "typedef ", "struct ", "const ", "int ", "#define "};
+    name[0] = 0;
+    bool defines = false;
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) defines |= !strncmp(line, starts[i], strlen(starts[i]));
+    if (!defines) return;
+    const char *end = line, *from = line;
+    if (!strncmp(line, "#define ", 8)) from += 8, end = from + strcspn(from, " (\n");
+    else end += strcspn(line, "([={;\n");
+    while (end > from && !isalnum((unsigned char)end[-1]) && end[-1] != '_') end--;
+    const char *begin = end;
+    while (begin > from && (isalnum((unsigned char)begin[-1]) || begin[-1] == '_')) begin--;
+    snprintf(name, 64, "%.*s", (int)(end - begin), begin);
+}
+
+static void test_own_names(void) {
+    for (int isa = 3; isa <= 4; isa++) {
+        Text c = emit_network("tested", isa);
+        int count = 0;
+        for (const char *line = c.s; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+            char name[64];
+            defined_name(line, name);
+            /* tasks step aside by themselves; what begins with a prefix of its own never meets a whole name */
+            if (!*name || strpbrk(name, "0123456789") || !strncmp(name, "tested", 6) || !strncmp(name, "model_", 6) ||
+                !strncmp(name, "finish_", 7) || !strcmp(name, "struct"))
+                continue;
+            count++;
+            if (!emit_name_is_taken(name)) printf("\n%s is defined by the emitted code\n", name);
+            CU_ASSERT(emit_name_is_taken(name));
+        }
+        CU_ASSERT(count > 40);
+        text_free(&c);
+    }
+    CU_ASSERT(emit_name_is_taken("rn_model") && emit_name_is_taken("size_t"));
+    CU_ASSERT(!emit_name_is_taken("resnet50") && !emit_name_is_taken("models") && !emit_name_is_taken("t"));
+}
+
+/* A network called as its own task: the task takes another name. */
+static void test_task_steps_aside(void) {
+    Text c = emit_network("conv3x3_3to20_8x8", 4);
+    CU_ASSERT_PTR_NULL(strstr(c.s, "void conv3x3_3to20_8x8("));
+    CU_ASSERT_PTR_NOT_NULL(strstr(c.s, "void conv3x3_3to20_8x8_2("));
+    text_free(&c);
+}
+
+void suite_emit_names(void) {
+    CU_pSuite suite = CU_add_suite("emit_names", NULL, NULL);
+    CU_add_test(suite, "names that emitted code defines", test_own_names);
+    CU_add_test(suite, "a task called as the network", test_task_steps_aside);
+}
