@@ -62,7 +62,7 @@ else
 say  = @:
 endif
 
-.PHONY: all demo check check-full tests bench fuzz fuzzers install uninstall update-golden format clean help deps
+.PHONY: all demo check check-full tests bench bench-peers fuzz fuzzers install uninstall update-golden format clean help deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -147,6 +147,9 @@ update-golden: all ## rewrite the expected files of tests/golden; review with gi
 
 bench: all ## speed: kernels against the FMA peak, fused against unfused
 	@OUT='$(OUT)' tests/bench/run.sh
+
+bench-peers: all ## rnc beside ONNX Runtime, OpenVINO and ncnn (from PyPI); NETWORKS= THREADS= ROUNDS= ARGS=--json
+	@OUT='$(OUT)' tests/peers/run.sh $(ARGS)
 
 fuzz: ## libFuzzer on every reader, FUZZ_SECONDS=60 each
 	@tools/install-deps.sh fuzz
