@@ -167,6 +167,9 @@ L := $(DESTDIR)$(LIBDIR)
 FILL := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g' -e 's|@ABI@|$(ABI)|g' \
     -e 's|@LIBS@|$(RN_LIBS)|g'
 
+# so that programs find librn.so at once; not in a staging folder, and not without root
+LDCONFIG := $(if $(DESTDIR),:,if [ $$(id -u) = 0 ]; then PATH=$$PATH:/sbin:/usr/sbin ldconfig || :; fi)
+
 install: all ## rnc, librn, its header, pkg-config and CMake files, man page; PREFIX= DESTDIR= LIBDIR=
 	$(call say,INSTALL,$(I))
 	$(Q)install -d $(I)/bin $(I)/include/rn $(L)/pkgconfig $(L)/cmake/rn $(I)/share/man/man1
@@ -178,6 +181,7 @@ install: all ## rnc, librn, its header, pkg-config and CMake files, man page; PR
 	$(Q)$(FILL) tools/rn-config.cmake.in > $(L)/cmake/rn/rn-config.cmake
 	$(Q)$(FILL) tools/rn-config-version.cmake.in > $(L)/cmake/rn/rn-config-version.cmake
 	$(Q)install -m 644 docs/rnc.1 $(I)/share/man/man1/
+	$(Q)$(LDCONFIG)
 
 uninstall: ## removes what install put there
 	$(call say,REMOVE,$(I))
@@ -185,6 +189,7 @@ uninstall: ## removes what install put there
 	    $(addprefix $(I)/include/rn/,$(notdir $(HEADERS))) $(addprefix $(L)/cmake/rn/,rn-config.cmake rn-config-version.cmake) \
 	    $(I)/share/man/man1/rnc.1
 	$(Q)rmdir $(I)/include/rn $(L)/cmake/rn 2>/dev/null || true
+	$(Q)$(LDCONFIG)
 
 # ---- house ----
 format: ## clang-format on all C

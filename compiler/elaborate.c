@@ -35,11 +35,16 @@ static Frame named_frame(Elab *elab, const Frame *frame, const Name *name) {
 
 /* ---- blocks ---- */
 static const ParamDecl *find_param(const Decl *block, const Arg *arg, int position, Diag *diag) {
-    int i = 0;
-    for (const ParamDecl *param = block->params; param; param = param->next, i++)
+    const char *names[64], *near = NULL;
+    int i = 0, known = 0;
+    for (const ParamDecl *param = block->params; param; param = param->next, i++) {
         if (arg->name ? strcmp(arg->name, param->name) == 0 : i == position) return param;
+        if (known < 64) names[known++] = param->name;
+    }
+    if (arg->name) near = diag_suggest(arg->name, names, known);
     if (arg->name)
-        diag_error(diag, arg->place, "block '%s' has no parameter '%s'", block->name, arg->name);
+        diag_error(diag, arg->place, "block '%s' has no parameter '%s'%s%s%s", block->name, arg->name,
+                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     else
         diag_error(diag, arg->place, "block '%s' takes %d argument%s, not more", block->name, i, i == 1 ? "" : "s");
     diag_note(diag, block->place, "it is defined here");

@@ -60,6 +60,7 @@ static inline Place place_join(Place first, Place last) {
 
 %code {
 #include "rn.lex.h"
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -423,6 +424,23 @@ static bool report_attribute(Parser *parser, const Place *place, const char *wor
     return true;
 }
 
+/* A name right before a number, as in `3x3, strid 2`: read as an expression's, but meant as an attribute. */
+static bool report_word_before(Parser *parser, const Place *place) {
+    const char *at = place_text(place);
+    if (!at || !parser->attrs) return false;
+    const char *end = at, *start = at - (place->column - 1);
+    while (end > start && (end[-1] == ' ' || end[-1] == '\t')) end--;
+    const char *word = end;
+    while (word > start && (isalnum((unsigned char)word[-1]) || word[-1] == '_')) word--;
+    if (end == at || word == end || isdigit((unsigned char)*word)) return false;
+    Place before = *place;
+    before.column = (int)(word - start) + 1;
+    before.length = (int)(end - word);
+    if (before.line == parser->word_place.line && before.column <= parser->word_place.column) return false;
+    const char *name = arena_strndup(parser->arena, word, (size_t)(end - word)), *near = suggest_attr(name, parser->attrs);
+    return !(near && strcmp(near, name) == 0) && report_attribute(parser, &before, name);
+}
+
 static bool begins_operand(yysymbol_kind_t kind) {
     return kind == YYSYMBOL_INTEGER || kind == YYSYMBOL_REAL || kind == YYSYMBOL_IDENT || kind == YYSYMBOL_DIMS2 ||
            kind == YYSYMBOL_DIMS3;
@@ -478,12 +496,15 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Par
     if (kind == YYSYMBOL_IDENT && at) word = arena_strndup(parser->arena, at, (size_t)place->length);
     if (!parser->train_nesting && (report_first_word(parser, place) || (word && report_attribute(parser, place, word))))
         return 0;
+    bool number = kind == YYSYMBOL_INTEGER || kind == YYSYMBOL_REAL;
+    if (!parser->train_nesting && number && report_word_before(parser, place)) return 0;
     Text message = {0};
     bool shown = at && kind != YYSYMBOL_YYEOF && kind != YYSYMBOL_SEPARATOR && place->length > 0 && place->length <= 60;
     if (shown) text_printf(&message, "unexpected '%.*s'", place->length, at);
     else text_printf(&message, "unexpected %s", yysymbol_name(kind));
     if (kind == YYSYMBOL_LAYER) text_puts(&message, ", the name of a layer");
-    add_expected(context, kind, word, &message);
+    if (kind == YYSYMBOL_ELSE) text_puts(&message, "; it stands on the line of the `}` that closes its `if`");
+    else add_expected(context, kind, word, &message);
     diag_error(parser->diag, *place, "%s", message.s);
     text_free(&message);
     return 0;

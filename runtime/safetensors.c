@@ -248,6 +248,11 @@ rn_status rn_safetensors_parse(rn_safetensors *file, const void *bytes, size_t s
     memset(file, 0, sizeof *file);
     Reader reader = {.source = source, .error = error, .error_size = error_size};
     if (size < LENGTH_SIZE) return FAIL(&reader, "%s: not a safetensors file: %zu bytes are too few", source, size);
+    if (memcmp(bytes, "PK\3\4", 4) == 0)
+        return FAIL(&reader,
+                    "%s: a zip archive, as torch.save writes it, not a safetensors file; "
+                    "safetensors.torch.save_file(model.state_dict(), FILE) writes one",
+                    source);
     uint64_t length = 0;
     for (int i = 0; i < LENGTH_SIZE; i++) length |= (uint64_t)((const uint8_t *)bytes)[i] << 8 * i;
     if (length > longest_header)

@@ -31,6 +31,7 @@ mkdir "$WORK/folder.rn"
 refused "a folder" "folder.rn" -o out.c folder.rn
 printf 'network double {\n    input 3x8x8\n    fc 2\n}\n' > "$WORK/keyword.rn"
 refused "a C keyword" "--name" -o out.c keyword.rn
+refused "a stage as an output" "the last one below it is 'layer1." -o out.c --output layer1 net.rn
 expect "renamed" 0 "$RNC" -o fine.c --name twofold keyword.rn
 
 # ---- weights ----
@@ -39,6 +40,8 @@ refused "no weights file" "nowhere.safetensors" -o out.c --weights nowhere.safet
 head -c 1000 "$WORK/good.safetensors" > "$WORK/cut.safetensors"
 refused "truncated weights" "cut.safetensors" -o out.c --weights cut.safetensors net.rn
 : > "$WORK/zero.safetensors"
+printf 'PK\3\4%01000d' 0 > "$WORK/torch.pth"
+refused "a torch.save archive" "safetensors.torch.save_file" -o out.c --weights torch.pth net.rn
 refused "empty weights" "zero.safetensors" -o out.c --weights zero.safetensors net.rn
 refused "weights of other classes" "fc.weight" -o out.c -D classes=7 --weights good.safetensors net.rn
 says "weights of other classes" "fc.bias" # every fault, not the first alone

@@ -10,6 +10,12 @@ BASE=$OUT
 [ -z "$SAN" ] || BASE=$(dirname "$OUT")
 make_in_tree() { env -u MAKEFLAGS -u MAKELEVEL CC="${CC%% *}" make -s -C "$ROOT" BUILD="$BASE" SAN="$SAN" "$@"; }
 
+# root's install tells the dynamic linker of librn.so; a staged one leaves the machine as it is
+mkdir "$WORK/bin"
+printf '#!/bin/sh\ntouch "%s/told"\n' "$WORK" > "$WORK/bin/ldconfig"
+chmod +x "$WORK/bin/ldconfig"
+export PATH="$WORK/bin:$PATH"
+
 # ---- staging: DESTDIR is no part of what the files say ----
 expect staged 0 make_in_tree install DESTDIR="$WORK/stage" PREFIX=/opt/rn
 for file in bin/rnc lib/librn.a lib/librn.so "lib/librn.so.$VERSION" include/rn/rn.h lib/pkgconfig/rn.pc \
@@ -24,10 +30,12 @@ fi
 expect unstaged 0 make_in_tree uninstall DESTDIR="$WORK/stage" PREFIX=/opt/rn
 left=$(find "$WORK/stage" -type f -o -type l)
 [ -z "$left" ] && ok || bad uninstall "left: $left"
+absent "staged: ldconfig" told
 
 # ---- a real prefix ----
 PREFIX=$WORK/usr
 expect install 0 make_in_tree install PREFIX="$PREFIX"
+[ "$(id -u)" != 0 ] || [ -e "$WORK/told" ] && ok || bad install "ldconfig was not run"
 RNC=$PREFIX/bin/rnc
 export PKG_CONFIG_PATH=$PREFIX/lib/pkgconfig
 mkdir "$WORK/app"
