@@ -181,14 +181,14 @@ static void emit_api(Emit *e, Text *t) {
                 "size_t %s_arena_size(int batch, int threads) {\n"
                 "    if (batch < 1 || batch > %s_BATCH || threads < 1) return 0;\n"
                 "    /* instance, activations, scratch of each thread, a picture made ready */\n"
-                "    return (sizeof(%s) + 63) / 64 * 64 + 4 * (%lld + (size_t)threads * %lld + %lld);\n"
+                "    return (sizeof(struct %s) + 63) / 64 * 64 + 4 * (%lld + (size_t)threads * %lld + %lld);\n"
                 "}\n\n",
                 n, N, n, (long long)plan->arena_floats, (long long)plan->scratch_floats, (input + 15) / 16 * 16);
     text_printf(t,
                 "rn_status %s_create(%s **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {\n"
                 "    void *made = NULL;\n"
                 "    const size_t need = %s_arena_size(%s_BATCH, rn_options_threads(options));\n"
-                "    const rn_status status = rn_context_create(&made, sizeof(%s), need, offsetof(%s, k), kernels, %d, &model, arena,\n"
+                "    const rn_status status = rn_context_create(&made, sizeof(struct %s), need, offsetof(struct %s, k), kernels, %d, &model, arena,\n"
                 "                                               size, weights, options);\n"
                 "    *net = made;\n"
                 "    return status;\n"
@@ -231,7 +231,7 @@ static void emit_api(Emit *e, Text *t) {
 /* What net.c itself defines at file scope: no task and no network may be called so. */
 static const char *const own_names[] = {
     "HELPER", "TARGET", "V", "abs_", "add", "args", "check", "copysign_", "div_", "exp_", "fetch", "first_", "first_lanes",
-    "fma_", "forward", "halo", "kernels", "largest", "layers", "leakyrelu", "load", "load_n", "load_or", "log_", "main", "max_", "max_nan",
+    "fma_", "forward", "kernels", "largest", "layers", "leakyrelu", "load", "load_n", "load_or", "log_", "main", "max_", "max_nan",
     "min_", "model", "mul", "outputs", "prelu", "recipe", "recipe_steps", "relu", "relu6", "results", "round_", "scale2", "set1",
     "sigmoid", "split2", "sqrt_", "step", "store", "store_n", "sub", "sum", "swish", "tanh_", "where_less", "zero", "zeroupper"};
 

@@ -135,7 +135,7 @@ void emit_model(Emit *e, Text *t) {
     if (embed) emit_embedded(e, t);
     text_printf(t, "static size_t model_arena_size(int batch, int threads) { return %s_arena_size(batch, threads); }\n", n);
     text_puts(t, "static rn_status model_create(void **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {\n");
-    text_printf(t, "    %s *made = NULL;\n    const rn_status status = %s_create(&made, arena, size, weights, options);\n", n, n);
+    text_printf(t, "    struct %s *made = NULL;\n    const rn_status status = %s_create(&made, arena, size, weights, options);\n", n, n);
     text_puts(t, "    *net = made;\n    return status;\n}\n");
     text_printf(t, "static rn_status model_run(void *net, int batch, const float *image, float *output) {\n    return %s_run(net, batch, image, output);\n}\n", n);
     text_puts(t, "static rn_status model_run_rgb(void *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {\n");

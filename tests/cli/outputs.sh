@@ -32,6 +32,14 @@ expect "weights read back" 0 "$RNC" -o o/r.c --weights o/t.safetensors tiny.rn
 expect "weights drawn" 0 "$RNC" -o o/d.c --random-weights=7 tiny.rn && same "weights read back" o/r.rnw o/d.rnw
 if ls -d "$WORK"/o/.rnc-* > /dev/null 2>&1; then bad clean "a temporary folder was left behind"; else ok; fi
 
+# ---- a network called as a parameter or variable of the emitted code ----
+for name in net status options made image batch k; do
+    expect "called $name" 0 "$RNC" -o "o/called_$name.o" --name "$name" --random-weights tiny.rn
+done
+for name in model step V rn_tensor size_t; do
+    expect "called $name" 1 "$RNC" -o "o/called_$name.o" --name "$name" --random-weights tiny.rn
+done
+
 # ---- the same bytes in any folder ----
 mkdir -p "$WORK/p/q" && cp "$WORK/tiny.rn" "$WORK/p/q/"
 expect "here" 0 "$RNC" -o net.c --random-weights --batch 2 tiny.rn

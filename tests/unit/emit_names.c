@@ -28,6 +28,7 @@ static Text emit_network(const char *name, int isa) {
 static void defined_name(const char *line, char name[64]) {
     static const char *const starts[] = {"static ", "HELPER ", "typedef ", "struct ", "const ", "int ", "#define "};
     name[0] = 0;
+    if (!strncmp(line, "static TARGET ", 14)) return; /* tasks and their parts step aside by themselves */
     bool defines = false;
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) defines |= !strncmp(line, starts[i], strlen(starts[i]));
     if (!defines) return;
@@ -47,10 +48,8 @@ static void test_own_names(void) {
         for (const char *line = c.s; *line; line += strcspn(line, "\n"), line += *line == '\n') {
             char name[64];
             defined_name(line, name);
-            /* tasks step aside by themselves; what begins with a prefix of its own never meets a whole name */
-            if (!*name || strpbrk(name, "0123456789") || !strncmp(name, "tested", 6) || !strncmp(name, "model_", 6) ||
-                !strncmp(name, "finish_", 7) || !strcmp(name, "struct"))
-                continue;
+            if (!*name || !strncmp(name, "tested", 6) || !strcmp(name, "struct")) continue; /* the network's; anonymous */
+            if (!strncmp(name, "model_", 6)) continue; /* meets the API of `model`, which is taken */
             count++;
             if (!emit_name_is_taken(name)) printf("\n%s is defined by the emitted code\n", name);
             CU_ASSERT(emit_name_is_taken(name));

@@ -472,7 +472,7 @@ static void forward(block_fused *net, const float *image, float *outputs_at) {
 
 static size_t model_arena_size(int batch, int threads) { return block_fused_arena_size(batch, threads); }
 static rn_status model_create(void **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
-    block_fused *made = NULL;
+    struct block_fused *made = NULL;
     const rn_status status = block_fused_create(&made, arena, size, weights, options);
     *net = made;
     return status;
@@ -519,13 +519,13 @@ const rn_model *block_fused_model(void) { return &model; }
 size_t block_fused_arena_size(int batch, int threads) {
     if (batch < 1 || batch > BLOCK_FUSED_BATCH || threads < 1) return 0;
     /* instance, activations, scratch of each thread, a picture made ready */
-    return (sizeof(block_fused) + 63) / 64 * 64 + 4 * (4416 + (size_t)threads * 768 + 768);
+    return (sizeof(struct block_fused) + 63) / 64 * 64 + 4 * (4416 + (size_t)threads * 768 + 768);
 }
 
 rn_status block_fused_create(block_fused **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
     void *made = NULL;
     const size_t need = block_fused_arena_size(BLOCK_FUSED_BATCH, rn_options_threads(options));
-    const rn_status status = rn_context_create(&made, sizeof(block_fused), need, offsetof(block_fused, k), kernels, 6, &model, arena,
+    const rn_status status = rn_context_create(&made, sizeof(struct block_fused), need, offsetof(struct block_fused, k), kernels, 6, &model, arena,
                                                size, weights, options);
     *net = made;
     return status;

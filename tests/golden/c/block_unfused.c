@@ -644,7 +644,7 @@ static void forward(block_unfused *net, const float *image, float *outputs_at) {
 
 static size_t model_arena_size(int batch, int threads) { return block_unfused_arena_size(batch, threads); }
 static rn_status model_create(void **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
-    block_unfused *made = NULL;
+    struct block_unfused *made = NULL;
     const rn_status status = block_unfused_create(&made, arena, size, weights, options);
     *net = made;
     return status;
@@ -691,13 +691,13 @@ const rn_model *block_unfused_model(void) { return &model; }
 size_t block_unfused_arena_size(int batch, int threads) {
     if (batch < 1 || batch > BLOCK_UNFUSED_BATCH || threads < 1) return 0;
     /* instance, activations, scratch of each thread, a picture made ready */
-    return (sizeof(block_unfused) + 63) / 64 * 64 + 4 * (16416 + (size_t)threads * 0 + 768);
+    return (sizeof(struct block_unfused) + 63) / 64 * 64 + 4 * (16416 + (size_t)threads * 0 + 768);
 }
 
 rn_status block_unfused_create(block_unfused **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
     void *made = NULL;
     const size_t need = block_unfused_arena_size(BLOCK_UNFUSED_BATCH, rn_options_threads(options));
-    const rn_status status = rn_context_create(&made, sizeof(block_unfused), need, offsetof(block_unfused, k), kernels, 6, &model, arena,
+    const rn_status status = rn_context_create(&made, sizeof(struct block_unfused), need, offsetof(struct block_unfused, k), kernels, 6, &model, arena,
                                                size, weights, options);
     *net = made;
     return status;
