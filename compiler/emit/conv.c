@@ -402,7 +402,10 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
             }
     }
     line(&t, 1, "zeroupper();");
-    const char *name = emit_function(v->e, arena_printf(v->e->arena, "%s_panel", v->prefix), NULL, "void", parameters, t.s);
+    const char *comment =
+        arena_printf(v->e->arena, "%s of %d output channels, %d pixels a call", v->to == TO_RING ? "Row r" : v->to == TO_SUM ? "The mean" : "Rows [y0, y1)",
+                     seg->channels, v->c->tile);
+    const char *name = emit_function(v->e, arena_printf(v->e->arena, "%s_panel", v->prefix), comment, "void", parameters, t.s);
     text_free(&t);
     text_free(&tables.text);
     return name;

@@ -61,27 +61,27 @@ const char *emit_epilogue(Emit *e, const Epilogue *epilogue, const char *value, 
     bug("activation %d has no emission", (int)epilogue->act);
 }
 
-/* One strip of zeros: `rows` x `columns` pixels of `channels` channels from element `start` of y. */
-static void halo_strip(Emit *e, const ValuePlan *p, long start, int rows, int columns, int channels, Text *body) {
-    if (rows <= 0 || columns <= 0) return;
-    const int vectors = channels / e->lanes * e->lanes, tail = channels - vectors;
-    text_printf(body, "        for (int i = 0; i < %d; i++)\n            for (int j = 0; j < %d; j++) {\n", rows, columns);
-    text_printf(body, "                float *p = a->y + (%ld + i * %d + j * %d);\n", start, p->layout.row, p->layout.pixel);
-    if (vectors) text_printf(body, "                for (int c = 0; c < %d; c += %d) store(p + c, zero());\n", vectors, e->lanes);
-    if (tail) text_printf(body, "                store_n(p + %d, zero(), %d);\n", vectors, tail);
-    text_puts(body, "            }\n");
+/* The emitted helper that zeroes a halo of literal widths around an image of c channels. */
+static const char *halo_function(Emit *e) {
+    Text t = {0};
+    text_puts(&t, "    for (int y = -top; y < h + bottom; y++)\n"
+                  "        for (int x = -left; x < w + right; x++) {\n"
+                  "            if (y >= 0 && y < h && x == 0 && w > 0) x = w; /* over the image's row */\n"
+                  "            if (x >= w + right) break;\n"
+                  "            int i = 0;\n");
+    text_printf(&t, "            for (; i + %d <= c; i += %d) store(p + (y * row + x * pixel + i), zero());\n", e->lanes, e->lanes);
+    text_puts(&t, "            if (i < c) store_n(p + (y * row + x * pixel + i), zero(), c - i);\n        }\n");
+    const char *name = emit_function(
+        e, "halo", "Zeros around an h x w image of c channels: `top` rows above, `left` pixels before ...", "void",
+        "float *p, int c, int h, int w, int row, int pixel, int top, int left, int bottom, int right", t.s);
+    text_free(&t);
+    return name;
 }
 
 void emit_halo(Emit *e, const Value *out, Text *body) {
-    const ValuePlan *p = plan_value(e->plan, out);
-    const Layout *l = &p->layout;
+    const Layout *l = &plan_value(e->plan, out)->layout;
     const Shape s = out->shape;
     if (!l->top && !l->left && !l->bottom && !l->right) return;
-    const int width = l->left + s.w + l->right;
-    text_puts(body, "    if (part == 0) { /* the halo: zeros that padded convolutions read */\n");
-    halo_strip(e, p, -(long)l->top * l->row - (long)l->left * l->pixel, l->top, width, s.c, body);
-    halo_strip(e, p, (long)s.h * l->row - (long)l->left * l->pixel, l->bottom, width, s.c, body);
-    halo_strip(e, p, -(long)l->left * l->pixel, s.h, l->left, s.c, body);
-    halo_strip(e, p, (long)s.w * l->pixel, s.h, l->right, s.c, body);
-    text_puts(body, "    }\n");
+    text_printf(body, "    if (part == 0) %s(a->y, %d, %d, %d, %d, %d, %d, %d, %d, %d);\n", halo_function(e), s.c, s.h, s.w, l->row,
+                l->pixel, l->top, l->left, l->bottom, l->right);
 }
