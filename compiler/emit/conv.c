@@ -10,6 +10,7 @@
  * Three destinations: the output; a scratch image that is summed (global average pool); a ring of rows that are pooled as
  * soon as a window is complete (max-pool).
  */
+#include <limits.h>
 #include <string.h>
 #include "describe.h"
 #include "emit.h"
@@ -117,6 +118,20 @@ static const char *finish_function(const Conv *v, const Segment *seg, int *param
     const char *name = emit_function(e, sum ? arena_printf(e->arena, "%s_sum", prefix) : prefix, NULL, "inline void", list, t.s);
     text_free(&t);
     return name;
+}
+
+/* Rows are counted in 64 bits where an offset may pass 2^31 floats. */
+static const char *row_type(const Conv *v) {
+    const Plan *plan = v->e->plan;
+    int64_t largest = (int64_t)v->c->rows * v->y_row;
+    for (int i = 0; i < v->n->nin + 2; i++) {
+        const Value *value = i < v->n->nin ? v->n->in[i] : i == v->n->nin ? v->n->out : v->ep->addend;
+        if (!value) continue;
+        const Layout *l = &plan_value(plan, value)->layout;
+        const int64_t floats = (int64_t)(l->top + value->shape.h + l->bottom) * l->row;
+        if (floats > largest) largest = floats;
+    }
+    return largest > INT_MAX ? "long" : "int";
 }
 
 /* ---- one tile ---- */
@@ -378,7 +393,7 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
     const int passes = passes_of(v);
     const char *parameters = "const struct args *a, int panel, int y0, int y1";
     if (v->to == TO_RING) {
-        parameters = "const struct args *a, int panel, int r, float *row";
+        parameters = arena_printf(v->e->arena, "const struct args *a, int panel, %s r, float *row", row_type(v));
         emit_row(v, seg, &tables, 1, &t);
     } else {
         if (v->to == TO_SUM) {
@@ -388,7 +403,7 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
         }
         const int depth = passes > 1 ? 3 : 2;
         if (passes > 1) line(&t, 1, "for (int pass = 0; pass < %d; pass++) {", passes);
-        line(&t, depth - 1, "for (int r = y0; r < y1; r++) {");
+        line(&t, depth - 1, "for (%s r = y0; r < y1; r++) {", row_type(v));
         emit_row(v, seg, &tables, depth, &t);
         line(&t, depth - 1, "}");
         if (passes > 1) line(&t, 1, "}");
@@ -438,7 +453,7 @@ static void emit_ring(const Conv *v, Text *body) {
     line(body, 1, "float *ring = a->scratch + (size_t)part * %lld; /* the last %d rows of the convolution */",
          (long long)e->plan->scratch_floats, w->r);
     line(body, 1, "int next = 0;");
-    line(body, 1, "for (int p = part * %d / parts; p < (part + 1) * %d / parts; p++) {", out.h, out.h);
+    line(body, 1, "for (%s p = part * %d / parts; p < (part + 1) * %d / parts; p++) {", row_type(v), out.h, out.h);
     line(body, 2, "const int top = p * %d - %d, last = top + %d < %d ? top + %d : %d;", w->stride_h, w->top, w->r - 1, in.h - 1,
          w->r - 1, in.h - 1);
     line(body, 2, "for (next = next > top ? next : top; next <= last; next++)");
