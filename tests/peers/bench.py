@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """rnc beside ONNX Runtime, OpenVINO and ncnn: the same network, the same weights, fp32, batch 1.
 
-rnc writes random weights; a network with these very weights is built as ONNX from their torchvision names, converted for
-ncnn by pnnx, and compiled by rnc -O2 and -O0. Each contender lives in a process of its own, so that no two thread pools
-meet. They take turns, in an order that rotates from round to round; whoever has no turn is stopped (SIGSTOP), so that no
-idle thread spins at another's cost. A turn is one run to wake up, which does not count, and RUNS timed ones. Nothing is
-timed before all outputs agree: a ratio between different computations says nothing.
+rnc writes random weights; a network with these very weights is built as ONNX from their torchvision names, converted
+for ncnn by pnnx, and compiled by rnc -O2 and -O0. Each contender lives in a process of its own, so that no two thread
+pools meet. They take turns, in an order that rotates from round to round; whoever has no turn is stopped (SIGSTOP), so
+that no idle thread spins at another's cost. A turn is one run to wake up, which does not count, and RUNS timed ones.
+Nothing is timed before all outputs agree: a ratio between different computations says nothing.
 
 Run by run.sh, which installs the packages.
 """
@@ -299,8 +299,8 @@ def measure(folder, network, names, threads, rounds):
             difference = float(np.abs(output - reference).max() / np.abs(reference).max()) \
                 if output.shape == reference.shape else float("nan")
             if not difference <= TOLERANCE:
-                raise RuntimeError(f"{network}: {contender.name} differs from {FUSED} by {difference:.1e} of the largest "
-                                   f"output; more than {TOLERANCE:.0e}: nothing is timed")
+                raise RuntimeError(f"{network}: {contender.name} differs from {FUSED} by {difference:.1e} of the "
+                                   f"largest output; more than {TOLERANCE:.0e}: nothing is timed")
             rows.append({"name": contender.name, "difference": difference})
         for r in range(rounds):
             shift = r % len(contenders)
@@ -343,7 +343,8 @@ def table(result):
     lines = [f"**{result['network']}**, {result['threads']} thread{'s' if result['threads'] > 1 else ''}", "",
              f"| | min ms | median ms | min / {FUSED}'s | largest difference |", "|---|---:|---:|---:|---:|"]
     lines += [f"| {row['name']} | {row['min_ms']:.2f} | {row['median_ms']:.2f} | {row['min_ms'] / fused:.2f} | "
-              f"{row['difference']:.0e} |" for row in result["rows"]]
+              f"{row['difference']:.0e} |"
+              for row in result["rows"]]
     if "ratio" in result:
         lines += ["", f"Best peer, {result['best_peer']}: {result['ratio']:.3f} times the time of {FUSED}."]
     return "\n".join(lines) + "\n"
@@ -353,7 +354,7 @@ def markdown(report):
     head = [f"{report['cpu']}, {report['processors']} processors, {report['system']}; "
             + ", ".join(f"{name} {version}" if not version.startswith(name) else version
                         for name, version in report["versions"].items()) + ".",
-            f"fp32, batch 1, 3x224x224, random weights (the same for all); {report['rounds']} turns of {RUNS} runs each, "
+            f"fp32, batch 1, 3x224x224, the same random weights for all; {report['rounds']} turns of {RUNS} runs each, "
             "interleaved. Differences are from rnc -O2's output, relative to its largest value."]
     return "\n".join(head + ["", *map(table, report["results"])])
 
@@ -377,7 +378,9 @@ def main():
     for name in SET_UP.keys() - set(names):
         say(f"left out: {name}: its packages are not here")
 
-    report = {"cpu": cpu_name(), "processors": processors, "system": platform.freedesktop_os_release()["PRETTY_NAME"], "rounds": rounds,
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # tidies up on the way out
+    report = {"cpu": cpu_name(), "processors": processors,
+              "system": platform.freedesktop_os_release()["PRETTY_NAME"], "rounds": rounds,
               "versions": versions(arguments.rnc, names), "results": []}
     try:
         for network in networks:

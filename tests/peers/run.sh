@@ -2,7 +2,7 @@
 # make bench-peers: rnc beside other inference engines, on the same networks with the same weights (see bench.py).
 #   NETWORKS="resnet18 resnet50"   also resnet34 resnet101 resnet152 vgg16 vgg19
 #   THREADS="1 2"   ROUNDS=20      each engine's turns for each network and number of threads
-# The engines come from PyPI, into a virtual environment in build/peers; one that cannot be had is left out, and said so.
+# The engines come from PyPI, into a virtual environment in build/peers; one that cannot be had is named, and left out.
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 OUT=$(cd "${OUT:-$ROOT/build}" && pwd) || exit 1
 DIR=$OUT/peers
@@ -21,7 +21,7 @@ fi
 install() { # install PACKAGE [pip's options]: unless it is there; wheels only, nothing is built here
     "$PYTHON" -m pip show -q "$1" > /dev/null 2>&1 && return
     echo "installing $1" >&2
-    "$PYTHON" -m pip install -q --disable-pip-version-check --only-binary :all: --retries 2 "$@" > "$DIR/pip.log" 2>&1 && return
+    "$PYTHON" -m pip install -q --disable-pip-version-check --only-binary :all: "$@" > "$DIR/pip.log" 2>&1 && return
     echo "$1 cannot be had: $(grep -v '^ *$' "$DIR/pip.log" | tail -n 1)" >&2
     return 1
 }
