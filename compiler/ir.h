@@ -42,7 +42,6 @@ struct Tensor {
     int nargs;
     double real;          /* the op's number, if it has one (epsilon, fill value) */
     int integer[2];       /* the op's integers, if it has any */
-    bool optional;        /* RN_PARAM: never true today; kept false */
     Place place;
 };
 
@@ -150,7 +149,6 @@ typedef struct Preprocess {
     int crop_h, crop_w;     /* centre crop, 0: the input's size */
 } Preprocess;
 
-typedef enum Schedule { TRAIN_NONE } Schedule;
 struct Train; /* the training section, checked (ast.h owns the struct); used by --train */
 
 struct Graph {

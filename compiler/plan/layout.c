@@ -44,8 +44,7 @@ static void need_halo(Plan *plan, const Value *in, const Window *w, Shape out) {
 }
 
 /* Every reader is an fc that flattens an image: then its rows of pixels are one contiguous vector. */
-static bool only_fc_reads(const Graph *g, const bool *read_by_other, const bool *read_by_fc, const Value *v) {
-    (void)g;
+static bool only_fc_reads(const bool *read_by_other, const bool *read_by_fc, const Value *v) {
     return read_by_fc[v->id] && !read_by_other[v->id] && v->shape.h * v->shape.w > 1;
 }
 
@@ -74,7 +73,7 @@ void plan_layouts(Plan *plan) {
         if (p->root != v) continue;
         const int c = v->shape.c;
         const bool plain = !p->layout.top && !p->layout.left && !p->layout.bottom && !p->layout.right;
-        if (plain && only_fc_reads(g, by_other, by_fc, v)) p->layout.pixel = c;
+        if (plain && only_fc_reads(by_other, by_fc, v)) p->layout.pixel = c;
         else p->layout.pixel = c < 16 ? round_up(c, 4) : round_up(c, 16) + 16;
         p->layout.row = (p->layout.left + v->shape.w + p->layout.right) * p->layout.pixel;
     }
