@@ -34,7 +34,8 @@ static const char *final_file(const Outputs *o, const char *ending) {
 
 static bool write_text(Compilation *c, const char *path, const Text *text) {
     if (file_write(path, text->s, text->size)) return true;
-    diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", path, strerror(errno));
+    /* by its bare name: the folder is a temporary one */
+    diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", path_base(path), strerror(errno));
     return false;
 }
 

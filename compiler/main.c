@@ -200,10 +200,10 @@ static bool compile(Compilation *c) {
 
     if (!elaborate_graph(c)) return false; /* tree -> graph */
     if (!choose_outputs(c)) return false;
-    if (!check_name(c)) return false;
     if (o->dump == DUMP_IR || o->run_pass) return show_graph(c);
     if (o->summary) summary_print(c->source, stdout);
     if (!o->output && !o->verify && !o->bench && !o->dump && !o->passes.dump_after) return true;
+    if (!check_name(c)) return false;
 
     if (!load_weights(c)) return false;
     if (o->kind == OUTPUT_SAFETENSORS && !o->verify) return driver_write(c);

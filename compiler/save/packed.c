@@ -1,6 +1,8 @@
 /* Packed weights at compile time: the recipe run on the graph's parameters, and its header (runtime/packed.h). */
 #include "save.h"
 
+#include "../options.h"
+
 #include "../../runtime/packed.h"
 #include "../../runtime/pages.h"
 
@@ -42,7 +44,7 @@ bool save_packed(const char *path, const rn_recipe *recipe, const char *network,
         bug("the recipe is inconsistent, or out of memory");
     if (rn_packed_header(header, network, recipe->hash, payload, recipe->packed_size, threads)) bug("out of memory");
     const bool ok = file_write(path, header, RN_PACKED_HEADER_SIZE + recipe->packed_size);
-    if (!ok) diag_error(diag, (Place){0}, "%s: cannot be written: %s", path, strerror(errno));
+    if (!ok) diag_error(diag, (Place){0}, "cannot write '%s': %s", path_base(path), strerror(errno));
     rn_pages_free(&pages);
     arena_free(&arena);
     return ok;

@@ -2,6 +2,8 @@
  * header padded with spaces so that the data begin at a multiple of 8. */
 #include "save.h"
 
+#include "../options.h"
+
 #include "../../runtime/rn.h"
 
 #include <errno.h>
@@ -60,7 +62,7 @@ bool save_safetensors(const Graph *graph, const TensorData *data, const char *pa
         at += (size_t)tensor_size(tensor) * sizeof(float);
     }
     const bool ok = file_write(path, bytes, size);
-    if (!ok) diag_error(diag, (Place){0}, "%s: cannot be written: %s", path, strerror(errno));
+    if (!ok) diag_error(diag, (Place){0}, "cannot write '%s': %s", path_base(path), strerror(errno));
     free(bytes);
     text_free(&header);
     return ok;

@@ -79,7 +79,9 @@ class Network:
         self._net, self._weights = c.c_void_p(), c.c_void_p()
         name = name or os.path.splitext(os.path.basename(library))[0]
         self._lib = lib = c.CDLL(os.path.abspath(library))
-        find = getattr(lib, name + "_model")
+        find = getattr(lib, name + "_model", None)
+        if find is None:
+            raise NetworkError(f"{library} has no network called {name}; give its name with --name")
         find.restype = c.POINTER(Model)
         self.model = find().contents
         if self.model.abi != ABI:
