@@ -30,13 +30,14 @@ static void choose_panels(ConvPlan *c, int features) {
     c->panels = divide_up(features, c->panel);
 }
 
-/* Grouped kernels become block-diagonal: as many groups are merged as give a whole vector of outputs. A vector costs the
- * same with 4 or 16 of its lanes in use, so the zeros between are free. Only equal shares: a smaller last one would read
- * channels past the image's, and zero times what lies there may be NaN. */
+/* Grouped kernels become block-diagonal: as many groups are merged as fit a vector of outputs. A vector costs the same with
+ * 4 or 16 of its lanes in use, so the zeros between are free. Only whole merges: a last one with fewer groups would read
+ * channels that are not there, and 0 * inf is no 0. */
 static void choose_groups(ConvPlan *c, int channels, int features, int groups) {
     const int in = channels / groups, out = features / groups;
-    int merge = out >= 16 ? 1 : 16 / out;
-    while (groups % merge) merge--;
+    int merge = 1;
+    for (int m = 2; m * out <= 16 && m <= groups; m++)
+        if (groups % m == 0) merge = m;
     c->group_in = merge * in;
     c->group_out = merge * out;
     c->groups = groups / merge;
