@@ -100,6 +100,11 @@ HELPER V tanh_(V v) { /* a polynomial near 0, where 1 - 2 / (e^2|v| + 1) cancels
 /* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
 HELPER void zeroupper(void) { _mm256_zeroupper(); }
 
+/* Asks for n floats that are read soon; past the end of a mapping it does nothing. */
+HELPER void fetch(const float *p, int n) {
+    for (int i = 0; i < n; i += 16) _mm_prefetch((const char *)(p + i), _MM_HINT_T1);
+}
+
 struct block_fused {
     rn_context rn;
     rn_kernel k[6];
@@ -198,30 +203,21 @@ static const rn_output outputs[] = {
     {"softmax", {10, 1, 1}},
 };
 
+/* Zeros around an h x w image of c channels: `top` rows above, `left` pixels before ... */
+static TARGET void halo(float *p, int c, int h, int w, int row, int pixel, int top, int left, int bottom, int right) {
+    for (int y = -top; y < h + bottom; y++)
+        for (int x = -left; x < w + right; x++) {
+            if (y >= 0 && y < h && x == 0 && w > 0) x = w; /* over the image's row */
+            if (x >= w + right) break;
+            int i = 0;
+            for (; i + 16 <= c; i += 16) store(p + (y * row + x * pixel + i), zero());
+            if (i < c) store_n(p + (y * row + x * pixel + i), zero(), c - i);
+        }
+}
+
 static TARGET void input_3x16x16(void *arg, int part, int parts) {
     const struct args *a = arg;
-    if (part == 0) { /* the halo: zeros that padded convolutions read */
-        for (int i = 0; i < 1; i++)
-            for (int j = 0; j < 18; j++) {
-                float *p = a->y + (-76 + i * 72 + j * 4);
-                store_n(p + 0, zero(), 3);
-            }
-        for (int i = 0; i < 1; i++)
-            for (int j = 0; j < 18; j++) {
-                float *p = a->y + (1148 + i * 72 + j * 4);
-                store_n(p + 0, zero(), 3);
-            }
-        for (int i = 0; i < 16; i++)
-            for (int j = 0; j < 1; j++) {
-                float *p = a->y + (-4 + i * 72 + j * 4);
-                store_n(p + 0, zero(), 3);
-            }
-        for (int i = 0; i < 16; i++)
-            for (int j = 0; j < 1; j++) {
-                float *p = a->y + (64 + i * 72 + j * 4);
-                store_n(p + 0, zero(), 3);
-            }
-    }
+    if (part == 0) halo(a->y, 3, 16, 16, 72, 4, 1, 1, 1, 1);
     for (int y = part * 16 / parts; y < (part + 1) * 16 / parts; y++) {
         const float *in = a->x + y * 16;
         float *out = a->y + y * 72;
@@ -239,6 +235,7 @@ static TARGET void input_3x16x16(void *arg, int part, int parts) {
     }
 }
 
+/* Row r of 16 output channels, 16 pixels a call */
 static TARGET void conv3x3_3to16_16x16_panel(const struct args *a, int panel, int r, float *row) {
     static const unsigned long long count0 = 9;
     static const unsigned long long w_at0[] = {0, 192, 384, 576, 768, 960, 1152, 1344, 1536};
@@ -255,18 +252,7 @@ static TARGET void conv3x3_3to16_16x16_panel(const struct args *a, int panel, in
 
 static TARGET void conv3x3_3to16_16x16(void *arg, int part, int parts) {
     const struct args *a = arg;
-    if (part == 0) { /* the halo: zeros that padded convolutions read */
-        for (int i = 0; i < 1; i++)
-            for (int j = 0; j < 9; j++) {
-                float *p = a->y + (-320 + i * 288 + j * 32);
-                for (int c = 0; c < 16; c += 16) store(p + c, zero());
-            }
-        for (int i = 0; i < 8; i++)
-            for (int j = 0; j < 1; j++) {
-                float *p = a->y + (-32 + i * 288 + j * 32);
-                for (int c = 0; c < 16; c += 16) store(p + c, zero());
-            }
-    }
+    if (part == 0) halo(a->y, 16, 8, 8, 288, 32, 1, 1, 0, 0);
     float *ring = a->scratch + (size_t)part * 768; /* the last 3 rows of the convolution */
     int next = 0;
     for (int p = part * 8 / parts; p < (part + 1) * 8 / parts; p++) {
@@ -304,6 +290,7 @@ static TARGET inline void finish_bias_relu(float *y, const float *bias, int n) {
     }
 }
 
+/* Rows [y0, y1) of 24 output channels, 4 pixels a call */
 static TARGET void conv3x3_16to24_4x4_panel(const struct args *a, int panel, int y0, int y1) {
     static const unsigned long long count0 = 9;
     static const unsigned long long w_at0[] = {0, 2048, 4096, 6144, 8192, 10240, 12288, 14336, 16384};
@@ -323,32 +310,7 @@ static TARGET void conv3x3_16to24_4x4_panel(const struct args *a, int panel, int
 
 static TARGET void conv3x3_16to24_4x4(void *arg, int part, int parts) {
     const struct args *a = arg;
-    if (part == 0) { /* the halo: zeros that padded convolutions read */
-        for (int i = 0; i < 1; i++)
-            for (int j = 0; j < 6; j++) {
-                float *p = a->y + (-336 + i * 288 + j * 48);
-                for (int c = 0; c < 16; c += 16) store(p + c, zero());
-                store_n(p + 16, zero(), 8);
-            }
-        for (int i = 0; i < 1; i++)
-            for (int j = 0; j < 6; j++) {
-                float *p = a->y + (1104 + i * 288 + j * 48);
-                for (int c = 0; c < 16; c += 16) store(p + c, zero());
-                store_n(p + 16, zero(), 8);
-            }
-        for (int i = 0; i < 4; i++)
-            for (int j = 0; j < 1; j++) {
-                float *p = a->y + (-48 + i * 288 + j * 48);
-                for (int c = 0; c < 16; c += 16) store(p + c, zero());
-                store_n(p + 16, zero(), 8);
-            }
-        for (int i = 0; i < 4; i++)
-            for (int j = 0; j < 1; j++) {
-                float *p = a->y + (192 + i * 288 + j * 48);
-                for (int c = 0; c < 16; c += 16) store(p + c, zero());
-                store_n(p + 16, zero(), 8);
-            }
-    }
+    if (part == 0) halo(a->y, 24, 4, 4, 288, 48, 1, 1, 1, 1);
     for (int u = part * 1 / parts; u < (part + 1) * 1 / parts; u++) {
         const int panel = 0, y0 = u * 4;
         const int y1 = y0 + 4;
@@ -369,6 +331,7 @@ static TARGET inline void finish_bias_relu_sum(const float *y, const float *bias
     store_n(sum + 16, m1, 8);
 }
 
+/* The mean of 24 output channels, 4 pixels a call */
 static TARGET void conv3x3_24to24_4x4_panel(const struct args *a, int panel, float *image) {
     static const unsigned long long count0 = 9;
     static const unsigned long long w_at0[] = {0, 3072, 6144, 9216, 12288, 15360, 18432, 21504, 24576};
@@ -385,7 +348,7 @@ static TARGET void conv3x3_24to24_4x4_panel(const struct args *a, int panel, flo
         x = a->x + (r * 288 - 336);
         k[2].offs(w, x, y, &count0, w_at0, x_at0);
         x = a->x1 + (r * 576);
-        k[3].gemm(w1, x, y, w, x, y);
+        k[3].gemm(w1, x, y, w1, x, y);
         finish_bias_relu_sum(y, a->bias + panel * 32, sum, 4);
     }
     store(a->y + (panel * 32 + 0), mul(load(sum + 0), set1(0.0625f)));

@@ -119,9 +119,14 @@ HELPER V tanh_(V v) { /* a polynomial near 0, where 1 - 2 / (e^2|v| + 1) cancels
 /* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
 HELPER void zeroupper(void) { _mm256_zeroupper(); }
 
+/* Asks for n floats that are read soon; past the end of a mapping it does nothing. */
+HELPER void fetch(const float *p, int n) {
+    for (int i = 0; i < n; i += 16) _mm_prefetch((const char *)(p + i), _MM_HINT_T1);
+}
+
 struct block_unfused {
     rn_context rn;
-    rn_kernel k[6];
+    rn_kernel k[7];
 };
 
 /* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */
@@ -136,9 +141,10 @@ static const rn_kernel_spec kernels[] = {
     {16, 16, 3, 16, 4, 32, 0, 1, 0}, /* 0 */
     {24, 4, 16, 32, 64, 48, 0, 1, 0}, /* 1 */
     {24, 4, 24, 32, 48, 48, 0, 1, 0}, /* 2 */
-    {24, 4, 16, 32, 64, 48, 0, 0, 0}, /* 3 */
-    {10, 1, 24, 16, 24, 16, 0, 0, 0}, /* 4 */
-    {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 5 */
+    {24, 4, 16, 32, 64, 48, 1, 0, 0}, /* 3 */
+    {24, 4, 16, 32, 64, 48, 0, 0, 0}, /* 4 */
+    {10, 1, 24, 16, 24, 16, 0, 0, 0}, /* 5 */
+    {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 6 */
 };
 
 /* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
@@ -239,30 +245,21 @@ static const rn_output outputs[] = {
     {"softmax", {10, 1, 1}},
 };
 
+/* Zeros around an h x w image of c channels: `top` rows above, `left` pixels before ... */
+static TARGET void halo(float *p, int c, int h, int w, int row, int pixel, int top, int left, int bottom, int right) {
+    for (int y = -top; y < h + bottom; y++)
+        for (int x = -left; x < w + right; x++) {
+            if (y >= 0 && y < h && x == 0 && w > 0) x = w; /* over the image's row */
+            if (x >= w + right) break;
+            int i = 0;
+            for (; i + 8 <= c; i += 8) store(p + (y * row + x * pixel + i), zero());
+            if (i < c) store_n(p + (y * row + x * pixel + i), zero(), c - i);
+        }
+}
+
 static TARGET void input_3x16x16(void *arg, int part, int parts) {
     const struct args *a = arg;
-    if (part == 0) { /* the halo: zeros that padded convolutions read */
-        for (int i = 0; i < 1; i++)
-            for (int j = 0; j < 18; j++) {
-                float *p = a->y + (-76 + i * 72 + j * 4);
-                store_n(p + 0, zero(), 3);
-            }
-        for (int i = 0; i < 1; i++)
-            for (int j = 0; j < 18; j++) {
-                float *p = a->y + (1148 + i * 72 + j * 4);
-                store_n(p + 0, zero(), 3);
-            }
-        for (int i = 0; i < 16; i++)
-            for (int j = 0; j < 1; j++) {
-                float *p = a->y + (-4 + i * 72 + j * 4);
-                store_n(p + 0, zero(), 3);
-            }
-        for (int i = 0; i < 16; i++)
-            for (int j = 0; j < 1; j++) {
-                float *p = a->y + (64 + i * 72 + j * 4);
-                store_n(p + 0, zero(), 3);
-            }
-    }
+    if (part == 0) halo(a->y, 3, 16, 16, 72, 4, 1, 1, 1, 1);
     for (int y = part * 16 / parts; y < (part + 1) * 16 / parts; y++) {
         const float *in = a->x + y * 16;
         float *out = a->y + y * 72;
@@ -280,6 +277,7 @@ static TARGET void input_3x16x16(void *arg, int part, int parts) {
     }
 }
 
+/* Rows [y0, y1) of 16 output channels, 16 pixels a call */
 static TARGET void conv3x3_3to16_16x16_panel(const struct args *a, int panel, int y0, int y1) {
     static const unsigned long long count0 = 9;
     static const unsigned long long w_at0[] = {0, 192, 384, 576, 768, 960, 1152, 1344, 1536};
@@ -334,18 +332,7 @@ static TARGET void relu_16x16x16(void *arg, int part, int parts) {
 
 static TARGET void maxpool_16x8x8(void *arg, int part, int parts) {
     const struct args *a = arg;
-    if (part == 0) { /* the halo: zeros that padded convolutions read */
-        for (int i = 0; i < 1; i++)
-            for (int j = 0; j < 9; j++) {
-                float *p = a->y + (-320 + i * 288 + j * 32);
-                for (int c = 0; c < 16; c += 8) store(p + c, zero());
-            }
-        for (int i = 0; i < 8; i++)
-            for (int j = 0; j < 1; j++) {
-                float *p = a->y + (-32 + i * 288 + j * 32);
-                for (int c = 0; c < 16; c += 8) store(p + c, zero());
-            }
-    }
+    if (part == 0) halo(a->y, 16, 8, 8, 288, 32, 1, 1, 0, 0);
     for (int y = part * 8 / parts; y < (part + 1) * 8 / parts; y++) {
         const int top = y * 2 - 1 < 0 ? 0 : y * 2 - 1;
         const int bottom = y * 2 + 2;
@@ -377,6 +364,7 @@ static TARGET void maxpool_16x8x8(void *arg, int part, int parts) {
     }
 }
 
+/* Rows [y0, y1) of 24 output channels, 4 pixels a call */
 static TARGET void conv3x3_16to24_4x4_panel(const struct args *a, int panel, int y0, int y1) {
     static const unsigned long long count0 = 9;
     static const unsigned long long w_at0[] = {0, 2048, 4096, 6144, 8192, 10240, 12288, 14336, 16384};
@@ -423,28 +411,7 @@ static TARGET void affine_24x4x4(void *arg, int part, int parts) {
 
 static TARGET void relu_24x4x4(void *arg, int part, int parts) {
     const struct args *a = arg;
-    if (part == 0) { /* the halo: zeros that padded convolutions read */
-        for (int i = 0; i < 1; i++)
-            for (int j = 0; j < 6; j++) {
-                float *p = a->y + (-336 + i * 288 + j * 48);
-                for (int c = 0; c < 24; c += 8) store(p + c, zero());
-            }
-        for (int i = 0; i < 1; i++)
-            for (int j = 0; j < 6; j++) {
-                float *p = a->y + (1104 + i * 288 + j * 48);
-                for (int c = 0; c < 24; c += 8) store(p + c, zero());
-            }
-        for (int i = 0; i < 4; i++)
-            for (int j = 0; j < 1; j++) {
-                float *p = a->y + (-48 + i * 288 + j * 48);
-                for (int c = 0; c < 24; c += 8) store(p + c, zero());
-            }
-        for (int i = 0; i < 4; i++)
-            for (int j = 0; j < 1; j++) {
-                float *p = a->y + (192 + i * 288 + j * 48);
-                for (int c = 0; c < 24; c += 8) store(p + c, zero());
-            }
-    }
+    if (part == 0) halo(a->y, 24, 4, 4, 288, 48, 1, 1, 1, 1);
     for (int y = part * 4 / parts; y < (part + 1) * 4 / parts; y++) {
         for (int x = 0; x < 4; x++) {
             const float *in = a->x + y * 192 + x * 48;
@@ -454,6 +421,7 @@ static TARGET void relu_24x4x4(void *arg, int part, int parts) {
     }
 }
 
+/* Rows [y0, y1) of 24 output channels, 4 pixels a call */
 static TARGET void conv3x3_24to24_4x4_panel(const struct args *a, int panel, int y0, int y1) {
     static const unsigned long long count0 = 9;
     static const unsigned long long w_at0[] = {0, 3072, 6144, 9216, 12288, 15360, 18432, 21504, 24576};
@@ -479,6 +447,7 @@ static TARGET void conv3x3_24to24_4x4(void *arg, int part, int parts) {
     }
 }
 
+/* Rows [y0, y1) of 24 output channels, 4 pixels a call */
 static TARGET void conv1x1_16to24_4x4_panel(const struct args *a, int panel, int y0, int y1) {
     const rn_kernel *k = a->k;
     const float *w = a->w + (size_t)panel * 512;
@@ -487,7 +456,7 @@ static TARGET void conv1x1_16to24_4x4_panel(const struct args *a, int panel, int
     for (int r = y0; r < y1; r++) {
         y = a->y + (r * 192 + panel * 32);
         x = a->x + (r * 576);
-        k[3].gemm(w, x, y, w, x, y);
+        k[4].gemm(w, x, y, w, x, y);
     }
     zeroupper();
 }
@@ -554,7 +523,7 @@ static TARGET void fc_10x1x1(void *arg, int part, int parts) {
         const float *w = a->w + (size_t)panel * 384;
         float *out = a->y + panel * 16, y[16];
         const float *x = a->x, *v = w;
-        k[4].gemm(v, x, y, v, x, y);
+        k[5].gemm(v, x, y, v, x, y);
         store(out + 0, add(load(y + 0), load(a->bias + (panel * 16 + 0))));
         store_n(out + 8, add(load(y + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
     }
@@ -697,7 +666,7 @@ size_t block_unfused_arena_size(int batch, int threads) {
 rn_status block_unfused_create(block_unfused **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
     void *made = NULL;
     const size_t need = block_unfused_arena_size(BLOCK_UNFUSED_BATCH, rn_options_threads(options));
-    const rn_status status = rn_context_create(&made, sizeof(struct block_unfused), need, offsetof(struct block_unfused, k), kernels, 6, &model, arena,
+    const rn_status status = rn_context_create(&made, sizeof(struct block_unfused), need, offsetof(struct block_unfused, k), kernels, 7, &model, arena,
                                                size, weights, options);
     *net = made;
     return status;
