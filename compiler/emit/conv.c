@@ -344,23 +344,9 @@ static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, i
     text_free(&tail);
 }
 
-/* Batch-reduce kernels do not prefetch: each row fetches its share of the weights that the next pass or panel begins
- * with, so that they arrive from memory while this one computes. */
-static void fetch_share(const Conv *v, const Segment *seg, int depth, Text *t) {
-    const TermPlan *p = &v->c->term[0];
-    const int passes = passes_of(v);
-    if (is_plain(v, 0) || v->to == TO_RING || (v->c->panels == 1 && passes == 1)) return;
-    const Window *w = &v->n->term[0].window;
-    const int floats = p->chunk * p->block * w->r * w->s * seg->width, rows = v->c->chunk_rows;
-    const int share = round_up((floats + rows - 1) / rows, 16);
-    if (passes > 1) line(t, depth, "fetch(w + (pass + 1) * %d + (r - y0) * %d, %d);", floats, share, share);
-    else line(t, depth, "fetch(w + %d + (r - y0) * %d, %d);", floats, share, share);
-}
-
 /* The tiles of row r. */
 static void emit_row(const Conv *v, const Segment *seg, const Tables *tables, int depth, Text *t) {
     const ConvPlan *c = v->c;
-    fetch_share(v, seg, depth, t);
     /* the last tile stands apart where it is shorter, or where it fetches the next panel */
     const bool apart = c->last != c->tile || fetches_next_panel(v);
     const int full = apart || c->tiles == 1 ? c->tiles - 1 : c->tiles;

@@ -143,10 +143,6 @@ static void emit_structs(Emit *e, Text *t) {
     text_printf(t,
                 "/* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */\n"
                 "HELPER void zeroupper(void) { _mm256_zeroupper(); }\n\n"
-                "/* Asks for n floats that are read soon; past the end of a mapping it does nothing. */\n"
-                "HELPER void fetch(const float *p, int n) {\n"
-                "    for (int i = 0; i < n; i += 16) _mm_prefetch((const char *)(p + i), _MM_HINT_T1);\n"
-                "}\n\n"
                 "struct %s {\n"
                 "    rn_context rn;\n"
                 "    rn_kernel k[%d];\n"
@@ -230,7 +226,7 @@ static void emit_api(Emit *e, Text *t) {
 
 /* What net.c itself defines at file scope: no task and no network may be called so. */
 static const char *const own_names[] = {
-    "HELPER", "TARGET", "V", "abs_", "add", "args", "check", "copysign_", "div_", "exp_", "fetch", "first_", "first_lanes",
+    "HELPER", "TARGET", "V", "abs_", "add", "args", "check", "copysign_", "div_", "exp_", "first_", "first_lanes",
     "fma_", "forward", "kernels", "largest", "layers", "leakyrelu", "load", "load_n", "load_or", "log_", "main", "max_", "max_nan",
     "min_", "model", "mul", "outputs", "prelu", "recipe", "recipe_steps", "relu", "relu6", "results", "round_", "scale2", "set1",
     "sigmoid", "split2", "sqrt_", "step", "store", "store_n", "sub", "sum", "swish", "tanh_", "where_less", "zero", "zeroupper"};
@@ -253,7 +249,7 @@ void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
     Text forward = {0};
     emit_forward(&e, &forward);
     emit_top(options, plan, "Code", c);
-    text_printf(c, " *\n * %d images at most; one arena of %lld bytes of activations, reused by lifetime. */\n", plan->options.batch,
+    text_printf(c, " *\n * A batch of at most %d; one arena of %lld bytes of activations, reused by lifetime. */\n", plan->options.batch,
                 (long long)plan->arena_floats * 4);
     text_printf(c, "#include \"%s\"\n#include \"recipe.h\"\n\n", options->header_name);
     emit_prelude(&e, c);

@@ -12,7 +12,8 @@
 enum {
     PANEL = 64,              /* 4 vectors of AVX-512: 24 accumulators, the kernel's full speed */
     TILE = 30,               /* longest row tile of a windowed convolution */
-    FLAT_TILE = 56,          /* longest flat tile */
+    FLAT_TILE = 28,          /* longest flat tile ... */
+    FLAT_IMAGE = 56,         /* ... but an image of so few pixels is one call */
     BLOCK = 64,              /* channels of a reduce element: a tile's pixels of a block stay in L1 */
     PLAIN_BLOCK = 512,       /* channels of a 1x1's GEMM: 64 x 512 weights leave L2 room for the next block's prefetch */
     CHUNK_CHANNELS = 128,    /* channels whose taps' weights (x 9 x 64) fit in L2 beside the pixels */
@@ -86,10 +87,10 @@ static void choose_walk(const Plan *plan, Step *s, Shape out) {
     int longest = TILE;
     if (c->flat) {
         const int pixels = out.h * out.w;
-        int best = 0;
-        for (int n = 1; n <= FLAT_TILE && n <= pixels; n++)
-            if (pixels % n == 0) best = n;
-        longest = FLAT_TILE;
+        int best = pixels <= FLAT_IMAGE ? pixels : 0;
+        for (int n = 1; n <= FLAT_TILE && !best; n++)
+            if (pixels % (FLAT_TILE + 1 - n) == 0) best = FLAT_TILE + 1 - n;
+        longest = pixels <= FLAT_IMAGE ? FLAT_IMAGE : FLAT_TILE;
         if (best >= 16 || best == pixels) c->width = best, c->rows = pixels / best;
     }
     choose_tiles(c, longest);

@@ -2,7 +2,7 @@
  *     rnc --target x86-64-v4 -o block_fused.c block_fused.rn
  * source hash f7f4d12f34f7aeb3
  *
- * 1 images at most; one arena of 17664 bytes of activations, reused by lifetime. */
+ * A batch of at most 1; one arena of 17664 bytes of activations, reused by lifetime. */
 #include "block_fused.h"
 #include "recipe.h"
 
@@ -99,11 +99,6 @@ HELPER V tanh_(V v) { /* a polynomial near 0, where 1 - 2 / (e^2|v| + 1) cancels
 
 /* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
 HELPER void zeroupper(void) { _mm256_zeroupper(); }
-
-/* Asks for n floats that are read soon; past the end of a mapping it does nothing. */
-HELPER void fetch(const float *p, int n) {
-    for (int i = 0; i < n; i += 16) _mm_prefetch((const char *)(p + i), _MM_HINT_T1);
-}
 
 struct block_fused {
     rn_context rn;

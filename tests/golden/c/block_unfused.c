@@ -2,7 +2,7 @@
  *     rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn
  * source hash f097aa6244b0e70d
  *
- * 2 images at most; one arena of 65664 bytes of activations, reused by lifetime. */
+ * A batch of at most 2; one arena of 65664 bytes of activations, reused by lifetime. */
 #include "block_unfused.h"
 #include "recipe.h"
 
@@ -118,11 +118,6 @@ HELPER V tanh_(V v) { /* a polynomial near 0, where 1 - 2 / (e^2|v| + 1) cancels
 
 /* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
 HELPER void zeroupper(void) { _mm256_zeroupper(); }
-
-/* Asks for n floats that are read soon; past the end of a mapping it does nothing. */
-HELPER void fetch(const float *p, int n) {
-    for (int i = 0; i < n; i += 16) _mm_prefetch((const char *)(p + i), _MM_HINT_T1);
-}
 
 struct block_unfused {
     rn_context rn;
