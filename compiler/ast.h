@@ -16,23 +16,34 @@ typedef struct Stmt Stmt;
 
 typedef enum ExprKind { EXPR_INT, EXPR_REAL, EXPR_BOOL, EXPR_NAME, EXPR_UNARY, EXPR_BINARY, EXPR_CALL } ExprKind;
 typedef enum ExprOp {
-    EXPR_NEG, EXPR_NOT,
-    EXPR_ADD, EXPR_SUB, EXPR_MUL, EXPR_DIV, EXPR_MOD,
-    EXPR_EQ, EXPR_NE, EXPR_LT, EXPR_LE, EXPR_GT, EXPR_GE,
-    EXPR_AND, EXPR_OR
+    EXPR_NEG,
+    EXPR_NOT,
+    EXPR_ADD,
+    EXPR_SUB,
+    EXPR_MUL,
+    EXPR_DIV,
+    EXPR_MOD,
+    EXPR_EQ,
+    EXPR_NE,
+    EXPR_LT,
+    EXPR_LE,
+    EXPR_GT,
+    EXPR_GE,
+    EXPR_AND,
+    EXPR_OR
 } ExprOp;
 
 struct Expr {
     ExprKind kind;
     Place place;
-    Expr *next;         /* in an argument list or a [list] */
-    int depth;          /* of the tree below; the parser bounds it, so recursion over it is safe */
-    int64_t integer;    /* EXPR_INT, EXPR_BOOL */
-    double real;        /* EXPR_REAL */
-    const char *name;   /* EXPR_NAME, EXPR_CALL; EXPR_REAL: its spelling */
-    ExprOp op;          /* EXPR_UNARY (left only), EXPR_BINARY */
+    Expr *next;       /* in an argument list or a [list] */
+    int depth;        /* of the tree below; the parser bounds it, so recursion over it is safe */
+    int64_t integer;  /* EXPR_INT, EXPR_BOOL */
+    double real;      /* EXPR_REAL */
+    const char *name; /* EXPR_NAME, EXPR_CALL; EXPR_REAL: its spelling */
+    ExprOp op;        /* EXPR_UNARY (left only), EXPR_BINARY */
     Expr *left, *right;
-    Expr *args;         /* EXPR_CALL */
+    Expr *args; /* EXPR_CALL */
 };
 
 /* An argument or attribute value: an expression, `r x s` (two or three expressions) or a [list]. */
@@ -40,23 +51,23 @@ typedef enum ArgKind { ARG_EXPR, ARG_DIMS, ARG_LIST } ArgKind;
 typedef struct Arg {
     ArgKind kind;
     Place place;
-    Expr *items;        /* linked by next */
+    Expr *items; /* linked by next */
     int count;
-    const char *name;   /* a block's argument given by name, or NULL */
+    const char *name; /* a block's argument given by name, or NULL */
     struct Arg *next;
 } Arg;
 
 typedef struct AttrUse {
     const char *word;
     Place place;
-    Arg *value;         /* NULL: a flag that stands alone */
-    bool negated;       /* no WORD */
+    Arg *value;   /* NULL: a flag that stands alone */
+    bool negated; /* no WORD */
     struct AttrUse *next;
 } AttrUse;
 
 /* features.{2*index}: text and computed parts in turn */
 typedef struct NamePart {
-    const char *text;   /* NULL: computed */
+    const char *text; /* NULL: computed */
     Expr *expr;
     Place place;
     struct NamePart *next;
@@ -68,52 +79,66 @@ typedef struct Name {
 } Name;
 
 typedef enum StmtKind {
-    STMT_LAYER, STMT_INPUT, STMT_USE, STMT_STAGE, STMT_RESIDUAL, STMT_CONCAT, STMT_GATE, STMT_REPEAT, STMT_IF,
-    STMT_FROM, STMT_OUTPUT
+    STMT_LAYER,
+    STMT_INPUT,
+    STMT_USE,
+    STMT_STAGE,
+    STMT_RESIDUAL,
+    STMT_CONCAT,
+    STMT_GATE,
+    STMT_REPEAT,
+    STMT_IF,
+    STMT_FROM,
+    STMT_OUTPUT
 } StmtKind;
 
 typedef enum Shortcut {
-    SHORTCUT_PROJECT, SHORTCUT_PROJECT_ALWAYS, SHORTCUT_IDENTITY, SHORTCUT_PAD, SHORTCUT_NONE,
-    SHORTCUT_BODY, SHORTCUT_BODY_ALWAYS
+    SHORTCUT_PROJECT,
+    SHORTCUT_PROJECT_ALWAYS,
+    SHORTCUT_IDENTITY,
+    SHORTCUT_PAD,
+    SHORTCUT_NONE,
+    SHORTCUT_BODY,
+    SHORTCUT_BODY_ALWAYS
 } Shortcut;
 
 struct Stmt {
     StmtKind kind;
-    Place place;        /* the statement; of one with a body, its head word */
+    Place place; /* the statement; of one with a body, its head word */
     Stmt *next;
-    Op op;              /* STMT_LAYER */
-    const char *word;   /* STMT_USE, STMT_STAGE: the block's name */
+    Op op;            /* STMT_LAYER */
+    const char *word; /* STMT_USE, STMT_STAGE: the block's name */
     Place word_place;
-    Arg *args;          /* STMT_LAYER: positional; STMT_INPUT: the size; STMT_USE, STMT_STAGE: the block's */
-    AttrUse *attrs;     /* STMT_LAYER, STMT_INPUT */
-    Arg *stride;        /* `/ s`, or NULL */
-    Expr *expr;         /* STMT_STAGE, STMT_REPEAT: count; STMT_IF: condition */
-    Name *name;         /* `as NAME`; STMT_FROM, STMT_OUTPUT, and OP_ADD's operand: the layer meant (see target) */
-    Name *target;       /* STMT_FROM, STMT_OUTPUT (or NULL), OP_ADD */
-    Stmt *body;         /* RESIDUAL, GATE, REPEAT, IF */
-    Stmt *other;        /* IF: else; RESIDUAL: the shortcut's body */
+    Arg *args;      /* STMT_LAYER: positional; STMT_INPUT: the size; STMT_USE, STMT_STAGE: the block's */
+    AttrUse *attrs; /* STMT_LAYER, STMT_INPUT */
+    Arg *stride;    /* `/ s`, or NULL */
+    Expr *expr;     /* STMT_STAGE, STMT_REPEAT: count; STMT_IF: condition */
+    Name *name;     /* `as NAME`; STMT_FROM, STMT_OUTPUT, and OP_ADD's operand: the layer meant (see target) */
+    Name *target;   /* STMT_FROM, STMT_OUTPUT (or NULL), OP_ADD */
+    Stmt *body;     /* RESIDUAL, GATE, REPEAT, IF */
+    Stmt *other;    /* IF: else; RESIDUAL: the shortcut's body */
     struct Branch {
         Stmt *body;
         Name *name;
         Place place;
         struct Branch *next;
-    } *branches;        /* CONCAT */
+    } * branches; /* CONCAT */
     Shortcut shortcut;
     Place shortcut_place;
-    bool fill;          /* RESIDUAL, OP_ADD */
-    bool is_else_if;    /* IF: stands as another if's else */
+    bool fill;       /* RESIDUAL, OP_ADD */
+    bool is_else_if; /* IF: stands as another if's else */
 };
 
 typedef struct ParamDecl {
     const char *name;
     Place place;
-    Expr *value;        /* default, or NULL */
+    Expr *value; /* default, or NULL */
     struct ParamDecl *next;
 } ParamDecl;
 
 typedef struct Decl { /* network or block */
     const char *name;
-    Place place;        /* of its name */
+    Place place; /* of its name */
     ParamDecl *params;
     Stmt *body;
     const Source *source;
@@ -123,8 +148,8 @@ typedef struct Decl { /* network or block */
 /* A statement of the train section: words, values and punctuation in a row; train.c knows the phrases. */
 typedef struct TrainItem {
     Place place;
-    Arg *value;         /* NULL: punctuation */
-    char punctuation;   /* , < % */
+    Arg *value;       /* NULL: punctuation */
+    char punctuation; /* , < % */
     struct TrainItem *next;
 } TrainItem;
 
@@ -137,9 +162,9 @@ typedef struct TrainStmt {
 struct Ast {
     const Source *source;
     Decl *network;
-    Decl *blocks;       /* own and imported, imported first */
+    Decl *blocks; /* own and imported, imported first */
     Decl *last_block;
-    Map block_map;      /* name -> Decl */
+    Map block_map; /* name -> Decl */
     bool has_train;
     Place train_place;
     TrainStmt *train;
@@ -147,26 +172,26 @@ struct Ast {
         const char *path; /* as written */
         Place place;
         struct ImportDecl *next;
-    } *imports;
+    } * imports;
 };
 
 /* The train section, checked. Numbers that were not written are 0 (or as said). */
 typedef struct Train {
     enum { LOSS_CROSSENTROPY } loss;
-    int batch;                   /* default 128 */
-    double lr, momentum, decay;  /* SGD; default 0.1, 0.9, 1e-4 */
-    double divide_by;            /* lr is divided by this ... */
-    int64_t divide_at[16];       /* ... at these steps, rising */
+    int batch;                  /* default 128 */
+    double lr, momentum, decay; /* SGD; default 0.1, 0.9, 1e-4 */
+    double divide_by;           /* lr is divided by this ... */
+    int64_t divide_at[16];      /* ... at these steps, rising */
     int ndivide;
-    bool divide_at_plateau;      /* ... or where the validation error stops falling */
-    int64_t stop;                /* steps; 0: not said */
-    double warmup_lr;            /* 0: no warm-up */
-    double warmup_error;         /* until the training error is below this fraction; 0: by steps */
+    bool divide_at_plateau; /* ... or where the validation error stops falling */
+    int64_t stop;           /* steps; 0: not said */
+    double warmup_lr;       /* 0: no warm-up */
+    double warmup_error;    /* until the training error is below this fraction; 0: by steps */
     int64_t warmup_steps;
     enum { INIT_HE, INIT_XAVIER } init;
-    int pad;                     /* zeros at each side before the crop */
-    int crop_h, crop_w;          /* random crop; 0: none */
-    int resize_min, resize_max;  /* shorter side drawn from this range; 0: none */
+    int pad;                    /* zeros at each side before the crop */
+    int crop_h, crop_w;         /* random crop; 0: none */
+    int resize_min, resize_max; /* shorter side drawn from this range; 0: none */
     bool mirror, colour;
     enum { SUBTRACT_NONE, SUBTRACT_PIXEL_MEAN, SUBTRACT_CHANNEL_MEAN } subtract;
     Place place;
@@ -184,10 +209,20 @@ Graph *elaborate(Arena *arena, const Ast *ast, const char *const *defines, int n
 Value *graph_find_layer(const Graph *graph, const char *name);
 
 /* Words of layers and attributes, from ops.def and attrs.def. */
-typedef enum AttrKind { ATTR_NONE, ATTR_FLAG, ATTR_INT, ATTR_NAT, ATTR_REAL, ATTR_PAIR, ATTR_PADDING, ATTR_INTS, ATTR_REALS } AttrKind;
+typedef enum AttrKind {
+    ATTR_NONE,
+    ATTR_FLAG,
+    ATTR_INT,
+    ATTR_NAT,
+    ATTR_REAL,
+    ATTR_PAIR,
+    ATTR_PADDING,
+    ATTR_INTS,
+    ATTR_REALS
+} AttrKind;
 const char *expr_op_text(ExprOp op);
 const char *layer_word(Op op);
-const char *layer_attrs(Op op);   /* the attribute words it takes, space-separated */
+const char *layer_attrs(Op op); /* the attribute words it takes, space-separated */
 extern const char input_attrs[];
 AttrKind attr_kind(const char *word, int *limit);
 bool attr_listed(const char *attrs, const char *word);

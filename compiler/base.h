@@ -32,8 +32,7 @@ void arena_free(Arena *arena); /* everything; the Arena may be used again */
 /* An array that grows in an arena: ARENA_PUSH(arena, items, count, capacity, item). */
 #define ARENA_PUSH(arena, items, count, capacity, item)                                                                \
     do {                                                                                                               \
-        if ((count) == (capacity))                                                                                     \
-            (items) = arena_grow((arena), (items), sizeof *(items), (count), &(capacity));                             \
+        if ((count) == (capacity)) (items) = arena_grow((arena), (items), sizeof *(items), (count), &(capacity));      \
         (items)[(count)++] = (item);                                                                                   \
     } while (0)
 void *arena_grow(Arena *arena, void *items, size_t item_size, int count, int *capacity);
@@ -55,14 +54,14 @@ typedef struct Map {
     struct MapEntry {
         const char *key;
         void *value;
-    } *entries; /* in insertion order */
+    } * entries; /* in insertion order */
     int count, capacity;
     int *slots; /* open addressing into entries, -1 empty */
     int slot_count;
 } Map;
 
-void *map_get(const Map *map, const char *key);                          /* NULL where absent */
-void map_put(Map *map, Arena *arena, const char *key, void *value);      /* key is kept, not copied */
+void *map_get(const Map *map, const char *key);                     /* NULL where absent */
+void map_put(Map *map, Arena *arena, const char *key, void *value); /* key is kept, not copied */
 
 /* ---- whole files ---- */
 /* Reads a file into malloc'd memory, one NUL past its end. Returns NULL and sets errno where it cannot. */
@@ -74,6 +73,8 @@ bool file_write(const char *path, const void *data, size_t size);
 _Noreturn void bug(const char *format, ...) PRINTF_LIKE(1, 2);
 extern const char *bug_context; /* the pass or stage that runs; the pass runner sets it */
 
-static inline int round_up(int x, int multiple) { return (x + multiple - 1) / multiple * multiple; }
+static inline int round_up(int x, int multiple) {
+    return (x + multiple - 1) / multiple * multiple;
+}
 
 #endif

@@ -47,7 +47,9 @@ static Plan *emit_variant(BenchRun *run, Arena *arena, int index, Text *text) {
     Graph *graph = graph_clone(c->source, arena);
     passes_run(graph, &run->passes[index]);
     Plan *plan = plan_make(arena, graph,
-                           &(PlanOptions){.isa = c->options->isa, .batch = c->options->batch, .reuse_memory = pass_enabled(&run->passes[index], PASS_reuse_memory)});
+                           &(PlanOptions){.isa = c->options->isa,
+                                          .batch = c->options->batch,
+                                          .reuse_memory = pass_enabled(&run->passes[index], PASS_reuse_memory)});
     emit_c(plan, &(EmitOptions){.name = c->name, .command = "", .source_hash = c->hash, .header_name = "x.h"}, text);
     return plan;
 }

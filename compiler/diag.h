@@ -26,10 +26,10 @@ typedef struct Place {
 } Place;
 
 typedef struct Diag {
-    FILE *out;      /* where to print; NULL: stderr */
-    Text *capture;  /* print here instead (tests) */
+    FILE *out;     /* where to print; NULL: stderr */
+    Text *capture; /* print here instead (tests) */
     int errors, warnings;
-    int limit;      /* stop printing errors after so many; 0: 20 */
+    int limit; /* stop printing errors after so many; 0: 20 */
 } Diag;
 
 void diag_error(Diag *diag, Place place, const char *format, ...) PRINTF_LIKE(3, 4);

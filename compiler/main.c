@@ -152,7 +152,9 @@ static bool run_passes(Compilation *c) {
 static bool make_plan(Compilation *c) {
     const Options *options = c->options;
     c->plan = plan_make(&c->arena, c->graph,
-                        &(PlanOptions){.isa = options->isa, .batch = options->batch, .reuse_memory = pass_enabled(&options->passes, PASS_reuse_memory)});
+                        &(PlanOptions){.isa = options->isa,
+                                       .batch = options->batch,
+                                       .reuse_memory = pass_enabled(&options->passes, PASS_reuse_memory)});
     return c->plan;
 }
 

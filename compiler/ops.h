@@ -15,7 +15,7 @@ enum {
 /* one parameter that a layer reads from the weights file as "LAYER.suffix" */
 typedef struct ParamSpec {
     const char *suffix; /* weight, bias, running_mean, running_var */
-    int slot;           /* WEIGHT, BIAS, MEAN, VAR; a conv's or fc's weight goes to term[0], its bias to epilogue.bias */
+    int slot; /* WEIGHT, BIAS, MEAN, VAR; a conv's or fc's weight goes to term[0], its bias to epilogue.bias */
     int ndim, dim[4];
 } ParamSpec;
 
@@ -40,7 +40,9 @@ typedef struct OpInfo {
 
 extern const OpInfo op_table[OP_COUNT];
 
-static inline const OpInfo *op_info(Op op) { return &op_table[op]; }
+static inline const OpInfo *op_info(Op op) {
+    return &op_table[op];
+}
 Op op_by_word(const char *word); /* OP_COUNT where unknown */
 Act op_act(Op op);               /* the epilogue activation that an OPF_ACTIVATION op is */
 double act_apply(Act act, double x, double slope);

@@ -12,10 +12,10 @@ typedef enum PassId {
 } PassId;
 
 typedef struct PassOptions {
-    int level;                    /* 0..3 */
-    signed char set[PASS_COUNT];  /* -f[no-]NAME: 1 on, -1 off, 0 as the level says */
-    const char *dump_after;       /* name, or NULL; "all" */
-    bool verbose;                 /* time and count of nodes per pass, to stderr */
+    int level;                   /* 0..3 */
+    signed char set[PASS_COUNT]; /* -f[no-]NAME: 1 on, -1 off, 0 as the level says */
+    const char *dump_after;      /* name, or NULL; "all" */
+    bool verbose;                /* time and count of nodes per pass, to stderr */
 } PassOptions;
 
 bool pass_enabled(const PassOptions *options, PassId id);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <float.h>
+#include <math.h>
 
 enum { TEXT_SIZE = 320, SHAPE_SIZE = 96 };
 
@@ -96,4 +98,17 @@ int rn_params_match(rn_param *params, int count, const rn_safetensors *file, rn_
     }
     free(taken);
     return problems;
+}
+
+int rn_param_sound(const rn_param *param, const float *values, int64_t count, char *text, size_t size) {
+    static const char variance[] = ".running_var";
+    const size_t n = strlen(param->name), m = sizeof variance - 1;
+    const float least = n > m && !strcmp(param->name + n - m, variance) ? 0.0f : -FLT_MAX;
+    for (int64_t i = 0; i < count; i++) {
+        if (values[i] >= least && values[i] <= FLT_MAX) continue;
+        snprintf(text, size, "%s: element %" PRId64 " is %g%s", param->name, i, (double)values[i],
+                 isfinite(values[i]) ? ", a variance" : "");
+        return 0;
+    }
+    return 1;
 }

@@ -22,4 +22,8 @@ typedef void (*rn_param_problem)(void *user, const char *text);
  * Returns how many problems there are, -1 where there is no memory. */
 int rn_params_match(rn_param *params, int count, const rn_safetensors *file, rn_param_problem problem, void *user);
 
+/* A value that no trained network has: a NaN or infinity anywhere, a negative variance. Returns false and words it
+ * ("bn1.running_var: element 3 is -0.5, a variance"), true where all `count` values are sound. */
+int rn_param_sound(const rn_param *param, const float *values, int64_t count, char *text, size_t size);
+
 #endif

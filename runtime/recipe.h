@@ -1,8 +1,8 @@
 /* The weight recipe: how packed weights are made from a weights file. One description, run in two places.
  *
  * The compiler folds batch norms and shortcuts symbolically: each fold is an expression over tensors, each expression a
- * step. The steps that the emitted code needs are written into net.c as a table. rnc --weights runs them at compile time,
- * rn_weights_open runs them at start-up on a safetensors file: the same code (recipe.c), hence the same bytes.
+ * step. The steps that the emitted code needs are written into net.c as a table. rnc --weights runs them at compile
+ * time, rn_weights_open runs them at start-up on a safetensors file: the same code (recipe.c), hence the same bytes.
  *
  * Arithmetic is double per element, results are rounded to float once a step. Tensors are row-major floats.
  */
@@ -28,17 +28,17 @@ typedef enum rn_recipe_op {
     RN_EMBED,           /* K x C x R x S from args[0] K x C x r x s, zero around; integer = offset row, column      */
     RN_RESHAPE,         /* args[0] with other dims, same elements                                                   */
     /* packing: writes to the packed file at `offset` instead of making a tensor */
-    RN_PACK_VECTOR,     /* args[0] [K]: floats, padded with zeros to a multiple of 16                               */
-    RN_PACK_PANELS,     /* args[0] K x C/groups x R x S: see rn_pack_panels_size                                    */
-    RN_PACK_DEPTHWISE,  /* args[0] C x 1 x R x S: [R][S][C rounded up to 16]                                        */
+    RN_PACK_VECTOR,    /* args[0] [K]: floats, padded with zeros to a multiple of 16                               */
+    RN_PACK_PANELS,    /* args[0] K x C/groups x R x S: see rn_pack_panels_size                                    */
+    RN_PACK_DEPTHWISE, /* args[0] C x 1 x R x S: [R][S][C rounded up to 16]                                        */
     RN_RECIPE_OP_COUNT
 } rn_recipe_op;
 
 typedef struct rn_recipe_step {
-    uint8_t op;         /* rn_recipe_op */
+    uint8_t op; /* rn_recipe_op */
     uint8_t ndim;
-    int32_t arg[3];     /* indices of earlier steps; -1: none */
-    int32_t dim[4];     /* of the result; packing: of the argument, as K, C/groups, R, S */
+    int32_t arg[3]; /* indices of earlier steps; -1: none */
+    int32_t dim[4]; /* of the result; packing: of the argument, as K, C/groups, R, S */
     double real;
     int32_t integer[3]; /* RN_PACK_PANELS: panel width (multiple of 16), channel block, groups */
     uint64_t offset;    /* packing: byte offset in the packed payload, a multiple of 64 */
@@ -48,8 +48,8 @@ typedef struct rn_recipe_step {
 typedef struct rn_recipe {
     const rn_recipe_step *steps; /* in order: arguments come first */
     int count;
-    uint64_t packed_size;        /* bytes of the payload */
-    uint64_t hash;               /* of the steps: packed weights belong to the recipe that made them */
+    uint64_t packed_size; /* bytes of the payload */
+    uint64_t hash;        /* of the steps: packed weights belong to the recipe that made them */
 } rn_recipe;
 
 /* RN_PACK_PANELS, groups == 1: for each panel of `panel` output channels, for each block of `block` input channels:
@@ -64,12 +64,13 @@ typedef struct rn_recipe {
 size_t rn_pack_panels_size(int features, int channels, int r, int s, int panel, int block, int groups);
 
 /* Evaluates one non-packing, non-parameter step: out has the step's dims; args are its arguments' elements and dims. */
-void rn_recipe_evaluate(const rn_recipe_step *step, const float *const args[3], const int32_t *const arg_dims[3], float *out);
+void rn_recipe_evaluate(const rn_recipe_step *step, const float *const args[3], const int32_t *const arg_dims[3],
+                        float *out);
 /* Runs one packing step into payload + offset. */
 void rn_recipe_pack(const rn_recipe_step *step, const float *arg, uint8_t *payload);
 
-/* Where parameters come from: returns `count` floats of the named tensor with these dims, malloc'd; NULL where it cannot
- * (the callee keeps the reason). */
+/* Where parameters come from: returns `count` floats of the named tensor with these dims, malloc'd; NULL where it
+ * cannot (the callee keeps the reason). */
 typedef float *(*rn_param_source)(void *user, const char *name, int ndim, const int32_t *dim);
 
 /* Runs all steps into `payload` (packed_size bytes, 64-byte aligned); frees each tensor after its last use; large

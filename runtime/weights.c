@@ -75,22 +75,27 @@ static rn_status find_params(rn_param **params, int *count, const rn_model *mode
 typedef struct Source { /* sorted by name */
     const rn_param *params;
     int count;
+    char fault[256]; /* what is wrong with the values, "" while nothing is; several threads never read at once */
 } Source;
 
 static int compare_params(const void *a, const void *b) {
     return strcmp(((const rn_param *)a)->name, ((const rn_param *)b)->name);
 }
 
-/* Matched already: only memory can be missing. */
+/* Matched already: only memory can be missing, or a value be none. */
 static float *read_param(void *user, const char *name, int ndim, const int32_t *dim) {
     (void)ndim, (void)dim;
-    const Source *source = user;
+    Source *source = user;
     const rn_param key = {.name = name};
     const rn_param *param = bsearch(&key, source->params, (size_t)source->count, sizeof key, compare_params);
     if (!param) return NULL;
     float *values = malloc((size_t)param->tensor->count * sizeof *values + 1);
-    if (values) rn_safetensor_read(param->tensor, values);
-    return values;
+    if (!values) return NULL;
+    rn_safetensor_read(param->tensor, values);
+    if (rn_param_sound(param, values, (int64_t)param->tensor->count, source->fault, sizeof source->fault))
+        return values;
+    free(values);
+    return NULL;
 }
 
 static rn_status pack_safetensors(rn_weights *weights, const rn_model *model, const void *bytes, size_t size,
@@ -109,11 +114,13 @@ static rn_status pack_safetensors(rn_weights *weights, const rn_model *model, co
                            name, model->recipe->packed_size);
     if (!status) {
         qsort(params, (size_t)count, sizeof *params, compare_params);
-        Source source = {params, count};
+        Source source = {params, count, ""};
         if (threads > MAX_PACK_THREADS) threads = MAX_PACK_THREADS;
         if (rn_recipe_run(model->recipe, read_param, &source, (uint8_t *)(uintptr_t)weights->pages.bytes, threads))
-            status = rn_status_fail(error, error_size, RN_ERROR_MEMORY,
-                                    "%s: no memory to pack the weights, or the model's recipe is damaged", name);
+            status = *source.fault
+                         ? rn_status_fail(error, error_size, RN_ERROR_FORMAT, "%s: %s", name, source.fault)
+                         : rn_status_fail(error, error_size, RN_ERROR_MEMORY,
+                                          "%s: no memory to pack the weights, or the model's recipe is damaged", name);
         rn_pages_protect(&weights->pages);
         weights->payload = weights->pages.bytes;
         weights->size = model->recipe->packed_size;

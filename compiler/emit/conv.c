@@ -1,14 +1,15 @@
 /* Convolutions as small GEMMs: C[channels x pixels] += W[channels x K] * X[K x pixels], one call a tile of pixels.
  *
- * A 1x1 term is one plain GEMM over all its input channels; a windowed term is a batch-reduce GEMM over taps and blocks of
- * channels, addressed by byte offsets. Further terms accumulate on the hot tile, then the epilogue finishes it. The loops:
+ * A 1x1 term is one plain GEMM over all its input channels; a windowed term is a batch-reduce GEMM over taps and blocks
+ * of channels, addressed by byte offsets. Further terms accumulate on the hot tile, then the epilogue finishes it. The
+ * loops:
  *
  *     unit (chunk of rows x panel of output channels; divided among the parts)
  *         pass over blocks of input channels (one, where all weights of a panel fit in L2)
  *             row, tile: kernels, and after the last pass the epilogue
  *
- * Three destinations: the output; a scratch image that is summed (global average pool); a ring of rows that are pooled as
- * soon as a window is complete (max-pool).
+ * Three destinations: the output; a scratch image that is summed (global average pool); a ring of rows that are pooled
+ * as soon as a window is complete (max-pool).
  */
 #include <limits.h>
 #include <string.h>
@@ -33,9 +34,9 @@ typedef struct Conv {
     const ConvPlan *c;
     const Epilogue *ep;
     Destination to;
-    int y_pixel, y_row;   /* strides of the destination */
-    int panel_out;        /* output channels from one panel to the next */
-    bool finish_in_tile;  /* bias, addend and activation are applied to the tile (not after the max) */
+    int y_pixel, y_row;  /* strides of the destination */
+    int panel_out;       /* output channels from one panel to the next */
+    bool finish_in_tile; /* bias, addend and activation are applied to the tile (not after the max) */
     const char *prefix;
 } Conv;
 
@@ -49,30 +50,39 @@ static void line(Text *t, int depth, const char *format, ...) {
     text_puts(t, "\n");
 }
 
-static bool has_addend(const Conv *v) { return v->ep->addend && !v->ep->in_place; }
+static bool has_addend(const Conv *v) {
+    return v->ep->addend && !v->ep->in_place;
+}
 
-/* max and a monotone activation commute, bias (constant over the window) too; PReLU's slope may be negative, swish bends */
+/* max and a monotone activation commute, bias (constant over the window) too; PReLU's slope may be negative, swish
+ * bends */
 static bool commutes_with_max(const Epilogue *ep) {
     return !ep->addend && ep->act != ACT_PRELU && ep->act != ACT_SWISH && !(ep->act == ACT_LEAKYRELU && ep->slope < 0);
 }
 
-static int min_int(int a, int b) { return a < b ? a : b; }
+static int min_int(int a, int b) {
+    return a < b ? a : b;
+}
 
 /* The panels in runs of equal text; returns how many runs. */
 static int find_segments(const Conv *v, Segment *segments, int most) {
     int count = 0;
     for (int p = 0; p < v->c->panels; p++) {
         const int k0 = p * v->panel_out, channels = min_int(v->panel_out, v->n->features - k0);
-        Segment s = {p, p + 1, channels, v->c->groups > 1 ? v->c->panel : min_int(v->c->panel, round_up(channels, 16)), 0};
+        Segment s = {p, p + 1, channels, v->c->groups > 1 ? v->c->panel : min_int(v->c->panel, round_up(channels, 16)),
+                     0};
         if (has_addend(v)) {
             const int left = v->ep->addend->shape.c - k0;
             s.addend_channels = left < 0 ? 0 : min_int(left, channels);
         }
         Segment *last = count ? &segments[count - 1] : NULL;
-        if (last && last->channels == s.channels && last->width == s.width && last->addend_channels == s.addend_channels)
+        if (last && last->channels == s.channels && last->width == s.width &&
+            last->addend_channels == s.addend_channels)
             last->end = p + 1;
-        else if (count < most) segments[count++] = s;
-        else bug("%s: more than %d kinds of panels", v->n->name, most);
+        else if (count < most)
+            segments[count++] = s;
+        else
+            bug("%s: more than %d kinds of panels", v->n->name, most);
     }
     return count;
 }
@@ -93,29 +103,35 @@ static const char *finish_function(const Conv *v, const Segment *seg, int *param
         if (sum) line(&t, 1, "V m%d = %s;", i, emit_load(e, arena_printf(e->arena, "sum + %d", c), left));
     }
     const int addend_pixel = addend ? plan_value(e->plan, ep->addend)->layout.pixel * ep->addend_stride : 0;
-    if (addend) line(&t, 1, "for (int j = 0; j < n; j++, y += %d, addend += %d) {", v->y_pixel, addend_pixel);
-    else line(&t, 1, "for (int j = 0; j < n; j++, y += %d) {", v->y_pixel);
+    if (addend)
+        line(&t, 1, "for (int j = 0; j < n; j++, y += %d, addend += %d) {", v->y_pixel, addend_pixel);
+    else
+        line(&t, 1, "for (int j = 0; j < n; j++, y += %d) {", v->y_pixel);
     for (int i = 0; i < vectors; i++) {
         const int c = i * lanes, left = seg->channels - c;
         const char *y = c ? arena_printf(e->arena, "y + %d", c) : "y";
         const char *r = NULL;
         if (addend && c < seg->addend_channels)
             r = emit_load(e, arena_printf(e->arena, "addend + %d", c), seg->addend_channels - c);
-        const char *value = emit_epilogue(e, ep, emit_load(e, y, left), bias ? arena_printf(e->arena, "b%d", i) : NULL, r,
-                                          slope ? arena_printf(e->arena, "s%d", i) : NULL);
-        if (sum) line(&t, 2, "m%d = add(m%d, %s);", i, i, value);
-        else line(&t, 2, "%s;", emit_store(e, y, value, left));
+        const char *value = emit_epilogue(e, ep, emit_load(e, y, left), bias ? arena_printf(e->arena, "b%d", i) : NULL,
+                                          r, slope ? arena_printf(e->arena, "s%d", i) : NULL);
+        if (sum)
+            line(&t, 2, "m%d = add(m%d, %s);", i, i, value);
+        else
+            line(&t, 2, "%s;", emit_store(e, y, value, left));
     }
     line(&t, 1, "}");
     for (int i = 0; sum && i < vectors; i++)
-        line(&t, 1, "%s;", emit_store(e, arena_printf(e->arena, "sum + %d", i * lanes), arena_printf(e->arena, "m%d", i),
-                                      seg->channels - i * lanes));
-    const char *list = arena_printf(e->arena, "%sfloat *y%s%s%s%s, int n", sum ? "const " : "", bias ? ", const float *bias" : "",
-                                    addend ? ", const float *addend" : "", slope ? ", const float *slope" : "",
-                                    sum ? ", float *sum" : "");
+        line(&t, 1, "%s;",
+             emit_store(e, arena_printf(e->arena, "sum + %d", i * lanes), arena_printf(e->arena, "m%d", i),
+                        seg->channels - i * lanes));
+    const char *list = arena_printf(e->arena, "%sfloat *y%s%s%s%s, int n", sum ? "const " : "",
+                                    bias ? ", const float *bias" : "", addend ? ", const float *addend" : "",
+                                    slope ? ", const float *slope" : "", sum ? ", float *sum" : "");
     const char *prefix = arena_printf(e->arena, "finish%s%s%s%s", bias ? "_bias" : "", addend ? "_add" : "",
                                       ep->act ? "_" : "", ep->act ? act_name(ep->act) : "");
-    const char *name = emit_function(e, sum ? arena_printf(e->arena, "%s_sum", prefix) : prefix, NULL, "inline void", list, t.s);
+    const char *name =
+        emit_function(e, sum ? arena_printf(e->arena, "%s_sum", prefix) : prefix, NULL, "inline void", list, t.s);
     text_free(&t);
     return name;
 }
@@ -159,8 +175,10 @@ static const char *x_expression(const Conv *v, int i, const char *q) {
     return arena_printf(e->arena, "%s)", text);
 }
 
-/* Offset tables of a batch-reduce over `blocks` blocks of `channels` channels and all taps; returns the tables' number. */
-static int offset_tables(const Conv *v, const Segment *seg, int i, int blocks, int channels, Text *tables, int *table_count) {
+/* Offset tables of a batch-reduce over `blocks` blocks of `channels` channels and all taps; returns the tables' number.
+ */
+static int offset_tables(const Conv *v, const Segment *seg, int i, int blocks, int channels, Text *tables,
+                         int *table_count) {
     const Window *w = &v->n->term[i].window;
     const Layout *l = &plan_value(v->e->plan, v->n->in[i])->layout;
     const int id = (*table_count)++;
@@ -174,13 +192,16 @@ static int offset_tables(const Conv *v, const Segment *seg, int i, int blocks, i
         for (int r = 0; r < w->r; r++)
             for (int s = 0; s < w->s; s++, at++)
                 text_printf(tables, "%s%lld", at ? ", " : "",
-                            4 * ((long long)b * channels + (long long)r * w->dilate_h * l->row + (long long)s * w->dilate_w * l->pixel));
+                            4 * ((long long)b * channels + (long long)r * w->dilate_h * l->row +
+                                 (long long)s * w->dilate_w * l->pixel));
     text_puts(tables, "};\n");
     return id;
 }
 
 /* Term i is one plain GEMM: a single tap. */
-static bool is_plain(const Conv *v, int i) { return v->n->term[i].window.r * v->n->term[i].window.s == 1; }
+static bool is_plain(const Conv *v, int i) {
+    return v->n->term[i].window.r * v->n->term[i].window.s == 1;
+}
 
 /* libxsmm's AL2 prefetch: while a panel's last tile is computed, the next panel's weights come to L2. */
 static bool fetches_next_panel(const Conv *v) {
@@ -202,10 +223,11 @@ static void make_tables(const Conv *v, const Segment *seg, Tables *tables) {
     }
 }
 
-/* A 1x1 term: one GEMM a block of channels. The first term's blocks are passes over the rows, so that a block of weights
- * stays in L1 and L2; the others' follow each other on the hot tile. The last tile fetches the weights that come next. */
-static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const char *x, bool first, bool last_row_tile, int depth,
-                        Text *t) {
+/* A 1x1 term: one GEMM a block of channels. The first term's blocks are passes over the rows, so that a block of
+ * weights stays in L1 and L2; the others' follow each other on the hot tile. The last tile fetches the weights that
+ * come next. */
+static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const char *x, bool first, bool last_row_tile,
+                        int depth, Text *t) {
     Emit *e = v->e;
     const TermPlan *p = &v->c->term[i];
     const int m = seg->channels, weights = p->block * seg->width;
@@ -216,9 +238,10 @@ static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const c
     if (i > 0) {
         const char *w = arena_printf(e->arena, "w%d", i);
         if (p->blocks > 1)
-            line(t, depth, "for (int i = 0; i < %d; i++) k[%d].gemm(%s + i * %d, x + i * %d, y, %s, x, y);", p->blocks, more, w, weights,
-                 p->block, w);
-        else line(t, depth, "k[%d].gemm(%s, x, y, %s, x, y);", more, w, w);
+            line(t, depth, "for (int i = 0; i < %d; i++) k[%d].gemm(%s + i * %d, x + i * %d, y, %s, x, y);", p->blocks,
+                 more, w, weights, p->block, w);
+        else
+            line(t, depth, "k[%d].gemm(%s, x, y, %s, x, y);", more, w, w);
         return;
     }
     const bool passes = p->blocks > 1;
@@ -230,10 +253,13 @@ static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const c
         return;
     }
     const int fetch_more = emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, true, false, true);
-    const int fetch_start = first ? emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, false, false, true) : fetch_more;
-    const char *fetch = passes && fetch_more != fetch_start ? arena_printf(e->arena, "(pass ? %d : %d)", fetch_more, fetch_start)
-                                                            : arena_printf(e->arena, "%d", fetch_start);
-    const char *next = passes ? arena_printf(e->arena, "(pass + 1) * %d", weights) : arena_printf(e->arena, "%d", weights);
+    const int fetch_start =
+        first ? emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, false, false, true) : fetch_more;
+    const char *fetch = passes && fetch_more != fetch_start
+                            ? arena_printf(e->arena, "(pass ? %d : %d)", fetch_more, fetch_start)
+                            : arena_printf(e->arena, "%d", fetch_start);
+    const char *next =
+        passes ? arena_printf(e->arena, "(pass + 1) * %d", weights) : arena_printf(e->arena, "%d", weights);
     line(t, depth, "k[r + 1 < y1 ? %s%s%s : %s].gemm(%s, y, w + %s, x, y); /* the last fetches the next weights */",
          passes ? "(" : "", kernel, passes ? ")" : "", fetch, at, next);
 }
@@ -241,7 +267,8 @@ static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const c
 /* The channels of a plain term that no full block holds. */
 static void plain_rest(const Conv *v, const Segment *seg, int i, int n, const char *q, int depth, Text *t) {
     const TermPlan *p = &v->c->term[i];
-    const int ldb = plan_value(v->e->plan, i == 0 ? v->s->in : v->n->in[i])->layout.pixel * v->n->term[i].window.stride_w;
+    const int ldb =
+        plan_value(v->e->plan, i == 0 ? v->s->in : v->n->in[i])->layout.pixel * v->n->term[i].window.stride_w;
     const int kernel = emit_kernel(v->e, seg->channels, n, p->rest, seg->width, ldb, v->y_pixel, true, false, false);
     const char *w = i == 0 ? "w" : arena_printf(v->e->arena, "w%d", i);
     line(t, depth, "x = %s + %d; /* the last %d channels */", x_expression(v, i, q), p->blocks * p->block, p->rest);
@@ -280,7 +307,8 @@ static void term_calls(const Conv *v, const Segment *seg, const Tables *tables, 
 }
 
 /* The channels that no full block holds. */
-static void rest_calls(const Conv *v, const Segment *seg, const Tables *tables, int i, int n, const char *q, int depth, Text *t) {
+static void rest_calls(const Conv *v, const Segment *seg, const Tables *tables, int i, int n, const char *q, int depth,
+                       Text *t) {
     const TermPlan *p = &v->c->term[i];
     if (!p->rest) return;
     if (is_plain(v, i)) {
@@ -302,14 +330,17 @@ static int passes_of(const Conv *v) {
 }
 
 /* All that happens to one tile of n pixels at pixel q of row r. */
-static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, int n, const char *q, bool last_row_tile, int depth,
-                      Text *t) {
+static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, int n, const char *q, bool last_row_tile,
+                      int depth, Text *t) {
     Emit *e = v->e;
     const Epilogue *ep = v->ep;
     const char *at = strcmp(q, "0") ? arena_printf(e->arena, " + %s * %d", q, v->y_pixel) : "";
-    if (v->to == TO_RING) line(t, depth, "y = row + panel * %d%s;", v->panel_out, at);
-    else if (v->to == TO_SUM) line(t, depth, "y = image + (r * %d%s);", v->y_row, at);
-    else line(t, depth, "y = a->y + (r * %d + panel * %d%s);", v->y_row, v->panel_out, at);
+    if (v->to == TO_RING)
+        line(t, depth, "y = row + panel * %d%s;", v->panel_out, at);
+    else if (v->to == TO_SUM)
+        line(t, depth, "y = image + (r * %d%s);", v->y_row, at);
+    else
+        line(t, depth, "y = a->y + (r * %d + panel * %d%s);", v->y_row, v->panel_out, at);
     const bool accumulate = ep->in_place && ep->addend;
     term_calls(v, seg, tables, 0, n, q, !accumulate, last_row_tile, depth, t);
     const int passes = passes_of(v);
@@ -340,7 +371,8 @@ static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, i
         line(t, depth, "if (pass == %d) {", passes - 1);
         text_puts(t, tail.s);
         line(t, depth, "}");
-    } else if (tail.size) text_puts(t, tail.s);
+    } else if (tail.size)
+        text_puts(t, tail.s);
     text_free(&tail);
 }
 
@@ -354,7 +386,8 @@ static void emit_row(const Conv *v, const Segment *seg, const Tables *tables, in
         line(t, depth, "for (int q = 0; q < %d; q += %d) {", full * c->tile, c->tile);
         emit_tile(v, seg, tables, c->tile, "q", false, depth + 1, t);
         line(t, depth, "}");
-    } else if (full == 1) emit_tile(v, seg, tables, c->tile, "0", false, depth, t);
+    } else if (full == 1)
+        emit_tile(v, seg, tables, c->tile, "0", false, depth, t);
     if (full == c->tiles) return;
     emit_tile(v, seg, tables, c->last, full ? arena_printf(v->e->arena, "%d", full * c->tile) : "0", true, depth, t);
 }
@@ -363,8 +396,8 @@ static void declare_pointers(const Conv *v, Text *t) {
     const ConvPlan *c = v->c;
     line(t, 1, "const rn_kernel *k = a->k;");
     for (int i = 0; i < v->n->nin; i++)
-        line(t, 1, "const float *w%s = %s + (size_t)panel * %lld;", i == 0 ? "" : arena_printf(v->e->arena, "%d", i), w_name(i),
-             (long long)c->term[i].panel_size);
+        line(t, 1, "const float *w%s = %s + (size_t)panel * %lld;", i == 0 ? "" : arena_printf(v->e->arena, "%d", i),
+             w_name(i), (long long)c->term[i].panel_size);
     line(t, 1, "const float *x;");
     line(t, 1, "float *y;");
 }
@@ -398,15 +431,19 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
                 Emit *e = v->e;
                 const char *mean = arena_printf(e->arena, "mul(load(sum + %d), set1(%s))", c,
                                                 float_c(e->arena, 1.0 / ((double)v->c->rows * v->c->width)));
-                line(&t, 1, "%s;", emit_store(e, arena_printf(e->arena, "a->y + (panel * %d + %d)", v->panel_out, c), mean,
-                                              seg->channels - c));
+                line(&t, 1, "%s;",
+                     emit_store(e, arena_printf(e->arena, "a->y + (panel * %d + %d)", v->panel_out, c), mean,
+                                seg->channels - c));
             }
     }
     line(&t, 1, "zeroupper();");
-    const char *comment =
-        arena_printf(v->e->arena, "%s of %d output channels, %d pixels a call", v->to == TO_RING ? "Row r" : v->to == TO_SUM ? "The mean" : "Rows [y0, y1)",
-                     seg->channels, v->c->tile);
-    const char *name = emit_function(v->e, arena_printf(v->e->arena, "%s_panel", v->prefix), comment, "void", parameters, t.s);
+    const char *comment = arena_printf(v->e->arena, "%s of %d output channels, %d pixels a call",
+                                       v->to == TO_RING  ? "Row r"
+                                       : v->to == TO_SUM ? "The mean"
+                                                         : "Rows [y0, y1)",
+                                       seg->channels, v->c->tile);
+    const char *name =
+        emit_function(v->e, arena_printf(v->e->arena, "%s_panel", v->prefix), comment, "void", parameters, t.s);
     text_free(&t);
     text_free(&tables.text);
     return name;
@@ -418,14 +455,17 @@ static void call_panel(const Conv *v, const char *rest, int depth, Text *t) {
     const int count = find_segments(v, segments, 8);
     for (int i = 0; i < count; i++) {
         const char *name = panel_function(v, &segments[i]);
-        if (i + 1 < count) line(t, depth, "%sif (panel < %d) %s(a, panel, %s);", i ? "else " : "", segments[i].end, name, rest);
-        else line(t, depth, "%s%s(a, panel, %s);", i ? "else " : "", name, rest);
+        if (i + 1 < count)
+            line(t, depth, "%sif (panel < %d) %s(a, panel, %s);", i ? "else " : "", segments[i].end, name, rest);
+        else
+            line(t, depth, "%s%s(a, panel, %s);", i ? "else " : "", name, rest);
     }
 }
 
-/* Index i (an expression) kept within the image: a window's clipped row or column repeats one that is in the window, which
- * does not change the maximum. */
-static void clamp_line(Text *t, int depth, const char *type, const char *name, const char *value, int last, const char *scale) {
+/* Index i (an expression) kept within the image: a window's clipped row or column repeats one that is in the window,
+ * which does not change the maximum. */
+static void clamp_line(Text *t, int depth, const char *type, const char *name, const char *value, int last,
+                       const char *scale) {
     line(t, depth, "%s %s = (%s < 0 ? 0 : %s > %d ? %d : %s)%s;", type, name, value, value, last, last, value, scale);
 }
 
@@ -440,8 +480,8 @@ static void emit_ring(const Conv *v, Text *body) {
          (long long)e->plan->scratch_floats, w->r);
     line(body, 1, "int next = 0;");
     line(body, 1, "for (%s p = part * %d / parts; p < (part + 1) * %d / parts; p++) {", row_type(v), out.h, out.h);
-    line(body, 2, "const int top = p * %d - %d, last = top + %d < %d ? top + %d : %d;", w->stride_h, w->top, w->r - 1, in.h - 1,
-         w->r - 1, in.h - 1);
+    line(body, 2, "const int top = p * %d - %d, last = top + %d < %d ? top + %d : %d;", w->stride_h, w->top, w->r - 1,
+         in.h - 1, w->r - 1, in.h - 1);
     line(body, 2, "for (next = next > top ? next : top; next <= last; next++)");
     if (v->c->panels > 1) {
         line(body, 3, "for (int panel = 0; panel < %d; panel++) {", v->c->panels);
@@ -453,25 +493,28 @@ static void emit_ring(const Conv *v, Text *body) {
         line(body, 3, "%s(a, 0, next, ring + next %% %d * %d);", panel_function(v, &segments[0]), w->r, row);
     }
     for (int i = 0; i < w->r; i++)
-        line(body, 2, "const float *r%d = ring + (top + %d < 0 ? 0 : top + %d > %d ? %d : top + %d) %% %d * %d;", i, i, i, in.h - 1,
-             in.h - 1, i, w->r, row);
+        line(body, 2, "const float *r%d = ring + (top + %d < 0 ? 0 : top + %d > %d ? %d : top + %d) %% %d * %d;", i, i,
+             i, in.h - 1, in.h - 1, i, w->r, row);
     line(body, 2, "float *y = a->y + p * %d;", l->row);
     line(body, 2, "for (int q = 0; q < %d; q++, y += %d) {", out.w, l->pixel);
     line(body, 3, "const int left = q * %d - %d;", w->stride_w, w->left);
     for (int j = 0; j < w->s; j++)
-        clamp_line(body, 3, "const int", arena_printf(e->arena, "q%d", j), arena_printf(e->arena, "left + %d", j), in.w - 1,
-                   arena_printf(e->arena, " * %d", v->y_pixel));
+        clamp_line(body, 3, "const int", arena_printf(e->arena, "q%d", j), arena_printf(e->arena, "left + %d", j),
+                   in.w - 1, arena_printf(e->arena, " * %d", v->y_pixel));
     const int channels = v->n->features;
     for (int c = 0; c < channels; c += e->lanes) {
         const int left = channels - c;
         const char *best = NULL;
         for (int i = 0; i < w->r; i++)
             for (int j = 0; j < w->s; j++) {
-                const char *x = arena_printf(e->arena, "load(r%d + q%d%s)", i, j, c ? arena_printf(e->arena, " + %d", c) : "");
+                const char *x =
+                    arena_printf(e->arena, "load(r%d + q%d%s)", i, j, c ? arena_printf(e->arena, " + %d", c) : "");
                 best = best ? arena_printf(e->arena, "max_nan(%s,\n                %s)", best, x) : x;
             }
         if (!v->finish_in_tile)
-            best = emit_epilogue(e, ep, best, ep->bias ? emit_load(e, arena_printf(e->arena, "a->bias + %d", c), left) : NULL, NULL, NULL);
+            best = emit_epilogue(e, ep, best,
+                                 ep->bias ? emit_load(e, arena_printf(e->arena, "a->bias + %d", c), left) : NULL, NULL,
+                                 NULL);
         line(body, 3, "%s;", emit_store(e, arena_printf(e->arena, "y + %d", c), best, left));
     }
     line(body, 2, "}");
@@ -482,11 +525,21 @@ static void emit_conv(Emit *e, const Step *s, Text *body) {
     const ConvPlan *c = &s->conv;
     const Node *n = s->node;
     const Layout *l = &plan_value(e->plan, s->out)->layout;
-    Conv v = {e, s, n, c, &n->epilogue, TO_OUTPUT, l->pixel, c->flat ? c->width * l->pixel : l->row,
-              c->groups > 1 ? c->group_out : c->panel, true, NULL};
+    Conv v = {e,
+              s,
+              n,
+              c,
+              &n->epilogue,
+              TO_OUTPUT,
+              l->pixel,
+              c->flat ? c->width * l->pixel : l->row,
+              c->groups > 1 ? c->group_out : c->panel,
+              true,
+              NULL};
     const Window *w = &n->term[0].window;
     const Shape out = node_unpooled_shape(n);
-    v.prefix = arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, n->in[0]->shape.c, n->features, out.h, out.w);
+    v.prefix =
+        arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, n->in[0]->shape.c, n->features, out.h, out.w);
     if (!n->epilogue.in_place) emit_halo(e, s->out, body);
     if (n->epilogue.pool == POOL_MAX) {
         v.to = TO_RING;
@@ -501,21 +554,31 @@ static void emit_conv(Emit *e, const Step *s, Text *body) {
         v.y_pixel = c->panel;
         v.y_row = c->width * c->panel;
         line(body, 1, "float *image = a->scratch + (size_t)part * %lld;", (long long)e->plan->scratch_floats);
-        line(body, 1, "for (int panel = part * %d / parts; panel < (part + 1) * %d / parts; panel++) {", c->panels, c->panels);
+        line(body, 1, "for (int panel = part * %d / parts; panel < (part + 1) * %d / parts; panel++) {", c->panels,
+             c->panels);
         call_panel(&v, "image", 2, body);
         line(body, 1, "}");
         return;
     }
     const int chunks = (c->rows + c->chunk_rows - 1) / c->chunk_rows, units = chunks * c->panels;
     line(body, 1, "for (int u = part * %d / parts; u < (part + 1) * %d / parts; u++) {", units, units);
-    if (c->panels == 1) line(body, 2, "const int panel = 0, y0 = u * %d;", c->chunk_rows);
-    else if (chunks == 1) line(body, 2, "const int panel = u, y0 = 0;");
-    else line(body, 2, "const int panel = u %% %d, y0 = u / %d * %d;", c->panels, c->panels, c->chunk_rows);
-    if (c->rows % c->chunk_rows) line(body, 2, "const int y1 = y0 + %d < %d ? y0 + %d : %d;", c->chunk_rows, c->rows, c->chunk_rows, c->rows);
-    else line(body, 2, "const int y1 = y0 + %d;", c->chunk_rows);
+    if (c->panels == 1)
+        line(body, 2, "const int panel = 0, y0 = u * %d;", c->chunk_rows);
+    else if (chunks == 1)
+        line(body, 2, "const int panel = u, y0 = 0;");
+    else
+        line(body, 2, "const int panel = u %% %d, y0 = u / %d * %d;", c->panels, c->panels, c->chunk_rows);
+    if (c->rows % c->chunk_rows)
+        line(body, 2, "const int y1 = y0 + %d < %d ? y0 + %d : %d;", c->chunk_rows, c->rows, c->chunk_rows, c->rows);
+    else
+        line(body, 2, "const int y1 = y0 + %d;", c->chunk_rows);
     call_panel(&v, "y0, y1", 2, body);
     line(body, 1, "}");
 }
 
-void emit_pointwise(Emit *e, const Step *step, Text *body) { emit_conv(e, step, body); }
-void emit_direct(Emit *e, const Step *step, Text *body) { emit_conv(e, step, body); }
+void emit_pointwise(Emit *e, const Step *step, Text *body) {
+    emit_conv(e, step, body);
+}
+void emit_direct(Emit *e, const Step *step, Text *body) {
+    emit_conv(e, step, body);
+}

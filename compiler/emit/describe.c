@@ -30,8 +30,10 @@ void describe_step(const Step *s, Text *t) {
         for (int i = 1; i < n->nin; i++) describe_window(&n->term[i].window, t);
     }
     if (n->op == OP_MAXPOOL || n->op == OP_AVGPOOL) {
-        if (n->attr.global) text_puts(t, " global");
-        else describe_window(&n->attr.window, t);
+        if (n->attr.global)
+            text_puts(t, " global");
+        else
+            describe_window(&n->attr.window, t);
     }
     if (e->addend) text_puts(t, e->in_place ? " + add in place" : " + add");
     if (e->act) text_printf(t, " + %s", act_name(e->act));
@@ -54,9 +56,12 @@ const char *quote_c(Arena *arena, const char *s) {
     text_puts(&t, "\"");
     for (; *s; s++) {
         const unsigned char c = (unsigned char)*s;
-        if (c == '"' || c == '\\') text_printf(&t, "\\%c", c);
-        else if (c < 32 || c > 126 || c == '?') text_printf(&t, "\\%03o", c); /* ?: no trigraphs */
-        else text_write(&t, s, 1);
+        if (c == '"' || c == '\\')
+            text_printf(&t, "\\%c", c);
+        else if (c < 32 || c > 126 || c == '?')
+            text_printf(&t, "\\%03o", c); /* ?: no trigraphs */
+        else
+            text_write(&t, s, 1);
     }
     text_puts(&t, "\"");
     char *quoted = arena_strdup(arena, t.s);

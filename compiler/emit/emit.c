@@ -1,5 +1,5 @@
-/* What every file of emission shares: interning of functions and kernels, vector loads and stores with channel tails, the
- * epilogue's expression, the halo. The frame of net.c is in frame.c.
+/* What every file of emission shares: interning of functions and kernels, vector loads and stores with channel tails,
+ * the epilogue's expression, the halo. The frame of net.c is in frame.c.
  */
 #include <string.h>
 #include "emit.h"
@@ -49,14 +49,22 @@ const char *emit_epilogue(Emit *e, const Epilogue *epilogue, const char *value, 
     if (bias) v = arena_printf(e->arena, "add(%s, %s)", v, bias);
     if (addend) v = arena_printf(e->arena, "add(%s, %s)", v, addend);
     switch (epilogue->act) {
-    case ACT_NONE: return v;
-    case ACT_RELU: return arena_printf(e->arena, "relu(%s)", v);
-    case ACT_RELU6: return arena_printf(e->arena, "relu6(%s)", v);
-    case ACT_PRELU: return arena_printf(e->arena, "prelu(%s, %s)", v, slope);
-    case ACT_LEAKYRELU: return arena_printf(e->arena, "leakyrelu(%s, set1(%s))", v, float_c(e->arena, epilogue->slope));
-    case ACT_SIGMOID: return arena_printf(e->arena, "sigmoid(%s)", v);
-    case ACT_TANH: return arena_printf(e->arena, "tanh_(%s)", v);
-    case ACT_SWISH: return arena_printf(e->arena, "swish(%s)", v);
+    case ACT_NONE:
+        return v;
+    case ACT_RELU:
+        return arena_printf(e->arena, "relu(%s)", v);
+    case ACT_RELU6:
+        return arena_printf(e->arena, "relu6(%s)", v);
+    case ACT_PRELU:
+        return arena_printf(e->arena, "prelu(%s, %s)", v, slope);
+    case ACT_LEAKYRELU:
+        return arena_printf(e->arena, "leakyrelu(%s, set1(%s))", v, float_c(e->arena, epilogue->slope));
+    case ACT_SIGMOID:
+        return arena_printf(e->arena, "sigmoid(%s)", v);
+    case ACT_TANH:
+        return arena_printf(e->arena, "tanh_(%s)", v);
+    case ACT_SWISH:
+        return arena_printf(e->arena, "swish(%s)", v);
     }
     bug("activation %d has no emission", (int)epilogue->act);
 }
@@ -69,7 +77,8 @@ static const char *halo_function(Emit *e) {
                   "            if (y >= 0 && y < h && x == 0 && w > 0) x = w; /* over the image's row */\n"
                   "            if (x >= w + right) break;\n"
                   "            int i = 0;\n");
-    text_printf(&t, "            for (; i + %d <= c; i += %d) store(p + (y * row + x * pixel + i), zero());\n", e->lanes, e->lanes);
+    text_printf(&t, "            for (; i + %d <= c; i += %d) store(p + (y * row + x * pixel + i), zero());\n",
+                e->lanes, e->lanes);
     text_puts(&t, "            if (i < c) store_n(p + (y * row + x * pixel + i), zero(), c - i);\n        }\n");
     const char *name = emit_function(
         e, "halo", "Zeros around an h x w image of c channels: `top` rows above, `left` pixels before ...", "void",
@@ -82,6 +91,6 @@ void emit_halo(Emit *e, const Value *out, Text *body) {
     const Layout *l = &plan_value(e->plan, out)->layout;
     const Shape s = out->shape;
     if (!l->top && !l->left && !l->bottom && !l->right) return;
-    text_printf(body, "    if (part == 0) %s(a->y, %d, %d, %d, %d, %d, %d, %d, %d, %d);\n", halo_function(e), s.c, s.h, s.w, l->row,
-                l->pixel, l->top, l->left, l->bottom, l->right);
+    text_printf(body, "    if (part == 0) %s(a->y, %d, %d, %d, %d, %d, %d, %d, %d, %d);\n", halo_function(e), s.c, s.h,
+                s.w, l->row, l->pixel, l->top, l->left, l->bottom, l->right);
 }

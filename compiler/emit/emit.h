@@ -4,8 +4,8 @@
  *
  *     static TARGET void TASK(void *arg, int part, int parts)      with `const struct args *a = arg;`
  *
- * that does its part of the layer. A task's text has literal geometry but no layer's offsets: those come through args, so that
- * layers of one shape share one task (emit_task interns by text).
+ * that does its part of the layer. A task's text has literal geometry but no layer's offsets: those come through args,
+ * so that layers of one shape share one task (emit_task interns by text).
  */
 #ifndef RNC_EMIT_H
 #define RNC_EMIT_H
@@ -13,8 +13,8 @@
 #include "../plan/plan.h"
 
 typedef struct EmitOptions {
-    const char *name;         /* prefix of the API, a C identifier */
-    const char *command;      /* recorded at the top and in the model */
+    const char *name;    /* prefix of the API, a C identifier */
+    const char *command; /* recorded at the top and in the model */
     const char *source_hash;
     const char *header_name;  /* "resnet152.h" */
     const char *weights_file; /* packed file's bare name, or NULL */
@@ -33,21 +33,22 @@ typedef struct Emit {
     const Plan *plan;
     const EmitOptions *options;
     Arena *arena;
-    int lanes;                     /* floats of a vector: 16 or 8 */
-    Map tasks;                     /* body text -> name */
-    Text functions;                /* tasks and helpers, in order of first use */
-    struct KernelRow *kernels;     /* distinct kernels: rows of the table that create dispatches */
+    int lanes;                 /* floats of a vector: 16 or 8 */
+    Map tasks;                 /* body text -> name */
+    Text functions;            /* tasks and helpers, in order of first use */
+    struct KernelRow *kernels; /* distinct kernels: rows of the table that create dispatches */
     int kernel_count, kernel_capacity;
     Map kernel_index;
-    Map names;                     /* names taken */
+    Map names; /* names taken */
 } Emit;
 
 /* A GEMM's row in the instance's kernel table; equal rows are shared. */
 int emit_kernel(Emit *e, int m, int n, int k, int lda, int ldb, int ldc, bool accumulate, bool reduce, bool prefetch);
 
-/* Adds `body` (statements, indented by 4) as a static function with this parameter list, or finds the equal one; returns
- * its name, made from `prefix`. comment: one line or NULL. */
-const char *emit_function(Emit *e, const char *prefix, const char *comment, const char *returns, const char *parameters, const char *body);
+/* Adds `body` (statements, indented by 4) as a static function with this parameter list, or finds the equal one;
+ * returns its name, made from `prefix`. comment: one line or NULL. */
+const char *emit_function(Emit *e, const char *prefix, const char *comment, const char *returns, const char *parameters,
+                          const char *body);
 
 /* Inside a task: members of struct args, all float pointers (const but y and scratch):
  *   x      in[0]'s element (0,0,0)            x1..x3  in[1..3]'s
@@ -58,19 +59,23 @@ const char *emit_function(Emit *e, const char *prefix, const char *comment, cons
  * Vector helpers of the prelude (prelude.c), V is one vector of `lanes` floats:
  *   load(p) store(p, v) load_n(p, n) store_n(p, v, n): n < lanes literal; nothing beyond n is read or written
  *   set1(x) zero() add(a,b) sub(a,b) mul(a,b) fma_(a,b,c) = a*b+c, max_(a,b) min_(a,b)
- *   relu(v) relu6(v) prelu(v, slope) leakyrelu(v, slope vector) sigmoid(v) tanh_(v) swish(v) exp_(v) log_(v) div_(a,b) sum(v)
+ *   relu(v) relu6(v) prelu(v, slope) leakyrelu(v, slope vector) sigmoid(v) tanh_(v) swish(v) exp_(v) log_(v) div_(a,b)
+ * sum(v)
  */
 void emit_prelude(Emit *e, Text *text); /* prelude.c: includes, TARGET, V and its helpers */
 
 /* "load(EXPR)" or "load_n(EXPR, n)" for lanes [c, c+lanes) of `channels`; and the store. */
 const char *emit_load(Emit *e, const char *pointer, int channels_left);
 const char *emit_store(Emit *e, const char *pointer, const char *value, int channels_left);
-/* The epilogue's bias, addend and activation around `value`; bias, add, slope: vector expressions, or NULL where absent. */
-const char *emit_epilogue(Emit *e, const Epilogue *epilogue, const char *value, const char *bias, const char *addend, const char *slope);
+/* The epilogue's bias, addend and activation around `value`; bias, add, slope: vector expressions, or NULL where
+ * absent. */
+const char *emit_epilogue(Emit *e, const Epilogue *epilogue, const char *value, const char *bias, const char *addend,
+                          const char *slope);
 /* Statements that zero the halo of `out` (called by part 0): appended to body. Nothing where there is none. */
 void emit_halo(Emit *e, const Value *out, Text *body);
 
-/* One per algorithm: appends the task's statements for the step to `body`. Rows (or panels) are divided among `parts`. */
+/* One per algorithm: appends the task's statements for the step to `body`. Rows (or panels) are divided among `parts`.
+ */
 void emit_pointwise(Emit *e, const Step *step, Text *body); /* conv.c */
 void emit_direct(Emit *e, const Step *step, Text *body);    /* conv.c */
 void emit_fc(Emit *e, const Step *step, Text *body);        /* fc.c */

@@ -11,21 +11,51 @@
 
 static void emit_task_body(Emit *e, const Step *s, Text *body) {
     switch (s->algorithm) {
-    case ALG_INPUT: emit_input(e, s, body); return;
-    case ALG_OUTPUT: emit_output(e, s, body); return;
-    case ALG_POINTWISE: emit_pointwise(e, s, body); return;
-    case ALG_DIRECT: emit_direct(e, s, body); return;
-    case ALG_DEPTHWISE: emit_depthwise(e, s, body); return;
-    case ALG_FC: emit_fc(e, s, body); return;
-    case ALG_MAP: emit_map(e, s, body); return;
-    case ALG_POOL: emit_pool(e, s, body); return;
-    case ALG_LRN: emit_lrn(e, s, body); return;
-    case ALG_SPP: emit_spp(e, s, body); return;
-    case ALG_PAD: emit_pad(e, s, body); return;
-    case ALG_SOFTMAX: emit_softmax(e, s, body); return;
-    case ALG_UPSAMPLE: emit_upsample(e, s, body); return;
-    case ALG_COPY: emit_copy(e, s, body); return;
-    case ALG_ALIAS: case ALG_COUNT: break;
+    case ALG_INPUT:
+        emit_input(e, s, body);
+        return;
+    case ALG_OUTPUT:
+        emit_output(e, s, body);
+        return;
+    case ALG_POINTWISE:
+        emit_pointwise(e, s, body);
+        return;
+    case ALG_DIRECT:
+        emit_direct(e, s, body);
+        return;
+    case ALG_DEPTHWISE:
+        emit_depthwise(e, s, body);
+        return;
+    case ALG_FC:
+        emit_fc(e, s, body);
+        return;
+    case ALG_MAP:
+        emit_map(e, s, body);
+        return;
+    case ALG_POOL:
+        emit_pool(e, s, body);
+        return;
+    case ALG_LRN:
+        emit_lrn(e, s, body);
+        return;
+    case ALG_SPP:
+        emit_spp(e, s, body);
+        return;
+    case ALG_PAD:
+        emit_pad(e, s, body);
+        return;
+    case ALG_SOFTMAX:
+        emit_softmax(e, s, body);
+        return;
+    case ALG_UPSAMPLE:
+        emit_upsample(e, s, body);
+        return;
+    case ALG_COPY:
+        emit_copy(e, s, body);
+        return;
+    case ALG_ALIAS:
+    case ALG_COUNT:
+        break;
     }
     bug("step has no emission");
 }
@@ -38,7 +68,8 @@ static const char *task_prefix(Emit *e, const Step *s) {
     if (s->node && (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT)) {
         const Window *w = &s->node->term[0].window;
         const Shape out = node_unpooled_shape(s->node);
-        return arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, s->in->shape.c, s->node->features, out.h, out.w);
+        return arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, s->in->shape.c, s->node->features, out.h,
+                            out.w);
     }
     return arena_printf(e->arena, "%s_%dx%dx%d", word, v->shape.c, v->shape.h, v->shape.w);
 }
@@ -57,8 +88,10 @@ static void emit_arguments(Emit *e, const Step *s, Text *t) {
     static const char *const x[] = {"x", "x1", "x2", "x3"}, *const w[] = {"w", "w1", "w2", "w3"};
     const Node *n = s->node;
     text_puts(t, "&(struct args){.k = k");
-    if (s->algorithm == ALG_INPUT) argument(t, "x", "image", 0);
-    else activation_argument(e, t, "x", s->in);
+    if (s->algorithm == ALG_INPUT)
+        argument(t, "x", "image", 0);
+    else
+        activation_argument(e, t, "x", s->in);
     const bool terms = s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT;
     if (n && (terms || s->algorithm == ALG_MAP))
         for (int i = 1; i < n->nin; i++) activation_argument(e, t, x[i], n->in[i]);
@@ -67,9 +100,12 @@ static void emit_arguments(Emit *e, const Step *s, Text *t) {
         for (int i = 1; i < n->nin; i++) argument(t, w[i], "W", s->conv.term[i].weight);
     if (s->bias >= 0) argument(t, "bias", "W", s->bias);
     if (s->slope >= 0) argument(t, "slope", "W", s->slope);
-    if (n && n->epilogue.addend && !(n->epilogue.in_place && terms)) activation_argument(e, t, "add", n->epilogue.addend);
-    if (s->algorithm == ALG_OUTPUT) text_puts(t, ", .y = output");
-    else argument(t, "y", "A", plan_value(e->plan, s->out)->offset + (s->algorithm == ALG_COPY ? s->channel : 0));
+    if (n && n->epilogue.addend && !(n->epilogue.in_place && terms))
+        activation_argument(e, t, "add", n->epilogue.addend);
+    if (s->algorithm == ALG_OUTPUT)
+        text_puts(t, ", .y = output");
+    else
+        argument(t, "y", "A", plan_value(e->plan, s->out)->offset + (s->algorithm == ALG_COPY ? s->channel : 0));
     if (s->scratch) text_puts(t, ", .scratch = S");
     text_puts(t, "}");
 }
@@ -79,11 +115,15 @@ static void emit_call(Emit *e, const Step *s, int layer, Text *t) {
     Text what = {0}, body = {0};
     describe_step(s, &what);
     emit_task_body(e, s, &body);
-    const char *task = emit_function(e, task_prefix(e, s), NULL, "void", "void *arg, int part, int parts",
-                                     arena_printf(e->arena, "    const struct args *a = arg;\n%s", body.s ? body.s : ""));
-    text_printf(t, "    /* %s: %s", comment_c(e->arena, s->node ? s->node->name : v->name), comment_c(e->arena, what.s));
-    if (s->node && s->node->place.line) text_printf(t, " (%s)", comment_c(e->arena, describe_place(e->arena, s->node->place)));
-    text_printf(t, "; %dx%dx%d -> %dx%dx%d", s->in->shape.c, s->in->shape.h, s->in->shape.w, v->shape.c, v->shape.h, v->shape.w);
+    const char *task =
+        emit_function(e, task_prefix(e, s), NULL, "void", "void *arg, int part, int parts",
+                      arena_printf(e->arena, "    const struct args *a = arg;\n%s", body.s ? body.s : ""));
+    text_printf(t, "    /* %s: %s", comment_c(e->arena, s->node ? s->node->name : v->name),
+                comment_c(e->arena, what.s));
+    if (s->node && s->node->place.line)
+        text_printf(t, " (%s)", comment_c(e->arena, describe_place(e->arena, s->node->place)));
+    text_printf(t, "; %dx%dx%d -> %dx%dx%d", s->in->shape.c, s->in->shape.h, s->in->shape.w, v->shape.c, v->shape.h,
+                v->shape.w);
     if (s->macs) text_printf(t, ", %.1f M multiply-adds", (double)s->macs * 1e-6);
     text_printf(t, ", %s */\n", algorithm_name(s->algorithm));
     if (s->algorithm == ALG_OUTPUT) {
@@ -102,12 +142,13 @@ static void emit_forward(Emit *e, Text *t) {
     const Plan *plan = e->plan;
     const char *n = e->options->name;
     bool weights = plan->recipe.packed_size > 0;
-    text_printf(t,
-                "/* One image through the network. A: activations, W: packed weights, S: scratch; offsets in floats. */\n"
-                "static void forward(%s *net, const float *image, float *outputs_at) {\n"
-                "    const rn_kernel *k = net->k;\n"
-                "    float *const A = net->rn.arena;\n",
-                n);
+    text_printf(
+        t,
+        "/* One image through the network. A: activations, W: packed weights, S: scratch; offsets in floats. */\n"
+        "static void forward(%s *net, const float *image, float *outputs_at) {\n"
+        "    const rn_kernel *k = net->k;\n"
+        "    float *const A = net->rn.arena;\n",
+        n);
     if (weights) text_puts(t, "    const float *const W = (const float *)(const void *)net->rn.weights;\n");
     if (plan->scratch_floats) text_printf(t, "    float *const S = A + %lld;\n", (long long)plan->arena_floats);
     text_puts(t, "    float *output;\n    if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);\n");
@@ -128,45 +169,48 @@ static void emit_top(const EmitOptions *o, const Plan *plan, const char *what, T
 }
 
 static void emit_kernel_table(Emit *e, Text *t) {
-    text_puts(t, "/* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, prefetch} */\n");
+    text_puts(t, "/* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, "
+                 "prefetch} */\n");
     text_puts(t, "static const rn_kernel_spec kernels[] = {\n");
     for (int i = 0; i < e->kernel_count; i++) {
         const KernelRow *k = &e->kernels[i];
-        text_printf(t, "    {%d, %d, %d, %d, %d, %d, %d, %d, %d}, /* %d */\n", k->m, k->n, k->k, k->lda, k->ldb, k->ldc, k->accumulate,
-                    k->reduce, k->prefetch, i);
+        text_printf(t, "    {%d, %d, %d, %d, %d, %d, %d, %d, %d}, /* %d */\n", k->m, k->n, k->k, k->lda, k->ldb, k->ldc,
+                    k->accumulate, k->reduce, k->prefetch, i);
     }
     if (!e->kernel_count) text_puts(t, "    {0, 0, 0, 0, 0, 0, 0, 0, 0}, /* none */\n");
     text_puts(t, "};\n\n");
 }
 
 static void emit_structs(Emit *e, Text *t) {
-    text_printf(t,
-                "/* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */\n"
-                "HELPER void zeroupper(void) { _mm256_zeroupper(); }\n\n"
-                "struct %s {\n"
-                "    rn_context rn;\n"
-                "    rn_kernel k[%d];\n"
-                "};\n\n"
-                "/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */\n"
-                "struct args {\n"
-                "    const rn_kernel *k;\n"
-                "    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;\n"
-                "    float *y, *scratch;\n"
-                "};\n\n",
-                e->options->name, e->kernel_count ? e->kernel_count : 1);
+    text_printf(
+        t,
+        "/* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */\n"
+        "HELPER void zeroupper(void) { _mm256_zeroupper(); }\n\n"
+        "struct %s {\n"
+        "    rn_context rn;\n"
+        "    rn_kernel k[%d];\n"
+        "};\n\n"
+        "/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */\n"
+        "struct args {\n"
+        "    const rn_kernel *k;\n"
+        "    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;\n"
+        "    float *y, *scratch;\n"
+        "};\n\n",
+        e->options->name, e->kernel_count ? e->kernel_count : 1);
 }
 
 static void emit_step(Emit *e, Text *t) {
-    text_printf(t,
-                "/* Runs a task over the instance's threads, then shows its result to the layer hook. */\n"
-                "static void step(%s *net, int layer, rn_task task, struct args *args) {\n"
-                "    rn_parallel(&net->rn, task, args);\n"
-                "    if (!net->rn.layer) return;\n"
-                "    const rn_tensor out = {net->rn.arena + results[layer].offset, layers[layer].out, results[layer].pixel,\n"
-                "                           results[layer].row, 0, 1};\n"
-                "    net->rn.layer(net->rn.layer_user, layer, &out);\n"
-                "}\n\n",
-                e->options->name);
+    text_printf(
+        t,
+        "/* Runs a task over the instance's threads, then shows its result to the layer hook. */\n"
+        "static void step(%s *net, int layer, rn_task task, struct args *args) {\n"
+        "    rn_parallel(&net->rn, task, args);\n"
+        "    if (!net->rn.layer) return;\n"
+        "    const rn_tensor out = {net->rn.arena + results[layer].offset, layers[layer].out, results[layer].pixel,\n"
+        "                           results[layer].row, 0, 1};\n"
+        "    net->rn.layer(net->rn.layer_user, layer, &out);\n"
+        "}\n\n",
+        e->options->name);
 }
 
 static void emit_api(Emit *e, Text *t) {
@@ -181,10 +225,12 @@ static void emit_api(Emit *e, Text *t) {
                 "}\n\n",
                 n, N, n, (long long)plan->arena_floats, (long long)plan->scratch_floats, (input + 15) / 16 * 16);
     text_printf(t,
-                "rn_status %s_create(%s **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {\n"
+                "rn_status %s_create(%s **net, void *arena, size_t size, const rn_weights *weights, const rn_options "
+                "*options) {\n"
                 "    void *made = NULL;\n"
                 "    const size_t need = %s_arena_size(%s_BATCH, rn_options_threads(options));\n"
-                "    const rn_status status = rn_context_create(&made, sizeof(struct %s), need, offsetof(struct %s, k), kernels, %d, &model, arena,\n"
+                "    const rn_status status = rn_context_create(&made, sizeof(struct %s), need, offsetof(struct %s, "
+                "k), kernels, %d, &model, arena,\n"
                 "                                               size, weights, options);\n"
                 "    *net = made;\n"
                 "    return status;\n"
@@ -193,47 +239,55 @@ static void emit_api(Emit *e, Text *t) {
     text_printf(t,
                 "static rn_status check(%s *net, int batch, const void *in, const void *out) {\n"
                 "    if (!net) return RN_ERROR_ARGUMENT;\n"
-                "    if (!in || !out) return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, \"%s: no %%s\", in ? \"output\" : \"image\");\n"
+                "    if (!in || !out) return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, \"%s: no %%s\", in ? "
+                "\"output\" : \"image\");\n"
                 "    if (batch < 1 || batch > %s_BATCH)\n"
-                "        return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, \"%s: batch %%d is not in 1..%%d\", batch, %s_BATCH);\n"
+                "        return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, \"%s: batch %%d is not in 1..%%d\", "
+                "batch, %s_BATCH);\n"
                 "    return RN_OK;\n"
                 "}\n\n",
                 n, n, N, n, N);
-    text_printf(t,
-                "rn_status %s_run(%s *net, int batch, const float *image, float *output) {\n"
-                "    const rn_status status = check(net, batch, image, output);\n"
-                "    if (status) return status;\n"
-                "    for (int n = 0; n < batch; n++) forward(net, image + (size_t)n * %lld, output + (size_t)n * %lld);\n"
-                "    return RN_OK;\n"
-                "}\n\n",
-                n, n, input, (long long)output_floats(plan->graph));
-    text_printf(t,
-                "rn_status %s_run_rgb(%s *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {\n"
-                "    rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);\n"
-                "    if (status) return status;\n"
-                "    float *ready = net->rn.arena + (%lld + (size_t)net->rn.threads * %lld);\n"
-                "    for (int n = 0; n < batch; n++) {\n"
-                "        status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], ready);\n"
-                "        if (status) return rn_context_fail(&net->rn, status, \"%s: image %%d cannot be made an input\", n);\n"
-                "        forward(net, ready, output + (size_t)n * %lld);\n"
-                "    }\n"
-                "    return RN_OK;\n"
-                "}\n\n",
-                n, n, (long long)plan->arena_floats, (long long)plan->scratch_floats, n, (long long)output_floats(plan->graph));
+    text_printf(
+        t,
+        "rn_status %s_run(%s *net, int batch, const float *image, float *output) {\n"
+        "    const rn_status status = check(net, batch, image, output);\n"
+        "    if (status) return status;\n"
+        "    for (int n = 0; n < batch; n++) forward(net, image + (size_t)n * %lld, output + (size_t)n * %lld);\n"
+        "    return RN_OK;\n"
+        "}\n\n",
+        n, n, input, (long long)output_floats(plan->graph));
+    text_printf(
+        t,
+        "rn_status %s_run_rgb(%s *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, "
+        "float *output) {\n"
+        "    rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);\n"
+        "    if (status) return status;\n"
+        "    float *ready = net->rn.arena + (%lld + (size_t)net->rn.threads * %lld);\n"
+        "    for (int n = 0; n < batch; n++) {\n"
+        "        status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], ready);\n"
+        "        if (status) return rn_context_fail(&net->rn, status, \"%s: image %%d cannot be made an input\", n);\n"
+        "        forward(net, ready, output + (size_t)n * %lld);\n"
+        "    }\n"
+        "    return RN_OK;\n"
+        "}\n\n",
+        n, n, (long long)plan->arena_floats, (long long)plan->scratch_floats, n, (long long)output_floats(plan->graph));
     text_printf(t, "const char *%s_message(const %s *net) { return net ? net->rn.message : \"\"; }\n\n", n, n);
     text_printf(t, "void %s_destroy(%s *net) {\n    if (net) rn_context_destroy(&net->rn);\n}\n", n, n);
 }
 
 /* What net.c itself defines at file scope: no task and no network may be called so. */
 static const char *const own_names[] = {
-    "HELPER", "TARGET", "V", "abs_", "add", "args", "check", "copysign_", "div_", "exp_", "first_", "first_lanes",
-    "fma_", "forward", "kernels", "largest", "layers", "leakyrelu", "load", "load_n", "load_or", "log_", "main", "max_", "max_nan",
-    "min_", "model", "mul", "outputs", "prelu", "recipe", "recipe_steps", "relu", "relu6", "results", "round_", "scale2", "set1",
-    "sigmoid", "split2", "sqrt_", "step", "store", "store_n", "sub", "sum", "swish", "tanh_", "where_less", "zero", "zeroupper"};
+    "HELPER", "TARGET",  "V",           "abs_",       "add",          "args",     "check",   "copysign_", "div_",
+    "exp_",   "first_",  "first_lanes", "fma_",       "forward",      "kernels",  "largest", "layers",    "leakyrelu",
+    "load",   "load_n",  "load_or",     "log_",       "main",         "max_",     "max_nan", "min_",      "model",
+    "mul",    "outputs", "prelu",       "recipe",     "recipe_steps", "relu",     "relu6",   "results",   "round_",
+    "scale2", "set1",    "sigmoid",     "split2",     "sqrt_",        "step",     "store",   "store_n",   "sub",
+    "sum",    "swish",   "tanh_",       "where_less", "zero",         "zeroupper"};
 
 bool emit_name_is_taken(const char *name) {
     const size_t n = strlen(name);
-    if (!strncmp(name, "rn_", 3) || (n > 2 && !strcmp(name + n - 2, "_t"))) return true; /* librn's, the C library's types */
+    if (!strncmp(name, "rn_", 3) || (n > 2 && !strcmp(name + n - 2, "_t")))
+        return true; /* librn's, the C library's types */
     for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++)
         if (!strcmp(name, own_names[i])) return true;
     return false;
@@ -249,8 +303,8 @@ void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
     Text forward = {0};
     emit_forward(&e, &forward);
     emit_top(options, plan, "Code", c);
-    text_printf(c, " *\n * A batch of at most %d; one arena of %lld bytes of activations, reused by lifetime. */\n", plan->options.batch,
-                (long long)plan->arena_floats * 4);
+    text_printf(c, " *\n * A batch of at most %d; one arena of %lld bytes of activations, reused by lifetime. */\n",
+                plan->options.batch, (long long)plan->arena_floats * 4);
     text_printf(c, "#include \"%s\"\n#include \"recipe.h\"\n\n", options->header_name);
     emit_prelude(&e, c);
     emit_structs(&e, c);
@@ -262,8 +316,7 @@ void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
     emit_model(&e, c);
     text_puts(c, "\n");
     emit_api(&e, c);
-    if (options->program)
-        text_puts(c, "\nint main(int argc, char **argv) { return rn_main(&model, argc, argv); }\n");
+    if (options->program) text_puts(c, "\nint main(int argc, char **argv) { return rn_main(&model, argc, argv); }\n");
     text_free(&forward);
     text_free(&e.functions);
     arena_free(&arena);
@@ -275,31 +328,54 @@ void emit_h(const Plan *plan, const EmitOptions *options, Text *h) {
     const char *n = options->name, *N = upper_case(&arena, n);
     const Shape in = g->input->shape;
     emit_top(options, plan, "API", h);
-    text_printf(h, " *\n * C99 and C++. An instance serves one thread at a time; any number of instances may share weights. See rn.h. */\n");
-    text_printf(h, "#ifndef %s_H\n#define %s_H\n\n#include \"rn.h\"\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", N, N);
+    text_printf(h, " *\n * C99 and C++. An instance serves one thread at a time; any number of instances may share "
+                   "weights. See rn.h. */\n");
+    text_printf(h, "#ifndef %s_H\n#define %s_H\n\n#include \"rn.h\"\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n",
+                N, N);
     text_printf(h, "#define %s_BATCH %d /* most images of one run */\n", N, plan->options.batch);
-    text_printf(h, "#define %s_INPUT_SIZE %lld /* floats of an image: %d x %d x %d */\n", N, (long long)shape_size(in), in.c, in.h, in.w);
+    text_printf(h, "#define %s_INPUT_SIZE %lld /* floats of an image: %d x %d x %d */\n", N, (long long)shape_size(in),
+                in.c, in.h, in.w);
     text_printf(h, "#define %s_OUTPUT_SIZE %lld /* floats of an image's outputs:", N, (long long)output_floats(g));
     for (int i = 0; i < g->output_count; i++) {
         const Shape s = g->outputs[i]->shape;
         text_printf(h, "%s %s %d x %d x %d", i ? "," : "", comment_c(&arena, g->outputs[i]->name), s.c, s.h, s.w);
     }
-    text_printf(h, " */\n#define %s_WEIGHTS_SIZE %llu /* bytes of packed weights */\n\n", N, (unsigned long long)plan->recipe.packed_size);
+    text_printf(h, " */\n#define %s_WEIGHTS_SIZE %llu /* bytes of packed weights */\n\n", N,
+                (unsigned long long)plan->recipe.packed_size);
     text_printf(h, "typedef struct %s %s; /* an instance; lives inside its arena */\n\n", n, n);
     text_printf(h, "/* Names, shapes, layers, hashes: what tools need. */\nconst rn_model *%s_model(void);\n\n", n);
-    text_printf(h, "/* Bytes of an arena for at most `batch` images a run on `threads` threads; 0 where these are out of range. */\n"
-                   "size_t %s_arena_size(int batch, int threads);\n\n", n);
-    text_printf(h, "/* Makes an instance in `arena` (64-byte aligned, of %s_arena_size bytes; NULL: create allocates it). weights:\n"
-                   " * from rn_weights_open, and must outlive the instance; NULL: those embedded in the object. options: NULL for one\n"
-                   " * thread and no error text. On an error *net is NULL and nothing is kept. */\n"
-                   "rn_status %s_create(%s **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options);\n\n", n, n, n);
-    text_printf(h, "/* image: batch x %d x %d x %d floats, already normalised. output: batch x %s_OUTPUT_SIZE floats", in.c, in.h, in.w, N);
+    text_printf(h,
+                "/* Bytes of an arena for at most `batch` images a run on `threads` threads; 0 where these are out of "
+                "range. */\n"
+                "size_t %s_arena_size(int batch, int threads);\n\n",
+                n);
+    text_printf(h,
+                "/* Makes an instance in `arena` (64-byte aligned, of %s_arena_size bytes; NULL: create allocates it). "
+                "weights:\n"
+                " * from rn_weights_open, and must outlive the instance; NULL: those embedded in the object. options: "
+                "NULL for one\n"
+                " * thread and no error text. On an error *net is NULL and nothing is kept. */\n"
+                "rn_status %s_create(%s **net, void *arena, size_t size, const rn_weights *weights, const rn_options "
+                "*options);\n\n",
+                n, n, n);
+    text_printf(h, "/* image: batch x %d x %d x %d floats, already normalised. output: batch x %s_OUTPUT_SIZE floats",
+                in.c, in.h, in.w, N);
     text_puts(h, g->output_count > 1 ? ": each image's\n * outputs one after another. */\n" : ". */\n");
     text_printf(h, "rn_status %s_run(%s *net, int batch, const float *image, float *output);\n\n", n, n);
-    text_printf(h, "/* The same from 8-bit RGB pictures of any size, height[i] x width[i] x 3 each, preprocessed as the source says. */\n"
-                   "rn_status %s_run_rgb(%s *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output);\n\n", n, n);
-    text_printf(h, "/* What the last call that failed has to say; \"\" where none did. */\nconst char *%s_message(const %s *net);\n\n", n, n);
-    text_printf(h, "/* Ends an instance; frees the arena where create allocated it. NULL is allowed. */\nvoid %s_destroy(%s *net);\n\n", n, n);
+    text_printf(h,
+                "/* The same from 8-bit RGB pictures of any size, height[i] x width[i] x 3 each, preprocessed as the "
+                "source says. */\n"
+                "rn_status %s_run_rgb(%s *net, int batch, const uint8_t *const *rgb, const int *height, const int "
+                "*width, float *output);\n\n",
+                n, n);
+    text_printf(h,
+                "/* What the last call that failed has to say; \"\" where none did. */\nconst char *%s_message(const "
+                "%s *net);\n\n",
+                n, n);
+    text_printf(h,
+                "/* Ends an instance; frees the arena where create allocated it. NULL is allowed. */\nvoid "
+                "%s_destroy(%s *net);\n\n",
+                n, n);
     text_printf(h, "#ifdef __cplusplus\n}\n#endif\n#endif\n");
     arena_free(&arena);
 }

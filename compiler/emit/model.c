@@ -5,7 +5,9 @@
 #include "../ops.h"
 #include "../../runtime/rn.h"
 
-bool step_is_call(const Step *step) { return step->algorithm != ALG_ALIAS; }
+bool step_is_call(const Step *step) {
+    return step->algorithm != ALG_ALIAS;
+}
 
 int64_t output_floats(const Graph *graph) {
     int64_t floats = 0;
@@ -16,19 +18,22 @@ int64_t output_floats(const Graph *graph) {
 static void emit_recipe(Emit *e, Text *t) {
     const rn_recipe *r = &e->plan->recipe;
     if (r->count) {
-        text_puts(t, "/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,\n"
+        text_puts(t, "/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, "
+                     "{sizes}, number,\n"
                      " * {integers}, packed offset, name} (rn's recipe.h) */\n"
                      "static const rn_recipe_step recipe_steps[] = {\n");
         for (int i = 0; i < r->count; i++) {
             const rn_recipe_step *s = &r->steps[i];
-            text_printf(t, "    {%d, %d, {%d, %d, %d}, {%d, %d, %d, %d}, %.17g, {%d, %d, %d}, %llu, %s},\n", s->op, s->ndim, s->arg[0],
-                        s->arg[1], s->arg[2], s->dim[0], s->dim[1], s->dim[2], s->dim[3], s->real, s->integer[0], s->integer[1],
-                        s->integer[2], (unsigned long long)s->offset, quote_c(e->arena, s->name));
+            text_printf(t, "    {%d, %d, {%d, %d, %d}, {%d, %d, %d, %d}, %.17g, {%d, %d, %d}, %llu, %s},\n", s->op,
+                        s->ndim, s->arg[0], s->arg[1], s->arg[2], s->dim[0], s->dim[1], s->dim[2], s->dim[3], s->real,
+                        s->integer[0], s->integer[1], s->integer[2], (unsigned long long)s->offset,
+                        quote_c(e->arena, s->name));
         }
         text_puts(t, "};\n");
     }
-    text_printf(t, "static const rn_recipe recipe = {%s, %d, %llu, 0x%016llxu};\n\n", r->count ? "recipe_steps" : "NULL", r->count,
-                (unsigned long long)r->packed_size, (unsigned long long)r->hash);
+    text_printf(t, "static const rn_recipe recipe = {%s, %d, %llu, 0x%016llxu};\n\n",
+                r->count ? "recipe_steps" : "NULL", r->count, (unsigned long long)r->packed_size,
+                (unsigned long long)r->hash);
 }
 
 static const char *layer_name(const Step *s, const Value *v) {
@@ -133,29 +138,45 @@ void emit_model(Emit *e, Text *t) {
     const char *n = o->name;
     const bool embed = o->embed_path;
     if (embed) emit_embedded(e, t);
-    text_printf(t, "static size_t model_arena_size(int batch, int threads) { return %s_arena_size(batch, threads); }\n", n);
-    text_puts(t, "static rn_status model_create(void **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {\n");
-    text_printf(t, "    struct %s *made = NULL;\n    const rn_status status = %s_create(&made, arena, size, weights, options);\n", n, n);
+    text_printf(t, "static size_t model_arena_size(int batch, int threads) { return %s_arena_size(batch, threads); }\n",
+                n);
+    text_puts(t, "static rn_status model_create(void **net, void *arena, size_t size, const rn_weights *weights, const "
+                 "rn_options *options) {\n");
+    text_printf(
+        t,
+        "    struct %s *made = NULL;\n    const rn_status status = %s_create(&made, arena, size, weights, options);\n",
+        n, n);
     text_puts(t, "    *net = made;\n    return status;\n}\n");
-    text_printf(t, "static rn_status model_run(void *net, int batch, const float *image, float *output) {\n    return %s_run(net, batch, image, output);\n}\n", n);
-    text_puts(t, "static rn_status model_run_rgb(void *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {\n");
+    text_printf(t,
+                "static rn_status model_run(void *net, int batch, const float *image, float *output) {\n    return "
+                "%s_run(net, batch, image, output);\n}\n",
+                n);
+    text_puts(t, "static rn_status model_run_rgb(void *net, int batch, const uint8_t *const *rgb, const int *height, "
+                 "const int *width, float *output) {\n");
     text_printf(t, "    return %s_run_rgb(net, batch, rgb, height, width, output);\n}\n", n);
     text_printf(t, "static const char *model_message(const void *net) { return %s_message(net); }\n", n);
     text_printf(t, "static void model_destroy(void *net) { %s_destroy(net); }\n\n", n);
-    text_printf(t, "static const rn_model model = {\n    .abi = %d,\n    .name = %s,\n    .rnc_version = %s,\n    .command = %s,\n    .source_hash = %s,\n",
-                RN_ABI, quote_c(e->arena, n), quote_c(e->arena, RN_VERSION), quote_c(e->arena, o->command), quote_c(e->arena, o->source_hash));
-    text_printf(t, "    .isa = RN_ISA_X86_64_V%d,\n    .batch = %d,\n    .input = {%d, %d, %d},\n", plan->options.isa, plan->options.batch,
-                g->input->shape.c, g->input->shape.h, g->input->shape.w);
-    text_printf(t, "    .outputs = outputs,\n    .output_count = %d,\n    .output_size = %lld,\n    .probabilities = %d,\n", g->output_count,
-                (long long)output_floats(g), ends_in_softmax(g));
+    text_printf(t,
+                "static const rn_model model = {\n    .abi = %d,\n    .name = %s,\n    .rnc_version = %s,\n    "
+                ".command = %s,\n    .source_hash = %s,\n",
+                RN_ABI, quote_c(e->arena, n), quote_c(e->arena, RN_VERSION), quote_c(e->arena, o->command),
+                quote_c(e->arena, o->source_hash));
+    text_printf(t, "    .isa = RN_ISA_X86_64_V%d,\n    .batch = %d,\n    .input = {%d, %d, %d},\n", plan->options.isa,
+                plan->options.batch, g->input->shape.c, g->input->shape.h, g->input->shape.w);
+    text_printf(
+        t, "    .outputs = outputs,\n    .output_count = %d,\n    .output_size = %lld,\n    .probabilities = %d,\n",
+        g->output_count, (long long)output_floats(g), ends_in_softmax(g));
     text_printf(t, "    .preprocess = {%d, %s, {%s, %s, %s, %s}, {%s, %s, %s, %s}, %d},\n", p->order,
-                float_c(e->arena, p->range), float_c(e->arena, p->mean[0]), float_c(e->arena, p->mean[1]), float_c(e->arena, p->mean[2]),
-                float_c(e->arena, p->mean[3]), float_c(e->arena, p->std[0]), float_c(e->arena, p->std[1]), float_c(e->arena, p->std[2]),
-                float_c(e->arena, p->std[3]), p->resize);
-    text_printf(t, "    .layers = layers,\n    .layer_count = %d,\n    .macs = %lld,\n    .parameters = %lld,\n    .recipe = &recipe,\n",
+                float_c(e->arena, p->range), float_c(e->arena, p->mean[0]), float_c(e->arena, p->mean[1]),
+                float_c(e->arena, p->mean[2]), float_c(e->arena, p->mean[3]), float_c(e->arena, p->std[0]),
+                float_c(e->arena, p->std[1]), float_c(e->arena, p->std[2]), float_c(e->arena, p->std[3]), p->resize);
+    text_printf(t,
+                "    .layers = layers,\n    .layer_count = %d,\n    .macs = %lld,\n    .parameters = %lld,\n    "
+                ".recipe = &recipe,\n",
                 count_calls(plan), (long long)count_macs(plan), (long long)count_parameters(&plan->recipe));
     text_printf(t, "    .weights_file = %s,\n", quote_c(e->arena, o->weights_file));
-    text_puts(t, "    .arena_size = model_arena_size,\n    .create = model_create,\n    .run = model_run,\n    .run_rgb = model_run_rgb,\n"
+    text_puts(t, "    .arena_size = model_arena_size,\n    .create = model_create,\n    .run = model_run,\n    "
+                 ".run_rgb = model_run_rgb,\n"
                  "    .message = model_message,\n    .destroy = model_destroy,\n");
     if (embed) text_printf(t, "    .embedded = %s_embedded,\n    .embedded_size = %lld,\n", n, o->embed_size);
     text_printf(t, "};\n\nconst rn_model *%s_model(void) { return &model; }\n", n);

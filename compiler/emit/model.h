@@ -6,8 +6,8 @@
 
 /* Steps that are calls in run, hence rows of the layer table: all but aliases. */
 bool step_is_call(const Step *step);
-int64_t output_floats(const Graph *graph);                /* of all outputs, one image */
-void emit_tables(Emit *e, Text *t);                       /* recipe, layers, outputs */
-void emit_model(Emit *e, Text *t);                        /* the rn_model; after the API's prototypes */
+int64_t output_floats(const Graph *graph); /* of all outputs, one image */
+void emit_tables(Emit *e, Text *t);        /* recipe, layers, outputs */
+void emit_model(Emit *e, Text *t);         /* the rn_model; after the API's prototypes */
 
 #endif

@@ -32,7 +32,10 @@ static int collect_params(const Graph *graph, rn_param *params, int *tensor_ids)
     return count;
 }
 
-static void read_params(const Graph *graph, const rn_param *params, const int *tensor_ids, int count, TensorData *out) {
+/* false after a diagnostic for each tensor with a value that cannot be one */
+static bool read_params(const Graph *graph, const rn_param *params, const int *tensor_ids, int count, TensorData *out,
+                        Report *report) {
+    bool sound = true;
     out->count = graph->tensor_count;
     out->data = calloc((size_t)graph->tensor_count + 1, sizeof *out->data);
     if (!out->data) bug("out of memory");
@@ -41,7 +44,12 @@ static void read_params(const Graph *graph, const rn_param *params, const int *t
         if (!values) bug("out of memory");
         rn_safetensor_read(params[i].tensor, values);
         out->data[tensor_ids[i]] = values;
+        char fault[256];
+        if (rn_param_sound(&params[i], values, (int64_t)params[i].tensor->count, fault, sizeof fault)) continue;
+        report_problem(report, fault);
+        sound = false;
     }
+    return sound;
 }
 
 static bool match_params(const Graph *graph, rn_param *params, int count, const rn_safetensors *file, Report *report) {
@@ -82,7 +90,8 @@ bool weights_load(const Graph *graph, const char *path, TensorData *out, Diag *d
         if (!params || !tensor_ids) bug("out of memory");
         const int count = collect_params(graph, params, tensor_ids);
         ok = match_params(graph, params, count, &index, &report);
-        if (ok) read_params(graph, params, tensor_ids, count, out);
+        if (ok) ok = read_params(graph, params, tensor_ids, count, out, &report);
+        if (!ok) tensor_data_free(out);
         free(params);
         free(tensor_ids);
         rn_safetensors_free(&index);

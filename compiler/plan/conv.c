@@ -1,39 +1,41 @@
 /* Blocking of one convolution or fully connected layer for libxsmm's kernels (C[M x N]: M output channels, N pixels).
  *
  * Panels of at most 64 output channels; tiles of N pixels; K split into blocks of input channels for batch-reduce.
- * A panel's weights serve `chunk_rows` rows before the next panel, so that the rows' pixels stay in L2 while panel after
- * panel passes over them. 1x1 convolutions over halo-free values walk flat pixels: rows joined so that a call has about
- * 50 pixels even on a 7x7 image (kernels.md).
+ * A panel's weights serve `chunk_rows` rows before the next panel, so that the rows' pixels stay in L2 while panel
+ * after panel passes over them. 1x1 convolutions over halo-free values walk flat pixels: rows joined so that a call has
+ * about 50 pixels even on a 7x7 image (kernels.md).
  */
 #include <string.h>
 #include "plan.h"
 #include "../ops.h"
 
 enum {
-    PANEL = 64,              /* 4 vectors of AVX-512: 24 accumulators, the kernel's full speed */
-    TILE = 30,               /* longest row tile of a windowed convolution */
-    FLAT_TILE = 28,          /* longest flat tile ... */
-    FLAT_IMAGE = 56,         /* ... but an image of so few pixels is one call */
-    BLOCK = 64,              /* channels of a reduce element: a tile's pixels of a block stay in L1 */
-    PLAIN_BLOCK = 512,       /* channels of a 1x1's GEMM: 64 x 512 weights leave L2 room for the next block's prefetch */
-    CHUNK_CHANNELS = 128,    /* channels whose taps' weights (x 9 x 64) fit in L2 beside the pixels */
+    PANEL = 64,           /* 4 vectors of AVX-512: 24 accumulators, the kernel's full speed */
+    TILE = 30,            /* longest row tile of a windowed convolution */
+    FLAT_TILE = 28,       /* longest flat tile ... */
+    FLAT_IMAGE = 56,      /* ... but an image of so few pixels is one call */
+    BLOCK = 64,           /* channels of a reduce element: a tile's pixels of a block stay in L1 */
+    PLAIN_BLOCK = 512,    /* channels of a 1x1's GEMM: 64 x 512 weights leave L2 room for the next block's prefetch */
+    CHUNK_CHANNELS = 128, /* channels whose taps' weights (x 9 x 64) fit in L2 beside the pixels */
     DIRECT_CHUNK_BYTES = 200 << 10, /* input pixels that stay in L2 under a panel */
     FLAT_CHUNK_BYTES = 384 << 10,
-    FC_BLOCK = 512           /* K of one fc call: keeps the prefetchers of both streams busy (kernels.md) */
+    FC_BLOCK = 512 /* K of one fc call: keeps the prefetchers of both streams busy (kernels.md) */
 };
 
-static int divide_up(int a, int b) { return (a + b - 1) / b; }
+static int divide_up(int a, int b) {
+    return (a + b - 1) / b;
+}
 
-/* Full panels and a tail: 96 is 64 + 32, 1000 is 15 x 64 + 40. libxsmm's AVX2 kernels lose a tenth at widths that are no
- * multiple of 32 (48: 82 GFLOP/s where 32 and 64 reach 91), so equal panels (48 + 48) would not pay. */
+/* Full panels and a tail: 96 is 64 + 32, 1000 is 15 x 64 + 40. libxsmm's AVX2 kernels lose a tenth at widths that are
+ * no multiple of 32 (48: 82 GFLOP/s where 32 and 64 reach 91), so equal panels (48 + 48) would not pay. */
 static void choose_panels(ConvPlan *c, int features) {
     c->panel = features < PANEL ? round_up(features, 16) : PANEL;
     c->panels = divide_up(features, c->panel);
 }
 
-/* Grouped kernels become block-diagonal: as many groups are merged as fit a vector of outputs. A vector costs the same with
- * 4 or 16 of its lanes in use, so the zeros between are free. Only whole merges: a last one with fewer groups would read
- * channels that are not there, and 0 * inf is no 0. */
+/* Grouped kernels become block-diagonal: as many groups are merged as fit a vector of outputs. A vector costs the same
+ * with 4 or 16 of its lanes in use, so the zeros between are free. Only whole merges: a last one with fewer groups
+ * would read channels that are not there, and 0 * inf is no 0. */
 static void choose_groups(ConvPlan *c, int channels, int features, int groups) {
     const int in = channels / groups, out = features / groups;
     int merge = 1;
@@ -67,7 +69,8 @@ static bool can_be_flat(const Plan *plan, const Step *s) {
     if (e->addend && (e->addend_stride != 1 || !halo_free(plan, e->addend))) return false;
     if (e->pool == POOL_NONE && !halo_free(plan, n->out)) return false;
     for (int i = 0; i < n->nin; i++)
-        if (n->term[i].window.stride_h != 1 || n->term[i].window.stride_w != 1 || !halo_free(plan, n->in[i])) return false;
+        if (n->term[i].window.stride_h != 1 || n->term[i].window.stride_w != 1 || !halo_free(plan, n->in[i]))
+            return false;
     return true;
 }
 
@@ -112,7 +115,8 @@ static void plan_term(const ConvPlan *c, TermPlan *t, int channels, const Window
     t->chunk = taps == 1 ? 1 : t->blocks;
     if (taps > 1 && t->block * t->blocks > CHUNK_CHANNELS) {
         const int most = CHUNK_CHANNELS / t->block > 0 ? CHUNK_CHANNELS / t->block : 1;
-        for (t->chunk = most; t->blocks % t->chunk; t->chunk--) {}
+        for (t->chunk = most; t->blocks % t->chunk; t->chunk--) {
+        }
     }
     t->panel_size = (int64_t)taps * channels * c->panel;
 }
@@ -124,7 +128,8 @@ static void plan_fc(const Plan *plan, Step *s) {
     choose_panels(c, n->features);
     const ValuePlan *in = plan_value(plan, s->in);
     const Shape shape = s->in->shape;
-    const bool contiguous = shape.h * shape.w == 1 || (in->layout.pixel == shape.c && in->layout.row == shape.w * shape.c);
+    const bool contiguous =
+        shape.h * shape.w == 1 || (in->layout.pixel == shape.c && in->layout.row == shape.w * shape.c);
     const int run = contiguous ? (int)shape_size(shape) : shape.c; /* floats in one piece */
     TermPlan *t = &c->term[0];
     t->block = choose_block(run, FC_BLOCK);
@@ -143,7 +148,8 @@ void plan_conv(Plan *plan, Step *s) {
     }
     ConvPlan *c = &s->conv;
     const Shape out = node_unpooled_shape(n);
-    if (n->term[0].groups > 1) choose_groups(c, n->in[0]->shape.c, n->features, n->term[0].groups);
+    if (n->term[0].groups > 1)
+        choose_groups(c, n->in[0]->shape.c, n->features, n->term[0].groups);
     else {
         c->groups = 1;
         choose_panels(c, n->features);

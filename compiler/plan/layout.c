@@ -31,7 +31,9 @@ static void find_root(const Plan *plan, const Value *v) {
     p->channel = channel;
 }
 
-static int larger(int a, int b) { return a > b ? a : b; }
+static int larger(int a, int b) {
+    return a > b ? a : b;
+}
 
 /* The halo that reading `in` through a window with output p x q needs. */
 static void need_halo(Plan *plan, const Value *in, const Window *w, Shape out) {
@@ -50,7 +52,8 @@ static bool only_fc_reads(const bool *read_by_other, const bool *read_by_fc, con
 
 void plan_layouts(Plan *plan) {
     const Graph *g = plan->graph;
-    bool *by_fc = arena_alloc(plan->arena, (size_t)g->value_count), *by_other = arena_alloc(plan->arena, (size_t)g->value_count);
+    bool *by_fc = arena_alloc(plan->arena, (size_t)g->value_count),
+         *by_other = arena_alloc(plan->arena, (size_t)g->value_count);
     for (int i = 0; i < g->value_count; i++)
         if (g->values[i]->producer || g->values[i] == g->input) find_root(plan, g->values[i]);
     for (int i = 0; i < g->node_count; i++) {
@@ -73,8 +76,10 @@ void plan_layouts(Plan *plan) {
         if (p->root != v) continue;
         const int c = v->shape.c;
         const bool plain = !p->layout.top && !p->layout.left && !p->layout.bottom && !p->layout.right;
-        if (plain && only_fc_reads(by_other, by_fc, v)) p->layout.pixel = c;
-        else p->layout.pixel = c < 16 ? round_up(c, 4) : round_up(c, 16) + 16;
+        if (plain && only_fc_reads(by_other, by_fc, v))
+            p->layout.pixel = c;
+        else
+            p->layout.pixel = c < 16 ? round_up(c, 4) : round_up(c, 16) + 16;
         p->layout.row = (p->layout.left + v->shape.w + p->layout.right) * p->layout.pixel;
     }
     for (int i = 0; i < g->value_count; i++)

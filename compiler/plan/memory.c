@@ -1,8 +1,8 @@
 /* Memory: every root value is a buffer with a lifetime in steps; buffers whose lifetimes are apart share the arena.
  *
- * Placement is greedy: buffers in some order, each into the lowest gap left by those already placed that live at the same
- * time (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020, section 4: greedy by size).
- * Several orders are tried and the smallest arena kept; the largest live set is the lower bound.
+ * Placement is greedy: buffers in some order, each into the lowest gap left by those already placed that live at the
+ * same time (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020, section 4: greedy by
+ * size). Several orders are tried and the smallest arena kept; the largest live set is the lower bound.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +42,9 @@ static void find_lifetimes(Plan *plan) {
     }
 }
 
-static bool overlap(const Buffer *a, const Buffer *b) { return a->first <= b->last && b->first <= a->last; }
+static bool overlap(const Buffer *a, const Buffer *b) {
+    return a->first <= b->last && b->first <= a->last;
+}
 
 typedef struct Span {
     int64_t begin, end;
@@ -175,7 +177,8 @@ void plan_memory(Plan *plan) {
     make_buffers(plan);
     find_lifetimes(plan);
     plan->live_floats = largest_live_set(plan);
-    if (plan->options.reuse_memory) place_buffers(plan);
+    if (plan->options.reuse_memory)
+        place_buffers(plan);
     else
         for (int i = 0; i < plan->buffer_count; i++) {
             plan->buffers[i].offset = plan->arena_floats;

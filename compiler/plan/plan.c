@@ -19,10 +19,14 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
 
 const char *algorithm_name(Algorithm algorithm) {
     static const char *const names[ALG_COUNT] = {
-        [ALG_ALIAS] = "alias",     [ALG_INPUT] = "input",   [ALG_OUTPUT] = "output", [ALG_POINTWISE] = "pointwise",
-        [ALG_DIRECT] = "direct",   [ALG_DEPTHWISE] = "depthwise", [ALG_FC] = "fc",   [ALG_MAP] = "map",
-        [ALG_POOL] = "pool",       [ALG_LRN] = "lrn",       [ALG_SPP] = "spp",       [ALG_PAD] = "pad",
-        [ALG_SOFTMAX] = "softmax", [ALG_UPSAMPLE] = "upsample", [ALG_COPY] = "copy",
+        [ALG_ALIAS] = "alias",     [ALG_INPUT] = "input",
+        [ALG_OUTPUT] = "output",   [ALG_POINTWISE] = "pointwise",
+        [ALG_DIRECT] = "direct",   [ALG_DEPTHWISE] = "depthwise",
+        [ALG_FC] = "fc",           [ALG_MAP] = "map",
+        [ALG_POOL] = "pool",       [ALG_LRN] = "lrn",
+        [ALG_SPP] = "spp",         [ALG_PAD] = "pad",
+        [ALG_SOFTMAX] = "softmax", [ALG_UPSAMPLE] = "upsample",
+        [ALG_COPY] = "copy",
     };
     return names[algorithm];
 }
@@ -55,7 +59,8 @@ void plan_print(const Plan *plan, Text *text) {
             text_printf(text, " -> buffer %d at %lld, pixel %d", p->buffer, (long long)p->offset, p->layout.pixel);
             if (p->channel) text_printf(text, " channel %d", p->channel);
             if (p->layout.top | p->layout.left | p->layout.bottom | p->layout.right)
-                text_printf(text, " halo %d %d %d %d", p->layout.top, p->layout.left, p->layout.bottom, p->layout.right);
+                text_printf(text, " halo %d %d %d %d", p->layout.top, p->layout.left, p->layout.bottom,
+                            p->layout.right);
         }
         text_puts(text, "\n");
     }
@@ -66,7 +71,8 @@ void plan_print(const Plan *plan, Text *text) {
     }
     text_printf(text, "arena %lld bytes, largest live set %lld bytes (%.1f %% over), scratch %lld bytes a thread\n",
                 (long long)plan->arena_floats * 4, (long long)plan->live_floats * 4,
-                plan->live_floats ? 100.0 * (double)(plan->arena_floats - plan->live_floats) / (double)plan->live_floats : 0,
+                plan->live_floats ? 100.0 * (double)(plan->arena_floats - plan->live_floats) / (double)plan->live_floats
+                                  : 0,
                 (long long)plan->scratch_floats * 4);
     text_printf(text, "packed weights %llu bytes\n", (unsigned long long)plan->recipe.packed_size);
 }

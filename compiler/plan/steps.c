@@ -10,7 +10,8 @@ bool step_is_alias(const Plan *plan, const Node *node) {
     const Shape in = node->in[0]->shape;
     if (node->out->home) return false; /* must stand in the concat */
     if (shape_equal(in, node->out->shape)) return true;
-    /* a flatten that moves elements: only an fc (which packs its weights in storage order) and an output can look through */
+    /* a flatten that moves elements: only an fc (which packs its weights in storage order) and an output can look
+     * through */
     const Graph *g = plan->graph;
     for (int i = node->id + 1; i < g->node_count; i++) {
         const Node *user = g->nodes[i];
@@ -22,13 +23,15 @@ bool step_is_alias(const Plan *plan, const Node *node) {
 }
 
 const Value *step_source(const Plan *plan, const Value *value) {
-    while (value->producer && (op_info(value->producer->op)->flags & OPF_COPY) && !value->home && step_is_alias(plan, value->producer))
+    while (value->producer && (op_info(value->producer->op)->flags & OPF_COPY) && !value->home &&
+           step_is_alias(plan, value->producer))
         value = value->producer->in[0];
     return value;
 }
 
 static bool is_depthwise(const Node *n) {
-    return n->nin == 1 && n->term[0].groups > 1 && n->term[0].groups == n->in[0]->shape.c && n->features == n->in[0]->shape.c;
+    return n->nin == 1 && n->term[0].groups > 1 && n->term[0].groups == n->in[0]->shape.c &&
+           n->features == n->in[0]->shape.c;
 }
 
 Algorithm step_algorithm(const Plan *plan, const Node *n) {
@@ -37,28 +40,54 @@ Algorithm step_algorithm(const Plan *plan, const Node *n) {
         if (is_depthwise(n)) return ALG_DEPTHWISE;
         for (int i = 0; i < n->nin; i++) {
             const Window *w = &n->term[i].window;
-            if (w->r != 1 || w->s != 1 || w->top || w->left || w->bottom || w->right || n->term[i].groups > 1) return ALG_DIRECT;
+            if (w->r != 1 || w->s != 1 || w->top || w->left || w->bottom || w->right || n->term[i].groups > 1)
+                return ALG_DIRECT;
         }
         return ALG_POINTWISE;
     }
-    case OP_FC: return ALG_FC;
-    case OP_AFFINE: case OP_RELU: case OP_RELU6: case OP_PRELU: case OP_LEAKYRELU: case OP_SIGMOID: case OP_TANH:
-    case OP_SWISH: case OP_ADD: case OP_MUL: return ALG_MAP;
-    case OP_MAXPOOL: case OP_AVGPOOL: return ALG_POOL;
-    case OP_LRN: return ALG_LRN;
-    case OP_SPP: return ALG_SPP;
-    case OP_PAD: return ALG_PAD;
-    case OP_DROPOUT: case OP_IDENTITY: case OP_FLATTEN: return step_is_alias(plan, n) ? ALG_ALIAS : ALG_COPY;
-    case OP_SOFTMAX: return ALG_SOFTMAX;
-    case OP_UPSAMPLE: return ALG_UPSAMPLE;
-    case OP_CONCAT: return ALG_ALIAS; /* its copies are steps of their own */
-    case OP_BN: case OP_SCALE: case OP_COUNT: break;
+    case OP_FC:
+        return ALG_FC;
+    case OP_AFFINE:
+    case OP_RELU:
+    case OP_RELU6:
+    case OP_PRELU:
+    case OP_LEAKYRELU:
+    case OP_SIGMOID:
+    case OP_TANH:
+    case OP_SWISH:
+    case OP_ADD:
+    case OP_MUL:
+        return ALG_MAP;
+    case OP_MAXPOOL:
+    case OP_AVGPOOL:
+        return ALG_POOL;
+    case OP_LRN:
+        return ALG_LRN;
+    case OP_SPP:
+        return ALG_SPP;
+    case OP_PAD:
+        return ALG_PAD;
+    case OP_DROPOUT:
+    case OP_IDENTITY:
+    case OP_FLATTEN:
+        return step_is_alias(plan, n) ? ALG_ALIAS : ALG_COPY;
+    case OP_SOFTMAX:
+        return ALG_SOFTMAX;
+    case OP_UPSAMPLE:
+        return ALG_UPSAMPLE;
+    case OP_CONCAT:
+        return ALG_ALIAS; /* its copies are steps of their own */
+    case OP_BN:
+    case OP_SCALE:
+    case OP_COUNT:
+        break;
     }
     bug("%s: %s has no algorithm (not lowered?)", n->name, op_info(n->op)->word);
 }
 
 static Step *add_step(Plan *plan, Algorithm algorithm, const Node *node, const Value *in, const Value *out) {
-    const Step step = {.algorithm = algorithm, .node = node, .in = in, .out = out, .weight = -1, .bias = -1, .slope = -1};
+    const Step step = {
+        .algorithm = algorithm, .node = node, .in = in, .out = out, .weight = -1, .bias = -1, .slope = -1};
     ARENA_PUSH(plan->arena, plan->steps, plan->step_count, plan->step_capacity, step);
     return &plan->steps[plan->step_count - 1];
 }

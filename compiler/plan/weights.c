@@ -1,5 +1,5 @@
-/* Weights: the recipe (runtime/recipe.h) that makes the packed file from the source's tensors, in the order in which the
- * steps read them, and the steps' offsets into it. A tensor's expression becomes one step however often it is used.
+/* Weights: the recipe (runtime/recipe.h) that makes the packed file from the source's tensors, in the order in which
+ * the steps read them, and the steps' offsets into it. A tensor's expression becomes one step however often it is used.
  */
 #include <string.h>
 #include "plan.h"
@@ -29,7 +29,8 @@ static int64_t reserve(Plan *plan, size_t bytes) {
     return (int64_t)(offset / 4);
 }
 
-static int64_t pack(Plan *plan, rn_recipe_op op, const Tensor *t, const int32_t dim[4], const int32_t integer[3], size_t bytes) {
+static int64_t pack(Plan *plan, rn_recipe_op op, const Tensor *t, const int32_t dim[4], const int32_t integer[3],
+                    size_t bytes) {
     rn_recipe_step step = {.op = (uint8_t)op, .ndim = 4, .arg = {tensor_step(plan, t), -1, -1}};
     memcpy(step.dim, dim, sizeof step.dim);
     if (integer) memcpy(step.integer, integer, sizeof step.integer);
@@ -76,17 +77,19 @@ void plan_weights(Plan *plan) {
         if (!n || s->algorithm == ALG_ALIAS || s->algorithm == ALG_COPY) continue;
         s->bias = pack_vector(plan, n->epilogue.bias);
         s->slope = pack_vector(plan, n->epilogue.prelu);
-        if (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT || s->algorithm == ALG_FC) pack_conv(plan, s);
+        if (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT || s->algorithm == ALG_FC)
+            pack_conv(plan, s);
         else if (s->algorithm == ALG_DEPTHWISE) {
             const Tensor *w = n->term[0].weight;
             const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
-            s->weight = s->conv.term[0].weight =
-                pack(plan, RN_PACK_DEPTHWISE, w, dim, NULL, (size_t)round_up(dim[0], 16) * (size_t)(dim[2] * dim[3]) * 4);
+            s->weight = s->conv.term[0].weight = pack(plan, RN_PACK_DEPTHWISE, w, dim, NULL,
+                                                      (size_t)round_up(dim[0], 16) * (size_t)(dim[2] * dim[3]) * 4);
             s->bytes += 4 * tensor_size(w);
         } else if (n->op == OP_AFFINE) {
             s->weight = pack_vector(plan, n->weight[WEIGHT]);
             s->bias = pack_vector(plan, n->weight[BIAS]);
-        } else if (n->op == OP_PRELU) s->slope = pack_vector(plan, n->weight[WEIGHT]);
+        } else if (n->op == OP_PRELU)
+            s->slope = pack_vector(plan, n->weight[WEIGHT]);
     }
     plan->recipe.steps = plan->recipe_steps;
     plan->recipe.hash = rn_recipe_hash(plan->recipe_steps, plan->recipe.count);

@@ -1,7 +1,7 @@
 /* Builds networks through the whole compiler and compares what the emitted C computes with the interpreter.
  *
- * Each case is a C file of its own, compiled two at a time; all are linked with librn into one shared object, which also
- * shows that any number of networks and builds live in one program.
+ * Each case is a C file of its own, compiled two at a time; all are linked with librn into one shared object, which
+ * also shows that any number of networks and builds live in one program.
  */
 #include <CUnit/CUnit.h>
 #include <dlfcn.h>
@@ -24,8 +24,8 @@ void suite_emitted(void) {} /* helpers of the other suites */
 bool cpu_runs(int isa) {
     __builtin_cpu_init();
     if (isa == 3) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
 void batch_begin(Batch *batch) {
@@ -52,7 +52,8 @@ void batch_add(Batch *batch, const char *name, const char *text, Variant variant
     Text messages = {0};
     Diag diag = {.capture = &messages};
     Source *source = arena_alloc(&arena, sizeof *source);
-    *source = (Source){.path = arena_printf(&arena, "%s.rn", name), .text = arena_strdup(&arena, text), .size = strlen(text)};
+    *source =
+        (Source){.path = arena_printf(&arena, "%s.rn", name), .text = arena_strdup(&arena, text), .size = strlen(text)};
     const Ast *ast = ast_parse_text(&arena, source, &diag);
     Graph *graph = ast ? elaborate(&arena, ast, NULL, 0, &diag) : NULL;
     if (graph) {
@@ -93,7 +94,9 @@ static void run_in_software(Text *code) {
 
 static void write_case(Batch *batch, EmittedCase *c) {
     Text code = {0}, header = {0};
-    const EmitOptions options = {.name = c->name, .command = "test", .source_hash = "0",
+    const EmitOptions options = {.name = c->name,
+                                 .command = "test",
+                                 .source_hash = "0",
                                  .header_name = arena_printf(&c->arena, "%s.h", c->name)};
     emit_c(c->plan, &options, &code);
     emit_h(c->plan, &options, &header);
@@ -125,7 +128,8 @@ void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *g, Tens
     PassOptions passes = {.level = variant.level};
     if (variant.pass && !pass_option_set(&passes, variant.pass)) CU_FAIL("no such pass");
     passes_run(c->graph, &passes);
-    c->plan = plan_make(&c->arena, c->graph, &(PlanOptions){.isa = variant.isa, .batch = variant.batch, .reuse_memory = true});
+    c->plan = plan_make(&c->arena, c->graph,
+                        &(PlanOptions){.isa = variant.isa, .batch = variant.batch, .reuse_memory = true});
     write_case(batch, c);
 }
 
@@ -169,7 +173,8 @@ static void compare_layer(void *user, int layer, const rn_tensor *out) {
             }
     w->compared++;
     if (worst / largest <= w->tolerance) return;
-    printf("\n%s: %s (%s, %s) differs by %.3g of %.3g\n", w->c->name, row->name, row->what, row->algorithm, worst, largest);
+    printf("\n%s: %s (%s, %s) differs by %.3g of %.3g\n", w->c->name, row->name, row->what, row->algorithm, worst,
+           largest);
     CU_FAIL("a layer differs from the interpreter");
 }
 
@@ -186,7 +191,8 @@ static void compare_outputs(const EmittedCase *c, const rn_model *model, const f
                 if (!(d <= worst)) worst = isnan(d) ? INFINITY : d;
             }
             if (worst / largest <= tolerance) continue;
-            printf("\n%s: output %s of image %d differs by %.3g of %.3g\n", c->name, model->outputs[o].name, n, worst, largest);
+            printf("\n%s: output %s of image %d differs by %.3g of %.3g\n", c->name, model->outputs[o].name, n, worst,
+                   largest);
             CU_FAIL("an output differs from the interpreter");
         }
 }
@@ -208,7 +214,11 @@ static int run_case(const char *folder, const EmittedCase *c, const rn_model *mo
     rn_weights *weights = NULL;
     rn_status status = rn_weights_open(&weights, model, path, error, sizeof error);
     Watch watch = {c, model, tolerance, 0, 0};
-    const rn_options options = {.threads = c->variant.threads, .layer = compare_layer, .layer_user = &watch, .error = error, .error_size = sizeof error};
+    const rn_options options = {.threads = c->variant.threads,
+                                .layer = compare_layer,
+                                .layer_user = &watch,
+                                .error = error,
+                                .error_size = sizeof error};
     void *net = NULL;
     if (!status) status = model->create(&net, NULL, 0, weights, &options);
     if (status) printf("\n%s: %s\n", c->name, error);
@@ -242,7 +252,8 @@ int batch_check(Batch *batch, double tolerance) {
     snprintf(command, sizeof command,
              "top=$PWD && cp tests/numeric/avx512_in_software.h %s && cd %s && if grep -q avx512_in_software *.c; then "
              "%s %s avx512_in_software.h; fi && ls *.c | xargs -P 2 -n 1 %s %s -I\"$top/runtime\" -c && cd \"$top\" && "
-             "%s -shared -fopenmp -o %s/all.so %s/*.o %s/librn.a -lxsmm -lxsmmnoblas -lpng -ljpeg -lcjson -lxxhash -lpthread -lrt -ldl -lm",
+             "%s -shared -fopenmp -o %s/all.so %s/*.o %s/librn.a -lxsmm -lxsmmnoblas -lpng -ljpeg -lcjson -lxxhash "
+             "-lpthread -lrt -ldl -lm",
              batch->folder, batch->folder, cc, flags, cc, flags, cc, batch->folder, batch->folder, build);
     CU_ASSERT_EQUAL_FATAL(system(command), 0);
     snprintf(command, sizeof command, "%s/all.so", batch->folder);
@@ -264,6 +275,7 @@ int batch_check(Batch *batch, double tolerance) {
     if (!getenv("KEEP")) {
         snprintf(command, sizeof command, "rm -rf %s", batch->folder);
         if (system(command)) printf("\n%s is left\n", batch->folder);
-    } else printf("\nkept %s\n", batch->folder);
+    } else
+        printf("\nkept %s\n", batch->folder);
     return compared;
 }

@@ -42,20 +42,43 @@ typedef struct ConvCase {
 
 static const ConvCase conv_cases[] = {
     /* 1x1: channels around every panel and tile border, stride, one pixel, long prime rows */
-    {1, 5, 5, 1, 1, 1, 1, 0, 1, 1},     {3, 7, 9, 10, 1, 1, 1, 0, 1, 1},    {16, 8, 8, 16, 1, 1, 1, 0, 1, 1},
-    {17, 13, 13, 65, 1, 1, 1, 0, 1, 1}, {64, 14, 14, 72, 1, 1, 1, 0, 1, 1}, {96, 7, 7, 130, 1, 1, 2, 0, 1, 1},
-    {200, 1, 1, 208, 1, 1, 1, 0, 1, 1}, {31, 3, 113, 24, 1, 1, 1, 0, 1, 1}, {24, 28, 28, 1000, 1, 1, 1, 0, 1, 1},
-    {20, 9, 9, 20, 1, 1, 1, 1, 1, 1},   {256, 14, 14, 64, 1, 1, 2, 0, 1, 1},
+    {1, 5, 5, 1, 1, 1, 1, 0, 1, 1},
+    {3, 7, 9, 10, 1, 1, 1, 0, 1, 1},
+    {16, 8, 8, 16, 1, 1, 1, 0, 1, 1},
+    {17, 13, 13, 65, 1, 1, 1, 0, 1, 1},
+    {64, 14, 14, 72, 1, 1, 1, 0, 1, 1},
+    {96, 7, 7, 130, 1, 1, 2, 0, 1, 1},
+    {200, 1, 1, 208, 1, 1, 1, 0, 1, 1},
+    {31, 3, 113, 24, 1, 1, 1, 0, 1, 1},
+    {24, 28, 28, 1000, 1, 1, 1, 0, 1, 1},
+    {20, 9, 9, 20, 1, 1, 1, 1, 1, 1},
+    {256, 14, 14, 64, 1, 1, 2, 0, 1, 1},
     /* windows: kernels of every shape, strides, dilation, pads up to and beyond the kernel */
-    {3, 11, 13, 8, 3, 3, 1, 1, 1, 1},   {64, 9, 9, 64, 3, 3, 1, 1, 1, 1},   {131, 6, 5, 33, 3, 3, 1, 1, 1, 1},
-    {160, 8, 8, 96, 3, 3, 2, 1, 1, 1},  {256, 7, 7, 80, 3, 3, 1, 1, 1, 1},  {300, 5, 5, 70, 3, 3, 1, 1, 1, 1},
-    {5, 17, 19, 12, 5, 5, 1, 2, 1, 1},  {3, 30, 30, 40, 7, 7, 2, 3, 1, 1},  {8, 12, 12, 16, 1, 3, 1, 0, 1, 1},
-    {8, 12, 12, 16, 4, 2, 1, 1, 1, 1},  {12, 15, 15, 20, 3, 3, 1, 2, 2, 1}, {12, 15, 15, 20, 3, 3, 2, 0, 3, 1},
-    {6, 6, 6, 10, 6, 6, 1, 0, 1, 1},    {4, 2, 2, 9, 3, 3, 1, 3, 1, 1},     {16, 40, 31, 48, 3, 3, 3, 1, 1, 1},
+    {3, 11, 13, 8, 3, 3, 1, 1, 1, 1},
+    {64, 9, 9, 64, 3, 3, 1, 1, 1, 1},
+    {131, 6, 5, 33, 3, 3, 1, 1, 1, 1},
+    {160, 8, 8, 96, 3, 3, 2, 1, 1, 1},
+    {256, 7, 7, 80, 3, 3, 1, 1, 1, 1},
+    {300, 5, 5, 70, 3, 3, 1, 1, 1, 1},
+    {5, 17, 19, 12, 5, 5, 1, 2, 1, 1},
+    {3, 30, 30, 40, 7, 7, 2, 3, 1, 1},
+    {8, 12, 12, 16, 1, 3, 1, 0, 1, 1},
+    {8, 12, 12, 16, 4, 2, 1, 1, 1, 1},
+    {12, 15, 15, 20, 3, 3, 1, 2, 2, 1},
+    {12, 15, 15, 20, 3, 3, 2, 0, 3, 1},
+    {6, 6, 6, 10, 6, 6, 1, 0, 1, 1},
+    {4, 2, 2, 9, 3, 3, 1, 3, 1, 1},
+    {16, 40, 31, 48, 3, 3, 3, 1, 1, 1},
     /* groups: merged, whole, uneven last merge; depthwise with and without multiplier */
-    {32, 8, 8, 32, 3, 3, 1, 1, 1, 8},   {24, 7, 7, 24, 3, 3, 2, 1, 1, 6},   {64, 6, 6, 128, 1, 1, 1, 0, 1, 2},
-    {20, 9, 9, 30, 3, 3, 1, 1, 1, 10},  {18, 9, 9, 12, 3, 3, 1, 1, 1, 3},   {33, 10, 10, 33, 3, 3, 1, 1, 1, 33},
-    {16, 10, 11, 16, 5, 5, 2, 2, 1, 16},{12, 8, 8, 24, 3, 3, 1, 1, 1, 12},  {40, 9, 9, 40, 3, 3, 1, 2, 2, 40},
+    {32, 8, 8, 32, 3, 3, 1, 1, 1, 8},
+    {24, 7, 7, 24, 3, 3, 2, 1, 1, 6},
+    {64, 6, 6, 128, 1, 1, 1, 0, 1, 2},
+    {20, 9, 9, 30, 3, 3, 1, 1, 1, 10},
+    {18, 9, 9, 12, 3, 3, 1, 1, 1, 3},
+    {33, 10, 10, 33, 3, 3, 1, 1, 1, 33},
+    {16, 10, 11, 16, 5, 5, 2, 2, 1, 16},
+    {12, 8, 8, 24, 3, 3, 1, 1, 1, 12},
+    {40, 9, 9, 40, 3, 3, 1, 2, 2, 40},
     {384, 5, 5, 384, 3, 3, 1, 1, 1, 3},
 };
 
@@ -66,7 +89,8 @@ static Graph *conv_graph(Arena *arena, const ConvCase *k, int variation) {
     Node *n = random_node(r, OP_CONV, &g->input, 1);
     n->features = k->k;
     n->term[0].groups = k->groups;
-    n->term[0].window = (Window){k->r, k->s, k->stride, k->stride, k->dilate, k->dilate, k->pad, k->pad, k->pad, k->pad, false};
+    n->term[0].window =
+        (Window){k->r, k->s, k->stride, k->stride, k->dilate, k->dilate, k->pad, k->pad, k->pad, k->pad, false};
     random_params(r, n, variation & 1);
     Value *x = random_done(n);
     if (variation & 2) x = random_unary(r, OP_BN, x);
@@ -90,27 +114,40 @@ static void test_convolutions(void) {
 }
 
 /* What the random ones rarely have: an image of one pixel that a padded window reads, projections with windows and
- * groups, K in several blocks and a rest with every destination, many and wide joins, the rarer layers in their order. */
+ * groups, K in several blocks and a rest with every destination, many and wide joins, the rarer layers in their order.
+ */
 static const struct {
     const char *name, *text;
 } written[] = {
     {"pooled", "conv 24, 3x3; relu; avgpool global; conv 40, 3x3 bias; relu; conv 9, 5x5"},
-    {"window_projection", "conv 20, 1x1; relu; residual { conv 72, 1x1 /2; bn } shortcut { conv 72, 3x3 /2; bn }; relu; conv 20, 3x3"},
-    {"grouped_projection", "conv 48, 1x1; relu; residual { conv 48, 3x3 groups 3 /2; bn } shortcut { conv 48, 1x1 groups 6 /2; bn }\n"
-                           "relu; residual { conv 30, 3x3 groups 6; bn } shortcut { conv 30, 5x5 groups 3; bn }"},
-    {"deep_blocks", "conv 131, 1x1; relu; residual { conv 131, 3x3; bn } shortcut identity; relu; conv 1100, 1x1; relu\n"
-                    "residual { conv 70, 1x1; bn } shortcut { conv 70, 3x3; bn }; relu\n"
-                    "residual { conv 650, 1x1; bn; relu; conv 70, 1x1; bn } shortcut identity; relu"},
-    {"pooled_sums", "conv 131, 3x3; relu; residual { conv 90, 3x3; bn } shortcut { conv 90, 3x3 pad 1; bn }; relu; avgpool global; fc 7"},
-    {"pooled_option_a", "conv 20, 3x3; relu; residual { conv 90, 3x3 /2; bn } shortcut pad; relu; avgpool global; fc 7"},
+    {"window_projection",
+     "conv 20, 1x1; relu; residual { conv 72, 1x1 /2; bn } shortcut { conv 72, 3x3 /2; bn }; relu; conv 20, 3x3"},
+    {"grouped_projection",
+     "conv 48, 1x1; relu; residual { conv 48, 3x3 groups 3 /2; bn } shortcut { conv 48, 1x1 groups 6 /2; bn }\n"
+     "relu; residual { conv 30, 3x3 groups 6; bn } shortcut { conv 30, 5x5 groups 3; bn }"},
+    {"deep_blocks",
+     "conv 131, 1x1; relu; residual { conv 131, 3x3; bn } shortcut identity; relu; conv 1100, 1x1; relu\n"
+     "residual { conv 70, 1x1; bn } shortcut { conv 70, 3x3; bn }; relu\n"
+     "residual { conv 650, 1x1; bn; relu; conv 70, 1x1; bn } shortcut identity; relu"},
+    {"pooled_sums", "conv 131, 3x3; relu; residual { conv 90, 3x3; bn } shortcut { conv 90, 3x3 pad 1; bn }; relu; "
+                    "avgpool global; fc 7"},
+    {"pooled_option_a",
+     "conv 20, 3x3; relu; residual { conv 90, 3x3 /2; bn } shortcut pad; relu; avgpool global; fc 7"},
     {"wide_join", "conv 5, 3x3; relu\n"
-                  "concat { {conv 3, 1x1; relu} {conv 17, 3x3; relu} {maxpool 3x3 pad 1} {conv 1, 1x1} {avgpool 3x3 pad 1} {conv 33, 3x3} {identity} }\n"
-                  "concat { {conv 18, 3x3 groups 3; relu} {identity} {conv 13, 5x5} }; lrn size 7 alpha 0.3 beta 0.6 k 2; conv 8, 3x3"},
-    {"join_in_place", "conv 24, 1x1; relu; concat { {conv 24, 3x3; relu; residual { conv 24, 3x3; bn } shortcut identity; relu} {conv 8, 1x1} }\n"
-                      "residual { conv 32, 3x3; bn } shortcut identity; relu; residual { conv 32, 1x1 } shortcut identity; conv 4, 7x7"},
-    {"pyramid", "conv 21, 3x3; relu; residual { conv 21, 3x3 groups 21; bn; relu6; conv 21, 1x1 } shortcut identity; maxpool 2x2 /2; spp [1, 2, 3]; fc 11; softmax"},
-    {"enlarged", "conv 13, 3x3 /2; prelu; upsample 3; conv 13, 3x3 groups 13; swish; maxpool 3x3 /2 ceil; tanh; pad top 1 left 2 right 3 channels 5; conv 6, 3x3 pad 0"},
-    {"flattened", "conv 19, 3x3; relu; maxpool 2x2 /2; flatten; scale; concat { {fc 21; relu} {identity} {fc 3} }; fc 70; sigmoid; fc 130"},
+                  "concat { {conv 3, 1x1; relu} {conv 17, 3x3; relu} {maxpool 3x3 pad 1} {conv 1, 1x1} {avgpool 3x3 "
+                  "pad 1} {conv 33, 3x3} {identity} }\n"
+                  "concat { {conv 18, 3x3 groups 3; relu} {identity} {conv 13, 5x5} }; lrn size 7 alpha 0.3 beta 0.6 k "
+                  "2; conv 8, 3x3"},
+    {"join_in_place",
+     "conv 24, 1x1; relu; concat { {conv 24, 3x3; relu; residual { conv 24, 3x3; bn } shortcut identity; relu} {conv "
+     "8, 1x1} }\n"
+     "residual { conv 32, 3x3; bn } shortcut identity; relu; residual { conv 32, 1x1 } shortcut identity; conv 4, 7x7"},
+    {"pyramid", "conv 21, 3x3; relu; residual { conv 21, 3x3 groups 21; bn; relu6; conv 21, 1x1 } shortcut identity; "
+                "maxpool 2x2 /2; spp [1, 2, 3]; fc 11; softmax"},
+    {"enlarged", "conv 13, 3x3 /2; prelu; upsample 3; conv 13, 3x3 groups 13; swish; maxpool 3x3 /2 ceil; tanh; pad "
+                 "top 1 left 2 right 3 channels 5; conv 6, 3x3 pad 0"},
+    {"flattened", "conv 19, 3x3; relu; maxpool 2x2 /2; flatten; scale; concat { {fc 21; relu} {identity} {fc 3} }; fc "
+                  "70; sigmoid; fc 130"},
     {"stem_pools", "conv 70, 5x5 /2 bias; prelu; maxpool 3x3 /2 pad 1; conv 9, 3x3"},
     {"sparse_pool", "conv 10, 3x3 bias; swish; maxpool 2x2 /3; conv 9, 3x3"},
 };

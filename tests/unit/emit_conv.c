@@ -14,7 +14,8 @@ static Text emit_square(int size) {
     Graph *graph = net_new(&arena, "square", (Shape){1, size, size});
     graph_add_output(graph, net_conv(graph, graph->input, 1, 3, 1, 1, true));
     const Plan *plan = plan_make(&arena, graph, &(PlanOptions){.isa = 3, .batch = 1, .reuse_memory = true});
-    emit_c(plan, &(EmitOptions){.name = "square", .command = "test", .source_hash = "0", .header_name = "square.h"}, &text);
+    emit_c(plan, &(EmitOptions){.name = "square", .command = "test", .source_hash = "0", .header_name = "square.h"},
+           &text);
     arena_free(&arena);
     return text;
 }

@@ -14,11 +14,13 @@ static Text emit_network(const char *name, int isa) {
     Arena arena = {0};
     Text text = {0};
     Graph *graph = net_new(&arena, name, (Shape){3, 8, 8});
-    graph_add_output(graph, net_fc(graph, net_op(graph, OP_RELU, net_conv(graph, graph->input, 20, 3, 1, 1, true), NULL), 5));
+    graph_add_output(graph,
+                     net_fc(graph, net_op(graph, OP_RELU, net_conv(graph, graph->input, 20, 3, 1, 1, true), NULL), 5));
     PassOptions passes = {.level = 2};
     passes_run(graph, &passes);
     const Plan *plan = plan_make(&arena, graph, &(PlanOptions){.isa = isa, .batch = 1, .reuse_memory = true});
-    const EmitOptions options = {.name = name, .command = "test", .source_hash = "0", .header_name = "net.h", .program = true};
+    const EmitOptions options = {
+        .name = name, .command = "test", .source_hash = "0", .header_name = "net.h", .program = true};
     emit_c(plan, &options, &text);
     arena_free(&arena);
     return text;
@@ -33,8 +35,10 @@ static void defined_name(const char *line, char name[64]) {
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) defines |= !strncmp(line, starts[i], strlen(starts[i]));
     if (!defines) return;
     const char *end = line, *from = line;
-    if (!strncmp(line, "#define ", 8)) from += 8, end = from + strcspn(from, " (\n");
-    else end += strcspn(line, "([={;\n");
+    if (!strncmp(line, "#define ", 8))
+        from += 8, end = from + strcspn(from, " (\n");
+    else
+        end += strcspn(line, "([={;\n");
     while (end > from && !isalnum((unsigned char)end[-1]) && end[-1] != '_') end--;
     const char *begin = end;
     while (begin > from && (isalnum((unsigned char)begin[-1]) || begin[-1] == '_')) begin--;
@@ -48,7 +52,8 @@ static void test_own_names(void) {
         for (const char *line = c.s; *line; line += strcspn(line, "\n"), line += *line == '\n') {
             char name[64];
             defined_name(line, name);
-            if (!*name || !strncmp(name, "tested", 6) || !strcmp(name, "struct")) continue; /* the network's; anonymous */
+            if (!*name || !strncmp(name, "tested", 6) || !strcmp(name, "struct"))
+                continue;                              /* the network's; anonymous */
             if (!strncmp(name, "model_", 6)) continue; /* meets the API of `model`, which is taken */
             count++;
             if (!emit_name_is_taken(name)) printf("\n%s is defined by the emitted code\n", name);

@@ -83,7 +83,8 @@ static void test_passes(void) {
 /* Emitted code holds the command, and must not tell folders apart. */
 static void test_command(void) {
     Options o;
-    CU_ASSERT_TRUE_FATAL(PARSE(&o, "-v", "-o", "/a/b/net.c", "--threads", "2", "--weights=../w/x y.safetensors", "-O2", "-Dn=1", "/c/net.rn"));
+    CU_ASSERT_TRUE_FATAL(PARSE(&o, "-v", "-o", "/a/b/net.c", "--threads", "2", "--weights=../w/x y.safetensors", "-O2",
+                               "-Dn=1", "/c/net.rn"));
     CU_ASSERT_STRING_EQUAL(o.command, "rnc -o net.c --weights='x y.safetensors' -O2 -Dn=1 net.rn");
     CU_ASSERT_TRUE_FATAL(PARSE(&o, "--random-weights", "--name", "n", "-o", "net", "--", "net.rn"));
     CU_ASSERT_STRING_EQUAL(o.command, "rnc --random-weights --name n -o net net.rn");

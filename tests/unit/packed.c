@@ -330,6 +330,39 @@ static void test_problems(void) {
     free_world(w);
 }
 
+/* A NaN, an infinity, a negative variance: refused at compile time and at start-up, in the same words. */
+static void test_values(void) {
+    World *w = new_world(16);
+    char error[RN_ERROR_SIZE];
+    rn_weights *weights;
+    TensorData loaded;
+    const struct {
+        const char *tensor;
+        int element;
+        float value;
+        const char *text;
+    } faults[] = {{"conv0.weight", 40, NAN, "conv0.weight: element 40 is "},
+                  {"bn1.bias", 0, -INFINITY, "bn1.bias: element 0 is -inf"},
+                  {"bn1.running_var", 15, -0.5f, "bn1.running_var: element 15 is -0.5, a variance"}};
+    for (size_t f = 0; f < sizeof faults / sizeof *faults; f++)
+        for (int i = 0; i < w->graph->tensor_count; i++) {
+            if (strcmp(w->graph->tensors[i]->name, faults[f].tensor)) continue;
+            float *value = &w->data.data[i][faults[f].element], kept = *value;
+            Text text = {0};
+            Diag diag = {.capture = &text};
+            *value = faults[f].value;
+            CU_ASSERT_FATAL(save_safetensors(w->graph, &w->data, w->safetensors, &diag));
+            CU_ASSERT_FALSE(weights_load(w->graph, w->safetensors, &loaded, &diag));
+            CU_ASSERT(diag.errors == 1 && text.s && strstr(text.s, faults[f].text));
+            CU_ASSERT_EQUAL(rn_weights_open(&weights, &w->model, w->safetensors, error, sizeof error), RN_ERROR_FORMAT);
+            CU_ASSERT_PTR_NULL(weights);
+            CU_ASSERT_PTR_NOT_NULL(strstr(error, faults[f].text));
+            *value = kept;
+            text_free(&text);
+        }
+    free_world(w);
+}
+
 void suite_packed(void) {
     CU_pSuite suite = CU_add_suite("packed", NULL, NULL);
     CU_add_test(suite, "compiler and runtime make equal bytes", test_equal_bytes);
@@ -339,4 +372,5 @@ void suite_packed(void) {
     CU_add_test(suite, "large payloads", test_large);
     CU_add_test(suite, "other networks, builds and files", test_foreign);
     CU_add_test(suite, "weights that do not fit", test_problems);
+    CU_add_test(suite, "values that no weights have", test_values);
 }

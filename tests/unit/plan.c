@@ -28,11 +28,13 @@ static void check_memory(const char *path, const Plan *plan) {
             const Buffer *a = &plan->buffers[i];
             if (a->last < 0 || a->first > s || a->last < s) continue;
             live += a->size;
-            if (a->offset < 0 || a->offset + a->size > plan->arena_floats || a->offset % 16) CU_FAIL("a buffer is outside the arena");
+            if (a->offset < 0 || a->offset + a->size > plan->arena_floats || a->offset % 16)
+                CU_FAIL("a buffer is outside the arena");
             for (int k = 0; k < i; k++) {
                 const Buffer *b = &plan->buffers[k];
                 if (b->last < 0 || b->first > s || b->last < s) continue;
-                if (a->offset < b->offset + b->size && b->offset < a->offset + a->size) CU_FAIL("two live buffers overlap");
+                if (a->offset < b->offset + b->size && b->offset < a->offset + a->size)
+                    CU_FAIL("two live buffers overlap");
             }
         }
         if (live > most) most = live;
