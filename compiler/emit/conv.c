@@ -476,6 +476,7 @@ static void emit_ring(const Conv *v, Text *body) {
     const Shape in = ep->unpooled, out = v->n->out->shape;
     const Layout *l = &plan_value(e->plan, v->n->out)->layout;
     const int row = v->y_row;
+    if (passes_of(v) > 1) bug("%s: a pooled row cannot be computed in passes", v->n->name); /* fuse-pool: few channels */
     line(body, 1, "float *ring = a->scratch + (size_t)part * %lld; /* the last %d rows of the convolution */",
          (long long)e->plan->scratch_floats, w->r);
     line(body, 1, "int next = 0;");

@@ -15,6 +15,24 @@ int64_t output_floats(const Graph *graph) {
     return floats;
 }
 
+static const char *const recipe_ops[RN_RECIPE_OP_COUNT] = {
+    [RN_PARAM] = "RN_PARAM",
+    [RN_FILL] = "RN_FILL",
+    [RN_IDENTITY_KERNEL] = "RN_IDENTITY_KERNEL",
+    [RN_BN_SCALE] = "RN_BN_SCALE",
+    [RN_BN_SHIFT] = "RN_BN_SHIFT",
+    [RN_MUL_ADD] = "RN_MUL_ADD",
+    [RN_SCALE_OUT] = "RN_SCALE_OUT",
+    [RN_SCALE_IN] = "RN_SCALE_IN",
+    [RN_SHIFT_IN] = "RN_SHIFT_IN",
+    [RN_ADD] = "RN_ADD",
+    [RN_EMBED] = "RN_EMBED",
+    [RN_RESHAPE] = "RN_RESHAPE",
+    [RN_PACK_VECTOR] = "RN_PACK_VECTOR",
+    [RN_PACK_PANELS] = "RN_PACK_PANELS",
+    [RN_PACK_DEPTHWISE] = "RN_PACK_DEPTHWISE",
+};
+
 static void emit_recipe(Emit *e, Text *t) {
     const rn_recipe *r = &e->plan->recipe;
     if (r->count) {
@@ -24,7 +42,7 @@ static void emit_recipe(Emit *e, Text *t) {
                      "static const rn_recipe_step recipe_steps[] = {\n");
         for (int i = 0; i < r->count; i++) {
             const rn_recipe_step *s = &r->steps[i];
-            text_printf(t, "    {%d, %d, {%d, %d, %d}, {%d, %d, %d, %d}, %.17g, {%d, %d, %d}, %llu, %s},\n", s->op,
+            text_printf(t, "    {%s, %d, {%d, %d, %d}, {%d, %d, %d, %d}, %.17g, {%d, %d, %d}, %llu, %s},\n", recipe_ops[s->op],
                         s->ndim, s->arg[0], s->arg[1], s->arg[2], s->dim[0], s->dim[1], s->dim[2], s->dim[3], s->real,
                         s->integer[0], s->integer[1], s->integer[2], (unsigned long long)s->offset,
                         quote_c(e->arena, s->name));
