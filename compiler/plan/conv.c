@@ -18,7 +18,7 @@ enum {
     PLAIN_BLOCK = 512,    /* channels of a 1x1's GEMM: 64 x 512 weights leave L2 room for the next block's prefetch */
     CHUNK_CHANNELS = 128, /* channels whose taps' weights (x 9 x 64) fit in L2 beside the pixels */
     DIRECT_CHUNK_BYTES = 200 << 10, /* input pixels that stay in L2 under a panel */
-    FLAT_CHUNK_BYTES = 384 << 10,
+    FLAT_CHUNK_BYTES = 768 << 10,
     FC_BLOCK = 512 /* K of one fc call: keeps the prefetchers of both streams busy (kernels.md) */
 };
 
