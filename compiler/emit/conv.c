@@ -476,7 +476,8 @@ static void emit_ring(const Conv *v, Text *body) {
     const Shape in = ep->unpooled, out = v->n->out->shape;
     const Layout *l = &plan_value(e->plan, v->n->out)->layout;
     const int row = v->y_row;
-    if (passes_of(v) > 1) bug("%s: a pooled row cannot be computed in passes", v->n->name); /* fuse-pool: few channels */
+    if (passes_of(v) > 1)
+        bug("%s: a pooled row cannot be computed in passes", v->n->name); /* fuse-pool: few channels */
     line(body, 1, "float *ring = a->scratch + (size_t)part * %lld; /* the last %d rows of the convolution */",
          (long long)e->plan->scratch_floats, w->r);
     line(body, 1, "int next = 0;");
@@ -522,7 +523,7 @@ static void emit_ring(const Conv *v, Text *body) {
     line(body, 1, "}");
 }
 
-static void emit_conv(Emit *e, const Step *s, Text *body) {
+void emit_conv(Emit *e, const Step *s, Text *body) {
     const ConvPlan *c = &s->conv;
     const Node *n = s->node;
     const Layout *l = &plan_value(e->plan, s->out)->layout;
@@ -575,11 +576,4 @@ static void emit_conv(Emit *e, const Step *s, Text *body) {
         line(body, 2, "const int y1 = y0 + %d;", c->chunk_rows);
     call_panel(&v, "y0, y1", 2, body);
     line(body, 1, "}");
-}
-
-void emit_pointwise(Emit *e, const Step *step, Text *body) {
-    emit_conv(e, step, body);
-}
-void emit_direct(Emit *e, const Step *step, Text *body) {
-    emit_conv(e, step, body);
 }

@@ -1,6 +1,6 @@
 /* Emission: a plan as C. emit.c drives and writes the frame, one file per algorithm writes the loops.
  *
- * Every step becomes a call `run_part(net, TASK, &(struct args){...})`, where TASK is a static function
+ * Every step becomes a call `step(net, LAYER, TASK, &(struct args){...})`, where TASK is a static function
  *
  *     static TARGET void TASK(void *arg, int part, int parts)      with `const struct args *a = arg;`
  *
@@ -76,8 +76,7 @@ void emit_halo(Emit *e, const Value *out, Text *body);
 
 /* One per algorithm: appends the task's statements for the step to `body`. Rows (or panels) are divided among `parts`.
  */
-void emit_pointwise(Emit *e, const Step *step, Text *body); /* conv.c */
-void emit_direct(Emit *e, const Step *step, Text *body);    /* conv.c */
+void emit_conv(Emit *e, const Step *step, Text *body);      /* conv.c: pointwise and direct */
 void emit_fc(Emit *e, const Step *step, Text *body);        /* fc.c */
 void emit_depthwise(Emit *e, const Step *step, Text *body); /* depthwise.c */
 void emit_input(Emit *e, const Step *step, Text *body);     /* layout.c: a->x is the caller's planar image */
@@ -90,5 +89,8 @@ void emit_spp(Emit *e, const Step *step, Text *body);       /* spp.c */
 void emit_pad(Emit *e, const Step *step, Text *body);       /* pad.c */
 void emit_softmax(Emit *e, const Step *step, Text *body);   /* softmax.c */
 void emit_upsample(Emit *e, const Step *step, Text *body);  /* upsample.c */
+
+/* The task's statements for any step: one of the above, by the step's algorithm (frame.c). */
+void emit_task_body(Emit *e, const Step *step, Text *body);
 
 #endif

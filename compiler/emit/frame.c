@@ -9,55 +9,25 @@
 #include "../ops.h"
 #include "../../runtime/rn.h"
 
-static void emit_task_body(Emit *e, const Step *s, Text *body) {
-    switch (s->algorithm) {
-    case ALG_INPUT:
-        emit_input(e, s, body);
-        return;
-    case ALG_OUTPUT:
-        emit_output(e, s, body);
-        return;
-    case ALG_POINTWISE:
-        emit_pointwise(e, s, body);
-        return;
-    case ALG_DIRECT:
-        emit_direct(e, s, body);
-        return;
-    case ALG_DEPTHWISE:
-        emit_depthwise(e, s, body);
-        return;
-    case ALG_FC:
-        emit_fc(e, s, body);
-        return;
-    case ALG_MAP:
-        emit_map(e, s, body);
-        return;
-    case ALG_POOL:
-        emit_pool(e, s, body);
-        return;
-    case ALG_LRN:
-        emit_lrn(e, s, body);
-        return;
-    case ALG_SPP:
-        emit_spp(e, s, body);
-        return;
-    case ALG_PAD:
-        emit_pad(e, s, body);
-        return;
-    case ALG_SOFTMAX:
-        emit_softmax(e, s, body);
-        return;
-    case ALG_UPSAMPLE:
-        emit_upsample(e, s, body);
-        return;
-    case ALG_COPY:
-        emit_copy(e, s, body);
-        return;
-    case ALG_ALIAS:
-    case ALG_COUNT:
-        break;
-    }
-    bug("step has no emission");
+void emit_task_body(Emit *e, const Step *s, Text *body) {
+    static void (*const emitters[ALG_COUNT])(Emit *, const Step *, Text *) = {
+        [ALG_INPUT] = emit_input,
+        [ALG_OUTPUT] = emit_output,
+        [ALG_POINTWISE] = emit_conv,
+        [ALG_DIRECT] = emit_conv,
+        [ALG_DEPTHWISE] = emit_depthwise,
+        [ALG_FC] = emit_fc,
+        [ALG_MAP] = emit_map,
+        [ALG_POOL] = emit_pool,
+        [ALG_LRN] = emit_lrn,
+        [ALG_SPP] = emit_spp,
+        [ALG_PAD] = emit_pad,
+        [ALG_SOFTMAX] = emit_softmax,
+        [ALG_UPSAMPLE] = emit_upsample,
+        [ALG_COPY] = emit_copy,
+    };
+    if (!emitters[s->algorithm]) bug("%s has no emission", algorithm_name(s->algorithm));
+    emitters[s->algorithm](e, s, body);
 }
 
 static const char *task_prefix(Emit *e, const Step *s) {

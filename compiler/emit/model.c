@@ -42,9 +42,9 @@ static void emit_recipe(Emit *e, Text *t) {
                      "static const rn_recipe_step recipe_steps[] = {\n");
         for (int i = 0; i < r->count; i++) {
             const rn_recipe_step *s = &r->steps[i];
-            text_printf(t, "    {%s, %d, {%d, %d, %d}, {%d, %d, %d, %d}, %.17g, {%d, %d, %d}, %llu, %s},\n", recipe_ops[s->op],
-                        s->ndim, s->arg[0], s->arg[1], s->arg[2], s->dim[0], s->dim[1], s->dim[2], s->dim[3], s->real,
-                        s->integer[0], s->integer[1], s->integer[2], (unsigned long long)s->offset,
+            text_printf(t, "    {%s, %d, {%d, %d, %d}, {%d, %d, %d, %d}, %.17g, {%d, %d, %d}, %llu, %s},\n",
+                        recipe_ops[s->op], s->ndim, s->arg[0], s->arg[1], s->arg[2], s->dim[0], s->dim[1], s->dim[2],
+                        s->dim[3], s->real, s->integer[0], s->integer[1], s->integer[2], (unsigned long long)s->offset,
                         quote_c(e->arena, s->name));
         }
         text_puts(t, "};\n");

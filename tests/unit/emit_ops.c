@@ -267,47 +267,6 @@ static void close_run(Run *run) {
 
 /* ---- the C file ---- */
 
-static void emit_body(Emit *e, const Step *s, Text *body) {
-    switch (s->algorithm) {
-    case ALG_INPUT:
-        emit_input(e, s, body);
-        return;
-    case ALG_OUTPUT:
-        emit_output(e, s, body);
-        return;
-    case ALG_DEPTHWISE:
-        emit_depthwise(e, s, body);
-        return;
-    case ALG_MAP:
-        emit_map(e, s, body);
-        return;
-    case ALG_POOL:
-        emit_pool(e, s, body);
-        return;
-    case ALG_LRN:
-        emit_lrn(e, s, body);
-        return;
-    case ALG_SPP:
-        emit_spp(e, s, body);
-        return;
-    case ALG_PAD:
-        emit_pad(e, s, body);
-        return;
-    case ALG_SOFTMAX:
-        emit_softmax(e, s, body);
-        return;
-    case ALG_UPSAMPLE:
-        emit_upsample(e, s, body);
-        return;
-    case ALG_COPY:
-        emit_copy(e, s, body);
-        return;
-    default:
-        CU_FAIL("a case for another file");
-        return;
-    }
-}
-
 struct args { /* as emit.h says */
     const void *k;
     const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;
@@ -339,7 +298,7 @@ static void emit_file(Run *runs, int count, int lanes, Text *file) {
         for (int k = 0; k < runs[i].step_count; k++, number++) {
             Text body = {0};
             text_puts(&body, "    const struct args *a = arg;\n");
-            emit_body(&e, &runs[i].step[k], &body);
+            emit_task_body(&e, &runs[i].step[k], &body);
             text_printf(
                 &table, "    %s,\n",
                 emit_function(&e, "task", runs[i].test->shape, "void", "void *arg, int part, int parts", body.s));
