@@ -39,7 +39,7 @@ find_missing() {
         command_in pkg-config pkg-config
         command_in cmake cmake
         command_in python3 python3
-        python3 -c 'import numpy' 2> /dev/null || missing="$missing python3-numpy"
+        "$(dirname "$0")/find-python.sh" > /dev/null || missing="$missing python3-numpy"
         command_in man man-db
         header_in CUnit/CUnit.h libcunit1-dev
     fi

@@ -33,14 +33,14 @@ says "C++: no picture" nowhere.png
 # Python loads an unsanitized object only: the sanitizer must be there first
 if [ -z "$SANITIZED" ]; then
     expect "shared object" 0 "$RNC" -o tiny.so --random-weights tiny.rn
-    expect Python 0 python3 "$APPS/classify.py" ./tiny.so tiny.rnw one.png
+    expect Python 0 "$PYTHON" "$APPS/classify.py" ./tiny.so tiny.rnw one.png
     first=$(sed -n 's/.*%  *\([0-9]*\) .*/\1/p' "$WORK/c.txt" | head -1)
     grep -qw -- "$first" "$WORK/.out" && ok || bad Python "class $first, C's first, is not there: $(head -5 "$WORK/.out")"
     cp "$WORK/tiny.so" "$WORK/renamed.so"
-    expect "Python: another library name" 1 python3 "$APPS/classify.py" ./renamed.so tiny.rnw one.png
+    expect "Python: another library name" 1 "$PYTHON" "$APPS/classify.py" ./renamed.so tiny.rnw one.png
     says "Python: another library name" "--name"
-    expect "Python: --name" 0 python3 "$APPS/classify.py" --name tiny ./renamed.so tiny.rnw one.png
-    expect "Python: no weights" 1 python3 "$APPS/classify.py" ./tiny.so nowhere.rnw one.png
+    expect "Python: --name" 0 "$PYTHON" "$APPS/classify.py" --name tiny ./renamed.so tiny.rnw one.png
+    expect "Python: no weights" 1 "$PYTHON" "$APPS/classify.py" ./tiny.so nowhere.rnw one.png
     says "Python: no weights" nowhere.rnw
 fi
 

@@ -6,7 +6,7 @@ tiny > "$WORK/tiny.rn"
 expect table 0 "$RNC" bench --seconds 0.02 tiny.rn
 for variant in "-O0 " "-ffuse-add " "-ffold-affine " "-O2 "; do prints table "$variant"; done
 expect json 0 "$RNC" bench --seconds 0.02 --json --html page.html --batch 2 --threads 2 tiny.rn
-if python3 - "$WORK/.out" <<'P' 2> "$WORK/.why"; then ok; else bad json "$(tail -1 "$WORK/.why")"; fi
+if "$PYTHON" - "$WORK/.out" <<'P' 2> "$WORK/.why"; then ok; else bad json "$(tail -1 "$WORK/.why")"; fi
 import json, sys
 b = json.load(open(sys.argv[1]))
 v = b["variants"]
@@ -15,7 +15,7 @@ assert all(x["min_ms"] > 0 and x["min_ms"] <= x["median_ms"] and x["arena_bytes"
 assert v[-1]["traffic_bytes"] < v[0]["traffic_bytes"], "fusion saves no traffic"
 assert v[-1]["changes_code"] and all(x["difference"] <= 1e-4 for x in v)
 P
-if python3 - "$WORK/page.html" <<'P' 2> "$WORK/.why"; then ok; else bad html "$(tail -1 "$WORK/.why")"; fi
+if "$PYTHON" - "$WORK/page.html" <<'P' 2> "$WORK/.why"; then ok; else bad html "$(tail -1 "$WORK/.why")"; fi
 import re, sys
 from html.parser import HTMLParser
 text = open(sys.argv[1], encoding="utf-8").read()

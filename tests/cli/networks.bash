@@ -35,7 +35,7 @@ N
 
 # picture FILE WIDTH HEIGHT: a PNG of coloured gradients
 picture() {
-    python3 - "$@" <<'P'
+    "$PYTHON" - "$@" <<'P'
 import struct, sys, zlib
 name, w, h = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 rows = b"".join(b"\0" + bytes(v for x in range(w) for v in ((x * 5) % 256, (y * 7) % 256, (x * y) % 256)) for y in range(h))

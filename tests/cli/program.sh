@@ -9,7 +9,7 @@ expect build 0 "$RNC" -o prog --batch 2 --random-weights tiny.rn || finish || ex
 json() { # json NAME KEY...: the last output is JSON, and has these keys somewhere
     local name=$1
     shift
-    if python3 -c '
+    if "$PYTHON" -c '
 import json, sys
 text = json.load(open(sys.argv[1]))
 def keys(x):
@@ -31,14 +31,14 @@ prints info tiny
 expect "info --json" 0 ./prog info --json
 json "info --json"
 
-python3 -c '
+"$PYTHON" -c '
 import numpy as np
 x = np.random.default_rng(1).standard_normal((2, 3, 16, 16)).astype("<f4")
 np.save("'"$WORK"'/in.npy", x)
 np.save("'"$WORK"'/double.npy", x.astype("<f8"))
 np.save("'"$WORK"'/shape.npy", x[:, :2])'
 expect run 0 ./prog run in.npy out.npy
-expect "run: sums to 1" 0 python3 -c '
+expect "run: sums to 1" 0 "$PYTHON" -c '
 import numpy as np
 y = np.load("out.npy")
 assert y.dtype == np.float32 and y.shape[0] == 2 and y.size == 20, (y.dtype, y.shape)
