@@ -49,7 +49,9 @@ static Plan *emit_variant(BenchRun *run, Arena *arena, int index, Text *text) {
     Plan *plan = plan_make(arena, graph,
                            &(PlanOptions){.isa = c->options->isa,
                                           .batch = c->options->batch,
-                                          .reuse_memory = pass_enabled(&run->passes[index], PASS_reuse_memory)});
+                                          .reuse_memory = pass_enabled(&run->passes[index], PASS_reuse_memory),
+                                          .winograd = pass_enabled(&run->passes[index], PASS_winograd),
+                                          .tolerance = c->options->tolerance});
     emit_c(plan, &(EmitOptions){.name = c->name, .command = "", .source_hash = c->hash, .header_name = "x.h"}, text);
     return plan;
 }

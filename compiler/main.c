@@ -154,7 +154,9 @@ static bool make_plan(Compilation *c) {
     c->plan = plan_make(&c->arena, c->graph,
                         &(PlanOptions){.isa = options->isa,
                                        .batch = options->batch,
-                                       .reuse_memory = pass_enabled(&options->passes, PASS_reuse_memory)});
+                                       .reuse_memory = pass_enabled(&options->passes, PASS_reuse_memory),
+                                       .winograd = pass_enabled(&options->passes, PASS_winograd),
+                                       .tolerance = options->tolerance});
     return c->plan;
 }
 

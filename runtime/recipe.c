@@ -6,6 +6,7 @@
  * by panels, which changes no order. Hence the bytes do not depend on the number of threads.
  */
 #include "recipe.h"
+#include "winograd.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -132,6 +133,7 @@ static void evaluate_rows(const rn_recipe_step *step, const float *const args[3]
     case RN_PACK_VECTOR:
     case RN_PACK_PANELS:
     case RN_PACK_DEPTHWISE:
+    case RN_PACK_WINOGRAD:
     case RN_RECIPE_OP_COUNT:
         break; /* no expressions; recipe_is_sound and callers keep them out */
     }
@@ -199,7 +201,54 @@ static void pack_depthwise(const rn_recipe_step *step, const float *w, float *ou
     }
 }
 
+typedef struct Winograd2 {
+    rn_winograd h, w;
+} Winograd2;
+
+static int winograd_of(const rn_recipe_step *step, Winograd2 *t) {
+    return rn_winograd_make(&t->h, step->integer[1], (int)extent(step->dim, 2), step->integer[3]) ||
+           rn_winograd_make(&t->w, step->integer[2], (int)extent(step->dim, 3), step->integer[3]);
+}
+
+/* kernel_h g kernel_w^T of one r x s kernel, product i of n at out[i * LANES]. */
+static void transform_kernel(const Winograd2 *t, const float *g, float *out) {
+    double rows[RN_WINOGRAD_MAX][RN_WINOGRAD_MAX];
+    for (int x = 0; x < t->h.n; x++)
+        for (int j = 0; j < t->w.r; j++) {
+            rows[x][j] = 0;
+            for (int i = 0; i < t->h.r; i++) rows[x][j] += t->h.kernel[x][i] * g[i * t->w.r + j];
+        }
+    for (int x = 0; x < t->h.n; x++)
+        for (int y = 0; y < t->w.n; y++) {
+            double sum = 0;
+            for (int j = 0; j < t->w.r; j++) sum += t->w.kernel[y][j] * rows[x][j];
+            out[(x * t->w.n + y) * LANES] = (float)sum;
+        }
+}
+
+/* RN_PACK_WINOGRAD; the unit is a panel. */
+static void pack_winograd(const rn_recipe_step *step, const float *w, float *out, int64_t u0, int64_t u1) {
+    const int64_t K = extent(step->dim, 0), C = extent(step->dim, 1), panel = step->integer[0];
+    Winograd2 t;
+    if (winograd_of(step, &t)) return; /* recipe_is_sound keeps it out */
+    const int64_t products = t.h.n * t.w.n, taps = t.h.r * t.w.r;
+    float lines[RN_WINOGRAD_MAX * RN_WINOGRAD_MAX * LANES];
+    for (int64_t k0 = u0 * panel; k0 < u1 * panel && k0 < K; k0 += panel) {
+        const int64_t width = K - k0 >= panel ? panel : round_to_lanes(K - k0);
+        for (int64_t k = 0; k < width; k += LANES)
+            for (int64_t c = 0; c < C; c++) { /* 16 kernels at a time, as pack_panels */
+                memset(lines, 0, (size_t)(products * LANES) * sizeof *lines);
+                for (int64_t i = 0; i < LANES && k0 + k + i < K; i++)
+                    transform_kernel(&t, w + ((k0 + k + i) * C + c) * taps, lines + i);
+                float *to = out + k0 * C * products + c * width + k;
+                for (int64_t x = 0; x < products; x++)
+                    memcpy(to + x * C * width, lines + x * LANES, LANES * sizeof *to);
+            }
+    }
+}
+
 static int64_t pack_units(const rn_recipe_step *step) {
+    if (step->op == RN_PACK_WINOGRAD) return (extent(step->dim, 0) + step->integer[0] - 1) / step->integer[0];
     if (step->op == RN_PACK_DEPTHWISE) return extent(step->dim, 2) * extent(step->dim, 3);
     if (step->op != RN_PACK_PANELS) return 1;
     if (step->integer[2] > 1) {
@@ -216,6 +265,9 @@ static size_t pack_size(const rn_recipe_step *step) {
         return (size_t)round_to_lanes(element_count(dim)) * sizeof(float);
     case RN_PACK_DEPTHWISE:
         return (size_t)(extent(dim, 2) * extent(dim, 3) * round_to_lanes(extent(dim, 0))) * sizeof(float);
+    case RN_PACK_WINOGRAD:
+        return rn_pack_winograd_size((int)extent(dim, 0), (int)extent(dim, 1), (int)extent(dim, 2), (int)extent(dim, 3),
+                                     step->integer[1], step->integer[2], step->integer[3]);
     default:
         return rn_pack_panels_size((int)extent(dim, 0), (int)extent(dim, 1), (int)extent(dim, 2), (int)extent(dim, 3),
                                    step->integer[0], step->integer[1], step->integer[2]);
@@ -229,6 +281,8 @@ static void pack_part(const rn_recipe_step *step, const float *arg, uint8_t *pay
         memcpy(out, arg, (size_t)element_count(step->dim) * sizeof *out);
     } else if (step->op == RN_PACK_DEPTHWISE) {
         pack_depthwise(step, arg, out, u0, u1);
+    } else if (step->op == RN_PACK_WINOGRAD) {
+        pack_winograd(step, arg, out, u0, u1);
     } else if (step->integer[2] > 1) {
         pack_groups(step, arg, out, u0, u1);
     } else {
@@ -243,6 +297,12 @@ size_t rn_pack_panels_size(int features, int channels, int r, int s, int panel, 
         return (size_t)((groups + merged - 1) / merged) * taps * (size_t)block * (size_t)panel * sizeof(float);
     }
     return taps * (size_t)channels * (size_t)round_to_lanes(features) * sizeof(float);
+}
+
+size_t rn_pack_winograd_size(int features, int channels, int r, int s, int m_h, int m_w, int stride) {
+    rn_winograd h, w;
+    if (rn_winograd_make(&h, m_h, r, stride) || rn_winograd_make(&w, m_w, s, stride)) return 0;
+    return (size_t)(h.n * w.n) * (size_t)channels * (size_t)round_to_lanes(features) * sizeof(float);
 }
 
 void rn_recipe_pack(const rn_recipe_step *step, const float *arg, uint8_t *payload) {
@@ -265,8 +325,10 @@ static int recipe_is_sound(const rn_recipe *recipe) {
         if (!is_packing(step)) continue;
         if (step->arg[0] < 0 || step->offset % 64) return 0;
         if (element_count(step->dim) != element_count(recipe->steps[step->arg[0]].dim)) return 0;
-        if (step->op == RN_PACK_PANELS) {
+        if (step->op == RN_PACK_PANELS || step->op == RN_PACK_WINOGRAD)
             if (step->integer[0] < LANES || step->integer[0] % LANES || step->integer[1] < 1) return 0;
+        if (step->op == RN_PACK_WINOGRAD && !pack_size(step)) return 0;
+        if (step->op == RN_PACK_PANELS) {
             if (step->integer[2] > 1 &&
                 (step->integer[1] % extent(step->dim, 1) || step->dim[0] % step->integer[2] ||
                  step->integer[1] / extent(step->dim, 1) * (step->dim[0] / step->integer[2]) > step->integer[0]))
@@ -375,14 +437,14 @@ uint64_t rn_recipe_hash(const rn_recipe_step *steps, int count) {
     uint64_t hash = (uint64_t)count;
     for (int i = 0; i < count; i++) {
         const rn_recipe_step *step = &steps[i];
-        uint64_t real, fields[14];
+        uint64_t real, fields[15];
         memcpy(&real, &step->real, sizeof real);
         int n = 0;
         fields[n++] = step->op;
         fields[n++] = step->ndim;
         for (int a = 0; a < 3; a++) fields[n++] = (uint64_t)(int64_t)step->arg[a];
         for (int d = 0; d < 4; d++) fields[n++] = d < step->ndim ? (uint64_t)(int64_t)step->dim[d] : 0;
-        for (int k = 0; k < 3; k++) fields[n++] = (uint64_t)(int64_t)step->integer[k];
+        for (int k = 0; k < 4; k++) fields[n++] = (uint64_t)(int64_t)step->integer[k];
         fields[n++] = real;
         fields[n++] = is_packing(step) ? step->offset : 0;
         uint8_t bytes[sizeof fields];

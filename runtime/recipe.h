@@ -31,6 +31,7 @@ typedef enum rn_recipe_op {
     RN_PACK_VECTOR,    /* args[0] [K]: floats, padded with zeros to a multiple of 16                               */
     RN_PACK_PANELS,    /* args[0] K x C/groups x R x S: see rn_pack_panels_size                                    */
     RN_PACK_DEPTHWISE, /* args[0] C x 1 x R x S: [R][S][C rounded up to 16]                                        */
+    RN_PACK_WINOGRAD,  /* args[0] K x C x R x S: see rn_pack_winograd_size                                         */
     RN_RECIPE_OP_COUNT
 } rn_recipe_op;
 
@@ -40,7 +41,8 @@ typedef struct rn_recipe_step {
     int32_t arg[3]; /* indices of earlier steps; -1: none */
     int32_t dim[4]; /* of the result; packing: of the argument, as K, C/groups, R, S */
     double real;
-    int32_t integer[3]; /* RN_PACK_PANELS: panel width (multiple of 16), channel block, groups */
+    int32_t integer[4]; /* RN_PACK_PANELS: panel width (multiple of 16), channel block, groups; RN_PACK_WINOGRAD: panel
+                           width, rows and columns of an output tile, stride */
     uint64_t offset;    /* packing: byte offset in the packed payload, a multiple of 64 */
     const char *name;   /* RN_PARAM */
 } rn_recipe_step;
@@ -62,6 +64,12 @@ typedef struct rn_recipe {
  *     stored at full size, the rest zero.
  * `channels` is C of one group. Bytes, a multiple of 64. */
 size_t rn_pack_panels_size(int features, int channels, int r, int s, int panel, int block, int groups);
+
+/* RN_PACK_WINOGRAD: each kernel transformed for output tiles of m_h x m_w at a stride (winograd.h): for each panel of
+ * `panel` output channels, for each product of rows x columns:
+ *     [C][width]                width as RN_PACK_PANELS has it
+ * a plain GEMM's A matrix a product. Bytes, a multiple of 64; 0 where there is no such transform. */
+size_t rn_pack_winograd_size(int features, int channels, int r, int s, int m_h, int m_w, int stride);
 
 /* Evaluates one non-packing, non-parameter step: out has the step's dims; args are its arguments' elements and dims. */
 void rn_recipe_evaluate(const rn_recipe_step *step, const float *const args[3], const int32_t *const arg_dims[3],

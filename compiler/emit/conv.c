@@ -15,17 +15,10 @@
 #include <string.h>
 #include "describe.h"
 #include "emit.h"
+#include "panels.h"
 #include "../ops.h"
 
 typedef enum Destination { TO_OUTPUT, TO_SUM, TO_RING } Destination;
-
-/* A run of panels that share their text: same width, same part of the addend. */
-typedef struct Segment {
-    int first, end;      /* panels [first, end) */
-    int channels;        /* output channels of each: the GEMM's M */
-    int width;           /* stored width of a panel's weights: lda */
-    int addend_channels; /* how many of them have an addend */
-} Segment;
 
 typedef struct Conv {
     Emit *e;
@@ -60,31 +53,8 @@ static bool commutes_with_max(const Epilogue *ep) {
     return !ep->addend && ep->act != ACT_PRELU && ep->act != ACT_SWISH && !(ep->act == ACT_LEAKYRELU && ep->slope < 0);
 }
 
-static int min_int(int a, int b) {
-    return a < b ? a : b;
-}
-
-/* The panels in runs of equal text; returns how many runs. */
-static int find_segments(const Conv *v, Segment *segments, int most) {
-    int count = 0;
-    for (int p = 0; p < v->c->panels; p++) {
-        const int k0 = p * v->panel_out, channels = min_int(v->panel_out, v->n->features - k0);
-        Segment s = {p, p + 1, channels, v->c->groups > 1 ? v->c->panel : min_int(v->c->panel, round_up(channels, 16)),
-                     0};
-        if (has_addend(v)) {
-            const int left = v->ep->addend->shape.c - k0;
-            s.addend_channels = left < 0 ? 0 : min_int(left, channels);
-        }
-        Segment *last = count ? &segments[count - 1] : NULL;
-        if (last && last->channels == s.channels && last->width == s.width &&
-            last->addend_channels == s.addend_channels)
-            last->end = p + 1;
-        else if (count < most)
-            segments[count++] = s;
-        else
-            bug("%s: more than %d kinds of panels", v->n->name, most);
-    }
-    return count;
+static int find_segments(const Conv *v, Segment *segments) {
+    return panels_segments(v->s, v->panel_out, has_addend(v), segments);
 }
 
 /* ---- the epilogue of a tile of n pixels ---- */
@@ -451,15 +421,12 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
 
 /* Calls the function of the segment that `panel` is in; `rest` is the call's arguments after the panel. */
 static void call_panel(const Conv *v, const char *rest, int depth, Text *t) {
-    Segment segments[8];
-    const int count = find_segments(v, segments, 8);
-    for (int i = 0; i < count; i++) {
-        const char *name = panel_function(v, &segments[i]);
-        if (i + 1 < count)
-            line(t, depth, "%sif (panel < %d) %s(a, panel, %s);", i ? "else " : "", segments[i].end, name, rest);
-        else
-            line(t, depth, "%s%s(a, panel, %s);", i ? "else " : "", name, rest);
-    }
+    Segment segments[MAX_SEGMENTS];
+    const char *calls[MAX_SEGMENTS];
+    const int count = find_segments(v, segments);
+    for (int i = 0; i < count; i++)
+        calls[i] = arena_printf(v->e->arena, "%s(a, panel, %s);", panel_function(v, &segments[i]), rest);
+    panels_call(segments, count, calls, depth, t);
 }
 
 /* Index i (an expression) kept within the image: a window's clipped row or column repeats one that is in the window,
@@ -490,8 +457,8 @@ static void emit_ring(const Conv *v, Text *body) {
         call_panel(v, arena_printf(e->arena, "next, ring + next %% %d * %d", w->r, row), 4, body);
         line(body, 3, "}");
     } else {
-        Segment segments[2];
-        find_segments(v, segments, 2);
+        Segment segments[MAX_SEGMENTS];
+        find_segments(v, segments);
         line(body, 3, "%s(a, 0, next, ring + next %% %d * %d);", panel_function(v, &segments[0]), w->r, row);
     }
     for (int i = 0; i < w->r; i++)

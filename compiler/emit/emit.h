@@ -76,19 +76,21 @@ void emit_halo(Emit *e, const Value *out, Text *body);
 
 /* One per algorithm: appends the task's statements for the step to `body`. Rows (or panels) are divided among `parts`.
  */
-void emit_conv(Emit *e, const Step *step, Text *body);      /* conv.c: pointwise and direct */
-void emit_fc(Emit *e, const Step *step, Text *body);        /* fc.c */
-void emit_depthwise(Emit *e, const Step *step, Text *body); /* depthwise.c */
-void emit_input(Emit *e, const Step *step, Text *body);     /* layout.c: a->x is the caller's planar image */
-void emit_output(Emit *e, const Step *step, Text *body);    /* layout.c: a->y is the caller's planar result */
-void emit_copy(Emit *e, const Step *step, Text *body);      /* layout.c */
-void emit_map(Emit *e, const Step *step, Text *body);       /* map.c */
-void emit_pool(Emit *e, const Step *step, Text *body);      /* pool.c */
-void emit_lrn(Emit *e, const Step *step, Text *body);       /* lrn.c */
-void emit_spp(Emit *e, const Step *step, Text *body);       /* spp.c */
-void emit_pad(Emit *e, const Step *step, Text *body);       /* pad.c */
-void emit_softmax(Emit *e, const Step *step, Text *body);   /* softmax.c */
-void emit_upsample(Emit *e, const Step *step, Text *body);  /* upsample.c */
+void emit_conv(Emit *e, const Step *step, Text *body);           /* conv.c: pointwise and direct */
+void emit_winograd_input(Emit *e, const Step *step, Text *body); /* winograd.c */
+void emit_winograd(Emit *e, const Step *step, Text *body);       /* winograd.c */
+void emit_fc(Emit *e, const Step *step, Text *body);             /* fc.c */
+void emit_depthwise(Emit *e, const Step *step, Text *body);      /* depthwise.c */
+void emit_input(Emit *e, const Step *step, Text *body);          /* layout.c: a->x is the caller's planar image */
+void emit_output(Emit *e, const Step *step, Text *body);         /* layout.c: a->y is the caller's planar result */
+void emit_copy(Emit *e, const Step *step, Text *body);           /* layout.c */
+void emit_map(Emit *e, const Step *step, Text *body);            /* map.c */
+void emit_pool(Emit *e, const Step *step, Text *body);           /* pool.c */
+void emit_lrn(Emit *e, const Step *step, Text *body);            /* lrn.c */
+void emit_spp(Emit *e, const Step *step, Text *body);            /* spp.c */
+void emit_pad(Emit *e, const Step *step, Text *body);            /* pad.c */
+void emit_softmax(Emit *e, const Step *step, Text *body);        /* softmax.c */
+void emit_upsample(Emit *e, const Step *step, Text *body);       /* upsample.c */
 
 /* The task's statements for any step: one of the above, by the step's algorithm (frame.c). */
 void emit_task_body(Emit *e, const Step *step, Text *body);

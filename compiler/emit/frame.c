@@ -15,6 +15,8 @@ void emit_task_body(Emit *e, const Step *s, Text *body) {
         [ALG_OUTPUT] = emit_output,
         [ALG_POINTWISE] = emit_conv,
         [ALG_DIRECT] = emit_conv,
+        [ALG_WINOGRAD_INPUT] = emit_winograd_input,
+        [ALG_WINOGRAD] = emit_winograd,
         [ALG_DEPTHWISE] = emit_depthwise,
         [ALG_FC] = emit_fc,
         [ALG_MAP] = emit_map,
@@ -35,11 +37,15 @@ static const char *task_prefix(Emit *e, const Step *s) {
     const char *word = s->node ? op_info(s->node->op)->word : s->algorithm == ALG_INPUT ? "input" : "output";
     if (*word == '.') word++;
     if (s->algorithm == ALG_COPY) word = "copy";
-    if (s->node && (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT)) {
+    const bool winograd = s->algorithm == ALG_WINOGRAD || s->algorithm == ALG_WINOGRAD_INPUT;
+    if (s->node && (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT || winograd)) {
         const Window *w = &s->node->term[0].window;
         const Shape out = node_unpooled_shape(s->node);
-        return arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, s->in->shape.c, s->node->features, out.h,
-                            out.w);
+        const char *name = arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, s->in->shape.c,
+                                        s->node->features, out.h, out.w);
+        if (!winograd) return name;
+        return arena_printf(e->arena, "%s_f%dx%d%s", name, s->winograd->h.m, s->winograd->w.m,
+                            s->algorithm == ALG_WINOGRAD_INPUT ? "_transform" : "");
     }
     return arena_printf(e->arena, "%s_%dx%dx%d", word, v->shape.c, v->shape.h, v->shape.w);
 }
@@ -60,6 +66,8 @@ static void emit_arguments(Emit *e, const Step *s, Text *t) {
     text_puts(t, "&(struct args){.k = k");
     if (s->algorithm == ALG_INPUT)
         argument(t, "x", "image", 0);
+    else if (s->algorithm == ALG_WINOGRAD && s->winograd->shared)
+        argument(t, "x", "A", s->temporary_offset);
     else
         activation_argument(e, t, "x", s->in);
     const bool terms = s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT;
@@ -74,6 +82,8 @@ static void emit_arguments(Emit *e, const Step *s, Text *t) {
         activation_argument(e, t, "add", n->epilogue.addend);
     if (s->algorithm == ALG_OUTPUT)
         text_puts(t, ", .y = output");
+    else if (s->temporary)
+        argument(t, "y", "A", s->temporary_offset);
     else
         argument(t, "y", "A", plan_value(e->plan, s->out)->offset + (s->algorithm == ALG_COPY ? s->channel : 0));
     if (s->scratch) text_puts(t, ", .scratch = S");

@@ -31,6 +31,7 @@ static const char *const recipe_ops[RN_RECIPE_OP_COUNT] = {
     [RN_PACK_VECTOR] = "RN_PACK_VECTOR",
     [RN_PACK_PANELS] = "RN_PACK_PANELS",
     [RN_PACK_DEPTHWISE] = "RN_PACK_DEPTHWISE",
+    [RN_PACK_WINOGRAD] = "RN_PACK_WINOGRAD",
 };
 
 static void emit_recipe(Emit *e, Text *t) {
@@ -42,10 +43,10 @@ static void emit_recipe(Emit *e, Text *t) {
                      "static const rn_recipe_step recipe_steps[] = {\n");
         for (int i = 0; i < r->count; i++) {
             const rn_recipe_step *s = &r->steps[i];
-            text_printf(t, "    {%s, %d, {%d, %d, %d}, {%d, %d, %d, %d}, %.17g, {%d, %d, %d}, %llu, %s},\n",
+            text_printf(t, "    {%s, %d, {%d, %d, %d}, {%d, %d, %d, %d}, %.17g, {%d, %d, %d, %d}, %llu, %s},\n",
                         recipe_ops[s->op], s->ndim, s->arg[0], s->arg[1], s->arg[2], s->dim[0], s->dim[1], s->dim[2],
-                        s->dim[3], s->real, s->integer[0], s->integer[1], s->integer[2], (unsigned long long)s->offset,
-                        quote_c(e->arena, s->name));
+                        s->dim[3], s->real, s->integer[0], s->integer[1], s->integer[2], s->integer[3],
+                        (unsigned long long)s->offset, quote_c(e->arena, s->name));
         }
         text_puts(t, "};\n");
     }
@@ -69,12 +70,11 @@ static void emit_layers(Emit *e, Text *t) {
         const Value *v = s->out ? s->out : s->in;
         Text what = {0};
         describe_step(s, &what);
-        /* a copy into a concat has not made its value whole yet: it names none */
-        const bool whole = !(s->algorithm == ALG_COPY && s->node->op == OP_CONCAT);
+        /* a step whose value is not whole yet names none */
         text_printf(t, "    {%s, %s, %s, %s, %s, {%d, %d, %d}, %lld, %lld},\n", quote_c(e->arena, layer_name(s, v)),
                     quote_c(e->arena, what.s), quote_c(e->arena, algorithm_name(s->algorithm)),
                     quote_c(e->arena, describe_place(e->arena, s->node ? s->node->place : (Place){0})),
-                    quote_c(e->arena, whole ? v->name : ""), v->shape.c, v->shape.h, v->shape.w, (long long)s->macs,
+                    quote_c(e->arena, s->whole ? v->name : ""), v->shape.c, v->shape.h, v->shape.w, (long long)s->macs,
                     (long long)s->bytes);
         text_free(&what);
     }

@@ -28,7 +28,8 @@ static int divide_up(int a, int b) {
 
 /* Full panels and a tail: 96 is 64 + 32, 1000 is 15 x 64 + 40. libxsmm's AVX2 kernels lose a tenth at widths that are
  * no multiple of 32 (48: 82 GFLOP/s where 32 and 64 reach 91), so equal panels (48 + 48) would not pay. */
-static void choose_panels(ConvPlan *c, int features) {
+void plan_panels(ConvPlan *c, int features) {
+    c->groups = 1;
     c->panel = features < PANEL ? round_up(features, 16) : PANEL;
     c->panels = divide_up(features, c->panel);
 }
@@ -124,8 +125,7 @@ static void plan_term(const ConvPlan *c, TermPlan *t, int channels, const Window
 static void plan_fc(const Plan *plan, Step *s) {
     ConvPlan *c = &s->conv;
     const Node *n = s->node;
-    c->groups = 1;
-    choose_panels(c, n->features);
+    plan_panels(c, n->features);
     const ValuePlan *in = plan_value(plan, s->in);
     const Shape shape = s->in->shape;
     const bool contiguous =
@@ -150,10 +150,8 @@ void plan_conv(Plan *plan, Step *s) {
     const Shape out = node_unpooled_shape(n);
     if (n->term[0].groups > 1)
         choose_groups(c, n->in[0]->shape.c, n->features, n->term[0].groups);
-    else {
-        c->groups = 1;
-        choose_panels(c, n->features);
-    }
+    else
+        plan_panels(c, n->features);
     choose_walk(plan, s, out);
     for (int i = 0; i < n->nin; i++)
         plan_term(c, &c->term[i], c->groups > 1 ? c->group_in : n->in[i]->shape.c, &n->term[i].window);

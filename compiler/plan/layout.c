@@ -66,7 +66,13 @@ void plan_layouts(Plan *plan) {
         if (!count) /* a wide concat */
             for (int k = 0; k < n->nin; k++) by_other[plan->values[n->in[k]->id].root->id] = true;
         if (n->op == OP_CONV)
-            for (int k = 0; k < n->nin; k++) need_halo(plan, n->in[k], &n->term[k].window, node_unpooled_shape(n));
+            for (int k = 0; k < n->nin; k++) {
+                Shape out = node_unpooled_shape(n);
+                const Choice *c = &plan->choices[i];
+                if (k == 0 && c->algorithm == ALG_WINOGRAD) /* tiles may reach over the image */
+                    out.h = round_up(out.h, c->m_h), out.w = round_up(out.w, c->m_w);
+                need_halo(plan, n->in[k], &n->term[k].window, out);
+            }
     }
     for (int i = 0; i < g->output_count; i++) by_other[plan->values[g->outputs[i]->id].root->id] = true;
     for (int i = 0; i < g->value_count; i++) {

@@ -29,15 +29,23 @@ static void make_buffers(Plan *plan) {
         p->buffer = plan->buffer_count;
         ARENA_PUSH(plan->arena, plan->buffers, plan->buffer_count, plan->buffer_capacity, b);
     }
+    plan->value_buffers = plan->buffer_count;
 }
 
+/* Lifetimes of the values' buffers, and a buffer for what a step leaves to the next. */
 static void find_lifetimes(Plan *plan) {
     for (int i = 0; i < plan->step_count; i++) {
         const Step *s = &plan->steps[i];
-        if (s->in) touch(plan, s->in, i);
+        if (s->temporary) {
+            const Buffer b = {.size = (s->temporary + 15) / 16 * 16, .first = i, .last = i + 1};
+            ARENA_PUSH(plan->arena, plan->buffers, plan->buffer_count, plan->buffer_capacity, b);
+        }
+        const bool transformed = s->algorithm == ALG_WINOGRAD && s->winograd->shared; /* reads the temporary instead */
+        if (s->in && !transformed) touch(plan, s->in, i);
+        if (s->algorithm == ALG_WINOGRAD_INPUT) continue;
         if (s->out) touch(plan, s->out, i);
         if (!s->node) continue;
-        for (int k = 0; k < s->node->nin; k++) touch(plan, s->node->in[k], i);
+        for (int k = 0; k < s->node->nin && !transformed; k++) touch(plan, s->node->in[k], i);
         if (s->node->epilogue.addend) touch(plan, s->node->epilogue.addend, i);
     }
 }
@@ -193,6 +201,10 @@ void plan_memory(Plan *plan) {
         p->offset = plan->buffers[p->buffer].offset + (before + 15) / 16 * 16 + p->channel;
         if (plan->buffers[p->buffer].last < 0) p->buffer = -1;
     }
+    int next = plan->value_buffers;
+    for (int i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].temporary)
+            plan->steps[i].temporary_offset = plan->steps[i + 1].temporary_offset = plan->buffers[next++].offset;
     for (int i = 0; i < plan->step_count; i++)
         if (plan->steps[i].scratch > plan->scratch_floats) plan->scratch_floats = plan->steps[i].scratch;
 }

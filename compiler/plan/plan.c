@@ -10,6 +10,8 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
     plan->arena = arena;
     plan->options = *options;
     plan->values = arena_alloc(arena, (size_t)graph->value_count * sizeof *plan->values);
+    plan->choices = arena_alloc(arena, ((size_t)graph->node_count + 1) * sizeof *plan->choices);
+    plan_choices(plan);
     plan_layouts(plan);
     plan_steps(plan);
     plan_weights(plan);
@@ -19,13 +21,22 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
 
 const char *algorithm_name(Algorithm algorithm) {
     static const char *const names[ALG_COUNT] = {
-        [ALG_ALIAS] = "alias",     [ALG_INPUT] = "input",
-        [ALG_OUTPUT] = "output",   [ALG_POINTWISE] = "pointwise",
-        [ALG_DIRECT] = "direct",   [ALG_DEPTHWISE] = "depthwise",
-        [ALG_FC] = "fc",           [ALG_MAP] = "map",
-        [ALG_POOL] = "pool",       [ALG_LRN] = "lrn",
-        [ALG_SPP] = "spp",         [ALG_PAD] = "pad",
-        [ALG_SOFTMAX] = "softmax", [ALG_UPSAMPLE] = "upsample",
+        [ALG_ALIAS] = "alias",
+        [ALG_INPUT] = "input",
+        [ALG_OUTPUT] = "output",
+        [ALG_POINTWISE] = "pointwise",
+        [ALG_DIRECT] = "direct",
+        [ALG_WINOGRAD_INPUT] = "transform",
+        [ALG_WINOGRAD] = "winograd",
+        [ALG_DEPTHWISE] = "depthwise",
+        [ALG_FC] = "fc",
+        [ALG_MAP] = "map",
+        [ALG_POOL] = "pool",
+        [ALG_LRN] = "lrn",
+        [ALG_SPP] = "spp",
+        [ALG_PAD] = "pad",
+        [ALG_SOFTMAX] = "softmax",
+        [ALG_UPSAMPLE] = "upsample",
         [ALG_COPY] = "copy",
     };
     return names[algorithm];
@@ -46,6 +57,15 @@ static void print_conv(const Step *s, Text *text) {
     }
 }
 
+static void print_winograd(const Step *s, Text *text) {
+    const WinogradPlan *w = s->winograd;
+    text_printf(text, " F(%dx%d, %dx%d) products %d tiles %dx%d", w->h.m, w->w.m, w->h.r, w->w.r, winograd_products(w),
+                w->rows, w->columns);
+    if (s->algorithm == ALG_WINOGRAD)
+        text_printf(text, " panels %dx%d blocks %dx%d calls %dx%d", s->conv.panels, s->conv.panel, w->blocks, w->block,
+                    w->calls, w->call);
+}
+
 void plan_print(const Plan *plan, Text *text) {
     text_printf(text, "plan %s: x86-64-v%d, batch %d\n", plan->graph->name, plan->options.isa, plan->options.batch);
     for (int i = 0; i < plan->step_count; i++) {
@@ -54,6 +74,9 @@ void plan_print(const Plan *plan, Text *text) {
         text_printf(text, "%4d %-9s %-28s %dx%dx%d", i, algorithm_name(s->algorithm), s->node ? s->node->name : v->name,
                     v->shape.c, v->shape.h, v->shape.w);
         if (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT || s->algorithm == ALG_FC) print_conv(s, text);
+        if (s->winograd) print_winograd(s, text);
+        if (s->temporary)
+            text_printf(text, " temporary %lld at %lld", (long long)s->temporary, (long long)s->temporary_offset);
         if (s->out && s->algorithm != ALG_ALIAS) {
             const ValuePlan *p = plan_value(plan, s->out);
             text_printf(text, " -> buffer %d at %lld, pixel %d", p->buffer, (long long)p->offset, p->layout.pixel);

@@ -9,12 +9,7 @@
 #define RNC_PLAN_H
 
 #include "../ir.h"
-
-typedef struct PlanOptions {
-    int isa;           /* 3: AVX2 + FMA, 4: AVX-512 (x86-64-v3, -v4) */
-    int batch;         /* the largest that run accepts */
-    bool reuse_memory; /* buffers share the arena by lifetime; off: each value has its own */
-} PlanOptions;
+#include "../linear.h"
 
 typedef enum Algorithm {
     ALG_ALIAS,     /* no code: the value is its input's buffer (copies), or its inputs wrote it (concat) */
@@ -23,10 +18,12 @@ typedef enum Algorithm {
     ALG_POINTWISE, /* 1x1 convolution: plain GEMMs */
     ALG_DIRECT, /* convolution: batch-reduce GEMMs over kernel taps and channel blocks; groups as block-diagonal panels
                  */
-    ALG_DEPTHWISE, /* vector loops */
-    ALG_FC,        /* GEMMs with one column, panels streamed from memory */
-    ALG_MAP,       /* elementwise: affine, activations, add, mul */
-    ALG_POOL,      /* maxpool, avgpool, windowed or global */
+    ALG_WINOGRAD_INPUT, /* the input transform of all tiles, where it is a step of its own */
+    ALG_WINOGRAD,       /* minimal filtering (runtime/winograd.h): transforms around a plain GEMM a product */
+    ALG_DEPTHWISE,      /* vector loops */
+    ALG_FC,             /* GEMMs with one column, panels streamed from memory */
+    ALG_MAP,            /* elementwise: affine, activations, add, mul */
+    ALG_POOL,           /* maxpool, avgpool, windowed or global */
     ALG_LRN,
     ALG_SPP,
     ALG_PAD,
@@ -35,6 +32,26 @@ typedef enum Algorithm {
     ALG_COPY, /* one value to another layout: flatten of an image, concat's unplaced inputs */
     ALG_COUNT
 } Algorithm;
+
+/* How a convolution is computed; the details follow from it. */
+typedef struct Choice {
+    Algorithm algorithm; /* of the first term; ALG_WINOGRAD or what step_algorithm says */
+    int m_h, m_w;        /* ALG_WINOGRAD: rows and columns of an output tile */
+    int block;           /* ALG_WINOGRAD: tiles of a block; all of them: the input transform is a step of its own */
+} Choice;
+
+typedef struct Plan Plan;
+
+typedef struct PlanOptions {
+    int isa;           /* 3: AVX2 + FMA, 4: AVX-512 (x86-64-v3, -v4) */
+    int batch;         /* the largest that run accepts */
+    bool reuse_memory; /* buffers share the arena by lifetime; off: each value has its own */
+    bool winograd;     /* convolutions by Winograd's method where that is faster */
+    double tolerance;  /* the output's largest relative error, by the error model; 0: any */
+    /* Decides instead of the cost model; false leaves the node to it. NULL: none. */
+    bool (*choose)(const void *user, const Plan *plan, const Node *node, Choice *choice);
+    const void *choose_user;
+} PlanOptions;
 
 typedef struct Layout {
     int pixel;                    /* floats from one pixel to the next */
@@ -81,28 +98,52 @@ typedef struct ConvPlan {
     TermPlan term[NODE_MAX_TERMS];
 } ConvPlan;
 
+/* Winograd's method, tile by tile: V = input transform [product][tile][C], M = U V [product][tile][panel] a panel at a
+ * time, output transform of M. V and M of one block of tiles are at hand at once. */
+typedef struct WinogradPlan {
+    rn_winograd h, w;       /* rows and columns */
+    int rows, columns;      /* tiles of the image */
+    int block, blocks;      /* tiles of a block; blocks are divided among the parts */
+    bool shared;            /* one block: ALG_WINOGRAD_INPUT fills V before; panels are divided among the parts */
+    int call, calls;        /* tiles of a GEMM; GEMMs of a block, the last may be narrower */
+    int v_tile, m_tile;     /* floats from one tile to the next */
+    int v_matrix, m_matrix; /* floats from one product to the next */
+    int64_t panel_size;     /* floats from one panel of transformed weights to the next */
+} WinogradPlan;
+
+static inline int winograd_products(const WinogradPlan *w) {
+    return w->h.n * w->w.n;
+}
+
 typedef struct Step {
     Algorithm algorithm;
-    const Node *node;      /* NULL: input and output steps */
+    const Node *node;      /* NULL: input and output steps; may be a part of the graph's node (steps.c) */
     const Value *in, *out; /* in: the first input; ALG_OUTPUT: out NULL */
     int output;            /* ALG_OUTPUT: which */
     int concat_input;      /* ALG_COPY of a concat: which input, and the channel where it goes */
     int channel;
-    ConvPlan conv;
+    bool whole;    /* `out` is complete after it */
+    ConvPlan conv; /* ALG_WINOGRAD: the panels only */
+    const WinogradPlan *winograd;
+    int64_t temporary;        /* floats that this step and the next share, beside values; 0: none */
+    int64_t temporary_offset; /* float offset in the arena */
     int64_t weight, bias,
         slope;       /* float offsets in the packed weights; -1: none. ALG_MAP affine: weight = scale, bias = shift */
     int64_t scratch; /* floats of scratch that each part needs */
     int64_t macs, bytes; /* of one image */
 } Step;
 
-typedef struct Plan {
+struct Plan {
     const Graph *graph;
     PlanOptions options;
     Arena *arena;
-    ValuePlan *values; /* by value id */
+    Choice *choices;        /* by node id */
+    double predicted_error; /* of the output, relative, by the error model */
+    ValuePlan *values;      /* by value id */
     Step *steps;
     int step_count, step_capacity;
-    Buffer *buffers;
+    Buffer *buffers; /* the values', then the steps' temporaries in order */
+    int value_buffers;
     int buffer_count, buffer_capacity;
     int64_t arena_floats;   /* activations */
     int64_t live_floats;    /* the largest live set: no plan can be smaller */
@@ -111,7 +152,7 @@ typedef struct Plan {
     int recipe_capacity;
     rn_recipe recipe;
     int *tensor_step; /* by tensor id: its recipe step, -1 */
-} Plan;
+};
 
 Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options);
 void plan_print(const Plan *plan, Text *text);
@@ -122,10 +163,13 @@ static inline const ValuePlan *plan_value(const Plan *plan, const Value *v) {
 }
 
 /* ---- parts of plan_make, in order; each in its file ---- */
-void plan_layouts(Plan *plan);          /* layout.c: roots, halos, strides */
-void plan_steps(Plan *plan);            /* steps.c: algorithm per node */
-void plan_conv(Plan *plan, Step *step); /* conv.c: blocking of one convolution or fc */
-void plan_weights(Plan *plan);          /* weights.c: the recipe, and weight offsets in the steps */
-void plan_memory(Plan *plan);           /* memory.c: lifetimes, offsets */
+void plan_choices(Plan *plan);                  /* choose.c: how each convolution is computed */
+void plan_layouts(Plan *plan);                  /* layout.c: roots, halos, strides */
+void plan_steps(Plan *plan);                    /* steps.c: algorithm per node */
+void plan_conv(Plan *plan, Step *step);         /* conv.c: blocking of one convolution or fc */
+void plan_panels(ConvPlan *conv, int features); /* conv.c: panels of output channels */
+WinogradPlan *plan_winograd(Plan *plan, const Node *node, const Choice *choice); /* winograd.c: tiles and blocks */
+void plan_weights(Plan *plan); /* weights.c: the recipe, and weight offsets in the steps */
+void plan_memory(Plan *plan);  /* memory.c: lifetimes, offsets */
 
 #endif

@@ -1,5 +1,5 @@
 /* Steps: one per node, with its algorithm; the input's and the outputs' conversions; copies where a concat's input is
- * not placed.
+ * not placed; a convolution by Winograd's method may be up to three: further terms, input transform, the rest.
  */
 #include <string.h>
 #include "plan.h"
@@ -86,8 +86,14 @@ Algorithm step_algorithm(const Plan *plan, const Node *n) {
 }
 
 static Step *add_step(Plan *plan, Algorithm algorithm, const Node *node, const Value *in, const Value *out) {
-    const Step step = {
-        .algorithm = algorithm, .node = node, .in = in, .out = out, .weight = -1, .bias = -1, .slope = -1};
+    const Step step = {.algorithm = algorithm,
+                       .node = node,
+                       .in = in,
+                       .out = out,
+                       .whole = true,
+                       .weight = -1,
+                       .bias = -1,
+                       .slope = -1};
     ARENA_PUSH(plan->arena, plan->steps, plan->step_count, plan->step_capacity, step);
     return &plan->steps[plan->step_count - 1];
 }
@@ -109,6 +115,7 @@ static void add_concat_copies(Plan *plan, const Node *n) {
         const bool placed = v->home == n->out && v->home_channel == channel;
         if (!placed) {
             Step *s = add_step(plan, ALG_COPY, n, v, n->out);
+            s->whole = false;
             s->concat_input = k;
             s->channel = channel;
             s->bytes = 8 * shape_size(v->shape);
@@ -124,6 +131,53 @@ static int64_t activation_bytes(const Node *n) {
     return 4 * floats;
 }
 
+static Node *copy_node(Plan *plan, const Node *node, const char *name) {
+    Node *copy = arena_alloc(plan->arena, sizeof *copy);
+    *copy = *node;
+    copy->name = name;
+    return copy;
+}
+
+/* The terms of `node` but the first, into its result; the first then accumulates in place. */
+static const Node *add_other_terms(Plan *plan, const Node *node) {
+    Node *others = copy_node(plan, node, arena_printf(plan->arena, "%s shortcut", node->name));
+    others->in++, others->term++, others->nin--;
+    others->epilogue.bias = others->epilogue.prelu = NULL;
+    others->epilogue.act = ACT_NONE;
+    Step *s = add_step(plan, step_algorithm(plan, others), others, others->in[0], node->out);
+    s->whole = false;
+    s->bytes = activation_bytes(others);
+    s->macs = node_cost(others);
+    plan_conv(plan, s);
+    Node *first = copy_node(plan, node, node->name);
+    first->nin = 1;
+    first->epilogue.addend = node->out;
+    first->epilogue.addend_stride = 1;
+    first->epilogue.addend_partial = false;
+    first->epilogue.in_place = true;
+    return first;
+}
+
+static void add_winograd(Plan *plan, const Node *node) {
+    const Choice *choice = &plan->choices[node->id];
+    if (node->nin > 1) node = add_other_terms(plan, node);
+    const WinogradPlan *w = plan_winograd(plan, node, choice);
+    if (w->shared) {
+        Step *s = add_step(plan, ALG_WINOGRAD_INPUT, node, node->in[0], node->out);
+        s->whole = false;
+        s->winograd = w;
+        s->temporary = (int64_t)winograd_products(w) * w->v_matrix;
+        s->bytes = 4 * (shape_size(node->in[0]->shape) + s->temporary);
+    }
+    Step *s = add_step(plan, ALG_WINOGRAD, node, node->in[0], node->out);
+    s->winograd = w;
+    plan_panels(&s->conv, node->features);
+    s->bytes = activation_bytes(node);
+    s->macs = node_cost(node);
+    const int64_t v = w->shared ? 0 : w->v_matrix, m = w->m_matrix;
+    s->scratch = ((v + m) * winograd_products(w) + 15) / 16 * 16;
+}
+
 void plan_steps(Plan *plan) {
     const Graph *g = plan->graph;
     Step *s = add_step(plan, ALG_INPUT, NULL, g->input, g->input);
@@ -132,6 +186,11 @@ void plan_steps(Plan *plan) {
     for (int i = 0; i < g->node_count; i++) {
         const Node *n = g->nodes[i];
         if (n->op == OP_CONCAT) add_concat_copies(plan, n);
+        if (plan->choices[i].algorithm == ALG_WINOGRAD) {
+            add_winograd(plan, n);
+            add_output_steps(plan, n->out);
+            continue;
+        }
         const Algorithm algorithm = step_algorithm(plan, n);
         const Value *in = n->op == OP_FC ? step_source(plan, n->in[0]) : n->in[0];
         s = add_step(plan, algorithm, n, in, n->out);

@@ -29,7 +29,7 @@ static int64_t reserve(Plan *plan, size_t bytes) {
     return (int64_t)(offset / 4);
 }
 
-static int64_t pack(Plan *plan, rn_recipe_op op, const Tensor *t, const int32_t dim[4], const int32_t integer[3],
+static int64_t pack(Plan *plan, rn_recipe_op op, const Tensor *t, const int32_t dim[4], const int32_t integer[4],
                     size_t bytes) {
     rn_recipe_step step = {.op = (uint8_t)op, .ndim = 4, .arg = {tensor_step(plan, t), -1, -1}};
     memcpy(step.dim, dim, sizeof step.dim);
@@ -59,12 +59,21 @@ static void pack_conv(Plan *plan, Step *s) {
         } else
             for (int k = 1; k < 4; k++) dim[k] = term->weight->dim[k];
         const int block = s->algorithm == ALG_FC ? dim[1] : t->block;
-        const int32_t integer[3] = {s->conv.panel, block, s->algorithm == ALG_FC ? 1 : term->groups};
+        const int32_t integer[4] = {s->conv.panel, block, s->algorithm == ALG_FC ? 1 : term->groups};
         t->weight = pack(plan, RN_PACK_PANELS, term->weight, dim, integer,
                          rn_pack_panels_size(dim[0], dim[1], dim[2], dim[3], integer[0], block, integer[2]));
         s->bytes += 4 * tensor_size(term->weight);
     }
     s->weight = s->conv.term[0].weight;
+}
+
+static void pack_winograd(Plan *plan, Step *s) {
+    const Tensor *w = s->node->term[0].weight;
+    const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
+    const int32_t integer[4] = {s->conv.panel, s->winograd->h.m, s->winograd->w.m, s->winograd->h.stride};
+    const size_t bytes = rn_pack_winograd_size(dim[0], dim[1], dim[2], dim[3], integer[1], integer[2], integer[3]);
+    s->weight = pack(plan, RN_PACK_WINOGRAD, w, dim, integer, bytes);
+    s->bytes += (int64_t)bytes;
 }
 
 void plan_weights(Plan *plan) {
@@ -74,11 +83,13 @@ void plan_weights(Plan *plan) {
     for (int i = 0; i < plan->step_count; i++) {
         Step *s = &plan->steps[i];
         const Node *n = s->node;
-        if (!n || s->algorithm == ALG_ALIAS || s->algorithm == ALG_COPY) continue;
+        if (!n || s->algorithm == ALG_ALIAS || s->algorithm == ALG_COPY || s->algorithm == ALG_WINOGRAD_INPUT) continue;
         s->bias = pack_vector(plan, n->epilogue.bias);
         s->slope = pack_vector(plan, n->epilogue.prelu);
         if (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT || s->algorithm == ALG_FC)
             pack_conv(plan, s);
+        else if (s->algorithm == ALG_WINOGRAD)
+            pack_winograd(plan, s);
         else if (s->algorithm == ALG_DEPTHWISE) {
             const Tensor *w = n->term[0].weight;
             const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};

@@ -15,6 +15,8 @@
 #include "emit/emit.h"
 #include "emitted.h"
 #include "load/load.h"
+#include "plan/winograd.h"
+#include "plan/choose.h"
 #include "rn.h"
 #include "save/save.h"
 
@@ -107,6 +109,24 @@ static void write_case(Batch *batch, EmittedCase *c) {
     text_free(&header);
 }
 
+/* PlanOptions.choose: any tiles and blocks that there are, so that all are tried, not only the fast ones. */
+static bool choose_winograd(const void *user, const Plan *plan, const Node *node, Choice *choice) {
+    const Variant *variant = user;
+    (void)plan;
+    if (!variant->winograd || !choose_may_be_winograd(node)) return false;
+    uint64_t state = (uint64_t)variant->winograd * 1000 + (uint64_t)node->id;
+    for (int tries = 0; tries < 100; tries++) {
+        WinogradPlan w = {0};
+        *choice = (Choice){ALG_WINOGRAD, 1 + (int)(next_random(&state) % 6), 1 + (int)(next_random(&state) % 6), 0};
+        if (!winograd_tiles(&w, node, choice)) continue;
+        const int tiles = w.rows * w.columns, limit = tiles < WINOGRAD_CALL ? tiles : WINOGRAD_CALL;
+        const bool all = node->epilogue.pool || next_random(&state) % 2;
+        choice->block = all ? tiles : 1 + (int)(next_random(&state) % (uint64_t)limit);
+        return true;
+    }
+    return false;
+}
+
 void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *g, TensorData weights, Variant variant) {
     if (batch->count == batch->capacity) {
         batch->capacity = batch->capacity ? 2 * batch->capacity : 16;
@@ -129,7 +149,11 @@ void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *g, Tens
     if (variant.pass && !pass_option_set(&passes, variant.pass)) CU_FAIL("no such pass");
     passes_run(c->graph, &passes);
     c->plan = plan_make(&c->arena, c->graph,
-                        &(PlanOptions){.isa = variant.isa, .batch = variant.batch, .reuse_memory = true});
+                        &(PlanOptions){.isa = variant.isa,
+                                       .batch = variant.batch,
+                                       .reuse_memory = true,
+                                       .choose = choose_winograd,
+                                       .choose_user = &variant});
     write_case(batch, c);
 }
 

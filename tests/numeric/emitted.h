@@ -6,10 +6,12 @@
 #include "plan/plan.h"
 
 typedef struct Variant {
-    const char *name;    /* "O2", "O0", ... : part of the emitted API's name */
+    const char *name; /* "O2", "O0", ... : part of the emitted API's name */
     int level, isa;
-    const char *pass;    /* "NAME", "no-NAME" or NULL: -f */
+    const char *pass; /* "NAME", "no-NAME" or NULL: -f */
     int threads, batch;
+    int winograd; /* 0: direct; else every convolution that can be is by Winograd's method, with tiles and blocks drawn
+                     from this seed */
 } Variant;
 
 typedef struct EmittedCase {
@@ -34,8 +36,8 @@ void batch_begin(Batch *batch);
 void batch_add(Batch *batch, const char *name, const char *text, Variant variant);
 /* The same from a graph as elaboration makes it, in an arena that the case takes over, with its weights. */
 void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *source, TensorData weights, Variant variant);
-/* Compiles, links, runs and compares all; every difference beyond `tolerance` (relative to a layer's largest value) is a
- * failed assertion that names case and layer. Returns how many layers were compared. */
+/* Compiles, links, runs and compares all; every difference beyond `tolerance` (relative to a layer's largest value) is
+ * a failed assertion that names case and layer. Returns how many layers were compared. */
 int batch_check(Batch *batch, double tolerance);
 /* Whether this CPU runs the instruction set (3: AVX2 + FMA, 4: AVX-512); where it has no AVX-512, its intrinsics run in
  * software (avx512_in_software.h). */

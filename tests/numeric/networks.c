@@ -13,11 +13,16 @@ void suite_networks(void);
 enum { RANDOM_NETWORKS = 24 };
 
 static const Variant variants[] = {
-    {"O2", 2, 4, NULL, 1, 1},
-    {"O0", 0, 4, NULL, 1, 1},
-    {"O2_avx2_threads3_batch2", 2, 3, NULL, 3, 2},
-    {"O0_avx2_threads2", 0, 3, NULL, 2, 1},
+    {"O2", 2, 4, NULL, 1, 1, 0},
+    {"O0", 0, 4, NULL, 1, 1, 0},
+    {"O2_avx2_threads3_batch2", 2, 3, NULL, 3, 2, 0},
+    {"O0_avx2_threads2", 0, 3, NULL, 2, 1, 0},
 };
+
+static Variant with_winograd(Variant variant, int seed) {
+    variant.winograd = seed;
+    return variant;
+}
 
 static void test_random_networks(void) {
     Batch batch;
@@ -30,7 +35,9 @@ static void test_random_networks(void) {
             Graph *graph = random_graph(kept, (uint64_t)seed);
             char name[32];
             snprintf(name, sizeof name, "random%d", seed);
-            batch_add_graph(&batch, name, arena, graph, random_weights(graph, (uint64_t)seed), variants[v]);
+            /* half of them by Winograd's method; fused and unfused, AVX-512 and AVX2 take turns */
+            const Variant variant = with_winograd(variants[v], (seed / 2 + (int)v) % 2 ? seed : 0);
+            batch_add_graph(&batch, name, arena, graph, random_weights(graph, (uint64_t)seed), variant);
         }
     const int compared = batch_check(&batch, 1e-4);
     CU_ASSERT(compared > 100);
@@ -113,6 +120,39 @@ static void test_convolutions(void) {
     CU_ASSERT(compared >= (int)(sizeof conv_cases / sizeof *conv_cases));
 }
 
+/* Winograd's method: tiles of every size that divide the image or reach over it, kernels of each kind, strides,
+ * channels around vectors and panels, few and many tiles. */
+static const ConvCase winograd_cases[] = {
+    {16, 12, 12, 16, 3, 3, 1, 1, 1, 1}, {17, 13, 11, 65, 3, 3, 1, 1, 1, 1}, {3, 9, 9, 10, 3, 3, 1, 0, 1, 1},
+    {40, 7, 7, 130, 3, 3, 1, 1, 1, 1},  {64, 5, 31, 72, 3, 3, 1, 2, 1, 1},  {20, 14, 14, 24, 5, 5, 1, 2, 1, 1},
+    {9, 10, 10, 33, 7, 7, 1, 3, 1, 1},  {32, 15, 15, 48, 3, 3, 2, 1, 1, 1}, {21, 13, 16, 20, 5, 5, 2, 2, 1, 1},
+    {5, 20, 20, 7, 7, 7, 2, 3, 1, 1},   {12, 9, 30, 16, 1, 3, 1, 0, 1, 1},  {12, 30, 9, 80, 3, 1, 1, 0, 1, 1},
+    {18, 11, 12, 16, 2, 2, 1, 0, 1, 1}, {70, 3, 3, 70, 3, 3, 1, 1, 1, 1},   {1, 6, 6, 1, 3, 3, 1, 1, 1, 1},
+    {16, 41, 40, 16, 3, 3, 1, 1, 1, 1}, {33, 8, 8, 96, 3, 5, 1, 2, 1, 1},   {16, 2, 2, 16, 3, 3, 1, 3, 1, 1},
+};
+
+static void test_winograd(void) {
+    Batch batch;
+    batch_begin(&batch);
+    const int count = sizeof winograd_cases / sizeof *winograd_cases;
+    for (int i = 0; i < 3 * count; i++) { /* three draws of tiles and blocks each */
+        Arena arena = {0};
+        Graph *graph = conv_graph(&arena, &winograd_cases[i % count], i * 5 % 16);
+        char name[32];
+        snprintf(name, sizeof name, "winograd%d", i);
+        batch_add_graph(&batch, name, arena, graph, random_weights(graph, (uint64_t)i),
+                        with_winograd(variants[i % 2 ? 2 : 0], i + 1));
+    }
+    for (int i = 0; i < batch.count; i++) { /* none fell back to the direct sum */
+        int found = 0;
+        for (int k = 0; k < batch.cases[i].plan->step_count; k++)
+            found += batch.cases[i].plan->steps[k].algorithm == ALG_WINOGRAD;
+        CU_ASSERT_EQUAL(found, 1);
+    }
+    const int compared = batch_check(&batch, 1e-4);
+    CU_ASSERT(compared >= 3 * count);
+}
+
 /* What the random ones rarely have: an image of one pixel that a padded window reads, projections with windows and
  * groups, K in several blocks and a rest with every destination, many and wide joins, the rarer layers in their order.
  */
@@ -159,7 +199,7 @@ static void test_written_networks(void) {
         Text text = {0};
         text_printf(&text, "network net {\n    input 3x13x12\n    %s\n}\n", written[i].text);
         batch_add(&batch, written[i].name, text.s, variants[0]);
-        batch_add(&batch, written[i].name, text.s, variants[i % 2 ? 3 : 2]);
+        batch_add(&batch, written[i].name, text.s, with_winograd(variants[i % 2 ? 3 : 2], (int)i + 1));
         text_free(&text);
     }
     const int compared = batch_check(&batch, 5e-5);
@@ -169,6 +209,7 @@ static void test_written_networks(void) {
 void suite_networks(void) {
     CU_pSuite suite = CU_add_suite("networks", NULL, NULL);
     CU_add_test(suite, "convolutions over odd shapes", test_convolutions);
+    CU_add_test(suite, "Winograd's method over odd shapes", test_winograd);
     CU_add_test(suite, "written networks", test_written_networks);
     CU_add_test(suite, "random networks", test_random_networks);
 }

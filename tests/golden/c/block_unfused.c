@@ -135,7 +135,7 @@ struct args {
 static const rn_kernel_spec kernels[] = {
     {16, 16, 3, 16, 4, 32, 0, 1, 0}, /* 0 */
     {24, 4, 16, 32, 64, 48, 0, 1, 0}, /* 1 */
-    {24, 4, 24, 32, 48, 48, 0, 1, 0}, /* 2 */
+    {24, 4, 24, 32, 48, 32, 0, 0, 1}, /* 2 */
     {24, 4, 16, 32, 64, 48, 1, 0, 0}, /* 3 */
     {24, 4, 16, 32, 64, 48, 0, 0, 0}, /* 4 */
     {10, 1, 24, 16, 24, 16, 0, 0, 0}, /* 5 */
@@ -145,52 +145,52 @@ static const rn_kernel_spec kernels[] = {
 /* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
  * {integers}, packed offset, name} (rn's recipe.h) */
 static const rn_recipe_step recipe_steps[] = {
-    {RN_PARAM, 4, {-1, -1, -1}, {16, 3, 3, 3}, 0, {0, 0, 0}, 0, "conv1.weight"},
-    {RN_PACK_PANELS, 4, {0, -1, -1}, {16, 3, 3, 3}, 0, {16, 3, 1}, 0, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 0, "bn1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 0, "bn1.running_var"},
-    {RN_BN_SCALE, 1, {2, 3, -1}, {16, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {4, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 1728, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 0, "bn1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 0, "bn1.running_mean"},
-    {RN_BN_SHIFT, 1, {6, 7, 4}, {16, 1, 1, 1}, 0, {0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {8, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0}, 1792, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 3, 3}, 0, {0, 0, 0}, 0, "layer1.0.conv1.weight"},
-    {RN_PACK_PANELS, 4, {10, -1, -1}, {24, 16, 3, 3}, 0, {32, 16, 1}, 1856, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn1.running_var"},
-    {RN_BN_SCALE, 1, {12, 13, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {14, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 20288, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn1.running_mean"},
-    {RN_BN_SHIFT, 1, {16, 17, 14}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {18, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 20416, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 24, 3, 3}, 0, {0, 0, 0}, 0, "layer1.0.conv2.weight"},
-    {RN_PACK_PANELS, 4, {20, -1, -1}, {24, 24, 3, 3}, 0, {32, 24, 1}, 20544, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn2.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn2.running_var"},
-    {RN_BN_SCALE, 1, {22, 23, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {24, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 48192, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn2.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.bn2.running_mean"},
-    {RN_BN_SHIFT, 1, {26, 27, 24}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {28, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 48320, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.downsample.0.weight"},
-    {RN_PACK_PANELS, 4, {30, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1}, 48448, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.downsample.1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.downsample.1.running_var"},
-    {RN_BN_SCALE, 1, {32, 33, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {34, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 50496, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.downsample.1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, "layer1.0.downsample.1.running_mean"},
-    {RN_BN_SHIFT, 1, {36, 37, 34}, {24, 1, 1, 1}, 0, {0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {38, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0}, 50624, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0}, 0, "fc.bias"},
-    {RN_PACK_VECTOR, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0}, 50752, NULL},
-    {RN_PARAM, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0}, 0, "fc.weight"},
-    {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1}, 50816, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, "conv1.weight"},
+    {RN_PACK_PANELS, 4, {0, -1, -1}, {16, 3, 3, 3}, 0, {16, 3, 1, 0}, 0, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_var"},
+    {RN_BN_SCALE, 1, {2, 3, -1}, {16, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {4, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 1728, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_mean"},
+    {RN_BN_SHIFT, 1, {6, 7, 4}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {8, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 1792, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv1.weight"},
+    {RN_PACK_PANELS, 4, {10, -1, -1}, {24, 16, 3, 3}, 0, {32, 16, 1, 0}, 1856, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_var"},
+    {RN_BN_SCALE, 1, {12, 13, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {14, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20288, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_mean"},
+    {RN_BN_SHIFT, 1, {16, 17, 14}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {18, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20416, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv2.weight"},
+    {RN_PACK_WINOGRAD, 4, {20, -1, -1}, {24, 24, 3, 3}, 0, {32, 2, 2, 1}, 20544, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_var"},
+    {RN_BN_SCALE, 1, {22, 23, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {24, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 69696, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_mean"},
+    {RN_BN_SHIFT, 1, {26, 27, 24}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {28, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 69824, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.0.weight"},
+    {RN_PACK_PANELS, 4, {30, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1, 0}, 69952, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_var"},
+    {RN_BN_SCALE, 1, {32, 33, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {34, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 72000, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_mean"},
+    {RN_BN_SHIFT, 1, {36, 37, 34}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {38, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 72128, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.bias"},
+    {RN_PACK_VECTOR, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 72256, NULL},
+    {RN_PARAM, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.weight"},
+    {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1, 0}, 72320, NULL},
 };
-static const rn_recipe recipe = {recipe_steps, 44, 52352, 0xd60b32df495dfe13u};
+static const rn_recipe recipe = {recipe_steps, 44, 73856, 0x21058b85b746b4c9u};
 
 /* {name, what, algorithm, place in the source, value, shape, multiply-adds, bytes moved} */
 static const rn_layer layers[] = {
@@ -202,7 +202,7 @@ static const rn_layer layers[] = {
     {"layer1.0.conv1", "conv 3x3 /2", "direct", "block_unfused.rn:5:9", "layer1.0.conv1", {24, 4, 4}, 55296, 19456},
     {"layer1.0.bn1", "affine", "map", "block_unfused.rn:5:34", "layer1.0.bn1", {24, 4, 4}, 0, 3072},
     {"layer1.0.relu", "relu", "map", "block_unfused.rn:5:38", "layer1.0.relu", {24, 4, 4}, 0, 3072},
-    {"layer1.0.conv2", "conv 3x3", "direct", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 23808},
+    {"layer1.0.conv2", "conv 3x3", "winograd", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 52224},
     {"layer1.0.bn2", "affine", "map", "block_unfused.rn:6:26", "layer1.0.bn2", {24, 4, 4}, 0, 3072},
     {"layer1.0.downsample.0", "conv 1x1 /2", "pointwise", "block_unfused.rn:7:7", "layer1.0.downsample.0", {24, 4, 4}, 6144, 7168},
     {"layer1.0.downsample.1", "affine", "map", "block_unfused.rn:7:7", "layer1.0.downsample.1", {24, 4, 4}, 0, 3072},
@@ -416,30 +416,89 @@ static TARGET void relu_24x4x4(void *arg, int part, int parts) {
     }
 }
 
-/* Rows [y0, y1) of 24 output channels, 4 pixels a call */
-static TARGET void conv3x3_24to24_4x4_panel(const struct args *a, int panel, int y0, int y1) {
-    static const unsigned long long count0 = 9;
-    static const unsigned long long w_at0[] = {0, 3072, 6144, 9216, 12288, 15360, 18432, 21504, 24576};
-    static const unsigned long long x_at0[] = {0, 192, 384, 1152, 1344, 1536, 2304, 2496, 2688};
-    const rn_kernel *k = a->k;
-    const float *w = a->w + (size_t)panel * 6912;
-    const float *x;
-    float *y;
-    for (int r = y0; r < y1; r++) {
-        y = a->y + (r * 192 + panel * 32);
-        x = a->x + (r * 288 - 336);
-        k[2].offs(w, x, y, &count0, w_at0, x_at0);
+/* One tile's input transform: 4 x 4 pixels from x to 4 x 4 products */
+static TARGET void conv3x3_24to24_4x4_f2x2_input(const float *x, float *v) {
+    for (int c = 0; c < 24; c += 8) {
+        V t[4][4];
+        for (int j = 0; j < 4; j++) {
+            const float *p = x + (j * 48 + c);
+            const V d0 = load(p), d1 = load(p + 288), d2 = load(p + 576), d3 = load(p + 864);
+            const V r0 = sub(d2, d0);
+            const V r1 = add(d1, d2);
+            const V r2 = sub(d2, d1);
+            const V r3 = sub(d3, d1);
+            t[0][j] = r0;
+            t[1][j] = r1;
+            t[2][j] = r2;
+            t[3][j] = r3;
+        }
+        float *to = v + c;
+        for (int i = 0; i < 4; i++, to += 832) {
+            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3];
+            const V r0 = sub(d2, d0);
+            const V r1 = add(d1, d2);
+            const V r2 = sub(d2, d1);
+            const V r3 = sub(d3, d1);
+            store(to, r0);
+            store(to + 208, r1);
+            store(to + 416, r2);
+            store(to + 624, r3);
+        }
     }
-    zeroupper();
 }
 
-static TARGET void conv3x3_24to24_4x4(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    for (int u = part * 1 / parts; u < (part + 1) * 1 / parts; u++) {
-        const int panel = 0, y0 = u * 4;
-        const int y1 = y0 + 4;
-        conv3x3_24to24_4x4_panel(a, panel, y0, y1);
+/* One tile's output transform: 4 x 4 products to 2 x 2 pixels, 24 channels */
+static TARGET void conv3x3_24to24_4x4_f2x2_output(const float *m, float *y) {
+    for (int c = 0; c < 24; c += 8) {
+        V t[2][4];
+        for (int j = 0; j < 4; j++) {
+            const float *p = m + (j * 144 + c);
+            const V d0 = load(p), d1 = load(p + 576), d2 = load(p + 1152), d3 = load(p + 1728);
+            const V r0 = add(add(d0, d1), d2);
+            const V r1 = sub(add(d1, d3), d2);
+            t[0][j] = r0;
+            t[1][j] = r1;
+        }
+        for (int i = 0; i < 2; i++) {
+            float *to = y + (i * 192 + c);
+            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3];
+            const V r0 = add(add(d0, d1), d2);
+            const V r1 = sub(add(d1, d3), d2);
+            store(to, r0);
+            store(to + 48, r1);
+        }
     }
+}
+
+/* 24 output channels of 4 tiles */
+static TARGET void conv3x3_24to24_4x4_f2x2_panel(const struct args *a, int panel, const float *v, float *m) {
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 12288;
+    for (int i = 0; i < 16; i++, w += 768) {
+        const float *from = v + i * 208;
+        float *to = m + i * 144;
+        k[2].gemm(w, from, to, w + 768, from, to);
+    }
+    for (int i = 0; i < 4; i++) {
+        const int row = (0 + i) / 2, column = (0 + i) % 2;
+        conv3x3_24to24_4x4_f2x2_output(m + i * 32, a->y + (row * 384 + column * 96 + panel * 32));
+    }
+}
+
+static TARGET void conv3x3_24to24_4x4_f2x2(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    float *v = a->scratch + (size_t)part * 5632, *m = v + 3328;
+    for (int b = part * 1 / parts; b < (part + 1) * 1 / parts; b++) {
+        for (int i = 0; i < 4; i++) {
+            const int row = (first + i) / 2, column = (first + i) % 2;
+            conv3x3_24to24_4x4_f2x2_input(a->x + (row * 576 + column * 96 - 336), v + i * 48);
+        }
+        {
+            const int panel = 0;
+            conv3x3_24to24_4x4_f2x2_panel(a, panel, v, m);
+        }
+    }
+    zeroupper();
 }
 
 /* Rows [y0, y1) of 24 output channels, 4 pixels a call */
@@ -565,6 +624,7 @@ static void forward(block_unfused *net, const float *image, float *outputs_at) {
     const rn_kernel *k = net->k;
     float *const A = net->rn.arena;
     const float *const W = (const float *)(const void *)net->rn.weights;
+    float *const S = A + 16416;
     float *output;
     if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);
     /* input: input to channels-last; 3x16x16 -> 3x16x16, input */
@@ -583,14 +643,14 @@ static void forward(block_unfused *net, const float *image, float *outputs_at) {
     step(net, 6, affine_24x4x4, &(struct args){.k = k, .x = A, .w = W + 5072, .bias = W + 5104, .y = A + 1744});
     /* layer1.0.relu: relu (block_unfused.rn:5:38); 24x4x4 -> 24x4x4, map */
     step(net, 7, relu_24x4x4, &(struct args){.k = k, .x = A + 1744, .y = A + 336});
-    /* layer1.0.conv2: conv 3x3 (block_unfused.rn:6:9); 24x4x4 -> 24x4x4, 0.1 M multiply-adds, direct */
-    step(net, 8, conv3x3_24to24_4x4, &(struct args){.k = k, .x = A + 336, .w = W + 5136, .y = A + 1744});
+    /* layer1.0.conv2: conv 3x3 (block_unfused.rn:6:9); 24x4x4 -> 24x4x4, 0.1 M multiply-adds, winograd */
+    step(net, 8, conv3x3_24to24_4x4_f2x2, &(struct args){.k = k, .x = A + 336, .w = W + 5136, .y = A + 1744, .scratch = S});
     /* layer1.0.bn2: affine (block_unfused.rn:6:26); 24x4x4 -> 24x4x4, map */
-    step(net, 9, affine_24x4x4, &(struct args){.k = k, .x = A + 1744, .w = W + 12048, .bias = W + 12080, .y = A});
+    step(net, 9, affine_24x4x4, &(struct args){.k = k, .x = A + 1744, .w = W + 17424, .bias = W + 17456, .y = A});
     /* layer1.0.downsample.0: conv 1x1 /2 (block_unfused.rn:7:7); 16x8x8 -> 24x4x4, 0.0 M multiply-adds, pointwise */
-    step(net, 10, conv1x1_16to24_4x4, &(struct args){.k = k, .x = A + 8528, .w = W + 12112, .y = A + 784});
+    step(net, 10, conv1x1_16to24_4x4, &(struct args){.k = k, .x = A + 8528, .w = W + 17488, .y = A + 784});
     /* layer1.0.downsample.1: affine (block_unfused.rn:7:7); 24x4x4 -> 24x4x4, map */
-    step(net, 11, affine_24x4x4, &(struct args){.k = k, .x = A + 784, .w = W + 12624, .bias = W + 12656, .y = A + 1568});
+    step(net, 11, affine_24x4x4, &(struct args){.k = k, .x = A + 784, .w = W + 18000, .bias = W + 18032, .y = A + 1568});
     /* layer1.0.add: add (block_unfused.rn:4:5); 24x4x4 -> 24x4x4, map */
     step(net, 12, add_24x4x4, &(struct args){.k = k, .x = A, .x1 = A + 1568, .y = A + 784});
     /* layer1.0.relu2: relu (block_unfused.rn:8:5); 24x4x4 -> 24x4x4, map */
@@ -598,7 +658,7 @@ static void forward(block_unfused *net, const float *image, float *outputs_at) {
     /* avgpool: avgpool global (block_unfused.rn:16:5); 24x4x4 -> 24x1x1, pool */
     step(net, 14, avgpool_24x1x1, &(struct args){.k = k, .x = A, .y = A + 784});
     /* fc: fc (block_unfused.rn:17:5); 24x1x1 -> 10x1x1, 0.0 M multiply-adds, fc */
-    step(net, 15, fc_10x1x1, &(struct args){.k = k, .x = A + 784, .w = W + 12704, .bias = W + 12688, .y = A});
+    step(net, 15, fc_10x1x1, &(struct args){.k = k, .x = A + 784, .w = W + 18080, .bias = W + 18064, .y = A});
     /* softmax: softmax (block_unfused.rn:18:5); 10x1x1 -> 10x1x1, softmax */
     step(net, 16, softmax_10x1x1, &(struct args){.k = k, .x = A, .y = A + 32});
     /* softmax: output to planar; 10x1x1 -> 10x1x1, output */
@@ -623,7 +683,7 @@ static const char *model_message(const void *net) { return block_unfused_message
 static void model_destroy(void *net) { block_unfused_destroy(net); }
 
 static const rn_model model = {
-    .abi = 1,
+    .abi = 2,
     .name = "block_unfused",
     .rnc_version = "0.1.0",
     .command = "rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn",
@@ -655,7 +715,7 @@ const rn_model *block_unfused_model(void) { return &model; }
 size_t block_unfused_arena_size(int batch, int threads) {
     if (batch < 1 || batch > BLOCK_UNFUSED_BATCH || threads < 1) return 0;
     /* instance, activations, scratch of each thread, a picture made ready */
-    return (sizeof(struct block_unfused) + 63) / 64 * 64 + 4 * (16416 + (size_t)threads * 0 + 768);
+    return (sizeof(struct block_unfused) + 63) / 64 * 64 + 4 * (16416 + (size_t)threads * 5632 + 768);
 }
 
 rn_status block_unfused_create(block_unfused **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
@@ -685,7 +745,7 @@ rn_status block_unfused_run(block_unfused *net, int batch, const float *image, f
 rn_status block_unfused_run_rgb(block_unfused *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {
     rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);
     if (status) return status;
-    float *ready = net->rn.arena + (16416 + (size_t)net->rn.threads * 0);
+    float *ready = net->rn.arena + (16416 + (size_t)net->rn.threads * 5632);
     for (int n = 0; n < batch; n++) {
         status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], ready);
         if (status) return rn_context_fail(&net->rn, status, "block_unfused: image %d cannot be made an input", n);

@@ -1,0 +1,36 @@
+#include "panels.h"
+
+static int min_int(int a, int b) {
+    return a < b ? a : b;
+}
+
+int panels_segments(const Step *step, int panel_out, bool reads_addend, Segment segments[MAX_SEGMENTS]) {
+    const ConvPlan *c = &step->conv;
+    const Node *n = step->node;
+    int count = 0;
+    for (int p = 0; p < c->panels; p++) {
+        const int k0 = p * panel_out, channels = min_int(panel_out, n->features - k0);
+        Segment s = {p, p + 1, channels, c->groups > 1 ? c->panel : min_int(c->panel, round_up(channels, 16)), 0};
+        if (reads_addend) {
+            const int left = n->epilogue.addend->shape.c - k0;
+            s.addend_channels = left < 0 ? 0 : min_int(left, channels);
+        }
+        Segment *last = count ? &segments[count - 1] : NULL;
+        if (last && last->channels == s.channels && last->width == s.width &&
+            last->addend_channels == s.addend_channels)
+            last->end = p + 1;
+        else if (count < MAX_SEGMENTS)
+            segments[count++] = s;
+        else
+            bug("%s: more than %d kinds of panels", n->name, MAX_SEGMENTS);
+    }
+    return count;
+}
+
+void panels_call(const Segment *segments, int count, const char *const *calls, int depth, Text *text) {
+    for (int i = 0; i < count; i++) {
+        text_printf(text, "%*s%s", depth * 4, "", i ? "else " : "");
+        if (i + 1 < count) text_printf(text, "if (panel < %d) ", segments[i].end);
+        text_printf(text, "%s\n", calls[i]);
+    }
+}

@@ -1,0 +1,364 @@
+/* Convolutions by Winograd's method (runtime/winograd.h, plan/winograd.c). Per layer:
+ *
+ *     input    one tile, all channels: x -> V[product][tile][channel]
+ *     panel    a block of tiles: a GEMM a product, M[product][tile][feature] = U V; then `output` tile by tile
+ *     output   one tile of a panel: M -> y, with bias, addend and activation
+ *
+ * A transform works on vectors of channels, columns first, then rows; the loops over them are short and each body is
+ * straight-line code (emit_linear). Tiles that reach over the image read its halo, and store what is inside.
+ */
+#include <string.h>
+#include "describe.h"
+#include "panels.h"
+#include "transform.h"
+#include "../ops.h"
+
+typedef struct Wino {
+    Emit *e;
+    const Step *s;
+    const Node *n;
+    const WinogradPlan *w;
+    const Epilogue *ep;
+    const char *prefix;
+    int pixel, row;          /* strides of the result */
+    bool ragged_h, ragged_w; /* tiles reach over the image's lower or right edge */
+} Wino;
+
+static Wino wino_of(Emit *e, const Step *s) {
+    const Node *n = s->node;
+    const Window *w = &n->term[0].window;
+    const Shape out = node_unpooled_shape(n);
+    const Layout *l = &plan_value(e->plan, n->out)->layout;
+    return (Wino){.e = e,
+                  .s = s,
+                  .n = n,
+                  .w = s->winograd,
+                  .ep = &n->epilogue,
+                  .prefix = arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d_f%dx%d", w->r, w->s, n->in[0]->shape.c,
+                                         n->features, out.h, out.w, s->winograd->h.m, s->winograd->w.m),
+                  .pixel = l->pixel,
+                  .row = l->row,
+                  .ragged_h = out.h % s->winograd->h.m,
+                  .ragged_w = out.w % s->winograd->w.m};
+}
+
+/* "BASE" or "BASE + n" */
+static const char *plus(const Emit *e, const char *base, int64_t n) {
+    return n ? arena_printf(e->arena, "%s + %lld", base, (long long)n) : base;
+}
+
+/* "const V d0 = load(P), d1 = load(P + step) ..." */
+static void load_inputs(const Wino *v, int count, const char *pointer, int64_t step, int left, int indent, Text *t) {
+    text_printf(t, "%*sconst V ", indent, "");
+    for (int i = 0; i < count; i++)
+        text_printf(t, "%sd%d = %s", i ? i % 4 ? ", " : arena_printf(v->e->arena, ",\n%*s", indent + 8, "") : "", i,
+                    emit_load(v->e, plus(v->e, pointer, i * step), left));
+    text_puts(t, ";\n");
+}
+
+/* The same from a row of t. */
+static void load_row(int count, int indent, Text *t) {
+    text_printf(t, "%*sconst V ", indent, "");
+    for (int i = 0; i < count; i++) text_printf(t, "%sd%d = t[i][%d]", i ? ", " : "", i, i);
+    text_puts(t, ";\n");
+}
+
+static void store_column(int rows, int indent, Text *t) {
+    for (int i = 0; i < rows; i++) text_printf(t, "%*st[%d][j] = r%d;\n", indent, "", i, i);
+}
+
+/* Runs of channel vectors that share their text: opens "for (int c = ...)" or a block with one c. */
+static void open_vectors(const Emit *e, int from, int to, int indent, Text *t) {
+    if (to - from > e->lanes)
+        text_printf(t, "%*sfor (int c = %d; c < %d; c += %d) {\n", indent, "", from, to, e->lanes);
+    else
+        text_printf(t, "%*s{\n%*sconst int c = %d;\n", indent, "", indent + 4, "", from);
+}
+
+/* ---- input transform ---- */
+static void input_vectors(const Wino *v, const Linear *columns, const Linear *rows, int from, int to, int left,
+                          Text *t) {
+    const WinogradPlan *w = v->w;
+    const Layout *l = &plan_value(v->e->plan, v->s->node->in[0])->layout;
+    open_vectors(v->e, from, to, 4, t);
+    text_printf(t, "        V t[%d][%d];\n", w->h.n, w->w.span);
+    text_printf(t, "        for (int j = 0; j < %d; j++) {\n", w->w.span);
+    text_printf(t, "            const float *p = x + (j * %d + c);\n", l->pixel);
+    load_inputs(v, w->h.span, "p", l->row, left, 12, t);
+    emit_linear(v->e, columns, 12, t);
+    store_column(w->h.n, 12, t);
+    text_puts(t, "        }\n");
+    text_printf(t, "        float *to = v + c;\n        for (int i = 0; i < %d; i++, to += %d) {\n", w->h.n,
+                w->w.n * w->v_matrix);
+    load_row(w->w.span, 12, t);
+    emit_linear(v->e, rows, 12, t);
+    for (int i = 0; i < w->w.n; i++)
+        text_printf(t, "            store(%s, r%d);\n", plus(v->e, "to", (int64_t)i * w->v_matrix), i);
+    text_puts(t, "        }\n    }\n");
+}
+
+static const char *input_function(const Wino *v) {
+    const WinogradPlan *w = v->w;
+    const int channels = v->n->in[0]->shape.c, lanes = v->e->lanes, full = channels / lanes * lanes;
+    const Linear columns = linear_factor(w->h.input, w->h.n, w->h.span),
+                 rows = linear_factor(w->w.input, w->w.n, w->w.span);
+    Text t = {0};
+    if (full) input_vectors(v, &columns, &rows, 0, full, lanes, &t);
+    if (full < channels) input_vectors(v, &columns, &rows, full, channels, channels - full, &t);
+    const char *name =
+        emit_function(v->e, arena_printf(v->e->arena, "%s_input", v->prefix),
+                      arena_printf(v->e->arena, "One tile's input transform: %d x %d pixels from x to %d x %d products",
+                                   w->h.span, w->w.span, w->h.n, w->w.n),
+                      "void", "const float *x, float *v", t.s);
+    text_free(&t);
+    return name;
+}
+
+/* "const int row = ..., column = ...;" of tile `first` + i of the image, numbered row by row. */
+static void tile_place(const Wino *v, const char *first, int indent, Text *t) {
+    const char *tile = first ? arena_printf(v->e->arena, "(%s + i)", first) : "i";
+    text_printf(t, "%*sconst int row = %s / %d, column = %s %% %d;\n", indent, "", tile, v->w->columns, tile,
+                v->w->columns);
+}
+
+/* Fills V from `count` tiles after `first` (NULL: 0). */
+static void input_tiles(const Wino *v, const char *first, const char *count, int indent, Text *t) {
+    const WinogradPlan *w = v->w;
+    const Window *window = &v->n->term[0].window;
+    const Layout *l = &plan_value(v->e->plan, v->n->in[0])->layout;
+    const char *function = input_function(v);
+    const int64_t origin = (int64_t)window->top * l->row + (int64_t)window->left * l->pixel;
+    text_printf(t, "%*sfor (int i = 0; i < %s; i++) {\n", indent, "", count);
+    tile_place(v, first, indent + 4, t);
+    text_printf(t, "%*s%s(a->x + (row * %d + column * %d", indent + 4, "", function, w->h.m * w->h.stride * l->row,
+                w->w.m * w->w.stride * l->pixel);
+    if (origin) text_printf(t, " - %lld", (long long)origin);
+    text_printf(t, "), v + i * %d);\n%*s}\n", w->v_tile, indent, "");
+}
+
+/* ---- output transform ---- */
+typedef struct OutputText {
+    const char *bias, *slope, *sum; /* pointers to a vector at c, NULL where there is none */
+    int left, addend_left;          /* channels from c to the segment's end, to the addend's end; 0: none */
+} OutputText;
+
+static const char *output_value(const Wino *v, const OutputText *o, int j) {
+    const Emit *e = v->e;
+    const char *addend = NULL;
+    if (o->addend_left) {
+        const Layout *l = &plan_value(e->plan, v->ep->addend)->layout;
+        addend = emit_load(v->e, plus(e, "from", (int64_t)j * v->ep->addend_stride * l->pixel), o->addend_left);
+    }
+    return emit_epilogue(v->e, v->ep, arena_printf(e->arena, "r%d", j), o->bias ? "b" : NULL, addend,
+                         o->slope ? "s" : NULL);
+}
+
+static void output_vectors(const Wino *v, const Linear *columns, const Linear *rows, int from, int to, OutputText o,
+                           Text *t) {
+    const Emit *e = v->e;
+    const WinogradPlan *w = v->w;
+    open_vectors(e, from, to, 4, t);
+    text_printf(t, "        V t[%d][%d];\n", w->h.m, w->w.n);
+    if (o.bias) text_printf(t, "        const V b = %s;\n", emit_load(v->e, "bias + c", o.left));
+    if (o.slope) text_printf(t, "        const V s = %s;\n", emit_load(v->e, "slope + c", o.left));
+    if (o.sum) text_printf(t, "        V total = %s;\n", emit_load(v->e, "sum + c", o.left));
+    text_printf(t, "        for (int j = 0; j < %d; j++) {\n", w->w.n);
+    text_printf(t, "            const float *p = m + (j * %d + c);\n", w->m_matrix);
+    load_inputs(v, w->h.n, "p", (int64_t)w->w.n * w->m_matrix, o.left, 12, t);
+    emit_linear(e, columns, 12, t);
+    store_column(w->h.m, 12, t);
+    text_puts(t, "        }\n");
+    text_printf(t, "        for (int i = 0; i < %s; i++) {\n",
+                v->ragged_h ? "rows" : arena_printf(e->arena, "%d", w->h.m));
+    if (!o.sum) text_printf(t, "            float *to = y + (i * %d + c);\n", v->row);
+    if (o.addend_left) {
+        const Layout *l = &plan_value(e->plan, v->ep->addend)->layout;
+        text_printf(t, "            const float *from = addend + (i * %d + c);\n", v->ep->addend_stride * l->row);
+    }
+    load_row(w->w.n, 12, t);
+    emit_linear(e, rows, 12, t);
+    for (int j = 0; j < w->w.m; j++) {
+        const char *value = output_value(v, &o, j);
+        text_printf(t, "            ");
+        if (j && v->ragged_w) text_printf(t, "if (columns > %d) ", j);
+        if (o.sum)
+            text_printf(t, "total = add(total, %s);\n", value);
+        else
+            text_printf(t, "%s;\n", emit_store(v->e, plus(e, "to", (int64_t)j * v->pixel), value, o.left));
+    }
+    text_puts(t, "        }\n");
+    if (o.sum) text_printf(t, "        %s;\n", emit_store(v->e, "sum + c", "total", o.left));
+    text_puts(t, "    }\n");
+}
+
+static const char *output_function(const Wino *v, const Segment *seg) {
+    const WinogradPlan *w = v->w;
+    const Epilogue *ep = v->ep;
+    const int lanes = v->e->lanes;
+    const Linear columns = linear_factor(w->h.output, w->h.m, w->h.n),
+                 rows = linear_factor(w->w.output, w->w.m, w->w.n);
+    const bool sum = ep->pool == POOL_GLOBAL_AVG;
+    Text t = {0};
+    for (int c = 0; c < seg->channels;) { /* as far as vectors are alike */
+        const int left = seg->channels - c, addend = seg->addend_channels - c;
+        int end = seg->channels;
+        if (addend > 0 && addend < left) end = addend >= lanes ? c + addend / lanes * lanes : c + lanes;
+        if (end - c > lanes) end = c + (end - c) / lanes * lanes;
+        if (end > seg->channels) end = seg->channels;
+        output_vectors(v, &columns, &rows, c, end,
+                       (OutputText){ep->bias ? "bias" : NULL, ep->act == ACT_PRELU ? "slope" : NULL, sum ? "sum" : NULL,
+                                    left, addend > 0 ? addend : 0},
+                       &t);
+        c = end;
+    }
+    const char *list =
+        arena_printf(v->e->arena, "const float *m, %s%s%s%s%s%s", sum ? "float *sum" : "float *y",
+                     ep->bias ? ", const float *bias" : "", seg->addend_channels ? ", const float *addend" : "",
+                     ep->act == ACT_PRELU ? ", const float *slope" : "", v->ragged_h ? ", int rows" : "",
+                     v->ragged_w ? ", int columns" : "");
+    const char *name = emit_function(
+        v->e, arena_printf(v->e->arena, "%s_output", v->prefix),
+        arena_printf(v->e->arena, "One tile's output transform: %d x %d products to %d x %d pixels, %d channels",
+                     w->h.n, w->w.n, w->h.m, w->w.m, seg->channels),
+        "void", list, t.s);
+    text_free(&t);
+    return name;
+}
+
+/* ---- a panel over a block of tiles ---- */
+static void gemm_calls(const Wino *v, const Segment *seg, Text *t) {
+    const WinogradPlan *w = v->w;
+    const int channels = v->n->in[0]->shape.c, weights = channels * seg->width;
+    const int tail =
+        w->blocks > 1 ? w->rows * w->columns - (w->blocks - 1) * w->block : w->block; /* of the last block */
+    text_printf(t, "    for (int i = 0; i < %d; i++, w += %d) {\n", winograd_products(w), weights);
+    text_printf(t, "        const float *from = v + i * %d;\n        float *to = m + i * %d;\n", w->v_matrix,
+                w->m_matrix);
+    for (int q = 0; q < w->calls; q++) {
+        const int at = q * w->call, count = q + 1 < w->calls ? w->call : w->block - at;
+        const bool last = q + 1 == w->calls;
+        const int kernel =
+            emit_kernel(v->e, seg->channels, count, channels, seg->width, w->v_tile, w->m_tile, false, false, last);
+        const char *which = arena_printf(v->e->arena, "%d", kernel);
+        if (tail != w->block)
+            which = arena_printf(
+                v->e->arena, "count == %d ? %d : %d", w->block, kernel,
+                emit_kernel(v->e, seg->channels, tail, channels, seg->width, w->v_tile, w->m_tile, false, false, last));
+        text_printf(t, "        k[%s].gemm(w, %s, %s, w%s, from, to);\n", which,
+                    plus(v->e, "from", (int64_t)at * w->v_tile), plus(v->e, "to", (int64_t)at * w->m_tile),
+                    last ? arena_printf(v->e->arena, " + %d", weights) : "");
+    }
+    text_puts(t, "    }\n");
+}
+
+static void output_tiles(const Wino *v, const Segment *seg, const char *first, const char *count, Text *t) {
+    const WinogradPlan *w = v->w;
+    const Epilogue *ep = v->ep;
+    const Shape out = node_unpooled_shape(v->n);
+    const int panel_out = v->s->conv.panel;
+    const bool sum = ep->pool == POOL_GLOBAL_AVG;
+    const char *function = output_function(v, seg);
+    text_printf(t, "    for (int i = 0; i < %s; i++) {\n", count);
+    if (!sum || v->ragged_h || v->ragged_w) tile_place(v, first, 8, t);
+    if (sum && !(v->ragged_h && v->ragged_w) && (v->ragged_h || v->ragged_w))
+        text_printf(t, "        (void)%s;\n", v->ragged_h ? "column" : "row");
+    if (v->ragged_h)
+        text_printf(t, "        const int rows = row + 1 < %d ? %d : %d;\n", w->rows, w->h.m,
+                    out.h - (w->rows - 1) * w->h.m);
+    if (v->ragged_w)
+        text_printf(t, "        const int columns = column + 1 < %d ? %d : %d;\n", w->columns, w->w.m,
+                    out.w - (w->columns - 1) * w->w.m);
+    text_printf(t, "        %s(m + i * %d, ", function, w->m_tile);
+    if (sum)
+        text_puts(t, "sum");
+    else
+        text_printf(t, "a->y + (row * %d + column * %d + panel * %d)", w->h.m * v->row, w->w.m * v->pixel, panel_out);
+    if (ep->bias) text_printf(t, ", a->bias + panel * %d", panel_out);
+    if (seg->addend_channels) {
+        const Layout *l = &plan_value(v->e->plan, ep->addend)->layout;
+        text_printf(t, ", a->add + (row * %d + column * %d + panel * %d)", w->h.m * ep->addend_stride * l->row,
+                    w->w.m * ep->addend_stride * l->pixel, panel_out);
+    }
+    if (ep->act == ACT_PRELU) text_printf(t, ", a->slope + panel * %d", panel_out);
+    text_printf(t, "%s%s);\n    }\n", v->ragged_h ? ", rows" : "", v->ragged_w ? ", columns" : "");
+}
+
+static const char *panel_function(const Wino *v, const Segment *seg) {
+    const WinogradPlan *w = v->w;
+    const bool sum = v->ep->pool == POOL_GLOBAL_AVG, ragged = w->rows * w->columns % w->block != 0;
+    const char *first = w->blocks > 1 ? "first" : "0",
+               *count = ragged ? "count" : arena_printf(v->e->arena, "%d", w->block);
+    Text t = {0};
+    text_puts(&t, "    const rn_kernel *k = a->k;\n");
+    text_printf(&t, "    const float *w = a->w + (size_t)panel * %lld;\n", (long long)w->panel_size);
+    gemm_calls(v, seg, &t);
+    if (sum) text_printf(&t, "    float sum[%d] = {0};\n", round_up(seg->channels, 16));
+    output_tiles(v, seg, first, count, &t);
+    for (int c = 0; sum && c < seg->channels; c += v->e->lanes) {
+        const Shape out = node_unpooled_shape(v->n);
+        const char *mean = arena_printf(v->e->arena, "mul(load(sum + %d), set1(%s))", c,
+                                        float_c(v->e->arena, 1.0 / ((double)out.h * out.w)));
+        text_printf(&t, "    %s;\n",
+                    emit_store(v->e, arena_printf(v->e->arena, "a->y + (panel * %d + %d)", v->s->conv.panel, c), mean,
+                               seg->channels - c));
+    }
+    const char *list = arena_printf(v->e->arena, "const struct args *a, int panel, const float *v, float *m%s%s",
+                                    w->blocks > 1 ? ", int first" : "", ragged ? ", int count" : "");
+    const char *name = emit_function(
+        v->e, arena_printf(v->e->arena, "%s_panel", v->prefix),
+        arena_printf(v->e->arena, "%d output channels of %d tiles", seg->channels, w->block), "void", list, t.s);
+    text_free(&t);
+    return name;
+}
+
+static void call_panel(const Wino *v, int depth, Text *body) {
+    const WinogradPlan *w = v->w;
+    Segment segments[MAX_SEGMENTS];
+    const char *calls[MAX_SEGMENTS];
+    const int count = panels_segments(v->s, v->s->conv.panel, v->ep->addend != NULL, segments);
+    for (int i = 0; i < count; i++)
+        calls[i] = arena_printf(v->e->arena, "%s(a, panel, v, m%s%s);", panel_function(v, &segments[i]),
+                                w->blocks > 1 ? ", first" : "", w->rows * w->columns % w->block ? ", count" : "");
+    panels_call(segments, count, calls, depth, body);
+}
+
+void emit_winograd_input(Emit *e, const Step *s, Text *body) {
+    const Wino v = wino_of(e, s);
+    const int tiles = v.w->rows * v.w->columns;
+    text_printf(body, "    const int first = part * %d / parts, count = (part + 1) * %d / parts - first;\n", tiles,
+                tiles);
+    text_printf(body, "    float *v = a->y + first * %d;\n", v.w->v_tile);
+    input_tiles(&v, "first", "count", 4, body);
+    text_puts(body, "    zeroupper();\n");
+}
+
+void emit_winograd(Emit *e, const Step *s, Text *body) {
+    const Wino v = wino_of(e, s);
+    const WinogradPlan *w = v.w;
+    const int panels = s->conv.panels, tiles = w->rows * w->columns, products = winograd_products(w);
+    if (!v.ep->in_place) emit_halo(e, s->out, body);
+    const char *scratch =
+        arena_printf(e->arena, "a->scratch + (size_t)part * %lld", (long long)e->plan->scratch_floats);
+    if (w->shared) {
+        text_printf(body, "    const float *v = a->x;\n    float *m = %s;\n", scratch);
+        text_printf(body, "    for (int panel = part * %d / parts; panel < (part + 1) * %d / parts; panel++) {\n",
+                    panels, panels);
+        call_panel(&v, 2, body);
+        text_puts(body, "    }\n    zeroupper();\n");
+        return;
+    }
+    text_printf(body, "    float *v = %s, *m = v + %d;\n", scratch, products * w->v_matrix);
+    text_printf(body, "    for (int b = part * %d / parts; b < (part + 1) * %d / parts; b++) {\n", w->blocks,
+                w->blocks);
+    if (w->blocks > 1) text_printf(body, "        const int first = b * %d;\n", w->block);
+    if (tiles % w->block)
+        text_printf(body, "        const int count = b + 1 < %d ? %d : %d;\n", w->blocks, w->block,
+                    tiles - (w->blocks - 1) * w->block);
+    input_tiles(&v, "first", tiles % w->block ? "count" : arena_printf(e->arena, "%d", w->block), 8, body);
+    if (panels > 1)
+        text_printf(body, "        for (int panel = 0; panel < %d; panel++) {\n", panels);
+    else
+        text_puts(body, "        {\n            const int panel = 0;\n");
+    call_panel(&v, 3, body);
+    text_puts(body, "        }\n    }\n    zeroupper();\n");
+}

@@ -1,0 +1,139 @@
+/* How each convolution is computed: of the direct sum and Winograd's method with its tiles, what the cost model
+ * (cost.h) says is fastest, within the network's error budget.
+ *
+ * The budget: layers' errors are taken as independent, so that their squares add up; the largest error of an output is
+ * taken as 4 times its root mean square. Where this exceeds the tolerance, the layer whose next smaller error costs the
+ * least time for what it gains takes that, and so on until the network fits or nothing is left to change.
+ */
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+#include "choose.h"
+#include "steps.h"
+#include "winograd.h"
+
+enum { MAX_TILE = 6, LARGEST_SHARE = 8 << 20 /* bytes of V that all tiles may take */ };
+static const double LARGEST_OVER_RMS = 4;
+
+static bool fits_int(const Shape s) {
+    return shape_size((Shape){s.c + 16, s.h + 32, s.w + 32}) < INT_MAX / 2;
+}
+
+bool choose_may_be_winograd(const Node *n) {
+    if (n->op != OP_CONV || n->term[0].groups != 1) return false;
+    const Window *w = &n->term[0].window;
+    const Epilogue *e = &n->epilogue;
+    if (w->r * w->s == 1 || w->dilate_h != 1 || w->dilate_w != 1 || w->stride_h != w->stride_w) return false;
+    if (e->pool == POOL_MAX || (e->pool == POOL_GLOBAL_AVG && n->nin > 1)) return false;
+    return fits_int(n->in[0]->shape) && fits_int(node_unpooled_shape(n));
+}
+
+static int by_time(const Candidate *a, const Candidate *b) {
+    return (a->cost.us > b->cost.us) - (a->cost.us < b->cost.us);
+}
+
+/* Keeps the list sorted by time. */
+static void insert(Candidate *list, int *count, Candidate c) {
+    if (!(c.cost.us < INFINITY)) return;
+    int at = *count < CHOOSE_MAX_CANDIDATES ? (*count)++ : CHOOSE_MAX_CANDIDATES;
+    if (at == CHOOSE_MAX_CANDIDATES && by_time(&c, &list[--at]) >= 0) return;
+    while (at > 0 && by_time(&c, &list[at - 1]) < 0) list[at] = list[at - 1], at--;
+    list[at] = c;
+}
+
+/* The best block for tiles of m_h x m_w: all tiles, or equal parts of at most a GEMM's columns. */
+static Candidate best_block(const Plan *plan, const Node *n, int m_h, int m_w) {
+    Candidate best = {.choice = {ALG_WINOGRAD, m_h, m_w, INT_MAX}, .cost.us = INFINITY};
+    WinogradPlan w = {0};
+    if (!winograd_tiles(&w, n, &best.choice)) return best;
+    const int tiles = w.rows * w.columns;
+    const double v = 4.0 * winograd_products(&w) * tiles * (n->in[0]->shape.c + 16);
+    for (int blocks = 1; blocks <= tiles; blocks++) {
+        const int block = (tiles + blocks - 1) / blocks;
+        if (blocks == 1 && v > LARGEST_SHARE) continue;
+        if (blocks > 1 && (block > WINOGRAD_CALL || n->epilogue.pool)) continue;
+        if (blocks > 1 && block < 4) break;
+        const Choice choice = {ALG_WINOGRAD, m_h, m_w, block};
+        const Cost cost = cost_winograd(plan, n, &choice);
+        if (cost.us < best.cost.us) best = (Candidate){choice, cost};
+    }
+    return best;
+}
+
+int choose_candidates(const Plan *plan, const Node *n, Candidate list[CHOOSE_MAX_CANDIDATES]) {
+    int count = 0;
+    insert(list, &count, (Candidate){{.algorithm = step_algorithm(plan, n)}, cost_direct(plan, n)});
+    if (!plan->options.winograd || !choose_may_be_winograd(n)) return count;
+    const Window *w = &n->term[0].window;
+    for (int m_h = w->r == 1 ? 1 : 2; m_h <= (w->r == 1 ? 1 : MAX_TILE); m_h++)
+        for (int m_w = w->s == 1 ? 1 : 2; m_w <= (w->s == 1 ? 1 : MAX_TILE); m_w++)
+            insert(list, &count, best_block(plan, n, m_h, m_w));
+    return count;
+}
+
+/* ---- the budget ---- */
+typedef struct Layer {
+    Candidate list[CHOOSE_MAX_CANDIDATES];
+    int count, chosen; /* chosen: the fastest that has been allowed so far */
+    bool fixed;
+} Layer;
+
+/* The fastest candidate with a smaller error than the chosen one, or -1. */
+static int next_smaller(const Layer *l) {
+    for (int i = l->chosen + 1; i < l->count; i++)
+        if (l->list[i].cost.error < l->list[l->chosen].cost.error) return i;
+    return -1;
+}
+
+static double square(double x) {
+    return x * x;
+}
+
+double choose_predicted_error(double sum_of_squares) {
+    return LARGEST_OVER_RMS * sqrt(sum_of_squares);
+}
+
+static double keep_budget(Layer *layers, int count, double tolerance) {
+    double sum = 0;
+    for (int i = 0; i < count; i++)
+        if (layers[i].count) sum += square(layers[i].list[layers[i].chosen].cost.error);
+    while (tolerance > 0 && choose_predicted_error(sum) > tolerance) {
+        Layer *best = NULL;
+        double best_gain = 0;
+        for (int i = 0; i < count; i++) {
+            Layer *l = &layers[i];
+            const int next = l->count && !l->fixed ? next_smaller(l) : -1;
+            if (next < 0) continue;
+            const Cost *now = &l->list[l->chosen].cost, *then = &l->list[next].cost;
+            const double gain = (square(now->error) - square(then->error)) / (then->us - now->us + 1e-9);
+            if (gain > best_gain) best_gain = gain, best = l;
+        }
+        if (!best) break;
+        const int next = next_smaller(best);
+        sum += square(best->list[next].cost.error) - square(best->list[best->chosen].cost.error);
+        best->chosen = next;
+    }
+    return choose_predicted_error(sum);
+}
+
+void plan_choices(Plan *plan) {
+    const Graph *g = plan->graph;
+    Layer *layers = arena_alloc(plan->arena, ((size_t)g->node_count + 1) * sizeof *layers);
+    for (int i = 0; i < g->node_count; i++) {
+        const Node *n = g->nodes[i];
+        Layer *l = &layers[i];
+        plan->choices[i].algorithm = ALG_COUNT; /* what step_algorithm says */
+        if (n->op != OP_CONV) continue;
+        l->count = choose_candidates(plan, n, l->list);
+        Choice given;
+        if (plan->options.choose && plan->options.choose(plan->options.choose_user, plan, n, &given)) {
+            l->fixed = true;
+            l->count = 1;
+            l->list[0] = (Candidate){given, given.algorithm == ALG_WINOGRAD ? cost_winograd(plan, n, &given)
+                                                                            : cost_direct(plan, n)};
+        }
+    }
+    plan->predicted_error = keep_budget(layers, g->node_count, plan->options.tolerance);
+    for (int i = 0; i < g->node_count; i++)
+        if (layers[i].count) plan->choices[i] = layers[i].list[layers[i].chosen].choice;
+}

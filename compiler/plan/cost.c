@@ -1,0 +1,99 @@
+/* Times and errors by formula. Only ratios matter for a choice, so the machine is a generic one: a core with its FMA
+ * peak, 1 MB of L2, and bandwidths as such cores have them. The constants were fitted to layers of ResNet, VGG and
+ * Inception on one AVX-512 machine (docs/kernels.md has the fit); -O3 measures instead.
+ *
+ * Multiplications and the fetching of weights overlap (the kernels prefetch the next weights), so the longer of the two
+ * counts, and a part of the shorter. Transforms come on top.
+ */
+#include <math.h>
+#include "cost.h"
+#include "winograd.h"
+
+typedef struct Machine {
+    double flops;            /* per nanosecond: 2 a multiply-add */
+    int lanes;               /* floats of a vector */
+    double l2, l3, dram;     /* bytes per nanosecond that kernels see */
+    double l2_size, l3_size; /* bytes that a layer may count on */
+    double vector_op;        /* nanoseconds of a load, store or operation of a transform */
+    double call;             /* nanoseconds of a kernel call */
+} Machine;
+
+static const Machine machines[] = {
+    {85, 8, 60, 40, 24, 384 << 10, 12 << 20, 0.18, 10},   /* x86-64-v3 */
+    {116, 16, 90, 60, 25, 768 << 10, 12 << 20, 0.20, 10}, /* x86-64-v4 */
+};
+
+static const Machine *machine_of(const Plan *plan) {
+    return &machines[plan->options.isa >= 4];
+}
+
+enum { UNIT_ROUNDOFF_EXPONENT = -24 };
+static const double ERROR_OF_A_SUM = 3; /* units of roundoff, root mean square, of a convolution's direct sum */
+
+static double overlap(double a, double b) {
+    return fmax(a, b) + 0.15 * fmin(a, b);
+}
+
+/* Kernels write their results, which takes as long as some more channels would. */
+static double kernel_flops(const Machine *m, double features, double pixels, double channels) {
+    const double vectors = ceil(features / m->lanes) * m->lanes;
+    return 2 * vectors * pixels * (channels + 6);
+}
+
+Cost cost_direct(const Plan *plan, const Node *node) {
+    const Machine *m = machine_of(plan);
+    const Shape in = node->in[0]->shape, out = node_unpooled_shape(node);
+    const Window *w = &node->term[0].window;
+    const double taps = w->r * w->s, pixels = (double)out.h * out.w;
+    Cost c = {.error = ldexp(ERROR_OF_A_SUM, UNIT_ROUNDOFF_EXPONENT)};
+    c.weights = 4 * taps * in.c * node->features;
+    c.compute = kernel_flops(m, node->features, pixels, taps * in.c) / m->flops / 0.96;
+    c.memory = c.weights / m->dram;
+    c.us = overlap(c.compute, c.memory) * 1e-3;
+    return c;
+}
+
+static double linear_operations(const double matrix[RN_WINOGRAD_MAX][RN_WINOGRAD_MAX], int rows, int columns) {
+    return linear_factor(matrix, rows, columns).operations;
+}
+
+/* Vector operations, loads and stores of one tile's transform of one vector of channels: columns, then rows. */
+static double input_operations(const WinogradPlan *w) {
+    const int first = w->w.span, second = w->h.n; /* one-dimensional transforms */
+    return first * (linear_operations(w->h.input, w->h.n, w->h.span) + w->h.span + w->h.n) +
+           second * (linear_operations(w->w.input, w->w.n, w->w.span) + w->w.span + w->w.n);
+}
+
+static double output_operations(const WinogradPlan *w) {
+    const int first = w->w.n, second = w->h.m;
+    return first * (linear_operations(w->h.output, w->h.m, w->h.n) + w->h.n + w->h.m) +
+           second * (linear_operations(w->w.output, w->w.m, w->w.n) + w->w.n + 3 * w->w.m); /* bias, activation */
+}
+
+Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {
+    const Machine *m = machine_of(plan);
+    WinogradPlan w = {0};
+    Cost c = {.us = INFINITY};
+    if (!winograd_tiles(&w, node, choice)) return c;
+    const double C = node->in[0]->shape.c, K = node->features, tiles = w.rows * w.columns;
+    const double products = winograd_products(&w), block = fmin(choice->block, tiles), blocks = ceil(tiles / block);
+    const double panels = ceil(K / 64), calls = ceil(block / WINOGRAD_CALL);
+    c.error = ldexp(ERROR_OF_A_SUM, UNIT_ROUNDOFF_EXPONENT) * rn_winograd_amplification(&w.h) *
+              rn_winograd_amplification(&w.w);
+    c.weights = 4 * products * C * K;
+
+    const double v = 4 * products * block * (C + 16), result = 4 * products * block * fmin(K, 64); /* bytes at hand */
+    const double bandwidth = v + result <= m->l2_size ? m->l2 : m->l3;
+    /* few columns use a panel of weights too briefly to hide its loads */
+    const double columns = block / calls;
+    c.compute = products * kernel_flops(m, K, tiles, C) / m->flops * (1 + 0.8 / columns);
+    c.compute +=
+        products * panels * blocks * calls * m->call + products * tiles * C * 4 * (panels - 1) / bandwidth * 0.3;
+    const double again = c.weights <= m->l2_size / 2 ? m->l2 : c.weights <= m->l3_size ? m->l3 : m->dram;
+    c.memory = c.weights / m->dram + c.weights * (blocks - 1) / again;
+    const double slower = v + result <= m->l2_size ? 1 : 1.3;
+    c.transforms = tiles * (ceil(C / m->lanes) * input_operations(&w) + ceil(K / m->lanes) * output_operations(&w)) *
+                   m->vector_op * slower;
+    c.us = (overlap(c.compute, c.memory) + c.transforms) * 1e-3;
+    return c;
+}

@@ -1,0 +1,18 @@
+/* The cost model: how long a convolution takes one way or another, and how large its rounding error is. */
+#ifndef RNC_PLAN_COST_H
+#define RNC_PLAN_COST_H
+
+#include "plan.h"
+
+typedef struct Cost {
+    double us;                          /* microseconds of one thread */
+    double compute, transforms, memory; /* of these: multiplications, transforms, waiting for weights */
+    double error;                       /* root mean square of the relative error that it adds to its result */
+    double weights;                     /* bytes */
+} Cost;
+
+Cost cost_direct(const Plan *plan, const Node *node);
+/* choice->algorithm is ALG_WINOGRAD; us is infinite where there is no such transform. */
+Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice);
+
+#endif

@@ -1,0 +1,13 @@
+/* Winograd's method within the plan: what choose.c asks of it before it decides. */
+#ifndef RNC_PLAN_WINOGRAD_H
+#define RNC_PLAN_WINOGRAD_H
+
+#include "plan.h"
+#include "../ops.h"
+
+enum { WINOGRAD_CALL = 32 /* most tiles of a GEMM: more columns gain nothing, and their results stay in L1 */ };
+
+/* Transforms and number of tiles; false where there is no such transform. */
+bool winograd_tiles(WinogradPlan *w, const Node *node, const Choice *choice);
+
+#endif
