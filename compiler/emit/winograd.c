@@ -114,11 +114,11 @@ static const char *input_function(const Wino *v) {
     return name;
 }
 
-/* "const int row = ..., column = ...;" of tile `first` + i of the image, numbered row by row. */
-static void tile_place(const Wino *v, const char *first, int indent, Text *t) {
+/* Where tile `first` + i of the image is (NULL: 0), numbered row by row; those of the two that are used. */
+static void tile_place(const Wino *v, const char *first, bool row, bool column, int indent, Text *t) {
     const char *tile = first ? arena_printf(v->e->arena, "(%s + i)", first) : "i";
-    text_printf(t, "%*sconst int row = %s / %d, column = %s %% %d;\n", indent, "", tile, v->w->columns, tile,
-                v->w->columns);
+    if (row) text_printf(t, "%*sconst int row = %s / %d;\n", indent, "", tile, v->w->columns);
+    if (column) text_printf(t, "%*sconst int column = %s %% %d;\n", indent, "", tile, v->w->columns);
 }
 
 /* Fills V from `count` tiles after `first` (NULL: 0). */
@@ -129,7 +129,7 @@ static void input_tiles(const Wino *v, const char *first, const char *count, int
     const char *function = input_function(v);
     const int64_t origin = (int64_t)window->top * l->row + (int64_t)window->left * l->pixel;
     text_printf(t, "%*sfor (int i = 0; i < %s; i++) {\n", indent, "", count);
-    tile_place(v, first, indent + 4, t);
+    tile_place(v, first, true, true, indent + 4, t);
     text_printf(t, "%*s%s(a->x + (row * %d + column * %d", indent + 4, "", function, w->h.m * w->h.stride * l->row,
                 w->w.m * w->w.stride * l->pixel);
     if (origin) text_printf(t, " - %lld", (long long)origin);
@@ -259,9 +259,8 @@ static void output_tiles(const Wino *v, const Segment *seg, const char *first, c
     const bool sum = ep->pool == POOL_GLOBAL_AVG;
     const char *function = output_function(v, seg);
     text_printf(t, "    for (int i = 0; i < %s; i++) {\n", count);
-    if (!sum || v->ragged_h || v->ragged_w) tile_place(v, first, 8, t);
-    if (sum && !(v->ragged_h && v->ragged_w) && (v->ragged_h || v->ragged_w))
-        text_printf(t, "        (void)%s;\n", v->ragged_h ? "column" : "row");
+    const bool everywhere = !sum || seg->addend_channels;
+    tile_place(v, first, everywhere || v->ragged_h, everywhere || v->ragged_w, 8, t);
     if (v->ragged_h)
         text_printf(t, "        const int rows = row + 1 < %d ? %d : %d;\n", w->rows, w->h.m,
                     out.h - (w->rows - 1) * w->h.m);
@@ -348,9 +347,17 @@ void emit_winograd(Emit *e, const Step *s, Text *body) {
         return;
     }
     text_printf(body, "    float *v = %s, *m = v + %d;\n", scratch, products * w->v_matrix);
+    if (w->blocks == 1) { /* too small to be divided */
+        text_puts(body, "    if (part) return;\n");
+        input_tiles(&v, NULL, arena_printf(e->arena, "%d", w->block), 4, body);
+        text_puts(body, "    const int panel = 0;\n");
+        call_panel(&v, 1, body);
+        text_puts(body, "    zeroupper();\n");
+        return;
+    }
     text_printf(body, "    for (int b = part * %d / parts; b < (part + 1) * %d / parts; b++) {\n", w->blocks,
                 w->blocks);
-    if (w->blocks > 1) text_printf(body, "        const int first = b * %d;\n", w->block);
+    text_printf(body, "        const int first = b * %d;\n", w->block);
     if (tiles % w->block)
         text_printf(body, "        const int count = b + 1 < %d ? %d : %d;\n", w->blocks, w->block,
                     tiles - (w->blocks - 1) * w->block);

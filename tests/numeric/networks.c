@@ -171,6 +171,8 @@ static const struct {
      "residual { conv 650, 1x1; bn; relu; conv 70, 1x1; bn } shortcut identity; relu"},
     {"pooled_sums", "conv 131, 3x3; relu; residual { conv 90, 3x3; bn } shortcut { conv 90, 3x3 pad 1; bn }; relu; "
                     "avgpool global; fc 7"},
+    {"pooled_identity",
+     "conv 24, 3x3; relu; residual { conv 24, 3x3; bn } shortcut identity; relu; avgpool global; fc 7"},
     {"pooled_option_a",
      "conv 20, 3x3; relu; residual { conv 90, 3x3 /2; bn } shortcut pad; relu; avgpool global; fc 7"},
     {"wide_join", "conv 5, 3x3; relu\n"

@@ -480,7 +480,8 @@ static TARGET void conv3x3_24to24_4x4_f2x2_panel(const struct args *a, int panel
         k[2].gemm(w, from, to, w + 768, from, to);
     }
     for (int i = 0; i < 4; i++) {
-        const int row = (0 + i) / 2, column = (0 + i) % 2;
+        const int row = (0 + i) / 2;
+        const int column = (0 + i) % 2;
         conv3x3_24to24_4x4_f2x2_output(m + i * 32, a->y + (row * 384 + column * 96 + panel * 32));
     }
 }
@@ -488,16 +489,14 @@ static TARGET void conv3x3_24to24_4x4_f2x2_panel(const struct args *a, int panel
 static TARGET void conv3x3_24to24_4x4_f2x2(void *arg, int part, int parts) {
     const struct args *a = arg;
     float *v = a->scratch + (size_t)part * 5632, *m = v + 3328;
-    for (int b = part * 1 / parts; b < (part + 1) * 1 / parts; b++) {
-        for (int i = 0; i < 4; i++) {
-            const int row = (first + i) / 2, column = (first + i) % 2;
-            conv3x3_24to24_4x4_f2x2_input(a->x + (row * 576 + column * 96 - 336), v + i * 48);
-        }
-        {
-            const int panel = 0;
-            conv3x3_24to24_4x4_f2x2_panel(a, panel, v, m);
-        }
+    if (part) return;
+    for (int i = 0; i < 4; i++) {
+        const int row = i / 2;
+        const int column = i % 2;
+        conv3x3_24to24_4x4_f2x2_input(a->x + (row * 576 + column * 96 - 336), v + i * 48);
     }
+    const int panel = 0;
+    conv3x3_24to24_4x4_f2x2_panel(a, panel, v, m);
     zeroupper();
 }
 
