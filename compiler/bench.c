@@ -46,12 +46,10 @@ static Plan *emit_variant(BenchRun *run, Arena *arena, int index, Text *text) {
     Compilation *c = run->c;
     Graph *graph = graph_clone(c->source, arena);
     passes_run(graph, &run->passes[index]);
-    Plan *plan = plan_make(arena, graph,
-                           &(PlanOptions){.isa = c->options->isa,
-                                          .batch = c->options->batch,
-                                          .reuse_memory = pass_enabled(&run->passes[index], PASS_reuse_memory),
-                                          .winograd = pass_enabled(&run->passes[index], PASS_winograd),
-                                          .tolerance = c->options->tolerance});
+    PlanOptions options = driver_plan_options(c);
+    options.reuse_memory = pass_enabled(&run->passes[index], PASS_reuse_memory);
+    options.winograd = pass_enabled(&run->passes[index], PASS_winograd);
+    Plan *plan = plan_make(arena, graph, &options);
     emit_c(plan, &(EmitOptions){.name = c->name, .command = "", .source_hash = c->hash, .header_name = "x.h"}, text);
     return plan;
 }

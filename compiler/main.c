@@ -12,6 +12,7 @@
 #include "driver.h"
 #include "load/load.h"
 #include "probe.h"
+#include "tune.h"
 #include "view/view.h"
 #include "../runtime/rn.h"
 
@@ -136,7 +137,8 @@ static bool load_weights(Compilation *c) {
         c->has_weights = weights_load(c->source, options->weights, &c->weights, &c->diag);
         return c->has_weights;
     }
-    if (options->random_weights || options->verify || options->bench) { /* running it needs some */
+    const bool tunes = options->passes.level >= 3;
+    if (options->random_weights || options->verify || options->bench || tunes) { /* running it needs some */
         weights_random(c->source, options->seed, &c->weights, options->threads);
         c->has_weights = true;
     }
@@ -149,14 +151,23 @@ static bool run_passes(Compilation *c) {
     return true;
 }
 
-static bool make_plan(Compilation *c) {
+PlanOptions driver_plan_options(const Compilation *c) {
     const Options *options = c->options;
-    c->plan = plan_make(&c->arena, c->graph,
-                        &(PlanOptions){.isa = options->isa,
-                                       .batch = options->batch,
-                                       .reuse_memory = pass_enabled(&options->passes, PASS_reuse_memory),
-                                       .winograd = pass_enabled(&options->passes, PASS_winograd),
-                                       .tolerance = options->tolerance});
+    return (PlanOptions){.isa = options->isa,
+                         .batch = options->batch,
+                         .reuse_memory = pass_enabled(&options->passes, PASS_reuse_memory),
+                         .winograd = pass_enabled(&options->passes, PASS_winograd),
+                         .tolerance = options->tolerance};
+}
+
+static bool make_plan(Compilation *c) {
+    PlanOptions options = driver_plan_options(c);
+    if (c->options->passes.level >= 3 && options.winograd) {
+        options.candidates_user = tune_run(c);
+        options.candidates = tune_candidates;
+        if (!options.candidates_user) return false;
+    }
+    c->plan = plan_make(&c->arena, c->graph, &options);
     return c->plan;
 }
 

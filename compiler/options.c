@@ -148,11 +148,11 @@ static bool set_output_file(Options *options, const char *value, size_t member, 
 
 static bool set_level(Options *options, const char *value, size_t member, Diag *diag) {
     (void)member;
-    if (value[0] >= '0' && value[0] <= '2' && !value[1]) {
+    if (value[0] >= '0' && value[0] <= '3' && !value[1]) {
         options->passes.level = value[0] - '0';
         return true;
     }
-    usage_error(diag, "-O%s: the levels are -O0, -O1 and -O2", value);
+    usage_error(diag, "-O%s: the levels are -O0 to -O3", value);
     return false;
 }
 
@@ -307,16 +307,19 @@ static const OptionRow rows[] = {
      "random weights with calibrated statistics, to measure and test with"},
     {"--embed", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(embed), "put the packed weights into the object"},
     {.text = "Optimisation"},
-    {"-O", "LEVEL", TAKES_JOINED, FOR_COMPILE, false, set_level, 0, "0 unfused, 1 folded, 2 fused (default)"},
+    {"-O", "LEVEL", TAKES_JOINED, FOR_COMPILE, false, set_level, 0,
+     "0 unfused, 1 folded, 2 fused (default), 3 tuned: convolutions chosen by measuring"},
     {"-f", "[no-]PASS", TAKES_JOINED, FOR_COMPILE, false, set_pass, 0, "one pass on or off"},
     {"--passes", NULL, TAKES_NOTHING, FOR_BOTH, false, set_flag, M(list_passes), "list the passes"},
+    {"--tune-cache", "FILE", TAKES_VALUE, FOR_COMPILE | UNRECORDED, true, set_string, M(tune_cache),
+     "where -O3 keeps what it measured (default ~/.cache/rnc/tune)"},
     {.text = "Inspection"},
     {"--summary", NULL, TAKES_NOTHING, FOR_COMPILE | UNRECORDED, false, set_flag, M(summary),
      "print layers, shapes, parameters, multiply-adds and memory"},
     {"--verify", NULL, TAKES_NOTHING, FOR_COMPILE | UNRECORDED, false, set_flag, M(verify),
      "run the emitted code and compare every layer with the reference interpreter"},
     {"--tolerance", "E", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_positive, M(tolerance),
-     "the largest relative error that --verify accepts (default 1e-4)"},
+     "the output's largest relative error: chooses algorithms, and what --verify accepts (default 1e-4)"},
     {"--dump", "WHAT", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_dump, 0, "print the ast, ir, plan or c"},
     {"--dump-after", "PASS", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_dump_after, 0,
      "print the graph after a pass, or after all"},

@@ -42,10 +42,12 @@ typedef struct Options {
     const char *run_pass; /* hidden, for tests: one pass alone, .ir in and out */
     bool summary, verify, format, list_passes, version, help;
     double tolerance;
-    double seconds;      /* bench: per variant */
-    bool json;           /* bench */
-    const char *html;    /* bench */
-    const char *command; /* as typed, files by their bare names: the same in any folder */
+    const char *tune_cache; /* -O3: file of measured times, or NULL: the user's cache */
+    const char *report;     /* --report FILE.html, "" for text on standard output, or NULL */
+    double seconds;         /* bench: per variant */
+    bool json;              /* bench */
+    const char *html;       /* bench */
+    const char *command;    /* as typed, files by their bare names: the same in any folder */
 } Options;
 
 /* Reads the command line. False after an error: the caller exits with status 2. */

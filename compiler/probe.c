@@ -3,8 +3,10 @@
  *     rnc --probe layers SO NAME WEIGHTS BATCH THREADS SEED OUT    every layer's result of one run, to OUT
  *     rnc --probe bench THREADS BATCH SECONDS OUT {SO NAME WEIGHTS}...
  *                                                                  variants of one network, timed in turns
+ *     rnc --probe tune THREADS BATCH OUT {SO NAME WEIGHTS}...      the same, layer by layer
  *
- * OUT of `layers` is records (see put_layer); OUT of `bench` is one line of numbers per variant. An error is printed
+ * OUT of `layers` is records (see put_layer); OUT of `bench` is one line of numbers per variant, OUT of `tune` the
+ * microseconds of each of its layers. An error is printed
  * here, and the status is 1. Each shared object has its own librn inside, and that is the one that is called.
  */
 #include <dlfcn.h>
@@ -236,9 +238,67 @@ static int probe_bench(int argc, char **argv) {
     return 0;
 }
 
+/* ---- tune ---- */
+enum { TUNE_RUNS_MIN = 8, TUNE_RUNS_MAX = 200 };
+static const double TUNE_MS = 1500; /* each variant's time, about */
+
+typedef struct LayerTimes {
+    double last;        /* when the layer before ended */
+    double *run, *best; /* microseconds of each layer: of this run, the least of all runs */
+} LayerTimes;
+
+static void time_layer(void *user, int index, const rn_tensor *tensor) {
+    LayerTimes *times = user;
+    (void)tensor;
+    if (index >= 0) times->run[index] += (now_ms() - times->last) * 1e3;
+    times->last = now_ms();
+}
+
+static void time_layers(Loaded *loaded, LayerTimes *times, int batch, const float *images) {
+    const int count = loaded->model->layer_count;
+    memset(times->run, 0, (size_t)count * sizeof *times->run);
+    run_once(loaded, batch, images);
+    for (int i = 0; i < count; i++)
+        if (times->best[i] == 0 || times->run[i] < times->best[i]) times->best[i] = times->run[i];
+}
+
+static int probe_tune(int argc, char **argv) {
+    const int threads = atoi(argv[0]), batch = atoi(argv[1]), count = (argc - 3) / 3;
+    static Loaded variants[MAX_VARIANTS];
+    static LayerTimes times[MAX_VARIANTS];
+    FILE *out = fopen(argv[2], "w");
+    if (!out || count > MAX_VARIANTS) fail(argv[2], "cannot be written");
+    for (int i = 0; i < count; i++) {
+        char **v = argv + 3 + 3 * i;
+        load(&variants[i], v[0], v[1], v[2], batch,
+             &(rn_options){.threads = threads, .layer = time_layer, .layer_user = &times[i]});
+        times[i].run = allocate((size_t)variants[i].model->layer_count * sizeof(double));
+        times[i].best = allocate((size_t)variants[i].model->layer_count * sizeof(double));
+    }
+    float *images = make_images(variants[0].model, batch, 1);
+    const double end = now_ms() + TUNE_MS * count;
+    for (int run = 0; run < TUNE_RUNS_MAX && (run < TUNE_RUNS_MIN || now_ms() < end); run++)
+        for (int i = 0; i < count; i++) { /* twice in a row: the first finds the caches full of another's weights */
+            const int v = (i + run) % count;
+            run_once(&variants[v], batch, images);
+            time_layers(&variants[v], &times[v], batch, images);
+        }
+    for (int i = 0; i < count; i++) {
+        for (int k = 0; k < variants[i].model->layer_count; k++) fprintf(out, "%.9g ", times[i].best[k]);
+        fprintf(out, "\n");
+        unload(&variants[i]);
+        free(times[i].run);
+        free(times[i].best);
+    }
+    if (fclose(out)) fail(argv[2], "cannot be written");
+    free(images);
+    return 0;
+}
+
 int probe_main(int argc, char **argv) {
     if (argc == 8 && !strcmp(argv[0], "layers")) return probe_layers(argv + 1);
     if (argc >= 8 && (argc - 5) % 3 == 0 && !strcmp(argv[0], "bench")) return probe_bench(argc - 1, argv + 1);
+    if (argc >= 7 && (argc - 4) % 3 == 0 && !strcmp(argv[0], "tune")) return probe_tune(argc - 1, argv + 1);
     fail("--probe", "is for rnc's own use");
     return 1;
 }

@@ -348,7 +348,7 @@ void emit_winograd(Emit *e, const Step *s, Text *body) {
     }
     text_printf(body, "    float *v = %s, *m = v + %d;\n", scratch, products * w->v_matrix);
     if (w->blocks == 1) { /* too small to be divided */
-        text_puts(body, "    if (part) return;\n");
+        text_puts(body, "    if (part) return;\n    (void)parts;\n");
         input_tiles(&v, NULL, arena_printf(e->arena, "%d", w->block), 4, body);
         text_puts(body, "    const int panel = 0;\n");
         call_panel(&v, 1, body);

@@ -41,16 +41,19 @@ static void insert(Candidate *list, int *count, Candidate c) {
     list[at] = c;
 }
 
+bool choose_may_share(const WinogradPlan *w, const Node *n) {
+    return 4.0 * winograd_products(w) * w->rows * w->columns * (n->in[0]->shape.c + 16) <= LARGEST_SHARE;
+}
+
 /* The best block for tiles of m_h x m_w: all tiles, or equal parts of at most a GEMM's columns. */
 static Candidate best_block(const Plan *plan, const Node *n, int m_h, int m_w) {
     Candidate best = {.choice = {ALG_WINOGRAD, m_h, m_w, INT_MAX}, .cost.us = INFINITY};
     WinogradPlan w = {0};
     if (!winograd_tiles(&w, n, &best.choice)) return best;
     const int tiles = w.rows * w.columns;
-    const double v = 4.0 * winograd_products(&w) * tiles * (n->in[0]->shape.c + 16);
     for (int blocks = 1; blocks <= tiles; blocks++) {
         const int block = (tiles + blocks - 1) / blocks;
-        if (blocks == 1 && v > LARGEST_SHARE) continue;
+        if (blocks == 1 && !choose_may_share(&w, n)) continue;
         if (blocks > 1 && (block > WINOGRAD_CALL || n->epilogue.pool)) continue;
         if (blocks > 1 && block < 4) break;
         const Choice choice = {ALG_WINOGRAD, m_h, m_w, block};
@@ -72,16 +75,11 @@ int choose_candidates(const Plan *plan, const Node *n, Candidate list[CHOOSE_MAX
 }
 
 /* ---- the budget ---- */
-typedef struct Layer {
-    Candidate list[CHOOSE_MAX_CANDIDATES];
-    int count, chosen; /* chosen: the fastest that has been allowed so far */
-    bool fixed;
-} Layer;
 
 /* The fastest candidate with a smaller error than the chosen one, or -1. */
-static int next_smaller(const Layer *l) {
-    for (int i = l->chosen + 1; i < l->count; i++)
-        if (l->list[i].cost.error < l->list[l->chosen].cost.error) return i;
+static int next_smaller(const Decision *d) {
+    for (int i = d->chosen + 1; i < d->count; i++)
+        if (d->list[i].cost.error < d->list[d->chosen].cost.error) return i;
     return -1;
 }
 
@@ -93,20 +91,21 @@ double choose_predicted_error(double sum_of_squares) {
     return LARGEST_OVER_RMS * sqrt(sum_of_squares);
 }
 
-static double keep_budget(Layer *layers, int count, double tolerance) {
+/* Returns the predicted error of what is chosen then. */
+static double keep_budget(Decision *decisions, int count, double tolerance) {
     double sum = 0;
     for (int i = 0; i < count; i++)
-        if (layers[i].count) sum += square(layers[i].list[layers[i].chosen].cost.error);
+        if (decisions[i].count) sum += square(decisions[i].list[decisions[i].chosen].cost.error);
     while (tolerance > 0 && choose_predicted_error(sum) > tolerance) {
-        Layer *best = NULL;
+        Decision *best = NULL;
         double best_gain = 0;
         for (int i = 0; i < count; i++) {
-            Layer *l = &layers[i];
-            const int next = l->count && !l->fixed ? next_smaller(l) : -1;
+            Decision *d = &decisions[i];
+            const int next = d->count ? next_smaller(d) : -1;
             if (next < 0) continue;
-            const Cost *now = &l->list[l->chosen].cost, *then = &l->list[next].cost;
-            const double gain = (square(now->error) - square(then->error)) / (then->us - now->us + 1e-9);
-            if (gain > best_gain) best_gain = gain, best = l;
+            const Cost *now = &d->list[d->chosen].cost, *then = &d->list[next].cost;
+            const double gain = (square(now->error) - square(then->error)) / (fmax(then->us - now->us, 0) + 1e-9);
+            if (gain > best_gain) best_gain = gain, best = d;
         }
         if (!best) break;
         const int next = next_smaller(best);
@@ -118,22 +117,17 @@ static double keep_budget(Layer *layers, int count, double tolerance) {
 
 void plan_choices(Plan *plan) {
     const Graph *g = plan->graph;
-    Layer *layers = arena_alloc(plan->arena, ((size_t)g->node_count + 1) * sizeof *layers);
+    const PlanOptions *o = &plan->options;
     for (int i = 0; i < g->node_count; i++) {
         const Node *n = g->nodes[i];
-        Layer *l = &layers[i];
         plan->choices[i].algorithm = ALG_COUNT; /* what step_algorithm says */
         if (n->op != OP_CONV) continue;
-        l->count = choose_candidates(plan, n, l->list);
-        Choice given;
-        if (plan->options.choose && plan->options.choose(plan->options.choose_user, plan, n, &given)) {
-            l->fixed = true;
-            l->count = 1;
-            l->list[0] = (Candidate){given, given.algorithm == ALG_WINOGRAD ? cost_winograd(plan, n, &given)
-                                                                            : cost_direct(plan, n)};
-        }
+        Candidate *list = arena_alloc(plan->arena, CHOOSE_MAX_CANDIDATES * sizeof *list);
+        int count = o->candidates ? o->candidates(o->candidates_user, plan, n, list) : 0;
+        if (!count) count = choose_candidates(plan, n, list);
+        plan->decisions[i] = (Decision){.list = list, .count = count};
     }
-    plan->predicted_error = keep_budget(layers, g->node_count, plan->options.tolerance);
+    plan->predicted_error = keep_budget(plan->decisions, g->node_count, o->tolerance);
     for (int i = 0; i < g->node_count; i++)
-        if (layers[i].count) plan->choices[i] = layers[i].list[layers[i].chosen].choice;
+        if (plan->decisions[i].count) plan->choices[i] = plan->decisions[i].list[plan->decisions[i].chosen].choice;
 }

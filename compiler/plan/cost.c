@@ -46,9 +46,8 @@ Cost cost_direct(const Plan *plan, const Node *node) {
     const Window *w = &node->term[0].window;
     const double taps = w->r * w->s, pixels = (double)out.h * out.w;
     Cost c = {.error = ldexp(ERROR_OF_A_SUM, UNIT_ROUNDOFF_EXPONENT)};
-    c.weights = 4 * taps * in.c * node->features;
     c.compute = kernel_flops(m, node->features, pixels, taps * in.c) / m->flops / 0.96;
-    c.memory = c.weights / m->dram;
+    c.memory = 4 * taps * in.c * node->features / m->dram;
     c.us = overlap(c.compute, c.memory) * 1e-3;
     return c;
 }
@@ -80,7 +79,7 @@ Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {
     const double panels = ceil(K / 64), calls = ceil(block / WINOGRAD_CALL);
     c.error = ldexp(ERROR_OF_A_SUM, UNIT_ROUNDOFF_EXPONENT) * rn_winograd_amplification(&w.h) *
               rn_winograd_amplification(&w.w);
-    c.weights = 4 * products * C * K;
+    const double weights = 4 * products * C * K;
 
     const double v = 4 * products * block * (C + 16), result = 4 * products * block * fmin(K, 64); /* bytes at hand */
     const double bandwidth = v + result <= m->l2_size ? m->l2 : m->l3;
@@ -89,8 +88,8 @@ Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {
     c.compute = products * kernel_flops(m, K, tiles, C) / m->flops * (1 + 0.8 / columns);
     c.compute +=
         products * panels * blocks * calls * m->call + products * tiles * C * 4 * (panels - 1) / bandwidth * 0.3;
-    const double again = c.weights <= m->l2_size / 2 ? m->l2 : c.weights <= m->l3_size ? m->l3 : m->dram;
-    c.memory = c.weights / m->dram + c.weights * (blocks - 1) / again;
+    const double again = weights <= m->l2_size / 2 ? m->l2 : weights <= m->l3_size ? m->l3 : m->dram;
+    c.memory = weights / m->dram + weights * (blocks - 1) / again;
     const double slower = v + result <= m->l2_size ? 1 : 1.3;
     c.transforms = tiles * (ceil(C / m->lanes) * input_operations(&w) + ceil(K / m->lanes) * output_operations(&w)) *
                    m->vector_op * slower;

@@ -4,13 +4,6 @@
 
 #include "plan.h"
 
-typedef struct Cost {
-    double us;                          /* microseconds of one thread */
-    double compute, transforms, memory; /* of these: multiplications, transforms, waiting for weights */
-    double error;                       /* root mean square of the relative error that it adds to its result */
-    double weights;                     /* bytes */
-} Cost;
-
 Cost cost_direct(const Plan *plan, const Node *node);
 /* choice->algorithm is ALG_WINOGRAD; us is infinite where there is no such transform. */
 Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice);

@@ -11,6 +11,7 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
     plan->options = *options;
     plan->values = arena_alloc(arena, (size_t)graph->value_count * sizeof *plan->values);
     plan->choices = arena_alloc(arena, ((size_t)graph->node_count + 1) * sizeof *plan->choices);
+    plan->decisions = arena_alloc(arena, ((size_t)graph->node_count + 1) * sizeof *plan->decisions);
     plan_choices(plan);
     plan_layouts(plan);
     plan_steps(plan);

@@ -40,6 +40,26 @@ typedef struct Choice {
     int block;           /* ALG_WINOGRAD: tiles of a block; all of them: the input transform is a step of its own */
 } Choice;
 
+typedef struct Cost {
+    double us;                          /* microseconds */
+    double compute, transforms, memory; /* by the model, of one thread: multiplications, transforms, fetching weights */
+    double error;                       /* root mean square of the relative error that it adds to its result */
+    bool measured;                      /* us is */
+} Cost;
+
+typedef struct Candidate {
+    Choice choice;
+    Cost cost;
+} Candidate;
+
+/* How a node is computed, and what else was considered. */
+typedef struct Decision {
+    const Candidate *list; /* the fastest first; NULL where there was nothing to choose */
+    int count, chosen;     /* chosen > 0: a smaller error was needed */
+} Decision;
+
+enum { CHOOSE_MAX_CANDIDATES = 32 };
+
 typedef struct Plan Plan;
 
 typedef struct PlanOptions {
@@ -48,9 +68,10 @@ typedef struct PlanOptions {
     bool reuse_memory; /* buffers share the arena by lifetime; off: each value has its own */
     bool winograd;     /* convolutions by Winograd's method where that is faster */
     double tolerance;  /* the output's largest relative error, by the error model; 0: any */
-    /* Decides instead of the cost model; false leaves the node to it. NULL: none. */
-    bool (*choose)(const void *user, const Plan *plan, const Node *node, Choice *choice);
-    const void *choose_user;
+    /* Candidates to choose from instead of those of the cost model, the fastest first; returns how many, 0 leaves the
+     * node to the model. NULL: none. */
+    int (*candidates)(const void *user, const Plan *plan, const Node *node, Candidate *list);
+    const void *candidates_user;
 } PlanOptions;
 
 typedef struct Layout {
@@ -138,6 +159,7 @@ struct Plan {
     PlanOptions options;
     Arena *arena;
     Choice *choices;        /* by node id */
+    Decision *decisions;    /* by node id */
     double predicted_error; /* of the output, relative, by the error model */
     ValuePlan *values;      /* by value id */
     Step *steps;

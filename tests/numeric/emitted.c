@@ -109,11 +109,12 @@ static void write_case(Batch *batch, EmittedCase *c) {
     text_free(&header);
 }
 
-/* PlanOptions.choose: any tiles and blocks that there are, so that all are tried, not only the fast ones. */
-static bool choose_winograd(const void *user, const Plan *plan, const Node *node, Choice *choice) {
+/* PlanOptions.candidates: any tiles and blocks that there are, so that all are tried, not only the fast ones. */
+static int choose_winograd(const void *user, const Plan *plan, const Node *node, Candidate *list) {
     const Variant *variant = user;
+    Choice *choice = &list->choice;
     (void)plan;
-    if (!variant->winograd || !choose_may_be_winograd(node)) return false;
+    if (!variant->winograd || !choose_may_be_winograd(node)) return 0;
     uint64_t state = (uint64_t)variant->winograd * 1000 + (uint64_t)node->id;
     for (int tries = 0; tries < 100; tries++) {
         WinogradPlan w = {0};
@@ -122,9 +123,9 @@ static bool choose_winograd(const void *user, const Plan *plan, const Node *node
         const int tiles = w.rows * w.columns, limit = tiles < WINOGRAD_CALL ? tiles : WINOGRAD_CALL;
         const bool all = node->epilogue.pool || next_random(&state) % 2;
         choice->block = all ? tiles : 1 + (int)(next_random(&state) % (uint64_t)limit);
-        return true;
+        return 1;
     }
-    return false;
+    return 0;
 }
 
 void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *g, TensorData weights, Variant variant) {
@@ -152,8 +153,8 @@ void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *g, Tens
                         &(PlanOptions){.isa = variant.isa,
                                        .batch = variant.batch,
                                        .reuse_memory = true,
-                                       .choose = choose_winograd,
-                                       .choose_user = &variant});
+                                       .candidates = choose_winograd,
+                                       .candidates_user = &variant});
     write_case(batch, c);
 }
 

@@ -1,0 +1,32 @@
+/* -O3: the times of each convolution's candidates, measured. */
+#ifndef RNC_TUNE_H
+#define RNC_TUNE_H
+
+#include "driver.h"
+
+typedef struct Tuning Tuning;
+
+/* Measures what the cache does not know of c->graph's convolutions, for the target, batch and threads of this run.
+ * NULL after a diagnostic. Lives in c's arena. */
+const Tuning *tune_run(Compilation *c);
+/* PlanOptions.candidates: what was measured of the node, the fastest first. tuning: a Tuning. */
+int tune_candidates(const void *tuning, const Plan *plan, const Node *node, Candidate *list);
+
+/* ---- tune_cache.c: measured times in a text file, a line each ---- */
+typedef struct TuneCache {
+    Arena *arena;
+    const char *path;    /* NULL: nowhere to keep it */
+    const char *machine; /* CPU, target, batch, threads: the start of each key */
+    Map us;              /* "machine|shape|choice" -> double * */
+    int added;
+} TuneCache;
+
+/* Reads --tune-cache's file or the user's ($XDG_CACHE_HOME/rnc/tune, ~/.cache/rnc/tune). A line that is not understood
+ * is left out: it costs a measurement. */
+void tune_cache_open(TuneCache *cache, Compilation *c);
+double tune_cache_get(const TuneCache *cache, const char *shape, const char *choice); /* microseconds; 0: not known */
+void tune_cache_put(TuneCache *cache, const char *shape, const char *choice, double us);
+/* Writes it where something was added. False after a diagnostic. */
+bool tune_cache_save(TuneCache *cache, Diag *diag);
+
+#endif

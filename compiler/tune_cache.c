@@ -1,0 +1,84 @@
+/* The cache of measured times: lines of "machine|shape|choice microseconds", sorted by nothing, rewritten as a whole.
+ */
+#include <cpuid.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tune.h"
+
+/* "AuthenticAMD family 25 model 17": what decides a core's speed; the brand string may hide it. */
+static const char *cpu_name(Arena *arena) {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    char vendor[13] = "";
+    if (!__get_cpuid(0, &a, &b, &c, &d)) return "unknown";
+    memcpy(vendor, &b, 4), memcpy(vendor + 4, &d, 4), memcpy(vendor + 8, &c, 4);
+    __get_cpuid(1, &a, &b, &c, &d);
+    const unsigned base = a >> 8 & 15, family = base == 15 ? base + (a >> 20 & 255) : base;
+    const unsigned model = (a >> 4 & 15) | (base == 6 || base == 15 ? (a >> 12 & 0xf0) : 0);
+    return arena_printf(arena, "%s family %u model %u", vendor, family, model);
+}
+
+static const char *default_path(Arena *arena) {
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (cache && *cache) return arena_printf(arena, "%s/rnc/tune", cache);
+    return home && *home ? arena_printf(arena, "%s/.cache/rnc/tune", home) : NULL;
+}
+
+void tune_cache_open(TuneCache *cache, Compilation *c) {
+    const Options *o = c->options;
+    *cache = (TuneCache){.arena = &c->arena, .path = o->tune_cache ? o->tune_cache : default_path(&c->arena)};
+    cache->machine =
+        arena_printf(&c->arena, "%s x86-64-v%d batch %d threads %d", cpu_name(&c->arena), o->isa, o->batch, o->threads);
+    size_t size;
+    char *text = cache->path ? file_read(cache->path, &size) : NULL;
+    for (char *line = text; line && *line;) {
+        char *end = strchr(line, '\n'), *last;
+        if (end) *end = '\0';
+        char *space = strrchr(line, ' ');
+        const double us = space ? strtod(space + 1, &last) : 0;
+        if (space && us > 0 && us < 1e12 && !*last) {
+            double *kept = arena_alloc(&c->arena, sizeof *kept);
+            *kept = us;
+            map_put(&cache->us, &c->arena, arena_strndup(&c->arena, line, (size_t)(space - line)), kept);
+        }
+        line = end ? end + 1 : NULL;
+    }
+    free(text);
+}
+
+static const char *key_of(const TuneCache *cache, const char *shape, const char *choice) {
+    return arena_printf(cache->arena, "%s|%s|%s", cache->machine, shape, choice);
+}
+
+double tune_cache_get(const TuneCache *cache, const char *shape, const char *choice) {
+    const double *us = map_get(&cache->us, key_of(cache, shape, choice));
+    return us ? *us : 0;
+}
+
+void tune_cache_put(TuneCache *cache, const char *shape, const char *choice, double us) {
+    double *kept = arena_alloc(cache->arena, sizeof *kept);
+    *kept = us;
+    map_put(&cache->us, cache->arena, key_of(cache, shape, choice), kept);
+    cache->added++;
+}
+
+static void make_folder(Arena *arena, const char *path) {
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/'))
+        mkdir(arena_strndup(arena, path, (size_t)(slash - path)), 0777); /* what fails shows in the write */
+}
+
+bool tune_cache_save(TuneCache *cache, Diag *diag) {
+    if (!cache->added || !cache->path) return true;
+    Text text = {0};
+    for (int i = 0; i < cache->us.count; i++)
+        text_printf(&text, "%s %.6g\n", cache->us.entries[i].key, *(double *)cache->us.entries[i].value);
+    make_folder(cache->arena, cache->path);
+    const bool good = file_write(cache->path, text.s, text.size);
+    if (!good)
+        diag_error(diag, (Place){0}, "cannot write the cache of measurements '%s': %s", cache->path, strerror(errno));
+    text_free(&text);
+    return good;
+}
