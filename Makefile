@@ -11,6 +11,7 @@ CC       ?= cc
 CXX      ?= c++
 FLEX     ?= flex
 BISON    ?= bison
+PROTOC_C ?= protoc-c
 CFLAGS   ?= -O2
 PREFIX   ?= /usr/local
 LIBDIR   ?= $(PREFIX)/lib
@@ -35,9 +36,10 @@ VERSION  := $(shell sed -n 's/^.define RN_VERSION "\(.*\)"/\1/p' runtime/rn.h)
 ABI      := $(shell sed -n 's/^.define RN_ABI \([0-9]*\).*/\1/p' runtime/rn.h)
 
 override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fPIC -fopenmp -fvisibility=default $(SANITIZE)
-INCLUDE  := -I. -Icompiler -Iruntime -I$(OUT)/grammar
+INCLUDE  := -I. -Icompiler -Iruntime -I$(OUT)/grammar -I$(OUT)/onnx
 OPENMP   := $(if $(findstring clang,$(CC)),-lomp,-lgomp)
 RN_LIBS  := -lxsmm -lxsmmnoblas -lpng -ljpeg -lcjson -lxxhash $(OPENMP) -lpthread -lrt -ldl -lm
+RNC_LIBS := -lprotobuf-c
 LDFLAGS  ?=
 
 # ---- sources ----
@@ -47,7 +49,7 @@ UNIT_SRC     := $(wildcard tests/unit/*.c)
 NUMERIC_SRC  := $(wildcard tests/numeric/*.c)
 FUZZ_SRC     := $(wildcard tests/fuzz/*.c)
 
-COMPILER_OBJ := $(COMPILER_SRC:%.c=$(OUT)/obj/%.o) $(OUT)/obj/grammar/rn.tab.o $(OUT)/obj/grammar/rn.lex.o
+COMPILER_OBJ := $(COMPILER_SRC:%.c=$(OUT)/obj/%.o) $(OUT)/obj/grammar/rn.tab.o $(OUT)/obj/grammar/rn.lex.o $(OUT)/obj/onnx/onnx.pb-c.o
 LIBRARY_OBJ  := $(filter-out $(OUT)/obj/compiler/main.o,$(COMPILER_OBJ))
 RUNTIME_OBJ  := $(RUNTIME_SRC:%.c=$(OUT)/obj/%.o)
 HEADERS      := $(OUT)/include/rn/rn.h $(OUT)/include/rn/recipe.h
@@ -71,7 +73,7 @@ all: $(OUT)/rnc $(OUT)/librn.a $(OUT)/librn.so $(HEADERS) ## the compiler and it
 # ---- build ----
 $(OUT)/rnc: $(COMPILER_OBJ) $(OUT)/librn.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(COMPILER_OBJ) $(OUT)/librn.a -Wl,--as-needed $(RN_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(COMPILER_OBJ) $(OUT)/librn.a -Wl,--as-needed $(RNC_LIBS) $(RN_LIBS)
 
 $(OUT)/librn.a: $(RUNTIME_OBJ)
 	$(call say,AR,$@)
@@ -87,7 +89,7 @@ $(OUT)/librn.so: $(OUT)/librn.so.$(VERSION)
 $(OUT)/include/rn/%.h: runtime/%.h
 	$(Q)mkdir -p $(@D) && cp $< $@
 
-$(OUT)/obj/%.o: %.c | $(OUT)/grammar/rn.tab.h $(OUT)/grammar/rn.lex.h
+$(OUT)/obj/%.o: %.c | $(OUT)/grammar/rn.tab.h $(OUT)/grammar/rn.lex.h $(OUT)/onnx/onnx.pb-c.h
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -c -o $@ $<
 
@@ -106,6 +108,14 @@ $(OUT)/grammar/rn.lex.c $(OUT)/grammar/rn.lex.h &: grammar/rn.l
 	$(call say,FLEX,$<)
 	$(Q)mkdir -p $(OUT)/grammar && $(FLEX) --header-file=$(OUT)/grammar/rn.lex.h -o $(OUT)/grammar/rn.lex.c $<
 
+$(OUT)/obj/onnx/%.o: $(OUT)/onnx/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -c -o $@ $<
+
+$(OUT)/onnx/onnx.pb-c.c $(OUT)/onnx/onnx.pb-c.h &: compiler/onnx.proto
+	$(call say,PROTOC,$<)
+	$(Q)mkdir -p $(@D) && $(PROTOC_C) --proto_path=compiler --c_out=$(@D) onnx.proto
+
 # ---- tests ----
 tests: all $(TEST_RUNNERS) $(if $(SAN),$(FUZZ_REPLAY))
 
@@ -116,7 +126,7 @@ define runner
 $(OUT)/tests/$(1): $(OUT)/tests/$(1).def tests/runner.c $(2:%.c=$(OUT)/obj/%.o) $(LIBRARY_OBJ) $(OUT)/librn.a
 	$$(call say,LINK,$$@)
 	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(INCLUDE) -DSUITES='"$$<"' -DPART='"$(1)"' -o $$@ tests/runner.c $(2:%.c=$(OUT)/obj/%.o) \
-	    $$(LIBRARY_OBJ) $$(OUT)/librn.a -Wl,--as-needed -lcunit $$(RN_LIBS)
+	    $$(LIBRARY_OBJ) $$(OUT)/librn.a -Wl,--as-needed -lcunit $$(RNC_LIBS) $$(RN_LIBS)
 $(OUT)/tests/$(1).def: Makefile $(2)
 	$$(Q)mkdir -p $$(@D) && grep -l "^void suite_" $(2) | sed 's|.*/\(.*\)\.c|SUITE(\1)|' > $$@
 endef
@@ -127,7 +137,7 @@ $(eval $(call runner,numeric,$(NUMERIC_SRC)))
 $(OUT)/tests/fuzz-%: $(OUT)/obj/tests/fuzz/%.o tests/replay.c $(LIBRARY_OBJ) $(OUT)/librn.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(if $(FUZZER),-fsanitize=fuzzer,tests/replay.c) $< $(LIBRARY_OBJ) $(OUT)/librn.a \
-	    -Wl,--as-needed $(RN_LIBS)
+	    -Wl,--as-needed $(RNC_LIBS) $(RN_LIBS)
 
 deps:
 	@tools/install-deps.sh check

@@ -1,4 +1,4 @@
-/* Writes what -o asks for: C and its header, an object, an archive, a shared object, a program, or weights.
+/* Writes what -o asks for: C and its header, an object, an archive, a shared object, a program, weights, or ONNX.
  *
  * Everything is made in a temporary folder beside the output and renamed at the end, so an error leaves no partial
  * file:
@@ -127,12 +127,14 @@ static int list_endings(const Options *options, bool has_weights, const char *en
                                          [OUTPUT_ARCHIVE] = ".a",
                                          [OUTPUT_SHARED] = ".so",
                                          [OUTPUT_SAFETENSORS] = ".safetensors",
+                                         [OUTPUT_ONNX] = ".onnx",
                                          [OUTPUT_PROGRAM] = ""};
     const OutputKind kind = options->kind;
+    const bool has_code = kind != OUTPUT_SAFETENSORS && kind != OUTPUT_ONNX;
     int count = 0;
     /* the packed weights stay a file of their own, also for --embed into C: the assembler reads them there */
-    if (kind != OUTPUT_SAFETENSORS && has_weights && (!options->embed || kind == OUTPUT_C)) endings[count++] = ".rnw";
-    if (kind != OUTPUT_SAFETENSORS && kind != OUTPUT_PROGRAM) endings[count++] = ".h";
+    if (has_code && has_weights && (!options->embed || kind == OUTPUT_C)) endings[count++] = ".rnw";
+    if (has_code && kind != OUTPUT_PROGRAM) endings[count++] = ".h";
     endings[count++] = result[kind];
     return count;
 }
@@ -145,6 +147,11 @@ static bool make_outputs(const Outputs *o) {
     const char *c_file = temp_file(o, ".c");
     if (kind == OUTPUT_SAFETENSORS)
         return save_safetensors(c->source, &c->weights, temp_file(o, ".safetensors"), &c->diag);
+    if (kind == OUTPUT_ONNX) {
+        tensor_data_evaluate(c->source, &c->weights); /* a graph file may have expressions */
+        return save_onnx(c->source, &c->weights, c->name, options->batch_given ? options->batch : 0,
+                         temp_file(o, ".onnx"), &c->diag);
+    }
     if (!emit_files(c, c->plan, o->temp, o->stem, options->embed, kind == OUTPUT_PROGRAM)) return false;
     if (kind == OUTPUT_OBJECT || kind == OUTPUT_ARCHIVE)
         if (!toolchain_build(BUILD_OBJECT, c_file, o->temp, temp_file(o, ".o"), verbose, &c->diag)) return false;

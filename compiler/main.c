@@ -12,6 +12,7 @@
 #include "driver.h"
 #include "load/load.h"
 #include "probe.h"
+#include "save/save.h"
 #include "tune.h"
 #include "view/view.h"
 #include "../runtime/rn.h"
@@ -218,10 +219,12 @@ static bool compile(Compilation *c) {
     if (o->dump == DUMP_IR || o->run_pass) return show_graph(c);
     if (o->summary) summary_print(c->source, stdout);
     if (!o->output && !o->verify && !o->bench && !o->dump && !o->passes.dump_after) return true;
-    if (!check_name(c)) return false;
+    const bool saves_source = o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX;
+    if ((!saves_source || o->verify) && !check_name(c)) return false;
+    if (o->kind == OUTPUT_ONNX && !onnx_fits(c->source, o->output, &c->diag)) return false;
 
     if (!load_weights(c)) return false;
-    if (o->kind == OUTPUT_SAFETENSORS && !o->verify) return driver_write(c);
+    if (saves_source && !o->verify) return driver_write(c);
     if (o->bench) return bench_run(c);
 
     if (!run_passes(c)) return false; /* graph -> graph */

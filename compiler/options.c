@@ -84,6 +84,7 @@ static bool parse_count(const char *value, long max, int *count) {
 
 static bool set_batch(Options *options, const char *value, size_t member, Diag *diag) {
     (void)member;
+    options->batch_given = true;
     if (parse_count(value, MAX_BATCH, &options->batch)) return true;
     usage_error(diag, "--batch: '%s' is not a number from 1 to %d", value, MAX_BATCH);
     return false;
@@ -115,7 +116,8 @@ static bool set_output_file(Options *options, const char *value, size_t member, 
                    {".o", OUTPUT_OBJECT},
                    {".a", OUTPUT_ARCHIVE},
                    {".so", OUTPUT_SHARED},
-                   {".safetensors", OUTPUT_SAFETENSORS}};
+                   {".safetensors", OUTPUT_SAFETENSORS},
+                   {".onnx", OUTPUT_ONNX}};
     (void)member;
     const char *base = path_base(value), *dot = strrchr(base, '.');
     if (!*base || !strcmp(base, ".") || !strcmp(base, "..")) {
@@ -141,7 +143,8 @@ static bool set_output_file(Options *options, const char *value, size_t member, 
     }
     usage_error(
         diag,
-        "-o: cannot write a '%s' file; a name ends in .c, .o, .a, .so, .safetensors, or has no ending for a program",
+        "-o: cannot write a '%s' file; a name ends in .c, .o, .a, .so, .safetensors, .onnx, or has no ending for a "
+        "program",
         dot);
     return false;
 }
@@ -289,7 +292,7 @@ static bool set_output_layer(Options *options, const char *value, size_t member,
 static const OptionRow rows[] = {
     {.text = "Output"},
     {"-o", "FILE", TAKES_VALUE, FOR_COMPILE, true, set_output_file, 0,
-     "by its ending: .c, .o, .a or .so (and .h beside it), .safetensors, or a program"},
+     "by its ending: .c, .o, .a or .so (and .h beside it), .safetensors, .onnx, or a program"},
     {"--name", "NAME", TAKES_VALUE, FOR_COMPILE, false, set_name, 0,
      "prefix of the emitted API (default: the network's name)"},
     {"--output", "LAYER", TAKES_VALUE, FOR_BOTH, false, set_output_layer, 0,
@@ -419,10 +422,12 @@ static const char *cannot_mix(const Options *o) {
     bool weights = o->weights || o->random_weights;
     if (o->weights && o->random_weights) return "--weights and --random-weights exclude each other";
     if (o->embed && !weights) return "--embed needs --weights FILE or --random-weights";
-    if (o->embed && (o->kind == OUTPUT_NONE || o->kind == OUTPUT_SAFETENSORS))
+    if (o->embed && (o->kind == OUTPUT_NONE || o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX))
         return "--embed needs -o with a .c, .o, .a or .so file or a program";
     if (o->kind == OUTPUT_SAFETENSORS && !weights)
         return "-o FILE.safetensors needs --weights FILE or --random-weights";
+    if (o->kind == OUTPUT_ONNX && !weights)
+        return "-o FILE.onnx needs --weights FILE or --random-weights: an ONNX file holds its network's weights";
     if (o->output && (o->dump || o->run_pass || o->format))
         return "-o does not go with --dump or --format, which print to standard output";
     if (!o->bench && !o->output && !o->dump && !o->run_pass && !o->summary && !o->verify && !o->format &&

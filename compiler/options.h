@@ -16,6 +16,7 @@ typedef enum OutputKind { /* by the ending of -o's file */
                           OUTPUT_ARCHIVE,     /* .a, and .h */
                           OUTPUT_SHARED,      /* .so, and .h; librn inside */
                           OUTPUT_SAFETENSORS, /* the weights, as loaded or drawn */
+                          OUTPUT_ONNX,        /* the network before the passes, with its weights */
                           OUTPUT_PROGRAM      /* anything else without an ending */
 } OutputKind;
 
@@ -32,6 +33,7 @@ typedef struct Options {
     const char **outputs; /* --output LAYER */
     int output_count, output_capacity;
     int batch;
+    bool batch_given;
     int isa;             /* 3 or 4: --target x86-64-v3, -v4 */
     const char *weights; /* --weights FILE, or NULL */
     bool random_weights;

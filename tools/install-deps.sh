@@ -23,6 +23,8 @@ find_missing() {
     command_in ar binutils
     command_in flex flex
     command_in bison bison
+    command_in protoc-c protobuf-c-compiler
+    header_in protobuf-c/protobuf-c.h libprotobuf-c-dev
     header_in libxsmm.h libxsmm-dev
     header_in xxhash.h libxxhash-dev
     header_in cjson/cJSON.h libcjson-dev

@@ -1,4 +1,4 @@
-/* What the compiler saves besides C: weights, as safetensors or packed for the emitted code. */
+/* What the compiler saves besides C: weights, as safetensors or packed for the emitted code; the network as ONNX. */
 #ifndef RNC_SAVE_H
 #define RNC_SAVE_H
 
@@ -11,5 +11,11 @@ bool save_safetensors(const Graph *graph, const TensorData *data, const char *pa
  * rn_weights_open makes of the same parameters' safetensors file. */
 bool save_packed(const char *path, const rn_recipe *recipe, const char *network, const Graph *graph,
                  const TensorData *params, Diag *diag, int threads);
+
+/* The graph with its weights as an ONNX model called `name`, for `batch` images (0: any number, a dimension "N"). `data`
+ * has the expressions evaluated, too. */
+bool save_onnx(const Graph *graph, const TensorData *data, const char *name, int batch, const char *path, Diag *diag);
+/* False after a diagnostic: the weights alone are more than an ONNX file can hold. */
+bool onnx_fits(const Graph *graph, const char *path, Diag *diag);
 
 #endif

@@ -76,12 +76,16 @@ cp "$WORK/net.rn" "$WORK/kept.rn"
 expect "a page over the source" 1 "$RNC" bench --html net.rn net.rn
 says "a page over the source" "would overwrite the input"
 cmp -s "$WORK/net.rn" "$WORK/kept.rn" && ok || bad "a page over the source" "the source was overwritten"
-for file in big.c big.o big.safetensors; do # as on a full disk: a file cannot grow beyond 8 KiB
+for file in big.c big.o big.safetensors big.onnx; do # as on a full disk: a file cannot grow beyond 8 KiB
     expect "no room: $file" 1 bash -c "trap '' XFSZ; ulimit -f 8; '$RNC' -o $file --random-weights net.rn"
     says "no room: $file" "cannot write 'big."
-    absent "no room: $file" big.c big.o big.h big.rnw big.safetensors
+    absent "no room: $file" big.c big.o big.h big.rnw big.safetensors big.onnx
     clean "no room: $file"
 done
+echo 'network huge { input 3x224x224; fc 4000 }' > "$WORK/huge.rn"
+expect "too much for ONNX" 1 "$RNC" -o huge.onnx --random-weights huge.rn
+says "too much for ONNX" "'huge.onnx' would have 2.41 GB"
+absent "too much for ONNX" huge.onnx
 expect "disk full" 1 bash -c "'$RNC' --dump=ir net.rn > /dev/full"
 says "disk full" "standard output"
 

@@ -50,6 +50,8 @@ wrong "exclude each other" --weights w.safetensors --random-weights net.rn -o ou
 wrong "--embed needs" --embed net.rn -o out.c
 wrong "--embed needs -o" --embed --random-weights --verify net.rn
 wrong "needs --weights FILE or --random-weights" -o out.safetensors net.rn
+wrong "-o FILE.onnx needs --weights FILE or --random-weights" -o out.onnx net.rn
+wrong "--embed needs -o" --embed --random-weights -o out.onnx net.rn
 wrong "the seed 'x' is not" --random-weights=x net.rn -o out.c
 wrong "is not NAME=VALUE" -D classes net.rn -o out.c
 wrong "is not NAME=VALUE" -D =3 net.rn -o out.c

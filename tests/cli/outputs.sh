@@ -26,6 +26,9 @@ expect shared 0 "$RNC" -o o/c.so tiny.rn && exists shared o/c.so o/c.h && absent
 expect program 0 "$RNC" -o o/prog --random-weights tiny.rn && exists program o/prog o/prog.rnw && absent program o/prog.h o/prog.c
 expect "program runs" 0 o/prog info && prints "program runs" tiny
 expect safetensors 0 "$RNC" -o o/t.safetensors --random-weights=7 tiny.rn && exists safetensors o/t.safetensors
+expect onnx 0 "$RNC" -o o/n.onnx --weights o/t.safetensors tiny.rn && exists onnx o/n.onnx && absent onnx o/n.h o/n.rnw
+expect "onnx is repeatable" 0 "$RNC" -o o/n2.onnx --random-weights=7 --name tiny tiny.rn && same "onnx is repeatable" o/n.onnx o/n2.onnx
+expect "onnx: any name" 0 "$RNC" -o o/n3.onnx --name model --random-weights tiny.rn
 expect "random is repeatable" 0 "$RNC" -o o/t2.safetensors --random-weights=7 tiny.rn && same "random is repeatable" o/t.safetensors o/t2.safetensors
 expect "another seed" 0 "$RNC" -o o/t3.safetensors --random-weights=8 tiny.rn && differ "another seed" o/t.safetensors o/t3.safetensors
 expect "weights read back" 0 "$RNC" -o o/r.c --weights o/t.safetensors tiny.rn

@@ -1,0 +1,104 @@
+#!/bin/bash
+# rnc -o X.onnx: the file, run in NumPy by the specification (onnx_run.py), gives what the compiled network gives. Networks
+# of every op with odd shapes; examples; graphs after the passes, whose epilogues and weight expressions are written out.
+. "$(dirname "$0")/../lib.sh"
+PYTHON=${PYTHON:-$("$ROOT/tools/find-python.sh")} || PYTHON=python3
+EVALUATOR=$ROOT/tests/numeric/onnx_run.py
+
+# agree NAME FILE [OPTIONS...]: two images through both, all outputs; the file is for any number of images
+agree() {
+    local name=$1 file=$2 shape outputs
+    shift 2
+    expect "$name: onnx" 0 "$RNC" "$@" -o net.onnx "$file" || return
+    expect "$name: program" 0 "$RNC" "$@" --batch 2 -o net "$file" || return
+    shape=$("$PYTHON" "$EVALUATOR" shape "$WORK/net.onnx" | tr ' ' ,)
+    outputs=$(cd "$WORK" && ./net info --json | "$PYTHON" -c '
+import json, sys
+print(*(f"out{i}.npy" for i in range(len(json.load(sys.stdin)["outputs"]))))')
+    (cd "$WORK" && "$PYTHON" -c "
+import numpy as np
+np.save('in.npy', np.random.default_rng(5).standard_normal(($shape)).astype('<f4'))")
+    # shellcheck disable=SC2086  # several outputs
+    expect "$name: run" 0 ./net run in.npy $outputs && expect "$name: agrees" 0 "$PYTHON" "$EVALUATOR" 1e-4 net.onnx in.npy $outputs
+}
+
+# agree_fused NAME FILE [OPTIONS...]: as written, and after the last pass
+agree_fused() {
+    local name=$1 file=$2
+    shift 2
+    expect "$name: weights" 0 "$RNC" "$@" --random-weights=4 -o net.safetensors "$file"
+    agree "$name" "$file" "$@" --weights net.safetensors
+    expect "$name: fused" 0 "$RNC" "$@" --dump-after=in-place "$file" && sed '/^#/d' "$WORK/.out" > "$WORK/fused.ir"
+    agree "$name, fused" fused.ir --weights net.safetensors
+}
+
+# ---- every op, at odd shapes ----
+cat > "$WORK/odd.rn" <<'N'
+network odd {
+    input 4x19x17
+    conv 12, 3x5 /2x1 pad [0, 1, 2, 3] groups 2 dilate 1x2 bias; scale; prelu
+    lrn size 4 alpha 0.1 beta 0.75 k 2
+    lrn size 5
+    residual { conv 12, 3x3; bn; swish } shortcut identity
+    relu6
+    residual { conv 20, 3x3 /2; bn eps 1e-3 } shortcut pad
+    leakyrelu 0.2
+    concat {
+        { maxpool 3x3 pad 1 }
+        { avgpool 3x3 pad 1 count_include_pad }
+        { avgpool 3x2 pad [1, 0, 1, 1] }
+        { conv 3, 1x1; tanh }
+    }
+    gate { avgpool global; fc 10; relu; fc 63; sigmoid }
+    upsample 3
+    maxpool 3x3 /2 ceil
+    avgpool 3x2 /2 pad 1 ceil count_include_pad
+    pad top 1 left 2 right 1 channels 2
+    conv 65, 3x3 groups 65
+    avgpool 2x2 /2 ceil
+    dropout 0.3
+    spp [4, 3, 2, 1]
+    fc 24; bn; prelu; scale; dropout
+    softmax
+}
+N
+cat > "$WORK/forms.rn" <<'N'
+# images and vectors meet: N x C x 1 x 1 and N x C
+network forms {
+    input 6x5x5
+    relu as start
+    concat { { flatten; fc 7 } { maxpool global; conv 5, 1x1 bias } { maxpool 5x5 pad 2 /3 ceil; avgpool global } }
+    relu as both
+    concat { { fc 4 } { fc 5 no bias; tanh } }
+    flatten
+    residual { fc 9; bn } shortcut identity
+    upsample 2
+    maxpool 2x1 /2x1
+    softmax
+    output both
+    output start
+}
+N
+agree_fused odd odd.rn
+agree_fused forms forms.rn
+agree_fused "ops.ir" "$ROOT/tests/golden/ir/ops.ir"
+
+# ---- the batch ----
+expect "batch" 0 "$RNC" --random-weights --batch 3 -o three.onnx odd.rn
+[ "$("$PYTHON" "$EVALUATOR" shape "$WORK/three.onnx" 2>&1 | tail -1)" = "AssertionError: input is for 3 images" ] && ok || bad batch "is not 3"
+
+# ---- examples ----
+cd "$ROOT/examples" || exit 1
+for file in *.rn cifar/*.rn face/*.rn; do
+    small=
+    case $file in
+    resnet18.rn | resnet18_a.rn | resnet50.rn | resnext50.rn | se_resnet50.rn | repvgg_a0.rn | googlenet.rn | bn_inception.rn) small="-D size=64" ;;
+    cifar/resnet20.rn | cifar/preact_resnet110.rn | face/face.rn) ;;
+    *) [ -n "$FULL" ] || continue ;;
+    esac
+    weights=--random-weights
+    [ "$file" != face/face.rn ] || weights="--weights $ROOT/examples/face/face.safetensors"
+    # shellcheck disable=SC2086  # words
+    agree "$file" "$ROOT/examples/$file" $small $weights
+done
+finish

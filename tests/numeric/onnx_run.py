@@ -1,0 +1,251 @@
+#!/usr/bin/env python3
+"""Runs an ONNX file in NumPy, in double, and compares it with what the compiled network gave.
+
+    onnx_run.py TOLERANCE NET.onnx IN.npy OUT.npy...
+    onnx_run.py shape NET.onnx                         prints the input's, 2 for any number of images
+
+It knows the file format and the operators from their specification alone, and nothing of rnc. Besides the numbers it checks
+that names are unique, inputs are there before they are used, every initializer is used, and every value has the shape that
+the file says. There is an OUT.npy for each output.
+"""
+import struct
+import sys
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+# message -> field number -> (name, kind); kinds: a message's name, int, float, str, bytes; [kind] where repeated
+SCHEMA = {
+    "Model": {1: ("ir_version", int), 2: ("producer", str), 3: ("version", str), 7: ("graph", "Graph"),
+              8: ("opset", ["Opset"])},
+    "Opset": {1: ("domain", str), 2: ("version", int)},
+    "Graph": {1: ("node", ["Node"]), 2: ("name", str), 5: ("initializer", ["Tensor"]), 11: ("input", ["Value"]),
+              12: ("output", ["Value"]), 13: ("value_info", ["Value"])},
+    "Node": {1: ("input", [str]), 2: ("output", [str]), 3: ("name", str), 4: ("op_type", str),
+             5: ("attribute", ["Attribute"])},
+    "Attribute": {1: ("name", str), 2: ("f", float), 3: ("i", int), 4: ("s", str), 8: ("ints", [int]),
+                  20: ("type", int)},
+    "Tensor": {1: ("dims", [int]), 2: ("data_type", int), 8: ("name", str), 9: ("raw_data", bytes)},
+    "Value": {1: ("name", str), 2: ("type", "Type")},
+    "Type": {1: ("tensor", "TensorType")},
+    "TensorType": {1: ("elem_type", int), 2: ("shape", "Shape")},
+    "Shape": {1: ("dim", ["Dimension"])},
+    "Dimension": {1: ("value", int), 2: ("param", str)},
+}
+
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return value, at
+
+
+def decode(data, message):
+    """-> a dictionary of the message's fields; an unknown field is an error, since rnc writes none."""
+    fields = SCHEMA[message]
+    result = {name: [] for name, kind in fields.values() if isinstance(kind, list)}
+    at = 0
+    while at < len(data):
+        key, at = varint(data, at)
+        name, kind = fields[key >> 3]
+        wire = key & 7
+        if wire == 0:
+            value, at = varint(data, at)
+            value -= (value >> 63) << 64
+        elif wire == 5:
+            (value,), at = struct.unpack_from("<f", data, at), at + 4
+        else:
+            assert wire == 2, f"{message}.{name}: wire type {wire}"
+            size, at = varint(data, at)
+            assert at + size <= len(data), f"{message}.{name} is cut"
+            value, at = data[at:at + size], at + size
+        repeated = isinstance(kind, list)
+        inner = kind[0] if repeated else kind
+        if isinstance(inner, str):
+            value = decode(value, inner)
+        elif inner is str:
+            value = bytes(value).decode()
+        if repeated:
+            result[name].append(value)
+        else:
+            result[name] = value
+    return result
+
+
+# ---- operators: f(node's attributes, inputs) ----
+def windows(x, a, fill):
+    """The windows of kernel_shape over padded x, N x C x P x Q x R x S; with ceil_mode the last may reach beyond."""
+    kernel, strides = a["kernel_shape"], a.get("strides", [1, 1])
+    dilations, pads = a.get("dilations", [1, 1]), a.get("pads", [0] * 4)
+    spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilations)]
+    room = [x.shape[2 + i] + pads[i] + pads[2 + i] - spans[i] for i in (0, 1)]
+    counts = [(-(-r // s) if a.get("ceil_mode") else r // s) + 1 for r, s in zip(room, strides)]
+    beyond = [max(0, (n - 1) * s - r) for n, s, r in zip(counts, strides, room)]
+    x = np.pad(x, [(0, 0), (0, 0), (pads[0], pads[2] + beyond[0]), (pads[1], pads[3] + beyond[1])],
+               constant_values=fill)
+    view = sliding_window_view(x, spans, (2, 3))[:, :, ::strides[0], ::strides[1], ::dilations[0], ::dilations[1]]
+    return view[:, :, :counts[0], :counts[1]]
+
+
+def conv(a, x, weight, bias=None):
+    groups = a["group"]
+    view = windows(x, a, 0)
+    c, k = x.shape[1] // groups, weight.shape[0] // groups
+    parts = [np.tensordot(view[:, g * c:(g + 1) * c], weight[g * k:(g + 1) * k], ([1, 4, 5], [1, 2, 3]))
+             for g in range(groups)]
+    y = np.moveaxis(np.concatenate(parts, 3), 3, 1)
+    return y if bias is None else y + bias[:, None, None]
+
+
+def average_pool(a, x):
+    if a.get("count_include_pad"):
+        assert not a.get("ceil_mode"), "what such a window counts is not defined in this operator set"
+        return windows(x, a, 0).mean((4, 5))
+    return windows(x, a, 0).sum((4, 5)) / windows(np.ones_like(x), a, 0).sum((4, 5))
+
+
+def channels(x, vector):
+    return vector.reshape(-1, *[1] * (x.ndim - 2))
+
+
+def batch_norm(a, x, scale, bias, mean, var):
+    s = scale / np.sqrt(var + a["epsilon"])
+    return (x - channels(x, mean)) * channels(x, s) + channels(x, bias)
+
+
+def lrn(a, x):
+    before, after = (a["size"] - 1) // 2, -(-(a["size"] - 1) // 2)
+    square = np.pad(x * x, [(0, 0), (before, after), (0, 0), (0, 0)])
+    sums = sliding_window_view(square, a["size"], 1).sum(-1)
+    return x / (a["bias"] + a["alpha"] / a["size"] * sums) ** a["beta"]
+
+
+def pad(a, x, pads):
+    half = len(pads) // 2
+    return np.pad(x, list(zip(pads[:half], pads[half:])))
+
+
+def reshape(a, x, shape):
+    return x.reshape([x.shape[i] if n == 0 else n for i, n in enumerate(shape)])
+
+
+def resize(a, x, roi, scales):
+    assert (a["mode"], a["nearest_mode"], a["coordinate_transformation_mode"]) == ("nearest", "floor", "asymmetric")
+    for axis, scale in enumerate(scales):
+        x = np.take(x, np.floor(np.arange(int(x.shape[axis] * scale)) / scale).astype(int), axis)
+    return x
+
+
+def slice_(a, x, starts, ends, axes):
+    for start, end, axis in zip(starts, ends, axes):
+        x = np.take(x, range(start, min(end, x.shape[axis])), axis)
+    return x
+
+
+def softmax(a, x):
+    e = np.exp(x - x.max(a["axis"], keepdims=True))
+    return e / e.sum(a["axis"], keepdims=True)
+
+
+def gemm(a, x, weight, bias=0):
+    assert a["transB"] == 1
+    return x @ weight.T + bias
+
+
+OPS = {
+    "Add": lambda a, x, y: x + y,
+    "AveragePool": average_pool,
+    "BatchNormalization": batch_norm,
+    "Clip": lambda a, x, low, high: np.clip(x, low, high),
+    "Concat": lambda a, *x: np.concatenate(x, a["axis"]),
+    "Conv": conv,
+    "Div": lambda a, x, y: x / y,
+    "Dropout": lambda a, x, ratio: x,
+    "Flatten": lambda a, x: x.reshape(int(np.prod(x.shape[:a["axis"]])), -1),
+    "Gemm": gemm,
+    "GlobalAveragePool": lambda a, x: x.mean((2, 3), keepdims=True),
+    "GlobalMaxPool": lambda a, x: x.max((2, 3), keepdims=True),
+    "Identity": lambda a, x: x,
+    "LRN": lrn,
+    "LeakyRelu": lambda a, x: np.where(x < 0, a["alpha"] * x, x),
+    "MaxPool": lambda a, x: windows(x, a, -np.inf).max((4, 5)),
+    "Mul": lambda a, x, y: x * y,
+    "PRelu": lambda a, x, slope: np.where(x < 0, slope * x, x),
+    "Pad": pad,
+    "ReduceMax": lambda a, x: x.max(tuple(a["axes"]), keepdims=bool(a["keepdims"])),
+    "Pow": lambda a, x, y: x**y,
+    "Relu": lambda a, x: np.maximum(x, 0),
+    "Reshape": reshape,
+    "Resize": resize,
+    "Sigmoid": lambda a, x: 1 / (1 + np.exp(-x)),
+    "Slice": slice_,
+    "Softmax": softmax,
+    "Tanh": lambda a, x: np.tanh(x),
+}
+
+
+# ---- the graph ----
+def attributes(node):
+    """Each by its declared type: 1 float, 2 int, 3 string, 7 ints."""
+    return {a["name"]: a[{1: "f", 2: "i", 3: "s", 7: "ints"}[a["type"]]] for a in node["attribute"]}
+
+
+def tensor(t):
+    dtype = {1: "<f4", 7: "<i8"}[t["data_type"]]
+    data = np.frombuffer(t["raw_data"], dtype).reshape(t["dims"])
+    return data.astype(float) if dtype == "<f4" else data
+
+
+def dims(value, batch):
+    shape = tuple(d.get("value", batch) for d in value["type"]["tensor"]["shape"]["dim"])
+    assert shape[0] == batch, f"{value['name']} is for {shape[0]} images"
+    return shape
+
+
+def run(model, x):
+    assert model["opset"] == [{"domain": "", "version": 13}], model["opset"]
+    graph = model["graph"]
+    (source,) = graph["input"]
+    assert dims(source, len(x)) == x.shape, f"the input is {dims(source, len(x))[1:]}"
+    declared = {v["name"]: dims(v, len(x)) for v in graph["value_info"] + graph["output"]}
+    values = {t["name"]: tensor(t) for t in graph["initializer"]}
+    constants, read = set(values), set()
+    assert len(constants) == len(graph["initializer"]), "two initializers have one name"
+    assert source["name"] not in values
+    values[source["name"]] = x.astype(float)
+    assert len({n["name"] for n in graph["node"]}) == len(graph["node"]), "two nodes have one name"
+    for node in graph["node"]:
+        (name,) = node["output"]
+        assert name not in values, f"{name} is made twice"
+        inputs = [values[i] if i else None for i in node["input"]]
+        read.update(node["input"])
+        y = values[name] = OPS[node["op_type"]](attributes(node), *inputs)
+        if name in declared:
+            assert y.shape == declared.pop(name), f"{name} is {y.shape}"
+    declared.pop(source["name"], None)
+    assert not declared, f"declared, but not made: {sorted(declared)}"
+    assert constants <= read, f"not used: {sorted(constants - read)}"
+    return [values[v["name"]].reshape(len(x), -1) for v in graph["output"]]
+
+
+def main(what, path, image=None, *expected):
+    with open(path, "rb") as file:
+        model = decode(memoryview(file.read()), "Model")
+    if what == "shape":
+        return print(*dims(model["graph"]["input"][0], 2))
+    outputs = run(model, np.load(image))
+    assert len(outputs) == len(expected), f"{len(outputs)} outputs"
+    for value, output, file in zip(model["graph"]["output"], outputs, expected):
+        wanted = np.load(file).reshape(output.shape)
+        difference = np.abs(output - wanted).max() / np.abs(wanted).max()
+        if not difference <= float(what):
+            sys.exit(f"{value['name']} differs by {difference:.2e} of its largest")
+        print(f"{value['name']} {difference:.2e}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
