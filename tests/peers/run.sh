@@ -1,7 +1,5 @@
 #!/bin/bash
-# make bench-peers: rnc beside other inference engines, on the same networks with the same weights (see bench.py).
-#   NETWORKS="resnet18 resnet50"   also resnet34 resnet101 resnet152 vgg16 vgg19
-#   THREADS="1 2"   ROUNDS=20      each engine's turns for each network and number of threads
+# make bench-peers: rnc beside other inference engines, on the same networks with the same weights; --help says more.
 # The engines come from PyPI, into a virtual environment in build/peers; one that cannot be had is named, and left out.
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 OUT=$(cd "${OUT:-$ROOT/build}" && pwd) || exit 1
@@ -26,7 +24,7 @@ install() { # install PACKAGE [pip's options]: unless it is there; wheels only, 
     return 1
 }
 
-for package in numpy onnx; do
+for package in numpy onnx; do # onnx: its checker
     install "$package" || exit 1
 done
 install onnxruntime

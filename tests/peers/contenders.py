@@ -1,0 +1,145 @@
+"""Who takes part: rnc at several levels, and the peers. Each compiles a network for itself, and runs it.
+
+A contender's set-up runs in a process of its own and returns two functions: one that runs the batch once, and one that gives
+the output. Peers read the ONNX file that rnc writes, so the network is the same by construction, and the weights too.
+"""
+import ctypes
+import functools
+import importlib.util
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+LEVELS = ("-O2", "-O0")  # of rnc; the first is the one that ratios are about
+SEED = 1  # of the weights
+NAME = "peer"  # of every network's API
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def set_up_rnc(level, folder, image, threads):
+    sys.path.insert(0, os.path.join(ROOT, "examples", "apps"))
+    from classify import FLOATS, Network
+    path = os.path.join(folder, f"net{level}-{len(image)}")
+    net = Network(path + ".so", path + ".rnw", NAME, threads)
+    output = np.empty((len(image), net.model.output_size), np.float32)
+    run, instance = net.model.run, net._net
+    source, target = image.ctypes.data_as(FLOATS), output.ctypes.data_as(FLOATS)
+    return lambda: net._check(run(instance, len(image), source, target)), lambda: output
+
+
+def set_up_onnxruntime(folder, image, threads):
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    session = onnxruntime.InferenceSession(os.path.join(folder, f"net-{len(image)}.onnx"), options,
+                                           providers=["CPUExecutionProvider"])
+    inputs = {session.get_inputs()[0].name: image}
+    result = []
+
+    def run():
+        result[:] = session.run(None, inputs)
+    return run, lambda: result[0]
+
+
+def set_up_openvino(folder, image, threads):
+    import openvino
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+    request = openvino.Core().compile_model(os.path.join(folder, f"net-{len(image)}.onnx"), "CPU",
+                                            settings).create_infer_request()
+    request.set_input_tensor(openvino.Tensor(image))
+    return request.infer, lambda: request.get_output_tensor().data
+
+
+def set_up_ncnn(folder, image, threads):
+    """It has no batch: a batch is run image by image."""
+    import ncnn
+    net = ncnn.Net()
+    net.opt.num_threads = threads
+    for option in dir(net.opt):
+        if option.startswith(("use_fp16", "use_bf16")):
+            setattr(net.opt, option, False)
+    path = os.path.join(folder, "net_1.ncnn")
+    if net.load_param(path + ".param") or net.load_model(path + ".bin"):
+        raise RuntimeError("ncnn does not load what pnnx wrote")
+    sources = [ncnn.Mat(one).clone() for one in image]
+    results = [None] * len(image)
+
+    def run():
+        for i, source in enumerate(sources):
+            extractor = net.create_extractor()
+            extractor.input("in0", source)
+            status, results[i] = extractor.extract("out0")
+            if status:
+                raise RuntimeError(f"ncnn ends with status {status}")
+    return run, lambda: np.stack([np.array(result) for result in results])
+
+
+RNC = [f"rnc {level}" for level in LEVELS]
+SET_UP = {name: functools.partial(set_up_rnc, level) for name, level in zip(RNC, LEVELS)}
+SET_UP |= {"ONNX Runtime": set_up_onnxruntime, "OpenVINO": set_up_openvino, "ncnn": set_up_ncnn}
+PACKAGES = {"ONNX Runtime": ["onnxruntime"], "OpenVINO": ["openvino"], "ncnn": ["ncnn", "pnnx"]}
+
+
+def present():
+    """The names of those whose packages are here."""
+    names = [name for name in SET_UP if all(map(importlib.util.find_spec, PACKAGES.get(name, [])))]
+    for name in SET_UP.keys() - set(names):
+        say(f"left out: {name}: its packages are not here")
+    return names
+
+
+# ---- compiling ----
+def source_of(network):
+    for folder in ("examples", "examples/cifar"):
+        path = os.path.join(ROOT, folder, network + ".rn")
+        if os.path.exists(path):
+            return path
+    sys.exit(f"error: there is no network {network} in examples or examples/cifar")
+
+
+def write_onnx(rnc, folder, source, batch):
+    """-> the shape of the input; the file is checked as onnx's own checker does."""
+    import onnx
+    path = os.path.join(folder, f"net-{batch}.onnx")
+    subprocess.run([rnc, "--batch", str(batch), "--weights", os.path.join(folder, "net.safetensors"), "-o", path, source],
+                   check=True)
+    onnx.checker.check_model(path, full_check=True)
+    dims = onnx.load(path).graph.input[0].type.tensor_type.shape.dim
+    return tuple(d.dim_value for d in dims)
+
+
+def convert_for_ncnn(rnc, folder, source):
+    """-> whether it worked; the converter alone: importing its package would need PyTorch."""
+    shape = write_onnx(rnc, folder, source, 1)
+    os.rename(os.path.join(folder, "net-1.onnx"), os.path.join(folder, "net_1.onnx"))
+    pnnx = os.path.join(importlib.util.find_spec("pnnx").submodule_search_locations[0], "pnnx")
+    result = subprocess.run([pnnx, "net_1.onnx", f"inputshape=[{','.join(map(str, shape))}]", "fp16=0"], cwd=folder,
+                            text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if result.returncode:
+        say(f"without ncnn: pnnx ends with status {result.returncode}: {result.stdout.strip()[-300:]}")
+    return result.returncode == 0
+
+
+def prepare(rnc, folder, network, names):
+    """Weights, the same for all and for every batch -> the names of those that can take part."""
+    source = source_of(network)
+    subprocess.run([rnc, f"--random-weights={SEED}", "-o", os.path.join(folder, "net.safetensors"), source], check=True)
+    if "ncnn" in names and not convert_for_ncnn(rnc, folder, source):
+        return [name for name in names if name != "ncnn"]
+    return names
+
+
+def compile_batch(rnc, folder, network, batch):
+    """-> the shape of the input."""
+    source = source_of(network)
+    for level in LEVELS:
+        subprocess.run([rnc, level, "--name", NAME, "--batch", str(batch), "--weights",
+                        os.path.join(folder, "net.safetensors"), "-o", os.path.join(folder, f"net{level}-{batch}.so"),
+                        source], check=True)
+    return write_onnx(rnc, folder, source, batch)

@@ -1,0 +1,119 @@
+"""What the measurements come to: tables in Markdown, and a chart."""
+import html
+
+from contenders import PACKAGES, RNC
+
+
+def count(n, what):
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def engines(results):
+    """Of all results, in a fixed order: some may have been left out of one."""
+    names = []
+    for result in results:
+        names += [row["name"] for row in result["rows"] if row["name"] not in names]
+    return names
+
+
+def cell(result, name):
+    row = next((row for row in result["rows"] if row["name"] == name), None)
+    return f"{row['min_ms']:.2f} / {row['median_ms']:.2f}" if row else "–"
+
+
+def table(results):
+    """One for each number of threads and images; a row per network."""
+    names, lines = engines(results), []
+    for threads, batch in dict.fromkeys((r["threads"], r["batch"]) for r in results):
+        lines += [f"**{count(threads, 'thread')}, batch {batch}**: ms per image, minimum / median", "",
+                  "| | " + " | ".join(names) + f" | best peer / {RNC[0]} |", "|---|" + "---:|" * (len(names) + 1)]
+        for r in results:
+            if (r["threads"], r["batch"]) == (threads, batch):
+                ratio = f"{r['ratio']:.2f} ({r['best_peer']})" if "ratio" in r else "–"
+                lines.append(f"| {r['network']} | " + " | ".join(cell(r, name) for name in names) + f" | {ratio} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def markdown(report):
+    versions = ", ".join(version if version.startswith(name) else f"{name} {version}"
+                         for name, version in report["versions"].items())
+    largest = max(row["difference"] for r in report["results"] for row in r["rows"])
+    head = f"""{report['cpu']}, {count(report['processors'], 'processor')}, {report['system']}; {versions}.
+fp32, the same random weights for all, from one ONNX file that rnc wrote; all engines in turns in one run. The ratio is of minima: above 1,
+{RNC[0]} is ahead. All outputs agree with {RNC[0]}'s to {largest:.0e} of the largest. ncnn has no batch: it runs image by image.
+"""
+    notes = [f"{r['network']}, {count(r['threads'], 'thread')}, batch {r['batch']}: without {name}: {why}\n"
+             for r in report["results"] for name, why in r["left_out"].items()]
+    return "\n".join([head, table(report["results"]), *notes])
+
+
+# ---- the chart: a group of bars per network, one for each number of threads and images ----
+COLOURS = ("#1f6fb4", "#7db3dc", "#c4661f", "#edb27f", "#3b8a4e", "#9cd0a8")
+BAR, GAP, GROUP, LEFT, RIGHT, TOP = 15, 3, 14, 130, 170, 78
+PLOT = 520
+
+
+def bars(results, settings, scale):
+    """-> SVG of all groups, and where they end."""
+    parts, y = [], TOP
+    for network in dict.fromkeys(r["network"] for r in results):
+        group = [r for r in results if r["network"] == network and "ratio" in r]
+        if not group:
+            continue
+        middle = y + (len(group) * (BAR + GAP) - GAP) / 2
+        parts.append(f'<text x="{LEFT - 10}" y="{middle:.0f}" class="name">{html.escape(network)}</text>')
+        for r in group:
+            colour = COLOURS[settings.index((r["threads"], r["batch"])) % len(COLOURS)]
+            width = r["ratio"] * scale
+            own = r["rows"][0]["min_ms"]
+            parts.append(f'<rect x="{LEFT}" y="{y}" width="{width:.1f}" height="{BAR}" fill="{colour}"/>'
+                         f'<text x="{LEFT + width + 6:.1f}" y="{y + BAR / 2}" class="value">{r["ratio"]:.2f}'
+                         f'<tspan class="note">  {own:.1f} ms; {html.escape(r["best_peer"])}</tspan></text>')
+            y += BAR + GAP
+        y += GROUP
+    return parts, y
+
+
+def legend(settings):
+    return [f'<rect x="{LEFT + 150 * i}" y="46" width="12" height="12" fill="{COLOURS[i % len(COLOURS)]}"/>'
+            f'<text x="{LEFT + 150 * i + 18}" y="52" class="value">{count(threads, "thread")}, batch {batch}</text>'
+            for i, (threads, batch) in enumerate(settings)]
+
+
+def grid(scale, largest, bottom):
+    lines, step = [], 0.5 if largest > 1.2 else 0.25
+    for i in range(int(largest / step) + 1):
+        x = LEFT + i * step * scale
+        kind = "one" if i * step == 1 else "line"
+        lines.append(f'<line x1="{x:.1f}" y1="{TOP - 8}" x2="{x:.1f}" y2="{bottom}" class="{kind}"/>'
+                     f'<text x="{x:.1f}" y="{bottom + 12}" class="tick">{i * step:g}</text>')
+    return lines
+
+
+def chart(report):
+    """How many times the time of rnc the best peer needs."""
+    results = report["results"]
+    settings = list(dict.fromkeys((r["threads"], r["batch"]) for r in results))
+    largest = max([r["ratio"] for r in results if "ratio" in r] + [1])
+    scale = PLOT / largest
+    groups, bottom = bars(results, settings, scale)
+    width, height = LEFT + PLOT + RIGHT, bottom + 30
+    title = f"Time of the best peer / time of {RNC[0]}"
+    return "\n".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">',
+        f"<title>{title}</title>",
+        "<style>text{font:13px sans-serif;fill:#222;dominant-baseline:central}.title{font-size:16px;font-weight:bold}"
+        ".name{text-anchor:end}.value{font-size:12px}.note,.tick{font-size:11px;fill:#666}.tick{text-anchor:middle}"
+        ".line{stroke:#ddd}.one{stroke:#444;stroke-dasharray:4 3}</style>",
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+        f'<text x="{LEFT}" y="20" class="title">{title}</text>',
+        f'<text x="{LEFT}" y="38" class="note">fp32, minima; right of the dashed line {RNC[0]} is ahead. '
+        f'Behind a bar: {RNC[0]}\'s ms per image; the best peer. {html.escape(report["cpu"])}</text>',
+        *legend(settings), *grid(scale, largest, bottom), *groups, "</svg>", ""])
+
+
+def peers_best(rows):
+    """-> the fastest peer's row, or None."""
+    peers = [row for row in rows if row["name"] in PACKAGES]
+    return min(peers, key=lambda row: row["min_ms"]) if peers else None
