@@ -47,7 +47,9 @@ static Operand pad_image(OnnxWriter *w, Operand x, int top, int left, int bottom
     x = as_image(w, x);
     char *pads = onnx_indices(w, "pads", 8, (int64_t[]){0, 0, top, left, 0, channels, bottom, right});
     Shape shape = {x.shape.c + channels, x.shape.h + top + bottom, x.shape.w + left + right};
-    return onnx_add(w, "Pad", shape, false, 2, (char *[]){x.name, pads});
+    Operand padded = onnx_add(w, "Pad", shape, false, 2, (char *[]){x.name, pads});
+    onnx_string(w, "mode", "constant"); /* the default, but pnnx wants it said */
+    return padded;
 }
 
 /* Zeros at the ends of channels, rows and columns. */

@@ -12,8 +12,8 @@ bool save_safetensors(const Graph *graph, const TensorData *data, const char *pa
 bool save_packed(const char *path, const rn_recipe *recipe, const char *network, const Graph *graph,
                  const TensorData *params, Diag *diag, int threads);
 
-/* The graph with its weights as an ONNX model called `name`, for `batch` images (0: any number, a dimension "N"). `data`
- * has the expressions evaluated, too. */
+/* The graph with its weights as an ONNX model called `name`, for `batch` images (0: any number, a dimension "N").
+ * `data` has the expressions evaluated, too. */
 bool save_onnx(const Graph *graph, const TensorData *data, const char *name, int batch, const char *path, Diag *diag);
 /* False after a diagnostic: the weights alone are more than an ONNX file can hold. */
 bool onnx_fits(const Graph *graph, const char *path, Diag *diag);

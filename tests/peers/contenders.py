@@ -103,20 +103,30 @@ def source_of(network):
     sys.exit(f"error: there is no network {network} in examples or examples/cifar")
 
 
-def write_onnx(rnc, folder, source, batch):
+def compile_to(path, rnc, folder, network, batch, *options):
+    """A softmax at the end is left out: where one class takes all it would hide that outputs differ."""
+    source, output = source_of(network), []
+    summary = subprocess.run([rnc, "--summary", source], stdout=subprocess.PIPE, text=True, check=True).stdout
+    layers = [line.split() for line in summary.split("\n\n", maxsplit=1)[0].splitlines()]
+    if layers[-1][1] == "softmax":
+        output = ["--output", layers[-2][0]]
+    subprocess.run([rnc, *options, *output, "--batch", str(batch), "--weights",
+                    os.path.join(folder, "net.safetensors"), "-o", path, source], check=True)
+
+
+def write_onnx(rnc, folder, network, batch):
     """-> the shape of the input; the file is checked as onnx's own checker does."""
     import onnx
     path = os.path.join(folder, f"net-{batch}.onnx")
-    subprocess.run([rnc, "--batch", str(batch), "--weights", os.path.join(folder, "net.safetensors"), "-o", path, source],
-                   check=True)
+    compile_to(path, rnc, folder, network, batch)
     onnx.checker.check_model(path, full_check=True)
     dims = onnx.load(path).graph.input[0].type.tensor_type.shape.dim
     return tuple(d.dim_value for d in dims)
 
 
-def convert_for_ncnn(rnc, folder, source):
+def convert_for_ncnn(rnc, folder, network):
     """-> whether it worked; the converter alone: importing its package would need PyTorch."""
-    shape = write_onnx(rnc, folder, source, 1)
+    shape = write_onnx(rnc, folder, network, 1)
     os.rename(os.path.join(folder, "net-1.onnx"), os.path.join(folder, "net_1.onnx"))
     pnnx = os.path.join(importlib.util.find_spec("pnnx").submodule_search_locations[0], "pnnx")
     result = subprocess.run([pnnx, "net_1.onnx", f"inputshape=[{','.join(map(str, shape))}]", "fp16=0"], cwd=folder,
@@ -128,18 +138,15 @@ def convert_for_ncnn(rnc, folder, source):
 
 def prepare(rnc, folder, network, names):
     """Weights, the same for all and for every batch -> the names of those that can take part."""
-    source = source_of(network)
-    subprocess.run([rnc, f"--random-weights={SEED}", "-o", os.path.join(folder, "net.safetensors"), source], check=True)
-    if "ncnn" in names and not convert_for_ncnn(rnc, folder, source):
+    subprocess.run([rnc, f"--random-weights={SEED}", "-o", os.path.join(folder, "net.safetensors"),
+                    source_of(network)], check=True)
+    if "ncnn" in names and not convert_for_ncnn(rnc, folder, network):
         return [name for name in names if name != "ncnn"]
     return names
 
 
 def compile_batch(rnc, folder, network, batch):
     """-> the shape of the input."""
-    source = source_of(network)
     for level in LEVELS:
-        subprocess.run([rnc, level, "--name", NAME, "--batch", str(batch), "--weights",
-                        os.path.join(folder, "net.safetensors"), "-o", os.path.join(folder, f"net{level}-{batch}.so"),
-                        source], check=True)
-    return write_onnx(rnc, folder, source, batch)
+        compile_to(os.path.join(folder, f"net{level}-{batch}.so"), rnc, folder, network, batch, level, "--name", NAME)
+    return write_onnx(rnc, folder, network, batch)

@@ -41,7 +41,7 @@ def markdown(report):
     largest = max(row["difference"] for r in report["results"] for row in r["rows"])
     head = f"""{report['cpu']}, {count(report['processors'], 'processor')}, {report['system']}; {versions}.
 fp32, the same random weights for all, from one ONNX file that rnc wrote; all engines in turns in one run. The ratio is of minima: above 1,
-{RNC[0]} is ahead. All outputs agree with {RNC[0]}'s to {largest:.0e} of the largest. ncnn has no batch: it runs image by image.
+{RNC[0]} is ahead. All outputs (before the softmax) agree with {RNC[0]}'s to {largest:.0e} of the largest. ncnn has no batch: it runs image by image.
 """
     notes = [f"{r['network']}, {count(r['threads'], 'thread')}, batch {r['batch']}: without {name}: {why}\n"
              for r in report["results"] for name, why in r["left_out"].items()]
