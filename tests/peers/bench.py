@@ -43,7 +43,7 @@ HELP = f"""environment:
   ROUNDS     each engine's turns for each of these combinations (default: 20)
   SECONDS    but no new round after so many seconds of a combination (default: 60), from {LEAST_ROUNDS} rounds on
 
-So the default takes 5 minutes at most, with packages that are there already; NETWORKS=all BATCHES="1 8" takes about an
+So the default takes about 5 minutes, with packages that are there already; NETWORKS=all BATCHES="1 8" takes about an
 hour. Results are written after each combination: DIR/table.md and DIR/chart.svg have what was measured so far.
 """
 

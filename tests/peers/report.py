@@ -40,8 +40,9 @@ def markdown(report):
                          for name, version in report["versions"].items())
     largest = max(row["difference"] for r in report["results"] for row in r["rows"])
     head = f"""{report['cpu']}, {count(report['processors'], 'processor')}, {report['system']}; {versions}.
-fp32, the same random weights for all, from one ONNX file that rnc wrote; all engines in turns in one run. The ratio is of minima: above 1,
-{RNC[0]} is ahead. All outputs (before the softmax) agree with {RNC[0]}'s to {largest:.0e} of the largest. ncnn has no batch: it runs image by image.
+fp32, the same random weights for all, from one ONNX file that rnc wrote; all engines in turns in one run. The ratio is of
+minima: above 1, {RNC[0]} is ahead. All outputs (before a softmax) agree with {RNC[0]}'s to {largest:.0e} of the largest. ncnn
+has no batch: it runs image by image.
 """
     notes = [f"{r['network']}, {count(r['threads'], 'thread')}, batch {r['batch']}: without {name}: {why}\n"
              for r in report["results"] for name, why in r["left_out"].items()]
@@ -50,7 +51,7 @@ fp32, the same random weights for all, from one ONNX file that rnc wrote; all en
 
 # ---- the chart: a group of bars per network, one for each number of threads and images ----
 COLOURS = ("#1f6fb4", "#7db3dc", "#c4661f", "#edb27f", "#3b8a4e", "#9cd0a8")
-BAR, GAP, GROUP, LEFT, RIGHT, TOP = 15, 3, 14, 130, 170, 78
+BAR, GAP, GROUP, LEFT, RIGHT, TOP = 15, 3, 14, 130, 190, 90
 PLOT = 520
 
 
@@ -69,15 +70,15 @@ def bars(results, settings, scale):
             own = r["rows"][0]["min_ms"]
             parts.append(f'<rect x="{LEFT}" y="{y}" width="{width:.1f}" height="{BAR}" fill="{colour}"/>'
                          f'<text x="{LEFT + width + 6:.1f}" y="{y + BAR / 2}" class="value">{r["ratio"]:.2f}'
-                         f'<tspan class="note">  {own:.1f} ms; {html.escape(r["best_peer"])}</tspan></text>')
+                         f'<tspan class="note" dx="8">{own:.1f} ms; {html.escape(r["best_peer"])}</tspan></text>')
             y += BAR + GAP
         y += GROUP
     return parts, y
 
 
 def legend(settings):
-    return [f'<rect x="{LEFT + 150 * i}" y="46" width="12" height="12" fill="{COLOURS[i % len(COLOURS)]}"/>'
-            f'<text x="{LEFT + 150 * i + 18}" y="52" class="value">{count(threads, "thread")}, batch {batch}</text>'
+    return [f'<rect x="{LEFT + 150 * i}" y="56" width="12" height="12" fill="{COLOURS[i % len(COLOURS)]}"/>'
+            f'<text x="{LEFT + 150 * i + 18}" y="62" class="value">{count(threads, "thread")}, batch {batch}</text>'
             for i, (threads, batch) in enumerate(settings)]
 
 
@@ -104,7 +105,8 @@ def chart(report):
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">',
         f"<title>{title}</title>",
         "<style>text{font:13px sans-serif;fill:#222;dominant-baseline:central}.title{font-size:16px;font-weight:bold}"
-        ".name{text-anchor:end}.value{font-size:12px}.note,.tick{font-size:11px;fill:#666}.tick{text-anchor:middle}"
+        ".name{text-anchor:end}.value{font-size:12px;paint-order:stroke;stroke:#fff;stroke-width:4px}"
+        ".note,.tick{font-size:11px;fill:#666}.tick{text-anchor:middle}"
         ".line{stroke:#ddd}.one{stroke:#444;stroke-dasharray:4 3}</style>",
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
         f'<text x="{LEFT}" y="20" class="title">{title}</text>',
