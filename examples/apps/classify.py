@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 
-ABI = 1
+ABI = 2
 ERROR_SIZE = 512
 
 
