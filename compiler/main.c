@@ -221,7 +221,7 @@ static bool compile(Compilation *c) {
     if (!o->output && !o->verify && !o->bench && !o->dump && !o->passes.dump_after) return true;
     const bool saves_source = o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX;
     if ((!saves_source || o->verify) && !check_name(c)) return false;
-    if (o->kind == OUTPUT_ONNX && !onnx_fits(c->source, o->output, &c->diag)) return false;
+    if (o->kind == OUTPUT_ONNX && !onnx_check(c->source, o->output, &c->diag)) return false;
 
     if (!load_weights(c)) return false;
     if (saves_source && !o->verify) return driver_write(c);

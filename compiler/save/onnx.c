@@ -275,8 +275,15 @@ static bool fits(const char *path, uint64_t size, Diag *diag) {
     return false;
 }
 
-bool onnx_fits(const Graph *graph, const char *path, Diag *diag) {
+bool onnx_check(const Graph *graph, const char *path, Diag *diag) {
     uint64_t size = 0;
+    for (int i = 0; i < graph->node_count; i++) { /* a graph file's: the language has none */
+        const Node *node = graph->nodes[i];
+        const Window *window = &node->attr.window;
+        if (node->op != OP_AVGPOOL || node->attr.global || (window->dilate_h == 1 && window->dilate_w == 1)) continue;
+        diag_error(diag, node->place, "avgpool: ONNX's operator set %d has none that is dilated", OPSET);
+        return false;
+    }
     for (int i = 0; i < graph->tensor_count; i++)
         if (graph->tensors[i]->op == RN_PARAM) size += (uint64_t)tensor_size(graph->tensors[i]) * sizeof(float);
     return fits(path, size, diag);

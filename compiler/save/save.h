@@ -15,7 +15,8 @@ bool save_packed(const char *path, const rn_recipe *recipe, const char *network,
 /* The graph with its weights as an ONNX model called `name`, for `batch` images (0: any number, a dimension "N").
  * `data` has the expressions evaluated, too. */
 bool save_onnx(const Graph *graph, const TensorData *data, const char *name, int batch, const char *path, Diag *diag);
-/* False after a diagnostic: the weights alone are more than an ONNX file can hold. */
-bool onnx_fits(const Graph *graph, const char *path, Diag *diag);
+/* Before there are weights. False after a diagnostic: they are more than an ONNX file can hold, or a layer has no ONNX
+ * form. */
+bool onnx_check(const Graph *graph, const char *path, Diag *diag);
 
 #endif

@@ -86,6 +86,10 @@ echo 'network huge { input 3x224x224; fc 4000 }' > "$WORK/huge.rn"
 expect "too much for ONNX" 1 "$RNC" -o huge.onnx --random-weights huge.rn
 says "too much for ONNX" "'huge.onnx' would have 2.41 GB"
 absent "too much for ONNX" huge.onnx
+printf 'network dilated\ninput %%0 2x9x9 input\n\n%%1 2x5x5 avgpool = avgpool(%%0) 3x3 dilate 2\noutput %%1\n' > "$WORK/dilated.ir"
+expect "no ONNX form" 1 "$RNC" -o dilated.onnx --random-weights dilated.ir
+says "no ONNX form" "dilated.ir:4:1: error: avgpool: ONNX's operator set 13 has none that is dilated"
+absent "no ONNX form" dilated.onnx
 expect "disk full" 1 bash -c "'$RNC' --dump=ir net.rn > /dev/full"
 says "disk full" "standard output"
 
