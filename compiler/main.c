@@ -138,8 +138,7 @@ static bool load_weights(Compilation *c) {
         c->has_weights = weights_load(c->source, options->weights, &c->weights, &c->diag);
         return c->has_weights;
     }
-    const bool tunes = options->passes.level >= 3;
-    if (options->random_weights || options->verify || options->bench || tunes) { /* running it needs some */
+    if (options->random_weights || options->verify || options->bench) { /* running it needs some */
         weights_random(c->source, options->seed, &c->weights, options->threads);
         c->has_weights = true;
     }
