@@ -70,6 +70,15 @@ bool driver_build_shared(Compilation *c, const Plan *plan, const char *folder, c
                            arena_printf(&c->arena, "%s/%s.so", folder, stem), c->options->passes.verbose, &c->diag);
 }
 
+PlanOptions driver_plan_options(const Compilation *c) {
+    const Options *options = c->options;
+    return (PlanOptions){.isa = options->isa,
+                         .batch = options->batch,
+                         .reuse_memory = pass_enabled(&options->passes, PASS_reuse_memory),
+                         .winograd = pass_enabled(&options->passes, PASS_winograd),
+                         .tolerance = options->tolerance};
+}
+
 bool driver_spares_inputs(Compilation *c, const char *path) {
     const char *inputs[] = {c->options->input, c->options->weights};
     struct stat to, from;

@@ -24,11 +24,9 @@ typedef struct Compilation {
     Plan *plan;
 } Compilation;
 
-/* ---- main.c ---- */
-PlanOptions driver_plan_options(const Compilation *c); /* as the command line says */
-
 /* ---- driver.c: what -o asks for, all of it or nothing ---- */
 bool driver_write(Compilation *c);
+PlanOptions driver_plan_options(const Compilation *c); /* as the command line says */
 /* False after a diagnostic: `path` is the source or the weights of this run. */
 bool driver_spares_inputs(Compilation *c, const char *path);
 /* Emits `plan` and builds it in `folder` as STEM.so, with STEM.rnw beside it; librn is inside. */

@@ -151,15 +151,6 @@ static bool run_passes(Compilation *c) {
     return true;
 }
 
-PlanOptions driver_plan_options(const Compilation *c) {
-    const Options *options = c->options;
-    return (PlanOptions){.isa = options->isa,
-                         .batch = options->batch,
-                         .reuse_memory = pass_enabled(&options->passes, PASS_reuse_memory),
-                         .winograd = pass_enabled(&options->passes, PASS_winograd),
-                         .tolerance = options->tolerance};
-}
-
 static bool make_plan(Compilation *c) {
     PlanOptions options = driver_plan_options(c);
     if (c->options->passes.level >= 3 && options.winograd) {
@@ -194,6 +185,21 @@ static bool show_plan(Compilation *c) {
     return print_text(&text);
 }
 
+/* --report: a page, or text on standard output. */
+static bool show_report(Compilation *c) {
+    const char *path = c->options->report;
+    Text text = {0};
+    if (!*path) {
+        report_text(c->plan, &text);
+        return print_text(&text);
+    }
+    report_html(c->plan, c->options->command, &text);
+    const bool good = driver_spares_inputs(c, path) && file_write(path, text.s, text.size);
+    if (!good && !c->diag.errors) diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", path, strerror(errno));
+    text_free(&text);
+    return good;
+}
+
 static bool show_c(Compilation *c) {
     Text text = {0};
     emit_c(c->plan,
@@ -217,7 +223,7 @@ static bool compile(Compilation *c) {
     if (!choose_outputs(c)) return false;
     if (o->dump == DUMP_IR || o->run_pass) return show_graph(c);
     if (o->summary) summary_print(c->source, stdout);
-    if (!o->output && !o->verify && !o->bench && !o->dump && !o->passes.dump_after) return true;
+    if (!o->output && !o->verify && !o->bench && !o->dump && !o->report && !o->passes.dump_after) return true;
     const bool saves_source = o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX;
     if ((!saves_source || o->verify) && !check_name(c)) return false;
     if (o->kind == OUTPUT_ONNX && !onnx_check(c->source, o->output, &c->diag)) return false;
@@ -228,6 +234,7 @@ static bool compile(Compilation *c) {
 
     if (!run_passes(c)) return false; /* graph -> graph */
     if (!make_plan(c)) return false;  /* graph -> plan */
+    if (o->report && !show_report(c)) return false;
     if (o->dump == DUMP_PLAN) return show_plan(c);
     if (o->dump == DUMP_C) return show_c(c);
 

@@ -97,6 +97,18 @@ static bool set_threads(Options *options, const char *value, size_t member, Diag
     return false;
 }
 
+static bool set_report(Options *options, const char *value, size_t member, Diag *diag) {
+    (void)member;
+    if (!value) value = "";
+    const char *dot = strrchr(value, '.');
+    if (*value && (!dot || strcmp(dot, ".html") != 0)) {
+        usage_error(diag, "--report: '%s' does not end in .html; without a file it prints text", value);
+        return false;
+    }
+    options->report = value;
+    return true;
+}
+
 static bool set_positive(Options *options, const char *value, size_t member, Diag *diag) {
     char *end;
     double x = strtod(value, &end);
@@ -323,6 +335,8 @@ static const OptionRow rows[] = {
      "run the emitted code and compare every layer with the reference interpreter"},
     {"--tolerance", "E", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_positive, M(tolerance),
      "the output's largest relative error: chooses algorithms, and what --verify accepts (default 1e-4)"},
+    {"--report", "FILE.html", TAKES_OPTIONAL, FOR_COMPILE | UNRECORDED, true, set_report, 0,
+     "how each convolution is computed, what else was considered, and the predicted error; text without a file"},
     {"--dump", "WHAT", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_dump, 0, "print the ast, ir, plan or c"},
     {"--dump-after", "PASS", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_dump_after, 0,
      "print the graph after a pass, or after all"},
@@ -430,9 +444,9 @@ static const char *cannot_mix(const Options *o) {
         return "-o FILE.onnx needs --weights FILE or --random-weights: an ONNX file holds its network's weights";
     if (o->output && (o->dump || o->run_pass || o->format))
         return "-o does not go with --dump or --format, which print to standard output";
-    if (!o->bench && !o->output && !o->dump && !o->run_pass && !o->summary && !o->verify && !o->format &&
+    if (!o->bench && !o->output && !o->dump && !o->run_pass && !o->summary && !o->verify && !o->format && !o->report &&
         !o->passes.dump_after)
-        return "nothing to do: say -o FILE (.c, .o, .a, .so or a program), --summary, --verify, --format or "
+        return "nothing to do: say -o FILE (.c, .o, .a, .so or a program), --summary, --report, --verify, --format or "
                "--dump=WHAT";
     return NULL;
 }

@@ -108,6 +108,7 @@ typedef struct rn_model { /* constant; what tools need to drive any network */
                          float *output);
     const char *(*message)(const void *net);
     void (*destroy)(void *net);
+    int64_t multiplications; /* of one image: those that this code does; fewer than macs by Winograd's method */
 } rn_model;
 
 /* ---- weights: constant, shared by any number of instances and threads ---- */

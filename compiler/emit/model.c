@@ -128,6 +128,12 @@ static int64_t count_macs(const Plan *plan) {
     return macs;
 }
 
+static int64_t count_multiplications(const Plan *plan) {
+    int64_t multiplications = 0;
+    for (int i = 0; i < plan->step_count; i++) multiplications += plan->steps[i].multiplications;
+    return multiplications;
+}
+
 static int count_calls(const Plan *plan) {
     int count = 0;
     for (int i = 0; i < plan->step_count; i++) count += step_is_call(&plan->steps[i]);
@@ -189,9 +195,10 @@ void emit_model(Emit *e, Text *t) {
                 float_c(e->arena, p->mean[2]), float_c(e->arena, p->mean[3]), float_c(e->arena, p->std[0]),
                 float_c(e->arena, p->std[1]), float_c(e->arena, p->std[2]), float_c(e->arena, p->std[3]), p->resize);
     text_printf(t,
-                "    .layers = layers,\n    .layer_count = %d,\n    .macs = %lld,\n    .parameters = %lld,\n    "
-                ".recipe = &recipe,\n",
-                count_calls(plan), (long long)count_macs(plan), (long long)count_parameters(&plan->recipe));
+                "    .layers = layers,\n    .layer_count = %d,\n    .macs = %lld,\n    "
+                ".multiplications = %lld,\n    .parameters = %lld,\n    .recipe = &recipe,\n",
+                count_calls(plan), (long long)count_macs(plan), (long long)count_multiplications(plan),
+                (long long)count_parameters(&plan->recipe));
     text_printf(t, "    .weights_file = %s,\n", quote_c(e->arena, o->weights_file));
     text_puts(t, "    .arena_size = model_arena_size,\n    .create = model_create,\n    .run = model_run,\n    "
                  ".run_rgb = model_run_rgb,\n"

@@ -19,8 +19,8 @@ typedef struct Machine {
 } Machine;
 
 static const Machine machines[] = {
-    {85, 8, 60, 40, 24, 384 << 10, 12 << 20, 0.18, 10},   /* x86-64-v3 */
-    {116, 16, 90, 60, 25, 768 << 10, 12 << 20, 0.20, 10}, /* x86-64-v4 */
+    {85, 8, 60, 40, 24, 384 << 10, 12 << 20, 0.14, 10},   /* x86-64-v3 */
+    {116, 16, 90, 60, 26, 768 << 10, 12 << 20, 0.12, 10}, /* x86-64-v4 */
 };
 
 static const Machine *machine_of(const Plan *plan) {
@@ -31,7 +31,7 @@ enum { UNIT_ROUNDOFF_EXPONENT = -24 };
 static const double ERROR_OF_A_SUM = 3; /* units of roundoff, root mean square, of a convolution's direct sum */
 
 static double overlap(double a, double b) {
-    return fmax(a, b) + 0.15 * fmin(a, b);
+    return fmax(a, b) + 0.03 * fmin(a, b);
 }
 
 /* Kernels write their results, which takes as long as some more channels would. */
@@ -85,7 +85,7 @@ Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {
     const double bandwidth = v + result <= m->l2_size ? m->l2 : m->l3;
     /* few columns use a panel of weights too briefly to hide its loads */
     const double columns = block / calls;
-    c.compute = products * kernel_flops(m, K, tiles, C) / m->flops * (1 + 0.8 / columns);
+    c.compute = products * kernel_flops(m, K, tiles, C) / m->flops * (1 + 0.5 / columns);
     c.compute +=
         products * panels * blocks * calls * m->call + products * tiles * C * 4 * (panels - 1) / bandwidth * 0.3;
     const double again = weights <= m->l2_size / 2 ? m->l2 : weights <= m->l3_size ? m->l3 : m->dram;

@@ -147,7 +147,7 @@ static const Node *add_other_terms(Plan *plan, const Node *node) {
     Step *s = add_step(plan, step_algorithm(plan, others), others, others->in[0], node->out);
     s->whole = false;
     s->bytes = activation_bytes(others);
-    s->macs = node_cost(others);
+    s->macs = s->multiplications = node_cost(others);
     plan_conv(plan, s);
     Node *first = copy_node(plan, node, node->name);
     first->nin = 1;
@@ -174,6 +174,8 @@ static void add_winograd(Plan *plan, const Node *node) {
     plan_panels(&s->conv, node->features);
     s->bytes = activation_bytes(node);
     s->macs = node_cost(node);
+    s->multiplications =
+        (int64_t)winograd_products(w) * w->rows * w->columns * node->in[0]->shape.c * node->features;
     const int64_t v = w->shared ? 0 : w->v_matrix, m = w->m_matrix;
     s->scratch = ((v + m) * winograd_products(w) + 15) / 16 * 16;
 }
@@ -196,7 +198,7 @@ void plan_steps(Plan *plan) {
         s = add_step(plan, algorithm, n, in, n->out);
         if (algorithm != ALG_ALIAS) {
             s->bytes = activation_bytes(n);
-            s->macs = node_cost(n);
+            s->macs = s->multiplications = node_cost(n);
         }
         if (algorithm == ALG_POINTWISE || algorithm == ALG_DIRECT || algorithm == ALG_FC) plan_conv(plan, s);
         add_output_steps(plan, n->out);

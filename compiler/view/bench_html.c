@@ -1,33 +1,8 @@
 /* The result of rnc bench as one self-contained HTML page: bars of the median times (SVG) and the table. */
 #include "../bench.h"
+#include "html.h"
 
 enum { BAR_LEFT = 190, BAR_WIDTH = 520, ROW = 26, CHART_WIDTH = 860 };
-
-static void put_escaped(Text *out, const char *s) {
-    for (; *s; s++) {
-        if (*s == '<')
-            text_puts(out, "&lt;");
-        else if (*s == '>')
-            text_puts(out, "&gt;");
-        else if (*s == '&')
-            text_puts(out, "&amp;");
-        else if (*s == '"')
-            text_puts(out, "&quot;");
-        else
-            text_write(out, s, 1);
-    }
-}
-
-static const char style[] =
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:0 "
-    "1em;color:#1c2430;background:#fff}\n"
-    "h1{font-size:1.4em;margin-bottom:.2em}p{color:#566070;margin:.2em 0 1.4em}code{font-size:.92em}\n"
-    "table{border-collapse:collapse;width:100%;margin-top:1.6em}th,td{padding:.35em .6em;text-align:right}\n"
-    "th{border-bottom:2px solid #c8d0da;font-weight:600}td{border-bottom:1px solid #e6eaf0}\n"
-    "th:first-child,td:first-child,th:last-child,td:last-child{text-align:left}td:last-child{color:#566070}\n"
-    "svg{width:100%;height:auto}svg text{font:13px system-ui,sans-serif;fill:#1c2430}svg .value{fill:#566070}\n"
-    "@media(prefers-color-scheme:dark){body{background:#14181f;color:#e4e8ee}svg text{fill:#e4e8ee}\n"
-    "p,td:last-child{color:#9aa5b4}svg .value{fill:#9aa5b4}th{border-color:#3a4350}td{border-color:#262d38}}\n";
 
 /* Bars start at zero; the unfused build is grey, the fused one dark, single passes between. */
 static void put_chart(Text *out, const Bench *b) {
@@ -47,7 +22,7 @@ static void put_chart(Text *out, const Bench *b) {
         const char *colour = !i ? "#8c97a6" : i + 1 == b->count ? "#1763c6" : "#7fb0ee";
         int y = row++ * ROW;
         text_printf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", BAR_LEFT - 10, y + 17);
-        put_escaped(out, v->name);
+        html_escape(out, v->name);
         text_printf(out, "</text><rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" rx=\"2\" fill=\"%s\"/>", BAR_LEFT,
                     y + 3, width, ROW - 7, colour);
         text_printf(out, "<text class=\"value\" x=\"%.1f\" y=\"%d\">%.2f ms, &#215;%.3f</text>\n", BAR_LEFT + width + 8,
@@ -62,32 +37,32 @@ static void put_table(Text *out, const Bench *b) {
     for (int i = 0; i < b->count; i++) {
         const BenchVariant *v = &b->variants[i];
         text_puts(out, "<tr><td><code>");
-        put_escaped(out, v->name);
+        html_escape(out, v->name);
         if (v->same_as_first)
             text_puts(out, "</code></td><td colspan=\"6\">changes nothing in this network</td><td>");
         else
             text_printf(
                 out, "</code></td><td>%.3f</td><td>%.3f</td><td>%.2f</td><td>%.2f</td><td>%.3f</td><td>%.1e</td><td>",
                 v->min_ms, v->median_ms, (double)v->traffic / 1e6, (double)v->arena / 1e6, v->speedup, v->difference);
-        put_escaped(out, v->text);
+        html_escape(out, v->text);
         text_puts(out, "</td></tr>\n");
     }
     text_puts(out, "</table>\n");
 }
 
 void bench_html(const Bench *b, Text *out) {
-    text_puts(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>");
-    put_escaped(out, b->network);
-    text_printf(out, ": fused against unfused</title>\n<style>\n%s</style></head><body>\n<h1>", style);
-    put_escaped(out, b->network);
-    text_puts(out, ": fused against unfused</h1>\n<p>");
+    Text heading = {0};
+    text_printf(&heading, "%s: fused against unfused", b->network);
+    html_begin(out, heading.s);
+    text_free(&heading);
+    text_puts(out, "<p>");
     text_printf(out, "Median time of one run, batch %d, %d thread%s, %s, ", b->batch, b->threads,
                 b->threads == 1 ? "" : "s", b->target);
-    put_escaped(out, b->weights);
+    html_escape(out, b->weights);
     text_printf(out, "; all variants run in turns in one process, %d runs each.<br><code>", b->variants[0].runs);
-    put_escaped(out, b->command);
+    html_escape(out, b->command);
     text_puts(out, "</code></p>\n");
     put_chart(out, b);
     put_table(out, b);
-    text_puts(out, "</body></html>\n");
+    html_end(out);
 }

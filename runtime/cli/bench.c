@@ -25,6 +25,8 @@ static int report(const Cli *cli, Times *times, const Peaks *peaks) {
     const TimeStatistics t = time_statistics(times->each, times->count);
     const double gflops = 2e-9 * (double)m->macs * cli->batch / t.median;
     const double peak = peaks->fma * cli->threads, gemm = peaks->gemm * cli->threads;
+    /* the time that the multiplications alone would take at the FMA peak */
+    const double limit = 2e-9 * (double)m->multiplications * cli->batch / peak;
     if (cli->json) {
         cJSON *json = cJSON_CreateObject();
         cJSON_AddStringToObject(json, "network", m->name);
@@ -40,6 +42,9 @@ static int report(const Cli *cli, Times *times, const Peaks *peaks) {
         cJSON_AddNumberToObject(json, "peak_gflops", peak);
         cJSON_AddNumberToObject(json, "peak_fraction", gflops / peak);
         cJSON_AddNumberToObject(json, "gemm_peak_gflops", gemm);
+        cJSON_AddNumberToObject(json, "multiplications", (double)m->multiplications);
+        cJSON_AddNumberToObject(json, "limit_ms", limit * 1e3);
+        cJSON_AddNumberToObject(json, "limit_fraction", limit / t.median);
         return cli_print_json(cli, json);
     }
     printf("%s: batch %d, %d thread%s, %d runs after %d to warm up\n", m->name, cli->batch, cli->threads,
@@ -48,6 +53,8 @@ static int report(const Cli *cli, Times *times, const Peaks *peaks) {
            cli->batch / t.median, t.p99 * 1e3);
     printf("  %.1f GFLOP/s at the median: %.1f %% of the FMA peak (%.1f), %.1f %% of libxsmm's (%.1f)\n", gflops,
            100 * gflops / peak, peak, 100 * gflops / gemm, gemm);
+    printf("  %.2f G multiplications an image take %.3f ms at the FMA peak: %.1f %% of that limit at the median\n",
+           (double)m->multiplications * 1e-9, limit * 1e3, 100 * limit / t.median);
     return CLI_OK;
 }
 

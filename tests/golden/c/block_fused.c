@@ -461,6 +461,7 @@ static const rn_model model = {
     .layers = layers,
     .layer_count = 7,
     .macs = 255216,
+    .multiplications = 255216,
     .parameters = 9882,
     .recipe = &recipe,
     .weights_file = NULL,

@@ -699,6 +699,7 @@ static const rn_model model = {
     .layers = layers,
     .layer_count = 18,
     .macs = 255216,
+    .multiplications = 209136,
     .parameters = 9882,
     .recipe = &recipe,
     .weights_file = NULL,
