@@ -1,10 +1,12 @@
 # What the shell tests share. A test file sources this and calls ok, bad or expect; the file's last line is `finish`.
-#   $RNC  the compiler    $OUT  its build folder    $WORK  a folder of this file's own, removed at the end
+#   $RNC  the compiler    $OUT  its build folder    $PYTHON  with numpy    $WORK  a folder of this file's own, removed at the end
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 OUT=$(cd "${OUT:-$ROOT/build}" && pwd) || exit 1
 RNC=$OUT/rnc
 CC=${CC:-cc}
 CXX=${CXX:-c++}
+PYTHON=${PYTHON:-$("$ROOT/tools/find-python.sh" || echo python3)} # whose errors say what is missing
+export PYTHON
 PART=${PART:-$(basename "$(dirname "$0")")/$(basename "$0" .sh)}
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT

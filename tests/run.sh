@@ -12,8 +12,6 @@ failures=$(mktemp)
 trap 'rm -f "$failures"' EXIT
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export FULL=${FULL:-}
-PYTHON=$(tools/find-python.sh) || PYTHON=python3 # whose errors then say what is missing
-export PYTHON
 
 part() { # part TITLE COMMAND...
     local title=$1 log start count bad status

@@ -37,7 +37,7 @@ wrong "--batch: '0' is not a number from 1" --batch 0 net.rn -o out.c
 wrong "--batch: '4x' is not" --batch=4x net.rn -o out.c
 wrong "--batch: '99999999999' is not" --batch 99999999999 net.rn -o out.c
 wrong "--threads: '-1' is not" --threads -1 net.rn -o out.c
-wrong "the levels are -O0, -O1 and -O2" -O7 net.rn -o out.c
+wrong "the levels are -O0 to -O3" -O7 net.rn -o out.c
 wrong "did you mean '-ffuse-add'?" -ffuse-ad net.rn -o out.c
 wrong "did you mean '-fno-fuse-add'?" -fno-fuse-ad net.rn -o out.c
 wrong "this pass always runs" -fno-lower net.rn -o out.c

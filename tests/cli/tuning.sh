@@ -1,0 +1,54 @@
+#!/bin/bash
+# -O3 with its cache of measurements, and --report.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/networks.bash"
+cd "$WORK" || exit 1
+tiny > tiny.rn
+
+contains() { # contains NAME FILE PATTERN
+    if grep -q -- "$3" "$2"; then ok; else bad "$1" "no '$3' in: $(head -c 600 "$2")"; fi
+}
+lacks() { # lacks NAME FILE PATTERN
+    if grep -q -- "$3" "$2"; then bad "$1" "$(grep -m 1 -- "$3" "$2")"; else ok; fi
+}
+
+# measured, then from the cache: the same code, and nothing is measured again
+expect "-O3 measures" 0 "$RNC" -O3 --tune-cache cache/tune --threads 1 -o a.c tiny.rn
+contains "the cache holds the direct sum" cache/tune '16x8x8 3x3/1,1 pad 1,1 -> 16x8x8.*|direct '
+contains "and tiles" cache/tune '|F('
+cp cache/tune before
+expect "-O3 from the cache" 0 "$RNC" -O3 --tune-cache cache/tune --threads 1 -o b.c tiny.rn
+if cmp -s cache/tune before; then ok; else bad "the cache changed without a measurement"; fi
+if cmp -s <(grep -v '^ \*\|command\|include' a.c) <(grep -v '^ \*\|command\|include' b.c); then ok; else bad "the same times, other code"; fi
+if [ ! -e a.rnw ]; then ok; else bad "-O3 without weights wrote some"; fi
+
+# the fastest measured candidate is taken: a cache that says so
+sed 's/|direct .*/|direct 1/; s/\(|F(.*\) [0-9.e+-]*$/\1 9/' before > cache/direct
+expect "a cache for the direct sum" 0 "$RNC" -O3 --tune-cache cache/direct --threads 1 --report tiny.rn
+contains "it is taken" .out 'layer1.0.conv1 .*direct .*measured'
+sed 's/|direct .*/|direct 9/; s/\(|F(.*\) [0-9.e+-]*$/\1 9/; s/\(|F(2x4).*\) 9$/\1 1/' before > cache/tiles
+expect "a cache for F(2x4)" 0 "$RNC" -O3 --tune-cache cache/tiles --threads 1 --report tiny.rn
+contains "it is taken" .out 'layer1.0.conv1 .*F(2x4).*measured'
+
+# damaged lines cost a measurement, no more; a place that cannot be written is an error
+printf 'nonsense\n|||\nx 1e\n\n' | cat - before > cache/damaged
+expect "a damaged cache" 0 "$RNC" -O3 --tune-cache cache/damaged --threads 1 -o c.c tiny.rn
+expect "no place for the cache" 1 "$RNC" -O3 --tune-cache /proc/none/tune --threads 1 -o d.c tiny.rn
+contains "it is named" .err "cannot write the cache of measurements '/proc/none/tune'"
+if [ ! -e d.c ]; then ok; else bad "output in spite of the error"; fi
+
+expect "-O3 --verify" 0 "$RNC" -O3 --tune-cache cache/tune --threads 1 --verify --random-weights tiny.rn
+
+# --report
+expect "--report" 0 "$RNC" --report tiny.rn
+contains "a layer" .out '^layer1.0.conv1 .*3x3 16->16 @8x8 '
+contains "the error" .out 'predicted error of the output [0-9.e-]* (tolerance 1.0e-04)'
+expect "--report=FILE.html" 0 "$RNC" --report=page.html tiny.rn
+contains "a page" page.html '<td>layer1.0.conv1</td>'
+expect "--report to another ending" 2 "$RNC" --report=page.txt tiny.rn
+expect "--report where nothing can be written" 1 "$RNC" --report=none/page.html tiny.rn
+expect "a tight tolerance" 0 "$RNC" --report --tolerance 1e-9 tiny.rn
+contains "takes the direct sum" .out 'layer1.0.conv1 .*direct .*would spend more of the error budget'
+expect "-fno-winograd" 0 "$RNC" --report -fno-winograd tiny.rn
+lacks "has no tiles" .out 'F('
+finish
