@@ -2,7 +2,6 @@
 # rnc -o X.onnx: the file, run in NumPy by the specification (onnx_run.py), gives what the compiled network gives. Networks
 # of every op with odd shapes; examples; graphs after the passes, whose epilogues and weight expressions are written out.
 . "$(dirname "$0")/../lib.sh"
-PYTHON=${PYTHON:-$("$ROOT/tools/find-python.sh")} || PYTHON=python3
 EVALUATOR=$ROOT/tests/numeric/onnx_run.py
 
 # agree NAME FILE [OPTIONS...]: two images through both, all outputs; the file is for any number of images
