@@ -75,6 +75,7 @@ PlanOptions driver_plan_options(const Compilation *c) {
     return (PlanOptions){.isa = options->isa,
                          .batch = options->batch,
                          .reuse_memory = pass_enabled(&options->passes, PASS_reuse_memory),
+                         .strassen = options->passes.level >= 3,
                          .winograd = pass_enabled(&options->passes, PASS_winograd),
                          .tolerance = options->tolerance};
 }

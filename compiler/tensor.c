@@ -24,6 +24,7 @@ static const struct {
     [RN_PACK_PANELS] = {"pack_panels", -1},
     [RN_PACK_DEPTHWISE] = {"pack_depthwise", -1},
     [RN_PACK_WINOGRAD] = {"pack_winograd", -1},
+    [RN_PACK_STRASSEN] = {"pack_strassen", -1},
 };
 
 const char *recipe_op_name(rn_recipe_op op) {

@@ -53,8 +53,9 @@ static const char *shape_text(Arena *arena, const Node *n) {
 }
 
 static const char *choice_text(Arena *arena, const Choice *c) {
-    return c->algorithm == ALG_WINOGRAD ? arena_printf(arena, "F(%dx%d) %d", c->m_h, c->m_w, c->block)
-                                        : algorithm_name(c->algorithm);
+    if (c->algorithm == ALG_WINOGRAD) return arena_printf(arena, "F(%dx%d) %d", c->m_h, c->m_w, c->block);
+    if (c->algorithm == ALG_STRASSEN) return arena_printf(arena, "strassen %d", c->block);
+    return algorithm_name(c->algorithm);
 }
 
 /* ---- candidates ---- */
@@ -102,8 +103,7 @@ static Shaped *find_shaped(const Tuning *t, const Node *n) {
 
 int tune_candidates(const void *tuning, const Plan *plan, const Node *node, Candidate *list) {
     const Tuning *t = tuning;
-    (void)plan;
-    const Shaped *s = choose_may_be_winograd(node) ? find_shaped(t, node) : NULL;
+    const Shaped *s = choose_has_ways(plan, node) ? find_shaped(t, node) : NULL;
     if (!s) return 0;
     if (t->variant >= 0) {
         list[0] = s->list[t->variant < s->count ? t->variant : s->count - 1];
@@ -153,7 +153,7 @@ static bool read_variant(Compilation *c, Tuning *t, FILE *file, const Plan *plan
         if (s->node && s->node->op == OP_CONV) us[s->node->id] += x;
     }
     for (int i = 0; i < c->graph->node_count; i++) {
-        Shaped *s = us[i] > 0 && choose_may_be_winograd(c->graph->nodes[i]) ? find_shaped(t, c->graph->nodes[i]) : NULL;
+        Shaped *s = us[i] > 0 && choose_has_ways(plan, c->graph->nodes[i]) ? find_shaped(t, c->graph->nodes[i]) : NULL;
         if (s && variant < s->count) s->sum[variant] += us[i];
         if (s && variant == 0) s->layers++;
     }
@@ -218,7 +218,7 @@ const Tuning *tune_run(Compilation *c) {
     int variants = 0;
     for (int i = 0; i < c->graph->node_count; i++) {
         const Node *n = c->graph->nodes[i];
-        const char *shape = choose_may_be_winograd(n) ? shape_text(&c->arena, n) : NULL;
+        const char *shape = choose_has_ways(plan, n) ? shape_text(&c->arena, n) : NULL;
         if (!shape || map_get(&t->shapes, shape)) continue;
         Shaped *s = make_shaped(t, plan, n, shape);
         map_put(&t->shapes, &c->arena, shape, s);

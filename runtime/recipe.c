@@ -134,6 +134,7 @@ static void evaluate_rows(const rn_recipe_step *step, const float *const args[3]
     case RN_PACK_PANELS:
     case RN_PACK_DEPTHWISE:
     case RN_PACK_WINOGRAD:
+    case RN_PACK_STRASSEN:
     case RN_RECIPE_OP_COUNT:
         break; /* no expressions; recipe_is_sound and callers keep them out */
     }
@@ -247,7 +248,26 @@ static void pack_winograd(const rn_recipe_step *step, const float *w, float *out
     }
 }
 
+enum { STRASSEN_PANEL = 64, STRASSEN_PRODUCTS = 7 };
+
+/* RN_PACK_STRASSEN; the unit is a panel of both halves. */
+static void pack_strassen(const rn_recipe_step *step, const float *w, float *out, int64_t u0, int64_t u1) {
+    const int64_t C = extent(step->dim, 1), half_k = extent(step->dim, 0) / 2, half_c = C / 2;
+    const int64_t size = half_c * STRASSEN_PANEL; /* floats of a product's weights */
+    for (int64_t u = u0; u < u1; u++)
+        for (int64_t c = 0; c < half_c; c++)
+            for (int64_t k = 0; k < STRASSEN_PANEL; k++) {
+                const float *upper = w + (u * STRASSEN_PANEL + k) * C + c, *lower = upper + half_k * C;
+                const double a11 = upper[0], a12 = upper[half_c], a21 = lower[0], a22 = lower[half_c];
+                const double s1 = a21 + a22, s2 = s1 - a11;
+                const double sums[STRASSEN_PRODUCTS] = {a11, a12, s2, a11 - a21, s1, a12 - s2, -a22};
+                float *to = out + u * STRASSEN_PRODUCTS * size + c * STRASSEN_PANEL + k;
+                for (int p = 0; p < STRASSEN_PRODUCTS; p++) to[p * size] = (float)sums[p];
+            }
+}
+
 static int64_t pack_units(const rn_recipe_step *step) {
+    if (step->op == RN_PACK_STRASSEN) return extent(step->dim, 0) / 2 / STRASSEN_PANEL;
     if (step->op == RN_PACK_WINOGRAD) return (extent(step->dim, 0) + step->integer[0] - 1) / step->integer[0];
     if (step->op == RN_PACK_DEPTHWISE) return extent(step->dim, 2) * extent(step->dim, 3);
     if (step->op != RN_PACK_PANELS) return 1;
@@ -265,6 +285,8 @@ static size_t pack_size(const rn_recipe_step *step) {
         return (size_t)round_to_lanes(element_count(dim)) * sizeof(float);
     case RN_PACK_DEPTHWISE:
         return (size_t)(extent(dim, 2) * extent(dim, 3) * round_to_lanes(extent(dim, 0))) * sizeof(float);
+    case RN_PACK_STRASSEN:
+        return (size_t)STRASSEN_PRODUCTS * (size_t)(extent(dim, 0) / 2) * (size_t)(extent(dim, 1) / 2) * sizeof(float);
     case RN_PACK_WINOGRAD:
         return rn_pack_winograd_size((int)extent(dim, 0), (int)extent(dim, 1), (int)extent(dim, 2), (int)extent(dim, 3),
                                      step->integer[1], step->integer[2], step->integer[3]);
@@ -283,6 +305,8 @@ static void pack_part(const rn_recipe_step *step, const float *arg, uint8_t *pay
         pack_depthwise(step, arg, out, u0, u1);
     } else if (step->op == RN_PACK_WINOGRAD) {
         pack_winograd(step, arg, out, u0, u1);
+    } else if (step->op == RN_PACK_STRASSEN) {
+        pack_strassen(step, arg, out, u0, u1);
     } else if (step->integer[2] > 1) {
         pack_groups(step, arg, out, u0, u1);
     } else {
@@ -328,6 +352,9 @@ static int recipe_is_sound(const rn_recipe *recipe) {
         if (step->op == RN_PACK_PANELS || step->op == RN_PACK_WINOGRAD)
             if (step->integer[0] < LANES || step->integer[0] % LANES || step->integer[1] < 1) return 0;
         if (step->op == RN_PACK_WINOGRAD && !pack_size(step)) return 0;
+        if (step->op == RN_PACK_STRASSEN && (extent(step->dim, 0) % (2 * STRASSEN_PANEL) || extent(step->dim, 1) % 2 ||
+                                             extent(step->dim, 2) * extent(step->dim, 3) != 1))
+            return 0;
         if (step->op == RN_PACK_PANELS) {
             if (step->integer[2] > 1 &&
                 (step->integer[1] % extent(step->dim, 1) || step->dim[0] % step->integer[2] ||

@@ -32,6 +32,9 @@ typedef enum rn_recipe_op {
     RN_PACK_PANELS,    /* args[0] K x C/groups x R x S: see rn_pack_panels_size                                    */
     RN_PACK_DEPTHWISE, /* args[0] C x 1 x R x S: [R][S][C rounded up to 16]                                        */
     RN_PACK_WINOGRAD,  /* args[0] K x C x R x S: see rn_pack_winograd_size                                         */
+    RN_PACK_STRASSEN,  /* args[0] K x C x 1 x 1, halves of both: for each 64 of K/2: A11, A12, S2, S3, S1, S4, -A22 of
+                          Strassen's method, each [C/2][64]; S1 = A21 + A22, S2 = S1 - A11, S3 = A11 - A21,
+                          S4 = A12 - S2; K is a multiple of 128                                                     */
     RN_RECIPE_OP_COUNT
 } rn_recipe_op;
 

@@ -79,6 +79,7 @@ void emit_halo(Emit *e, const Value *out, Text *body);
 void emit_conv(Emit *e, const Step *step, Text *body);           /* conv.c: pointwise and direct */
 void emit_winograd_input(Emit *e, const Step *step, Text *body); /* winograd.c */
 void emit_winograd(Emit *e, const Step *step, Text *body);       /* winograd.c */
+void emit_strassen(Emit *e, const Step *step, Text *body);       /* strassen.c */
 void emit_fc(Emit *e, const Step *step, Text *body);             /* fc.c */
 void emit_depthwise(Emit *e, const Step *step, Text *body);      /* depthwise.c */
 void emit_input(Emit *e, const Step *step, Text *body);          /* layout.c: a->x is the caller's planar image */

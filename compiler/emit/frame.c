@@ -17,6 +17,7 @@ void emit_task_body(Emit *e, const Step *s, Text *body) {
         [ALG_DIRECT] = emit_conv,
         [ALG_WINOGRAD_INPUT] = emit_winograd_input,
         [ALG_WINOGRAD] = emit_winograd,
+        [ALG_STRASSEN] = emit_strassen,
         [ALG_DEPTHWISE] = emit_depthwise,
         [ALG_FC] = emit_fc,
         [ALG_MAP] = emit_map,
@@ -38,11 +39,13 @@ static const char *task_prefix(Emit *e, const Step *s) {
     if (*word == '.') word++;
     if (s->algorithm == ALG_COPY) word = "copy";
     const bool winograd = s->algorithm == ALG_WINOGRAD || s->algorithm == ALG_WINOGRAD_INPUT;
-    if (s->node && (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT || winograd)) {
+    if (s->node &&
+        (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT || winograd || s->algorithm == ALG_STRASSEN)) {
         const Window *w = &s->node->term[0].window;
         const Shape out = node_unpooled_shape(s->node);
         const char *name = arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, s->in->shape.c,
                                         s->node->features, out.h, out.w);
+        if (s->algorithm == ALG_STRASSEN) return arena_printf(e->arena, "%s_strassen", name);
         if (!winograd) return name;
         return arena_printf(e->arena, "%s_f%dx%d%s", name, s->winograd->h.m, s->winograd->w.m,
                             s->algorithm == ALG_WINOGRAD_INPUT ? "_transform" : "");

@@ -32,6 +32,7 @@ static const char *const recipe_ops[RN_RECIPE_OP_COUNT] = {
     [RN_PACK_PANELS] = "RN_PACK_PANELS",
     [RN_PACK_DEPTHWISE] = "RN_PACK_DEPTHWISE",
     [RN_PACK_WINOGRAD] = "RN_PACK_WINOGRAD",
+    [RN_PACK_STRASSEN] = "RN_PACK_STRASSEN",
 };
 
 static void emit_recipe(Emit *e, Text *t) {

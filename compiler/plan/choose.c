@@ -10,9 +10,10 @@
 #include <string.h>
 #include "choose.h"
 #include "steps.h"
+#include "strassen.h"
 #include "winograd.h"
 
-enum { MAX_TILE = 6, LARGEST_SHARE = 8 << 20 /* bytes of V that all tiles may take */ };
+enum { STRASSEN_TILES = 3, MAX_TILE = 6, LARGEST_SHARE = 8 << 20 /* bytes of V that all tiles may take */ };
 static const double LARGEST_OVER_RMS = 4;
 
 static bool fits_int(const Shape s) {
@@ -63,9 +64,34 @@ static Candidate best_block(const Plan *plan, const Node *n, int m_h, int m_w) {
     return best;
 }
 
+/* Tiles of 14 to 56 pixels that cut the image into pairs with the least waste. */
+static void insert_strassen(const Plan *plan, const Node *n, Candidate *list, int *count) {
+    const int pixels = n->in[0]->shape.h * n->in[0]->shape.w;
+    Candidate best[STRASSEN_TILES];
+    int found = 0;
+    for (int pairs = 1; pairs <= pixels; pairs++) {
+        const int tile = (pixels + 2 * pairs - 1) / (2 * pairs);
+        if (tile > 56) continue;
+        if (tile < 14 && found) break;
+        const Choice choice = {.algorithm = ALG_STRASSEN, .block = tile};
+        const Candidate c = {choice, cost_strassen(plan, n, &choice)};
+        int at = found < STRASSEN_TILES ? found++ : STRASSEN_TILES;
+        if (at == STRASSEN_TILES && by_time(&c, &best[--at]) >= 0) continue;
+        while (at > 0 && by_time(&c, &best[at - 1]) < 0) best[at] = best[at - 1], at--;
+        best[at] = c;
+    }
+    for (int i = 0; i < found; i++) insert(list, count, best[i]);
+}
+
+bool choose_has_ways(const Plan *plan, const Node *n) {
+    return (plan->options.winograd && choose_may_be_winograd(n)) ||
+           (plan->options.strassen && strassen_possible(plan, n));
+}
+
 int choose_candidates(const Plan *plan, const Node *n, Candidate list[CHOOSE_MAX_CANDIDATES]) {
     int count = 0;
     insert(list, &count, (Candidate){{.algorithm = step_algorithm(plan, n)}, cost_direct(plan, n)});
+    if (plan->options.strassen && strassen_possible(plan, n)) insert_strassen(plan, n, list, &count);
     if (!plan->options.winograd || !choose_may_be_winograd(n)) return count;
     const Window *w = &n->term[0].window;
     for (int m_h = w->r == 1 ? 1 : 2; m_h <= (w->r == 1 ? 1 : MAX_TILE); m_h++)

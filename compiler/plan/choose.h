@@ -8,6 +8,8 @@
 int choose_candidates(const Plan *plan, const Node *node, Candidate list[CHOOSE_MAX_CANDIDATES]);
 /* Whether the V of all tiles may be at hand at once: one block. */
 bool choose_may_share(const WinogradPlan *w, const Node *node);
+/* Whether there is anything but the direct sum. */
+bool choose_has_ways(const Plan *plan, const Node *node);
 bool choose_may_be_winograd(const Node *node);
 /* The largest relative error of an output whose layers' squared errors add up to this. */
 double choose_predicted_error(double sum_of_squares);

@@ -96,3 +96,21 @@ Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {
     c.us = (overlap(c.compute, c.memory) + c.transforms) * 1e-3;
     return c;
 }
+
+/* The amplification, as rn_winograd_amplification has it, of one level: C11 sums 2 products of norm 1, the others 18.
+ */
+static const double STRASSEN_AMPLIFICATION = 2.65;
+
+Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice) {
+    const Machine *m = machine_of(plan);
+    const Shape in = node->in[0]->shape;
+    const double tile = choice->block, pairs = ceil(in.h * in.w / (2 * tile)), depth = in.c / 2.0;
+    const double half = node->features / 2.0;
+    Cost c = {.error = ldexp(ERROR_OF_A_SUM * STRASSEN_AMPLIFICATION, UNIT_ROUNDOFF_EXPONENT)};
+    c.compute = 7 * pairs * kernel_flops(m, half, tile, depth) / m->flops / 0.96 * (1 + 0.5 / tile);
+    c.memory = 4 * 7 * depth * half / m->dram;
+    /* sums of pixels: 4 loads, 4 stores, 4 subtractions; of products: 9 loads and 4 stores for 4 quarters, a copy */
+    c.transforms = pairs * tile / m->lanes * (12 * depth + 20 * half) * m->vector_op;
+    c.us = (overlap(c.compute, c.memory) + c.transforms) * 1e-3;
+    return c;
+}

@@ -7,5 +7,7 @@
 Cost cost_direct(const Plan *plan, const Node *node);
 /* choice->algorithm is ALG_WINOGRAD; us is infinite where there is no such transform. */
 Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice);
+/* choice->algorithm is ALG_STRASSEN. */
+Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice);
 
 #endif

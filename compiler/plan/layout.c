@@ -50,12 +50,24 @@ static bool only_fc_reads(const bool *read_by_other, const bool *read_by_fc, con
     return read_by_fc[v->id] && !read_by_other[v->id] && v->shape.h * v->shape.w > 1;
 }
 
+void plan_roots(Plan *plan) {
+    const Graph *g = plan->graph;
+    for (int i = 0; i < g->value_count; i++)
+        if (g->values[i]->producer || g->values[i] == g->input) find_root(plan, g->values[i]);
+    for (int i = 0; i < g->node_count; i++) {
+        const Node *n = g->nodes[i];
+        for (int k = 0; n->op == OP_CONV && k < n->nin; k++) {
+            const Window *w = &n->term[k].window;
+            const bool padded = w->top || w->left || w->bottom || w->right;
+            if (w->r * w->s > 1 || padded) plan->values[plan->values[n->in[k]->id].root->id].windowed = true;
+        }
+    }
+}
+
 void plan_layouts(Plan *plan) {
     const Graph *g = plan->graph;
     bool *by_fc = arena_alloc(plan->arena, (size_t)g->value_count),
          *by_other = arena_alloc(plan->arena, (size_t)g->value_count);
-    for (int i = 0; i < g->value_count; i++)
-        if (g->values[i]->producer || g->values[i] == g->input) find_root(plan, g->values[i]);
     for (int i = 0; i < g->node_count; i++) {
         const Node *n = g->nodes[i];
         const bool alias = (op_info(n->op)->flags & OPF_COPY) && step_is_alias(plan, n);

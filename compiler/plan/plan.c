@@ -12,6 +12,7 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
     plan->values = arena_alloc(arena, (size_t)graph->value_count * sizeof *plan->values);
     plan->choices = arena_alloc(arena, ((size_t)graph->node_count + 1) * sizeof *plan->choices);
     plan->decisions = arena_alloc(arena, ((size_t)graph->node_count + 1) * sizeof *plan->decisions);
+    plan_roots(plan);
     plan_choices(plan);
     plan_layouts(plan);
     plan_steps(plan);
@@ -28,6 +29,7 @@ const char *algorithm_name(Algorithm algorithm) {
         [ALG_POINTWISE] = "pointwise",
         [ALG_DIRECT] = "direct",
         [ALG_WINOGRAD_INPUT] = "transform",
+        [ALG_STRASSEN] = "strassen",
         [ALG_WINOGRAD] = "winograd",
         [ALG_DEPTHWISE] = "depthwise",
         [ALG_FC] = "fc",
@@ -76,6 +78,9 @@ void plan_print(const Plan *plan, Text *text) {
                     v->shape.c, v->shape.h, v->shape.w);
         if (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT || s->algorithm == ALG_FC) print_conv(s, text);
         if (s->winograd) print_winograd(s, text);
+        if (s->strassen)
+            text_printf(text, " %d pairs of tiles of %d pixels, %d panels", s->strassen->pairs, s->strassen->tile,
+                        s->strassen->panels);
         if (s->temporary)
             text_printf(text, " temporary %lld at %lld", (long long)s->temporary, (long long)s->temporary_offset);
         if (s->out && s->algorithm != ALG_ALIAS) {

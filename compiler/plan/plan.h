@@ -20,6 +20,7 @@ typedef enum Algorithm {
                  */
     ALG_WINOGRAD_INPUT, /* the input transform of all tiles, where it is a step of its own */
     ALG_WINOGRAD,       /* minimal filtering (runtime/winograd.h): transforms around a plain GEMM a product */
+    ALG_STRASSEN,       /* 1x1 convolution: 7 products of halves for 8 (strassen.c) */
     ALG_DEPTHWISE,      /* vector loops */
     ALG_FC,             /* GEMMs with one column, panels streamed from memory */
     ALG_MAP,            /* elementwise: affine, activations, add, mul */
@@ -37,7 +38,8 @@ typedef enum Algorithm {
 typedef struct Choice {
     Algorithm algorithm; /* of the first term; ALG_WINOGRAD or what step_algorithm says */
     int m_h, m_w;        /* ALG_WINOGRAD: rows and columns of an output tile */
-    int block;           /* ALG_WINOGRAD: tiles of a block; all of them: the input transform is a step of its own */
+    int block; /* ALG_STRASSEN: pixels of a tile. ALG_WINOGRAD: tiles of a block; all of them: the input transform is a
+                  step of its own */
 } Choice;
 
 typedef struct Cost {
@@ -66,6 +68,7 @@ typedef struct PlanOptions {
     int isa;           /* 3: AVX2 + FMA, 4: AVX-512 (x86-64-v3, -v4) */
     int batch;         /* the largest that run accepts */
     bool reuse_memory; /* buffers share the arena by lifetime; off: each value has its own */
+    bool strassen;     /* 1x1 convolutions may be computed by Strassen's method */
     bool winograd;     /* convolutions by Winograd's method where that is faster */
     double tolerance;  /* the output's largest relative error, by the error model; 0: any */
     /* Candidates to choose from instead of those of the cost model, the fastest first; returns how many, 0 leaves the
@@ -84,6 +87,7 @@ typedef struct ValuePlan {
     const Value
         *root;   /* whose buffer it lives in: itself, its concat root, its alias source, or what it accumulates into */
     int channel; /* first channel within root */
+    bool windowed; /* of a root: a window larger than a pixel reads it, so that it may have a halo */
     Layout layout;
     int buffer;     /* index in Plan.buffers; -1: not stored (dead, or pooled away) */
     int64_t offset; /* float offset in the arena of element (0, 0, 0) */
@@ -136,6 +140,13 @@ static inline int winograd_products(const WinogradPlan *w) {
     return w->h.n * w->w.n;
 }
 
+typedef struct StrassenPlan {
+    int pixels, tile, pairs; /* of the image; of a tile; pairs of tiles */
+    int depth, panels;       /* half of the input channels; panels of half of the output channels */
+    int sum_pixel, sum_size; /* floats of a pixel, of a tile of T1 ... T4 */
+    int product_size;        /* floats of a tile of a panel's product */
+} StrassenPlan;
+
 typedef struct Step {
     Algorithm algorithm;
     const Node *node;      /* NULL: input and output steps; may be a part of the graph's node (steps.c) */
@@ -146,6 +157,7 @@ typedef struct Step {
     bool whole;    /* `out` is complete after it */
     ConvPlan conv; /* ALG_WINOGRAD: the panels only */
     const WinogradPlan *winograd;
+    const StrassenPlan *strassen;
     int64_t temporary;        /* floats that this step and the next share, beside values; 0: none */
     int64_t temporary_offset; /* float offset in the arena */
     int64_t weight, bias,
@@ -186,12 +198,14 @@ static inline const ValuePlan *plan_value(const Plan *plan, const Value *v) {
 }
 
 /* ---- parts of plan_make, in order; each in its file ---- */
+void plan_roots(Plan *plan);                    /* layout.c: which buffer each value lives in */
 void plan_choices(Plan *plan);                  /* choose.c: how each convolution is computed */
 void plan_layouts(Plan *plan);                  /* layout.c: roots, halos, strides */
 void plan_steps(Plan *plan);                    /* steps.c: algorithm per node */
 void plan_conv(Plan *plan, Step *step);         /* conv.c: blocking of one convolution or fc */
 void plan_panels(ConvPlan *conv, int features); /* conv.c: panels of output channels */
 WinogradPlan *plan_winograd(Plan *plan, const Node *node, const Choice *choice); /* winograd.c: tiles and blocks */
+StrassenPlan *plan_strassen(Plan *plan, const Node *node, int tile);             /* strassen.c */
 void plan_weights(Plan *plan); /* weights.c: the recipe, and weight offsets in the steps */
 void plan_memory(Plan *plan);  /* memory.c: lifetimes, offsets */
 

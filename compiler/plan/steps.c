@@ -174,10 +174,19 @@ static void add_winograd(Plan *plan, const Node *node) {
     plan_panels(&s->conv, node->features);
     s->bytes = activation_bytes(node);
     s->macs = node_cost(node);
-    s->multiplications =
-        (int64_t)winograd_products(w) * w->rows * w->columns * node->in[0]->shape.c * node->features;
+    s->multiplications = (int64_t)winograd_products(w) * w->rows * w->columns * node->in[0]->shape.c * node->features;
     const int64_t v = w->shared ? 0 : w->v_matrix, m = w->m_matrix;
     s->scratch = ((v + m) * winograd_products(w) + 15) / 16 * 16;
+}
+
+static void add_strassen(Plan *plan, const Node *node) {
+    Step *s = add_step(plan, ALG_STRASSEN, node, node->in[0], node->out);
+    const StrassenPlan *p = plan_strassen(plan, node, plan->choices[node->id].block);
+    s->strassen = p;
+    s->bytes = activation_bytes(node);
+    s->macs = node_cost(node);
+    s->multiplications = (int64_t)7 * p->pairs * p->tile * p->depth * (node->features / 2);
+    s->scratch = ((int64_t)4 * (p->sum_size + p->product_size) + 15) / 16 * 16;
 }
 
 void plan_steps(Plan *plan) {
@@ -190,6 +199,11 @@ void plan_steps(Plan *plan) {
         if (n->op == OP_CONCAT) add_concat_copies(plan, n);
         if (plan->choices[i].algorithm == ALG_WINOGRAD) {
             add_winograd(plan, n);
+            add_output_steps(plan, n->out);
+            continue;
+        }
+        if (plan->choices[i].algorithm == ALG_STRASSEN) {
+            add_strassen(plan, n);
             add_output_steps(plan, n->out);
             continue;
         }

@@ -76,6 +76,14 @@ static void pack_winograd(Plan *plan, Step *s) {
     s->bytes += (int64_t)bytes;
 }
 
+static void pack_strassen(Plan *plan, Step *s) {
+    const Tensor *w = s->node->term[0].weight;
+    const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
+    const size_t bytes = (size_t)7 * (size_t)(dim[0] / 2) * (size_t)(dim[1] / 2) * sizeof(float);
+    s->weight = pack(plan, RN_PACK_STRASSEN, w, dim, NULL, bytes);
+    s->bytes += (int64_t)bytes;
+}
+
 void plan_weights(Plan *plan) {
     const Graph *g = plan->graph;
     plan->tensor_step = arena_alloc(plan->arena, ((size_t)g->tensor_count + 1) * sizeof *plan->tensor_step);
@@ -90,6 +98,8 @@ void plan_weights(Plan *plan) {
             pack_conv(plan, s);
         else if (s->algorithm == ALG_WINOGRAD)
             pack_winograd(plan, s);
+        else if (s->algorithm == ALG_STRASSEN)
+            pack_strassen(plan, s);
         else if (s->algorithm == ALG_DEPTHWISE) {
             const Tensor *w = n->term[0].weight;
             const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};

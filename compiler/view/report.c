@@ -28,7 +28,12 @@ typedef struct Report {
     int64_t multiplications, macs;
 } Report;
 
+static bool choice_is_fast(const Choice *c) {
+    return c->algorithm == ALG_WINOGRAD || c->algorithm == ALG_STRASSEN;
+}
+
 static const char *choice_name(Report *r, const Node *n, const Choice *c, bool blocks) {
+    if (c->algorithm == ALG_STRASSEN) return arena_printf(&r->arena, "strassen, tiles of %d", c->block);
     if (c->algorithm != ALG_WINOGRAD) return algorithm_name(c->algorithm);
     const char *name = arena_printf(&r->arena, "F(%dx%d)", c->m_h, c->m_w);
     WinogradPlan w = {0};
@@ -61,7 +66,7 @@ static void add_row(Report *r, const Node *n, const Decision *d) {
     row.algorithm = choice_name(r, n, &c->choice, true);
     row.others = other_names(r, n, d);
     for (int i = 0; i < d->count; i++)
-        if (d->list[i].choice.algorithm != ALG_WINOGRAD) row.direct = d->list[i].cost.us;
+        if (!choice_is_fast(&d->list[i].choice)) row.direct = d->list[i].cost.us;
     row.reason = d->count == 1      ? "no other way"
                  : d->chosen        ? "the fastest would spend more of the error budget"
                  : c->cost.measured ? "the fastest, measured"

@@ -15,6 +15,7 @@
 #include "emit/emit.h"
 #include "emitted.h"
 #include "load/load.h"
+#include "plan/strassen.h"
 #include "plan/winograd.h"
 #include "plan/choose.h"
 #include "rn.h"
@@ -113,9 +114,14 @@ static void write_case(Batch *batch, EmittedCase *c) {
 static int choose_winograd(const void *user, const Plan *plan, const Node *node, Candidate *list) {
     const Variant *variant = user;
     Choice *choice = &list->choice;
-    (void)plan;
-    if (!variant->winograd || !choose_may_be_winograd(node)) return 0;
+    if (!variant->winograd) return 0;
     uint64_t state = (uint64_t)variant->winograd * 1000 + (uint64_t)node->id;
+    if (strassen_possible(plan, node)) {
+        const int pixels = node->in[0]->shape.h * node->in[0]->shape.w, most = pixels / 2 < 56 ? pixels / 2 : 56;
+        *choice = (Choice){.algorithm = ALG_STRASSEN, .block = 1 + (int)(next_random(&state) % (uint64_t)most)};
+        return 1;
+    }
+    if (!choose_may_be_winograd(node)) return 0;
     for (int tries = 0; tries < 100; tries++) {
         WinogradPlan w = {0};
         *choice = (Choice){ALG_WINOGRAD, 1 + (int)(next_random(&state) % 6), 1 + (int)(next_random(&state) % 6), 0};

@@ -10,8 +10,8 @@ typedef struct Variant {
     int level, isa;
     const char *pass; /* "NAME", "no-NAME" or NULL: -f */
     int threads, batch;
-    int winograd; /* 0: direct; else every convolution that can be is by Winograd's method, with tiles and blocks drawn
-                     from this seed */
+    int winograd; /* 0: direct; else every convolution that can be is by Winograd's or Strassen's method, with tiles and
+                     blocks drawn from this seed */
 } Variant;
 
 typedef struct EmittedCase {

@@ -128,6 +128,7 @@ static const ConvCase winograd_cases[] = {
     {9, 10, 10, 33, 7, 7, 1, 3, 1, 1},  {32, 15, 15, 48, 3, 3, 2, 1, 1, 1}, {21, 13, 16, 20, 5, 5, 2, 2, 1, 1},
     {5, 20, 20, 7, 7, 7, 2, 3, 1, 1},   {12, 9, 30, 16, 1, 3, 1, 0, 1, 1},  {12, 30, 9, 80, 3, 1, 1, 0, 1, 1},
     {18, 11, 12, 16, 2, 2, 1, 0, 1, 1}, {70, 3, 3, 70, 3, 3, 1, 1, 1, 1},   {1, 6, 6, 1, 3, 3, 1, 1, 1, 1},
+    {128, 7, 7, 128, 1, 1, 1, 0, 1, 1}, {160, 5, 9, 256, 1, 1, 1, 0, 1, 1}, {192, 14, 13, 384, 1, 1, 1, 0, 1, 1},
     {16, 41, 40, 16, 3, 3, 1, 1, 1, 1}, {33, 8, 8, 96, 3, 5, 1, 2, 1, 1},   {16, 2, 2, 16, 3, 3, 1, 3, 1, 1},
 };
 
@@ -146,7 +147,8 @@ static void test_winograd(void) {
     for (int i = 0; i < batch.count; i++) { /* none fell back to the direct sum */
         int found = 0;
         for (int k = 0; k < batch.cases[i].plan->step_count; k++)
-            found += batch.cases[i].plan->steps[k].algorithm == ALG_WINOGRAD;
+            found += batch.cases[i].plan->steps[k].algorithm == ALG_WINOGRAD ||
+                     batch.cases[i].plan->steps[k].algorithm == ALG_STRASSEN;
         CU_ASSERT_EQUAL(found, 1);
     }
     const int compared = batch_check(&batch, 1e-4);
@@ -163,7 +165,7 @@ static const struct {
     {"window_projection",
      "conv 20, 1x1; relu; residual { conv 72, 1x1 /2; bn } shortcut { conv 72, 3x3 /2; bn }; relu; conv 20, 3x3"},
     {"grouped_projection",
-     "conv 48, 1x1; relu; residual { conv 48, 3x3 groups 3 /2; bn } shortcut { conv 48, 1x1 groups 6 /2; bn }\n"
+     "conv 48, 1x1; relu; residual { conv 48, 3x3 groups 3 /2; bn } shortcut { conv 48, 1x1 groups 6 /2; bn } "
      "relu; residual { conv 30, 3x3 groups 6; bn } shortcut { conv 30, 5x5 groups 3; bn }"},
     {"deep_blocks",
      "conv 131, 1x1; relu; residual { conv 131, 3x3; bn } shortcut identity; relu; conv 1100, 1x1; relu\n"
@@ -171,6 +173,9 @@ static const struct {
      "residual { conv 650, 1x1; bn; relu; conv 70, 1x1; bn } shortcut identity; relu"},
     {"pooled_sums", "conv 131, 3x3; relu; residual { conv 90, 3x3; bn } shortcut { conv 90, 3x3 pad 1; bn }; relu; "
                     "avgpool global; fc 7"},
+    {"bottlenecks",
+     "conv 256, 1x1; relu; residual { conv 128, 1x1; bn; relu; conv 128, 3x3; bn; relu; conv 256, 1x1; bn } "
+     "shortcut identity; prelu; conv 128, 1x1 bias"},
     {"pooled_identity",
      "conv 24, 3x3; relu; residual { conv 24, 3x3; bn } shortcut identity; relu; avgpool global; fc 7"},
     {"pooled_option_a",
