@@ -165,7 +165,7 @@ static const struct {
     {"window_projection",
      "conv 20, 1x1; relu; residual { conv 72, 1x1 /2; bn } shortcut { conv 72, 3x3 /2; bn }; relu; conv 20, 3x3"},
     {"grouped_projection",
-     "conv 48, 1x1; relu; residual { conv 48, 3x3 groups 3 /2; bn } shortcut { conv 48, 1x1 groups 6 /2; bn } "
+     "conv 48, 1x1; relu; residual { conv 48, 3x3 groups 3 /2; bn } shortcut { conv 48, 1x1 groups 6 /2; bn }\n"
      "relu; residual { conv 30, 3x3 groups 6; bn } shortcut { conv 30, 5x5 groups 3; bn }"},
     {"deep_blocks",
      "conv 131, 1x1; relu; residual { conv 131, 3x3; bn } shortcut identity; relu; conv 1100, 1x1; relu\n"
