@@ -50,7 +50,11 @@ static Plan *emit_variant(BenchRun *run, Arena *arena, int index, Text *text) {
     options.reuse_memory = pass_enabled(&run->passes[index], PASS_reuse_memory);
     options.winograd = pass_enabled(&run->passes[index], PASS_winograd);
     Plan *plan = plan_make(arena, graph, &options);
-    emit_c(plan, &(EmitOptions){.name = c->name, .command = "", .source_hash = c->hash, .header_name = "x.h"}, text);
+    emit_c(
+        plan,
+        &(EmitOptions){
+            .name = c->name, .target = c->options->target, .command = "", .source_hash = c->hash, .header_name = "x.h"},
+        text);
     return plan;
 }
 
@@ -216,7 +220,7 @@ bool bench_run(Compilation *c) {
     const Options *options = c->options;
     run.bench.network = c->source->name;
     run.bench.command = options->command;
-    run.bench.target = options->isa == 4 ? "x86-64-v4" : "x86-64-v3";
+    run.bench.target = target_text(&c->arena, &options->target);
     run.bench.batch = options->batch;
     run.bench.threads = options->threads;
     run.bench.weights = options->weights ? path_base(options->weights) : "random weights";

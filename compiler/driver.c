@@ -45,6 +45,7 @@ static bool emit_files(Compilation *c, const Plan *plan, const char *folder, con
     Text text = {0}, header = {0};
     const char *packed = arena_printf(&c->arena, "%s.rnw", stem);
     EmitOptions options = {.name = c->name,
+                           .target = c->options->target,
                            .command = c->options->command,
                            .source_hash = c->hash,
                            .header_name = arena_printf(&c->arena, "%s.h", stem),
@@ -72,7 +73,7 @@ bool driver_build_shared(Compilation *c, const Plan *plan, const char *folder, c
 
 PlanOptions driver_plan_options(const Compilation *c) {
     const Options *options = c->options;
-    return (PlanOptions){.isa = options->isa,
+    return (PlanOptions){.isa = options->target.isa[0],
                          .batch = options->batch,
                          .reuse_memory = pass_enabled(&options->passes, PASS_reuse_memory),
                          .strassen = options->passes.level >= 3,

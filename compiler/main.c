@@ -204,6 +204,7 @@ static bool show_c(Compilation *c) {
     Text text = {0};
     emit_c(c->plan,
            &(EmitOptions){.name = c->name,
+                          .target = c->options->target,
                           .command = c->options->command,
                           .source_hash = c->hash,
                           .header_name = arena_printf(&c->arena, "%s.h", c->name)},

@@ -232,27 +232,78 @@ static bool set_dump(Options *options, const char *value, size_t member, Diag *d
     return false;
 }
 
-/* The processor that rnc runs on, or the one that is named. */
+static const char *const target_names[] = {"native", "x86-64-v3", "x86-64-v4", "generic"};
+
+/* The processor that rnc runs on. */
+static bool native_isa(int *isa, Diag *diag) {
+    bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    *isa = v4 ? RN_ISA_X86_64_V4 : RN_ISA_X86_64_V3;
+    if (v4 || (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))) return true;
+    usage_error(diag, "--target native: this processor has neither AVX2 with FMA nor AVX-512; name the processor that "
+                      "the code is for: --target x86-64-v3 or x86-64-v4, or any: --kernels=c");
+    return false;
+}
+
+static bool named_isa(Options *options, const char *name, int *isa, Diag *diag) {
+    if (!strcmp(name, "native")) return native_isa(isa, diag);
+    *isa = !strcmp(name, "x86-64-v3")   ? RN_ISA_X86_64_V3
+           : !strcmp(name, "x86-64-v4") ? RN_ISA_X86_64_V4
+           : !strcmp(name, "generic")   ? RN_ISA_GENERIC
+                                        : -1;
+    if (*isa >= 0) return true;
+    usage_error(diag, "--target: '%s' is not native, x86-64-v3, x86-64-v4 or generic%s", name,
+                suggestion(options, name, target_names, 4));
+    return false;
+}
+
+/* CPU[,CPU], kept with the strongest first. */
 static bool set_target(Options *options, const char *value, size_t member, Diag *diag) {
-    static const char *const words[] = {"native", "x86-64-v3", "x86-64-v4"};
+    Target *target = &options->target;
     (void)member;
-    if (!strcmp(value, "native")) {
-        bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-        options->isa = v4 ? RN_ISA_X86_64_V4 : RN_ISA_X86_64_V3;
-        if (v4 || (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))) return true;
-        usage_error(diag,
-                    "--target native: this processor has neither AVX2 with FMA nor AVX-512; name the processor that "
-                    "the code is for: --target x86-64-v3 or x86-64-v4");
-        return false;
+    target->count = 0;
+    for (const char *at = value, *end; at; at = *end ? end + 1 : NULL) {
+        int isa, i;
+        end = at + strcspn(at, ",");
+        if (!named_isa(options, arena_strndup(options->arena, at, (size_t)(end - at)), &isa, diag)) return false;
+        for (i = 0; i < target->count && target->isa[i] != isa; i++) continue;
+        if (i < target->count) {
+            usage_error(diag, "--target %s: the same processor twice", value);
+            return false;
+        }
+        if (target->count && (!isa || !target->isa[0])) {
+            usage_error(diag, "--target %s: generic code runs on any processor, so it stands alone", value);
+            return false;
+        }
+        for (i = target->count++; i > 0 && target->isa[i - 1] < isa; i--) target->isa[i] = target->isa[i - 1];
+        target->isa[i] = isa;
     }
-    for (int i = 1; i < 3; i++) {
+    return true;
+}
+
+static bool set_kernels(Options *options, const char *value, size_t member, Diag *diag) {
+    static const char *const words[] = {"jit", "static", "c"};
+    (void)member;
+    for (int i = 0; i < 3; i++) {
         if (strcmp(words[i], value)) continue;
-        options->isa = i == 1 ? RN_ISA_X86_64_V3 : RN_ISA_X86_64_V4;
+        options->target.kernels = (Kernels)i;
         return true;
     }
-    usage_error(diag, "--target: '%s' is not native, x86-64-v3 or x86-64-v4%s", value,
-                suggestion(options, value, words, 3));
+    usage_error(diag, "--kernels: '%s' is not jit, static or c%s", value, suggestion(options, value, words, 3));
+    return false;
+}
+
+/* Where nothing is said, the processor that rnc runs on; C kernels are for any. */
+static bool complete_target(Target *target, Diag *diag) {
+    if (!target->count) {
+        target->count = 1;
+        target->isa[0] = RN_ISA_GENERIC;
+        if (target->kernels != KERNELS_C) return native_isa(&target->isa[0], diag);
+    }
+    if ((target->kernels == KERNELS_C) == (target->isa[0] == RN_ISA_GENERIC)) return true;
+    usage_error(diag, target->kernels == KERNELS_C
+                          ? "--kernels=c is for any processor: leave --target out, or say --target generic"
+                          : "--target generic needs --kernels=c: libxsmm's kernels are for x86-64-v3 and x86-64-v4");
     return false;
 }
 
@@ -314,7 +365,9 @@ static const OptionRow rows[] = {
     {"--batch", "N", TAKES_VALUE, FOR_BOTH, false, set_batch, 0,
      "the largest number of images a run takes (default 1)"},
     {"--target", "CPU", TAKES_VALUE, FOR_BOTH, false, set_target, 0,
-     "native (default), x86-64-v3 (AVX2) or x86-64-v4 (AVX-512)"},
+     "native (default), x86-64-v3 (AVX2) or x86-64-v4 (AVX-512), or both: v3,v4"},
+    {"--kernels", "WHENCE", TAKES_VALUE, FOR_BOTH, false, set_kernels, 0,
+     "jit: libxsmm at run time (default), static: its code in the C, c: portable C for any CPU"},
     {.text = "Weights"},
     {"--weights", "FILE", TAKES_VALUE, FOR_BOTH, true, set_string, M(weights),
      "a safetensors file, folded and packed now"},
@@ -507,7 +560,7 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv, Diag *
     text_free(&command);
     if (!good) return false;
     if (options->version || options->help || options->list_passes) return true;
-    if (!options->isa && !set_target(options, "native", 0, diag)) return false;
+    if (!complete_target(&options->target, diag)) return false;
     if (!options->threads) options->threads = options->bench ? 1 : (int)sysconf(_SC_NPROCESSORS_ONLN);
     return check_together(options, diag);
 }

@@ -6,6 +6,7 @@
 #include "base.h"
 #include "diag.h"
 #include "passes.h"
+#include "target.h"
 
 typedef enum Dump { DUMP_NONE, DUMP_AST, DUMP_IR, DUMP_PLAN, DUMP_C } Dump;
 
@@ -34,7 +35,7 @@ typedef struct Options {
     int output_count, output_capacity;
     int batch;
     bool batch_given;
-    int isa;             /* 3 or 4: --target x86-64-v3, -v4 */
+    Target target;       /* --target, --kernels */
     const char *weights; /* --weights FILE, or NULL */
     bool random_weights;
     uint64_t seed;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "../runtime/cpu.h"
 #include "tune.h"
 
 /* "AuthenticAMD family 25 model 17": what decides a core's speed; the brand string may hide it. */
@@ -30,8 +31,8 @@ static const char *default_path(Arena *arena) {
 void tune_cache_open(TuneCache *cache, Compilation *c) {
     const Options *o = c->options;
     *cache = (TuneCache){.arena = &c->arena, .path = o->tune_cache ? o->tune_cache : default_path(&c->arena)};
-    cache->machine =
-        arena_printf(&c->arena, "%s x86-64-v%d batch %d threads %d", cpu_name(&c->arena), o->isa, o->batch, o->threads);
+    cache->machine = arena_printf(&c->arena, "%s %s batch %d threads %d", cpu_name(&c->arena),
+                                  rn_isa_name((rn_isa)o->target.isa[0]), o->batch, o->threads);
     size_t size;
     char *text = cache->path ? file_read(cache->path, &size) : NULL;
     for (char *line = text; line && *line;) {

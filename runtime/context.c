@@ -1,12 +1,11 @@
 /* An instance of an emitted network: created inside one arena, checked against everything that could go wrong later, so
  * that run itself has nothing left to check, allocate or compile.
  *
- *     arena:  | instance (rn_context, kernel table, offsets) | to 64 bytes | scratch and activations ... |
+ *     arena:  | instance (rn_context, kernel table) | to 64 bytes | scratch and activations ... |
  *
  * A failed create gives back whatever it took, and leaves its text in the options' error buffer.
  */
 #include "cpu.h"
-#include "gemm.h"
 #include "recipe.h"
 #include "status.h"
 
@@ -86,16 +85,6 @@ static rn_status context_weights(const rn_model *model, const rn_weights *weight
     return RN_OK;
 }
 
-static rn_status context_kernels(const rn_model *model, rn_kernel *kernels, const rn_kernel_spec *specs, int count,
-                                 char *error) {
-    char reason[RN_ERROR_SIZE];
-    for (int i = 0; i < count; i++) {
-        rn_status status = rn_gemm_dispatch(&kernels[i], &specs[i], reason, sizeof reason);
-        if (status) return rn_status_fail(error, RN_ERROR_SIZE, status, "%s: %s", model->name, reason);
-    }
-    return RN_OK;
-}
-
 static rn_status context_arena(const rn_model *model, size_t need, void **arena, size_t *size, void **owned,
                                char *error) {
     *owned = NULL;
@@ -119,14 +108,12 @@ static rn_status context_arena(const rn_model *model, size_t need, void **arena,
     return RN_OK;
 }
 
-rn_status rn_context_create(void **net, size_t instance_size, size_t need, size_t kernels_offset,
-                            const rn_kernel_spec *specs, int count, const rn_model *model, void *arena, size_t size,
-                            const rn_weights *weights, const rn_options *options) {
+rn_status rn_context_create(void **net, size_t instance_size, size_t need, const rn_model *model, void *arena,
+                            size_t size, const rn_weights *weights, const rn_options *options) {
     char text[RN_ERROR_SIZE] = "";
     void *owned = NULL;
     rn_weights *opened = NULL;
     const uint8_t *payload = NULL;
-    rn_context *context = NULL;
 
     if (net) *net = NULL;
     rn_status status = context_check(model, options, text);
@@ -134,19 +121,15 @@ rn_status rn_context_create(void **net, size_t instance_size, size_t need, size_
         status = rn_status_fail(text, sizeof text, RN_ERROR_ARGUMENT, "%s: no place for the instance", model->name);
     if (!status) status = context_weights(model, weights, &opened, &payload, text);
     if (!status) status = context_arena(model, need, &arena, &size, &owned, text);
-    if (!status) {
-        /* All of it, so that every page is there before the first run and every run starts from the same bytes */
-        memset(arena, 0, need);
-        context = arena;
-        status = context_kernels(model, (rn_kernel *)((char *)arena + kernels_offset), specs, count, text);
-    }
     if (status) {
-        free(owned);
         rn_weights_close(opened);
         if (options) rn_status_fail(options->error, options->error_size, status, "%s", text);
         return status;
     }
 
+    /* All of it, so that every page is there before the first run and every run starts from the same bytes */
+    memset(arena, 0, need);
+    rn_context *context = arena;
     context->model = model;
     context->weights = payload;
     context->arena = (float *)((char *)arena + context_round(instance_size, LINE));

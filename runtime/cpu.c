@@ -29,6 +29,7 @@ static unsigned long long cpu_xcr0(void) {
 }
 
 const char *rn_cpu_missing(rn_isa isa) {
+    if (isa == RN_ISA_GENERIC) return NULL;
     unsigned leaf[LEAVES][3] = {{0}}, eax;
     if (!__get_cpuid(1, &eax, &leaf[LEAF_1][EBX], &leaf[LEAF_1][ECX], &leaf[LEAF_1][EDX])) return "cpuid";
     __get_cpuid_count(7, 0, &eax, &leaf[LEAF_7][EBX], &leaf[LEAF_7][ECX], &leaf[LEAF_7][EDX]);
@@ -44,8 +45,14 @@ const char *rn_cpu_missing(rn_isa isa) {
     return NULL;
 }
 
+int rn_cpu_runs(rn_isa isa) {
+    return !rn_cpu_missing(isa);
+}
+
 const char *rn_isa_name(rn_isa isa) {
     switch (isa) {
+    case RN_ISA_GENERIC:
+        return "generic";
     case RN_ISA_X86_64_V3:
         return "x86-64-v3";
     case RN_ISA_X86_64_V4:

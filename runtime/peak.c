@@ -42,6 +42,7 @@ static void peak_chains(rn_isa isa) {
 }
 
 double rn_peak_gflops(rn_isa isa, double seconds) {
+    if (isa < RN_ISA_X86_64_V3) isa = RN_ISA_X86_64_V3; /* what generic code may be compiled for */
     if (rn_cpu_missing(isa)) return 0;
     const double flops = 2.0 * CHAINS * ROUNDS * (isa >= RN_ISA_X86_64_V4 ? 16 : 8);
     double best = 0, start = peak_now(), t = start;

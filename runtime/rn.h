@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 #define RN_VERSION "0.1.0"
-#define RN_ABI 2 /* emitted code and librn must agree; create checks */
+#define RN_ABI 3 /* emitted code and librn must agree; create checks */
 #define RN_ERROR_SIZE 512
 #define RN_MAX_THREADS 1024
 #define RN_MAX_IMAGE_SIDE 65535 /* pixels, of pictures given to run_rgb */
@@ -65,7 +65,11 @@ typedef struct rn_output {
     rn_shape shape;
 } rn_output;
 
-typedef enum rn_isa { RN_ISA_X86_64_V3 = 3, RN_ISA_X86_64_V4 = 4 } rn_isa; /* AVX2+FMA, AVX-512 F/BW/DQ/VL */
+typedef enum rn_isa {
+    RN_ISA_GENERIC = 0,   /* any CPU */
+    RN_ISA_X86_64_V3 = 3, /* AVX2, FMA */
+    RN_ISA_X86_64_V4 = 4  /* AVX-512 F, BW, DQ, VL */
+} rn_isa;
 
 /* How run_rgb makes the input: channel c = (pixel / 255 * range - mean[c]) / std[c] */
 typedef struct rn_preprocess {
@@ -83,8 +87,9 @@ typedef struct rn_options rn_options;
 typedef struct rn_model { /* constant; what tools need to drive any network */
     int abi;
     const char *name, *rnc_version, *command, *source_hash;
-    rn_isa isa;
-    int batch; /* the largest */
+    rn_isa isa;      /* the least that a machine must have; create checks */
+    rn_isa best_isa; /* the best that the code uses where it is there; equal to isa, or above */
+    int batch;       /* the largest */
     rn_shape input;
     const rn_output *outputs;
     int output_count;
@@ -177,10 +182,12 @@ int rn_main(const rn_model *model, int argc, char **argv);
 /* =====================================================================================================================
  * For emitted code: not for applications, and bound to RN_ABI.
  */
-typedef void (*rn_gemm_fn)(const float *a, const float *b, float *c, const float *next_a, const float *next_b,
-                           const float *next_c);
-typedef void (*rn_brgemm_fn)(const float *a, const float *b, float *c, const unsigned long long *count,
-                             const unsigned long long *offsets_a, const unsigned long long *offsets_b);
+typedef void rn_gemm(const float *a, const float *b, float *c, const float *next_a, const float *next_b,
+                     const float *next_c);
+typedef void rn_brgemm(const float *a, const float *b, float *c, const unsigned long long *count,
+                       const unsigned long long *offsets_a, const unsigned long long *offsets_b);
+typedef rn_gemm *rn_gemm_fn;
+typedef rn_brgemm *rn_brgemm_fn;
 typedef union rn_kernel {
     rn_gemm_fn gemm;   /* plain */
     rn_brgemm_fn offs; /* batch-reduce, byte offsets */
@@ -210,15 +217,20 @@ typedef struct rn_context { /* the first member of every instance */
     char message[RN_ERROR_SIZE];
 } rn_context;
 
-/* NAME_create. The instance is a struct of instance_size bytes whose first member is an rn_context and which holds, at
- * kernels_offset, a table of `count` rn_kernels. `need` is NAME_arena_size(largest batch, rn_options_threads(options)):
- * instance_size rounded up to 64, and the scratch and activations that follow it (context->arena).
+/* NAME_create. The instance is a struct of instance_size bytes whose first member is an rn_context. `need` is
+ * NAME_arena_size(largest batch, rn_options_threads(options)): instance_size rounded up to 64, and the scratch and
+ * activations that follow it (context->arena).
  * Checks ABI, threads, CPU, weights (opens embedded ones where `weights` is NULL; NULL is right where the recipe packs
- * nothing), arena (size; 64-byte aligned; NULL: allocated, in huge pages where there are any). Zeroes the `need` bytes,
- * dispatches the kernels. On an error *net is NULL, everything is freed, the text is in options->error. */
-rn_status rn_context_create(void **net, size_t instance_size, size_t need, size_t kernels_offset,
-                            const rn_kernel_spec *specs, int count, const rn_model *model, void *arena, size_t size,
-                            const rn_weights *weights, const rn_options *options);
+ * nothing), arena (size; 64-byte aligned; NULL: allocated, in huge pages where there are any). Zeroes the `need` bytes.
+ * On an error *net is NULL, everything is freed, the text is in options->error. */
+rn_status rn_context_create(void **net, size_t instance_size, size_t need, const rn_model *model, void *arena,
+                            size_t size, const rn_weights *weights, const rn_options *options);
+/* The same with kernels from libxsmm: dispatches `count` of them into the instance's table at kernels_offset. Linked
+ * only where it is called: needs libxsmm. */
+rn_status rn_context_create_jit(void **net, size_t instance_size, size_t need, size_t kernels_offset,
+                                const rn_kernel_spec *specs, int count, const rn_model *model, void *arena, size_t size,
+                                const rn_weights *weights, const rn_options *options);
+int rn_cpu_runs(rn_isa isa);                       /* 1: the CPU and the operating system run code for it */
 int rn_options_threads(const rn_options *options); /* at least 1; NULL is allowed */
 /* Gives back what create took; the arena where create allocated it. NULL is allowed. */
 void rn_context_destroy(rn_context *context);

@@ -20,11 +20,11 @@ int emit_kernel(Emit *e, int m, int n, int k, int lda, int ldb, int ldc, bool ac
 const char *emit_function(Emit *e, const char *prefix, const char *comment, const char *returns, const char *parameters,
                           const char *body) {
     /* the prefix is part of the key: a name then tells truly what the function does */
-    const char *key = arena_printf(e->arena, "%s|%s|%s|%s", prefix, returns, parameters, body);
+    const char *key = arena_printf(e->arena, "%s|%s|%s|%s|%s", prefix, e->suffix, returns, parameters, body);
     const char *known = map_get(&e->tasks, key);
     if (known) return known;
-    const char *name = prefix;
-    for (int i = 2; map_get(&e->names, name); i++) name = arena_printf(e->arena, "%s_%d", prefix, i);
+    const char *name = arena_printf(e->arena, "%s%s", prefix, e->suffix);
+    for (int i = 2; map_get(&e->names, name); i++) name = arena_printf(e->arena, "%s_%d%s", prefix, i, e->suffix);
     name = arena_strdup(e->arena, name);
     map_put(&e->names, e->arena, name, (void *)name);
     map_put(&e->tasks, e->arena, key, (void *)name);

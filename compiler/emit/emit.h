@@ -11,9 +11,11 @@
 #define RNC_EMIT_H
 
 #include "../plan/plan.h"
+#include "../target.h"
 
 typedef struct EmitOptions {
     const char *name;    /* prefix of the API, a C identifier */
+    Target target;       /* count 0: the plan's instruction set, kernels by JIT */
     const char *command; /* recorded at the top and in the model */
     const char *source_hash;
     const char *header_name;  /* "resnet152.h" */
@@ -33,7 +35,10 @@ typedef struct Emit {
     const Plan *plan;
     const EmitOptions *options;
     Arena *arena;
-    int lanes;                 /* floats of a vector: 16 or 8 */
+    Target target;
+    int isa;                   /* that the text is now written for */
+    int lanes;                 /* floats of its vector: 16 or 8 */
+    const char *suffix;        /* of names that each instruction set has for itself: "_v3"; "" where there is one */
     Map tasks;                 /* body text -> name */
     Text functions;            /* tasks and helpers, in order of first use */
     struct KernelRow *kernels; /* distinct kernels: rows of the table that create dispatches */
@@ -62,7 +67,9 @@ const char *emit_function(Emit *e, const char *prefix, const char *comment, cons
  *   relu(v) relu6(v) prelu(v, slope) leakyrelu(v, slope vector) sigmoid(v) tanh_(v) swish(v) exp_(v) log_(v) div_(a,b)
  * sum(v)
  */
-void emit_prelude(Emit *e, Text *text); /* prelude.c: includes, TARGET, V and its helpers */
+void emit_includes(const Emit *e, Text *text); /* prelude.c */
+void emit_prelude(Emit *e, Text *text);        /* prelude.c: TARGET, V and its helpers */
+void emit_prelude_end(Emit *e, Text *text);    /* gives their names back, where another target follows */
 
 /* "load(EXPR)" or "load_n(EXPR, n)" for lanes [c, c+lanes) of `channels`; and the store. */
 const char *emit_load(Emit *e, const char *pointer, int channels_left);

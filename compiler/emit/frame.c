@@ -53,6 +53,12 @@ static const char *task_prefix(Emit *e, const Step *s) {
     return arena_printf(e->arena, "%s_%dx%dx%d", word, v->shape.c, v->shape.h, v->shape.w);
 }
 
+/* The names of what stands in the file once for each instruction set differ. */
+static const char *isa_suffix(const Target *target, int index) {
+    if (target->count < 2) return "";
+    return target->isa[index] == RN_ISA_X86_64_V4 ? "_v4" : "_v3";
+}
+
 /* ---- one call of forward ---- */
 static void argument(Text *t, const char *name, const char *base, int64_t offset) {
     text_printf(t, ", .%s = %s", name, base);
@@ -128,10 +134,11 @@ static void emit_forward(Emit *e, Text *t) {
     text_printf(
         t,
         "/* One image through the network. A: activations, W: packed weights, S: scratch; offsets in floats. */\n"
-        "static void forward(%s *net, const float *image, float *outputs_at) {\n"
-        "    const rn_kernel *k = net->k;\n"
+        "static void forward%s(%s *net, const float *image, float *outputs_at) {\n"
+        "    const rn_kernel *k = %s%s;\n"
         "    float *const A = net->rn.arena;\n",
-        n);
+        e->suffix, n, e->target.kernels == KERNELS_JIT ? "net->k" : "kernels",
+        e->target.kernels == KERNELS_JIT ? "" : e->suffix);
     if (weights) text_puts(t, "    const float *const W = (const float *)(const void *)net->rn.weights;\n");
     if (plan->scratch_floats) text_printf(t, "    float *const S = A + %lld;\n", (long long)plan->arena_floats);
     text_puts(t, "    float *output;\n    if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);\n");
@@ -142,51 +149,35 @@ static void emit_forward(Emit *e, Text *t) {
 }
 
 /* ---- the frame ---- */
+static Target emit_target(const EmitOptions *o, const Plan *plan) {
+    return o->target.count ? o->target : (Target){KERNELS_JIT, {plan->options.isa}, 1};
+}
+
 static void emit_top(const EmitOptions *o, const Plan *plan, const char *what, Text *t) {
     Arena arena = {0};
-    text_printf(t, "/* %s of network %s, made by rnc %s for x86-64-v%d. Do not edit: compile the source again.\n", what,
-                comment_c(&arena, plan->graph->name), RN_VERSION, plan->options.isa);
+    const Target target = emit_target(o, plan);
+    text_printf(t, "/* %s of network %s, made by rnc %s for %s. Do not edit: compile the source again.\n", what,
+                comment_c(&arena, plan->graph->name), RN_VERSION, target_text(&arena, &target));
     text_printf(t, " *     %s\n", comment_c(&arena, o->command));
     text_printf(t, " * source hash %s\n", comment_c(&arena, o->source_hash));
     arena_free(&arena);
 }
 
-static void emit_kernel_table(Emit *e, Text *t) {
-    text_puts(t, "/* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, "
-                 "prefetch} */\n");
-    text_puts(t, "static const rn_kernel_spec kernels[] = {\n");
-    for (int i = 0; i < e->kernel_count; i++) {
-        const KernelRow *k = &e->kernels[i];
-        text_printf(t, "    {%d, %d, %d, %d, %d, %d, %d, %d, %d}, /* %d */\n", k->m, k->n, k->k, k->lda, k->ldb, k->ldc,
-                    k->accumulate, k->reduce, k->prefetch, i);
-    }
-    if (!e->kernel_count) text_puts(t, "    {0, 0, 0, 0, 0, 0, 0, 0, 0}, /* none */\n");
-    text_puts(t, "};\n\n");
-}
-
 static void emit_structs(Emit *e, Text *t) {
-    text_printf(
-        t,
-        "/* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */\n"
-        "HELPER void zeroupper(void) { _mm256_zeroupper(); }\n\n"
-        "struct %s {\n"
-        "    rn_context rn;\n"
-        "    rn_kernel k[%d];\n"
-        "};\n\n"
-        "/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */\n"
-        "struct args {\n"
-        "    const rn_kernel *k;\n"
-        "    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;\n"
-        "    float *y, *scratch;\n"
-        "};\n\n",
-        e->options->name, e->kernel_count ? e->kernel_count : 1);
+    text_printf(t, "struct %s {\n    rn_context rn;\n", e->options->name);
+    if (e->target.kernels == KERNELS_JIT)
+        text_printf(t, "    rn_kernel k[%d];\n", e->kernel_count ? e->kernel_count : 1);
+    if (e->target.count > 1)
+        text_printf(t, "    void (*forward)(%s *net, const float *image, float *outputs_at); /* for this CPU */\n",
+                    e->options->name);
+    text_puts(t, "};\n\n");
 }
 
 static void emit_step(Emit *e, Text *t) {
     text_printf(
         t,
         "/* Runs a task over the instance's threads, then shows its result to the layer hook. */\n"
-        "static void step(%s *net, int layer, rn_task task, struct args *args) {\n"
+        "static void step(%s *net, int layer, rn_task task, void *args) {\n"
         "    rn_parallel(&net->rn, task, args);\n"
         "    if (!net->rn.layer) return;\n"
         "    const rn_tensor out = {net->rn.arena + results[layer].offset, layers[layer].out, results[layer].pixel,\n"
@@ -196,9 +187,41 @@ static void emit_step(Emit *e, Text *t) {
         e->options->name);
 }
 
+static void emit_create(Emit *e, Text *t) {
+    const char *n = e->options->name, *N = upper_case(e->arena, n);
+    text_printf(t,
+                "rn_status %s_create(%s **net, void *arena, size_t size, const rn_weights *weights, const rn_options "
+                "*options) {\n"
+                "    void *made = NULL;\n"
+                "    const size_t need = %s_arena_size(%s_BATCH, rn_options_threads(options));\n",
+                n, n, n, N);
+    if (e->target.kernels == KERNELS_JIT)
+        text_printf(
+            t,
+            "    const rn_status status = rn_context_create_jit(&made, sizeof(struct %s), need, offsetof(struct "
+            "%s, k), kernels, %d,\n"
+            "                                                   &model, arena, size, weights, options);\n",
+            n, n, e->kernel_count);
+    else
+        text_printf(t,
+                    "    const rn_status status = rn_context_create(&made, sizeof(struct %s), need, &model, arena, "
+                    "size, weights, options);\n",
+                    n);
+    text_puts(t, "    *net = made;\n");
+    for (int i = 0; i < e->target.count && e->target.count > 1; i++) /* the strongest first */
+        if (i + 1 < e->target.count)
+            text_printf(t, "    %sif (*net && rn_cpu_runs(%s)) (*net)->forward = forward%s;\n", i ? "else " : "",
+                        isa_c(e->target.isa[i]), isa_suffix(&e->target, i));
+        else
+            text_printf(t, "    else if (*net) (*net)->forward = forward%s; /* create has checked */\n",
+                        isa_suffix(&e->target, i));
+    text_puts(t, "    return status;\n}\n\n");
+}
+
 static void emit_api(Emit *e, Text *t) {
     const Plan *plan = e->plan;
     const char *n = e->options->name, *N = upper_case(e->arena, n);
+    const char *forward = e->target.count > 1 ? "net->forward" : "forward";
     const long long input = (long long)shape_size(plan->graph->input->shape);
     text_printf(t,
                 "size_t %s_arena_size(int batch, int threads) {\n"
@@ -207,18 +230,7 @@ static void emit_api(Emit *e, Text *t) {
                 "    return (sizeof(struct %s) + 63) / 64 * 64 + 4 * (%lld + (size_t)threads * %lld + %lld);\n"
                 "}\n\n",
                 n, N, n, (long long)plan->arena_floats, (long long)plan->scratch_floats, (input + 15) / 16 * 16);
-    text_printf(t,
-                "rn_status %s_create(%s **net, void *arena, size_t size, const rn_weights *weights, const rn_options "
-                "*options) {\n"
-                "    void *made = NULL;\n"
-                "    const size_t need = %s_arena_size(%s_BATCH, rn_options_threads(options));\n"
-                "    const rn_status status = rn_context_create(&made, sizeof(struct %s), need, offsetof(struct %s, "
-                "k), kernels, %d, &model, arena,\n"
-                "                                               size, weights, options);\n"
-                "    *net = made;\n"
-                "    return status;\n"
-                "}\n\n",
-                n, n, n, N, n, n, e->kernel_count);
+    emit_create(e, t);
     text_printf(t,
                 "static rn_status check(%s *net, int batch, const void *in, const void *out) {\n"
                 "    if (!net) return RN_ERROR_ARGUMENT;\n"
@@ -230,15 +242,14 @@ static void emit_api(Emit *e, Text *t) {
                 "    return RN_OK;\n"
                 "}\n\n",
                 n, n, N, n, N);
-    text_printf(
-        t,
-        "rn_status %s_run(%s *net, int batch, const float *image, float *output) {\n"
-        "    const rn_status status = check(net, batch, image, output);\n"
-        "    if (status) return status;\n"
-        "    for (int n = 0; n < batch; n++) forward(net, image + (size_t)n * %lld, output + (size_t)n * %lld);\n"
-        "    return RN_OK;\n"
-        "}\n\n",
-        n, n, input, (long long)output_floats(plan->graph));
+    text_printf(t,
+                "rn_status %s_run(%s *net, int batch, const float *image, float *output) {\n"
+                "    const rn_status status = check(net, batch, image, output);\n"
+                "    if (status) return status;\n"
+                "    for (int n = 0; n < batch; n++) %s(net, image + (size_t)n * %lld, output + (size_t)n * %lld);\n"
+                "    return RN_OK;\n"
+                "}\n\n",
+                n, n, forward, input, (long long)output_floats(plan->graph));
     text_printf(
         t,
         "rn_status %s_run_rgb(%s *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, "
@@ -249,59 +260,140 @@ static void emit_api(Emit *e, Text *t) {
         "    for (int n = 0; n < batch; n++) {\n"
         "        status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], ready);\n"
         "        if (status) return rn_context_fail(&net->rn, status, \"%s: image %%d cannot be made an input\", n);\n"
-        "        forward(net, ready, output + (size_t)n * %lld);\n"
+        "        %s(net, ready, output + (size_t)n * %lld);\n"
         "    }\n"
         "    return RN_OK;\n"
         "}\n\n",
-        n, n, (long long)plan->arena_floats, (long long)plan->scratch_floats, n, (long long)output_floats(plan->graph));
+        n, n, (long long)plan->arena_floats, (long long)plan->scratch_floats, n, forward,
+        (long long)output_floats(plan->graph));
     text_printf(t, "const char *%s_message(const %s *net) { return net ? net->rn.message : \"\"; }\n\n", n, n);
     text_printf(t, "void %s_destroy(%s *net) {\n    if (net) rn_context_destroy(&net->rn);\n}\n", n, n);
 }
 
-/* What net.c itself defines at file scope: no task and no network may be called so. */
-static const char *const own_names[] = {
-    "HELPER", "TARGET",  "V",           "abs_",       "add",          "args",     "check",   "copysign_", "div_",
-    "exp_",   "first_",  "first_lanes", "fma_",       "forward",      "kernels",  "largest", "layers",    "leakyrelu",
-    "load",   "load_n",  "load_or",     "log_",       "main",         "max_",     "max_nan", "min_",      "model",
-    "mul",    "outputs", "prelu",       "recipe",     "recipe_steps", "relu",     "relu6",   "results",   "round_",
-    "scale2", "set1",    "sigmoid",     "split2",     "sqrt_",        "step",     "store",   "store_n",   "sub",
-    "sum",    "swish",   "tanh_",       "where_less", "zero",         "zeroupper"};
+/* What net.c itself defines at file scope, beside gemm_...: no task and no network may be called so. */
+static const char *const own_names[] = {"EACH",
+                                        "GEMM_ARGUMENTS",
+                                        "GEMM_PARAMETERS",
+                                        "HELPER",
+                                        "LANE",
+                                        "TARGET",
+                                        "V",
+                                        "VECTORS",
+                                        "WIDE",
+                                        "abs_",
+                                        "add",
+                                        "args",
+                                        "bits_",
+                                        "check",
+                                        "copysign_",
+                                        "div_",
+                                        "exp_",
+                                        "first_",
+                                        "first_lanes",
+                                        "fma_",
+                                        "forward",
+                                        "gemm",
+                                        "kernels",
+                                        "largest",
+                                        "layers",
+                                        "leakyrelu",
+                                        "load",
+                                        "load_n",
+                                        "load_or",
+                                        "log_",
+                                        "main",
+                                        "max_",
+                                        "max_nan",
+                                        "min_",
+                                        "model",
+                                        "mul",
+                                        "outputs",
+                                        "power2",
+                                        "prelu",
+                                        "recipe",
+                                        "relu",
+                                        "recipe_steps",
+                                        "relu6",
+                                        "results",
+                                        "round_",
+                                        "scale2",
+                                        "set1",
+                                        "sigmoid",
+                                        "split2",
+                                        "sqrt_",
+                                        "step",
+                                        "store",
+                                        "store_n",
+                                        "sub",
+                                        "sum",
+                                        "swish",
+                                        "tanh_",
+                                        "transpose",
+                                        "where_less",
+                                        "wide",
+                                        "wide_add",
+                                        "wide_load",
+                                        "wide_start",
+                                        "wide_store",
+                                        "zero",
+                                        "zeroupper"};
 
 bool emit_name_is_taken(const char *name) {
     const size_t n = strlen(name);
-    if (!strncmp(name, "rn_", 3) || (n > 2 && !strcmp(name + n - 2, "_t")))
+    if (!strncmp(name, "rn_", 3) || !strncmp(name, "gemm_", 5) || (n > 2 && !strcmp(name + n - 2, "_t")))
         return true; /* librn's, the C library's types */
+    /* with a target's suffix too */
+    const size_t stem = n > 3 && (!strcmp(name + n - 3, "_v3") || !strcmp(name + n - 3, "_v4")) ? n - 3 : n;
     for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++)
-        if (!strcmp(name, own_names[i])) return true;
+        if (strlen(own_names[i]) == stem && !strncmp(name, own_names[i], stem)) return true;
     return false;
+}
+
+/* All that depends on the instruction set: vectors, kernels, tasks, and the line of calls. */
+static void emit_target_text(Emit *e, int index, Text *t) {
+    e->isa = e->target.isa[index];
+    e->lanes = e->isa >= RN_ISA_X86_64_V4 ? 16 : e->isa >= RN_ISA_X86_64_V3 ? 8 : 4;
+    e->suffix = isa_suffix(&e->target, index);
+    Text forward = {0};
+    emit_forward(e, &forward);
+    emit_prelude(e, t);
+    emit_kernels(e, t);
+    text_puts(t, "/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */\n"
+                 "struct args {\n"
+                 "    const rn_kernel *k;\n"
+                 "    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;\n"
+                 "    float *y, *scratch;\n"
+                 "};\n\n");
+    if (e->functions.size) text_write(t, e->functions.s, e->functions.size);
+    text_write(t, forward.s, forward.size);
+    emit_prelude_end(e, t);
+    text_free(&forward);
+    text_free(&e->functions);
 }
 
 void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
     bug_context = "emission";
     Arena arena = {0};
-    Emit e = {.plan = plan, .options = options, .arena = &arena, .lanes = plan->options.isa >= 4 ? 16 : 8};
+    Emit e = {.plan = plan, .options = options, .arena = &arena, .target = emit_target(options, plan)};
     for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++)
         map_put(&e.names, &arena, own_names[i], (void *)own_names[i]);
     map_put(&e.names, &arena, options->name, (void *)options->name);
-    Text forward = {0};
-    emit_forward(&e, &forward);
+    Text text = {0};
+    for (int i = 0; i < e.target.count; i++) emit_target_text(&e, i, &text);
     emit_top(options, plan, "Code", c);
     text_printf(c, " *\n * A batch of at most %d; one arena of %lld bytes of activations, reused by lifetime. */\n",
                 plan->options.batch, (long long)plan->arena_floats * 4);
     text_printf(c, "#include \"%s\"\n#include \"recipe.h\"\n\n", options->header_name);
-    emit_prelude(&e, c);
+    emit_includes(&e, c);
     emit_structs(&e, c);
-    emit_kernel_table(&e, c);
     emit_tables(&e, c);
-    if (e.functions.size) text_write(c, e.functions.s, e.functions.size);
     emit_step(&e, c);
-    text_write(c, forward.s, forward.size);
+    text_write(c, text.s, text.size);
     emit_model(&e, c);
     text_puts(c, "\n");
     emit_api(&e, c);
     if (options->program) text_puts(c, "\nint main(int argc, char **argv) { return rn_main(&model, argc, argv); }\n");
-    text_free(&forward);
-    text_free(&e.functions);
+    text_free(&text);
     arena_free(&arena);
 }
 

@@ -1,12 +1,21 @@
-/* A row of the kernel table that an emitted instance dispatches at creation; rn_kernel_spec in text. */
+/* The matrix kernels of an emitted network: what its loops call as k[i].gemm or k[i].offs. A row is an rn_kernel_spec
+ * in text; the target says how it becomes a function.
+ */
 #ifndef RNC_EMIT_KERNELS_H
 #define RNC_EMIT_KERNELS_H
 
-#include <stdbool.h>
+#include "emit.h"
 
 typedef struct KernelRow {
     int m, n, k, lda, ldb, ldc;
     bool accumulate, reduce, prefetch;
 } KernelRow;
+
+/* The table and, but for JIT, the functions in it, for the instruction set that the text is now written for. */
+void emit_kernels(Emit *e, Text *text);
+const char *kernel_text(Emit *e, const KernelRow *row); /* "64x28x64, lda 64, ..." for a comment */
+
+void emit_machine_code(Emit *e, Text *text); /* machine_code.c: rn_kernel_0, ... as machine code */
+void emit_kernel_loops(Emit *e, Text *text); /* kernel_loops.c: the same as loops in C */
 
 #endif

@@ -3,10 +3,12 @@
  * transposes: four channels of four neighbouring pixels.
  */
 #include "walk.h"
+#include "../../runtime/rn.h"
 
 /* The transpose of `planes` planes (missing ones are zero) for the pixels x of one row. */
 static void emit_transpose(Emit *e, bool to_planar, int planes, int64_t plane, int pixel, const char *loop, int indent,
                            Text *body) {
+    const bool x86 = e->isa != RN_ISA_GENERIC; /* where V may have more than 4 floats */
     text_printf(body, "%*s%s {\n", indent, "", loop);
     for (int i = 0; i < 4; i++) {
         const char *number = arena_printf(e->arena, "%d", i);
@@ -15,17 +17,20 @@ static void emit_transpose(Emit *e, bool to_planar, int planes, int64_t plane, i
         if (to_planar) pixels = emit_offset(e, arena_printf(e->arena, "in + x * %d", pixel), number, pixel, 4);
         const char *source = to_planar ? pixels : channels;
         if (!to_planar && i >= planes)
-            text_printf(body, "%*s    __m128 v%d = _mm_setzero_ps();\n", indent, "", i);
+            text_printf(body, "%*s    %s v%d = %s();\n", indent, "", x86 ? "__m128" : "V", i,
+                        x86 ? "_mm_setzero_ps" : "zero");
         else
-            text_printf(body, "%*s    __m128 v%d = _mm_loadu_ps(%s);\n", indent, "", i, source);
+            text_printf(body, "%*s    %s v%d = %s(%s);\n", indent, "", x86 ? "__m128" : "V", i,
+                        x86 ? "_mm_loadu_ps" : "load", source);
     }
-    text_printf(body, "%*s    _MM_TRANSPOSE4_PS(v0, v1, v2, v3);\n", indent, "");
+    text_printf(body, "%*s    %s;\n", indent, "",
+                x86 ? "_MM_TRANSPOSE4_PS(v0, v1, v2, v3)" : "transpose(&v0, &v1, &v2, &v3)");
     for (int i = 0; i < 4; i++) {
         const char *number = arena_printf(e->arena, "%d", i);
         const char *target = to_planar
                                  ? emit_offset(e, "out + x", number, plane, 4)
                                  : emit_offset(e, arena_printf(e->arena, "out + x * %d", pixel), number, pixel, 4);
-        text_printf(body, "%*s    _mm_storeu_ps(%s, v%d);\n", indent, "", target, i);
+        text_printf(body, "%*s    %s(%s, v%d);\n", indent, "", x86 ? "_mm_storeu_ps" : "store", target, i);
     }
     text_printf(body, "%*s}\n", indent, "");
 }

@@ -155,6 +155,12 @@ static void emit_embedded(Emit *e, Text *t) {
                 name, name, name, quote_c(e->arena, quote_c(e->arena, e->options->embed_path)));
 }
 
+const char *isa_c(int isa) {
+    return isa == RN_ISA_X86_64_V4   ? "RN_ISA_X86_64_V4"
+           : isa == RN_ISA_X86_64_V3 ? "RN_ISA_X86_64_V3"
+                                     : "RN_ISA_GENERIC";
+}
+
 void emit_model(Emit *e, Text *t) {
     const Plan *plan = e->plan;
     const Graph *g = plan->graph;
@@ -186,8 +192,9 @@ void emit_model(Emit *e, Text *t) {
                 ".command = %s,\n    .source_hash = %s,\n",
                 RN_ABI, quote_c(e->arena, n), quote_c(e->arena, RN_VERSION), quote_c(e->arena, o->command),
                 quote_c(e->arena, o->source_hash));
-    text_printf(t, "    .isa = RN_ISA_X86_64_V%d,\n    .batch = %d,\n    .input = {%d, %d, %d},\n", plan->options.isa,
-                plan->options.batch, g->input->shape.c, g->input->shape.h, g->input->shape.w);
+    text_printf(t, "    .isa = %s,\n    .best_isa = %s,\n    .batch = %d,\n    .input = {%d, %d, %d},\n",
+                isa_c(e->target.isa[e->target.count - 1]), isa_c(e->target.isa[0]), plan->options.batch,
+                g->input->shape.c, g->input->shape.h, g->input->shape.w);
     text_printf(
         t, "    .outputs = outputs,\n    .output_count = %d,\n    .output_size = %lld,\n    .probabilities = %d,\n",
         g->output_count, (long long)output_floats(g), ends_in_softmax(g));

@@ -8,6 +8,7 @@
 bool step_is_call(const Step *step);
 int64_t output_floats(const Graph *graph); /* of all outputs, one image */
 void emit_tables(Emit *e, Text *t);        /* recipe, layers, outputs */
+const char *isa_c(int isa);                /* "RN_ISA_X86_64_V3" */
 void emit_model(Emit *e, Text *t);         /* the rn_model; after the API's prototypes */
 
 #endif

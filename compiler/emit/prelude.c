@@ -6,7 +6,10 @@
  * polynomials are those of Cephes (S. Moshier, expf, logf, tanhf): about 2 ulp. All comparisons are arranged so that a
  * NaN goes through: max_(a, b) and min_(a, b) return b where either is NaN.
  */
+#include <string.h>
 #include "emit.h"
+#include "prelude.h"
+#include "../../runtime/cpu.h"
 
 static const char primitives_avx512[] =
     "#define TARGET __attribute__((target(\"avx512f,avx512bw,avx512dq,avx512vl,fma\")))\n"
@@ -158,12 +161,61 @@ static const char shared_functions[] =
     "    return where_less(size, set1(0.625f), small, copysign_(large, v));\n"
     "}\n";
 
+static const char zeroupper_x86[] =
+    "/* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */\n"
+    "HELPER void zeroupper(void) { _mm256_zeroupper(); }\n";
+
+void emit_includes(const Emit *e, Text *text) {
+    if (e->target.isa[0] != RN_ISA_GENERIC) text_puts(text, "#include <immintrin.h>\n");
+    text_puts(text, "#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n");
+}
+
+/* The next name that the prelude defines as a HELPER, from *at on; NULL at its end. */
+static const char *next_helper(const char **at, int *length) {
+    static const char helper[] = "\nHELPER ";
+    const char *line = strstr(*at, helper);
+    if (!line) return NULL;
+    const char *end = line + strcspn(line, "("), *name = end;
+    while (name[-1] != ' ' && name[-1] != '*') name--;
+    *at = end;
+    *length = (int)(end - name);
+    return name;
+}
+
+/* and what else the text of one instruction set defines by a fixed name */
+static const char *const other_names[] = {"V", "first_lanes", "args"};
+enum { OTHER_NAMES = sizeof other_names / sizeof *other_names };
+
+/* Where the text for several instruction sets stands in one file, the same words mean each one's own. */
+static void rename_helpers(const Emit *e, const char *prelude, Text *text) {
+    const char *name;
+    int n;
+    for (int i = 0; i < OTHER_NAMES; i++)
+        text_printf(text, "#define %s %s%s\n", other_names[i], other_names[i], e->suffix);
+    while ((name = next_helper(&prelude, &n))) text_printf(text, "#define %.*s %.*s%s\n", n, name, n, name, e->suffix);
+    text_puts(text, "\n");
+}
+
+static const char *prelude_text(const Emit *e) {
+    if (e->isa == RN_ISA_GENERIC) return arena_printf(e->arena, "%s%s", prelude_c_primitives, shared_functions);
+    const char *primitives = e->isa >= RN_ISA_X86_64_V4 ? primitives_avx512 : primitives_avx2;
+    return arena_printf(e->arena, "%s%s%s", primitives, shared_functions, zeroupper_x86);
+}
+
 void emit_prelude(Emit *e, Text *text) {
-    text_puts(
-        text,
-        "#include <immintrin.h>\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n\n"
-        "/* ---- one vector ---- */\n");
-    text_puts(text, e->lanes == 16 ? primitives_avx512 : primitives_avx2);
-    text_puts(text, shared_functions);
+    const char *prelude = prelude_text(e);
+    if (*e->suffix) text_printf(text, "/* ==== for %s ==== */\n\n", rn_isa_name((rn_isa)e->isa));
+    text_puts(text, "/* ---- one vector ---- */\n");
+    if (*e->suffix) rename_helpers(e, prelude, text);
+    text_printf(text, "%s\n", prelude);
+}
+
+void emit_prelude_end(Emit *e, Text *text) {
+    const char *prelude = prelude_text(e), *name;
+    int n;
+    if (!*e->suffix) return;
+    text_puts(text, "#undef TARGET\n#undef HELPER\n");
+    for (int i = 0; i < OTHER_NAMES; i++) text_printf(text, "#undef %s\n", other_names[i]);
+    while ((name = next_helper(&prelude, &n))) text_printf(text, "#undef %.*s\n", n, name);
     text_puts(text, "\n");
 }

@@ -1,6 +1,7 @@
 /* plan_make: the decisions in order, and the plan as text (--dump=plan). */
 #include <string.h>
 #include "plan.h"
+#include "../../runtime/cpu.h"
 #include "../ops.h"
 
 Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
@@ -70,7 +71,8 @@ static void print_winograd(const Step *s, Text *text) {
 }
 
 void plan_print(const Plan *plan, Text *text) {
-    text_printf(text, "plan %s: x86-64-v%d, batch %d\n", plan->graph->name, plan->options.isa, plan->options.batch);
+    text_printf(text, "plan %s: %s, batch %d\n", plan->graph->name, rn_isa_name((rn_isa)plan->options.isa),
+                plan->options.batch);
     for (int i = 0; i < plan->step_count; i++) {
         const Step *s = &plan->steps[i];
         const Value *v = s->out ? s->out : s->in;

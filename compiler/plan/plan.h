@@ -65,7 +65,7 @@ enum { CHOOSE_MAX_CANDIDATES = 32 };
 typedef struct Plan Plan;
 
 typedef struct PlanOptions {
-    int isa;           /* 3: AVX2 + FMA, 4: AVX-512 (x86-64-v3, -v4) */
+    int isa;           /* rn_isa, of several the strongest: 3: AVX2 + FMA, 4: AVX-512, 0: any CPU */
     int batch;         /* the largest that run accepts */
     bool reuse_memory; /* buffers share the arena by lifetime; off: each value has its own */
     bool strassen;     /* 1x1 convolutions may be computed by Strassen's method */

@@ -21,6 +21,7 @@ static cJSON *info_json(const rn_model *m, const char *weights, size_t arena) {
     cJSON_AddStringToObject(json, "command", m->command);
     cJSON_AddStringToObject(json, "source_hash", m->source_hash);
     cJSON_AddStringToObject(json, "isa", rn_isa_name(m->isa));
+    cJSON_AddStringToObject(json, "best_isa", rn_isa_name(m->best_isa));
     cJSON_AddNumberToObject(json, "batch", m->batch);
     cJSON_AddItemToObject(json, "input", shape_json(m->input));
     for (int i = 0; i < m->output_count; i++) {
@@ -60,7 +61,9 @@ static void info_text(const rn_model *m, const char *weights, size_t arena) {
     printf("layers          %d calls\n", m->layer_count);
     printf("memory          %zu bytes an instance (one thread)\n", arena);
     printf("weights         %s\n", weights);
-    printf("instructions    %s\n", rn_isa_name(m->isa));
+    printf("instructions    %s", rn_isa_name(m->isa));
+    if (m->best_isa > m->isa) printf(", or %s where the CPU has it", rn_isa_name(m->best_isa));
+    putchar('\n');
     printf("compiled by     rnc %s: %s\n", m->rnc_version, m->command);
     printf("source hash     %s\n", m->source_hash);
 }

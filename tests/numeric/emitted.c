@@ -98,6 +98,7 @@ static void run_in_software(Text *code) {
 static void write_case(Batch *batch, EmittedCase *c) {
     Text code = {0}, header = {0};
     const EmitOptions options = {.name = c->name,
+                                 .target = {c->variant.kernels, {c->variant.isa}, 1},
                                  .command = "test",
                                  .source_hash = "0",
                                  .header_name = arena_printf(&c->arena, "%s.h", c->name)};

@@ -4,6 +4,7 @@
 
 #include "passes.h"
 #include "plan/plan.h"
+#include "target.h"
 
 typedef struct Variant {
     const char *name; /* "O2", "O0", ... : part of the emitted API's name */
@@ -12,6 +13,7 @@ typedef struct Variant {
     int threads, batch;
     int winograd; /* 0: direct; else every convolution that can be is by Winograd's or Strassen's method, with tiles and
                      blocks drawn from this seed */
+    Kernels kernels;
 } Variant;
 
 typedef struct EmittedCase {

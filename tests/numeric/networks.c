@@ -13,10 +13,12 @@ void suite_networks(void);
 enum { RANDOM_NETWORKS = 24 };
 
 static const Variant variants[] = {
-    {"O2", 2, 4, NULL, 1, 1, 0},
-    {"O0", 0, 4, NULL, 1, 1, 0},
-    {"O2_avx2_threads3_batch2", 2, 3, NULL, 3, 2, 0},
-    {"O0_avx2_threads2", 0, 3, NULL, 2, 1, 0},
+    {"O2", 2, 4, NULL, 1, 1, 0, KERNELS_JIT},
+    {"O0", 0, 4, NULL, 1, 1, 0, KERNELS_JIT},
+    {"O2_avx2_threads3_batch2", 2, 3, NULL, 3, 2, 0, KERNELS_JIT},
+    {"O0_avx2_threads2", 0, 3, NULL, 2, 1, 0, KERNELS_JIT},
+    {"O2_c", 2, 0, NULL, 1, 1, 0, KERNELS_C},
+    {"O0_c_batch2", 0, 0, NULL, 2, 2, 0, KERNELS_C},
 };
 
 static Variant with_winograd(Variant variant, int seed) {
@@ -29,7 +31,8 @@ static void test_random_networks(void) {
     batch_begin(&batch);
     for (int seed = 1; seed <= RANDOM_NETWORKS; seed++)
         for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
-            if (seed % 2 && v >= 2) continue; /* AVX2 on every other */
+            if (seed % 2 && v >= 2) continue; /* AVX2 and C on every other */
+            if (seed % 4 && v >= 4) continue;
             Arena arena = {0};
             Arena *kept = &arena;
             Graph *graph = random_graph(kept, (uint64_t)seed);
@@ -115,6 +118,9 @@ static void test_convolutions(void) {
         char name[32];
         snprintf(name, sizeof name, "conv%d", (int)i);
         batch_add_graph(&batch, name, arena, graph, random_weights(graph, i), variants[i % 2 ? 2 : 0]);
+        Arena second = {0};
+        graph = conv_graph(&second, &conv_cases[i], (int)i % 16);
+        batch_add_graph(&batch, name, second, graph, random_weights(graph, i), variants[4]);
     }
     const int compared = batch_check(&batch, 2e-5);
     CU_ASSERT(compared >= (int)(sizeof conv_cases / sizeof *conv_cases));
@@ -207,6 +213,7 @@ static void test_written_networks(void) {
         text_printf(&text, "network net {\n    input 3x13x12\n    %s\n}\n", written[i].text);
         batch_add(&batch, written[i].name, text.s, variants[0]);
         batch_add(&batch, written[i].name, text.s, with_winograd(variants[i % 2 ? 3 : 2], (int)i + 1));
+        batch_add(&batch, written[i].name, text.s, with_winograd(variants[i % 2 ? 5 : 4], (int)i + 1));
         text_free(&text);
     }
     const int compared = batch_check(&batch, 5e-5);

@@ -29,8 +29,8 @@ static rn_model tiny_model(void) {
 }
 
 static rn_status create(void **net, const rn_model *model, void *arena, size_t size, const rn_options *options) {
-    return rn_context_create(net, sizeof(Tiny), NEED, offsetof(Tiny, kernels), specs, 2, model, arena, size, NULL,
-                             options);
+    return rn_context_create_jit(net, sizeof(Tiny), NEED, offsetof(Tiny, kernels), specs, 2, model, arena, size, NULL,
+                                 options);
 }
 
 /* Creates with this model, expects this status and a text with this word; nothing is left */
@@ -80,9 +80,9 @@ static void test_create_in_an_arena(void) {
 static void test_large_arenas_are_page_aligned(void) {
     const rn_model model = tiny_model();
     void *net;
-    CU_ASSERT_EQUAL_FATAL(
-        rn_context_create(&net, sizeof(Tiny), 5 << 20, offsetof(Tiny, kernels), specs, 2, &model, NULL, 0, NULL, NULL),
-        RN_OK);
+    CU_ASSERT_EQUAL_FATAL(rn_context_create_jit(&net, sizeof(Tiny), 5 << 20, offsetof(Tiny, kernels), specs, 2, &model,
+                                                NULL, 0, NULL, NULL),
+                          RN_OK);
     CU_ASSERT_EQUAL((uintptr_t)net % (2 << 20), 0);
     rn_context_destroy(net);
 }
@@ -128,8 +128,8 @@ static void test_no_memory(void) {
     char error[RN_ERROR_SIZE] = "";
     const rn_options options = {.error = error, .error_size = sizeof error};
     void *net;
-    CU_ASSERT_EQUAL(rn_context_create(&net, sizeof(Tiny), (size_t)1 << 50, offsetof(Tiny, kernels), specs, 2, &model,
-                                      NULL, 0, NULL, &options),
+    CU_ASSERT_EQUAL(rn_context_create_jit(&net, sizeof(Tiny), (size_t)1 << 50, offsetof(Tiny, kernels), specs, 2,
+                                          &model, NULL, 0, NULL, &options),
                     RN_ERROR_MEMORY);
     CU_ASSERT(strstr(error, "no memory") != NULL);
 }
@@ -141,9 +141,9 @@ static void test_a_missing_kernel_is_worded(void) {
     char error[RN_ERROR_SIZE] = "";
     const rn_options options = {.error = error, .error_size = sizeof error};
     void *net;
-    CU_ASSERT_EQUAL(
-        rn_context_create(&net, sizeof(Tiny), NEED, offsetof(Tiny, kernels), &bad, 1, &model, NULL, 0, NULL, &options),
-        RN_ERROR_ARGUMENT);
+    CU_ASSERT_EQUAL(rn_context_create_jit(&net, sizeof(Tiny), NEED, offsetof(Tiny, kernels), &bad, 1, &model, NULL, 0,
+                                          NULL, &options),
+                    RN_ERROR_ARGUMENT);
     CU_ASSERT(strstr(error, "lda=8") != NULL);
 }
 

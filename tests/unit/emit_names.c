@@ -9,8 +9,8 @@
 
 void suite_emit_names(void);
 
-/* The C of a network called `name`; for both instruction sets. */
-static Text emit_network(const char *name, int isa) {
+/* The C of a network called `name`. */
+static Text emit_network(const char *name, Target target) {
     Arena arena = {0};
     Text text = {0};
     Graph *graph = net_new(&arena, name, (Shape){3, 8, 8});
@@ -18,9 +18,9 @@ static Text emit_network(const char *name, int isa) {
                      net_fc(graph, net_op(graph, OP_RELU, net_conv(graph, graph->input, 20, 3, 1, 1, true), NULL), 5));
     PassOptions passes = {.level = 2};
     passes_run(graph, &passes);
-    const Plan *plan = plan_make(&arena, graph, &(PlanOptions){.isa = isa, .batch = 1, .reuse_memory = true});
+    const Plan *plan = plan_make(&arena, graph, &(PlanOptions){.isa = target.isa[0], .batch = 1, .reuse_memory = true});
     const EmitOptions options = {
-        .name = name, .command = "test", .source_hash = "0", .header_name = "net.h", .program = true};
+        .name = name, .target = target, .command = "test", .source_hash = "0", .header_name = "net.h", .program = true};
     emit_c(plan, &options, &text);
     arena_free(&arena);
     return text;
@@ -39,6 +39,8 @@ static void defined_name(const char *line, char name[64]) {
         from += 8, end = from + strcspn(from, " (\n");
     else
         end += strcspn(line, "([={;\n");
+    const char *attribute = strstr(line, " __attribute__"); /* follows a type's name */
+    if (attribute && attribute < end) end = attribute;
     while (end > from && !isalnum((unsigned char)end[-1]) && end[-1] != '_') end--;
     const char *begin = end;
     while (begin > from && (isalnum((unsigned char)begin[-1]) || begin[-1] == '_')) begin--;
@@ -46,8 +48,10 @@ static void defined_name(const char *line, char name[64]) {
 }
 
 static void test_own_names(void) {
-    for (int isa = 3; isa <= 4; isa++) {
-        Text c = emit_network("tested", isa);
+    static const Target targets[] = {
+        {KERNELS_JIT, {3}, 1}, {KERNELS_JIT, {4}, 1}, {KERNELS_STATIC, {4, 3}, 2}, {KERNELS_C, {0}, 1}};
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        Text c = emit_network("tested", targets[i]);
         int count = 0;
         for (const char *line = c.s; *line; line += strcspn(line, "\n"), line += *line == '\n') {
             char name[64];
@@ -63,12 +67,13 @@ static void test_own_names(void) {
         text_free(&c);
     }
     CU_ASSERT(emit_name_is_taken("rn_model") && emit_name_is_taken("size_t"));
-    CU_ASSERT(!emit_name_is_taken("resnet50") && !emit_name_is_taken("models") && !emit_name_is_taken("t"));
+    CU_ASSERT(!emit_name_is_taken("resnet50") && !emit_name_is_taken("models") && emit_name_is_taken("forward_v3") &&
+              !emit_name_is_taken("t"));
 }
 
 /* A network called as its own task: the task takes another name. */
 static void test_task_steps_aside(void) {
-    Text c = emit_network("conv3x3_3to20_8x8", 4);
+    Text c = emit_network("conv3x3_3to20_8x8", (Target){KERNELS_JIT, {4}, 1});
     CU_ASSERT_PTR_NULL(strstr(c.s, "void conv3x3_3to20_8x8("));
     CU_ASSERT_PTR_NOT_NULL(strstr(c.s, "void conv3x3_3to20_8x8_2("));
     text_free(&c);

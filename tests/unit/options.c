@@ -58,13 +58,27 @@ static void test_defaults(void) {
     CU_ASSERT_EQUAL(o.batch, 1);
     CU_ASSERT_EQUAL(o.tolerance, 1e-4);
     CU_ASSERT_FALSE(o.random_weights);
-    CU_ASSERT_TRUE(o.isa == 3 || o.isa == 4);
+    CU_ASSERT_EQUAL(o.target.count, 1);
+    CU_ASSERT_TRUE(o.target.isa[0] == 3 || o.target.isa[0] == 4);
+    CU_ASSERT_EQUAL(o.target.kernels, KERNELS_JIT);
     CU_ASSERT_TRUE(o.threads >= 1);
     CU_ASSERT_TRUE_FATAL(PARSE(&o, "bench", "net.rn"));
     CU_ASSERT_TRUE(o.bench);
     CU_ASSERT_EQUAL(o.threads, 1);
     CU_ASSERT_TRUE_FATAL(PARSE(&o, "--random-weights=0x10", "-o", "x", "net.rn"));
     CU_ASSERT_EQUAL(o.seed, 16);
+    arena_free(&arena);
+}
+
+static void test_targets(void) {
+    Options o;
+    CU_ASSERT_TRUE_FATAL(PARSE(&o, "--target", "x86-64-v3,x86-64-v4", "--kernels=static", "-o", "x.c", "net.rn"));
+    CU_ASSERT_EQUAL(o.target.kernels, KERNELS_STATIC);
+    CU_ASSERT_EQUAL(o.target.count, 2);
+    CU_ASSERT_TRUE(o.target.isa[0] == 4 && o.target.isa[1] == 3); /* the strongest first */
+    CU_ASSERT_TRUE_FATAL(PARSE(&o, "--kernels", "c", "-o", "x.c", "net.rn"));
+    CU_ASSERT_EQUAL(o.target.count, 1);
+    CU_ASSERT_EQUAL(o.target.isa[0], 0);
     arena_free(&arena);
 }
 
@@ -97,6 +111,7 @@ void suite_options(void) {
     CU_add_test(suite, "spellings of a value", test_forms);
     CU_add_test(suite, "output by ending", test_endings);
     CU_add_test(suite, "defaults", test_defaults);
+    CU_add_test(suite, "targets and kernels", test_targets);
     CU_add_test(suite, "passes on and off", test_passes);
     CU_add_test(suite, "recorded command", test_command);
 }

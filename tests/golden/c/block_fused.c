@@ -12,6 +12,96 @@
 #include <stdint.h>
 #include <string.h>
 
+struct block_fused {
+    rn_context rn;
+    rn_kernel k[6];
+};
+
+/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
+ * {integers}, packed offset, name} (rn's recipe.h) */
+static const rn_recipe_step recipe_steps[] = {
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_mean"},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_var"},
+    {RN_BN_SCALE, 1, {2, 3, -1}, {16, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_BN_SHIFT, 1, {0, 1, 4}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {5, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, "conv1.weight"},
+    {RN_SCALE_OUT, 4, {7, 4, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_PANELS, 4, {8, -1, -1}, {16, 3, 3, 3}, 0, {16, 3, 1, 0}, 64, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_mean"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_var"},
+    {RN_BN_SCALE, 1, {12, 13, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_BN_SHIFT, 1, {10, 11, 14}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {15, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 1792, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv1.weight"},
+    {RN_SCALE_OUT, 4, {17, 14, -1}, {24, 16, 3, 3}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_PANELS, 4, {18, -1, -1}, {24, 16, 3, 3}, 0, {32, 16, 1, 0}, 1920, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_mean"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_var"},
+    {RN_BN_SCALE, 1, {22, 23, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_BN_SHIFT, 1, {20, 21, 24}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_mean"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_var"},
+    {RN_BN_SCALE, 1, {28, 29, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_BN_SHIFT, 1, {26, 27, 30}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_ADD, 1, {25, 31, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {32, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20352, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv2.weight"},
+    {RN_SCALE_OUT, 4, {34, 24, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_PANELS, 4, {35, -1, -1}, {24, 24, 3, 3}, 0, {32, 24, 1, 0}, 20480, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.0.weight"},
+    {RN_SCALE_OUT, 4, {37, 30, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_PANELS, 4, {38, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1, 0}, 48128, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.bias"},
+    {RN_PACK_VECTOR, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 50176, NULL},
+    {RN_PARAM, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.weight"},
+    {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1, 0}, 50240, NULL},
+};
+static const rn_recipe recipe = {recipe_steps, 44, 51776, 0x7f7ed044ac513f10u};
+
+/* {name, what, algorithm, place in the source, value, shape, multiply-adds, bytes moved} */
+static const rn_layer layers[] = {
+    {"input", "input to channels-last", "input", "", "input", {3, 16, 16}, 0, 6144},
+    {"conv1", "conv 3x3 + relu + maxpool 3x3 /2", "direct", "block_fused.rn:13:5", "maxpool", {16, 8, 8}, 110592, 8896},
+    {"layer1.0.conv1", "conv 3x3 /2 + relu", "direct", "block_fused.rn:5:9", "layer1.0.relu", {24, 4, 4}, 55296, 19456},
+    {"layer1.0.conv2", "conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global", "direct", "block_fused.rn:6:9", "avgpool", {24, 1, 1}, 89088, 28000},
+    {"fc", "fc", "fc", "block_fused.rn:17:5", "fc", {10, 1, 1}, 240, 1096},
+    {"softmax", "softmax", "softmax", "block_fused.rn:18:5", "softmax", {10, 1, 1}, 0, 80},
+    {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 80},
+};
+
+/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */
+static const struct { size_t offset, pixel, row; } results[] = {
+    {2688, 4, 72},
+    {320, 32, 288},
+    {2944, 48, 288},
+    {4352, 48, 48},
+    {0, 12, 12},
+    {32, 12, 12},
+    {32, 12, 12},
+};
+
+static const rn_output outputs[] = {
+    {"softmax", {10, 1, 1}},
+};
+
+/* Runs a task over the instance's threads, then shows its result to the layer hook. */
+static void step(block_fused *net, int layer, rn_task task, void *args) {
+    rn_parallel(&net->rn, task, args);
+    if (!net->rn.layer) return;
+    const rn_tensor out = {net->rn.arena + results[layer].offset, layers[layer].out, results[layer].pixel,
+                           results[layer].row, 0, 1};
+    net->rn.layer(net->rn.layer_user, layer, &out);
+}
+
 /* ---- one vector ---- */
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
 #define HELPER static inline TARGET __attribute__((always_inline, unused))
@@ -96,21 +186,8 @@ HELPER V tanh_(V v) { /* a polynomial near 0, where 1 - 2 / (e^2|v| + 1) cancels
     const V large = sub(set1(1.0f), div_(set1(2.0f), add(set1(1.0f), exp_(add(size, size)))));
     return where_less(size, set1(0.625f), small, copysign_(large, v));
 }
-
 /* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
 HELPER void zeroupper(void) { _mm256_zeroupper(); }
-
-struct block_fused {
-    rn_context rn;
-    rn_kernel k[6];
-};
-
-/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */
-struct args {
-    const rn_kernel *k;
-    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;
-    float *y, *scratch;
-};
 
 /* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, prefetch} */
 static const rn_kernel_spec kernels[] = {
@@ -122,80 +199,11 @@ static const rn_kernel_spec kernels[] = {
     {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 5 */
 };
 
-/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
- * {integers}, packed offset, name} (rn's recipe.h) */
-static const rn_recipe_step recipe_steps[] = {
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_mean"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_var"},
-    {RN_BN_SCALE, 1, {2, 3, -1}, {16, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_BN_SHIFT, 1, {0, 1, 4}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {5, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, "conv1.weight"},
-    {RN_SCALE_OUT, 4, {7, 4, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_PANELS, 4, {8, -1, -1}, {16, 3, 3, 3}, 0, {16, 3, 1, 0}, 64, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_mean"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_var"},
-    {RN_BN_SCALE, 1, {12, 13, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_BN_SHIFT, 1, {10, 11, 14}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {15, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 1792, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv1.weight"},
-    {RN_SCALE_OUT, 4, {17, 14, -1}, {24, 16, 3, 3}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_PANELS, 4, {18, -1, -1}, {24, 16, 3, 3}, 0, {32, 16, 1, 0}, 1920, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_mean"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_var"},
-    {RN_BN_SCALE, 1, {22, 23, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_BN_SHIFT, 1, {20, 21, 24}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_mean"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_var"},
-    {RN_BN_SCALE, 1, {28, 29, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_BN_SHIFT, 1, {26, 27, 30}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_ADD, 1, {25, 31, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {32, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20352, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv2.weight"},
-    {RN_SCALE_OUT, 4, {34, 24, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_PANELS, 4, {35, -1, -1}, {24, 24, 3, 3}, 0, {32, 24, 1, 0}, 20480, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.0.weight"},
-    {RN_SCALE_OUT, 4, {37, 30, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_PANELS, 4, {38, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1, 0}, 48128, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.bias"},
-    {RN_PACK_VECTOR, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 50176, NULL},
-    {RN_PARAM, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.weight"},
-    {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1, 0}, 50240, NULL},
-};
-static const rn_recipe recipe = {recipe_steps, 44, 51776, 0x7f7ed044ac513f10u};
-
-/* {name, what, algorithm, place in the source, value, shape, multiply-adds, bytes moved} */
-static const rn_layer layers[] = {
-    {"input", "input to channels-last", "input", "", "input", {3, 16, 16}, 0, 6144},
-    {"conv1", "conv 3x3 + relu + maxpool 3x3 /2", "direct", "block_fused.rn:13:5", "maxpool", {16, 8, 8}, 110592, 8896},
-    {"layer1.0.conv1", "conv 3x3 /2 + relu", "direct", "block_fused.rn:5:9", "layer1.0.relu", {24, 4, 4}, 55296, 19456},
-    {"layer1.0.conv2", "conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global", "direct", "block_fused.rn:6:9", "avgpool", {24, 1, 1}, 89088, 28000},
-    {"fc", "fc", "fc", "block_fused.rn:17:5", "fc", {10, 1, 1}, 240, 1096},
-    {"softmax", "softmax", "softmax", "block_fused.rn:18:5", "softmax", {10, 1, 1}, 0, 80},
-    {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 80},
-};
-
-/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */
-static const struct { size_t offset, pixel, row; } results[] = {
-    {2688, 4, 72},
-    {320, 32, 288},
-    {2944, 48, 288},
-    {4352, 48, 48},
-    {0, 12, 12},
-    {32, 12, 12},
-    {32, 12, 12},
-};
-
-static const rn_output outputs[] = {
-    {"softmax", {10, 1, 1}},
+/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */
+struct args {
+    const rn_kernel *k;
+    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;
+    float *y, *scratch;
 };
 
 /* Zeros around an h x w image of c channels: `top` rows above, `left` pixels before ... */
@@ -394,15 +402,6 @@ static TARGET void output_10x1x1(void *arg, int part, int parts) {
     }
 }
 
-/* Runs a task over the instance's threads, then shows its result to the layer hook. */
-static void step(block_fused *net, int layer, rn_task task, struct args *args) {
-    rn_parallel(&net->rn, task, args);
-    if (!net->rn.layer) return;
-    const rn_tensor out = {net->rn.arena + results[layer].offset, layers[layer].out, results[layer].pixel,
-                           results[layer].row, 0, 1};
-    net->rn.layer(net->rn.layer_user, layer, &out);
-}
-
 /* One image through the network. A: activations, W: packed weights, S: scratch; offsets in floats. */
 static void forward(block_fused *net, const float *image, float *outputs_at) {
     const rn_kernel *k = net->k;
@@ -445,12 +444,13 @@ static const char *model_message(const void *net) { return block_fused_message(n
 static void model_destroy(void *net) { block_fused_destroy(net); }
 
 static const rn_model model = {
-    .abi = 2,
+    .abi = 3,
     .name = "block_fused",
     .rnc_version = "0.1.0",
     .command = "rnc --target x86-64-v4 -o block_fused.c block_fused.rn",
     .source_hash = "f7f4d12f34f7aeb3",
     .isa = RN_ISA_X86_64_V4,
+    .best_isa = RN_ISA_X86_64_V4,
     .batch = 1,
     .input = {3, 16, 16},
     .outputs = outputs,
@@ -484,8 +484,8 @@ size_t block_fused_arena_size(int batch, int threads) {
 rn_status block_fused_create(block_fused **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
     void *made = NULL;
     const size_t need = block_fused_arena_size(BLOCK_FUSED_BATCH, rn_options_threads(options));
-    const rn_status status = rn_context_create(&made, sizeof(struct block_fused), need, offsetof(struct block_fused, k), kernels, 6, &model, arena,
-                                               size, weights, options);
+    const rn_status status = rn_context_create_jit(&made, sizeof(struct block_fused), need, offsetof(struct block_fused, k), kernels, 6,
+                                                   &model, arena, size, weights, options);
     *net = made;
     return status;
 }

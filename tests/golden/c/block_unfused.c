@@ -12,6 +12,118 @@
 #include <stdint.h>
 #include <string.h>
 
+struct block_unfused {
+    rn_context rn;
+    rn_kernel k[7];
+};
+
+/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
+ * {integers}, packed offset, name} (rn's recipe.h) */
+static const rn_recipe_step recipe_steps[] = {
+    {RN_PARAM, 4, {-1, -1, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, "conv1.weight"},
+    {RN_PACK_PANELS, 4, {0, -1, -1}, {16, 3, 3, 3}, 0, {16, 3, 1, 0}, 0, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_var"},
+    {RN_BN_SCALE, 1, {2, 3, -1}, {16, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {4, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 1728, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_mean"},
+    {RN_BN_SHIFT, 1, {6, 7, 4}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {8, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 1792, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv1.weight"},
+    {RN_PACK_PANELS, 4, {10, -1, -1}, {24, 16, 3, 3}, 0, {32, 16, 1, 0}, 1856, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_var"},
+    {RN_BN_SCALE, 1, {12, 13, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {14, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20288, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_mean"},
+    {RN_BN_SHIFT, 1, {16, 17, 14}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {18, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20416, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv2.weight"},
+    {RN_PACK_WINOGRAD, 4, {20, -1, -1}, {24, 24, 3, 3}, 0, {32, 2, 2, 1}, 20544, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_var"},
+    {RN_BN_SCALE, 1, {22, 23, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {24, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 69696, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_mean"},
+    {RN_BN_SHIFT, 1, {26, 27, 24}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {28, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 69824, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.0.weight"},
+    {RN_PACK_PANELS, 4, {30, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1, 0}, 69952, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_var"},
+    {RN_BN_SCALE, 1, {32, 33, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {34, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 72000, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_mean"},
+    {RN_BN_SHIFT, 1, {36, 37, 34}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {38, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 72128, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.bias"},
+    {RN_PACK_VECTOR, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 72256, NULL},
+    {RN_PARAM, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.weight"},
+    {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1, 0}, 72320, NULL},
+};
+static const rn_recipe recipe = {recipe_steps, 44, 73856, 0x21058b85b746b4c9u};
+
+/* {name, what, algorithm, place in the source, value, shape, multiply-adds, bytes moved} */
+static const rn_layer layers[] = {
+    {"input", "input to channels-last", "input", "", "input", {3, 16, 16}, 0, 6144},
+    {"conv1", "conv 3x3", "direct", "block_unfused.rn:13:5", "conv1", {16, 16, 16}, 110592, 21184},
+    {"bn1", "affine", "map", "block_unfused.rn:13:19", "bn1", {16, 16, 16}, 0, 32768},
+    {"relu", "relu", "map", "block_unfused.rn:13:23", "relu", {16, 16, 16}, 0, 32768},
+    {"maxpool", "maxpool 3x3 /2", "pool", "block_unfused.rn:14:5", "maxpool", {16, 8, 8}, 0, 20480},
+    {"layer1.0.conv1", "conv 3x3 /2", "direct", "block_unfused.rn:5:9", "layer1.0.conv1", {24, 4, 4}, 55296, 19456},
+    {"layer1.0.bn1", "affine", "map", "block_unfused.rn:5:34", "layer1.0.bn1", {24, 4, 4}, 0, 3072},
+    {"layer1.0.relu", "relu", "map", "block_unfused.rn:5:38", "layer1.0.relu", {24, 4, 4}, 0, 3072},
+    {"layer1.0.conv2", "conv 3x3", "winograd", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 52224},
+    {"layer1.0.bn2", "affine", "map", "block_unfused.rn:6:26", "layer1.0.bn2", {24, 4, 4}, 0, 3072},
+    {"layer1.0.downsample.0", "conv 1x1 /2", "pointwise", "block_unfused.rn:7:7", "layer1.0.downsample.0", {24, 4, 4}, 6144, 7168},
+    {"layer1.0.downsample.1", "affine", "map", "block_unfused.rn:7:7", "layer1.0.downsample.1", {24, 4, 4}, 0, 3072},
+    {"layer1.0.add", "add", "map", "block_unfused.rn:4:5", "layer1.0.add", {24, 4, 4}, 0, 4608},
+    {"layer1.0.relu2", "relu", "map", "block_unfused.rn:8:5", "layer1.0.relu2", {24, 4, 4}, 0, 3072},
+    {"avgpool", "avgpool global", "pool", "block_unfused.rn:16:5", "avgpool", {24, 1, 1}, 0, 1632},
+    {"fc", "fc", "fc", "block_unfused.rn:17:5", "fc", {10, 1, 1}, 240, 1096},
+    {"softmax", "softmax", "softmax", "block_unfused.rn:18:5", "softmax", {10, 1, 1}, 0, 80},
+    {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 80},
+};
+
+/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */
+static const struct { size_t offset, pixel, row; } results[] = {
+    {8288, 4, 72},
+    {0, 32, 512},
+    {8208, 32, 512},
+    {0, 32, 512},
+    {8528, 32, 288},
+    {0, 48, 192},
+    {1744, 48, 192},
+    {336, 48, 288},
+    {1744, 48, 192},
+    {0, 48, 192},
+    {784, 48, 192},
+    {1568, 48, 192},
+    {784, 48, 192},
+    {0, 48, 192},
+    {784, 48, 48},
+    {0, 12, 12},
+    {32, 12, 12},
+    {32, 12, 12},
+};
+
+static const rn_output outputs[] = {
+    {"softmax", {10, 1, 1}},
+};
+
+/* Runs a task over the instance's threads, then shows its result to the layer hook. */
+static void step(block_unfused *net, int layer, rn_task task, void *args) {
+    rn_parallel(&net->rn, task, args);
+    if (!net->rn.layer) return;
+    const rn_tensor out = {net->rn.arena + results[layer].offset, layers[layer].out, results[layer].pixel,
+                           results[layer].row, 0, 1};
+    net->rn.layer(net->rn.layer_user, layer, &out);
+}
+
 /* ---- one vector ---- */
 #define TARGET __attribute__((target("avx2,fma")))
 #define HELPER static inline TARGET __attribute__((always_inline, unused))
@@ -115,21 +227,8 @@ HELPER V tanh_(V v) { /* a polynomial near 0, where 1 - 2 / (e^2|v| + 1) cancels
     const V large = sub(set1(1.0f), div_(set1(2.0f), add(set1(1.0f), exp_(add(size, size)))));
     return where_less(size, set1(0.625f), small, copysign_(large, v));
 }
-
 /* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
 HELPER void zeroupper(void) { _mm256_zeroupper(); }
-
-struct block_unfused {
-    rn_context rn;
-    rn_kernel k[7];
-};
-
-/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */
-struct args {
-    const rn_kernel *k;
-    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;
-    float *y, *scratch;
-};
 
 /* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, prefetch} */
 static const rn_kernel_spec kernels[] = {
@@ -142,102 +241,11 @@ static const rn_kernel_spec kernels[] = {
     {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 6 */
 };
 
-/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
- * {integers}, packed offset, name} (rn's recipe.h) */
-static const rn_recipe_step recipe_steps[] = {
-    {RN_PARAM, 4, {-1, -1, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, "conv1.weight"},
-    {RN_PACK_PANELS, 4, {0, -1, -1}, {16, 3, 3, 3}, 0, {16, 3, 1, 0}, 0, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_var"},
-    {RN_BN_SCALE, 1, {2, 3, -1}, {16, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {4, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 1728, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_mean"},
-    {RN_BN_SHIFT, 1, {6, 7, 4}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {8, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 1792, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv1.weight"},
-    {RN_PACK_PANELS, 4, {10, -1, -1}, {24, 16, 3, 3}, 0, {32, 16, 1, 0}, 1856, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_var"},
-    {RN_BN_SCALE, 1, {12, 13, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {14, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20288, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_mean"},
-    {RN_BN_SHIFT, 1, {16, 17, 14}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {18, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20416, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv2.weight"},
-    {RN_PACK_WINOGRAD, 4, {20, -1, -1}, {24, 24, 3, 3}, 0, {32, 2, 2, 1}, 20544, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_var"},
-    {RN_BN_SCALE, 1, {22, 23, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {24, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 69696, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_mean"},
-    {RN_BN_SHIFT, 1, {26, 27, 24}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {28, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 69824, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.0.weight"},
-    {RN_PACK_PANELS, 4, {30, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1, 0}, 69952, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_var"},
-    {RN_BN_SCALE, 1, {32, 33, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {34, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 72000, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_mean"},
-    {RN_BN_SHIFT, 1, {36, 37, 34}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {38, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 72128, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.bias"},
-    {RN_PACK_VECTOR, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 72256, NULL},
-    {RN_PARAM, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.weight"},
-    {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1, 0}, 72320, NULL},
-};
-static const rn_recipe recipe = {recipe_steps, 44, 73856, 0x21058b85b746b4c9u};
-
-/* {name, what, algorithm, place in the source, value, shape, multiply-adds, bytes moved} */
-static const rn_layer layers[] = {
-    {"input", "input to channels-last", "input", "", "input", {3, 16, 16}, 0, 6144},
-    {"conv1", "conv 3x3", "direct", "block_unfused.rn:13:5", "conv1", {16, 16, 16}, 110592, 21184},
-    {"bn1", "affine", "map", "block_unfused.rn:13:19", "bn1", {16, 16, 16}, 0, 32768},
-    {"relu", "relu", "map", "block_unfused.rn:13:23", "relu", {16, 16, 16}, 0, 32768},
-    {"maxpool", "maxpool 3x3 /2", "pool", "block_unfused.rn:14:5", "maxpool", {16, 8, 8}, 0, 20480},
-    {"layer1.0.conv1", "conv 3x3 /2", "direct", "block_unfused.rn:5:9", "layer1.0.conv1", {24, 4, 4}, 55296, 19456},
-    {"layer1.0.bn1", "affine", "map", "block_unfused.rn:5:34", "layer1.0.bn1", {24, 4, 4}, 0, 3072},
-    {"layer1.0.relu", "relu", "map", "block_unfused.rn:5:38", "layer1.0.relu", {24, 4, 4}, 0, 3072},
-    {"layer1.0.conv2", "conv 3x3", "winograd", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 52224},
-    {"layer1.0.bn2", "affine", "map", "block_unfused.rn:6:26", "layer1.0.bn2", {24, 4, 4}, 0, 3072},
-    {"layer1.0.downsample.0", "conv 1x1 /2", "pointwise", "block_unfused.rn:7:7", "layer1.0.downsample.0", {24, 4, 4}, 6144, 7168},
-    {"layer1.0.downsample.1", "affine", "map", "block_unfused.rn:7:7", "layer1.0.downsample.1", {24, 4, 4}, 0, 3072},
-    {"layer1.0.add", "add", "map", "block_unfused.rn:4:5", "layer1.0.add", {24, 4, 4}, 0, 4608},
-    {"layer1.0.relu2", "relu", "map", "block_unfused.rn:8:5", "layer1.0.relu2", {24, 4, 4}, 0, 3072},
-    {"avgpool", "avgpool global", "pool", "block_unfused.rn:16:5", "avgpool", {24, 1, 1}, 0, 1632},
-    {"fc", "fc", "fc", "block_unfused.rn:17:5", "fc", {10, 1, 1}, 240, 1096},
-    {"softmax", "softmax", "softmax", "block_unfused.rn:18:5", "softmax", {10, 1, 1}, 0, 80},
-    {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 80},
-};
-
-/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */
-static const struct { size_t offset, pixel, row; } results[] = {
-    {8288, 4, 72},
-    {0, 32, 512},
-    {8208, 32, 512},
-    {0, 32, 512},
-    {8528, 32, 288},
-    {0, 48, 192},
-    {1744, 48, 192},
-    {336, 48, 288},
-    {1744, 48, 192},
-    {0, 48, 192},
-    {784, 48, 192},
-    {1568, 48, 192},
-    {784, 48, 192},
-    {0, 48, 192},
-    {784, 48, 48},
-    {0, 12, 12},
-    {32, 12, 12},
-    {32, 12, 12},
-};
-
-static const rn_output outputs[] = {
-    {"softmax", {10, 1, 1}},
+/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */
+struct args {
+    const rn_kernel *k;
+    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;
+    float *y, *scratch;
 };
 
 /* Zeros around an h x w image of c channels: `top` rows above, `left` pixels before ... */
@@ -610,15 +618,6 @@ static TARGET void output_10x1x1(void *arg, int part, int parts) {
     }
 }
 
-/* Runs a task over the instance's threads, then shows its result to the layer hook. */
-static void step(block_unfused *net, int layer, rn_task task, struct args *args) {
-    rn_parallel(&net->rn, task, args);
-    if (!net->rn.layer) return;
-    const rn_tensor out = {net->rn.arena + results[layer].offset, layers[layer].out, results[layer].pixel,
-                           results[layer].row, 0, 1};
-    net->rn.layer(net->rn.layer_user, layer, &out);
-}
-
 /* One image through the network. A: activations, W: packed weights, S: scratch; offsets in floats. */
 static void forward(block_unfused *net, const float *image, float *outputs_at) {
     const rn_kernel *k = net->k;
@@ -683,12 +682,13 @@ static const char *model_message(const void *net) { return block_unfused_message
 static void model_destroy(void *net) { block_unfused_destroy(net); }
 
 static const rn_model model = {
-    .abi = 2,
+    .abi = 3,
     .name = "block_unfused",
     .rnc_version = "0.1.0",
     .command = "rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn",
     .source_hash = "f097aa6244b0e70d",
     .isa = RN_ISA_X86_64_V3,
+    .best_isa = RN_ISA_X86_64_V3,
     .batch = 2,
     .input = {3, 16, 16},
     .outputs = outputs,
@@ -722,8 +722,8 @@ size_t block_unfused_arena_size(int batch, int threads) {
 rn_status block_unfused_create(block_unfused **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
     void *made = NULL;
     const size_t need = block_unfused_arena_size(BLOCK_UNFUSED_BATCH, rn_options_threads(options));
-    const rn_status status = rn_context_create(&made, sizeof(struct block_unfused), need, offsetof(struct block_unfused, k), kernels, 7, &model, arena,
-                                               size, weights, options);
+    const rn_status status = rn_context_create_jit(&made, sizeof(struct block_unfused), need, offsetof(struct block_unfused, k), kernels, 7,
+                                                   &model, arena, size, weights, options);
     *net = made;
     return status;
 }

@@ -1,0 +1,44 @@
+/* The kernel table of net.c: specifications that create has libxsmm compile, or functions that are there already. */
+#include "kernels.h"
+
+static void emit_specs(Emit *e, Text *t) {
+    text_puts(t, "/* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, "
+                 "prefetch} */\n");
+    text_puts(t, "static const rn_kernel_spec kernels[] = {\n");
+    for (int i = 0; i < e->kernel_count; i++) {
+        const KernelRow *k = &e->kernels[i];
+        text_printf(t, "    {%d, %d, %d, %d, %d, %d, %d, %d, %d}, /* %d */\n", k->m, k->n, k->k, k->lda, k->ldb, k->ldc,
+                    k->accumulate, k->reduce, k->prefetch, i);
+    }
+    if (!e->kernel_count) text_puts(t, "    {0, 0, 0, 0, 0, 0, 0, 0, 0}, /* none */\n");
+    text_puts(t, "};\n\n");
+}
+
+static void emit_functions(Emit *e, Text *t) {
+    text_printf(t, "static const rn_kernel kernels%s[] = {\n", e->suffix);
+    for (int i = 0; i < e->kernel_count; i++)
+        text_printf(t, "    {.%s = rn_kernel_%d%s},\n", e->kernels[i].reduce ? "offs" : "gemm", i, e->suffix);
+    if (!e->kernel_count) text_puts(t, "    {.any = NULL}, /* none */\n");
+    text_puts(t, "};\n\n");
+}
+
+const char *kernel_text(Emit *e, const KernelRow *k) {
+    return arena_printf(e->arena, "%dx%dx%d, lda %d, ldb %d, ldc %d%s%s%s", k->m, k->n, k->k, k->lda, k->ldb, k->ldc,
+                        k->accumulate ? ", accumulates" : "", k->reduce ? ", batch-reduce" : "",
+                        k->prefetch ? ", fetches the next weights" : "");
+}
+
+void emit_kernels(Emit *e, Text *t) {
+    switch (e->target.kernels) {
+    case KERNELS_JIT: /* one table for all instruction sets, whole when the last has asked: libxsmm knows the CPU */
+        if (e->isa == e->target.isa[e->target.count - 1]) emit_specs(e, t);
+        return;
+    case KERNELS_STATIC:
+        emit_machine_code(e, t);
+        break;
+    case KERNELS_C:
+        emit_kernel_loops(e, t);
+        break;
+    }
+    emit_functions(e, t);
+}

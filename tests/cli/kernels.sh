@@ -1,0 +1,156 @@
+#!/bin/bash
+# Where kernels come from: --kernels=jit, static and c, and several targets in one file. static has the bits of jit, links
+# without libxsmm and runs where memory may not become executable; c is right on any CPU.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/networks.bash"
+tiny > "$WORK/tiny.rn"
+other > "$WORK/other.rn"
+cat > "$WORK/odd.rn" <<'RN'
+network odd {
+    input 3x19x17
+    conv 23, 5x5 /2 bias; prelu; maxpool 3x3 /2 pad 1
+    residual { conv 70, 3x3; bn; relu; conv 129, 1x1; bn } shortcut project
+    relu
+    concat { {conv 9, 1x1; swish} {conv 33, 3x3 groups 3; sigmoid} {identity} }
+    conv 24, 3x3 dilate 2; tanh
+    residual { conv 24, 3x3 groups 24; bn } shortcut identity
+    lrn size 5 alpha 0.1 beta 0.7 k 1
+    fc 77; relu; fc 11
+    softmax
+}
+RN
+INCLUDE=$OUT/include/rn
+WARN="-Wall -Wextra -Werror -pedantic"
+LIBS="$OUT/librn.a -lcjson -lxxhash -lgomp -lpthread -lm" # no libxsmm
+JIT_LIBS="$OUT/librn.a -lxsmm -lxsmmnoblas -lcjson -lxxhash -lgomp -lpthread -lrt -ldl -lm"
+v3=$(grep -c -m1 avx2 /proc/cpuinfo) v4=$(grep -c -m1 avx512vl /proc/cpuinfo)
+
+# Runs net on noise, writes its output to a file; with a third argument, after it has given up making memory executable.
+cat > "$WORK/app.c" <<'C'
+#include "net.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+int main(int argc, char **argv) {
+    enum { BATCH = 2 };
+    char error[RN_ERROR_SIZE] = "";
+    rn_weights *weights;
+    net *n;
+    rn_options options = {.threads = 2, .error = error, .error_size = sizeof error};
+    float *image = malloc(sizeof(float) * BATCH * NET_INPUT_SIZE), *output = malloc(sizeof(float) * BATCH * NET_OUTPUT_SIZE);
+    unsigned state = 1;
+    for (int i = 0; i < BATCH * NET_INPUT_SIZE; i++) image[i] = (float)((state = state * 1664525u + 1013904223u) >> 8) / (1 << 23) - 1;
+    if (argc > 3 && !strcmp(argv[3], "mdwe") && prctl(65 /* PR_SET_MDWE */, 1, 0, 0, 0)) return 77;
+    if (rn_weights_open(&weights, net_model(), argv[1], error, sizeof error)) return puts(error), 3;
+    rn_status status = net_create(&n, NULL, 0, weights, &options);
+    if (status) return puts(error), status == RN_ERROR_CPU ? 5 : 4;
+    if (net_run(n, BATCH, image, output)) return puts(net_message(n)), 6;
+    FILE *file = fopen(argv[2], "wb");
+    if (!file || fwrite(output, sizeof *output, BATCH * NET_OUTPUT_SIZE, file) != BATCH * NET_OUTPUT_SIZE || fclose(file)) return 7;
+    net_destroy(n);
+    rn_weights_close(weights);
+    return 0;
+}
+C
+
+# build FOLDER NETWORK OPTIONS...: net.c, net.h, net.rnw in a folder; the app beside it
+build() {
+    local folder=$1 network=$2 libs=$LIBS
+    shift 2
+    case "$*" in *=static* | *=c*) ;; *) libs=$JIT_LIBS ;; esac
+    mkdir -p "$WORK/$folder"
+    expect "$folder" 0 "$RNC" -o "$folder/net.c" --name net --batch 2 --random-weights "$@" "$network.rn" &&
+        expect "$folder app" 0 ${compiler:-$CC} -std=c11 -D_GNU_SOURCE $WARN ${flags:--O2} -I"$INCLUDE" -I"$folder" -o "$folder/app" app.c "$folder/net.c" $libs
+}
+run() { expect "$1 runs" "${3:-0}" "$1/app" "$1/net.rnw" "$1/out" ${2:-}; }
+same_bits() { if cmp -s "$WORK/$2/out" "$WORK/$3/out"; then ok; else bad "$1" "$2 and $3 give other bits"; fi; }
+near() { # near NAME A B TOLERANCE: the largest difference of two outputs
+    if python3 - "$WORK/$2/out" "$WORK/$3/out" "$4" <<'PY'; then ok; else bad "$1" "$2 and $3 differ"; fi
+import struct, sys
+a, b = (struct.unpack('%df' % (len(d) // 4), d) for d in (open(f, 'rb').read() for f in sys.argv[1:3]))
+sys.exit(not (len(a) == len(b) > 0 and all(abs(x - y) <= float(sys.argv[3]) for x, y in zip(a, b))))
+PY
+}
+
+# ---- static: the same bits as libxsmm's JIT for that instruction set, and nothing of libxsmm ----
+declare -A jit_target=([v3]=hsw [v4]=) # of AVX-512, whatever kind the CPU has
+for network in tiny other odd; do
+    for isa in v3 v4; do
+        [ "${!isa}" = 1 ] || continue
+        for level in -O0 -O2; do
+            at=$network$isa$level
+            build "jit$at" $network $level --target x86-64-$isa && LIBXSMM_TARGET=${jit_target[$isa]} run "jit$at"
+            build "static$at" $network $level --target x86-64-$isa --kernels=static && run "static$at"
+            same_bits "static $network $isa $level" "jit$at" "static$at"
+        done
+    done
+done
+[ "$v4" = 1 ] && isa=v4 || isa=v3
+at=odd$isa-O2
+if nm "$WORK/static$at/app" | grep -qi xsmm; then bad "no libxsmm" "the application holds it"; else ok; fi
+if nm "$WORK/jit$at/app" | grep -qi xsmm; then ok; else bad "no libxsmm" "not even with jit: the test sees nothing"; fi
+"$WORK/static$at/app" "$WORK/static$at/net.rnw" "$WORK/out" mdwe
+if [ $? != 77 ]; then # the kernel can deny it
+    run "static$at" mdwe && same_bits "without executable memory" "jit$at" "static$at"
+    run "jit$at" mdwe 4 && prints "jit is denied" "may not make memory executable"
+fi
+
+# ---- static with both compilers, as PIE, static and shared object ----
+for compiler in gcc clang; do
+    for flags in "-O2 -fPIE -pie" "-O1 -fno-pie -no-pie" "-O0 -fcommon" "-O3 -flto"; do
+        [ $compiler = clang ] && [[ $flags = *flto* ]] && continue # needs a linker of its own
+        build "linked" odd --target x86-64-$isa --kernels=static && run linked && same_bits "$compiler $flags" "jit$at" linked
+    done
+    expect "$compiler shared" 0 $compiler -std=c11 $WARN -O2 -fPIC -shared -Wl,-z,defs -I"$INCLUDE" -Ilinked -o linked/net.so linked/net.c $LIBS
+    if readelf -d "$WORK/linked/net.so" | grep -q TEXTREL; then bad "$compiler shared" "has text relocations"; else ok; fi
+done
+unset compiler flags
+expect "two in one program" 0 "$RNC" -o second.c --name second --kernels=static --random-weights --target x86-64-$isa odd.rn
+expect "two in one program" 0 $CC -std=c11 -D_GNU_SOURCE -I"$INCLUDE" -I"linked" -o two app.c linked/net.c second.c $LIBS
+# ---- several targets: one file, one packed file; each gives the bits of its own build; older CPUs get an error ----
+if [ "$v3$v4" = 11 ]; then
+    for kernels in jit static; do
+        build both odd --target x86-64-v3,x86-64-v4 --kernels=$kernels && run both
+        same_bits "both, $kernels" both "jitoddv4-O2"
+        cmp -s "$WORK/both/net.rnw" "$WORK/jitoddv4-O2/net.rnw" && ok || bad "both" "other packed weights"
+        # the same program where the CPU has no AVX-512, as far as it can tell
+        sed 's/rn_cpu_runs(RN_ISA_X86_64_V4)/0/' "$WORK/both/net.c" > "$WORK/both/older.c"
+        expect "older CPU" 0 $CC -std=c11 -D_GNU_SOURCE -O2 -I"$INCLUDE" -Iboth -o both/app app.c both/older.c $JIT_LIBS
+        LIBXSMM_TARGET=hsw run both && same_bits "both, older CPU, $kernels" both "jitoddv3-O2"
+    done
+fi
+expect "either order" 0 "$RNC" -o both.c --target x86-64-v4,x86-64-v3 --kernels=static --random-weights tiny.rn
+for compiler in gcc clang; do
+    expect "both $compiler" 0 $compiler -std=c11 $WARN -O1 -I"$INCLUDE" -I. -c -o both.o both.c
+done
+
+# ---- c: any CPU; as vectors of the compiler and as plain loops, with the widths of several CPUs ----
+for network in tiny other odd; do
+    build ref $network --target x86-64-v3 && run ref
+    for compiler in gcc clang; do
+        for flags in -O2 "-O3 -march=x86-64-v3 -ffp-contract=fast" "-O1 -DRN_NO_VECTORS"; do
+            build c $network --kernels=c && run c && near "c $network $compiler $flags" ref c 1e-5
+        done
+    done
+    unset compiler flags
+    expect "c verified $network" 0 "$RNC" --verify --kernels=c $network.rn
+done
+if grep -q immintrin "$WORK/c/net.c"; then bad c "needs x86"; else ok; fi
+
+# ---- what does not go together ----
+refused() { # refused TEXT OPTIONS...
+    local text=$1
+    shift
+    expect "refused: $*" 2 "$RNC" -o no.c "$@" tiny.rn && says "refused: $*" "$text" && absent "refused: $*" no.c no.h
+}
+refused "--kernels: 'statik' is not jit, static or c; did you mean 'static'?" --kernels=statik
+refused "for any processor" --kernels=c --target x86-64-v3
+refused "needs --kernels=c" --target generic
+refused "needs --kernels=c" --target generic --kernels static
+refused "stands alone" --target generic,x86-64-v3 --kernels=c
+refused "twice" --target x86-64-v3,x86-64-v3
+refused "'x86-64-v5' is not" --target x86-64-v3,x86-64-v5
+refused "'' is not" --target x86-64-v3,
+finish
