@@ -365,7 +365,7 @@ static const OptionRow rows[] = {
     {"--batch", "N", TAKES_VALUE, FOR_BOTH, false, set_batch, 0,
      "the largest number of images a run takes (default 1)"},
     {"--target", "CPU", TAKES_VALUE, FOR_BOTH, false, set_target, 0,
-     "native (default), x86-64-v3 (AVX2) or x86-64-v4 (AVX-512), or both: v3,v4"},
+     "native (default), x86-64-v3 (AVX2) or x86-64-v4 (AVX-512); several: CPU,CPU"},
     {"--kernels", "WHENCE", TAKES_VALUE, FOR_BOTH, false, set_kernels, 0,
      "jit: libxsmm at run time (default), static: its code in the C, c: portable C for any CPU"},
     {.text = "Weights"},

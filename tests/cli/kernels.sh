@@ -140,6 +140,13 @@ for network in tiny other odd; do
     unset compiler flags
     expect "c verified $network" 0 "$RNC" --verify --kernels=c $network.rn
 done
+# other processors, as far as a compiler without their C library can tell
+mkdir -p "$WORK/stub"
+printf '#include <stddef.h>\nvoid *memcpy(void *, const void *, size_t);\nvoid *memset(void *, int, size_t);\n' > "$WORK/stub/string.h"
+printf 'float sqrtf(float), fabsf(float), copysignf(float, float), rintf(float);\n#define INFINITY __builtin_inff()\n' > "$WORK/stub/math.h"
+for cpu in aarch64 riscv64; do
+    expect "c for $cpu" 0 clang --target=$cpu-linux-gnu -ffreestanding -std=c11 $WARN -O1 -Istub -I"$INCLUDE" -Ic -c -o c/other.o c/net.c
+done
 if grep -q immintrin "$WORK/c/net.c"; then bad c "needs x86"; else ok; fi
 
 # ---- what does not go together ----

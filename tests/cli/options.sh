@@ -44,7 +44,7 @@ wrong "this pass always runs" -fno-lower net.rn -o out.c
 wrong "is not ast, ir, plan or c" --dump=tree net.rn
 wrong "did you mean 'plan'?" --dump=pln net.rn
 wrong "--dump-after: no pass is called 'nonsense'" --dump-after nonsense net.rn
-wrong "is not native, x86-64-v3 or x86-64-v4" --target arm net.rn -o out.c
+wrong "is not native, x86-64-v3, x86-64-v4 or generic" --target arm net.rn -o out.c
 wrong "did you mean 'x86-64-v3'?" --target x86-64-v2 net.rn -o out.c
 wrong "exclude each other" --weights w.safetensors --random-weights net.rn -o out.c
 wrong "--embed needs" --embed net.rn -o out.c
