@@ -15,7 +15,7 @@
 
 #include "../../runtime/rn.h"
 
-enum { CODE_MOST = 1 << 17, BYTES_A_LINE = 24, LINES_A_STRING = 28 };
+enum { BYTES_A_LINE = 24, LINES_A_STRING = 28 };
 
 /* libxsmm's JIT makes tiny kernels for AVX2 even where there is AVX-512; so that results have the same bits, so do we
  */
@@ -24,20 +24,19 @@ static unsigned generator_target(const KernelRow *k, int isa) {
     return isa == RN_ISA_X86_64_V4 && !tiny ? LIBXSMM_X86_AVX512_CORE : LIBXSMM_X86_AVX2;
 }
 
-/* The kernel's machine code; returns its size. */
-static unsigned generate(Emit *e, const KernelRow *k, unsigned char *code) {
+unsigned kernel_generate(const KernelRow *k, int isa, unsigned char code[KERNEL_CODE_MOST]) {
     const float alpha = 1, beta = k->accumulate;
     libxsmm_descriptor_blob blob;
     const libxsmm_gemm_descriptor *descriptor = libxsmm_gemm_descriptor_init2(
         &blob, LIBXSMM_GEMM_PRECISION_F32, LIBXSMM_GEMM_PRECISION_F32, k->m, k->n, k->k, k->lda, k->ldb, k->ldc, &alpha,
         &beta, k->reduce ? LIBXSMM_GEMM_FLAG_BATCH_REDUCE_OFFSET : LIBXSMM_GEMM_FLAG_NONE,
         k->prefetch ? LIBXSMM_GEMM_PREFETCH_AL2 : LIBXSMM_GEMM_PREFETCH_NONE);
-    if (!descriptor) bug("libxsmm describes no kernel %s", kernel_text(e, k));
+    if (!descriptor) bug("libxsmm describes no kernel %dx%dx%d", k->m, k->n, k->k);
     libxsmm_generated_code generated = {
-        .generated_code = code, .buffer_size = CODE_MOST, .code_type = 2, .arch = generator_target(k, e->isa)};
+        .generated_code = code, .buffer_size = KERNEL_CODE_MOST, .code_type = 2, .arch = generator_target(k, isa)};
     libxsmm_generator_gemm_kernel(&generated, descriptor);
     if (generated.last_error || !generated.code_size)
-        bug("libxsmm generates no kernel %s: %s", kernel_text(e, k), libxsmm_strerror(generated.last_error));
+        bug("libxsmm generates no kernel %dx%dx%d: %s", k->m, k->n, k->k, libxsmm_strerror(generated.last_error));
     return generated.code_size;
 }
 
@@ -51,7 +50,7 @@ static void emit_bytes(const unsigned char *code, unsigned size, Text *t) {
 
 static void emit_kernel_code(Emit *e, int index, unsigned char *code, Text *t) {
     const KernelRow *k = &e->kernels[index];
-    const unsigned size = generate(e, k, code), most = BYTES_A_LINE * LINES_A_STRING;
+    const unsigned size = kernel_generate(k, e->isa, code), most = BYTES_A_LINE * LINES_A_STRING;
     const char *symbol = arena_printf(e->arena, "rn_%s_kernel_%d%s", e->options->name, index, e->suffix);
     text_printf(t, "/* %d: %s */\n", index, kernel_text(e, k));
     text_printf(t, "extern %s rn_kernel_%d%s __asm__(\"%s\");\n", k->reduce ? "rn_brgemm" : "rn_gemm", index, e->suffix,
@@ -66,7 +65,7 @@ static void emit_kernel_code(Emit *e, int index, unsigned char *code, Text *t) {
 }
 
 void emit_machine_code(Emit *e, Text *t) {
-    unsigned char *code = arena_alloc(e->arena, CODE_MOST);
+    unsigned char *code = arena_alloc(e->arena, KERNEL_CODE_MOST);
     text_puts(t, "/* ---- kernels: libxsmm's machine code; m x n x k of C[n][m] = sum A[k][m] * B[n][k] ---- */\n");
     for (int i = 0; i < e->kernel_count; i++) emit_kernel_code(e, i, code, t);
     text_puts(t, "\n");

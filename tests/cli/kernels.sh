@@ -23,6 +23,8 @@ INCLUDE=$OUT/include/rn
 WARN="-Wall -Wextra -Werror -pedantic"
 LIBS="$OUT/librn.a -lcjson -lxxhash -lgomp -lpthread -lm" # no libxsmm
 JIT_LIBS="$OUT/librn.a -lxsmm -lxsmmnoblas -lcjson -lxxhash -lgomp -lpthread -lrt -ldl -lm"
+compilers=(gcc clang)
+[ -z "${SANITIZED:-}" ] || compilers=("$CC") # what links with a sanitized librn
 v3=$(grep -c -m1 avx2 /proc/cpuinfo) v4=$(grep -c -m1 avx512vl /proc/cpuinfo)
 
 # Runs net on noise, writes its output to a file; with a third argument, after it has given up making memory executable.
@@ -67,7 +69,7 @@ build() {
 run() { expect "$1 runs" "${3:-0}" "$1/app" "$1/net.rnw" "$1/out" ${2:-}; }
 same_bits() { if cmp -s "$WORK/$2/out" "$WORK/$3/out"; then ok; else bad "$1" "$2 and $3 give other bits"; fi; }
 near() { # near NAME A B TOLERANCE: the largest difference of two outputs
-    if python3 - "$WORK/$2/out" "$WORK/$3/out" "$4" <<'PY'; then ok; else bad "$1" "$2 and $3 differ"; fi
+    if "${PYTHON:-python3}" - "$WORK/$2/out" "$WORK/$3/out" "$4" <<'PY'; then ok; else bad "$1" "$2 and $3 differ"; fi
 import struct, sys
 a, b = (struct.unpack('%df' % (len(d) // 4), d) for d in (open(f, 'rb').read() for f in sys.argv[1:3]))
 sys.exit(not (len(a) == len(b) > 0 and all(abs(x - y) <= float(sys.argv[3]) for x, y in zip(a, b))))
@@ -97,12 +99,13 @@ if [ $? != 77 ]; then # the kernel can deny it
     run "jit$at" mdwe 4 && prints "jit is denied" "may not make memory executable"
 fi
 
-# ---- static with both compilers, as PIE, static and shared object ----
-for compiler in gcc clang; do
+# ---- static with both compilers, as PIE and not, optimised at link time, and as shared object ----
+for compiler in "${compilers[@]}"; do
     for flags in "-O2 -fPIE -pie" "-O1 -fno-pie -no-pie" "-O0 -fcommon" "-O3 -flto"; do
-        [ $compiler = clang ] && [[ $flags = *flto* ]] && continue # needs a linker of its own
+        [[ $flags = *flto* && $compiler != gcc ]] && continue # needs a linker of its own
         build "linked" odd --target x86-64-$isa --kernels=static && run linked && same_bits "$compiler $flags" "jit$at" linked
     done
+    [ -z "${SANITIZED:-}" ] || continue # a sanitizer's symbols come from the program
     expect "$compiler shared" 0 $compiler -std=c11 $WARN -O2 -fPIC -shared -Wl,-z,defs -I"$INCLUDE" -Ilinked -o linked/net.so linked/net.c $LIBS
     if readelf -d "$WORK/linked/net.so" | grep -q TEXTREL; then bad "$compiler shared" "has text relocations"; else ok; fi
 done
@@ -132,7 +135,7 @@ done
 # ---- c: any CPU; as vectors of the compiler and as plain loops, with the widths of several CPUs ----
 for network in tiny other odd; do
     build ref $network --target x86-64-v3 && run ref
-    for compiler in gcc clang; do
+    for compiler in "${compilers[@]}"; do
         for flags in -O2 "-O3 -march=x86-64-v3 -ffp-contract=fast" "-O1 -DRN_NO_VECTORS"; do
             build c $network --kernels=c && run c && near "c $network $compiler $flags" ref c 1e-5
         done
