@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 
-ABI = 2
+ABI = 3
 ERROR_SIZE = 512
 
 
@@ -48,7 +48,7 @@ class Model(c.Structure):
     """rn_model of rn.h, member by member."""
     _fields_ = [
         ("abi", c.c_int), ("name", c.c_char_p), ("rnc_version", c.c_char_p), ("command", c.c_char_p),
-        ("source_hash", c.c_char_p), ("isa", c.c_int), ("batch", c.c_int), ("input", Shape),
+        ("source_hash", c.c_char_p), ("isa", c.c_int), ("best_isa", c.c_int), ("batch", c.c_int), ("input", Shape),
         ("outputs", c.POINTER(Output)), ("output_count", c.c_int), ("output_size", c.c_size_t),
         ("probabilities", c.c_int), ("preprocess", Preprocess), ("layers", c.c_void_p), ("layer_count", c.c_int),
         ("macs", c.c_int64), ("parameters", c.c_int64), ("recipe", c.c_void_p), ("embedded", c.c_void_p),

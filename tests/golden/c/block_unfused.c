@@ -497,7 +497,6 @@ static TARGET void conv3x3_24to24_4x4_f2x2_panel(const struct args *a, int panel
 static TARGET void conv3x3_24to24_4x4_f2x2(void *arg, int part, int parts) {
     const struct args *a = arg;
     float *v = a->scratch + (size_t)part * 5632, *m = v + 3328;
-    (void)parts;
     if (part) return;
     (void)parts;
     for (int i = 0; i < 4; i++) {
