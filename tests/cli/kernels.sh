@@ -82,6 +82,7 @@ for network in tiny other odd; do
     for isa in v3 v4; do
         [ "${!isa}" = 1 ] || continue
         for level in -O0 -O2; do
+            [ "$network$level" = odd-O0 ] || [ $level = -O2 ] || continue
             at=$network$isa$level
             build "jit$at" $network $level --target x86-64-$isa && LIBXSMM_TARGET=${jit_target[$isa]} run "jit$at"
             build "static$at" $network $level --target x86-64-$isa --kernels=static && run "static$at"
@@ -137,6 +138,7 @@ for network in tiny other odd; do
     build ref $network --target x86-64-v3 && run ref
     for compiler in "${compilers[@]}"; do
         for flags in -O2 "-O3 -march=x86-64-v3 -ffp-contract=fast" "-O1 -DRN_NO_VECTORS"; do
+            [ $network = odd ] || [ "$flags" = -O2 ] || continue
             build c $network --kernels=c && run c && near "c $network $compiler $flags" ref c 1e-5
         done
     done
