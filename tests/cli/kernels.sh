@@ -132,6 +132,7 @@ expect "either order" 0 "$RNC" -o both.c --target x86-64-v4,x86-64-v3 --kernels=
 for compiler in gcc clang; do
     expect "both $compiler" 0 $compiler -std=c11 $WARN -O1 -I"$INCLUDE" -I. -c -o both.o both.c
 done
+unset compiler
 
 # ---- c: any CPU; as vectors of the compiler and as plain loops, with the widths of several CPUs ----
 for network in tiny other odd; do
