@@ -1,7 +1,7 @@
 #!/bin/bash
-# Runs the tests and counts them: unit, golden, cli and numeric on the ordinary build, then unit, golden, cli and the fuzz
-# targets' corpora under sanitizers. Every program and script run here prints "FAIL ..." lines and ends in
-# "N tests, M failed"; a part that does not end so (a crash) counts as a failure.
+# Runs the tests and counts them: unit, golden, cli and numeric on the ordinary build, then unit, golden, cli, a third of
+# the numeric suites' cases and the fuzz targets' corpora under sanitizers. Every program and script run here prints
+# "FAIL ..." lines and ends in "N tests, M failed"; a part that does not end so (a crash) counts as a failure.
 #
 #   BUILD=build T=passes tests/run.sh       T: only what contains this in its name
 cd "$(dirname "$0")/.." || exit 1
@@ -58,6 +58,7 @@ run_build() { # run_build OUT TITLE PARTS...
         unit) suites "$title" "$out/tests/unit" ;;
         golden) part "${title}golden" bash tests/golden/run.sh ;;
         cli) scripts "$title" cli ;;
+        suites) suites "$title" "$out/tests/numeric" ;;
         numeric)
             suites "$title" "$out/tests/numeric"
             scripts "$title" numeric
@@ -83,7 +84,7 @@ run_build "$BUILD" "" unit golden cli numeric
 # what a sanitized rnc builds links the sanitized librn
 sanitize="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 export CC="$plain_cc $sanitize" CXX="$plain_cxx $sanitize" SANITIZED=1
-run_build "$BUILD/san" "san: " unit golden cli fuzz
+run_build "$BUILD/san" "san: " unit golden cli suites fuzz
 
 echo
 cat "$failures"

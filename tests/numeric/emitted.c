@@ -279,7 +279,7 @@ static void free_case(EmittedCase *c) {
 
 int batch_check(Batch *batch, double tolerance) {
     char command[2048];
-    const char *cc = getenv("CC") ? getenv("CC") : "cc", *build = getenv("BUILD") ? getenv("BUILD") : "build";
+    const char *cc = getenv("CC") ? getenv("CC") : "cc", *build = getenv("OUT") ? getenv("OUT") : "build";
     const char *flags = "-std=c11 -O1 -Wall -Wextra -Werror -pedantic -Wno-psabi -mavx2 -mfma -fPIC";
     snprintf(command, sizeof command,
              "top=$PWD && cp tests/numeric/avx512_in_software.h %s && cd %s && if grep -q avx512_in_software *.c; then "
