@@ -40,6 +40,7 @@ HELP = f"""environment:
   NETWORKS   names of examples, or all (default: resnet18 resnet50); all is {NETWORKS}
   THREADS    numbers of threads (default: 1 2)
   BATCHES    numbers of images in a run (default: 1); 1 8 is what all networks are compared at
+  LEVELS     of rnc (default: -O2 -O0); -O3 is tuned before, which takes a minute or two a network
   ROUNDS     each engine's turns for each of these combinations (default: 20)
   SECONDS    but no new round after so many seconds of a combination (default: 60), from {LEAST_ROUNDS} rounds on
 

@@ -13,7 +13,7 @@ import sys
 import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-LEVELS = ("-O2", "-O0")  # of rnc; the first is the one that ratios are about
+LEVELS = os.environ.get("LEVELS", "-O2 -O0").split()  # of rnc; the first is the one that ratios are about
 SEED = 1  # of the weights
 NAME = "peer"  # of every network's API
 
