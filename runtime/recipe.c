@@ -211,20 +211,21 @@ static int winograd_of(const rn_recipe_step *step, Winograd2 *t) {
            rn_winograd_make(&t->w, step->integer[2], (int)extent(step->dim, 3), step->integer[3]);
 }
 
-/* kernel_h g kernel_w^T of one r x s kernel, product i of n at out[i * LANES]. */
-static void transform_kernel(const Winograd2 *t, const float *g, float *out) {
-    double rows[RN_WINOGRAD_MAX][RN_WINOGRAD_MAX];
-    for (int x = 0; x < t->h.n; x++)
-        for (int j = 0; j < t->w.r; j++) {
-            rows[x][j] = 0;
-            for (int i = 0; i < t->h.r; i++) rows[x][j] += t->h.kernel[x][i] * g[i * t->w.r + j];
+/* kernel_h g kernel_w^T of 16 kernels side by side, g[tap][lane]; product i's to out + i * step. */
+static void transform_kernels(const Winograd2 *t, const double *g, float *out, int64_t step) {
+    double rows[RN_WINOGRAD_MAX][LANES];
+    for (int x = 0; x < t->h.n; x++) {
+        memset(rows, 0, (size_t)t->w.r * sizeof *rows);
+        for (int i = 0; i < t->h.r; i++)
+            for (int j = 0; j < t->w.r; j++)
+                for (int k = 0; k < LANES; k++) rows[j][k] += t->h.kernel[x][i] * g[(i * t->w.r + j) * LANES + k];
+        for (int y = 0; y < t->w.n; y++, out += step) {
+            double sum[LANES] = {0};
+            for (int j = 0; j < t->w.r; j++)
+                for (int k = 0; k < LANES; k++) sum[k] += t->w.kernel[y][j] * rows[j][k];
+            for (int k = 0; k < LANES; k++) out[k] = (float)sum[k];
         }
-    for (int x = 0; x < t->h.n; x++)
-        for (int y = 0; y < t->w.n; y++) {
-            double sum = 0;
-            for (int j = 0; j < t->w.r; j++) sum += t->w.kernel[y][j] * rows[x][j];
-            out[(x * t->w.n + y) * LANES] = (float)sum;
-        }
+    }
 }
 
 /* RN_PACK_WINOGRAD; the unit is a panel. */
@@ -233,17 +234,17 @@ static void pack_winograd(const rn_recipe_step *step, const float *w, float *out
     Winograd2 t;
     if (winograd_of(step, &t)) return; /* recipe_is_sound keeps it out */
     const int64_t products = t.h.n * t.w.n, taps = t.h.r * t.w.r;
-    float lines[RN_WINOGRAD_MAX * RN_WINOGRAD_MAX * LANES];
+    double g[RN_WINOGRAD_MAX * RN_WINOGRAD_MAX * LANES];
     for (int64_t k0 = u0 * panel; k0 < u1 * panel && k0 < K; k0 += panel) {
         const int64_t width = K - k0 >= panel ? panel : round_to_lanes(K - k0);
-        for (int64_t k = 0; k < width; k += LANES)
-            for (int64_t c = 0; c < C; c++) { /* 16 kernels at a time, as pack_panels */
-                memset(lines, 0, (size_t)(products * LANES) * sizeof *lines);
-                for (int64_t i = 0; i < LANES && k0 + k + i < K; i++)
-                    transform_kernel(&t, w + ((k0 + k + i) * C + c) * taps, lines + i);
-                float *to = out + k0 * C * products + c * width + k;
-                for (int64_t x = 0; x < products; x++)
-                    memcpy(to + x * C * width, lines + x * LANES, LANES * sizeof *to);
+        for (int64_t c = 0; c < C; c++)
+            for (int64_t k = 0; k < width; k += LANES) { /* 16 output channels at a time fill a cache line */
+                for (int64_t i = 0; i < LANES; i++) {
+                    const float *from = w + ((k0 + k + i) * C + c) * taps;
+                    for (int64_t tap = 0; tap < taps; tap++)
+                        g[tap * LANES + i] = k0 + k + i < K ? (double)from[tap] : 0;
+                }
+                transform_kernels(&t, g, out + k0 * C * products + c * width + k, C * width);
             }
     }
 }
