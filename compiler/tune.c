@@ -35,6 +35,7 @@ struct Tuning {
 
 static const char *shape_text(Arena *arena, const Node *n) {
     Text t = {0};
+    const Epilogue *e = &n->epilogue;
     const Shape out = node_unpooled_shape(n);
     for (int i = 0; i < n->nin; i++) {
         const Window *w = &n->term[i].window;
@@ -43,10 +44,11 @@ static const char *shape_text(Arena *arena, const Node *n) {
                     w->stride_w, w->top, w->left);
     }
     text_printf(&t, " -> %dx%dx%d%s%s", out.c, out.h, out.w,
-                n->epilogue.in_place ? " in place"
-                : n->epilogue.addend ? " add"
-                                     : "",
-                n->epilogue.pool ? " pool" : "");
+                e->in_place ? " in place"
+                : e->addend ? " add"
+                            : "",
+                e->pool == POOL_GLOBAL_AVG ? " pool" : "");
+    if (e->pool == POOL_MAX) text_printf(&t, " maxpool %dx%d", e->pool_window.r, e->pool_window.s);
     const char *text = arena_strdup(arena, t.s);
     text_free(&t);
     return text;
@@ -68,7 +70,7 @@ static void add_candidate(Shaped *s, Candidate c) {
 /* The same tiles in blocks of other sizes: all, and parts around a GEMM's width. */
 static void add_blocks(Shaped *s, const Plan *plan, const Node *n, Candidate c) {
     WinogradPlan w = {0};
-    if (n->epilogue.pool || !winograd_tiles(&w, n, &c.choice)) return;
+    if (n->epilogue.pool == POOL_GLOBAL_AVG || !winograd_tiles(&w, n, &c.choice)) return;
     const int tiles = w.rows * w.columns, sizes[] = {tiles, WINOGRAD_CALL, WINOGRAD_CALL / 2};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         if (sizes[i] > tiles) continue;

@@ -8,8 +8,9 @@
  *         pass over blocks of input channels (one, where all weights of a panel fit in L2)
  *             row, tile: kernels, and after the last pass the epilogue
  *
- * Three destinations: the output; a scratch image that is summed (global average pool); a ring of rows that are pooled
- * as soon as a window is complete (max-pool).
+ * Four destinations: the output; a scratch image that is summed (global average pool); scratch rows of whole windows,
+ * pooled when they are complete (max-pool whose windows are apart); a ring of rows that are pooled as soon as a window
+ * is complete (any other max-pool).
  */
 #include <limits.h>
 #include <string.h>
@@ -18,7 +19,7 @@
 #include "panels.h"
 #include "../ops.h"
 
-typedef enum Destination { TO_OUTPUT, TO_SUM, TO_RING } Destination;
+typedef enum Destination { TO_OUTPUT, TO_SUM, TO_ROWS, TO_RING } Destination;
 
 typedef struct Conv {
     Emit *e;
@@ -45,12 +46,6 @@ static void line(Text *t, int depth, const char *format, ...) {
 
 static bool has_addend(const Conv *v) {
     return v->ep->addend && !v->ep->in_place;
-}
-
-/* max and a monotone activation commute, bias (constant over the window) too; PReLU's slope may be negative, swish
- * bends */
-static bool commutes_with_max(const Epilogue *ep) {
-    return !ep->addend && ep->act != ACT_PRELU && ep->act != ACT_SWISH && !(ep->act == ACT_LEAKYRELU && ep->slope < 0);
 }
 
 static int find_segments(const Conv *v, Segment *segments) {
@@ -309,6 +304,8 @@ static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, i
         line(t, depth, "y = row + panel * %d%s;", v->panel_out, at);
     else if (v->to == TO_SUM)
         line(t, depth, "y = image + (r * %d%s);", v->y_row, at);
+    else if (v->to == TO_ROWS)
+        line(t, depth, "y = image + ((r - y0) * %d%s);", v->y_row, at);
     else
         line(t, depth, "y = a->y + (r * %d + panel * %d%s);", v->y_row, v->panel_out, at);
     const bool accumulate = ep->in_place && ep->addend;
@@ -372,6 +369,56 @@ static void declare_pointers(const Conv *v, Text *t) {
     line(t, 1, "float *y;");
 }
 
+/* The largest of a window's pixels, in rows r0 ... at columns q0 ... (emitted names), finished and stored to y: those
+ * of the output channels [from, from + channels). */
+static void pool_window(const Conv *v, const char *from, int channels, int depth, Text *t) {
+    Emit *e = v->e;
+    const Epilogue *ep = v->ep;
+    const Window *w = &ep->pool_window;
+    for (int c = 0; c < channels; c += e->lanes) {
+        const int left = channels - c;
+        const char *at = c ? arena_printf(e->arena, " + %d", c) : "", *best = NULL;
+        for (int i = 0; i < w->r; i++)
+            for (int j = 0; j < w->s; j++) {
+                const char *x = arena_printf(e->arena, "load(r%d + q%d%s)", i, j, at);
+                best = best ? arena_printf(e->arena, "max_nan(%s,\n                %s)", best, x) : x;
+            }
+        if (!v->finish_in_tile)
+            best = emit_epilogue(e, ep, best,
+                                 ep->bias ? emit_load(e, arena_printf(e->arena, "a->bias%s%s", from, at), left) : NULL,
+                                 NULL, NULL);
+        line(t, depth, "%s;", emit_store(e, arena_printf(e->arena, "y%s", at), best, left));
+    }
+}
+
+/* Pools the rows [y0, y1) of a panel, which are whole windows but for those that the image's edge cuts off: there the
+ * window's first row or column stands in. */
+static void pool_rows(const Conv *v, int channels, Text *t) {
+    Emit *e = v->e;
+    const Window *w = &v->ep->pool_window;
+    const Layout *l = &plan_value(e->plan, v->n->out)->layout;
+    const char *type = row_type(v), *from = arena_printf(e->arena, " + panel * %d", v->panel_out);
+    const int pixel = v->y_pixel;
+    line(t, 1, "for (%s r = y0; r < y1; r += %d) {", type, w->r);
+    line(t, 2, "const float *r0 = image + (r - y0) * %d;", v->y_row);
+    for (int i = 1; i < w->r; i++)
+        if (v->c->rows % w->r)
+            line(t, 2, "const float *r%d = r + %d < y1 ? r0 + %d : r0;", i, i, i * v->y_row);
+        else
+            line(t, 2, "const float *r%d = r0 + %d;", i, i * v->y_row);
+    line(t, 2, "float *y = a->y + (r / %d * %d%s);", w->r, l->row, from);
+    line(t, 2, "for (int q = 0; q < %d; q += %d, y += %d) {", v->c->width, w->s, l->pixel);
+    line(t, 3, "const int q0 = q * %d;", pixel);
+    for (int j = 1; j < w->s; j++)
+        if (v->c->width % w->s)
+            line(t, 3, "const int q%d = q + %d < %d ? q0 + %d : q0;", j, j, v->c->width, j * pixel);
+        else
+            line(t, 3, "const int q%d = q0 + %d;", j, j * pixel);
+    pool_window(v, from, channels, 3, t);
+    line(t, 2, "}");
+    line(t, 1, "}");
+}
+
 /* A segment's function: rows [y0, y1) of one panel; or, for the ring, row r alone. */
 static const char *panel_function(const Conv *v, const Segment *seg) {
     Text t = {0};
@@ -389,13 +436,15 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
             parameters = "const struct args *a, int panel, float *image";
             line(&t, 1, "float sum[%d] = {0};", round_up(seg->channels, 16));
             line(&t, 1, "const int y0 = 0, y1 = %d;", v->c->rows);
-        }
+        } else if (v->to == TO_ROWS)
+            parameters = "const struct args *a, int panel, int y0, int y1, float *image";
         const int depth = passes > 1 ? 3 : 2;
         if (passes > 1) line(&t, 1, "for (int pass = 0; pass < %d; pass++) {", passes);
         line(&t, depth - 1, "for (%s r = y0; r < y1; r++) {", row_type(v));
         emit_row(v, seg, &tables, depth, &t);
         line(&t, depth - 1, "}");
         if (passes > 1) line(&t, 1, "}");
+        if (v->to == TO_ROWS) pool_rows(v, seg->channels, &t);
         if (v->to == TO_SUM)
             for (int c = 0; c < seg->channels; c += v->e->lanes) {
                 Emit *e = v->e;
@@ -470,23 +519,29 @@ static void emit_ring(const Conv *v, Text *body) {
     for (int j = 0; j < w->s; j++)
         clamp_line(body, 3, "const int", arena_printf(e->arena, "q%d", j), arena_printf(e->arena, "left + %d", j),
                    in.w - 1, arena_printf(e->arena, " * %d", v->y_pixel));
-    const int channels = v->n->features;
-    for (int c = 0; c < channels; c += e->lanes) {
-        const int left = channels - c;
-        const char *best = NULL;
-        for (int i = 0; i < w->r; i++)
-            for (int j = 0; j < w->s; j++) {
-                const char *x =
-                    arena_printf(e->arena, "load(r%d + q%d%s)", i, j, c ? arena_printf(e->arena, " + %d", c) : "");
-                best = best ? arena_printf(e->arena, "max_nan(%s,\n                %s)", best, x) : x;
-            }
-        if (!v->finish_in_tile)
-            best = emit_epilogue(e, ep, best,
-                                 ep->bias ? emit_load(e, arena_printf(e->arena, "a->bias + %d", c), left) : NULL, NULL,
-                                 NULL);
-        line(body, 3, "%s;", emit_store(e, arena_printf(e->arena, "y + %d", c), best, left));
-    }
+    pool_window(v, "", v->n->features, 3, body);
     line(body, 2, "}");
+    line(body, 1, "}");
+}
+
+/* Chunks of rows x panels. */
+static void emit_units(const Conv *v, Text *body) {
+    const ConvPlan *c = v->c;
+    const int chunks = (c->rows + c->chunk_rows - 1) / c->chunk_rows, units = chunks * c->panels;
+    if (v->to == TO_ROWS)
+        line(body, 1, "float *image = a->scratch + (size_t)part * %lld;", (long long)v->e->plan->scratch_floats);
+    line(body, 1, "for (int u = part * %d / parts; u < (part + 1) * %d / parts; u++) {", units, units);
+    if (c->panels == 1)
+        line(body, 2, "const int panel = 0, y0 = u * %d;", c->chunk_rows);
+    else if (chunks == 1)
+        line(body, 2, "const int panel = u, y0 = 0;");
+    else
+        line(body, 2, "const int panel = u %% %d, y0 = u / %d * %d;", c->panels, c->panels, c->chunk_rows);
+    if (c->rows % c->chunk_rows)
+        line(body, 2, "const int y1 = y0 + %d < %d ? y0 + %d : %d;", c->chunk_rows, c->rows, c->chunk_rows, c->rows);
+    else
+        line(body, 2, "const int y1 = y0 + %d;", c->chunk_rows);
+    call_panel(v, v->to == TO_ROWS ? "y0, y1, image" : "y0, y1", 2, body);
     line(body, 1, "}");
 }
 
@@ -510,11 +565,16 @@ void emit_conv(Emit *e, const Step *s, Text *body) {
     v.prefix =
         arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, n->in[0]->shape.c, n->features, out.h, out.w);
     if (!n->epilogue.in_place) emit_halo(e, s->out, body);
-    if (n->epilogue.pool == POOL_MAX) {
+    if (n->epilogue.pool == POOL_MAX && window_is_apart(&n->epilogue.pool_window)) {
+        v.to = TO_ROWS;
+        v.y_pixel = c->panel;
+        v.y_row = c->width * c->panel;
+        v.finish_in_tile = !emit_commutes_with_max(&n->epilogue);
+    } else if (n->epilogue.pool == POOL_MAX) {
         v.to = TO_RING;
         v.y_pixel = round_up(n->features, 16);
         v.y_row = out.w * v.y_pixel;
-        v.finish_in_tile = !commutes_with_max(&n->epilogue);
+        v.finish_in_tile = !emit_commutes_with_max(&n->epilogue);
         emit_ring(&v, body);
         return;
     }
@@ -529,18 +589,5 @@ void emit_conv(Emit *e, const Step *s, Text *body) {
         line(body, 1, "}");
         return;
     }
-    const int chunks = (c->rows + c->chunk_rows - 1) / c->chunk_rows, units = chunks * c->panels;
-    line(body, 1, "for (int u = part * %d / parts; u < (part + 1) * %d / parts; u++) {", units, units);
-    if (c->panels == 1)
-        line(body, 2, "const int panel = 0, y0 = u * %d;", c->chunk_rows);
-    else if (chunks == 1)
-        line(body, 2, "const int panel = u, y0 = 0;");
-    else
-        line(body, 2, "const int panel = u %% %d, y0 = u / %d * %d;", c->panels, c->panels, c->chunk_rows);
-    if (c->rows % c->chunk_rows)
-        line(body, 2, "const int y1 = y0 + %d < %d ? y0 + %d : %d;", c->chunk_rows, c->rows, c->chunk_rows, c->rows);
-    else
-        line(body, 2, "const int y1 = y0 + %d;", c->chunk_rows);
-    call_panel(&v, "y0, y1", 2, body);
-    line(body, 1, "}");
+    emit_units(&v, body);
 }

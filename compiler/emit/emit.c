@@ -69,6 +69,12 @@ const char *emit_epilogue(Emit *e, const Epilogue *epilogue, const char *value, 
     bug("activation %d has no emission", (int)epilogue->act);
 }
 
+/* A monotone activation commutes with max, a bias (constant over the window) too; PReLU's slope may be negative, swish
+ * bends. */
+bool emit_commutes_with_max(const Epilogue *ep) {
+    return !ep->addend && ep->act != ACT_PRELU && ep->act != ACT_SWISH && !(ep->act == ACT_LEAKYRELU && ep->slope < 0);
+}
+
 /* The emitted helper that zeroes a halo of literal widths around an image of c channels. */
 static const char *halo_function(Emit *e) {
     Text t = {0};

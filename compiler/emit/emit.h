@@ -78,6 +78,8 @@ const char *emit_store(Emit *e, const char *pointer, const char *value, int chan
  * absent. */
 const char *emit_epilogue(Emit *e, const Epilogue *epilogue, const char *value, const char *bias, const char *addend,
                           const char *slope);
+/* Whether a maximum may be taken before all of these instead of after them. */
+bool emit_commutes_with_max(const Epilogue *epilogue);
 /* Statements that zero the halo of `out` (called by part 0): appended to body. Nothing where there is none. */
 void emit_halo(Emit *e, const Value *out, Text *body);
 

@@ -2,7 +2,8 @@
  *
  *     input    one tile, all channels: x -> V[product][tile][channel]
  *     panel    a block of tiles: a GEMM a product, M[product][tile][feature] = U V; then `output` tile by tile
- *     output   one tile of a panel: M -> y, with bias, addend and activation
+ *     output   one tile of a panel: M -> y, with bias, addend and activation; a max-pool takes its windows from the
+ *              tile's registers and stores only their maxima
  *
  * A transform works on vectors of channels, columns first, then rows; the loops over them are short and each body is
  * straight-line code (emit_linear). Tiles that reach over the image read its halo, and store what is inside.
@@ -22,13 +23,16 @@ typedef struct Wino {
     const char *prefix;
     int pixel, row;          /* strides of the result */
     bool ragged_h, ragged_w; /* tiles reach over the image's lower or right edge */
+    Shape out;               /* of the image that the tiles make, before a pool */
+    int pool_h, pool_w;      /* a max-pool's window, 1 where there is none */
 } Wino;
 
 static Wino wino_of(Emit *e, const Step *s) {
     const Node *n = s->node;
     const Window *w = &n->term[0].window;
-    const Shape out = node_unpooled_shape(n);
+    const Shape out = node_walked_shape(n);
     const Layout *l = &plan_value(e->plan, n->out)->layout;
+    const bool pool = n->epilogue.pool == POOL_MAX;
     return (Wino){.e = e,
                   .s = s,
                   .n = n,
@@ -39,7 +43,10 @@ static Wino wino_of(Emit *e, const Step *s) {
                   .pixel = l->pixel,
                   .row = l->row,
                   .ragged_h = out.h % s->winograd->h.m,
-                  .ragged_w = out.w % s->winograd->w.m};
+                  .ragged_w = out.w % s->winograd->w.m,
+                  .out = out,
+                  .pool_h = pool ? n->epilogue.pool_window.r : 1,
+                  .pool_w = pool ? n->epilogue.pool_window.s : 1};
 }
 
 /* "BASE" or "BASE + n" */
@@ -57,9 +64,9 @@ static void load_inputs(const Wino *v, int count, const char *pointer, int64_t s
 }
 
 /* The same from a row of t. */
-static void load_row(int count, int indent, Text *t) {
+static void load_row(const char *row, int count, int indent, Text *t) {
     text_printf(t, "%*sconst V ", indent, "");
-    for (int i = 0; i < count; i++) text_printf(t, "%sd%d = t[i][%d]", i ? ", " : "", i, i);
+    for (int i = 0; i < count; i++) text_printf(t, "%sd%d = t[%s][%d]", i ? ", " : "", i, row, i);
     text_puts(t, ";\n");
 }
 
@@ -90,7 +97,7 @@ static void input_vectors(const Wino *v, const Linear *columns, const Linear *ro
     text_puts(t, "        }\n");
     text_printf(t, "        float *to = v + c;\n        for (int i = 0; i < %d; i++, to += %d) {\n", w->h.n,
                 w->w.n * w->v_matrix);
-    load_row(w->w.span, 12, t);
+    load_row("i", w->w.span, 12, t);
     emit_linear(v->e, rows, 12, t);
     for (int i = 0; i < w->w.n; i++)
         text_printf(t, "            store(%s, r%d);\n", plus(v->e, "to", (int64_t)i * w->v_matrix), i);
@@ -142,15 +149,77 @@ typedef struct OutputText {
     int left, addend_left;          /* channels from c to the segment's end, to the addend's end; 0: none */
 } OutputText;
 
-static const char *output_value(const Wino *v, const OutputText *o, int j) {
+/* `value` of column j of the tile, finished. */
+static const char *output_value(const Wino *v, const OutputText *o, const char *value, int j) {
     const Emit *e = v->e;
     const char *addend = NULL;
     if (o->addend_left) {
         const Layout *l = &plan_value(e->plan, v->ep->addend)->layout;
         addend = emit_load(v->e, plus(e, "from", (int64_t)j * v->ep->addend_stride * l->pixel), o->addend_left);
     }
-    return emit_epilogue(v->e, v->ep, arena_printf(e->arena, "r%d", j), o->bias ? "b" : NULL, addend,
-                         o->slope ? "s" : NULL);
+    return emit_epilogue(v->e, v->ep, value, o->bias ? "b" : NULL, addend, o->slope ? "s" : NULL);
+}
+
+/* The tile's rows, one by one. */
+static void output_rows(const Wino *v, const Linear *rows, const OutputText *o, Text *t) {
+    const Emit *e = v->e;
+    const WinogradPlan *w = v->w;
+    text_printf(t, "        for (int i = 0; i < %s; i++) {\n",
+                v->ragged_h ? "rows" : arena_printf(e->arena, "%d", w->h.m));
+    if (!o->sum) text_printf(t, "            float *to = y + (i * %d + c);\n", v->row);
+    if (o->addend_left) {
+        const Layout *l = &plan_value(e->plan, v->ep->addend)->layout;
+        text_printf(t, "            const float *from = addend + (i * %d + c);\n", v->ep->addend_stride * l->row);
+    }
+    load_row("i", w->w.n, 12, t);
+    emit_linear(e, rows, 12, t);
+    for (int j = 0; j < w->w.m; j++) {
+        const char *value = output_value(v, o, arena_printf(e->arena, "r%d", j), j);
+        text_printf(t, "            ");
+        if (j && v->ragged_w) text_printf(t, "if (columns > %d) ", j);
+        if (o->sum)
+            text_printf(t, "total = add(total, %s);\n", value);
+        else
+            text_printf(t, "%s;\n", emit_store(v->e, plus(e, "to", (int64_t)j * v->pixel), value, o->left));
+    }
+    text_puts(t, "        }\n");
+}
+
+/* The same for a row of pool windows; a row that the image's edge cuts off repeats the window's first. */
+static void pooled_rows(const Wino *v, const Linear *rows, const OutputText *o, Text *t) {
+    const Emit *e = v->e;
+    const WinogradPlan *w = v->w;
+    const bool late = emit_commutes_with_max(v->ep), cut_h = v->out.h % v->pool_h, cut_w = v->out.w % v->pool_w;
+    const int windows = w->w.m / v->pool_w;
+    text_printf(t, "        for (int i = 0; i < %s; i += %d) {\n",
+                v->ragged_h ? "rows" : arena_printf(e->arena, "%d", w->h.m), v->pool_h);
+    text_printf(t, "            float *to = y + (i / %d * %d + c);\n            V ", v->pool_h, v->row);
+    for (int q = 0; q < windows; q++) text_printf(t, "%sy%d", q ? ", " : "", q);
+    text_puts(t, ";\n");
+    for (int k = 0; k < v->pool_h; k++) {
+        const char *row = k ? arena_printf(e->arena, "i + %d", k) : "i";
+        text_puts(t, "            {\n");
+        load_row(k && cut_h ? arena_printf(e->arena, "%s < rows ? %s : i", row, row) : row, w->w.n, 16, t);
+        emit_linear(e, rows, 16, t);
+        for (int j = 0; j < w->w.m; j++) {
+            const int q = j / v->pool_w;
+            const char *value = arena_printf(e->arena, "r%d", j);
+            if (!late) value = output_value(v, o, value, j);
+            if (k || j % v->pool_w) value = arena_printf(e->arena, "max_nan(y%d, %s)", q, value);
+            text_puts(t, "                ");
+            if (j % v->pool_w && cut_w) text_printf(t, "if (columns > %d) ", j);
+            text_printf(t, "y%d = %s;\n", q, value);
+        }
+        text_puts(t, "            }\n");
+    }
+    for (int q = 0; q < windows; q++) {
+        const char *value = arena_printf(e->arena, "y%d", q);
+        if (late) value = output_value(v, o, value, 0);
+        text_puts(t, "            ");
+        if (q && v->ragged_w) text_printf(t, "if (columns > %d) ", q * v->pool_w);
+        text_printf(t, "%s;\n", emit_store(v->e, plus(e, "to", (int64_t)q * v->pixel), value, o->left));
+    }
+    text_puts(t, "        }\n");
 }
 
 static void output_vectors(const Wino *v, const Linear *columns, const Linear *rows, int from, int to, OutputText o,
@@ -168,25 +237,7 @@ static void output_vectors(const Wino *v, const Linear *columns, const Linear *r
     emit_linear(e, columns, 12, t);
     store_column(w->h.m, 12, t);
     text_puts(t, "        }\n");
-    text_printf(t, "        for (int i = 0; i < %s; i++) {\n",
-                v->ragged_h ? "rows" : arena_printf(e->arena, "%d", w->h.m));
-    if (!o.sum) text_printf(t, "            float *to = y + (i * %d + c);\n", v->row);
-    if (o.addend_left) {
-        const Layout *l = &plan_value(e->plan, v->ep->addend)->layout;
-        text_printf(t, "            const float *from = addend + (i * %d + c);\n", v->ep->addend_stride * l->row);
-    }
-    load_row(w->w.n, 12, t);
-    emit_linear(e, rows, 12, t);
-    for (int j = 0; j < w->w.m; j++) {
-        const char *value = output_value(v, &o, j);
-        text_printf(t, "            ");
-        if (j && v->ragged_w) text_printf(t, "if (columns > %d) ", j);
-        if (o.sum)
-            text_printf(t, "total = add(total, %s);\n", value);
-        else
-            text_printf(t, "%s;\n", emit_store(v->e, plus(e, "to", (int64_t)j * v->pixel), value, o.left));
-    }
-    text_puts(t, "        }\n");
+    (v->ep->pool == POOL_MAX ? pooled_rows : output_rows)(v, rows, &o, t);
     if (o.sum) text_printf(t, "        %s;\n", emit_store(v->e, "sum + c", "total", o.left));
     text_puts(t, "    }\n");
 }
@@ -218,8 +269,12 @@ static const char *output_function(const Wino *v, const Segment *seg) {
                      v->ragged_w ? ", int columns" : "");
     const char *name = emit_function(
         v->e, arena_printf(v->e->arena, "%s_output", v->prefix),
-        arena_printf(v->e->arena, "One tile's output transform: %d x %d products to %d x %d pixels, %d channels",
-                     w->h.n, w->w.n, w->h.m, w->w.m, seg->channels),
+        arena_printf(v->e->arena, "One tile's output transform: %d x %d products to %d x %d pixels%s, %d channels",
+                     w->h.n, w->w.n, w->h.m, w->w.m,
+                     ep->pool == POOL_MAX
+                         ? arena_printf(v->e->arena, ", pooled to %d x %d", w->h.m / v->pool_h, w->w.m / v->pool_w)
+                         : "",
+                     seg->channels),
         "void", list, t.s);
     text_free(&t);
     return name;
@@ -254,7 +309,6 @@ static void gemm_calls(const Wino *v, const Segment *seg, Text *t) {
 static void output_tiles(const Wino *v, const Segment *seg, const char *first, const char *count, Text *t) {
     const WinogradPlan *w = v->w;
     const Epilogue *ep = v->ep;
-    const Shape out = node_unpooled_shape(v->n);
     const int panel_out = v->s->conv.panel;
     const bool sum = ep->pool == POOL_GLOBAL_AVG;
     const char *function = output_function(v, seg);
@@ -263,15 +317,16 @@ static void output_tiles(const Wino *v, const Segment *seg, const char *first, c
     tile_place(v, first, everywhere || v->ragged_h, everywhere || v->ragged_w, 8, t);
     if (v->ragged_h)
         text_printf(t, "        const int rows = row + 1 < %d ? %d : %d;\n", w->rows, w->h.m,
-                    out.h - (w->rows - 1) * w->h.m);
+                    v->out.h - (w->rows - 1) * w->h.m);
     if (v->ragged_w)
         text_printf(t, "        const int columns = column + 1 < %d ? %d : %d;\n", w->columns, w->w.m,
-                    out.w - (w->columns - 1) * w->w.m);
+                    v->out.w - (w->columns - 1) * w->w.m);
     text_printf(t, "        %s(m + i * %d, ", function, w->m_tile);
     if (sum)
         text_puts(t, "sum");
     else
-        text_printf(t, "a->y + (row * %d + column * %d + panel * %d)", w->h.m * v->row, w->w.m * v->pixel, panel_out);
+        text_printf(t, "a->y + (row * %d + column * %d + panel * %d)", w->h.m / v->pool_h * v->row,
+                    w->w.m / v->pool_w * v->pixel, panel_out);
     if (ep->bias) text_printf(t, ", a->bias + panel * %d", panel_out);
     if (seg->addend_channels) {
         const Layout *l = &plan_value(v->e->plan, ep->addend)->layout;
@@ -294,9 +349,8 @@ static const char *panel_function(const Wino *v, const Segment *seg) {
     if (sum) text_printf(&t, "    float sum[%d] = {0};\n", round_up(seg->channels, 16));
     output_tiles(v, seg, first, count, &t);
     for (int c = 0; sum && c < seg->channels; c += v->e->lanes) {
-        const Shape out = node_unpooled_shape(v->n);
         const char *mean = arena_printf(v->e->arena, "mul(load(sum + %d), set1(%s))", c,
-                                        float_c(v->e->arena, 1.0 / ((double)out.h * out.w)));
+                                        float_c(v->e->arena, 1.0 / ((double)v->out.h * v->out.w)));
         text_printf(&t, "    %s;\n",
                     emit_store(v->e, arena_printf(v->e->arena, "a->y + (panel * %d + %d)", v->s->conv.panel, c), mean,
                                seg->channels - c));

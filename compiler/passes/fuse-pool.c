@@ -4,6 +4,9 @@
  *     %1 = conv(%0 * @a 7x7 /2) -> relu       %2 = conv(%0 * @a 7x7 /2) -> relu -> maxpool 3x3 /2 pad 1
  *     %2 = maxpool(%1) 3x3 /2 pad 1
  *
+ *     %3 = conv(%2 * @b 3x3 pad 1) -> relu    %4 = conv(%2 * @b 3x3 pad 1) -> relu -> maxpool 2x2 /2
+ *     %4 = maxpool(%3) 2x2 /2
+ *
  *     %8 = conv(%7 * @w 1x1) + %4 -> relu     %9 = conv(%7 * @w 1x1) + %4 -> relu -> avgpool global
  *     %9 = avgpool(%8) global
  *
@@ -13,13 +16,17 @@
  */
 #include "rewrite.h"
 
-/* Max-pool pays for the stem: few input channels mean a large image of many output channels computed from little. Later
- * convolutions walk their rows once per panel of output channels, in an order that a ring of pooled rows would break.
+enum { STEM_CHANNELS = 4, LARGEST_APART = 4 };
+
+/* Max-pool pays where windows are apart and small: each is computed whole, by any panel of output channels, in any
+ * order. Overlapping ones need a ring of rows, and pay for the stem: few input channels mean a large image of many
+ * output channels computed from little. Later convolutions walk their rows once per panel and pass over channels.
  */
 static bool pays_max(const Node *conv, const Node *pool) {
     const Window *w = &pool->attr.window;
-    return pool->op == OP_MAXPOOL && !pool->attr.global && w->dilate_h == 1 && w->dilate_w == 1 && conv->nin == 1 &&
-           conv->in[0]->shape.c <= 4 && !conv->epilogue.addend;
+    if (pool->op != OP_MAXPOOL || pool->attr.global || conv->nin > 1 || conv->epilogue.addend) return false;
+    if (window_is_apart(w) && w->r <= LARGEST_APART && w->s <= LARGEST_APART) return true;
+    return w->dilate_h == 1 && w->dilate_w == 1 && conv->in[0]->shape.c <= STEM_CHANNELS;
 }
 
 /* The mean of the whole image, said as such or as a window of its size. */

@@ -25,7 +25,8 @@ bool choose_may_be_winograd(const Node *n) {
     const Window *w = &n->term[0].window;
     const Epilogue *e = &n->epilogue;
     if (w->r * w->s == 1 || w->dilate_h != 1 || w->dilate_w != 1 || w->stride_h != w->stride_w) return false;
-    if (e->pool == POOL_MAX || (e->pool == POOL_GLOBAL_AVG && n->nin > 1)) return false;
+    if (e->pool && n->nin > 1) return false;
+    if (e->pool == POOL_MAX && !window_is_apart(&e->pool_window)) return false;
     return fits_int(n->in[0]->shape) && fits_int(node_unpooled_shape(n));
 }
 
@@ -55,7 +56,7 @@ static Candidate best_block(const Plan *plan, const Node *n, int m_h, int m_w) {
     for (int blocks = 1; blocks <= tiles; blocks++) {
         const int block = (tiles + blocks - 1) / blocks;
         if (blocks == 1 && !choose_may_share(&w, n)) continue;
-        if (blocks > 1 && (block > WINOGRAD_CALL || n->epilogue.pool)) continue;
+        if (blocks > 1 && (block > WINOGRAD_CALL || n->epilogue.pool == POOL_GLOBAL_AVG)) continue;
         if (blocks > 1 && block < 4) break;
         const Choice choice = {ALG_WINOGRAD, m_h, m_w, block};
         const Cost cost = cost_winograd(plan, n, &choice);

@@ -100,12 +100,16 @@ static void choose_walk(const Plan *plan, Step *s, Shape out) {
     choose_tiles(c, longest);
     const ValuePlan *in = plan_value(plan, s->in);
     const int64_t stride = s->node->term[0].window.stride_h;
-    const int64_t row_bytes = 4 * (c->flat ? (int64_t)c->width * in->layout.pixel : stride * in->layout.row);
+    const Epilogue *e = &s->node->epilogue;
+    const bool apart = e->pool == POOL_MAX && window_is_apart(&e->pool_window);
+    int64_t row_bytes = 4 * (c->flat ? (int64_t)c->width * in->layout.pixel : stride * in->layout.row);
+    if (apart) row_bytes += 4 * (int64_t)c->width * c->panel; /* kept until they are pooled */
     const int64_t budget = s->algorithm == ALG_POINTWISE ? FLAT_CHUNK_BYTES : DIRECT_CHUNK_BYTES;
     int64_t rows = budget / row_bytes;
     if (rows < 4) rows = 4;
-    if (rows * 10 >= (int64_t)c->rows * 7 || s->node->epilogue.pool == POOL_GLOBAL_AVG) rows = c->rows;
+    if (rows * 10 >= (int64_t)c->rows * 7 || e->pool == POOL_GLOBAL_AVG) rows = c->rows;
     c->chunk_rows = divide_up(c->rows, divide_up(c->rows, (int)rows));
+    if (apart) c->chunk_rows = round_up(c->chunk_rows, e->pool_window.r);
 }
 
 static void plan_term(const ConvPlan *c, TermPlan *t, int channels, const Window *w) {
@@ -147,7 +151,7 @@ void plan_conv(Plan *plan, Step *s) {
         return;
     }
     ConvPlan *c = &s->conv;
-    const Shape out = node_unpooled_shape(n);
+    const Shape out = node_walked_shape(n);
     if (n->term[0].groups > 1)
         choose_groups(c, n->in[0]->shape.c, n->features, n->term[0].groups);
     else
@@ -158,6 +162,9 @@ void plan_conv(Plan *plan, Step *s) {
     for (int i = 1; i < n->nin; i++) c->term[i].chunk = c->term[i].blocks; /* passes are over the first term alone */
     const Epilogue *e = &n->epilogue;
     if (e->pool == POOL_GLOBAL_AVG) s->scratch = (int64_t)c->rows * c->width * c->panel;
-    if (e->pool == POOL_MAX) s->scratch = (int64_t)e->pool_window.r * out.w * round_up(n->features, 16);
+    if (e->pool == POOL_MAX && window_is_apart(&e->pool_window))
+        s->scratch = (int64_t)c->chunk_rows * c->width * c->panel;
+    else if (e->pool == POOL_MAX)
+        s->scratch = (int64_t)e->pool_window.r * out.w * round_up(n->features, 16);
     s->scratch = (s->scratch + 15) / 16 * 16;
 }

@@ -42,7 +42,7 @@ static double kernel_flops(const Machine *m, double features, double pixels, dou
 
 Cost cost_direct(const Plan *plan, const Node *node) {
     const Machine *m = machine_of(plan);
-    const Shape in = node->in[0]->shape, out = node_unpooled_shape(node);
+    const Shape in = node->in[0]->shape, out = node_walked_shape(node);
     const Window *w = &node->term[0].window;
     const double taps = w->r * w->s, pixels = (double)out.h * out.w;
     Cost c = {.error = ldexp(ERROR_OF_A_SUM, UNIT_ROUNDOFF_EXPONENT)};
@@ -63,10 +63,13 @@ static double input_operations(const WinogradPlan *w) {
            second * (linear_operations(w->w.input, w->w.n, w->w.span) + w->w.span + w->w.n);
 }
 
-static double output_operations(const WinogradPlan *w) {
-    const int first = w->w.n, second = w->h.m;
+/* Each result has a bias, an activation and a store; a max-pool makes fewer results, and has one maximum a pixel. */
+static double output_operations(const WinogradPlan *w, const Epilogue *e) {
+    const int first = w->w.n, second = w->h.m, pixels = w->h.m * w->w.m;
+    const bool pool = e->pool == POOL_MAX;
+    const int results = pool ? pixels / (e->pool_window.r * e->pool_window.s) : pixels;
     return first * (linear_operations(w->h.output, w->h.m, w->h.n) + w->h.n + w->h.m) +
-           second * (linear_operations(w->w.output, w->w.m, w->w.n) + w->w.n + 3 * w->w.m); /* bias, activation */
+           second * (linear_operations(w->w.output, w->w.m, w->w.n) + w->w.n) + (pool ? pixels : 0) + 3 * results;
 }
 
 Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {
@@ -91,8 +94,10 @@ Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {
     const double again = weights <= m->l2_size / 2 ? m->l2 : weights <= m->l3_size ? m->l3 : m->dram;
     c.memory = weights / m->dram + weights * (blocks - 1) / again;
     const double slower = v + result <= m->l2_size ? 1 : 1.3;
-    c.transforms = tiles * (ceil(C / m->lanes) * input_operations(&w) + ceil(K / m->lanes) * output_operations(&w)) *
-                   m->vector_op * slower;
+    c.transforms =
+        tiles *
+        (ceil(C / m->lanes) * input_operations(&w) + ceil(K / m->lanes) * output_operations(&w, &node->epilogue)) *
+        m->vector_op * slower;
     c.us = (overlap(c.compute, c.memory) + c.transforms) * 1e-3;
     return c;
 }

@@ -79,7 +79,7 @@ void plan_layouts(Plan *plan) {
             for (int k = 0; k < n->nin; k++) by_other[plan->values[n->in[k]->id].root->id] = true;
         if (n->op == OP_CONV)
             for (int k = 0; k < n->nin; k++) {
-                Shape out = node_unpooled_shape(n);
+                Shape out = node_walked_shape(n);
                 const Choice *c = &plan->choices[i];
                 if (k == 0 && c->algorithm == ALG_WINOGRAD) /* tiles may reach over the image */
                     out.h = round_up(out.h, c->m_h), out.w = round_up(out.w, c->m_w);

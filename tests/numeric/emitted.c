@@ -128,7 +128,7 @@ static int choose_winograd(const void *user, const Plan *plan, const Node *node,
         *choice = (Choice){ALG_WINOGRAD, 1 + (int)(next_random(&state) % 6), 1 + (int)(next_random(&state) % 6), 0};
         if (!winograd_tiles(&w, node, choice)) continue;
         const int tiles = w.rows * w.columns, limit = tiles < WINOGRAD_CALL ? tiles : WINOGRAD_CALL;
-        const bool all = node->epilogue.pool || next_random(&state) % 2;
+        const bool all = node->epilogue.pool == POOL_GLOBAL_AVG || next_random(&state) % 2;
         choice->block = all ? tiles : 1 + (int)(next_random(&state) % (uint64_t)limit);
         return 1;
     }

@@ -115,6 +115,16 @@ static Graph *conv_graph(Arena *arena, const ConvCase *k, int variation) {
     return g;
 }
 
+static void add_pool(Graph *g, int r, int s, bool ceil) {
+    Random random = {.arena = g->arena, .graph = g, .state = 1};
+    Value *x = g->outputs[0];
+    g->output_count = 0;
+    x->is_output = false;
+    Node *pool = random_node(&random, OP_MAXPOOL, &x, 1);
+    pool->attr.window = (Window){r, s, r, s, 1, 1, 0, 0, 0, 0, ceil};
+    graph_add_output(g, random_done(pool));
+}
+
 static void test_convolutions(void) {
     Batch batch;
     batch_begin(&batch);
@@ -143,6 +153,52 @@ static const ConvCase winograd_cases[] = {
     {128, 7, 7, 128, 1, 1, 1, 0, 1, 1}, {160, 5, 9, 256, 1, 1, 1, 0, 1, 1}, {192, 14, 13, 384, 1, 1, 1, 0, 1, 1},
     {16, 41, 40, 16, 3, 3, 1, 1, 1, 1}, {33, 8, 8, 96, 3, 5, 1, 2, 1, 1},   {16, 2, 2, 16, 3, 3, 1, 3, 1, 1},
 };
+
+/* Pools whose windows are apart, in the convolution before: windows that the image's edge drops or cuts off, several
+ * passes over the channels, 1x1 kernels, strides, fewer channels than a stem's. */
+static const struct {
+    ConvCase conv;
+    int r, s; /* the pool's window */
+    bool ceil;
+} pool_cases[] = {
+    {{16, 12, 12, 16, 3, 3, 1, 1, 1, 1}, 2, 2, false}, {{17, 13, 11, 65, 3, 3, 1, 1, 1, 1}, 2, 2, false},
+    {{17, 13, 11, 65, 3, 3, 1, 1, 1, 1}, 2, 2, true},  {{3, 9, 9, 10, 3, 3, 1, 0, 1, 1}, 2, 2, true},
+    {{160, 7, 9, 130, 3, 3, 1, 1, 1, 1}, 2, 2, false}, {{131, 9, 7, 33, 3, 3, 1, 1, 1, 1}, 2, 2, true},
+    {{20, 14, 14, 24, 5, 5, 1, 2, 1, 1}, 3, 3, false}, {{20, 13, 14, 24, 5, 5, 1, 2, 1, 1}, 3, 3, true},
+    {{21, 13, 16, 20, 3, 3, 2, 1, 1, 1}, 2, 2, false}, {{4, 41, 40, 72, 3, 3, 1, 1, 1, 1}, 2, 2, false},
+    {{18, 11, 12, 16, 2, 2, 1, 0, 1, 1}, 3, 2, true},  {{16, 9, 8, 16, 3, 3, 1, 1, 1, 1}, 2, 4, true},
+    {{64, 2, 3, 70, 3, 3, 1, 1, 1, 1}, 2, 2, true},    {{33, 19, 61, 40, 3, 3, 1, 1, 1, 1}, 2, 2, false},
+    {{12, 9, 30, 16, 1, 3, 1, 0, 1, 1}, 1, 2, false},  {{3, 30, 29, 96, 7, 7, 2, 3, 1, 1}, 2, 2, false},
+    {{16, 9, 9, 16, 3, 3, 1, 1, 1, 1}, 1, 1, false},   {{600, 8, 9, 70, 1, 1, 1, 0, 1, 1}, 2, 2, false},
+    {{24, 15, 15, 40, 3, 3, 1, 2, 2, 1}, 2, 2, true},
+};
+
+/* Each with every tail of the epilogue: none, bias, batch norm, ReLU, PReLU; direct, and by two draws of tiles. */
+static void test_pools(void) {
+    Batch batch;
+    batch_begin(&batch);
+    const int count = sizeof pool_cases / sizeof *pool_cases;
+    int tiled = 0;
+    for (int i = 0; i < 3 * count; i++) {
+        const ConvCase *conv = &pool_cases[i % count].conv;
+        Arena arena = {0};
+        Graph *graph = conv_graph(&arena, conv, i * 5 % 16);
+        add_pool(graph, pool_cases[i % count].r, pool_cases[i % count].s, pool_cases[i % count].ceil);
+        char name[32];
+        snprintf(name, sizeof name, "pool%d", i);
+        const bool winograd = i >= count && conv->r * conv->s > 1 && conv->dilate == 1;
+        batch_add_graph(&batch, name, arena, graph, random_weights(graph, (uint64_t)i),
+                        with_winograd(variants[(i + i / count) % 2 ? 2 : 0], winograd ? i + 1 : 0));
+        const Plan *plan = batch.cases[batch.count - 1].plan;
+        for (int k = 0; k < plan->step_count; k++) {
+            CU_ASSERT_NOT_EQUAL(plan->steps[k].algorithm, ALG_POOL);
+            tiled += plan->steps[k].algorithm == ALG_WINOGRAD;
+        }
+    }
+    CU_ASSERT_EQUAL(tiled, 2 * (count - 2)); /* all but the 1x1 and the dilated one */
+    const int compared = batch_check(&batch, 1e-4);
+    CU_ASSERT(compared >= 3 * count);
+}
 
 static void test_winograd(void) {
     Batch batch;
@@ -230,6 +286,7 @@ void suite_networks(void) {
     CU_pSuite suite = CU_add_suite("networks", NULL, NULL);
     CU_add_test(suite, "convolutions over odd shapes", test_convolutions);
     CU_add_test(suite, "Winograd's method over odd shapes", test_winograd);
+    CU_add_test(suite, "pools in the convolution before", test_pools);
     CU_add_test(suite, "written networks", test_written_networks);
     CU_add_test(suite, "random networks", test_random_networks);
 }
