@@ -17,6 +17,7 @@
 #include "describe.h"
 #include "emit.h"
 #include "panels.h"
+#include "pooled.h"
 #include "../ops.h"
 
 typedef enum Destination { TO_OUTPUT, TO_SUM, TO_ROWS, TO_RING } Destination;
@@ -33,16 +34,6 @@ typedef struct Conv {
     bool finish_in_tile; /* bias, addend and activation are applied to the tile (not after the max) */
     const char *prefix;
 } Conv;
-
-static void line(Text *t, int depth, const char *format, ...) PRINTF_LIKE(3, 4);
-static void line(Text *t, int depth, const char *format, ...) {
-    text_printf(t, "%*s", depth * 4, "");
-    va_list args;
-    va_start(args, format);
-    text_vprintf(t, format, args);
-    va_end(args);
-    text_puts(t, "\n");
-}
 
 static bool has_addend(const Conv *v) {
     return v->ep->addend && !v->ep->in_place;
@@ -369,56 +360,6 @@ static void declare_pointers(const Conv *v, Text *t) {
     line(t, 1, "float *y;");
 }
 
-/* The largest of a window's pixels, in rows r0 ... at columns q0 ... (emitted names), finished and stored to y: those
- * of the output channels [from, from + channels). */
-static void pool_window(const Conv *v, const char *from, int channels, int depth, Text *t) {
-    Emit *e = v->e;
-    const Epilogue *ep = v->ep;
-    const Window *w = &ep->pool_window;
-    for (int c = 0; c < channels; c += e->lanes) {
-        const int left = channels - c;
-        const char *at = c ? arena_printf(e->arena, " + %d", c) : "", *best = NULL;
-        for (int i = 0; i < w->r; i++)
-            for (int j = 0; j < w->s; j++) {
-                const char *x = arena_printf(e->arena, "load(r%d + q%d%s)", i, j, at);
-                best = best ? arena_printf(e->arena, "max_nan(%s,\n                %s)", best, x) : x;
-            }
-        if (!v->finish_in_tile)
-            best = emit_epilogue(e, ep, best,
-                                 ep->bias ? emit_load(e, arena_printf(e->arena, "a->bias%s%s", from, at), left) : NULL,
-                                 NULL, NULL);
-        line(t, depth, "%s;", emit_store(e, arena_printf(e->arena, "y%s", at), best, left));
-    }
-}
-
-/* Pools the rows [y0, y1) of a panel, which are whole windows but for those that the image's edge cuts off: there the
- * window's first row or column stands in. */
-static void pool_rows(const Conv *v, int channels, Text *t) {
-    Emit *e = v->e;
-    const Window *w = &v->ep->pool_window;
-    const Layout *l = &plan_value(e->plan, v->n->out)->layout;
-    const char *type = row_type(v), *from = arena_printf(e->arena, " + panel * %d", v->panel_out);
-    const int pixel = v->y_pixel;
-    line(t, 1, "for (%s r = y0; r < y1; r += %d) {", type, w->r);
-    line(t, 2, "const float *r0 = image + (r - y0) * %d;", v->y_row);
-    for (int i = 1; i < w->r; i++)
-        if (v->c->rows % w->r)
-            line(t, 2, "const float *r%d = r + %d < y1 ? r0 + %d : r0;", i, i, i * v->y_row);
-        else
-            line(t, 2, "const float *r%d = r0 + %d;", i, i * v->y_row);
-    line(t, 2, "float *y = a->y + (r / %d * %d%s);", w->r, l->row, from);
-    line(t, 2, "for (int q = 0; q < %d; q += %d, y += %d) {", v->c->width, w->s, l->pixel);
-    line(t, 3, "const int q0 = q * %d;", pixel);
-    for (int j = 1; j < w->s; j++)
-        if (v->c->width % w->s)
-            line(t, 3, "const int q%d = q + %d < %d ? q0 + %d : q0;", j, j, v->c->width, j * pixel);
-        else
-            line(t, 3, "const int q%d = q0 + %d;", j, j * pixel);
-    pool_window(v, from, channels, 3, t);
-    line(t, 2, "}");
-    line(t, 1, "}");
-}
-
 /* A segment's function: rows [y0, y1) of one panel; or, for the ring, row r alone. */
 static const char *panel_function(const Conv *v, const Segment *seg) {
     Text t = {0};
@@ -444,7 +385,7 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
         emit_row(v, seg, &tables, depth, &t);
         line(&t, depth - 1, "}");
         if (passes > 1) line(&t, 1, "}");
-        if (v->to == TO_ROWS) pool_rows(v, seg->channels, &t);
+        if (v->to == TO_ROWS) pooled_rows(v->e, v->s, seg->channels, v->y_pixel, row_type(v), !v->finish_in_tile, &t);
         if (v->to == TO_SUM)
             for (int c = 0; c < seg->channels; c += v->e->lanes) {
                 Emit *e = v->e;
@@ -519,7 +460,7 @@ static void emit_ring(const Conv *v, Text *body) {
     for (int j = 0; j < w->s; j++)
         clamp_line(body, 3, "const int", arena_printf(e->arena, "q%d", j), arena_printf(e->arena, "left + %d", j),
                    in.w - 1, arena_printf(e->arena, " * %d", v->y_pixel));
-    pool_window(v, "", v->n->features, 3, body);
+    pooled_window(e, v->s, "", v->n->features, !v->finish_in_tile, 3, body);
     line(body, 2, "}");
     line(body, 1, "}");
 }

@@ -3,7 +3,7 @@
  *     input    one tile, all channels: x -> V[product][tile][channel]
  *     panel    a block of tiles: a GEMM a product, M[product][tile][feature] = U V; then `output` tile by tile
  *     output   one tile of a panel: M -> y, with bias, addend and activation; a max-pool takes its windows from the
- *              tile's registers and stores only their maxima
+ *              tile's registers and stores only their maxima, or, where they lie across tiles, from the panel's image
  *
  * A transform works on vectors of channels, columns first, then rows; the loops over them are short and each body is
  * straight-line code (emit_linear). Tiles that reach over the image read its halo, and store what is inside.
@@ -11,6 +11,7 @@
 #include <string.h>
 #include "describe.h"
 #include "panels.h"
+#include "pooled.h"
 #include "transform.h"
 #include "../ops.h"
 
@@ -24,7 +25,7 @@ typedef struct Wino {
     int pixel, row;          /* strides of the result */
     bool ragged_h, ragged_w; /* tiles reach over the image's lower or right edge */
     Shape out;               /* of the image that the tiles make, before a pool */
-    int pool_h, pool_w;      /* a max-pool's window, 1 where there is none */
+    int pool_h, pool_w;      /* a max-pool's window within a tile, 1 where there is none */
 } Wino;
 
 static Wino wino_of(Emit *e, const Step *s) {
@@ -32,7 +33,7 @@ static Wino wino_of(Emit *e, const Step *s) {
     const Window *w = &n->term[0].window;
     const Shape out = node_walked_shape(n);
     const Layout *l = &plan_value(e->plan, n->out)->layout;
-    const bool pool = n->epilogue.pool == POOL_MAX;
+    const bool apart = s->winograd->pool_apart, pool = n->epilogue.pool == POOL_MAX && !apart;
     return (Wino){.e = e,
                   .s = s,
                   .n = n,
@@ -40,8 +41,8 @@ static Wino wino_of(Emit *e, const Step *s) {
                   .ep = &n->epilogue,
                   .prefix = arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d_f%dx%d", w->r, w->s, n->in[0]->shape.c,
                                          n->features, out.h, out.w, s->winograd->h.m, s->winograd->w.m),
-                  .pixel = l->pixel,
-                  .row = l->row,
+                  .pixel = apart ? s->conv.panel : l->pixel,
+                  .row = apart ? out.w * s->conv.panel : l->row,
                   .ragged_h = out.h % s->winograd->h.m,
                   .ragged_w = out.w % s->winograd->w.m,
                   .out = out,
@@ -160,6 +161,11 @@ static const char *output_value(const Wino *v, const OutputText *o, const char *
     return emit_epilogue(v->e, v->ep, value, o->bias ? "b" : NULL, addend, o->slope ? "s" : NULL);
 }
 
+/* The output transform pools. */
+static bool is_pooled(const Wino *v) {
+    return v->ep->pool == POOL_MAX && !v->w->pool_apart;
+}
+
 /* The tile's rows, one by one. */
 static void output_rows(const Wino *v, const Linear *rows, const OutputText *o, Text *t) {
     const Emit *e = v->e;
@@ -186,7 +192,7 @@ static void output_rows(const Wino *v, const Linear *rows, const OutputText *o, 
 }
 
 /* The same for a row of pool windows; a row that the image's edge cuts off repeats the window's first. */
-static void pooled_rows(const Wino *v, const Linear *rows, const OutputText *o, Text *t) {
+static void output_pooled_rows(const Wino *v, const Linear *rows, const OutputText *o, Text *t) {
     const Emit *e = v->e;
     const WinogradPlan *w = v->w;
     const bool late = emit_commutes_with_max(v->ep), cut_h = v->out.h % v->pool_h, cut_w = v->out.w % v->pool_w;
@@ -237,7 +243,7 @@ static void output_vectors(const Wino *v, const Linear *columns, const Linear *r
     emit_linear(e, columns, 12, t);
     store_column(w->h.m, 12, t);
     text_puts(t, "        }\n");
-    (v->ep->pool == POOL_MAX ? pooled_rows : output_rows)(v, rows, &o, t);
+    (is_pooled(v) ? output_pooled_rows : output_rows)(v, rows, &o, t);
     if (o.sum) text_printf(t, "        %s;\n", emit_store(v->e, "sum + c", "total", o.left));
     text_puts(t, "    }\n");
 }
@@ -271,7 +277,7 @@ static const char *output_function(const Wino *v, const Segment *seg) {
         v->e, arena_printf(v->e->arena, "%s_output", v->prefix),
         arena_printf(v->e->arena, "One tile's output transform: %d x %d products to %d x %d pixels%s, %d channels",
                      w->h.n, w->w.n, w->h.m, w->w.m,
-                     ep->pool == POOL_MAX
+                     is_pooled(v)
                          ? arena_printf(v->e->arena, ", pooled to %d x %d", w->h.m / v->pool_h, w->w.m / v->pool_w)
                          : "",
                      seg->channels),
@@ -324,6 +330,8 @@ static void output_tiles(const Wino *v, const Segment *seg, const char *first, c
     text_printf(t, "        %s(m + i * %d, ", function, w->m_tile);
     if (sum)
         text_puts(t, "sum");
+    else if (w->pool_apart)
+        text_printf(t, "image + (row * %d + column * %d)", w->h.m * v->row, w->w.m * v->pixel);
     else
         text_printf(t, "a->y + (row * %d + column * %d + panel * %d)", w->h.m / v->pool_h * v->row,
                     w->w.m / v->pool_w * v->pixel, panel_out);
@@ -347,7 +355,13 @@ static const char *panel_function(const Wino *v, const Segment *seg) {
     text_printf(&t, "    const float *w = a->w + (size_t)panel * %lld;\n", (long long)w->panel_size);
     gemm_calls(v, seg, &t);
     if (sum) text_printf(&t, "    float sum[%d] = {0};\n", round_up(seg->channels, 16));
-    output_tiles(v, seg, first, count, &t);
+    if (w->pool_apart) {
+        line(&t, 1, "float *image = m + %d;", winograd_products(w) * w->m_matrix);
+        output_tiles(v, seg, first, count, &t);
+        line(&t, 1, "const int y0 = 0, y1 = %d;", v->out.h);
+        pooled_rows(v->e, v->s, seg->channels, v->pixel, "int", false, &t);
+    } else
+        output_tiles(v, seg, first, count, &t);
     for (int c = 0; sum && c < seg->channels; c += v->e->lanes) {
         const char *mean = arena_printf(v->e->arena, "mul(load(sum + %d), set1(%s))", c,
                                         float_c(v->e->arena, 1.0 / ((double)v->out.h * v->out.w)));

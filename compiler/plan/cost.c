@@ -63,13 +63,15 @@ static double input_operations(const WinogradPlan *w) {
            second * (linear_operations(w->w.input, w->w.n, w->w.span) + w->w.span + w->w.n);
 }
 
-/* Each result has a bias, an activation and a store; a max-pool makes fewer results, and has one maximum a pixel. */
+/* Each result has a bias, an activation and a store; a max-pool makes fewer results, and has one maximum a pixel. What
+ * it takes from an image instead of a tile is stored and loaded before. */
 static double output_operations(const WinogradPlan *w, const Epilogue *e) {
     const int first = w->w.n, second = w->h.m, pixels = w->h.m * w->w.m;
     const bool pool = e->pool == POOL_MAX;
     const int results = pool ? pixels / (e->pool_window.r * e->pool_window.s) : pixels;
     return first * (linear_operations(w->h.output, w->h.m, w->h.n) + w->h.n + w->h.m) +
-           second * (linear_operations(w->w.output, w->w.m, w->w.n) + w->w.n) + (pool ? pixels : 0) + 3 * results;
+           second * (linear_operations(w->w.output, w->w.m, w->w.n) + w->w.n) + (pool ? pixels : 0) + 3 * results +
+           (w->pool_apart ? 4 * pixels : 0);
 }
 
 Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {

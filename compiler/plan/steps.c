@@ -176,7 +176,10 @@ static void add_winograd(Plan *plan, const Node *node) {
     s->macs = node_cost(node);
     s->multiplications = (int64_t)winograd_products(w) * w->rows * w->columns * node->in[0]->shape.c * node->features;
     const int64_t v = w->shared ? 0 : w->v_matrix, m = w->m_matrix;
-    s->scratch = ((v + m) * winograd_products(w) + 15) / 16 * 16;
+    const Shape image = node_walked_shape(node);
+    s->scratch = (v + m) * winograd_products(w);
+    if (w->pool_apart) s->scratch += (int64_t)image.h * image.w * s->conv.panel;
+    s->scratch = (s->scratch + 15) / 16 * 16;
 }
 
 static void add_strassen(Plan *plan, const Node *node) {

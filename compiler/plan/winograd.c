@@ -35,11 +35,11 @@ bool winograd_tiles(WinogradPlan *w, const Node *node, const Choice *choice) {
     const Window *window = &node->term[0].window;
     const Epilogue *e = &node->epilogue;
     const Shape out = node_walked_shape(node);
-    if (e->pool == POOL_MAX && (choice->m_h % e->pool_window.r || choice->m_w % e->pool_window.s)) return false;
     if (rn_winograd_make(&w->h, choice->m_h, window->r, window->stride_h) ||
         rn_winograd_make(&w->w, choice->m_w, window->s, window->stride_w))
         return false;
     w->rows = divide_up(out.h, choice->m_h);
     w->columns = divide_up(out.w, choice->m_w);
-    return true;
+    w->pool_apart = e->pool == POOL_MAX && (choice->m_h % e->pool_window.r || choice->m_w % e->pool_window.s);
+    return !w->pool_apart || choice->block >= w->rows * w->columns;
 }

@@ -7,7 +7,7 @@
 
 enum { WINOGRAD_CALL = 32 /* most tiles of a GEMM: more columns gain nothing, and their results stay in L1 */ };
 
-/* Transforms and number of tiles; false where there is no such transform, or where a tile would cut a pool's windows.
+/* Transforms and number of tiles; false where there is no such transform, or where blocks would cut a pool's windows.
  */
 bool winograd_tiles(WinogradPlan *w, const Node *node, const Choice *choice);
 

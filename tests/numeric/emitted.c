@@ -5,6 +5,7 @@
  */
 #include <CUnit/CUnit.h>
 #include <dlfcn.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,11 +126,13 @@ static int choose_winograd(const void *user, const Plan *plan, const Node *node,
     if (!choose_may_be_winograd(node)) return 0;
     for (int tries = 0; tries < 100; tries++) {
         WinogradPlan w = {0};
-        *choice = (Choice){ALG_WINOGRAD, 1 + (int)(next_random(&state) % 6), 1 + (int)(next_random(&state) % 6), 0};
+        *choice =
+            (Choice){ALG_WINOGRAD, 1 + (int)(next_random(&state) % 6), 1 + (int)(next_random(&state) % 6), INT_MAX};
         if (!winograd_tiles(&w, node, choice)) continue;
         const int tiles = w.rows * w.columns, limit = tiles < WINOGRAD_CALL ? tiles : WINOGRAD_CALL;
         const bool all = node->epilogue.pool == POOL_GLOBAL_AVG || next_random(&state) % 2;
         choice->block = all ? tiles : 1 + (int)(next_random(&state) % (uint64_t)limit);
+        if (!winograd_tiles(&w, node, choice)) continue; /* windows that only an image of all tiles holds */
         return 1;
     }
     return 0;

@@ -1,0 +1,59 @@
+#include "pooled.h"
+#include "../ops.h"
+
+void line(Text *t, int depth, const char *format, ...) {
+    text_printf(t, "%*s", depth * 4, "");
+    va_list args;
+    va_start(args, format);
+    text_vprintf(t, format, args);
+    va_end(args);
+    text_puts(t, "\n");
+}
+
+void pooled_window(Emit *e, const Step *s, const char *from, int channels, bool finish, int depth, Text *t) {
+    const Epilogue *ep = &s->node->epilogue;
+    const Window *w = &ep->pool_window;
+    for (int c = 0; c < channels; c += e->lanes) {
+        const int left = channels - c;
+        const char *at = c ? arena_printf(e->arena, " + %d", c) : "", *best = NULL;
+        for (int i = 0; i < w->r; i++)
+            for (int j = 0; j < w->s; j++) {
+                const char *x = arena_printf(e->arena, "load(r%d + q%d%s)", i, j, at);
+                best = best ? arena_printf(e->arena, "max_nan(%s,\n                %s)", best, x) : x;
+            }
+        if (finish)
+            best = emit_epilogue(e, ep, best,
+                                 ep->bias ? emit_load(e, arena_printf(e->arena, "a->bias%s%s", from, at), left) : NULL,
+                                 NULL, NULL);
+        line(t, depth, "%s;", emit_store(e, arena_printf(e->arena, "y%s", at), best, left));
+    }
+}
+
+/* Row or column i of a window at `at`: where the image's edge may cut it off, the window's first stands in, which does
+ * not change the maximum. */
+static void window_line(const char *type, char name, int i, const char *at, const char *end, bool cut, int step,
+                        int depth, Text *t) {
+    if (cut)
+        line(t, depth, "%s%c%d = %s + %d < %s ? %c0 + %d : %c0;", type, name, i, at, i, end, name, i * step, name);
+    else
+        line(t, depth, "%s%c%d = %c0 + %d;", type, name, i, name, i * step);
+}
+
+void pooled_rows(Emit *e, const Step *s, int channels, int pixel, const char *type, bool finish, Text *t) {
+    const Window *w = &s->node->epilogue.pool_window;
+    const Shape shape = node_walked_shape(s->node);
+    const Layout *l = &plan_value(e->plan, s->out)->layout;
+    const char *from = arena_printf(e->arena, " + panel * %d", s->conv.panel);
+    const char *width = arena_printf(e->arena, "%d", shape.w);
+    const int row = shape.w * pixel;
+    line(t, 1, "for (%s r = y0; r < y1; r += %d) {", type, w->r);
+    line(t, 2, "const float *r0 = image + (r - y0) * %d;", row);
+    for (int i = 1; i < w->r; i++) window_line("const float *", 'r', i, "r", "y1", shape.h % w->r, row, 2, t);
+    line(t, 2, "float *y = a->y + (r / %d * %d%s);", w->r, l->row, from);
+    line(t, 2, "for (int q = 0; q < %s; q += %d, y += %d) {", width, w->s, l->pixel);
+    line(t, 3, "const int q0 = q * %d;", pixel);
+    for (int j = 1; j < w->s; j++) window_line("const int ", 'q', j, "q", width, shape.w % w->s, pixel, 3, t);
+    pooled_window(e, s, from, channels, finish, 3, t);
+    line(t, 2, "}");
+    line(t, 1, "}");
+}

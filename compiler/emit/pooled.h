@@ -1,0 +1,18 @@
+/* Max-pool from rows of a convolution that are in scratch: what conv.c and winograd.c share. */
+#ifndef RNC_EMIT_POOLED_H
+#define RNC_EMIT_POOLED_H
+
+#include "emit.h"
+
+/* A line of emitted text, indented by 4 * depth. */
+void line(Text *t, int depth, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* Stores to the emitted `y` the largest of a window's pixels: rows r0, r1 ... at offsets q0, q1 ... (emitted names),
+ * `channels` channels. finish: with bias and activation, from channel `from` ("" or " + n") on. */
+void pooled_window(Emit *e, const Step *s, const char *from, int channels, bool finish, int depth, Text *t);
+
+/* Pools rows [y0, y1) of `panel` out of `image` (emitted names), which begins at row y0 and has the step's walked width
+ * in pixels of `pixel` floats. type: of a row's number. */
+void pooled_rows(Emit *e, const Step *s, int channels, int pixel, const char *type, bool finish, Text *t);
+
+#endif
