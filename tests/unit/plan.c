@@ -144,6 +144,37 @@ static void test_resnet50_is_fused(void) {
     arena_free(&arena);
 }
 
+/* VGG's and PReLU-net's pools are in the convolutions before; Winograd's tiles hold whole windows, or all are at hand.
+ */
+static void test_pools_are_fused(void) {
+    static const char *const paths[] = {"examples/vgg16.rn", "examples/prelu_net_a.rn"};
+    static const int pools[] = {5, 3};
+    for (int i = 0; i < 4; i++) {
+        Arena arena = {0};
+        Graph *graph = example_load(&arena, paths[i / 2], NULL);
+        passes_run(graph, &(PassOptions){.level = 2});
+        const bool winograd = i % 2;
+        const Plan *plan =
+            plan_make(&arena, graph, &(PlanOptions){.isa = 4, .batch = 1, .reuse_memory = true, .winograd = winograd});
+        CU_ASSERT_EQUAL(count_steps(plan, ALG_POOL), 0);
+        int pooled = 0, tiled = 0;
+        for (int k = 0; k < plan->step_count; k++) {
+            const Step *s = &plan->steps[k];
+            if (!s->node || s->node->epilogue.pool != POOL_MAX || s->algorithm == ALG_WINOGRAD_INPUT) continue;
+            pooled++;
+            if (s->algorithm == ALG_DIRECT) CU_ASSERT_EQUAL(s->conv.chunk_rows % 2, 0);
+            if (s->algorithm != ALG_WINOGRAD) continue;
+            const WinogradPlan *w = s->winograd;
+            tiled++;
+            CU_ASSERT_EQUAL(w->pool_apart, w->h.m % 2 || w->w.m % 2);
+            CU_ASSERT(!w->pool_apart || w->blocks == 1);
+        }
+        CU_ASSERT_EQUAL(pooled, pools[i / 2]);
+        CU_ASSERT(winograd ? tiled >= 2 : !tiled);
+        arena_free(&arena);
+    }
+}
+
 /* Concatenation by placement: no copies in Inception and DenseNet. */
 static void test_concat_is_placed(void) {
     static const char *const paths[] = {"examples/googlenet.rn", "examples/bn_inception.rn", "examples/densenet121.rn"};
@@ -190,6 +221,7 @@ void suite_plan(void) {
     CU_add_test(suite, "memory and algorithms of every example", test_every_example);
     CU_add_test(suite, "ResNet-1202's text", test_resnet1202_text);
     CU_add_test(suite, "ResNet-50 fused", test_resnet50_is_fused);
+    CU_add_test(suite, "max-pools fused", test_pools_are_fused);
     CU_add_test(suite, "concat by placement", test_concat_is_placed);
     CU_add_test(suite, "linear folding", test_linear_folding);
     CU_add_test(suite, "memory reuse", test_reuse_memory);

@@ -271,7 +271,7 @@ static TARGET void conv3x3_3to16_16x16(void *arg, int part, int parts) {
             const int q0 = (left + 0 < 0 ? 0 : left + 0 > 15 ? 15 : left + 0) * 16;
             const int q1 = (left + 1 < 0 ? 0 : left + 1 > 15 ? 15 : left + 1) * 16;
             const int q2 = (left + 2 < 0 ? 0 : left + 2 > 15 ? 15 : left + 2) * 16;
-            store(y + 0, relu(add(max_nan(max_nan(max_nan(max_nan(max_nan(max_nan(max_nan(max_nan(load(r0 + q0),
+            store(y, relu(add(max_nan(max_nan(max_nan(max_nan(max_nan(max_nan(max_nan(max_nan(load(r0 + q0),
                 load(r0 + q1)),
                 load(r0 + q2)),
                 load(r1 + q0)),
@@ -279,7 +279,7 @@ static TARGET void conv3x3_3to16_16x16(void *arg, int part, int parts) {
                 load(r1 + q2)),
                 load(r2 + q0)),
                 load(r2 + q1)),
-                load(r2 + q2)), load(a->bias + 0))));
+                load(r2 + q2)), load(a->bias))));
         }
     }
 }
