@@ -74,6 +74,12 @@ static double output_operations(const WinogradPlan *w, const Epilogue *e) {
            (w->pool_apart ? 4 * pixels : 0);
 }
 
+/* Of the images that it reads and writes, what L2 does not hold. Transforms meet it in bursts, which nothing hides. */
+static double far_bytes(const Machine *m, const Node *node) {
+    const double bytes = 4.0 * ((double)shape_size(node->in[0]->shape) + (double)shape_size(node->out->shape));
+    return fmax(bytes - m->l2_size, 0);
+}
+
 Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {
     const Machine *m = machine_of(plan);
     WinogradPlan w = {0};
@@ -100,6 +106,7 @@ Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {
         tiles *
         (ceil(C / m->lanes) * input_operations(&w) + ceil(K / m->lanes) * output_operations(&w, &node->epilogue)) *
         m->vector_op * slower;
+    c.transforms += far_bytes(m, node) / (m->l3 / 4);
     c.us = (overlap(c.compute, c.memory) + c.transforms) * 1e-3;
     return c;
 }
