@@ -211,7 +211,7 @@ static void test_pools(void) {
         snprintf(name, sizeof name, "pool%d", i);
         const bool winograd = i >= count && conv->r * conv->s > 1 && conv->dilate == 1;
         batch_add_graph(&batch, name, arena, graph, random_weights(graph, (uint64_t)i),
-                        with_winograd(variants[(i + i / count) % 2 ? 2 : 0], winograd ? i + 1 : 0));
+                        with_winograd(variants[(i + i / count) % 3 * 2], winograd ? i + 1 : 0));
         const Plan *plan = batch.cases[batch.count - 1].plan;
         for (int k = 0; k < plan->step_count; k++) {
             CU_ASSERT_NOT_EQUAL(plan->steps[k].algorithm, ALG_POOL);
