@@ -33,27 +33,6 @@ struct Tuning {
     int variant; /* while measuring: which candidate each convolution takes; -1: all are measured */
 };
 
-static const char *shape_text(Arena *arena, const Node *n) {
-    Text t = {0};
-    const Epilogue *e = &n->epilogue;
-    const Shape out = node_unpooled_shape(n);
-    for (int i = 0; i < n->nin; i++) {
-        const Window *w = &n->term[i].window;
-        const Shape in = n->in[i]->shape;
-        text_printf(&t, "%s%dx%dx%d %dx%d/%d,%d pad %d,%d", i ? " + " : "", in.c, in.h, in.w, w->r, w->s, w->stride_h,
-                    w->stride_w, w->top, w->left);
-    }
-    text_printf(&t, " -> %dx%dx%d%s%s", out.c, out.h, out.w,
-                e->in_place ? " in place"
-                : e->addend ? " add"
-                            : "",
-                e->pool == POOL_GLOBAL_AVG ? " pool" : "");
-    if (e->pool == POOL_MAX) text_printf(&t, " maxpool %dx%d", e->pool_window.r, e->pool_window.s);
-    const char *text = arena_strdup(arena, t.s);
-    text_free(&t);
-    return text;
-}
-
 static const char *choice_text(Arena *arena, const Choice *c) {
     if (c->algorithm == ALG_WINOGRAD) return arena_printf(arena, "F(%dx%d) %d", c->m_h, c->m_w, c->block);
     if (c->algorithm == ALG_STRASSEN) return arena_printf(arena, "strassen %d", c->block);
@@ -96,16 +75,16 @@ static Shaped *make_shaped(Tuning *t, const Plan *plan, const Node *n, const cha
     return s;
 }
 
-static Shaped *find_shaped(const Tuning *t, const Node *n) {
+static Shaped *find_shaped(const Tuning *t, const Plan *plan, const Node *n) {
     Arena arena = {0};
-    Shaped *s = map_get(&t->shapes, shape_text(&arena, n));
+    Shaped *s = map_get(&t->shapes, choose_shape(plan, n, &arena));
     arena_free(&arena);
     return s;
 }
 
 int tune_candidates(const void *tuning, const Plan *plan, const Node *node, Candidate *list) {
     const Tuning *t = tuning;
-    const Shaped *s = choose_has_ways(plan, node) ? find_shaped(t, node) : NULL;
+    const Shaped *s = choose_has_ways(plan, node) ? find_shaped(t, plan, node) : NULL;
     if (!s) return 0;
     if (t->variant >= 0) {
         list[0] = s->list[t->variant < s->count ? t->variant : s->count - 1];
@@ -155,7 +134,8 @@ static bool read_variant(Compilation *c, Tuning *t, FILE *file, const Plan *plan
         if (s->node && s->node->op == OP_CONV) us[s->node->id] += x;
     }
     for (int i = 0; i < c->graph->node_count; i++) {
-        Shaped *s = us[i] > 0 && choose_has_ways(plan, c->graph->nodes[i]) ? find_shaped(t, c->graph->nodes[i]) : NULL;
+        Shaped *s =
+            us[i] > 0 && choose_has_ways(plan, c->graph->nodes[i]) ? find_shaped(t, plan, c->graph->nodes[i]) : NULL;
         if (s && variant < s->count) s->sum[variant] += us[i];
         if (s && variant == 0) s->layers++;
     }
@@ -220,7 +200,7 @@ const Tuning *tune_run(Compilation *c) {
     int variants = 0;
     for (int i = 0; i < c->graph->node_count; i++) {
         const Node *n = c->graph->nodes[i];
-        const char *shape = choose_has_ways(plan, n) ? shape_text(&c->arena, n) : NULL;
+        const char *shape = choose_has_ways(plan, n) ? choose_shape(plan, n, &c->arena) : NULL;
         if (!shape || map_get(&t->shapes, shape)) continue;
         Shaped *s = make_shaped(t, plan, n, shape);
         map_put(&t->shapes, &c->arena, shape, s);

@@ -50,16 +50,16 @@ bool choose_may_share(const WinogradPlan *w, const Node *n) {
 /* The best block for tiles of m_h x m_w: all tiles, or equal parts of at most a GEMM's columns. */
 static Candidate best_block(const Plan *plan, const Node *n, int m_h, int m_w) {
     Candidate best = {.choice = {ALG_WINOGRAD, m_h, m_w, INT_MAX}, .cost.us = INFINITY};
-    WinogradPlan w = {0};
-    if (!winograd_tiles(&w, n, &best.choice)) return best;
-    const int tiles = w.rows * w.columns;
+    TileCost t;
+    if (!cost_tiles(&t, n, &best.choice)) return best;
+    const int tiles = t.w.rows * t.w.columns;
     for (int blocks = 1; blocks <= tiles; blocks++) {
         const int block = (tiles + blocks - 1) / blocks;
-        if (blocks == 1 && !choose_may_share(&w, n)) continue;
+        if (blocks == 1 && !choose_may_share(&t.w, n)) continue;
         if (blocks > 1 && (block > WINOGRAD_CALL || n->epilogue.pool == POOL_GLOBAL_AVG)) continue;
         if (blocks > 1 && block < 4) break;
         const Choice choice = {ALG_WINOGRAD, m_h, m_w, block};
-        const Cost cost = cost_winograd(plan, n, &choice);
+        const Cost cost = cost_block(plan, n, &t, block);
         if (cost.us < best.cost.us) best = (Candidate){choice, cost};
     }
     return best;
@@ -87,6 +87,30 @@ static void insert_strassen(const Plan *plan, const Node *n, Candidate *list, in
 bool choose_has_ways(const Plan *plan, const Node *n) {
     return (plan->options.winograd && choose_may_be_winograd(n)) ||
            (plan->options.strassen && strassen_possible(plan, n));
+}
+
+const char *choose_shape(const Plan *plan, const Node *n, Arena *arena) {
+    Text t = {0};
+    const Epilogue *e = &n->epilogue;
+    const Shape out = node_unpooled_shape(n);
+    for (int i = 0; i < n->nin; i++) {
+        const Window *w = &n->term[i].window;
+        const Shape in = n->in[i]->shape;
+        text_printf(&t, "%s%dx%dx%d %dx%d/%d,%d pad %d,%d", i ? " + " : "", in.c, in.h, in.w, w->r, w->s, w->stride_h,
+                    w->stride_w, w->top, w->left);
+        if (w->dilate_h > 1 || w->dilate_w > 1) text_printf(&t, " dilate %d,%d", w->dilate_h, w->dilate_w);
+        if (n->term[i].groups > 1) text_printf(&t, " groups %d", n->term[i].groups);
+    }
+    if (strassen_possible(plan, n)) text_puts(&t, " flat"); /* its pixels lie side by side */
+    text_printf(&t, " -> %dx%dx%d%s%s", out.c, out.h, out.w,
+                e->in_place ? " in place"
+                : e->addend ? " add"
+                            : "",
+                e->pool == POOL_GLOBAL_AVG ? " pool" : "");
+    if (e->pool == POOL_MAX) text_printf(&t, " maxpool %dx%d", e->pool_window.r, e->pool_window.s);
+    const char *text = arena_strdup(arena, t.s);
+    text_free(&t);
+    return text;
 }
 
 int choose_candidates(const Plan *plan, const Node *n, Candidate list[CHOOSE_MAX_CANDIDATES]) {
@@ -142,16 +166,35 @@ static double keep_budget(Decision *decisions, int count, double tolerance) {
     return choose_predicted_error(sum);
 }
 
+/* The candidates of a node; nodes of one shape share them. */
+static Decision *shaped_decision(Plan *plan, const Node *n, Map *shapes) {
+    const char *shape = choose_shape(plan, n, plan->arena);
+    Decision *known = map_get(shapes, shape);
+    if (known) return known;
+    Candidate *list = arena_alloc(plan->arena, CHOOSE_MAX_CANDIDATES * sizeof *list);
+    Decision *d = arena_alloc(plan->arena, sizeof *d);
+    d->list = list;
+    d->count = choose_candidates(plan, n, list);
+    map_put(shapes, plan->arena, shape, d);
+    return d;
+}
+
 void plan_choices(Plan *plan) {
     const Graph *g = plan->graph;
     const PlanOptions *o = &plan->options;
+    Map shapes = {0};
     for (int i = 0; i < g->node_count; i++) {
         const Node *n = g->nodes[i];
         plan->choices[i].algorithm = ALG_COUNT; /* what step_algorithm says */
         if (n->op != OP_CONV) continue;
-        Candidate *list = arena_alloc(plan->arena, CHOOSE_MAX_CANDIDATES * sizeof *list);
-        int count = o->candidates ? o->candidates(o->candidates_user, plan, n, list) : 0;
-        if (!count) count = choose_candidates(plan, n, list);
+        Candidate given[CHOOSE_MAX_CANDIDATES];
+        const int count = o->candidates ? o->candidates(o->candidates_user, plan, n, given) : 0;
+        if (!count) {
+            plan->decisions[i] = *shaped_decision(plan, n, &shapes);
+            continue;
+        }
+        Candidate *list = arena_alloc(plan->arena, (size_t)count * sizeof *list);
+        memcpy(list, given, (size_t)count * sizeof *list);
         plan->decisions[i] = (Decision){.list = list, .count = count};
     }
     plan->predicted_error = keep_budget(plan->decisions, g->node_count, o->tolerance);

@@ -8,6 +8,8 @@
 int choose_candidates(const Plan *plan, const Node *node, Candidate list[CHOOSE_MAX_CANDIDATES]);
 /* Whether the V of all tiles may be at hand at once: one block. */
 bool choose_may_share(const WinogradPlan *w, const Node *node);
+/* What the candidates and their times depend on, as text; lives in `arena`. */
+const char *choose_shape(const Plan *plan, const Node *node, Arena *arena);
 /* Whether there is anything but the direct sum. */
 bool choose_has_ways(const Plan *plan, const Node *node);
 bool choose_may_be_winograd(const Node *node);

@@ -80,16 +80,28 @@ static double far_bytes(const Machine *m, const Node *node) {
     return fmax(bytes - m->l2_size, 0);
 }
 
+bool cost_tiles(TileCost *t, const Node *node, const Choice *choice) {
+    *t = (TileCost){.error = 0};
+    if (!winograd_tiles(&t->w, node, choice)) return false;
+    t->input = input_operations(&t->w);
+    t->output = output_operations(&t->w, &node->epilogue);
+    t->error = ldexp(ERROR_OF_A_SUM, UNIT_ROUNDOFF_EXPONENT) * rn_winograd_amplification(&t->w.h) *
+               rn_winograd_amplification(&t->w.w);
+    return true;
+}
+
 Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {
+    TileCost tiles;
+    if (!cost_tiles(&tiles, node, choice)) return (Cost){.us = INFINITY};
+    return cost_block(plan, node, &tiles, choice->block);
+}
+
+Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most) {
     const Machine *m = machine_of(plan);
-    WinogradPlan w = {0};
-    Cost c = {.us = INFINITY};
-    if (!winograd_tiles(&w, node, choice)) return c;
-    const double C = node->in[0]->shape.c, K = node->features, tiles = w.rows * w.columns;
-    const double products = winograd_products(&w), block = fmin(choice->block, tiles), blocks = ceil(tiles / block);
+    Cost c = {.error = t->error};
+    const double C = node->in[0]->shape.c, K = node->features, tiles = t->w.rows * t->w.columns;
+    const double products = winograd_products(&t->w), block = fmin(most, tiles), blocks = ceil(tiles / block);
     const double panels = ceil(K / 64), calls = ceil(block / WINOGRAD_CALL);
-    c.error = ldexp(ERROR_OF_A_SUM, UNIT_ROUNDOFF_EXPONENT) * rn_winograd_amplification(&w.h) *
-              rn_winograd_amplification(&w.w);
     const double weights = 4 * products * C * K;
 
     const double v = 4 * products * block * (C + 16), result = 4 * products * block * fmin(K, 64); /* bytes at hand */
@@ -102,10 +114,7 @@ Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {
     const double again = weights <= m->l2_size / 2 ? m->l2 : weights <= m->l3_size ? m->l3 : m->dram;
     c.memory = weights / m->dram + weights * (blocks - 1) / again;
     const double slower = v + result <= m->l2_size ? 1 : 1.3;
-    c.transforms =
-        tiles *
-        (ceil(C / m->lanes) * input_operations(&w) + ceil(K / m->lanes) * output_operations(&w, &node->epilogue)) *
-        m->vector_op * slower;
+    c.transforms = tiles * (ceil(C / m->lanes) * t->input + ceil(K / m->lanes) * t->output) * m->vector_op * slower;
     c.transforms += far_bytes(m, node) / (m->l3 / 4);
     c.us = (overlap(c.compute, c.memory) + c.transforms) * 1e-3;
     return c;

@@ -7,6 +7,18 @@
 Cost cost_direct(const Plan *plan, const Node *node);
 /* choice->algorithm is ALG_WINOGRAD; us is infinite where there is no such transform. */
 Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice);
+
+/* The same for one size of tiles and many sizes of blocks: what does not depend on the block is found once. */
+typedef struct TileCost {
+    WinogradPlan w;       /* transforms and number of tiles only */
+    double input, output; /* vector operations of a tile's transforms */
+    double error;
+} TileCost;
+
+/* False where there is no such transform. */
+bool cost_tiles(TileCost *tiles, const Node *node, const Choice *choice);
+Cost cost_block(const Plan *plan, const Node *node, const TileCost *tiles, int block);
+
 /* choice->algorithm is ALG_STRASSEN. */
 Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice);
 

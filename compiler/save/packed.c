@@ -4,11 +4,13 @@
 #include "../options.h"
 
 #include "../../runtime/packed.h"
-#include "../../runtime/pages.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 typedef struct Params {
     Map by_name; /* -> Tensor */
@@ -29,6 +31,20 @@ static float *copy_param(void *user, const char *name, int ndim, const int32_t *
     return copy;
 }
 
+/* A file of this size, all zeros, to be filled where it is mapped: no second copy of what may be a gigabyte. Its space
+ * is taken at once, so that a full disk is an error here and no fault later. NULL, and errno, where it cannot be had.
+ */
+static uint8_t *map_new_file(const char *path, size_t size) {
+    const int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) return NULL;
+    int error = posix_fallocate(fd, 0, (off_t)size);
+    void *bytes = error ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (!error && bytes == MAP_FAILED) error = errno;
+    close(fd);
+    errno = error;
+    return error ? NULL : bytes;
+}
+
 bool save_packed(const char *path, const rn_recipe *recipe, const char *network, const Graph *graph,
                  const TensorData *data, Diag *diag, int threads) {
     Arena arena = {0};
@@ -36,16 +52,18 @@ bool save_packed(const char *path, const rn_recipe *recipe, const char *network,
     for (int i = 0; i < graph->tensor_count; i++)
         if (graph->tensors[i]->op == RN_PARAM)
             map_put(&params.by_name, &arena, graph->tensors[i]->name, graph->tensors[i]);
-    /* header and payload in one piece, as the file has them */
-    rn_pages pages;
-    if (!rn_pages_allocate(&pages, RN_PACKED_HEADER_SIZE + recipe->packed_size)) bug("out of memory");
-    uint8_t *header = (uint8_t *)(uintptr_t)pages.bytes, *payload = header + RN_PACKED_HEADER_SIZE;
-    if (rn_recipe_run(recipe, copy_param, &params, payload, threads < 1 ? 1 : threads))
-        bug("the recipe is inconsistent, or out of memory");
-    if (rn_packed_header(header, network, recipe->hash, payload, recipe->packed_size, threads)) bug("out of memory");
-    const bool ok = file_write(path, header, RN_PACKED_HEADER_SIZE + recipe->packed_size);
-    if (!ok) diag_error(diag, (Place){0}, "cannot write '%s': %s", path_base(path), strerror(errno));
-    rn_pages_free(&pages);
+    const size_t size = RN_PACKED_HEADER_SIZE + recipe->packed_size;
+    uint8_t *header = map_new_file(path, size);
+    const bool ok = header != NULL;
+    if (ok) {
+        uint8_t *payload = header + RN_PACKED_HEADER_SIZE;
+        if (rn_recipe_run(recipe, copy_param, &params, payload, threads < 1 ? 1 : threads))
+            bug("the recipe is inconsistent, or out of memory");
+        if (rn_packed_header(header, network, recipe->hash, payload, recipe->packed_size, threads))
+            bug("out of memory");
+        munmap(header, size);
+    } else
+        diag_error(diag, (Place){0}, "cannot write '%s': %s", path_base(path), strerror(errno));
     arena_free(&arena);
     return ok;
 }
