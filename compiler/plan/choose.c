@@ -57,7 +57,7 @@ static Candidate best_block(const Plan *plan, const Node *n, int m_h, int m_w) {
         const int block = (tiles + blocks - 1) / blocks;
         if (blocks == 1 && !choose_may_share(&t.w, n)) continue;
         if (blocks > 1 && (block > WINOGRAD_CALL || n->epilogue.pool == POOL_GLOBAL_AVG)) continue;
-        if (blocks > 1 && block < 4) break;
+        if (blocks > 1 && (block < 4 || t.w.pool_apart)) break;
         const Choice choice = {ALG_WINOGRAD, m_h, m_w, block};
         const Cost cost = cost_block(plan, n, &t, block);
         if (cost.us < best.cost.us) best = (Candidate){choice, cost};
