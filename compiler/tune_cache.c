@@ -31,8 +31,9 @@ static const char *default_path(Arena *arena) {
 void tune_cache_open(TuneCache *cache, Compilation *c) {
     const Options *o = c->options;
     *cache = (TuneCache){.arena = &c->arena, .path = o->tune_cache ? o->tune_cache : default_path(&c->arena)};
-    cache->machine = arena_printf(&c->arena, "%s %s batch %d threads %d", cpu_name(&c->arena),
-                                  rn_isa_name((rn_isa)o->target.isa[0]), o->batch, o->threads);
+    cache->machine = arena_printf(&c->arena, "%s %s%s batch %d threads %d", cpu_name(&c->arena),
+                                  rn_isa_name((rn_isa)o->target.isa[0]),
+                                  o->target.kernels == KERNELS_C ? " kernels in C" : "", o->batch, o->threads);
     size_t size;
     char *text = cache->path ? file_read(cache->path, &size) : NULL;
     for (char *line = text; line && *line;) {
