@@ -8,12 +8,14 @@
  * A transform works on vectors of channels, columns first, then rows; the loops over them are short and each body is
  * straight-line code (emit_linear). Tiles that reach over the image read its halo, and store what is inside.
  */
+#include <stdlib.h>
 #include <string.h>
 #include "describe.h"
 #include "panels.h"
 #include "pooled.h"
 #include "transform.h"
 #include "../ops.h"
+#include "../../runtime/rn.h"
 
 typedef struct Wino {
     Emit *e;
@@ -287,6 +289,29 @@ static const char *output_function(const Wino *v, const Segment *seg) {
 }
 
 /* ---- a panel over a block of tiles ---- */
+/* Before the GEMM of product i, while the last panel is computed: to L2, a share of the pixels of the tiles that come
+ * next, but for those that they have in common with the tile before. Not a function: gcc drops calls of one that only
+ * prefetches. */
+static void fetch_share(const Wino *v, Text *t) {
+    const WinogradPlan *w = v->w;
+    const Window *window = &v->n->term[0].window;
+    const Layout *l = &plan_value(v->e->plan, v->n->in[0])->layout;
+    const int products = winograd_products(w), rows = w->block * w->h.span, wide = w->w.m * w->w.stride;
+    const int tiles = w->rows * w->columns, panels = v->s->conv.panels;
+    const int64_t start = (int64_t)(w->w.span - wide - window->left) * l->pixel - (int64_t)window->top * l->row;
+    line(t, 2, "for (int j = i * %d / %d; j < (i + 1) * %d / %d%s; j++) {", rows, products, rows, products,
+         panels > 1 ? arena_printf(v->e->arena, " && panel == %d", panels - 1) : "");
+    line(t, 3, "const int tile = first + %d + j / %d;", w->block, w->h.span);
+    line(t, 3, "if (tile >= %d) break;", tiles);
+    line(t, 3, "const float *p = a->x + (tile / %d * %d + tile %% %d * %d + j %% %d * %d %c %lld);", w->columns,
+         w->h.m * w->h.stride * l->row, w->columns, wide * l->pixel, w->h.span, l->row, start < 0 ? '-' : '+',
+         llabs((long long)start));
+    line(t, 3, "for (int q = 0; q < %d; q += %d)", wide * l->pixel, l->pixel);
+    line(t, 4, "for (int c = 0; c < %d; c += 16) _mm_prefetch((const char *)(p + (q + c)), _MM_HINT_T1);",
+         v->n->in[0]->shape.c);
+    line(t, 2, "}");
+}
+
 static void gemm_calls(const Wino *v, const Segment *seg, Text *t) {
     const WinogradPlan *w = v->w;
     const int channels = v->n->in[0]->shape.c, weights = channels * seg->width;
@@ -295,6 +320,7 @@ static void gemm_calls(const Wino *v, const Segment *seg, Text *t) {
     text_printf(t, "    for (int i = 0; i < %d; i++, w += %d) {\n", winograd_products(w), weights);
     text_printf(t, "        const float *from = v + i * %d;\n        float *to = m + i * %d;\n", w->v_matrix,
                 w->m_matrix);
+    if (w->fetch && v->e->isa != RN_ISA_GENERIC) fetch_share(v, t);
     for (int q = 0; q < w->calls; q++) {
         const int at = q * w->call, count = q + 1 < w->calls ? w->call : w->block - at;
         const bool last = q + 1 == w->calls;

@@ -131,6 +131,7 @@ typedef struct WinogradPlan {
     int block, blocks;      /* tiles of a block; blocks are divided among the parts */
     bool shared;            /* one block: ALG_WINOGRAD_INPUT fills V before; panels are divided among the parts */
     bool pool_apart;        /* max-pool: tiles cut its windows; a panel's image is kept, then pooled */
+    bool fetch;             /* during a block's GEMMs the next block's pixels are fetched: L2 does not hold the image */
     int call, calls;        /* tiles of a GEMM; GEMMs of a block, the last may be narrower */
     int v_tile, m_tile;     /* floats from one tile to the next */
     int v_matrix, m_matrix; /* floats from one product to the next */

@@ -8,6 +8,8 @@
 #include "plan.h"
 #include "winograd.h"
 
+enum { L2_BYTES = 1 << 20 };
+
 static int divide_up(int a, int b) {
     return (a + b - 1) / b;
 }
@@ -21,6 +23,7 @@ WinogradPlan *plan_winograd(Plan *plan, const Node *node, const Choice *choice) 
     w->block = choice->block < tiles ? choice->block : tiles;
     w->blocks = divide_up(tiles, w->block);
     w->shared = w->blocks == 1 && panels.panels > 1;
+    w->fetch = w->blocks > 1 && 4 * shape_size(node->in[0]->shape) > L2_BYTES;
     w->calls = divide_up(w->block, WINOGRAD_CALL);
     w->call = divide_up(w->block, w->calls);
     w->v_tile = round_up(channels, 16) + 16; /* no power of two: tiles would share cache sets */

@@ -157,7 +157,7 @@ static void test_pools_are_fused(void) {
         const Plan *plan =
             plan_make(&arena, graph, &(PlanOptions){.isa = 4, .batch = 1, .reuse_memory = true, .winograd = winograd});
         CU_ASSERT_EQUAL(count_steps(plan, ALG_POOL), 0);
-        int pooled = 0, tiled = 0;
+        int pooled = 0, tiled = 0, fetch = 0;
         for (int k = 0; k < plan->step_count; k++) {
             const Step *s = &plan->steps[k];
             if (!s->node || s->node->epilogue.pool != POOL_MAX || s->algorithm == ALG_WINOGRAD_INPUT) continue;
@@ -166,11 +166,20 @@ static void test_pools_are_fused(void) {
             if (s->algorithm != ALG_WINOGRAD) continue;
             const WinogradPlan *w = s->winograd;
             tiled++;
+            fetch += w->fetch;
+            CU_ASSERT(!w->fetch || w->blocks > 1);
             CU_ASSERT_EQUAL(w->pool_apart, w->h.m % 2 || w->w.m % 2);
             CU_ASSERT(!w->pool_apart || w->blocks == 1);
         }
         CU_ASSERT_EQUAL(pooled, pools[i / 2]);
         CU_ASSERT(winograd ? tiled >= 2 : !tiled);
+        if (i == 1) { /* VGG's large images do not stay in L2: the next block's pixels are fetched */
+            Text text = {0};
+            emit_c(plan, &emit_options, &text);
+            CU_ASSERT_EQUAL(fetch, 2);
+            CU_ASSERT(count_text(text.s, "_mm_prefetch(") >= 2);
+            text_free(&text);
+        }
         arena_free(&arena);
     }
 }
