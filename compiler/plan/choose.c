@@ -107,7 +107,8 @@ const char *choose_shape(const Plan *plan, const Node *n, Arena *arena) {
                 : e->addend ? " add"
                             : "",
                 e->pool == POOL_GLOBAL_AVG ? " pool" : "");
-    if (e->pool == POOL_MAX) text_printf(&t, " maxpool %dx%d", e->pool_window.r, e->pool_window.s);
+    if (e->pool == POOL_MAX)
+        text_printf(&t, " maxpool %dx%d%s", e->pool_window.r, e->pool_window.s, e->pool_window.ceil ? " ceil" : "");
     const char *text = arena_strdup(arena, t.s);
     text_free(&t);
     return text;

@@ -6,6 +6,7 @@
 
 #include "emit/emit.h"
 #include "example.h"
+#include "irtext.h"
 #include "ops.h"
 #include "passes.h"
 #include "plan/plan.h"
@@ -184,6 +185,31 @@ static void test_pools_are_fused(void) {
     }
 }
 
+/* Convolutions of one shape share their candidates, but not where a pool drops the last row of one and not of the
+ * other: tiles whose pool stands apart must be all of the image's. */
+static void test_pools_of_two_kinds(void) {
+    static const char text[] = "network t\ninput %0 512x11x11 image\n\n@0 = param 512x512x3x3 name a.weight\n"
+                               "@1 = param 512x512x3x3 name b.weight\n\n"
+                               "%1 a = conv(%0 * @0 3x3 pad 1) -> maxpool 2x2 /2 hides c\n"
+                               "%2 b = conv(%0 * @1 3x3 pad 1) -> maxpool 2x2 /2 ceil hides d\noutput %1\noutput %2\n";
+    Arena arena = {0};
+    Diag diag = {0};
+    Source source = {"t.ir", text, sizeof text - 1};
+    Graph *graph = irtext_parse(&arena, &source, &diag);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+    const Plan *plan =
+        plan_make(&arena, graph, &(PlanOptions){.isa = 4, .batch = 1, .reuse_memory = true, .winograd = true});
+    int found = 0;
+    for (int k = 0; k < plan->step_count; k++)
+        if (plan->steps[k].algorithm == ALG_WINOGRAD) {
+            const WinogradPlan *w = plan->steps[k].winograd;
+            CU_ASSERT(!w->pool_apart || w->blocks == 1);
+            found += w->pool_apart;
+        }
+    CU_ASSERT(found > 0);
+    arena_free(&arena);
+}
+
 /* Concatenation by placement: no copies in Inception and DenseNet. */
 static void test_concat_is_placed(void) {
     static const char *const paths[] = {"examples/googlenet.rn", "examples/bn_inception.rn", "examples/densenet121.rn"};
@@ -231,6 +257,7 @@ void suite_plan(void) {
     CU_add_test(suite, "ResNet-1202's text", test_resnet1202_text);
     CU_add_test(suite, "ResNet-50 fused", test_resnet50_is_fused);
     CU_add_test(suite, "max-pools fused", test_pools_are_fused);
+    CU_add_test(suite, "pools of two kinds", test_pools_of_two_kinds);
     CU_add_test(suite, "concat by placement", test_concat_is_placed);
     CU_add_test(suite, "linear folding", test_linear_folding);
     CU_add_test(suite, "memory reuse", test_reuse_memory);
