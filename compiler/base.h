@@ -73,6 +73,10 @@ bool file_write(const char *path, const void *data, size_t size);
 _Noreturn void bug(const char *format, ...) PRINTF_LIKE(1, 2);
 extern const char *bug_context; /* the pass or stage that runs; the pass runner sets it */
 
+static inline int divide_up(int a, int b) {
+    return (a + b - 1) / b;
+}
+
 static inline int round_up(int x, int multiple) {
     return (x + multiple - 1) / multiple * multiple;
 }

@@ -153,7 +153,7 @@ static bool run_passes(Compilation *c) {
 
 static bool make_plan(Compilation *c) {
     PlanOptions options = driver_plan_options(c);
-    if (c->options->passes.level >= 3 && options.winograd) {
+    if (c->options->passes.level >= 3) {
         options.candidates_user = tune_run(c);
         options.candidates = tune_candidates;
         if (!options.candidates_user) return false;

@@ -386,7 +386,7 @@ static const OptionRow rows[] = {
      "print layers, shapes, parameters, multiply-adds and memory"},
     {"--verify", NULL, TAKES_NOTHING, FOR_COMPILE | UNRECORDED, false, set_flag, M(verify),
      "run the emitted code and compare every layer with the reference interpreter"},
-    {"--tolerance", "E", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_positive, M(tolerance),
+    {"--tolerance", "E", TAKES_VALUE, FOR_COMPILE, false, set_positive, M(tolerance),
      "the output's largest relative error: chooses algorithms, and what --verify accepts (default 1e-4)"},
     {"--report", "FILE.html", TAKES_OPTIONAL, FOR_COMPILE | UNRECORDED, true, set_report, 0,
      "how each convolution is computed, what else was considered, and the predicted error; text without a file"},
@@ -401,7 +401,7 @@ static const OptionRow rows[] = {
     {"--html", "FILE", TAKES_VALUE, FOR_BENCH, true, set_string, M(html), "write a page with a chart"},
     {.text = "General"},
     {"--threads", "N", TAKES_VALUE, FOR_BOTH | UNRECORDED, false, set_threads, 0,
-     "threads of rnc, and of the network in --verify and bench (default: all; bench: 1)"},
+     "threads of rnc, and of the network in --verify, bench and -O3 (default: all; bench and -O3: 1)"},
     {"-v", NULL, TAKES_NOTHING, FOR_BOTH | UNRECORDED, false, set_flag, M(passes.verbose),
      "show passes, times and the C compiler's commands"},
     {"--version", NULL, TAKES_NOTHING, FOR_BOTH, false, set_flag, M(version), "print the version"},
@@ -561,6 +561,7 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv, Diag *
     if (!good) return false;
     if (options->version || options->help || options->list_passes) return true;
     if (!complete_target(&options->target, diag)) return false;
+    options->tune_threads = options->threads ? options->threads : 1;
     if (!options->threads) options->threads = options->bench ? 1 : (int)sysconf(_SC_NPROCESSORS_ONLN);
     return check_together(options, diag);
 }

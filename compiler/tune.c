@@ -109,7 +109,7 @@ static bool run_probe(Compilation *c, const char *folder, int variants, const ch
     char *argv[6 + 3 * MAX_VARIANTS + 1] = {"/proc/self/exe",
                                             "--probe",
                                             "tune",
-                                            arena_printf(a, "%d", c->options->threads),
+                                            arena_printf(a, "%d", c->options->tune_threads),
                                             arena_printf(a, "%d", c->options->batch),
                                             (char *)out};
     int n = 6;
@@ -136,6 +136,7 @@ static bool read_variant(Compilation *c, Tuning *t, FILE *file, const Plan *plan
     for (int i = 0; i < c->graph->node_count; i++) {
         Shaped *s =
             us[i] > 0 && choose_has_ways(plan, c->graph->nodes[i]) ? find_shaped(t, plan, c->graph->nodes[i]) : NULL;
+        if (s && s->known) continue; /* the cache decides, now and the next time */
         if (s && variant < s->count) s->sum[variant] += us[i];
         if (s && variant == 0) s->layers++;
     }

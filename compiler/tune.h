@@ -6,8 +6,8 @@
 
 typedef struct Tuning Tuning;
 
-/* Measures what the cache does not know of c->graph's convolutions, for the target, batch and threads of this run.
- * NULL after a diagnostic. Lives in c's arena. */
+/* Measures what the cache does not know of c->graph's convolutions, for the target, batch and --threads (1 where not
+ * given). NULL after a diagnostic. Lives in c's arena. */
 const Tuning *tune_run(Compilation *c);
 /* PlanOptions.candidates: what was measured of the node, the fastest first. tuning: a Tuning. */
 int tune_candidates(const void *tuning, const Plan *plan, const Node *node, Candidate *list);
@@ -18,6 +18,7 @@ typedef struct TuneCache {
     const char *path;    /* NULL: nowhere to keep it */
     const char *machine; /* CPU, target, batch, threads: the start of each key */
     Map us;              /* "machine|shape|choice" -> double * */
+    bool required;       /* asked for: an error where it cannot be written */
     int added;
 } TuneCache;
 

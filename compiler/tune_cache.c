@@ -31,9 +31,15 @@ static const char *default_path(Arena *arena) {
 void tune_cache_open(TuneCache *cache, Compilation *c) {
     const Options *o = c->options;
     *cache = (TuneCache){.arena = &c->arena, .path = o->tune_cache ? o->tune_cache : default_path(&c->arena)};
-    cache->machine = arena_printf(&c->arena, "%s %s%s batch %d threads %d", cpu_name(&c->arena),
-                                  rn_isa_name((rn_isa)o->target.isa[0]),
-                                  o->target.kernels == KERNELS_C ? " kernels in C" : "", o->batch, o->threads);
+    const char *cc = o->target.kernels == KERNELS_C ? getenv("CC") : NULL;
+    cache->required = o->tune_cache;
+    cache->machine =
+        arena_printf(&c->arena, "rnc %s, %s %s%s%s batch %d threads %d", RN_VERSION, cpu_name(&c->arena),
+                     rn_isa_name((rn_isa)o->target.isa[0]), o->target.kernels == KERNELS_C ? " kernels in C by " : "",
+                     o->target.kernels != KERNELS_C ? ""
+                     : cc && *cc                    ? cc
+                                                    : "cc",
+                     o->batch, o->tune_threads);
     size_t size;
     char *text = cache->path ? file_read(cache->path, &size) : NULL;
     for (char *line = text; line && *line;) {
@@ -78,7 +84,8 @@ bool tune_cache_save(TuneCache *cache, Diag *diag) {
     for (int i = 0; i < cache->us.count; i++)
         text_printf(&text, "%s %.6g\n", cache->us.entries[i].key, *(double *)cache->us.entries[i].value);
     make_folder(cache->arena, cache->path);
-    const bool good = file_write(cache->path, text.s, text.size);
+    /* the user's cache may have no place (a build daemon has no home); one that was asked for must */
+    const bool good = file_write(cache->path, text.s, text.size) || !cache->required;
     if (!good)
         diag_error(diag, (Place){0}, "cannot write the cache of measurements '%s': %s", cache->path, strerror(errno));
     text_free(&text);

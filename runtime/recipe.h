@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { RN_STRASSEN_PANEL = 64 }; /* output channels of a panel of RN_PACK_STRASSEN, in either half */
+
 typedef enum rn_recipe_op {
     RN_PARAM,           /* the tensor `name` of the weights file, of exactly these dims                             */
     RN_FILL,            /* every element is `real`                                                                  */

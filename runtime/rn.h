@@ -150,7 +150,8 @@ struct rn_options {
     void (*parallel)(void *user, int n, rn_task fn, void *arg);
     void *parallel_user;
     /* Called by run, on run's thread, after each layer of each image (layer: index in the model's table; -1, with out
-     * NULL, before the first). `out` and its data are valid during the call. NULL: not called. */
+     * NULL, before the first). `out` and its data are valid during the call; it is NULL after a step that completes no
+     * value (its layer's `value` is ""). NULL: not called. */
     void (*layer)(void *user, int layer, const rn_tensor *out);
     void *layer_user;
     char *error; /* the text of create's error, "" after success; may be NULL */

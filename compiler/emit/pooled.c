@@ -43,7 +43,7 @@ void pooled_rows(Emit *e, const Step *s, int channels, int pixel, const char *ty
     const Window *w = &s->node->epilogue.pool_window;
     const Shape shape = node_walked_shape(s->node);
     const Layout *l = &plan_value(e->plan, s->out)->layout;
-    const char *from = arena_printf(e->arena, " + panel * %d", s->conv.panel);
+    const char *from = arena_printf(e->arena, " + panel * %d", s->conv.groups > 1 ? s->conv.group_out : s->conv.panel);
     const char *width = arena_printf(e->arena, "%d", shape.w);
     const int row = shape.w * pixel;
     line(t, 1, "for (%s r = y0; r < y1; r += %d) {", type, w->r);

@@ -47,7 +47,7 @@ static const char *finish_function(const Strassen *v, bool three) {
     Emit *e = v->e;
     const Epilogue *ep = &v->n->epilogue;
     const Layout *add = ep->addend ? &plan_value(e->plan, ep->addend)->layout : NULL;
-    const int lanes = e->lanes, vectors = STRASSEN_PANEL / lanes, width = v->n->out->shape.w;
+    const int lanes = e->lanes, vectors = RN_STRASSEN_PANEL / lanes, width = v->n->out->shape.w;
     const bool slope = ep->act == ACT_PRELU;
     Text t = {0};
     for (int i = 0; i < vectors; i++) {
@@ -60,7 +60,7 @@ static const char *finish_function(const Strassen *v, bool three) {
     if (add)
         text_printf(&t, "        const float *from_add = addend + (row * %d + column * %d);\n", add->row, add->pixel);
     for (int i = 0; i < vectors; i++) {
-        const char *at = arena_printf(e->arena, "j * %d + %d", STRASSEN_PANEL, i * lanes);
+        const char *at = arena_printf(e->arena, "j * %d + %d", RN_STRASSEN_PANEL, i * lanes);
         const char *sum = arena_printf(e->arena, "add(load(p + %s), load(q + %s))", at, at);
         if (three) sum = arena_printf(e->arena, "add(%s, load(r + %s))", sum, at);
         const char *value = emit_epilogue(e, ep, sum, ep->bias ? arena_printf(e->arena, "b%d", i) : NULL,
@@ -81,8 +81,8 @@ static const char *finish_function(const Strassen *v, bool three) {
 /* Stores a quarter of the result: features from `feature` on, of the first or the second tile. */
 static void finish_call(const Strassen *v, const char *products, bool three, bool second, bool lower, Text *t) {
     const Epilogue *ep = &v->n->epilogue;
-    const char *at = lower ? arena_printf(v->e->arena, " + panel * %d + %d", STRASSEN_PANEL, v->n->features / 2)
-                           : arena_printf(v->e->arena, " + panel * %d", STRASSEN_PANEL);
+    const char *at = lower ? arena_printf(v->e->arena, " + panel * %d + %d", RN_STRASSEN_PANEL, v->n->features / 2)
+                           : arena_printf(v->e->arena, " + panel * %d", RN_STRASSEN_PANEL);
     text_printf(t, "    %s(%s, a->y%s", finish_function(v, three), products, at);
     if (ep->bias) text_printf(t, ", a->bias%s", at);
     if (ep->addend) text_printf(t, ", a->add%s", at);
@@ -92,9 +92,9 @@ static void finish_call(const Strassen *v, const char *products, bool three, boo
 
 static void product(const Strassen *v, const char *b, bool summed, const char *c, bool accumulate, const char *what,
                     Text *t) {
-    const int weights = v->s->depth * STRASSEN_PANEL;
-    const int kernel = emit_kernel(v->e, STRASSEN_PANEL, v->s->tile, v->s->depth, STRASSEN_PANEL,
-                                   summed ? v->s->sum_pixel : v->in->pixel, STRASSEN_PANEL, accumulate, false, true);
+    const int weights = v->s->depth * RN_STRASSEN_PANEL;
+    const int kernel = emit_kernel(v->e, RN_STRASSEN_PANEL, v->s->tile, v->s->depth, RN_STRASSEN_PANEL,
+                                   summed ? v->s->sum_pixel : v->in->pixel, RN_STRASSEN_PANEL, accumulate, false, true);
     text_printf(t, "    k[%d].gemm(w, %s, %s, w + %d, %s, %s); /* %s */\n    w += %d;\n", kernel, b, c, weights, b, c,
                 what, weights);
 }
@@ -104,7 +104,7 @@ static const char *panel_function(const Strassen *v) {
     Emit *e = v->e;
     Text t = {0};
     text_puts(&t, "    const rn_kernel *k = a->k;\n");
-    text_printf(&t, "    const float *w = a->w + (size_t)panel * %d;\n", 7 * s->depth * STRASSEN_PANEL);
+    text_printf(&t, "    const float *w = a->w + (size_t)panel * %d;\n", 7 * s->depth * RN_STRASSEN_PANEL);
     text_printf(&t, "    const float *b1 = a->x + first * %d, *b2 = a->x + second * %d;\n", v->in->pixel, v->in->pixel);
     text_printf(&t, "    float *u = m, *c = m + %d, *u3 = m + %d, *p5 = m + %d;\n", s->product_size,
                 2 * s->product_size, 3 * s->product_size);
@@ -112,7 +112,7 @@ static const char *panel_function(const Strassen *v) {
     product(v, arena_printf(e->arena, "b1 + %d", s->depth), false, "c", false, "A12 B21", &t);
     finish_call(v, "u, c", false, false, false, &t);
     product(v, arena_printf(e->arena, "t + %d", s->sum_size), true, "u", true, "+ S2 T2: U2", &t);
-    text_printf(&t, "    memcpy(u3, u, %d);\n", 4 * s->tile * STRASSEN_PANEL);
+    text_printf(&t, "    memcpy(u3, u, %d);\n", 4 * s->tile * RN_STRASSEN_PANEL);
     product(v, arena_printf(e->arena, "t + %d", 2 * s->sum_size), true, "u3", true, "+ S3 T3: U3", &t);
     product(v, "t", true, "p5", false, "S1 T1", &t);
     product(v, arena_printf(e->arena, "b2 + %d", s->depth), false, "c", false, "S4 B22", &t);
@@ -123,8 +123,8 @@ static const char *panel_function(const Strassen *v) {
     finish_call(v, "u3, p5", false, true, true, &t);
     const char *name = emit_function(
         e, arena_printf(e->arena, "%s_panel", v->prefix),
-        arena_printf(e->arena, "%d output channels and their partners of a pair of tiles of %d pixels", STRASSEN_PANEL,
-                     s->tile),
+        arena_printf(e->arena, "%d output channels and their partners of a pair of tiles of %d pixels",
+                     RN_STRASSEN_PANEL, s->tile),
         "void", "const struct args *a, int panel, int first, int second, int new1, int new2, const float *t, float *m",
         t.s);
     text_free(&t);

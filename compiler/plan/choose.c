@@ -16,7 +16,7 @@
 enum { STRASSEN_TILES = 3, MAX_TILE = 6, LARGEST_SHARE = 8 << 20 /* bytes of V that all tiles may take */ };
 static const double LARGEST_OVER_RMS = 4;
 
-static bool fits_int(const Shape s) {
+bool choose_fits_int(const Shape s) {
     return shape_size((Shape){s.c + 16, s.h + 32, s.w + 32}) < INT_MAX / 2;
 }
 
@@ -26,8 +26,8 @@ bool choose_may_be_winograd(const Node *n) {
     const Epilogue *e = &n->epilogue;
     if (w->r * w->s == 1 || w->dilate_h != 1 || w->dilate_w != 1 || w->stride_h != w->stride_w) return false;
     if (e->pool && n->nin > 1) return false;
-    if (e->pool == POOL_MAX && !window_is_apart(&e->pool_window)) return false;
-    return fits_int(n->in[0]->shape) && fits_int(node_unpooled_shape(n));
+    if (e->pool == POOL_MAX && (e->addend || !window_is_apart(&e->pool_window))) return false;
+    return choose_fits_int(n->in[0]->shape) && choose_fits_int(node_unpooled_shape(n));
 }
 
 static int by_time(const Candidate *a, const Candidate *b) {
@@ -108,7 +108,9 @@ const char *choose_shape(const Plan *plan, const Node *n, Arena *arena) {
                             : "",
                 e->pool == POOL_GLOBAL_AVG ? " pool" : "");
     if (e->pool == POOL_MAX)
-        text_printf(&t, " maxpool %dx%d%s", e->pool_window.r, e->pool_window.s, e->pool_window.ceil ? " ceil" : "");
+        text_printf(&t, " maxpool %dx%d/%d,%d pad %d,%d%s", e->pool_window.r, e->pool_window.s, e->pool_window.stride_h,
+                    e->pool_window.stride_w, e->pool_window.top, e->pool_window.left,
+                    e->pool_window.ceil ? " ceil" : "");
     const char *text = arena_strdup(arena, t.s);
     text_free(&t);
     return text;
@@ -139,7 +141,7 @@ static double square(double x) {
     return x * x;
 }
 
-double choose_predicted_error(double sum_of_squares) {
+static double predicted_error(double sum_of_squares) {
     return LARGEST_OVER_RMS * sqrt(sum_of_squares);
 }
 
@@ -148,7 +150,7 @@ static double keep_budget(Decision *decisions, int count, double tolerance) {
     double sum = 0;
     for (int i = 0; i < count; i++)
         if (decisions[i].count) sum += square(decisions[i].list[decisions[i].chosen].cost.error);
-    while (tolerance > 0 && choose_predicted_error(sum) > tolerance) {
+    while (tolerance > 0 && predicted_error(sum) > tolerance) {
         Decision *best = NULL;
         double best_gain = 0;
         for (int i = 0; i < count; i++) {
@@ -164,7 +166,7 @@ static double keep_budget(Decision *decisions, int count, double tolerance) {
         sum += square(best->list[next].cost.error) - square(best->list[best->chosen].cost.error);
         best->chosen = next;
     }
-    return choose_predicted_error(sum);
+    return predicted_error(sum);
 }
 
 /* The candidates of a node; nodes of one shape share them. */

@@ -13,7 +13,7 @@ const char *choose_shape(const Plan *plan, const Node *node, Arena *arena);
 /* Whether there is anything but the direct sum. */
 bool choose_has_ways(const Plan *plan, const Node *node);
 bool choose_may_be_winograd(const Node *node);
-/* The largest relative error of an output whose layers' squared errors add up to this. */
-double choose_predicted_error(double sum_of_squares);
+/* Whether an image of this shape, with its halo, is addressed in an int. */
+bool choose_fits_int(Shape shape);
 
 #endif

@@ -22,10 +22,6 @@ enum {
     FC_BLOCK = 512 /* K of one fc call: keeps the prefetchers of both streams busy (kernels.md) */
 };
 
-static int divide_up(int a, int b) {
-    return (a + b - 1) / b;
-}
-
 /* Full panels and a tail: 96 is 64 + 32, 1000 is 15 x 64 + 40. libxsmm's AVX2 kernels lose a tenth at widths that are
  * no multiple of 32 (48: 82 GFLOP/s where 32 and 64 reach 91), so equal panels (48 + 48) would not pay. */
 void plan_panels(ConvPlan *c, int features) {

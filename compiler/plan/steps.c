@@ -163,7 +163,8 @@ static void add_winograd(Plan *plan, const Node *node) {
     if (node->nin > 1) node = add_other_terms(plan, node);
     const WinogradPlan *w = plan_winograd(plan, node, choice);
     if (w->shared) {
-        Step *s = add_step(plan, ALG_WINOGRAD_INPUT, node, node->in[0], node->out);
+        const Node *transform = copy_node(plan, node, arena_printf(plan->arena, "%s transform", node->name));
+        Step *s = add_step(plan, ALG_WINOGRAD_INPUT, transform, node->in[0], node->out);
         s->whole = false;
         s->winograd = w;
         s->temporary = (int64_t)winograd_products(w) * w->v_matrix;

@@ -6,6 +6,7 @@
  * Pixels are walked flat, so the input may have no halo. The image is cut into an even number of tiles; where it does
  * not divide, the last begin earlier and store only what is new.
  */
+#include "choose.h"
 #include "plan.h"
 #include "strassen.h"
 
@@ -17,6 +18,7 @@ bool strassen_possible(const Plan *plan, const Node *n) {
         return false;
     if (e->addend && (e->addend_stride != 1 || e->addend_partial)) return false;
     const Shape in = n->in[0]->shape;
+    if (!choose_fits_int(in) || !choose_fits_int(n->out->shape)) return false;
     return in.c % 32 == 0 && in.c >= 128 && n->features % 128 == 0 && in.h * in.w >= 2 &&
            !plan->values[plan->values[n->in[0]->id].root->id].windowed;
 }
@@ -28,9 +30,9 @@ StrassenPlan *plan_strassen(Plan *plan, const Node *n, int tile) {
     s->tile = tile;
     s->pairs = (s->pixels + 2 * tile - 1) / (2 * tile);
     s->depth = in.c / 2;
-    s->panels = n->features / 2 / STRASSEN_PANEL;
+    s->panels = n->features / 2 / RN_STRASSEN_PANEL;
     s->sum_pixel = s->depth + 16;
     s->sum_size = tile * s->sum_pixel + 16;
-    s->product_size = tile * STRASSEN_PANEL + 16;
+    s->product_size = tile * RN_STRASSEN_PANEL + 16;
     return s;
 }

@@ -4,8 +4,6 @@
 
 #include "plan.h"
 
-enum { STRASSEN_PANEL = 64 };
-
 /* Whether the node is a 1x1 convolution whose channels can be halved and whose pixels lie side by side. */
 bool strassen_possible(const Plan *plan, const Node *node);
 

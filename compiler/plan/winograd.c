@@ -10,10 +10,6 @@
 
 enum { L2_BYTES = 1 << 20 };
 
-static int divide_up(int a, int b) {
-    return (a + b - 1) / b;
-}
-
 WinogradPlan *plan_winograd(Plan *plan, const Node *node, const Choice *choice) {
     WinogradPlan *w = arena_alloc(plan->arena, sizeof *w);
     if (!winograd_tiles(w, node, choice)) bug("%s: no F(%d, %d)", node->name, choice->m_h, choice->m_w);
@@ -22,6 +18,7 @@ WinogradPlan *plan_winograd(Plan *plan, const Node *node, const Choice *choice) 
     plan_panels(&panels, node->features);
     w->block = choice->block < tiles ? choice->block : tiles;
     w->blocks = divide_up(tiles, w->block);
+    if (w->blocks > 1 && w->block > WINOGRAD_CALL) bug("%s: blocks of %d tiles", node->name, w->block);
     w->shared = w->blocks == 1 && panels.panels > 1;
     w->fetch = w->blocks > 1 && 4 * shape_size(node->in[0]->shape) > L2_BYTES;
     w->calls = divide_up(w->block, WINOGRAD_CALL);

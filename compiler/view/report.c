@@ -9,6 +9,7 @@
 #include "../plan/winograd.h"
 #include "html.h"
 #include "view.h"
+#include "../../runtime/cpu.h"
 
 enum { OTHERS = 3 };
 
@@ -24,7 +25,6 @@ typedef struct Report {
     ReportRow *rows;
     int count, capacity, cautious; /* layers that take less error than the fastest candidate has */
     bool measured;
-    double us;
     int64_t multiplications, macs;
 } Report;
 
@@ -73,7 +73,6 @@ static void add_row(Report *r, const Node *n, const Decision *d) {
                                     : "the fastest by the model";
     r->cautious += d->chosen > 0;
     r->measured |= c->cost.measured;
-    r->us += c->cost.us;
     ARENA_PUSH(&r->arena, r->rows, r->count, r->capacity, row);
 }
 
@@ -110,8 +109,8 @@ void report_text(const Plan *plan, Text *out) {
         if ((int)strlen(r.rows[i].shape) > shape) shape = (int)strlen(r.rows[i].shape);
         if ((int)strlen(r.rows[i].algorithm) > algorithm) algorithm = (int)strlen(r.rows[i].algorithm);
     }
-    text_printf(out, "%s: x86-64-v%d, batch %d; %s\n\n", plan->graph->name, plan->options.isa, plan->options.batch,
-                times_text(&r));
+    text_printf(out, "%s: %s, batch %d; %s\n\n", plan->graph->name, rn_isa_name((rn_isa)plan->options.isa),
+                plan->options.batch, times_text(&r));
     text_printf(out, "%-*s  %-*s  %-*s  %8s %8s %8s  %s\n", layer, "layer", shape, "shape", algorithm, "algorithm",
                 "us", "direct", "error", "others");
     for (int i = 0; i < r.count; i++) {
@@ -129,7 +128,8 @@ void report_text(const Plan *plan, Text *out) {
 void report_html(const Plan *plan, const char *command, Text *out) {
     Report r = make_report(plan);
     html_begin(out, arena_printf(&r.arena, "%s: how its convolutions are computed", plan->graph->name));
-    text_printf(out, "<p>x86-64-v%d, batch %d; %s. ", plan->options.isa, plan->options.batch, times_text(&r));
+    text_printf(out, "<p>%s, batch %d; %s. ", rn_isa_name((rn_isa)plan->options.isa), plan->options.batch,
+                times_text(&r));
     print_totals(&r, out);
     text_puts(out, ".<br><code>");
     html_escape(out, command);

@@ -53,8 +53,8 @@ static int report(const Cli *cli, Times *times, const Peaks *peaks) {
            cli->batch / t.median, t.p99 * 1e3);
     printf("  %.1f GFLOP/s at the median: %.1f %% of the FMA peak (%.1f), %.1f %% of libxsmm's (%.1f)\n", gflops,
            100 * gflops / peak, peak, 100 * gflops / gemm, gemm);
-    printf("  %.2f G multiplications an image take %.3f ms at the FMA peak: %.1f %% of that limit at the median\n",
-           (double)m->multiplications * 1e-9, limit * 1e3, 100 * limit / t.median);
+    printf("  %.2f G multiplications take %.3f ms at the FMA peak: %.1f %% of that limit at the median\n",
+           (double)m->multiplications * cli->batch * 1e-9, limit * 1e3, 100 * limit / t.median);
     return CLI_OK;
 }
 

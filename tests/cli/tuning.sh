@@ -22,6 +22,14 @@ if cmp -s cache/tune before; then ok; else bad "the cache changed without a meas
 if cmp -s <(grep -v '^ \*\|command\|include' a.c) <(grep -v '^ \*\|command\|include' b.c); then ok; else bad "the same times, other code"; fi
 if [ ! -e a.rnw ]; then ok; else bad "-O3 without weights wrote some"; fi
 
+# a cache that lacks a shape: that one is measured, the others are as before; the next time nothing is
+grep -v '|3x16x16\||16x8x8' before > cache/half
+expect "half a cache" 0 "$RNC" -O3 --tune-cache cache/half --threads 1 --report tiny.rn
+cp .out first
+expect "the same again" 0 "$RNC" -O3 --tune-cache cache/half --threads 1 --report tiny.rn
+if cmp -s first .out; then ok; else bad "half a cache" "$(diff first .out | head -4)"; fi
+expect "no home for the user's cache" 0 env -u XDG_CACHE_HOME HOME=/proc/none "$RNC" -O3 --threads 1 --report tiny.rn
+
 # the fastest measured candidate is taken: a cache that says so
 sed 's/|direct .*/|direct 1/; s/\(|F(.*\) [0-9.e+-]*$/\1 9/' before > cache/direct
 expect "a cache for the direct sum" 0 "$RNC" -O3 --tune-cache cache/direct --threads 1 --report tiny.rn

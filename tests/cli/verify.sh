@@ -18,6 +18,20 @@ expect "batch and threads" 0 "$RNC" --verify --batch 5 --threads 3 tiny.rn
 expect "another network" 0 "$RNC" --verify --random-weights=3 other.rn
 expect "odd size" 0 "$RNC" --verify -D size=19 -D classes=13 tiny.rn
 
+# two stems of one shape whose pools differ in stride and padding alone: each has a way of its own
+for order in "/3 pad 0 /2 pad 1" "/2 pad 1 /3 pad 0"; do
+    set -- $order
+    cat > "$WORK/stems.rn" <<N
+network stems {
+    input 3x36x36
+    concat { {conv 16, 3x3; relu; maxpool 3x3 $1 pad $3; avgpool global}
+             {conv 16, 3x3; relu; maxpool 3x3 $4 pad $6; avgpool global} }
+    fc 5
+}
+N
+    expect "pools $order" 0 "$RNC" --verify stems.rn
+done
+
 # it must be able to fail: the tolerance that no float arithmetic meets, and code that is wrong
 expect "too strict" 1 "$RNC" --verify --tolerance 1e-12 tiny.rn
 says "too strict" "differs from the interpreter"

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "../../compiler/emit/emit.h"
 #include "../../compiler/plan/steps.h"
+#include "../../runtime/rn.h"
 #include "ir_run.h"
 
 enum { VARIANTS = 2, MOST_STEPS = 8 };
@@ -290,7 +291,7 @@ static void emit_functions(int lanes, Text *file) {
 
 static void emit_file(Run *runs, int count, int lanes, Text *file) {
     Arena arena = {0};
-    Emit e = {.arena = &arena, .lanes = lanes};
+    Emit e = {.arena = &arena, .lanes = lanes, .isa = lanes == 16 ? RN_ISA_X86_64_V4 : RN_ISA_X86_64_V3, .suffix = ""};
     Text table = {0};
     for (int i = 0, number = 0; i < count; i++) {
         runs[i].first = number;
@@ -305,6 +306,8 @@ static void emit_file(Run *runs, int count, int lanes, Text *file) {
             text_free(&body);
         }
     }
+    e.target.isa[0] = e.isa;
+    emit_includes(&e, file);
     emit_prelude(&e, file);
     text_puts(file, "struct args {\n    const void *k;\n    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, "
                     "*slope, *add;\n"

@@ -97,6 +97,10 @@ static const rn_output outputs[] = {
 static void step(block_fused *net, int layer, rn_task task, void *args) {
     rn_parallel(&net->rn, task, args);
     if (!net->rn.layer) return;
+    if (!*layers[layer].value) { /* nothing is complete yet */
+        net->rn.layer(net->rn.layer_user, layer, NULL);
+        return;
+    }
     const rn_tensor out = {net->rn.arena + results[layer].offset, layers[layer].out, results[layer].pixel,
                            results[layer].row, 0, 1};
     net->rn.layer(net->rn.layer_user, layer, &out);
