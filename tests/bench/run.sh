@@ -34,9 +34,11 @@ echo "resnet1202.rn -> C:              $(seconds "$RNC" -o c.c "$ROOT/examples/c
 echo "start-up, packed weights (info): $(seconds ./start info) s (target 0.05 s)"
 rm -f ./*.safetensors ./*.rnw
 
-for network in resnet50 resnet152; do
-    title "$network, batch 1: whole network and its layers against the FMA peak of the same run"
-    "$RNC" -o "$network" --random-weights "$ROOT/examples/$network.rn"
+measure() { # measure NETWORK TITLE OPTIONS...
+    local network=$1 title=$2
+    shift 2
+    title "$network, $title, batch 1: whole network and its layers against the FMA peak of the same run"
+    "$RNC" "$@" -o "$network" --random-weights "$ROOT/examples/$network.rn"
     ./"$network" bench --seconds "$EACH"
     if [ "$(nproc)" -gt 1 ]; then
         echo "two threads:"
@@ -45,6 +47,11 @@ for network in resnet50 resnet152; do
     ./"$network" profile --seconds "$EACH" > "$network.profile"
     cat "$network.profile"
     rm -f "$network".rnw
+}
+
+for network in resnet50 resnet152; do
+    measure "$network" "direct convolutions" -fno-winograd
+    measure "$network" "Winograd's method"
 done
 
 for network in resnet18 resnet50 resnet152; do
