@@ -28,6 +28,8 @@ for file in *.rn cifar/*.rn face/*.rn; do
     case $file in face/*) weights="--weights face/face.safetensors" ;; esac
     # 110 layers without a shortcut make every rounding grow, unfused as well; the bound is float's, not the code's
     [ "$file" != cifar/plain110.rn ] || weights="$weights --tolerance 1e-2"
+    # these with random weights amplify rounding at full size, in the direct sum as well (ResNet-152: 2.9e-4)
+    case $FULL$file in 1plain34.rn | 1resnet50* | 1resnet101* | 1resnet152*) weights="$weights --tolerance 1e-3" ;; esac
     # shellcheck disable=SC2086  # words
     {
         verify "$file" $small $weights
