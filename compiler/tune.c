@@ -167,8 +167,9 @@ static bool measure(Compilation *c, Tuning *t, int variants, const char *folder)
 
 /* ---- the whole ---- */
 static int by_time(const void *a, const void *b) {
-    const double x = ((const Candidate *)a)->cost.us, y = ((const Candidate *)b)->cost.us;
-    return (x > y) - (x < y);
+    const Candidate *x = a, *y = b;
+    if (x->cost.us != y->cost.us) return x->cost.us < y->cost.us ? -1 : 1;
+    return memcmp(&x->choice, &y->choice, sizeof x->choice); /* equal times in one order, whatever the qsort */
 }
 
 /* Every candidate's time from the cache; false where one is not known. */
@@ -186,7 +187,8 @@ static void finish(Shaped *s, TuneCache *cache) {
         Cost *cost = &s->list[i].cost;
         cost->us = s->sum[i] / s->layers;
         cost->measured = true;
-        if (!s->known) tune_cache_put(cache, s->shape, choice_text(cache->arena, &s->list[i].choice), cost->us);
+        if (!s->known)
+            cost->us = tune_cache_put(cache, s->shape, choice_text(cache->arena, &s->list[i].choice), cost->us);
     }
     qsort(s->list, (size_t)s->count, sizeof *s->list, by_time);
 }

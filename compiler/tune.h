@@ -26,7 +26,8 @@ typedef struct TuneCache {
  * is left out: it costs a measurement. */
 void tune_cache_open(TuneCache *cache, Compilation *c);
 double tune_cache_get(const TuneCache *cache, const char *shape, const char *choice); /* microseconds; 0: not known */
-void tune_cache_put(TuneCache *cache, const char *shape, const char *choice, double us);
+/* Returns the time as it is kept, to a nanosecond: the same from a measurement and from the file. */
+double tune_cache_put(TuneCache *cache, const char *shape, const char *choice, double us);
 /* Writes it where something was added. False after a diagnostic. */
 bool tune_cache_save(TuneCache *cache, Diag *diag);
 

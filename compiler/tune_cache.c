@@ -2,6 +2,7 @@
  */
 #include <cpuid.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,11 +67,12 @@ double tune_cache_get(const TuneCache *cache, const char *shape, const char *cho
     return us ? *us : 0;
 }
 
-void tune_cache_put(TuneCache *cache, const char *shape, const char *choice, double us) {
+double tune_cache_put(TuneCache *cache, const char *shape, const char *choice, double us) {
     double *kept = arena_alloc(cache->arena, sizeof *kept);
-    *kept = us;
+    *kept = fmax(round(us * 1000), 1) / 1000;
     map_put(&cache->us, cache->arena, key_of(cache, shape, choice), kept);
     cache->added++;
+    return *kept;
 }
 
 static void make_folder(Arena *arena, const char *path) {
@@ -82,7 +84,7 @@ bool tune_cache_save(TuneCache *cache, Diag *diag) {
     if (!cache->added || !cache->path) return true;
     Text text = {0};
     for (int i = 0; i < cache->us.count; i++)
-        text_printf(&text, "%s %.6g\n", cache->us.entries[i].key, *(double *)cache->us.entries[i].value);
+        text_printf(&text, "%s %.3f\n", cache->us.entries[i].key, *(double *)cache->us.entries[i].value);
     make_folder(cache->arena, cache->path);
     /* the user's cache may have no place (a build daemon has no home); one that was asked for must */
     const bool good = file_write(cache->path, text.s, text.size) || !cache->required;

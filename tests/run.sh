@@ -12,6 +12,7 @@ failures=$(mktemp)
 trap 'rm -f "$failures"' EXIT
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export FULL=${FULL:-}
+export PYTHON=${PYTHON:-$(tools/find-python.sh || echo python3)} # with numpy, for programs too
 
 part() { # part TITLE COMMAND...
     local title=$1 log start count bad status
