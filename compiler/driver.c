@@ -76,6 +76,7 @@ PlanOptions driver_plan_options(const Compilation *c) {
     return (PlanOptions){.isa = options->target.isa[0],
                          .batch = options->batch,
                          .reuse_memory = pass_enabled(&options->passes, PASS_reuse_memory),
+                         .whole_batch = pass_enabled(&options->passes, PASS_whole_batch),
                          .strassen = options->passes.level >= 3,
                          .winograd = pass_enabled(&options->passes, PASS_winograd),
                          .tolerance = options->tolerance};

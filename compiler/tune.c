@@ -49,8 +49,9 @@ static void add_candidate(Shaped *s, Candidate c) {
 /* The same tiles in blocks of other sizes: all, and parts around a GEMM's width. */
 static void add_blocks(Shaped *s, const Plan *plan, const Node *n, Candidate c) {
     WinogradPlan w = {0};
-    if (n->epilogue.pool == POOL_GLOBAL_AVG || !winograd_tiles(&w, n, &c.choice)) return;
-    const int tiles = w.rows * w.columns, sizes[] = {tiles, WINOGRAD_CALL, WINOGRAD_CALL / 2};
+    if (n->epilogue.pool == POOL_GLOBAL_AVG || !winograd_tiles(&w, n, &c.choice, plan_images(plan, n)))
+        return;
+    const int tiles = winograd_tile_count(&w), sizes[] = {tiles, WINOGRAD_CALL, WINOGRAD_CALL / 2};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         if (sizes[i] > tiles) continue;
         const int blocks = (tiles + sizes[i] - 1) / sizes[i];

@@ -505,7 +505,7 @@ void emit_conv(Emit *e, const Step *s, Text *body) {
     const Shape out = node_unpooled_shape(n);
     v.prefix =
         arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, n->in[0]->shape.c, n->features, out.h, out.w);
-    if (!n->epilogue.in_place) emit_halo(e, s->out, body);
+    if (!n->epilogue.in_place) emit_halo(e, s->out, 1, body);
     if (n->epilogue.pool == POOL_MAX && window_is_apart(&n->epilogue.pool_window)) {
         v.to = TO_ROWS;
         v.y_pixel = c->panel;

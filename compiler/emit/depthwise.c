@@ -66,7 +66,7 @@ void emit_depthwise(Emit *e, const Step *step, Text *body) {
     Walk walk = walk_new(e, step);
     int channel[2 * WALK_MAX_OPERANDS + 3];
     const int segments = walk_segments(&walk, DIM_C, channel);
-    emit_halo(e, step->out, body);
+    emit_halo(e, step->out, 1, body);
     for (int k = 0; k < segments; k++) {
         const int lo = channel[k], hi = channel[k + 1], full = lo + (hi - lo) / e->lanes * e->lanes;
         Box box = {{lo, 0, 0}, {hi, 0, 0}};

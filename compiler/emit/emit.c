@@ -33,6 +33,15 @@ const char *emit_function(Emit *e, const char *prefix, const char *comment, cons
     return name;
 }
 
+void line(Text *t, int depth, const char *format, ...) {
+    text_printf(t, "%*s", depth * 4, "");
+    va_list args;
+    va_start(args, format);
+    text_vprintf(t, format, args);
+    va_end(args);
+    text_puts(t, "\n");
+}
+
 const char *emit_load(Emit *e, const char *pointer, int channels_left) {
     if (channels_left >= e->lanes) return arena_printf(e->arena, "load(%s)", pointer);
     return arena_printf(e->arena, "load_n(%s, %d)", pointer, channels_left);
@@ -93,10 +102,15 @@ static const char *halo_function(Emit *e) {
     return name;
 }
 
-void emit_halo(Emit *e, const Value *out, Text *body) {
+void emit_halo(Emit *e, const Value *out, int images, Text *body) {
     const Layout *l = &plan_value(e->plan, out)->layout;
     const Shape s = out->shape;
     if (!l->top && !l->left && !l->bottom && !l->right) return;
-    text_printf(body, "    if (part == 0) %s(a->y, %d, %d, %d, %d, %d, %d, %d, %d, %d);\n", halo_function(e), s.c, s.h,
-                s.w, l->row, l->pixel, l->top, l->left, l->bottom, l->right);
+    const char *y = "a->y";
+    if (images > 1) {
+        text_printf(body, "    for (int n = 0; part == 0 && n < %d; n++)\n    ", images);
+        y = arena_printf(e->arena, "a->y + (size_t)n * %lld", (long long)e->plan->kept_floats);
+    }
+    text_printf(body, "    %s%s(%s, %d, %d, %d, %d, %d, %d, %d, %d, %d);\n", images > 1 ? "" : "if (part == 0) ",
+                halo_function(e), y, s.c, s.h, s.w, l->row, l->pixel, l->top, l->left, l->bottom, l->right);
 }

@@ -47,6 +47,9 @@ typedef struct Emit {
     Map names; /* names taken */
 } Emit;
 
+/* A line of emitted text, indented by 4 * depth. */
+void line(Text *t, int depth, const char *format, ...) PRINTF_LIKE(3, 4);
+
 /* A GEMM's row in the instance's kernel table; equal rows are shared. */
 int emit_kernel(Emit *e, int m, int n, int k, int lda, int ldb, int ldc, bool accumulate, bool reduce, bool prefetch);
 
@@ -80,8 +83,9 @@ const char *emit_epilogue(Emit *e, const Epilogue *epilogue, const char *value, 
                           const char *slope);
 /* Whether a maximum may be taken before all of these instead of after them. */
 bool emit_commutes_with_max(const Epilogue *epilogue);
-/* Statements that zero the halo of `out` (called by part 0): appended to body. Nothing where there is none. */
-void emit_halo(Emit *e, const Value *out, Text *body);
+/* Statements that zero the halo of `out` (called by part 0), of each of a step's images: appended to body. Nothing
+ * where there is none. */
+void emit_halo(Emit *e, const Value *out, int images, Text *body);
 
 /* One per algorithm: appends the task's statements for the step to `body`. Rows (or panels) are divided among `parts`.
  */

@@ -3,149 +3,16 @@
  */
 #include <string.h>
 #include "describe.h"
-#include "emit.h"
+#include "forward.h"
 #include "kernels.h"
 #include "model.h"
 #include "../ops.h"
 #include "../../runtime/rn.h"
 
-void emit_task_body(Emit *e, const Step *s, Text *body) {
-    static void (*const emitters[ALG_COUNT])(Emit *, const Step *, Text *) = {
-        [ALG_INPUT] = emit_input,
-        [ALG_OUTPUT] = emit_output,
-        [ALG_POINTWISE] = emit_conv,
-        [ALG_DIRECT] = emit_conv,
-        [ALG_WINOGRAD_INPUT] = emit_winograd_input,
-        [ALG_WINOGRAD] = emit_winograd,
-        [ALG_STRASSEN] = emit_strassen,
-        [ALG_DEPTHWISE] = emit_depthwise,
-        [ALG_FC] = emit_fc,
-        [ALG_MAP] = emit_map,
-        [ALG_POOL] = emit_pool,
-        [ALG_LRN] = emit_lrn,
-        [ALG_SPP] = emit_spp,
-        [ALG_PAD] = emit_pad,
-        [ALG_SOFTMAX] = emit_softmax,
-        [ALG_UPSAMPLE] = emit_upsample,
-        [ALG_COPY] = emit_copy,
-    };
-    if (!emitters[s->algorithm]) bug("%s has no emission", algorithm_name(s->algorithm));
-    emitters[s->algorithm](e, s, body);
-}
-
-static const char *task_prefix(Emit *e, const Step *s) {
-    const Value *v = s->out ? s->out : s->in;
-    const char *word = s->node ? op_info(s->node->op)->word : s->algorithm == ALG_INPUT ? "input" : "output";
-    if (*word == '.') word++;
-    if (s->algorithm == ALG_COPY) word = "copy";
-    const bool winograd = s->algorithm == ALG_WINOGRAD || s->algorithm == ALG_WINOGRAD_INPUT;
-    if (s->node &&
-        (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT || winograd || s->algorithm == ALG_STRASSEN)) {
-        const Window *w = &s->node->term[0].window;
-        const Shape out = node_unpooled_shape(s->node);
-        const char *name = arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, s->in->shape.c,
-                                        s->node->features, out.h, out.w);
-        if (s->algorithm == ALG_STRASSEN) return arena_printf(e->arena, "%s_strassen", name);
-        if (!winograd) return name;
-        return arena_printf(e->arena, "%s_f%dx%d%s", name, s->winograd->h.m, s->winograd->w.m,
-                            s->algorithm == ALG_WINOGRAD_INPUT ? "_transform" : "");
-    }
-    return arena_printf(e->arena, "%s_%dx%dx%d", word, v->shape.c, v->shape.h, v->shape.w);
-}
-
 /* The names of what stands in the file once for each instruction set differ. */
 static const char *isa_suffix(const Target *target, int index) {
     if (target->count < 2) return "";
     return target->isa[index] == RN_ISA_X86_64_V4 ? "_v4" : "_v3";
-}
-
-/* ---- one call of forward ---- */
-static void argument(Text *t, const char *name, const char *base, int64_t offset) {
-    text_printf(t, ", .%s = %s", name, base);
-    if (offset) text_printf(t, " + %lld", (long long)offset);
-}
-
-static void activation_argument(Emit *e, Text *t, const char *name, const Value *v) {
-    argument(t, name, "A", plan_value(e->plan, v)->offset);
-}
-
-static void emit_arguments(Emit *e, const Step *s, Text *t) {
-    static const char *const x[] = {"x", "x1", "x2", "x3"}, *const w[] = {"w", "w1", "w2", "w3"};
-    const Node *n = s->node;
-    text_puts(t, "&(struct args){.k = k");
-    if (s->algorithm == ALG_INPUT)
-        argument(t, "x", "image", 0);
-    else if (s->algorithm == ALG_WINOGRAD && s->winograd->shared)
-        argument(t, "x", "A", s->temporary_offset);
-    else
-        activation_argument(e, t, "x", s->in);
-    const bool terms = s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT;
-    if (n && (terms || s->algorithm == ALG_MAP))
-        for (int i = 1; i < n->nin; i++) activation_argument(e, t, x[i], n->in[i]);
-    if (s->weight >= 0) argument(t, "w", "W", s->weight);
-    if (terms)
-        for (int i = 1; i < n->nin; i++) argument(t, w[i], "W", s->conv.term[i].weight);
-    if (s->bias >= 0) argument(t, "bias", "W", s->bias);
-    if (s->slope >= 0) argument(t, "slope", "W", s->slope);
-    if (n && n->epilogue.addend && !(n->epilogue.in_place && terms))
-        activation_argument(e, t, "add", n->epilogue.addend);
-    if (s->algorithm == ALG_OUTPUT)
-        text_puts(t, ", .y = output");
-    else if (s->temporary)
-        argument(t, "y", "A", s->temporary_offset);
-    else
-        argument(t, "y", "A", plan_value(e->plan, s->out)->offset + (s->algorithm == ALG_COPY ? s->channel : 0));
-    if (s->scratch) text_puts(t, ", .scratch = S");
-    text_puts(t, "}");
-}
-
-static void emit_call(Emit *e, const Step *s, int layer, Text *t) {
-    const Value *v = s->out ? s->out : s->in;
-    Text what = {0}, body = {0};
-    describe_step(s, &what);
-    emit_task_body(e, s, &body);
-    const char *task =
-        emit_function(e, task_prefix(e, s), NULL, "void", "void *arg, int part, int parts",
-                      arena_printf(e->arena, "    const struct args *a = arg;\n%s", body.s ? body.s : ""));
-    text_printf(t, "    /* %s: %s", comment_c(e->arena, s->node ? s->node->name : v->name),
-                comment_c(e->arena, what.s));
-    if (s->node && s->node->place.line)
-        text_printf(t, " (%s)", comment_c(e->arena, describe_place(e->arena, s->node->place)));
-    text_printf(t, "; %dx%dx%d -> %dx%dx%d", s->in->shape.c, s->in->shape.h, s->in->shape.w, v->shape.c, v->shape.h,
-                v->shape.w);
-    if (s->macs) text_printf(t, ", %.1f M multiply-adds", (double)s->macs * 1e-6);
-    text_printf(t, ", %s */\n", algorithm_name(s->algorithm));
-    if (s->algorithm == ALG_OUTPUT) {
-        int64_t before = 0;
-        for (int i = 0; i < s->output; i++) before += shape_size(e->plan->graph->outputs[i]->shape);
-        text_printf(t, "    output = outputs_at + %lld;\n", (long long)before);
-    }
-    text_printf(t, "    step(net, %d, %s, ", layer, task);
-    emit_arguments(e, s, t);
-    text_puts(t, ");\n");
-    text_free(&what);
-    text_free(&body);
-}
-
-static void emit_forward(Emit *e, Text *t) {
-    const Plan *plan = e->plan;
-    const char *n = e->options->name;
-    bool weights = plan->recipe.packed_size > 0;
-    text_printf(
-        t,
-        "/* One image through the network. A: activations, W: packed weights, S: scratch; offsets in floats. */\n"
-        "static void forward%s(%s *net, const float *image, float *outputs_at) {\n"
-        "    const rn_kernel *k = %s%s;\n"
-        "    float *const A = net->rn.arena;\n",
-        e->suffix, n, e->target.kernels == KERNELS_JIT ? "net->k" : "kernels",
-        e->target.kernels == KERNELS_JIT ? "" : e->suffix);
-    if (weights) text_puts(t, "    const float *const W = (const float *)(const void *)net->rn.weights;\n");
-    if (plan->scratch_floats) text_printf(t, "    float *const S = A + %lld;\n", (long long)plan->arena_floats);
-    text_puts(t, "    float *output;\n    if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);\n");
-    int layer = 0;
-    for (int i = 0; i < plan->step_count; i++)
-        if (step_is_call(&plan->steps[i])) emit_call(e, &plan->steps[i], layer++, t);
-    text_puts(t, "}\n\n");
 }
 
 /* ---- the frame ---- */
@@ -168,27 +35,8 @@ static void emit_structs(Emit *e, Text *t) {
     if (e->target.kernels == KERNELS_JIT)
         text_printf(t, "    rn_kernel k[%d];\n", e->kernel_count ? e->kernel_count : 1);
     if (e->target.count > 1)
-        text_printf(t, "    void (*forward)(%s *net, const float *image, float *outputs_at); /* for this CPU */\n",
-                    e->options->name);
+        text_printf(t, "    void (*forward)(%s); /* for this CPU */\n", emit_forward_parameters(e));
     text_puts(t, "};\n\n");
-}
-
-static void emit_step(Emit *e, Text *t) {
-    text_printf(
-        t,
-        "/* Runs a task over the instance's threads, then shows its result to the layer hook. */\n"
-        "static void step(%s *net, int layer, rn_task task, void *args) {\n"
-        "    rn_parallel(&net->rn, task, args);\n"
-        "    if (!net->rn.layer) return;\n"
-        "    if (!*layers[layer].value) { /* nothing is complete yet */\n"
-        "        net->rn.layer(net->rn.layer_user, layer, NULL);\n"
-        "        return;\n"
-        "    }\n"
-        "    const rn_tensor out = {net->rn.arena + results[layer].offset, layers[layer].out, results[layer].pixel,\n"
-        "                           results[layer].row, 0, 1};\n"
-        "    net->rn.layer(net->rn.layer_user, layer, &out);\n"
-        "}\n\n",
-        e->options->name);
 }
 
 static void emit_create(Emit *e, Text *t) {
@@ -227,13 +75,18 @@ static void emit_api(Emit *e, Text *t) {
     const char *n = e->options->name, *N = upper_case(e->arena, n);
     const char *forward = e->target.count > 1 ? "net->forward" : "forward";
     const long long input = (long long)shape_size(plan->graph->input->shape);
+    const bool grouped = emit_is_grouped(e);
+    const int group = plan->group;
+    const long long outputs = (long long)output_floats(plan->graph), ready = (input + 15) / 16 * 16;
+    const long long each = plan->scratch_floats + (grouped ? plan->arena_floats : 0);
+    const long long all = (grouped ? group * plan->kept_floats : plan->arena_floats) + (grouped ? group : 1) * ready;
     text_printf(t,
                 "size_t %s_arena_size(int batch, int threads) {\n"
                 "    if (batch < 1 || batch > %s_BATCH || threads < 1) return 0;\n"
-                "    /* instance, activations, scratch of each thread, a picture made ready */\n"
-                "    return (sizeof(struct %s) + 63) / 64 * 64 + 4 * (%lld + (size_t)threads * %lld + %lld);\n"
+                "    /* instance, activations, scratch of each thread, %s */\n"
+                "    return (sizeof(struct %s) + 63) / 64 * 64 + 4 * ((size_t)threads * %lld + %lld);\n"
                 "}\n\n",
-                n, N, n, (long long)plan->arena_floats, (long long)plan->scratch_floats, (input + 15) / 16 * 16);
+                n, N, grouped ? "pictures made ready" : "a picture made ready", n, each, all);
     emit_create(e, t);
     text_printf(t,
                 "static rn_status check(%s *net, int batch, const void *in, const void *out) {\n"
@@ -249,27 +102,45 @@ static void emit_api(Emit *e, Text *t) {
     text_printf(t,
                 "rn_status %s_run(%s *net, int batch, const float *image, float *output) {\n"
                 "    const rn_status status = check(net, batch, image, output);\n"
-                "    if (status) return status;\n"
-                "    for (int n = 0; n < batch; n++) %s(net, image + (size_t)n * %lld, output + (size_t)n * %lld);\n"
+                "    if (status) return status;\n",
+                n, n);
+    if (grouped)
+        text_printf(t,
+                    "    for (int n = 0; n < batch; n += %d)\n"
+                    "        %s(net, batch - n < %d ? batch - n : %d, image + (size_t)n * %lld, output + (size_t)n * "
+                    "%lld);\n",
+                    group, forward, group, group, input, outputs);
+    else
+        text_printf(
+            t, "    for (int n = 0; n < batch; n++) %s(net, image + (size_t)n * %lld, output + (size_t)n * %lld);\n",
+            forward, input, outputs);
+    text_printf(t,
                 "    return RN_OK;\n"
-                "}\n\n",
-                n, n, forward, input, (long long)output_floats(plan->graph));
-    text_printf(
-        t,
-        "rn_status %s_run_rgb(%s *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, "
-        "float *output) {\n"
-        "    rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);\n"
-        "    if (status) return status;\n"
-        "    float *ready = net->rn.arena + (%lld + (size_t)net->rn.threads * %lld);\n"
-        "    for (int n = 0; n < batch; n++) {\n"
-        "        status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], ready);\n"
-        "        if (status) return rn_context_fail(&net->rn, status, \"%s: image %%d cannot be made an input\", n);\n"
-        "        %s(net, ready, output + (size_t)n * %lld);\n"
-        "    }\n"
-        "    return RN_OK;\n"
-        "}\n\n",
-        n, n, (long long)plan->arena_floats, (long long)plan->scratch_floats, n, forward,
-        (long long)output_floats(plan->graph));
+                "}\n\n"
+                "rn_status %s_run_rgb(%s *net, int batch, const uint8_t *const *rgb, const int *height, const int "
+                "*width, float *output) {\n"
+                "    rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);\n"
+                "    if (status) return status;\n"
+                "    float *ready = %s;\n"
+                "    for (int n = 0; n < batch; n++) {\n",
+                n, n, emit_arena_places(e).ready);
+    const char *place = grouped ? arena_printf(e->arena, "ready + (size_t)(n %% %d) * %lld", group, input) : "ready";
+    text_printf(t,
+                "        status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], %s);\n"
+                "        if (status) return rn_context_fail(&net->rn, status, \"%s: image %%d cannot be made an "
+                "input\", n);\n",
+                place, n);
+    if (grouped)
+        text_printf(t,
+                    "        const int images = n %% %d + 1; /* ready, of this group */\n"
+                    "        if (images == %d || n + 1 == batch)\n"
+                    "            %s(net, images, ready, output + (size_t)(n + 1 - images) * %lld);\n",
+                    group, group, forward, outputs);
+    else
+        text_printf(t, "        %s(net, ready, output + (size_t)n * %lld);\n", forward, outputs);
+    text_puts(t, "    }\n"
+                 "    return RN_OK;\n"
+                 "}\n\n");
     text_printf(t, "const char *%s_message(const %s *net) { return net ? net->rn.message : \"\"; }\n\n", n, n);
     text_printf(t, "void %s_destroy(%s *net) {\n    if (net) rn_context_destroy(&net->rn);\n}\n", n, n);
 }
@@ -291,14 +162,21 @@ static const char *const own_names[] = {"EACH",
                                         "check",
                                         "copysign_",
                                         "div_",
+                                        "each",
+                                        "each_part",
                                         "exp_",
                                         "first_",
                                         "first_lanes",
+                                        "first_layers",
+                                        "first_part",
                                         "fma_",
                                         "forward",
                                         "gemm",
+                                        "group",
+                                        "image_args",
                                         "kernels",
                                         "largest",
+                                        "last_layers",
                                         "layers",
                                         "leakyrelu",
                                         "load",
@@ -362,12 +240,6 @@ static void emit_target_text(Emit *e, int index, Text *t) {
     emit_forward(e, &forward);
     emit_prelude(e, t);
     emit_kernels(e, t);
-    text_puts(t, "/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */\n"
-                 "struct args {\n"
-                 "    const rn_kernel *k;\n"
-                 "    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;\n"
-                 "    float *y, *scratch;\n"
-                 "};\n\n");
     if (e->functions.size) text_write(t, e->functions.s, e->functions.size);
     text_write(t, forward.s, forward.size);
     emit_prelude_end(e, t);
@@ -391,7 +263,7 @@ void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
     emit_includes(&e, c);
     emit_structs(&e, c);
     emit_tables(&e, c);
-    emit_step(&e, c);
+    emit_forward_frame(&e, c);
     text_write(c, text.s, text.size);
     emit_model(&e, c);
     text_puts(c, "\n");

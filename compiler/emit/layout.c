@@ -111,7 +111,7 @@ static void emit_planar(Emit *e, bool to_planar, Shape shape, const Layout *layo
 
 void emit_input(Emit *e, const Step *step, Text *body) {
     const ValuePlan *p = plan_value(e->plan, step->out);
-    emit_halo(e, step->out, body);
+    emit_halo(e, step->out, 1, body);
     emit_planar(e, false, step->out->shape, &p->layout, p->root == step->out, body);
 }
 
@@ -128,7 +128,7 @@ void emit_copy(Emit *e, const Step *step, Text *body) {
     const Value *in = step->node->op == OP_CONCAT ? step->node->in[step->concat_input] : step->node->in[0];
     emit_no_epilogue(step);
     if (step->node->op == OP_FLATTEN) { /* channels in C, H, W order: a planar image */
-        emit_halo(e, step->out, body);
+        emit_halo(e, step->out, 1, body);
         emit_planar(e, true, in->shape, &plan_value(e->plan, in)->layout, false, body);
         return;
     }

@@ -262,7 +262,7 @@ static void emit_global_pool(Emit *e, const Step *step, Text *body) {
     const int width = BLOCK * e->lanes;
     int channel[2 * WALK_MAX_OPERANDS + 3];
     const int segments = walk_segments(&walk, DIM_C, channel);
-    emit_halo(e, step->out, body);
+    emit_halo(e, step->out, 1, body);
     Box box = {{0, 0, 0}, {step->out->shape.c, 1, 1}};
     walk_pointers(&walk, &box, 4, body);
     for (int k = 0; k < segments; k++) {

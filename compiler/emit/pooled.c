@@ -1,15 +1,6 @@
 #include "pooled.h"
 #include "../ops.h"
 
-void line(Text *t, int depth, const char *format, ...) {
-    text_printf(t, "%*s", depth * 4, "");
-    va_list args;
-    va_start(args, format);
-    text_vprintf(t, format, args);
-    va_end(args);
-    text_puts(t, "\n");
-}
-
 void pooled_window(Emit *e, const Step *s, const char *from, int channels, bool finish, int depth, Text *t) {
     const Epilogue *ep = &s->node->epilogue;
     const Window *w = &ep->pool_window;

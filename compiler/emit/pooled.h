@@ -4,9 +4,6 @@
 
 #include "emit.h"
 
-/* A line of emitted text, indented by 4 * depth. */
-void line(Text *t, int depth, const char *format, ...) PRINTF_LIKE(3, 4);
-
 /* Stores to the emitted `y` the largest of a window's pixels: rows r0, r1 ... at offsets q0, q1 ... (emitted names),
  * `channels` channels. finish: with bias and activation, from channel `from` ("" or " + n") on. */
 void pooled_window(Emit *e, const Step *s, const char *from, int channels, bool finish, int depth, Text *t);

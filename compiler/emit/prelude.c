@@ -183,7 +183,7 @@ static const char *next_helper(const char **at, int *length) {
 }
 
 /* and what else the text of one instruction set defines by a fixed name */
-static const char *const other_names[] = {"V", "first_lanes", "args"};
+static const char *const other_names[] = {"V", "first_lanes"};
 enum { OTHER_NAMES = sizeof other_names / sizeof *other_names };
 
 /* Where the text for several instruction sets stands in one file, the same words mean each one's own. */

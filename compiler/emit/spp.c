@@ -46,7 +46,7 @@ static void emit_levels(Emit *e, const Step *step, const char *c, int left, Text
 void emit_spp(Emit *e, const Step *step, Text *body) {
     const int channels = step->node->in[0]->shape.c, vectors = channels / e->lanes, rest = channels % e->lanes;
     emit_no_epilogue(step);
-    emit_halo(e, step->out, body);
+    emit_halo(e, step->out, 1, body);
     if (vectors) {
         text_printf(body, "    for (int block = part * %d / parts; block < (part + 1) * %d / parts; block++) {\n",
                     vectors, vectors);

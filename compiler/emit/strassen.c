@@ -143,7 +143,7 @@ void emit_strassen(Emit *e, const Step *step, Text *body) {
         .in = &plan_value(e->plan, n->in[0])->layout,
         .out = &plan_value(e->plan, n->out)->layout};
     if (v.in->row != n->in[0]->shape.w * v.in->pixel) bug("%s: Strassen's pixels must lie side by side", n->name);
-    if (!n->epilogue.in_place) emit_halo(e, step->out, body);
+    if (!n->epilogue.in_place) emit_halo(e, step->out, 1, body);
     const int units = s->pairs * s->panels, last = s->pixels - s->tile;
     text_printf(body, "    float *t = a->scratch + (size_t)part * %lld, *m = t + %d;\n",
                 (long long)e->plan->scratch_floats, 4 * s->sum_size);

@@ -237,7 +237,7 @@ void walk_emit(Walk *walk, Text *body) {
         channel[2 * WALK_MAX_OPERANDS + 3];
     const int rows = walk_segments(walk, DIM_H, row), columns = walk_segments(walk, DIM_W, column);
     const int segments = walk_segments(walk, DIM_C, channel);
-    emit_halo(walk->e, walk->step->out, body);
+    emit_halo(walk->e, walk->step->out, 1, body);
     hoist_vectors(walk, channel, segments, body);
     for (int i = 0; i < rows; i++) {
         walk_open_rows(walk, row[i], row[i + 1], 4, body);

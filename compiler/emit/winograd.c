@@ -124,11 +124,23 @@ static const char *input_function(const Wino *v) {
     return name;
 }
 
-/* Where tile `first` + i of the image is (NULL: 0), numbered row by row; those of the two that are used. */
+/* Where tile `first` + i is (NULL: 0), numbered image by image and row by row; those of the two that are used. */
 static void tile_place(const Wino *v, const char *first, bool row, bool column, int indent, Text *t) {
+    const WinogradPlan *w = v->w;
     const char *tile = first ? arena_printf(v->e->arena, "(%s + i)", first) : "i";
-    if (row) text_printf(t, "%*sconst int row = %s / %d;\n", indent, "", tile, v->w->columns);
+    if (w->images > 1) text_printf(t, "%*sconst int image = %s / %d;\n", indent, "", tile, w->rows * w->columns);
+    if (row && w->images > 1)
+        text_printf(t, "%*sconst int row = %s %% %d / %d;\n", indent, "", tile, w->rows * w->columns, w->columns);
+    else if (row)
+        text_printf(t, "%*sconst int row = %s / %d;\n", indent, "", tile, w->columns);
     if (column) text_printf(t, "%*sconst int column = %s %% %d;\n", indent, "", tile, v->w->columns);
+}
+
+/* "BASE", of the tile's image where there are several */
+static const char *of_image(const Wino *v, const char *base) {
+    return v->w->images == 1
+               ? base
+               : arena_printf(v->e->arena, "%s + (size_t)image * %lld", base, (long long)v->e->plan->kept_floats);
 }
 
 /* Fills V from `count` tiles after `first` (NULL: 0). */
@@ -140,8 +152,8 @@ static void input_tiles(const Wino *v, const char *first, const char *count, int
     const int64_t origin = (int64_t)window->top * l->row + (int64_t)window->left * l->pixel;
     text_printf(t, "%*sfor (int i = 0; i < %s; i++) {\n", indent, "", count);
     tile_place(v, first, true, true, indent + 4, t);
-    text_printf(t, "%*s%s(a->x + (row * %d + column * %d", indent + 4, "", function, w->h.m * w->h.stride * l->row,
-                w->w.m * w->w.stride * l->pixel);
+    text_printf(t, "%*s%s(%s + (row * %d + column * %d", indent + 4, "", function, of_image(v, "a->x"),
+                w->h.m * w->h.stride * l->row, w->w.m * w->w.stride * l->pixel);
     if (origin) text_printf(t, " - %lld", (long long)origin);
     text_printf(t, "), v + i * %d);\n%*s}\n", w->v_tile, indent, "");
 }
@@ -316,7 +328,7 @@ static void gemm_calls(const Wino *v, const Segment *seg, Text *t) {
     const WinogradPlan *w = v->w;
     const int channels = v->n->in[0]->shape.c, weights = channels * seg->width;
     const int tail =
-        w->blocks > 1 ? w->rows * w->columns - (w->blocks - 1) * w->block : w->block; /* of the last block */
+        w->blocks > 1 ? winograd_tile_count(w) - (w->blocks - 1) * w->block : w->block; /* of the last block */
     text_printf(t, "    for (int i = 0; i < %d; i++, w += %d) {\n", winograd_products(w), weights);
     text_printf(t, "        const float *from = v + i * %d;\n        float *to = m + i * %d;\n", w->v_matrix,
                 w->m_matrix);
@@ -338,6 +350,11 @@ static void gemm_calls(const Wino *v, const Segment *seg, Text *t) {
     text_puts(t, "    }\n");
 }
 
+/* of a panel's sums, of one image */
+static int sum_floats(const Segment *seg) {
+    return round_up(seg->channels, 16);
+}
+
 static void output_tiles(const Wino *v, const Segment *seg, const char *first, const char *count, Text *t) {
     const WinogradPlan *w = v->w;
     const Epilogue *ep = v->ep;
@@ -355,32 +372,45 @@ static void output_tiles(const Wino *v, const Segment *seg, const char *first, c
                     v->out.w - (w->columns - 1) * w->w.m);
     text_printf(t, "        %s(m + i * %d, ", function, w->m_tile);
     if (sum)
-        text_puts(t, "sum");
+        text_puts(t, w->images > 1 ? arena_printf(v->e->arena, "sum + image * %d", sum_floats(seg)) : "sum");
     else if (w->pool_apart)
         text_printf(t, "image + (row * %d + column * %d)", w->h.m * v->row, w->w.m * v->pixel);
     else
-        text_printf(t, "a->y + (row * %d + column * %d + panel * %d)", w->h.m / v->pool_h * v->row,
+        text_printf(t, "%s + (row * %d + column * %d + panel * %d)", of_image(v, "a->y"), w->h.m / v->pool_h * v->row,
                     w->w.m / v->pool_w * v->pixel, panel_out);
     if (ep->bias) text_printf(t, ", a->bias + panel * %d", panel_out);
     if (seg->addend_channels) {
         const Layout *l = &plan_value(v->e->plan, ep->addend)->layout;
-        text_printf(t, ", a->add + (row * %d + column * %d + panel * %d)", w->h.m * ep->addend_stride * l->row,
-                    w->w.m * ep->addend_stride * l->pixel, panel_out);
+        text_printf(t, ", %s + (row * %d + column * %d + panel * %d)", of_image(v, "a->add"),
+                    w->h.m * ep->addend_stride * l->row, w->w.m * ep->addend_stride * l->pixel, panel_out);
     }
     if (ep->act == ACT_PRELU) text_printf(t, ", a->slope + panel * %d", panel_out);
     text_printf(t, "%s%s);\n    }\n", v->ragged_h ? ", rows" : "", v->ragged_w ? ", columns" : "");
 }
 
+static void store_means(const Wino *v, const Segment *seg, Text *t) {
+    const bool group = v->w->images > 1;
+    const char *from = group ? arena_printf(v->e->arena, "sum + image * %d", sum_floats(seg)) : "sum";
+    if (group) line(t, 1, "for (int image = 0; image < %d; image++) {", v->w->images);
+    for (int c = 0; c < seg->channels; c += v->e->lanes) {
+        const char *mean = arena_printf(v->e->arena, "mul(load(%s + %d), set1(%s))", from, c,
+                                        float_c(v->e->arena, 1.0 / ((double)v->out.h * v->out.w)));
+        const char *to = arena_printf(v->e->arena, "%s + (panel * %d + %d)", of_image(v, "a->y"), v->s->conv.panel, c);
+        line(t, group ? 2 : 1, "%s;", emit_store(v->e, to, mean, seg->channels - c));
+    }
+    if (group) line(t, 1, "}");
+}
+
 static const char *panel_function(const Wino *v, const Segment *seg) {
     const WinogradPlan *w = v->w;
-    const bool sum = v->ep->pool == POOL_GLOBAL_AVG, ragged = w->rows * w->columns % w->block != 0;
+    const bool sum = v->ep->pool == POOL_GLOBAL_AVG, ragged = winograd_tile_count(w) % w->block != 0;
     const char *first = w->blocks > 1 ? "first" : "0",
                *count = ragged ? "count" : arena_printf(v->e->arena, "%d", w->block);
     Text t = {0};
     text_puts(&t, "    const rn_kernel *k = a->k;\n");
     text_printf(&t, "    const float *w = a->w + (size_t)panel * %lld;\n", (long long)w->panel_size);
     gemm_calls(v, seg, &t);
-    if (sum) text_printf(&t, "    float sum[%d] = {0};\n", round_up(seg->channels, 16));
+    if (sum) text_printf(&t, "    float sum[%d] = {0};\n", w->images * sum_floats(seg));
     if (w->pool_apart) {
         line(&t, 1, "float *image = m + %d;", winograd_products(w) * w->m_matrix);
         output_tiles(v, seg, first, count, &t);
@@ -388,13 +418,7 @@ static const char *panel_function(const Wino *v, const Segment *seg) {
         pooled_rows(v->e, v->s, seg->channels, v->pixel, "int", false, &t);
     } else
         output_tiles(v, seg, first, count, &t);
-    for (int c = 0; sum && c < seg->channels; c += v->e->lanes) {
-        const char *mean = arena_printf(v->e->arena, "mul(load(sum + %d), set1(%s))", c,
-                                        float_c(v->e->arena, 1.0 / ((double)v->out.h * v->out.w)));
-        text_printf(&t, "    %s;\n",
-                    emit_store(v->e, arena_printf(v->e->arena, "a->y + (panel * %d + %d)", v->s->conv.panel, c), mean,
-                               seg->channels - c));
-    }
+    if (sum) store_means(v, seg, &t);
     const char *list = arena_printf(v->e->arena, "const struct args *a, int panel, const float *v, float *m%s%s",
                                     w->blocks > 1 ? ", int first" : "", ragged ? ", int count" : "");
     const char *name = emit_function(
@@ -411,13 +435,13 @@ static void call_panel(const Wino *v, int depth, Text *body) {
     const int count = panels_segments(v->s, v->s->conv.panel, v->ep->addend != NULL, segments);
     for (int i = 0; i < count; i++)
         calls[i] = arena_printf(v->e->arena, "%s(a, panel, v, m%s%s);", panel_function(v, &segments[i]),
-                                w->blocks > 1 ? ", first" : "", w->rows * w->columns % w->block ? ", count" : "");
+                                w->blocks > 1 ? ", first" : "", winograd_tile_count(w) % w->block ? ", count" : "");
     panels_call(segments, count, calls, depth, body);
 }
 
 void emit_winograd_input(Emit *e, const Step *s, Text *body) {
     const Wino v = wino_of(e, s);
-    const int tiles = v.w->rows * v.w->columns;
+    const int tiles = winograd_tile_count(v.w);
     text_printf(body, "    const int first = part * %d / parts, count = (part + 1) * %d / parts - first;\n", tiles,
                 tiles);
     text_printf(body, "    float *v = a->y + first * %d;\n", v.w->v_tile);
@@ -428,8 +452,8 @@ void emit_winograd_input(Emit *e, const Step *s, Text *body) {
 void emit_winograd(Emit *e, const Step *s, Text *body) {
     const Wino v = wino_of(e, s);
     const WinogradPlan *w = v.w;
-    const int panels = s->conv.panels, tiles = w->rows * w->columns, products = winograd_products(w);
-    if (!v.ep->in_place) emit_halo(e, s->out, body);
+    const int panels = s->conv.panels, tiles = winograd_tile_count(w), products = winograd_products(w);
+    if (!v.ep->in_place) emit_halo(e, s->out, s->images, body);
     const char *scratch =
         arena_printf(e->arena, "a->scratch + (size_t)part * %lld", (long long)e->plan->scratch_floats);
     if (w->shared) {
@@ -441,6 +465,14 @@ void emit_winograd(Emit *e, const Step *s, Text *body) {
         return;
     }
     text_printf(body, "    float *v = %s, *m = v + %d;\n", scratch, products * w->v_matrix);
+    if (w->blocks == 1 && panels > 1) { /* one image of a group's layer: each part transforms what its panels need */
+        input_tiles(&v, NULL, arena_printf(e->arena, "%d", w->block), 4, body);
+        line(body, 1, "for (int panel = part * %d / parts; panel < (part + 1) * %d / parts; panel++) {", panels,
+             panels);
+        call_panel(&v, 2, body);
+        text_puts(body, "    }\n    zeroupper();\n");
+        return;
+    }
     if (w->blocks == 1) { /* too small to be divided */
         text_puts(body, "    if (part) return;\n    (void)parts;\n");
         input_tiles(&v, NULL, arena_printf(e->arena, "%d", w->block), 4, body);

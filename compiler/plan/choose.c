@@ -44,15 +44,15 @@ static void insert(Candidate *list, int *count, Candidate c) {
 }
 
 bool choose_may_share(const WinogradPlan *w, const Node *n) {
-    return 4.0 * winograd_products(w) * w->rows * w->columns * (n->in[0]->shape.c + 16) <= LARGEST_SHARE;
+    return 4.0 * winograd_products(w) * winograd_tile_count(w) * (n->in[0]->shape.c + 16) <= LARGEST_SHARE;
 }
 
 /* The best block for tiles of m_h x m_w: all tiles, or equal parts of at most a GEMM's columns. */
 static Candidate best_block(const Plan *plan, const Node *n, int m_h, int m_w) {
     Candidate best = {.choice = {ALG_WINOGRAD, m_h, m_w, INT_MAX}, .cost.us = INFINITY};
     TileCost t;
-    if (!cost_tiles(&t, n, &best.choice)) return best;
-    const int tiles = t.w.rows * t.w.columns;
+    if (!cost_tiles(&t, n, &best.choice, plan_images(plan, n))) return best;
+    const int tiles = winograd_tile_count(&t.w);
     for (int blocks = 1; blocks <= tiles; blocks++) {
         const int block = (tiles + blocks - 1) / blocks;
         if (blocks == 1 && !choose_may_share(&t.w, n)) continue;
@@ -111,6 +111,7 @@ const char *choose_shape(const Plan *plan, const Node *n, Arena *arena) {
         text_printf(&t, " maxpool %dx%d/%d,%d pad %d,%d%s", e->pool_window.r, e->pool_window.s, e->pool_window.stride_h,
                     e->pool_window.stride_w, e->pool_window.top, e->pool_window.left,
                     e->pool_window.ceil ? " ceil" : "");
+    if (plan_images(plan, n) > 1) text_printf(&t, ", %d images", plan_images(plan, n));
     const char *text = arena_strdup(arena, t.s);
     text_free(&t);
     return text;

@@ -40,16 +40,46 @@ static double kernel_flops(const Machine *m, double features, double pixels, dou
     return 2 * vectors * pixels * (channels + 6);
 }
 
+/* Of the images that it reads and writes, what L2 does not hold. Transforms meet it in bursts, which nothing hides. */
+static double far_bytes(const Machine *m, const Node *node, int images) {
+    const double bytes = 4.0 * ((double)shape_size(node->in[0]->shape) + (double)shape_size(node->out->shape));
+    return fmax(images * bytes - m->l2_size, 0);
+}
+
+/* Nanoseconds of all images to microseconds of one. */
+static Cost of_one_image(Cost c, int images) {
+    c.compute /= images, c.memory /= images, c.transforms /= images;
+    c.us = (overlap(c.compute, c.memory) + c.transforms) * 1e-3;
+    return c;
+}
+
+/* Far activations of a group: what direct sums read of them is fetched ahead. */
+static double group_traffic(const Machine *m, const Node *node, int images) {
+    return images > 1 ? far_bytes(m, node, images) / m->l3 : 0;
+}
+
+/* Weights of `bytes`, fetched from memory, and again for each other image. */
+static double weights_traffic(const Machine *m, double bytes, int again) {
+    return bytes / m->dram + bytes * again / (bytes <= m->l2_size / 2 ? m->l2 : bytes <= m->l3_size ? m->l3 : m->dram);
+}
+
+double cost_fc(const Plan *plan, const Node *node) {
+    const Machine *m = machine_of(plan);
+    const int images = plan_images(plan, node);
+    const double weights = (double)node->features * (double)shape_size(node->in[0]->shape);
+    return overlap(2 * images * weights / m->flops, 4 * weights / m->dram) * 1e-3 / images;
+}
+
 Cost cost_direct(const Plan *plan, const Node *node) {
     const Machine *m = machine_of(plan);
+    const int images = plan_images(plan, node);
     const Shape in = node->in[0]->shape, out = node_walked_shape(node);
     const Window *w = &node->term[0].window;
     const double taps = w->r * w->s, pixels = (double)out.h * out.w;
     Cost c = {.error = ldexp(ERROR_OF_A_SUM, UNIT_ROUNDOFF_EXPONENT)};
-    c.compute = kernel_flops(m, node->features, pixels, taps * in.c) / m->flops / 0.96;
-    c.memory = 4 * taps * in.c * node->features / m->dram;
-    c.us = overlap(c.compute, c.memory) * 1e-3;
-    return c;
+    c.compute = images * kernel_flops(m, node->features, pixels, taps * in.c) / m->flops / 0.96;
+    c.memory = weights_traffic(m, 4 * taps * in.c * node->features, images - 1) + group_traffic(m, node, images);
+    return of_one_image(c, images);
 }
 
 static double linear_operations(const double matrix[RN_WINOGRAD_MAX][RN_WINOGRAD_MAX], int rows, int columns) {
@@ -74,15 +104,9 @@ static double output_operations(const WinogradPlan *w, const Epilogue *e) {
            (w->pool_apart ? 4 * pixels : 0);
 }
 
-/* Of the images that it reads and writes, what L2 does not hold. Transforms meet it in bursts, which nothing hides. */
-static double far_bytes(const Machine *m, const Node *node) {
-    const double bytes = 4.0 * ((double)shape_size(node->in[0]->shape) + (double)shape_size(node->out->shape));
-    return fmax(bytes - m->l2_size, 0);
-}
-
-bool cost_tiles(TileCost *t, const Node *node, const Choice *choice) {
+bool cost_tiles(TileCost *t, const Node *node, const Choice *choice, int images) {
     *t = (TileCost){.error = 0};
-    if (!winograd_tiles(&t->w, node, choice)) return false;
+    if (!winograd_tiles(&t->w, node, choice, images)) return false;
     t->input = input_operations(&t->w);
     t->output = output_operations(&t->w, &node->epilogue);
     t->error = ldexp(ERROR_OF_A_SUM, UNIT_ROUNDOFF_EXPONENT) * rn_winograd_amplification(&t->w.h) *
@@ -92,14 +116,14 @@ bool cost_tiles(TileCost *t, const Node *node, const Choice *choice) {
 
 Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {
     TileCost tiles;
-    if (!cost_tiles(&tiles, node, choice)) return (Cost){.us = INFINITY};
+    if (!cost_tiles(&tiles, node, choice, plan_images(plan, node))) return (Cost){.us = INFINITY};
     return cost_block(plan, node, &tiles, choice->block);
 }
 
 Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most) {
     const Machine *m = machine_of(plan);
     Cost c = {.error = t->error};
-    const double C = node->in[0]->shape.c, K = node->features, tiles = t->w.rows * t->w.columns;
+    const double C = node->in[0]->shape.c, K = node->features, tiles = winograd_tile_count(&t->w);
     const double products = winograd_products(&t->w), block = fmin(most, tiles), blocks = ceil(tiles / block);
     const double panels = ceil(K / 64), calls = ceil(block / WINOGRAD_CALL);
     const double weights = 4 * products * C * K;
@@ -111,13 +135,11 @@ Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most)
     c.compute = products * kernel_flops(m, K, tiles, C) / m->flops * (1 + 0.5 / columns);
     c.compute +=
         products * panels * blocks * calls * m->call + products * tiles * C * 4 * (panels - 1) / bandwidth * 0.3;
-    const double again = weights <= m->l2_size / 2 ? m->l2 : weights <= m->l3_size ? m->l3 : m->dram;
-    c.memory = weights / m->dram + weights * (blocks - 1) / again;
+    c.memory = weights_traffic(m, weights, (int)blocks - 1);
     const double slower = v + result <= m->l2_size ? 1 : 1.3;
     c.transforms = tiles * (ceil(C / m->lanes) * t->input + ceil(K / m->lanes) * t->output) * m->vector_op * slower;
-    c.transforms += far_bytes(m, node) / (m->l3 / 4);
-    c.us = (overlap(c.compute, c.memory) + c.transforms) * 1e-3;
-    return c;
+    c.transforms += far_bytes(m, node, t->w.images) / (m->l3 / 4);
+    return of_one_image(c, t->w.images);
 }
 
 /* The amplification, as rn_winograd_amplification has it, of one level: C11 sums 2 products of norm 1, the others 18.
@@ -129,11 +151,11 @@ Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice) {
     const Shape in = node->in[0]->shape;
     const double tile = choice->block, pairs = ceil(in.h * in.w / (2 * tile)), depth = in.c / 2.0;
     const double half = node->features / 2.0;
+    const int images = plan_images(plan, node);
     Cost c = {.error = ldexp(ERROR_OF_A_SUM * STRASSEN_AMPLIFICATION, UNIT_ROUNDOFF_EXPONENT)};
-    c.compute = 7 * pairs * kernel_flops(m, half, tile, depth) / m->flops / 0.96 * (1 + 0.5 / tile);
-    c.memory = 4 * 7 * depth * half / m->dram;
+    c.compute = 7 * images * pairs * kernel_flops(m, half, tile, depth) / m->flops / 0.96 * (1 + 0.5 / tile);
+    c.memory = weights_traffic(m, 4 * 7 * depth * half, images - 1) + group_traffic(m, node, images);
     /* sums of pixels: 4 loads, 4 stores, 4 subtractions; of products: 9 loads and 4 stores for 4 quarters, a copy */
-    c.transforms = pairs * tile / m->lanes * (12 * depth + 20 * half) * m->vector_op;
-    c.us = (overlap(c.compute, c.memory) + c.transforms) * 1e-3;
-    return c;
+    c.transforms = images * pairs * tile / m->lanes * (12 * depth + 20 * half) * m->vector_op;
+    return of_one_image(c, images);
 }

@@ -1,10 +1,12 @@
-/* The cost model: how long a convolution takes one way or another, and how large its rounding error is. */
+/* The cost model: how long a convolution takes one way or another, of one image, and how large its rounding error is.
+ * Where the node runs for a group of images (plan_images), its weights are fetched once for all of them. */
 #ifndef RNC_PLAN_COST_H
 #define RNC_PLAN_COST_H
 
 #include "plan.h"
 
 Cost cost_direct(const Plan *plan, const Node *node);
+double cost_fc(const Plan *plan, const Node *node); /* microseconds */
 /* choice->algorithm is ALG_WINOGRAD; us is infinite where there is no such transform. */
 Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice);
 
@@ -16,7 +18,7 @@ typedef struct TileCost {
 } TileCost;
 
 /* False where there is no such transform. */
-bool cost_tiles(TileCost *tiles, const Node *node, const Choice *choice);
+bool cost_tiles(TileCost *tiles, const Node *node, const Choice *choice, int images);
 Cost cost_block(const Plan *plan, const Node *node, const TileCost *tiles, int block);
 
 /* choice->algorithm is ALG_STRASSEN. */

@@ -1,4 +1,6 @@
 /* Memory: every root value is a buffer with a lifetime in steps; buffers whose lifetimes are apart share the arena.
+ * Those that the last layers touch are placed apart, since each image of a group has its own; the last layers'
+ * temporaries may then lie over the first layers' activations.
  *
  * Placement is greedy: buffers in some order, each into the lowest gap left by those already placed that live at the
  * same time (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020, section 4: greedy by
@@ -107,11 +109,11 @@ static int by_area(const void *a, const void *b) {
     return x->first - y->first;
 }
 
-static int64_t largest_live_set(const Plan *plan) {
+static int64_t largest_live_set(const Plan *plan, bool kept) {
     int64_t *change = arena_alloc(plan->arena, (size_t)(plan->step_count + 2) * sizeof *change);
     for (int i = 0; i < plan->buffer_count; i++) {
         const Buffer *b = &plan->buffers[i];
-        if (b->last < 0) continue;
+        if (b->last < 0 || b->kept != kept) continue;
         change[b->first] += b->size;
         change[b->last + 1] -= b->size;
     }
@@ -125,6 +127,7 @@ static int64_t largest_live_set(const Plan *plan) {
 
 typedef struct Search {
     Plan *plan;
+    int64_t live; /* no order can do better */
     Buffer *tried, *best;
     Span *spans;
     int64_t best_size;
@@ -146,7 +149,7 @@ static int64_t try_order(Search *s, const int *order, int count) {
 static void improve_order(Search *s, int *order, int count) {
     const int64_t work = (int64_t)count * count;
     const int tries = work ? (int)(20000000 / work < 300 ? 20000000 / work : 300) : 0;
-    for (int t = 0; t < tries && s->best_size > s->plan->live_floats; t++) {
+    for (int t = 0; t < tries && s->best_size > s->live; t++) {
         int64_t top = 0;
         int at = 0;
         for (int i = 0; i < count; i++) {
@@ -161,43 +164,59 @@ static void improve_order(Search *s, int *order, int count) {
     }
 }
 
-static void place_buffers(Plan *plan) {
+static int64_t place_buffers(Plan *plan, bool kept) {
     static int (*const orders[])(const void *, const void *) = {by_size, by_area, by_start};
     const int n = plan->buffer_count;
     int *order = arena_alloc(plan->arena, ((size_t)n + 1) * sizeof *order);
-    Search s = {plan, arena_alloc(plan->arena, ((size_t)n + 1) * sizeof(Buffer)),
+    Search s = {plan,
+                largest_live_set(plan, kept),
                 arena_alloc(plan->arena, ((size_t)n + 1) * sizeof(Buffer)),
-                arena_alloc(plan->arena, ((size_t)n + 1) * sizeof(Span)), INT64_MAX};
-    for (size_t o = 0; o < sizeof orders / sizeof *orders && s.best_size > plan->live_floats; o++) {
+                arena_alloc(plan->arena, ((size_t)n + 1) * sizeof(Buffer)),
+                arena_alloc(plan->arena, ((size_t)n + 1) * sizeof(Span)),
+                INT64_MAX};
+    for (size_t o = 0; o < sizeof orders / sizeof *orders && s.best_size > s.live; o++) {
         int count = 0;
         for (int i = 0; i < n; i++)
-            if (plan->buffers[i].last >= 0) order[count++] = i;
+            if (plan->buffers[i].last >= 0 && plan->buffers[i].kept == kept) order[count++] = i;
         sorting = plan->buffers;
         qsort(order, (size_t)count, sizeof *order, orders[o]);
         try_order(&s, order, count);
         improve_order(&s, order, count);
     }
     memcpy(plan->buffers, s.best, (size_t)n * sizeof *s.best);
-    plan->arena_floats = s.best_size;
+    return s.best_size;
+}
+
+/* Without reuse each has its own place. */
+static int64_t append_buffers(Plan *plan, bool kept) {
+    int64_t size = 0;
+    for (int i = 0; i < plan->buffer_count; i++) {
+        Buffer *b = &plan->buffers[i];
+        if (b->kept != kept) continue;
+        b->offset = size;
+        size += b->size;
+    }
+    return size;
 }
 
 void plan_memory(Plan *plan) {
     make_buffers(plan);
     find_lifetimes(plan);
-    plan->live_floats = largest_live_set(plan);
-    if (plan->options.reuse_memory)
-        place_buffers(plan);
-    else
-        for (int i = 0; i < plan->buffer_count; i++) {
-            plan->buffers[i].offset = plan->arena_floats;
-            plan->arena_floats += plan->buffers[i].size;
-        }
+    for (int i = 0; i < plan->value_buffers; i++) plan->buffers[i].kept = plan->buffers[i].last >= plan->last_step;
+    int64_t (*const arrange)(Plan *, bool) = plan->options.reuse_memory ? place_buffers : append_buffers;
+    plan->live_floats = largest_live_set(plan, false);
+    plan->arena_floats = arrange(plan, false);
+    if (plan->last_step < plan->step_count) {
+        plan->kept_floats = arrange(plan, true);
+        if (plan->kept_floats / 16 % 2 == 0) plan->kept_floats += 16; /* an even stride would alias in the caches */
+    }
     for (int i = 0; i < plan->graph->value_count; i++) {
         ValuePlan *p = &plan->values[i];
         if (!p->root) continue;
         p->buffer = plan->values[p->root->id].buffer;
         const Layout *l = &p->layout;
         const int64_t before = (int64_t)l->top * l->row + (int64_t)l->left * l->pixel;
+        p->kept = plan->buffers[p->buffer].kept;
         p->offset = plan->buffers[p->buffer].offset + (before + 15) / 16 * 16 + p->channel;
         if (plan->buffers[p->buffer].last < 0) p->buffer = -1;
     }

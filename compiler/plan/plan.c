@@ -14,6 +14,7 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
     plan->choices = arena_alloc(arena, ((size_t)graph->node_count + 1) * sizeof *plan->choices);
     plan->decisions = arena_alloc(arena, ((size_t)graph->node_count + 1) * sizeof *plan->decisions);
     plan_roots(plan);
+    plan_group(plan);
     plan_choices(plan);
     plan_layouts(plan);
     plan_steps(plan);
@@ -73,6 +74,9 @@ static void print_winograd(const Step *s, Text *text) {
 void plan_print(const Plan *plan, Text *text) {
     text_printf(text, "plan %s: %s, batch %d\n", plan->graph->name, rn_isa_name((rn_isa)plan->options.isa),
                 plan->options.batch);
+    if (plan->last_step < plan->step_count)
+        text_printf(text, "steps %d and after: groups of %d images, %lld bytes kept of each\n", plan->last_step,
+                    plan->group, (long long)plan->kept_floats * 4);
     for (int i = 0; i < plan->step_count; i++) {
         const Step *s = &plan->steps[i];
         const Value *v = s->out ? s->out : s->in;
@@ -88,6 +92,7 @@ void plan_print(const Plan *plan, Text *text) {
         if (s->out && s->algorithm != ALG_ALIAS) {
             const ValuePlan *p = plan_value(plan, s->out);
             text_printf(text, " -> buffer %d at %lld, pixel %d", p->buffer, (long long)p->offset, p->layout.pixel);
+            if (p->kept) text_puts(text, " kept");
             if (p->channel) text_printf(text, " channel %d", p->channel);
             if (p->layout.top | p->layout.left | p->layout.bottom | p->layout.right)
                 text_printf(text, " halo %d %d %d %d", p->layout.top, p->layout.left, p->layout.bottom,

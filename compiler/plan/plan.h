@@ -38,8 +38,8 @@ typedef enum Algorithm {
 typedef struct Choice {
     Algorithm algorithm; /* of the first term; ALG_WINOGRAD or what step_algorithm says */
     int m_h, m_w;        /* ALG_WINOGRAD: rows and columns of an output tile */
-    int block; /* ALG_STRASSEN: pixels of a tile. ALG_WINOGRAD: tiles of a block; all of them: the input transform is a
-                  step of its own */
+    int block; /* ALG_STRASSEN: pixels of a tile. ALG_WINOGRAD: tiles of a block, of a whole group's where the layer
+                  runs for one; all of them: the input transform is a step of its own */
 } Choice;
 
 typedef struct Cost {
@@ -68,6 +68,8 @@ typedef struct PlanOptions {
     int isa;           /* rn_isa, of several the strongest: 3: AVX2 + FMA, 4: AVX-512, 0: any CPU */
     int batch;         /* the largest that run accepts */
     bool reuse_memory; /* buffers share the arena by lifetime; off: each value has its own */
+    bool whole_batch;  /* the last layers may run for several images at once (group.c) */
+    int last_layers;   /* 0: by the cost model; n: node n - 1 and those after it run for the whole batch */
     bool strassen;     /* 1x1 convolutions may be computed by Strassen's method */
     bool winograd;     /* convolutions by Winograd's method where that is faster */
     double tolerance;  /* the output's largest relative error, by the error model; 0: any */
@@ -90,12 +92,14 @@ typedef struct ValuePlan {
     bool windowed; /* of a root: a window larger than a pixel reads it, so that it may have a halo */
     Layout layout;
     int buffer;     /* index in Plan.buffers; -1: not stored (dead, or pooled away) */
-    int64_t offset; /* float offset in the arena of element (0, 0, 0) */
+    int64_t offset; /* float offset of element (0, 0, 0) in the arena, or in the image's kept floats */
+    bool kept;      /* lives in the latter: last layers touch it */
 } ValuePlan;
 
 typedef struct Buffer {
     int64_t size;    /* floats, a multiple of 16 */
     int first, last; /* steps that touch it */
+    bool kept;       /* last layers do: there is one for each image of a group */
     int64_t offset;  /* floats */
 } Buffer;
 
@@ -127,7 +131,8 @@ typedef struct ConvPlan {
  * time, output transform of M. V and M of one block of tiles are at hand at once. */
 typedef struct WinogradPlan {
     rn_winograd h, w;       /* rows and columns */
-    int rows, columns;      /* tiles of the image */
+    int images;             /* whose tiles are taken together */
+    int rows, columns;      /* tiles of an image */
     int block, blocks;      /* tiles of a block; blocks are divided among the parts */
     bool shared;            /* one block: ALG_WINOGRAD_INPUT fills V before; panels are divided among the parts */
     bool pool_apart;        /* max-pool: tiles cut its windows; a panel's image is kept, then pooled */
@@ -137,6 +142,10 @@ typedef struct WinogradPlan {
     int v_matrix, m_matrix; /* floats from one product to the next */
     int64_t panel_size;     /* floats from one panel of transformed weights to the next */
 } WinogradPlan;
+
+static inline int winograd_tile_count(const WinogradPlan *w) {
+    return w->images * w->rows * w->columns;
+}
 
 static inline int winograd_products(const WinogradPlan *w) {
     return w->h.n * w->w.n;
@@ -157,8 +166,10 @@ typedef struct Step {
     int concat_input;      /* ALG_COPY of a concat: which input, and the channel where it goes */
     int channel;
     bool whole;    /* `out` is complete after it */
+    int images;    /* that a call computes: 1, or a group's */
     ConvPlan conv; /* ALG_WINOGRAD: the panels only */
     const WinogradPlan *winograd;
+    const WinogradPlan *winograd_one; /* the same for one image, where the step is for a group: a run may have fewer */
     const StrassenPlan *strassen;
     int64_t temporary;        /* floats that this step and the next share, beside values; 0: none */
     int64_t temporary_offset; /* float offset in the arena */
@@ -173,6 +184,9 @@ struct Plan {
     const Graph *graph;
     PlanOptions options;
     Arena *arena;
+    int group;              /* images that the last layers run for at once, 1: there are no last layers */
+    int last_node;          /* id of the first node of the last layers */
+    int last_step;          /* the first step of the last layers; step_count where there are none */
     Choice *choices;        /* by node id */
     Decision *decisions;    /* by node id */
     double predicted_error; /* of the output, relative, by the error model */
@@ -182,7 +196,8 @@ struct Plan {
     Buffer *buffers; /* the values', then the steps' temporaries in order */
     int value_buffers;
     int buffer_count, buffer_capacity;
-    int64_t arena_floats;   /* activations */
+    int64_t arena_floats;   /* activations, of an image's first layers; the last layers' temporaries */
+    int64_t kept_floats;    /* of an image: what the last layers touch */
     int64_t live_floats;    /* the largest live set: no plan can be smaller */
     int64_t scratch_floats; /* per part: the largest of the steps */
     rn_recipe_step *recipe_steps;
@@ -195,19 +210,26 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options);
 void plan_print(const Plan *plan, Text *text);
 const char *algorithm_name(Algorithm algorithm);
 
+/* Images that a call of the node computes. */
+static inline int plan_images(const Plan *plan, const Node *node) {
+    return node->id >= plan->last_node ? plan->group : 1;
+}
+
 static inline const ValuePlan *plan_value(const Plan *plan, const Value *v) {
     return &plan->values[v->id];
 }
 
 /* ---- parts of plan_make, in order; each in its file ---- */
 void plan_roots(Plan *plan);                    /* layout.c: which buffer each value lives in */
+void plan_group(Plan *plan);                    /* group.c: which layers run for several images at once */
 void plan_choices(Plan *plan);                  /* choose.c: how each convolution is computed */
 void plan_layouts(Plan *plan);                  /* layout.c: roots, halos, strides */
 void plan_steps(Plan *plan);                    /* steps.c: algorithm per node */
 void plan_conv(Plan *plan, Step *step);         /* conv.c: blocking of one convolution or fc */
 void plan_panels(ConvPlan *conv, int features); /* conv.c: panels of output channels */
-WinogradPlan *plan_winograd(Plan *plan, const Node *node, const Choice *choice); /* winograd.c: tiles and blocks */
-StrassenPlan *plan_strassen(Plan *plan, const Node *node, int tile);             /* strassen.c */
+/* winograd.c: tiles and blocks */
+WinogradPlan *plan_winograd(Plan *plan, const Node *node, const Choice *choice, int images);
+StrassenPlan *plan_strassen(Plan *plan, const Node *node, int tile); /* strassen.c */
 void plan_weights(Plan *plan); /* weights.c: the recipe, and weight offsets in the steps */
 void plan_memory(Plan *plan);  /* memory.c: lifetimes, offsets */
 

@@ -91,6 +91,7 @@ static Step *add_step(Plan *plan, Algorithm algorithm, const Node *node, const V
                        .in = in,
                        .out = out,
                        .whole = true,
+                       .images = 1,
                        .weight = -1,
                        .bias = -1,
                        .slope = -1};
@@ -161,14 +162,19 @@ static const Node *add_other_terms(Plan *plan, const Node *node) {
 static void add_winograd(Plan *plan, const Node *node) {
     const Choice *choice = &plan->choices[node->id];
     if (node->nin > 1) node = add_other_terms(plan, node);
-    const WinogradPlan *w = plan_winograd(plan, node, choice);
+    const int images = plan_images(plan, node);
+    const WinogradPlan *w = plan_winograd(plan, node, choice, images);
+    WinogradPlan *one = images > 1 ? plan_winograd(plan, node, choice, 1) : NULL;
+    if (one) one->shared = w->shared; /* of the same steps */
     if (w->shared) {
         const Node *transform = copy_node(plan, node, arena_printf(plan->arena, "%s transform", node->name));
         Step *s = add_step(plan, ALG_WINOGRAD_INPUT, transform, node->in[0], node->out);
         s->whole = false;
         s->winograd = w;
         s->temporary = (int64_t)winograd_products(w) * w->v_matrix;
-        s->bytes = 4 * (shape_size(node->in[0]->shape) + s->temporary);
+        s->bytes = 4 * (shape_size(node->in[0]->shape) + s->temporary / images);
+        s->images = images;
+        s->winograd_one = one;
     }
     Step *s = add_step(plan, ALG_WINOGRAD, node, node->in[0], node->out);
     s->winograd = w;
@@ -176,6 +182,8 @@ static void add_winograd(Plan *plan, const Node *node) {
     s->bytes = activation_bytes(node);
     s->macs = node_cost(node);
     s->multiplications = (int64_t)winograd_products(w) * w->rows * w->columns * node->in[0]->shape.c * node->features;
+    s->images = images;
+    s->winograd_one = one;
     const int64_t v = w->shared ? 0 : w->v_matrix, m = w->m_matrix;
     const Shape image = node_walked_shape(node);
     s->scratch = (v + m) * winograd_products(w);
@@ -200,6 +208,7 @@ void plan_steps(Plan *plan) {
     add_output_steps(plan, g->input);
     for (int i = 0; i < g->node_count; i++) {
         const Node *n = g->nodes[i];
+        if (i == plan->last_node) plan->last_step = plan->step_count;
         if (n->op == OP_CONCAT) add_concat_copies(plan, n);
         if (plan->choices[i].algorithm == ALG_WINOGRAD) {
             add_winograd(plan, n);
@@ -219,6 +228,8 @@ void plan_steps(Plan *plan) {
             s->macs = s->multiplications = node_cost(n);
         }
         if (algorithm == ALG_POINTWISE || algorithm == ALG_DIRECT || algorithm == ALG_FC) plan_conv(plan, s);
+        if (algorithm == ALG_FC) s->images = plan_images(plan, n);
         add_output_steps(plan, n->out);
     }
+    if (plan->last_node >= g->node_count) plan->last_step = plan->step_count;
 }

@@ -10,17 +10,17 @@
 
 enum { L2_BYTES = 1 << 20 };
 
-WinogradPlan *plan_winograd(Plan *plan, const Node *node, const Choice *choice) {
+WinogradPlan *plan_winograd(Plan *plan, const Node *node, const Choice *choice, int images) {
     WinogradPlan *w = arena_alloc(plan->arena, sizeof *w);
-    if (!winograd_tiles(w, node, choice)) bug("%s: no F(%d, %d)", node->name, choice->m_h, choice->m_w);
-    const int channels = node->in[0]->shape.c, tiles = w->rows * w->columns;
+    if (!winograd_tiles(w, node, choice, images)) bug("%s: no F(%d, %d)", node->name, choice->m_h, choice->m_w);
+    const int channels = node->in[0]->shape.c, tiles = winograd_tile_count(w);
     ConvPlan panels = {0};
     plan_panels(&panels, node->features);
     w->block = choice->block < tiles ? choice->block : tiles;
     w->blocks = divide_up(tiles, w->block);
     if (w->blocks > 1 && w->block > WINOGRAD_CALL) bug("%s: blocks of %d tiles", node->name, w->block);
     w->shared = w->blocks == 1 && panels.panels > 1;
-    w->fetch = w->blocks > 1 && 4 * shape_size(node->in[0]->shape) > L2_BYTES;
+    w->fetch = w->blocks > 1 && images == 1 && 4 * shape_size(node->in[0]->shape) > L2_BYTES;
     w->calls = divide_up(w->block, WINOGRAD_CALL);
     w->call = divide_up(w->block, w->calls);
     w->v_tile = round_up(channels, 16) + 16; /* no power of two: tiles would share cache sets */
@@ -31,15 +31,16 @@ WinogradPlan *plan_winograd(Plan *plan, const Node *node, const Choice *choice) 
     return w;
 }
 
-bool winograd_tiles(WinogradPlan *w, const Node *node, const Choice *choice) {
+bool winograd_tiles(WinogradPlan *w, const Node *node, const Choice *choice, int images) {
     const Window *window = &node->term[0].window;
     const Epilogue *e = &node->epilogue;
     const Shape out = node_walked_shape(node);
     if (rn_winograd_make(&w->h, choice->m_h, window->r, window->stride_h) ||
         rn_winograd_make(&w->w, choice->m_w, window->s, window->stride_w))
         return false;
+    w->images = images;
     w->rows = divide_up(out.h, choice->m_h);
     w->columns = divide_up(out.w, choice->m_w);
     w->pool_apart = e->pool == POOL_MAX && (choice->m_h % e->pool_window.r || choice->m_w % e->pool_window.s);
-    return !w->pool_apart || choice->block >= w->rows * w->columns;
+    return !w->pool_apart || (images == 1 && choice->block >= w->rows * w->columns);
 }

@@ -7,8 +7,8 @@
 
 enum { WINOGRAD_CALL = 32 /* most tiles of a GEMM: more columns gain nothing, and their results stay in L1 */ };
 
-/* Transforms and number of tiles; false where there is no such transform, or where blocks would cut a pool's windows.
- */
-bool winograd_tiles(WinogradPlan *w, const Node *node, const Choice *choice);
+/* Transforms and number of tiles; false where there is no such transform, or where blocks or several images would cut a
+ * pool's windows. */
+bool winograd_tiles(WinogradPlan *w, const Node *node, const Choice *choice, int images);
 
 #endif

@@ -37,8 +37,8 @@ static const char *choice_name(Report *r, const Node *n, const Choice *c, bool b
     if (c->algorithm != ALG_WINOGRAD) return algorithm_name(c->algorithm);
     const char *name = arena_printf(&r->arena, "F(%dx%d)", c->m_h, c->m_w);
     WinogradPlan w = {0};
-    if (!blocks || !winograd_tiles(&w, n, c)) return name;
-    const int tiles = w.rows * w.columns;
+    if (!blocks || !winograd_tiles(&w, n, c, plan_images(r->plan, n))) return name;
+    const int tiles = winograd_tile_count(&w);
     return c->block >= tiles ? arena_printf(&r->arena, "%s, %d tiles at once", name, tiles)
                              : arena_printf(&r->arena, "%s, %d tiles by %d", name, tiles, c->block);
 }

@@ -93,6 +93,13 @@ static const rn_output outputs[] = {
     {"softmax", {10, 1, 1}},
 };
 
+/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */
+struct args {
+    const rn_kernel *k;
+    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;
+    float *y, *scratch;
+};
+
 /* Runs a task over the instance's threads, then shows its result to the layer hook. */
 static void step(block_fused *net, int layer, rn_task task, void *args) {
     rn_parallel(&net->rn, task, args);
@@ -201,13 +208,6 @@ static const rn_kernel_spec kernels[] = {
     {24, 4, 16, 32, 64, 32, 1, 0, 0}, /* 3 */
     {10, 1, 24, 16, 24, 16, 0, 0, 0}, /* 4 */
     {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 5 */
-};
-
-/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */
-struct args {
-    const rn_kernel *k;
-    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;
-    float *y, *scratch;
 };
 
 /* Zeros around an h x w image of c channels: `top` rows above, `left` pixels before ... */
@@ -409,10 +409,10 @@ static TARGET void output_10x1x1(void *arg, int part, int parts) {
 /* One image through the network. A: activations, W: packed weights, S: scratch; offsets in floats. */
 static void forward(block_fused *net, const float *image, float *outputs_at) {
     const rn_kernel *k = net->k;
-    float *const A = net->rn.arena;
     const float *const W = (const float *)(const void *)net->rn.weights;
-    float *const S = A + 4416;
     float *output;
+    float *const A = net->rn.arena;
+    float *const S = A + 4416;
     if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);
     /* input: input to channels-last; 3x16x16 -> 3x16x16, input */
     step(net, 0, input_3x16x16, &(struct args){.k = k, .x = image, .y = A + 2688});
@@ -482,7 +482,7 @@ const rn_model *block_fused_model(void) { return &model; }
 size_t block_fused_arena_size(int batch, int threads) {
     if (batch < 1 || batch > BLOCK_FUSED_BATCH || threads < 1) return 0;
     /* instance, activations, scratch of each thread, a picture made ready */
-    return (sizeof(struct block_fused) + 63) / 64 * 64 + 4 * (4416 + (size_t)threads * 768 + 768);
+    return (sizeof(struct block_fused) + 63) / 64 * 64 + 4 * ((size_t)threads * 768 + 5184);
 }
 
 rn_status block_fused_create(block_fused **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {

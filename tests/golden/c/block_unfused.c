@@ -2,7 +2,7 @@
  *     rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn
  * source hash f097aa6244b0e70d
  *
- * A batch of at most 2; one arena of 65664 bytes of activations, reused by lifetime. */
+ * A batch of at most 2; one arena of 0 bytes of activations, reused by lifetime. */
 #include "block_unfused.h"
 #include "recipe.h"
 
@@ -14,7 +14,7 @@
 
 struct block_unfused {
     rn_context rn;
-    rn_kernel k[7];
+    rn_kernel k[10];
 };
 
 /* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
@@ -41,31 +41,31 @@ static const rn_recipe_step recipe_steps[] = {
     {RN_BN_SHIFT, 1, {16, 17, 14}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
     {RN_PACK_VECTOR, 4, {18, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20416, NULL},
     {RN_PARAM, 4, {-1, -1, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv2.weight"},
-    {RN_PACK_WINOGRAD, 4, {20, -1, -1}, {24, 24, 3, 3}, 0, {32, 2, 2, 1}, 20544, NULL},
+    {RN_PACK_WINOGRAD, 4, {20, -1, -1}, {24, 24, 3, 3}, 0, {32, 2, 4, 1}, 20544, NULL},
     {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.weight"},
     {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_var"},
     {RN_BN_SCALE, 1, {22, 23, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {24, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 69696, NULL},
+    {RN_PACK_VECTOR, 4, {24, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 94272, NULL},
     {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.bias"},
     {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_mean"},
     {RN_BN_SHIFT, 1, {26, 27, 24}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {28, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 69824, NULL},
+    {RN_PACK_VECTOR, 4, {28, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 94400, NULL},
     {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.0.weight"},
-    {RN_PACK_PANELS, 4, {30, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1, 0}, 69952, NULL},
+    {RN_PACK_PANELS, 4, {30, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1, 0}, 94528, NULL},
     {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.weight"},
     {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_var"},
     {RN_BN_SCALE, 1, {32, 33, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {34, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 72000, NULL},
+    {RN_PACK_VECTOR, 4, {34, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 96576, NULL},
     {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.bias"},
     {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_mean"},
     {RN_BN_SHIFT, 1, {36, 37, 34}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {38, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 72128, NULL},
+    {RN_PACK_VECTOR, 4, {38, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 96704, NULL},
     {RN_PARAM, 1, {-1, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.bias"},
-    {RN_PACK_VECTOR, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 72256, NULL},
+    {RN_PACK_VECTOR, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 96832, NULL},
     {RN_PARAM, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.weight"},
-    {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1, 0}, 72320, NULL},
+    {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1, 0}, 96896, NULL},
 };
-static const rn_recipe recipe = {recipe_steps, 44, 73856, 0x21058b85b746b4c9u};
+static const rn_recipe recipe = {recipe_steps, 44, 98432, 0x6c728d02d2bd85f0u};
 
 /* {name, what, algorithm, place in the source, value, shape, multiply-adds, bytes moved} */
 static const rn_layer layers[] = {
@@ -77,7 +77,7 @@ static const rn_layer layers[] = {
     {"layer1.0.conv1", "conv 3x3 /2", "direct", "block_unfused.rn:5:9", "layer1.0.conv1", {24, 4, 4}, 55296, 19456},
     {"layer1.0.bn1", "affine", "map", "block_unfused.rn:5:34", "layer1.0.bn1", {24, 4, 4}, 0, 3072},
     {"layer1.0.relu", "relu", "map", "block_unfused.rn:5:38", "layer1.0.relu", {24, 4, 4}, 0, 3072},
-    {"layer1.0.conv2", "conv 3x3", "winograd", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 52224},
+    {"layer1.0.conv2", "conv 3x3", "winograd", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 76800},
     {"layer1.0.bn2", "affine", "map", "block_unfused.rn:6:26", "layer1.0.bn2", {24, 4, 4}, 0, 3072},
     {"layer1.0.downsample.0", "conv 1x1 /2", "pointwise", "block_unfused.rn:7:7", "layer1.0.downsample.0", {24, 4, 4}, 6144, 7168},
     {"layer1.0.downsample.1", "affine", "map", "block_unfused.rn:7:7", "layer1.0.downsample.1", {24, 4, 4}, 0, 3072},
@@ -115,17 +115,68 @@ static const rn_output outputs[] = {
     {"softmax", {10, 1, 1}},
 };
 
-/* Runs a task over the instance's threads, then shows its result to the layer hook. */
-static void step(block_unfused *net, int layer, rn_task task, void *args) {
+/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */
+struct args {
+    const rn_kernel *k;
+    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;
+    float *y, *scratch;
+};
+
+/* Runs a task over the instance's threads, or here where images run at once, then shows its result to the layer hook. */
+static void step(block_unfused *net, int alone, int layer, const float *base, int images, rn_task task, void *args) {
+    if (alone) {
+        task(args, 0, 1);
+        return;
+    }
     rn_parallel(&net->rn, task, args);
     if (!net->rn.layer) return;
     if (!*layers[layer].value) { /* nothing is complete yet */
         net->rn.layer(net->rn.layer_user, layer, NULL);
         return;
     }
-    const rn_tensor out = {net->rn.arena + results[layer].offset, layers[layer].out, results[layer].pixel,
-                           results[layer].row, 0, 1};
+    const rn_tensor out = {base + results[layer].offset, layers[layer].out, results[layer].pixel,
+                           results[layer].row, 16432, images};
     net->rn.layer(net->rn.layer_user, layer, &out);
+}
+
+/* The arguments for image n, given those for the first; y_image: floats from one result to the next */
+static struct args image_args(const struct args *first, int n, size_t y_image) {
+    struct args a = *first;
+    const float **const pointers[] = {&a.x, &a.x1, &a.x2, &a.x3, &a.add};
+    for (int i = 0; i < 5; i++)
+        if (*pointers[i]) *pointers[i] += (size_t)n * 16432;
+    a.y += (size_t)n * y_image;
+    return a;
+}
+
+struct each {
+    rn_task task;
+    const struct args *first;
+    int images;
+    size_t y_image;
+};
+
+static void each_part(void *arg, int part, int parts) {
+    const struct each *e = arg;
+    for (int n = part; n < e->images; n += parts) {
+        struct args a = image_args(e->first, n, e->y_image);
+        if (a.scratch) a.scratch += (size_t)part * 8448;
+        e->task(&a, 0, 1);
+    }
+}
+
+/* One layer of each image: the images are divided among the threads, or each image's work where they are too
+ * few. */
+static void each(block_unfused *net, int layer, const float *base, int images, size_t y_image, rn_task task,
+                 const struct args *first) {
+    if (images >= net->rn.threads && !net->rn.layer) {
+        rn_parallel(&net->rn, each_part, &(struct each){task, first, images, y_image});
+        return;
+    }
+    for (int n = 0; n < images; n++) {
+        struct args a = image_args(first, n, y_image);
+        step(net, 0, layer, base + (size_t)n * 16432, 1, task, &a);
+    }
 }
 
 /* ---- one vector ---- */
@@ -239,17 +290,13 @@ static const rn_kernel_spec kernels[] = {
     {16, 16, 3, 16, 4, 32, 0, 1, 0}, /* 0 */
     {24, 4, 16, 32, 64, 48, 0, 1, 0}, /* 1 */
     {24, 4, 24, 32, 48, 32, 0, 0, 1}, /* 2 */
-    {24, 4, 16, 32, 64, 48, 1, 0, 0}, /* 3 */
-    {24, 4, 16, 32, 64, 48, 0, 0, 0}, /* 4 */
-    {10, 1, 24, 16, 24, 16, 0, 0, 0}, /* 5 */
-    {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 6 */
-};
-
-/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */
-struct args {
-    const rn_kernel *k;
-    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;
-    float *y, *scratch;
+    {24, 2, 24, 32, 48, 32, 0, 0, 1}, /* 3 */
+    {24, 4, 16, 32, 64, 48, 1, 0, 0}, /* 4 */
+    {24, 4, 16, 32, 64, 48, 0, 0, 0}, /* 5 */
+    {10, 2, 24, 16, 16432, 16, 0, 0, 0}, /* 6 */
+    {10, 2, 24, 16, 16432, 16, 1, 0, 0}, /* 7 */
+    {10, 1, 24, 16, 24, 16, 0, 0, 0}, /* 8 */
+    {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 9 */
 };
 
 /* Zeros around an h x w image of c channels: `top` rows above, `left` pixels before ... */
@@ -428,11 +475,11 @@ static TARGET void relu_24x4x4(void *arg, int part, int parts) {
     }
 }
 
-/* One tile's input transform: 4 x 4 pixels from x to 4 x 4 products */
-static TARGET void conv3x3_24to24_4x4_f2x2_input(const float *x, float *v) {
+/* One tile's input transform: 4 x 6 pixels from x to 4 x 6 products */
+static TARGET void conv3x3_24to24_4x4_f2x4_input(const float *x, float *v) {
     for (int c = 0; c < 24; c += 8) {
-        V t[4][4];
-        for (int j = 0; j < 4; j++) {
+        V t[4][6];
+        for (int j = 0; j < 6; j++) {
             const float *p = x + (j * 48 + c);
             const V d0 = load(p), d1 = load(p + 288), d2 = load(p + 576), d3 = load(p + 864);
             const V r0 = sub(d2, d0);
@@ -445,27 +492,33 @@ static TARGET void conv3x3_24to24_4x4_f2x2_input(const float *x, float *v) {
             t[3][j] = r3;
         }
         float *to = v + c;
-        for (int i = 0; i < 4; i++, to += 832) {
-            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3];
-            const V r0 = sub(d2, d0);
-            const V r1 = add(d1, d2);
-            const V r2 = sub(d2, d1);
-            const V r3 = sub(d3, d1);
+        for (int i = 0; i < 4; i++, to += 1248) {
+            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3], d4 = t[i][4], d5 = t[i][5];
+            const V r0 = fma_(set1(-2.8125f), d2, fma_(set1(1.265625f), d0, d4));
+            const V q1 = fma_(set1(-2.25f), d2, d4);
+            const V q2 = fma_(set1(0.75f), d3, mul(set1(-1.6875f), d1));
+            const V q3 = fma_(set1(-0.5625f), d2, d4);
+            const V q4 = fma_(set1(1.5f), d3, mul(set1(-0.84375f), d1));
+            const V r5 = fma_(set1(-2.8125f), d3, fma_(set1(1.265625f), d1, d5));
+            const V r1 = add(q1, q2), r2 = sub(q1, q2);
+            const V r3 = add(q3, q4), r4 = sub(q3, q4);
             store(to, r0);
             store(to + 208, r1);
             store(to + 416, r2);
             store(to + 624, r3);
+            store(to + 832, r4);
+            store(to + 1040, r5);
         }
     }
 }
 
-/* One tile's output transform: 4 x 4 products to 2 x 2 pixels, 24 channels */
-static TARGET void conv3x3_24to24_4x4_f2x2_output(const float *m, float *y) {
+/* One tile's output transform: 4 x 6 products to 2 x 4 pixels, 24 channels */
+static TARGET void conv3x3_24to24_4x4_f2x4_output(const float *m, float *y) {
     for (int c = 0; c < 24; c += 8) {
-        V t[2][4];
-        for (int j = 0; j < 4; j++) {
+        V t[2][6];
+        for (int j = 0; j < 6; j++) {
             const float *p = m + (j * 144 + c);
-            const V d0 = load(p), d1 = load(p + 576), d2 = load(p + 1152), d3 = load(p + 1728);
+            const V d0 = load(p), d1 = load(p + 864), d2 = load(p + 1728), d3 = load(p + 2592);
             const V r0 = add(add(d0, d1), d2);
             const V r1 = sub(add(d1, d3), d2);
             t[0][j] = r0;
@@ -473,43 +526,148 @@ static TARGET void conv3x3_24to24_4x4_f2x2_output(const float *m, float *y) {
         }
         for (int i = 0; i < 2; i++) {
             float *to = y + (i * 192 + c);
-            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3];
-            const V r0 = add(add(d0, d1), d2);
-            const V r1 = sub(add(d1, d3), d2);
+            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3], d4 = t[i][4], d5 = t[i][5];
+            const V p1 = add(d1, d2), p2 = sub(d1, d2);
+            const V p3 = add(d3, d4), p4 = sub(d3, d4);
+            const V r0 = add(add(d0, p1), p3);
+            const V r1 = fma_(set1(1.5f), p4, mul(set1(0.75f), p2));
+            const V r2 = fma_(set1(2.25f), p3, mul(set1(0.5625f), p1));
+            const V r3 = fma_(set1(3.375f), p4, fma_(set1(0.421875f), p2, d5));
             store(to, r0);
             store(to + 48, r1);
+            store(to + 96, r2);
+            store(to + 144, r3);
         }
     }
 }
 
 /* 24 output channels of 4 tiles */
-static TARGET void conv3x3_24to24_4x4_f2x2_panel(const struct args *a, int panel, const float *v, float *m) {
+static TARGET void conv3x3_24to24_4x4_f2x4_panel(const struct args *a, int panel, const float *v, float *m) {
     const rn_kernel *k = a->k;
-    const float *w = a->w + (size_t)panel * 12288;
-    for (int i = 0; i < 16; i++, w += 768) {
+    const float *w = a->w + (size_t)panel * 18432;
+    for (int i = 0; i < 24; i++, w += 768) {
         const float *from = v + i * 208;
         float *to = m + i * 144;
         k[2].gemm(w, from, to, w + 768, from, to);
     }
     for (int i = 0; i < 4; i++) {
-        const int row = (0 + i) / 2;
-        const int column = (0 + i) % 2;
-        conv3x3_24to24_4x4_f2x2_output(m + i * 32, a->y + (row * 384 + column * 96 + panel * 32));
+        const int image = (0 + i) / 2;
+        const int row = (0 + i) % 2 / 1;
+        const int column = (0 + i) % 1;
+        conv3x3_24to24_4x4_f2x4_output(m + i * 32, a->y + (size_t)image * 16432 + (row * 384 + column * 192 + panel * 32));
     }
 }
 
-static TARGET void conv3x3_24to24_4x4_f2x2(void *arg, int part, int parts) {
+static TARGET void conv3x3_24to24_4x4_f2x4_2_images(void *arg, int part, int parts) {
     const struct args *a = arg;
-    float *v = a->scratch + (size_t)part * 5632, *m = v + 3328;
+    float *v = a->scratch + (size_t)part * 8448, *m = v + 4992;
     if (part) return;
     (void)parts;
     for (int i = 0; i < 4; i++) {
-        const int row = i / 2;
-        const int column = i % 2;
-        conv3x3_24to24_4x4_f2x2_input(a->x + (row * 576 + column * 96 - 336), v + i * 48);
+        const int image = i / 2;
+        const int row = i % 2 / 1;
+        const int column = i % 1;
+        conv3x3_24to24_4x4_f2x4_input(a->x + (size_t)image * 16432 + (row * 576 + column * 192 - 336), v + i * 48);
     }
     const int panel = 0;
-    conv3x3_24to24_4x4_f2x2_panel(a, panel, v, m);
+    conv3x3_24to24_4x4_f2x4_panel(a, panel, v, m);
+    zeroupper();
+}
+
+/* One tile's input transform: 4 x 6 pixels from x to 4 x 6 products */
+static TARGET void conv3x3_24to24_4x4_f2x4_input_2(const float *x, float *v) {
+    for (int c = 0; c < 24; c += 8) {
+        V t[4][6];
+        for (int j = 0; j < 6; j++) {
+            const float *p = x + (j * 48 + c);
+            const V d0 = load(p), d1 = load(p + 288), d2 = load(p + 576), d3 = load(p + 864);
+            const V r0 = sub(d2, d0);
+            const V r1 = add(d1, d2);
+            const V r2 = sub(d2, d1);
+            const V r3 = sub(d3, d1);
+            t[0][j] = r0;
+            t[1][j] = r1;
+            t[2][j] = r2;
+            t[3][j] = r3;
+        }
+        float *to = v + c;
+        for (int i = 0; i < 4; i++, to += 672) {
+            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3], d4 = t[i][4], d5 = t[i][5];
+            const V r0 = fma_(set1(-2.8125f), d2, fma_(set1(1.265625f), d0, d4));
+            const V q1 = fma_(set1(-2.25f), d2, d4);
+            const V q2 = fma_(set1(0.75f), d3, mul(set1(-1.6875f), d1));
+            const V q3 = fma_(set1(-0.5625f), d2, d4);
+            const V q4 = fma_(set1(1.5f), d3, mul(set1(-0.84375f), d1));
+            const V r5 = fma_(set1(-2.8125f), d3, fma_(set1(1.265625f), d1, d5));
+            const V r1 = add(q1, q2), r2 = sub(q1, q2);
+            const V r3 = add(q3, q4), r4 = sub(q3, q4);
+            store(to, r0);
+            store(to + 112, r1);
+            store(to + 224, r2);
+            store(to + 336, r3);
+            store(to + 448, r4);
+            store(to + 560, r5);
+        }
+    }
+}
+
+/* One tile's output transform: 4 x 6 products to 2 x 4 pixels, 24 channels */
+static TARGET void conv3x3_24to24_4x4_f2x4_output_2(const float *m, float *y) {
+    for (int c = 0; c < 24; c += 8) {
+        V t[2][6];
+        for (int j = 0; j < 6; j++) {
+            const float *p = m + (j * 80 + c);
+            const V d0 = load(p), d1 = load(p + 480), d2 = load(p + 960), d3 = load(p + 1440);
+            const V r0 = add(add(d0, d1), d2);
+            const V r1 = sub(add(d1, d3), d2);
+            t[0][j] = r0;
+            t[1][j] = r1;
+        }
+        for (int i = 0; i < 2; i++) {
+            float *to = y + (i * 192 + c);
+            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3], d4 = t[i][4], d5 = t[i][5];
+            const V p1 = add(d1, d2), p2 = sub(d1, d2);
+            const V p3 = add(d3, d4), p4 = sub(d3, d4);
+            const V r0 = add(add(d0, p1), p3);
+            const V r1 = fma_(set1(1.5f), p4, mul(set1(0.75f), p2));
+            const V r2 = fma_(set1(2.25f), p3, mul(set1(0.5625f), p1));
+            const V r3 = fma_(set1(3.375f), p4, fma_(set1(0.421875f), p2, d5));
+            store(to, r0);
+            store(to + 48, r1);
+            store(to + 96, r2);
+            store(to + 144, r3);
+        }
+    }
+}
+
+/* 24 output channels of 2 tiles */
+static TARGET void conv3x3_24to24_4x4_f2x4_panel_2(const struct args *a, int panel, const float *v, float *m) {
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 18432;
+    for (int i = 0; i < 24; i++, w += 768) {
+        const float *from = v + i * 112;
+        float *to = m + i * 80;
+        k[3].gemm(w, from, to, w + 768, from, to);
+    }
+    for (int i = 0; i < 2; i++) {
+        const int row = (0 + i) / 1;
+        const int column = (0 + i) % 1;
+        conv3x3_24to24_4x4_f2x4_output_2(m + i * 32, a->y + (row * 384 + column * 192 + panel * 32));
+    }
+}
+
+static TARGET void conv3x3_24to24_4x4_f2x4(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    float *v = a->scratch + (size_t)part * 8448, *m = v + 2688;
+    if (part) return;
+    (void)parts;
+    for (int i = 0; i < 2; i++) {
+        const int row = i / 1;
+        const int column = i % 1;
+        conv3x3_24to24_4x4_f2x4_input_2(a->x + (row * 576 + column * 192 - 336), v + i * 48);
+    }
+    const int panel = 0;
+    conv3x3_24to24_4x4_f2x4_panel_2(a, panel, v, m);
     zeroupper();
 }
 
@@ -522,7 +680,7 @@ static TARGET void conv1x1_16to24_4x4_panel(const struct args *a, int panel, int
     for (int r = y0; r < y1; r++) {
         y = a->y + (r * 192 + panel * 32);
         x = a->x + (r * 576);
-        k[4].gemm(w, x, y, w, x, y);
+        k[5].gemm(w, x, y, w, x, y);
     }
     zeroupper();
 }
@@ -587,9 +745,25 @@ static TARGET void fc_10x1x1(void *arg, int part, int parts) {
     const rn_kernel *k = a->k;
     for (int panel = part * 1 / parts; panel < (part + 1) * 1 / parts; panel++) {
         const float *w = a->w + (size_t)panel * 384;
+        float *out = a->y + panel * 16, y[32];
+        const float *x = a->x, *v = w;
+        k[6].gemm(v, x, y, v, x, y);
+        for (int n = 0; n < 2; n++) {
+            store(out + (size_t)n * 16432 + 0, add(load(y + n * 16 + 0), load(a->bias + (panel * 16 + 0))));
+            store_n(out + (size_t)n * 16432 + 8, add(load(y + n * 16 + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
+        }
+    }
+    zeroupper();
+}
+
+static TARGET void fc_10x1x1_2(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    const rn_kernel *k = a->k;
+    for (int panel = part * 1 / parts; panel < (part + 1) * 1 / parts; panel++) {
+        const float *w = a->w + (size_t)panel * 384;
         float *out = a->y + panel * 16, y[16];
         const float *x = a->x, *v = w;
-        k[5].gemm(v, x, y, v, x, y);
+        k[8].gemm(v, x, y, v, x, y);
         store(out + 0, add(load(y + 0), load(a->bias + (panel * 16 + 0))));
         store_n(out + 8, add(load(y + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
     }
@@ -622,51 +796,96 @@ static TARGET void output_10x1x1(void *arg, int part, int parts) {
     }
 }
 
-/* One image through the network. A: activations, W: packed weights, S: scratch; offsets in floats. */
-static void forward(block_unfused *net, const float *image, float *outputs_at) {
+/* One image through the first layers. A: activations, S: scratch, B: what the last layers read; W: packed
+ * weights; offsets in floats. alone: other images run beside it, each on one thread. */
+static void first_layers(block_unfused *net, int alone, float *A, float *B, float *S, const float *image,
+                         float *outputs_at) {
     const rn_kernel *k = net->k;
-    float *const A = net->rn.arena;
-    const float *const W = (const float *)(const void *)net->rn.weights;
-    float *const S = A + 16416;
-    float *output;
+    (void)A, (void)S, (void)outputs_at;
     if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);
     /* input: input to channels-last; 3x16x16 -> 3x16x16, input */
-    step(net, 0, input_3x16x16, &(struct args){.k = k, .x = image, .y = A + 8288});
+    step(net, alone, 0, B, 1, input_3x16x16, &(struct args){.k = k, .x = image, .y = B + 8288});
+}
+
+/* The last layers, whose weights outweigh their images: of 2 images, or of one. B: what is kept of each, A: free
+ * for what passes between two steps. */
+static void last_layers(block_unfused *net, int images, float *B, float *outputs_at) {
+    const rn_kernel *k = net->k;
+    const float *const W = (const float *)(const void *)net->rn.weights;
+    float *output;
+    float *const S = net->rn.arena + ((size_t)net->rn.threads * 0 + 32864);
     /* conv1: conv 3x3 (block_unfused.rn:13:5); 3x16x16 -> 16x16x16, 0.1 M multiply-adds, direct */
-    step(net, 1, conv3x3_3to16_16x16, &(struct args){.k = k, .x = A + 8288, .w = W, .y = A});
+    each(net, 1, B, images, 16432, conv3x3_3to16_16x16, &(struct args){.k = k, .x = B + 8288, .w = W, .y = B});
     /* bn1: affine (block_unfused.rn:13:19); 16x16x16 -> 16x16x16, map */
-    step(net, 2, affine_16x16x16, &(struct args){.k = k, .x = A, .w = W + 432, .bias = W + 448, .y = A + 8208});
+    each(net, 2, B, images, 16432, affine_16x16x16, &(struct args){.k = k, .x = B, .w = W + 432, .bias = W + 448, .y = B + 8208});
     /* relu: relu (block_unfused.rn:13:23); 16x16x16 -> 16x16x16, map */
-    step(net, 3, relu_16x16x16, &(struct args){.k = k, .x = A + 8208, .y = A});
+    each(net, 3, B, images, 16432, relu_16x16x16, &(struct args){.k = k, .x = B + 8208, .y = B});
     /* maxpool: maxpool 3x3 /2 (block_unfused.rn:14:5); 16x16x16 -> 16x8x8, pool */
-    step(net, 4, maxpool_16x8x8, &(struct args){.k = k, .x = A, .y = A + 8528});
+    each(net, 4, B, images, 16432, maxpool_16x8x8, &(struct args){.k = k, .x = B, .y = B + 8528});
     /* layer1.0.conv1: conv 3x3 /2 (block_unfused.rn:5:9); 16x8x8 -> 24x4x4, 0.1 M multiply-adds, direct */
-    step(net, 5, conv3x3_16to24_4x4, &(struct args){.k = k, .x = A + 8528, .w = W + 464, .y = A});
+    each(net, 5, B, images, 16432, conv3x3_16to24_4x4, &(struct args){.k = k, .x = B + 8528, .w = W + 464, .y = B});
     /* layer1.0.bn1: affine (block_unfused.rn:5:34); 24x4x4 -> 24x4x4, map */
-    step(net, 6, affine_24x4x4, &(struct args){.k = k, .x = A, .w = W + 5072, .bias = W + 5104, .y = A + 1744});
+    each(net, 6, B, images, 16432, affine_24x4x4, &(struct args){.k = k, .x = B, .w = W + 5072, .bias = W + 5104, .y = B + 1744});
     /* layer1.0.relu: relu (block_unfused.rn:5:38); 24x4x4 -> 24x4x4, map */
-    step(net, 7, relu_24x4x4, &(struct args){.k = k, .x = A + 1744, .y = A + 336});
-    /* layer1.0.conv2: conv 3x3 (block_unfused.rn:6:9); 24x4x4 -> 24x4x4, 0.1 M multiply-adds, winograd */
-    step(net, 8, conv3x3_24to24_4x4_f2x2, &(struct args){.k = k, .x = A + 336, .w = W + 5136, .y = A + 1744, .scratch = S});
+    each(net, 7, B, images, 16432, relu_24x4x4, &(struct args){.k = k, .x = B + 1744, .y = B + 336});
+    /* layer1.0.conv2: conv 3x3 (block_unfused.rn:6:9); 24x4x4 -> 24x4x4, 0.1 M multiply-adds, winograd, 2 images at once */
+    step(net, 0, 8, B, images, images == 2 ? conv3x3_24to24_4x4_f2x4_2_images : conv3x3_24to24_4x4_f2x4, &(struct args){.k = k, .x = B + 336, .w = W + 5136, .y = B + 1744, .scratch = S});
     /* layer1.0.bn2: affine (block_unfused.rn:6:26); 24x4x4 -> 24x4x4, map */
-    step(net, 9, affine_24x4x4, &(struct args){.k = k, .x = A + 1744, .w = W + 17424, .bias = W + 17456, .y = A});
+    each(net, 9, B, images, 16432, affine_24x4x4, &(struct args){.k = k, .x = B + 1744, .w = W + 23568, .bias = W + 23600, .y = B});
     /* layer1.0.downsample.0: conv 1x1 /2 (block_unfused.rn:7:7); 16x8x8 -> 24x4x4, 0.0 M multiply-adds, pointwise */
-    step(net, 10, conv1x1_16to24_4x4, &(struct args){.k = k, .x = A + 8528, .w = W + 17488, .y = A + 784});
+    each(net, 10, B, images, 16432, conv1x1_16to24_4x4, &(struct args){.k = k, .x = B + 8528, .w = W + 23632, .y = B + 784});
     /* layer1.0.downsample.1: affine (block_unfused.rn:7:7); 24x4x4 -> 24x4x4, map */
-    step(net, 11, affine_24x4x4, &(struct args){.k = k, .x = A + 784, .w = W + 18000, .bias = W + 18032, .y = A + 1568});
+    each(net, 11, B, images, 16432, affine_24x4x4, &(struct args){.k = k, .x = B + 784, .w = W + 24144, .bias = W + 24176, .y = B + 1568});
     /* layer1.0.add: add (block_unfused.rn:4:5); 24x4x4 -> 24x4x4, map */
-    step(net, 12, add_24x4x4, &(struct args){.k = k, .x = A, .x1 = A + 1568, .y = A + 784});
+    each(net, 12, B, images, 16432, add_24x4x4, &(struct args){.k = k, .x = B, .x1 = B + 1568, .y = B + 784});
     /* layer1.0.relu2: relu (block_unfused.rn:8:5); 24x4x4 -> 24x4x4, map */
-    step(net, 13, relu_24x4x4_2, &(struct args){.k = k, .x = A + 784, .y = A});
+    each(net, 13, B, images, 16432, relu_24x4x4_2, &(struct args){.k = k, .x = B + 784, .y = B});
     /* avgpool: avgpool global (block_unfused.rn:16:5); 24x4x4 -> 24x1x1, pool */
-    step(net, 14, avgpool_24x1x1, &(struct args){.k = k, .x = A, .y = A + 784});
-    /* fc: fc (block_unfused.rn:17:5); 24x1x1 -> 10x1x1, 0.0 M multiply-adds, fc */
-    step(net, 15, fc_10x1x1, &(struct args){.k = k, .x = A + 784, .w = W + 18080, .bias = W + 18064, .y = A});
+    each(net, 14, B, images, 16432, avgpool_24x1x1, &(struct args){.k = k, .x = B, .y = B + 784});
+    /* fc: fc (block_unfused.rn:17:5); 24x1x1 -> 10x1x1, 0.0 M multiply-adds, fc, 2 images at once */
+    step(net, 0, 15, B, images, images == 2 ? fc_10x1x1 : fc_10x1x1_2, &(struct args){.k = k, .x = B + 784, .w = W + 24224, .bias = W + 24208, .y = B});
     /* softmax: softmax (block_unfused.rn:18:5); 10x1x1 -> 10x1x1, softmax */
-    step(net, 16, softmax_10x1x1, &(struct args){.k = k, .x = A, .y = A + 32});
+    each(net, 16, B, images, 16432, softmax_10x1x1, &(struct args){.k = k, .x = B, .y = B + 32});
     /* softmax: output to planar; 10x1x1 -> 10x1x1, output */
     output = outputs_at + 0;
-    step(net, 17, output_10x1x1, &(struct args){.k = k, .x = A + 32, .y = output});
+    each(net, 17, B, images, 10, output_10x1x1, &(struct args){.k = k, .x = B + 32, .y = output});
+}
+
+struct group {
+    block_unfused *net;
+    int images;
+    const float *image;
+    float *outputs;
+};
+
+/* A thread's images of a group through the first layers. */
+static void first_part(void *arg, int part, int parts) {
+    const struct group *g = arg;
+    block_unfused *net = g->net;
+    float *A = net->rn.arena + (size_t)part * 0, *B = net->rn.arena + (size_t)net->rn.threads * 0;
+    float *S = net->rn.arena + ((size_t)net->rn.threads * 0 + 32864) + (size_t)part * 8448;
+    for (int n = part; n < g->images; n += parts)
+        first_layers(net, 1, A, B + (size_t)n * 16432, S, g->image + (size_t)n * 768,
+                     g->outputs + (size_t)n * 10);
+}
+
+/* At most 2 images: as many at once as there are threads, those left over each on all threads. */
+static void forward(block_unfused *net, int images, const float *image, float *outputs_at) {
+    float *A = net->rn.arena, *B = net->rn.arena + (size_t)net->rn.threads * 0, *S = net->rn.arena + ((size_t)net->rn.threads * 0 + 32864);
+    int n = 0;
+    if (net->rn.threads > 1 && images >= net->rn.threads && !net->rn.layer) {
+        n = images / net->rn.threads * net->rn.threads;
+        rn_parallel(&net->rn, first_part, &(struct group){net, n, image, outputs_at});
+    }
+    for (; n < images; n++)
+        first_layers(net, 0, A, B + (size_t)n * 16432, S, image + (size_t)n * 768,
+                     outputs_at + (size_t)n * 10);
+    if (images == 2) {
+        last_layers(net, images, B, outputs_at);
+        return;
+    }
+    for (n = 0; n < images; n++)
+        last_layers(net, 1, B + (size_t)n * 16432, outputs_at + (size_t)n * 10);
 }
 
 static size_t model_arena_size(int batch, int threads) { return block_unfused_arena_size(batch, threads); }
@@ -703,7 +922,7 @@ static const rn_model model = {
     .layers = layers,
     .layer_count = 18,
     .macs = 255216,
-    .multiplications = 209136,
+    .multiplications = 199920,
     .parameters = 9882,
     .recipe = &recipe,
     .weights_file = NULL,
@@ -719,14 +938,14 @@ const rn_model *block_unfused_model(void) { return &model; }
 
 size_t block_unfused_arena_size(int batch, int threads) {
     if (batch < 1 || batch > BLOCK_UNFUSED_BATCH || threads < 1) return 0;
-    /* instance, activations, scratch of each thread, a picture made ready */
-    return (sizeof(struct block_unfused) + 63) / 64 * 64 + 4 * (16416 + (size_t)threads * 5632 + 768);
+    /* instance, activations, scratch of each thread, pictures made ready */
+    return (sizeof(struct block_unfused) + 63) / 64 * 64 + 4 * ((size_t)threads * 8448 + 34400);
 }
 
 rn_status block_unfused_create(block_unfused **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
     void *made = NULL;
     const size_t need = block_unfused_arena_size(BLOCK_UNFUSED_BATCH, rn_options_threads(options));
-    const rn_status status = rn_context_create_jit(&made, sizeof(struct block_unfused), need, offsetof(struct block_unfused, k), kernels, 7,
+    const rn_status status = rn_context_create_jit(&made, sizeof(struct block_unfused), need, offsetof(struct block_unfused, k), kernels, 10,
                                                    &model, arena, size, weights, options);
     *net = made;
     return status;
@@ -743,18 +962,21 @@ static rn_status check(block_unfused *net, int batch, const void *in, const void
 rn_status block_unfused_run(block_unfused *net, int batch, const float *image, float *output) {
     const rn_status status = check(net, batch, image, output);
     if (status) return status;
-    for (int n = 0; n < batch; n++) forward(net, image + (size_t)n * 768, output + (size_t)n * 10);
+    for (int n = 0; n < batch; n += 2)
+        forward(net, batch - n < 2 ? batch - n : 2, image + (size_t)n * 768, output + (size_t)n * 10);
     return RN_OK;
 }
 
 rn_status block_unfused_run_rgb(block_unfused *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {
     rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);
     if (status) return status;
-    float *ready = net->rn.arena + (16416 + (size_t)net->rn.threads * 5632);
+    float *ready = net->rn.arena + ((size_t)net->rn.threads * 8448 + 32864);
     for (int n = 0; n < batch; n++) {
-        status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], ready);
+        status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], ready + (size_t)(n % 2) * 768);
         if (status) return rn_context_fail(&net->rn, status, "block_unfused: image %d cannot be made an input", n);
-        forward(net, ready, output + (size_t)n * 10);
+        const int images = n % 2 + 1; /* ready, of this group */
+        if (images == 2 || n + 1 == batch)
+            forward(net, images, ready, output + (size_t)(n + 1 - images) * 10);
     }
     return RN_OK;
 }

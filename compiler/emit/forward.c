@@ -1,0 +1,426 @@
+/* The line of calls: one function for each layer's task, and the functions that call them in order.
+ *
+ *     batch 1:   forward           one image through all layers
+ *     more:      first_layers      one image, as far as images are taken one by one (plan/group.c)
+ *                last_layers       a group of images at once, or one
+ *                forward           a group: its images through the first layers, in parallel or each on all threads
+ *
+ * The arena, in floats: activations of the first layers (of each thread, where there are groups), what is kept of each
+ * image of a group for the last layers, scratch of each thread, pictures made ready.
+ */
+#include <string.h>
+#include "forward.h"
+#include "describe.h"
+#include "model.h"
+#include "../ops.h"
+#include "../../runtime/rn.h"
+
+void emit_task_body(Emit *e, const Step *s, Text *body) {
+    static void (*const emitters[ALG_COUNT])(Emit *, const Step *, Text *) = {
+        [ALG_INPUT] = emit_input,
+        [ALG_OUTPUT] = emit_output,
+        [ALG_POINTWISE] = emit_conv,
+        [ALG_DIRECT] = emit_conv,
+        [ALG_WINOGRAD_INPUT] = emit_winograd_input,
+        [ALG_WINOGRAD] = emit_winograd,
+        [ALG_STRASSEN] = emit_strassen,
+        [ALG_DEPTHWISE] = emit_depthwise,
+        [ALG_FC] = emit_fc,
+        [ALG_MAP] = emit_map,
+        [ALG_POOL] = emit_pool,
+        [ALG_LRN] = emit_lrn,
+        [ALG_SPP] = emit_spp,
+        [ALG_PAD] = emit_pad,
+        [ALG_SOFTMAX] = emit_softmax,
+        [ALG_UPSAMPLE] = emit_upsample,
+        [ALG_COPY] = emit_copy,
+    };
+    if (!emitters[s->algorithm]) bug("%s has no emission", algorithm_name(s->algorithm));
+    emitters[s->algorithm](e, s, body);
+}
+
+static const char *task_prefix(Emit *e, const Step *s) {
+    const Value *v = s->out ? s->out : s->in;
+    const char *word = s->node ? op_info(s->node->op)->word : s->algorithm == ALG_INPUT ? "input" : "output";
+    if (*word == '.') word++;
+    if (s->algorithm == ALG_COPY) word = "copy";
+    const bool winograd = s->algorithm == ALG_WINOGRAD || s->algorithm == ALG_WINOGRAD_INPUT;
+    if (s->node &&
+        (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT || winograd || s->algorithm == ALG_STRASSEN)) {
+        const Window *w = &s->node->term[0].window;
+        const Shape out = node_unpooled_shape(s->node);
+        const char *name = arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, s->in->shape.c,
+                                        s->node->features, out.h, out.w);
+        if (s->algorithm == ALG_STRASSEN) return arena_printf(e->arena, "%s_strassen", name);
+        if (!winograd) return name;
+        return arena_printf(e->arena, "%s_f%dx%d%s%s", name, s->winograd->h.m, s->winograd->w.m,
+                            s->images > 1 ? arena_printf(e->arena, "_%d_images", s->images) : "",
+                            s->algorithm == ALG_WINOGRAD_INPUT ? "_transform" : "");
+    }
+    return arena_printf(e->arena, "%s_%dx%dx%d", word, v->shape.c, v->shape.h, v->shape.w);
+}
+
+bool emit_is_grouped(const Emit *e) {
+    return e->plan->group > 1;
+}
+
+static bool has_last_layers(const Emit *e) {
+    return e->plan->last_step < e->plan->step_count;
+}
+
+const char *emit_forward_parameters(const Emit *e) {
+    return arena_printf(e->arena, "%s *net, %sconst float *image, float *outputs_at", e->options->name,
+                        emit_is_grouped(e) ? "int images, " : "");
+}
+
+ArenaPlaces emit_arena_places(const Emit *e) {
+    const Plan *p = e->plan;
+    const long long a = p->arena_floats, b = p->kept_floats * p->group, s = p->scratch_floats;
+    const char *threads = "(size_t)net->rn.threads";
+    if (!emit_is_grouped(e))
+        return (ArenaPlaces){.scratch = arena_printf(e->arena, "net->rn.arena + %lld", a),
+                             .ready = arena_printf(e->arena, "net->rn.arena + (%lld + %s * %lld)", a, threads, s)};
+    return (ArenaPlaces){
+        .kept = arena_printf(e->arena, "net->rn.arena + %s * %lld", threads, a),
+        .scratch = arena_printf(e->arena, "net->rn.arena + (%s * %lld + %lld)", threads, a, b),
+        .ready = arena_printf(e->arena, "net->rn.arena + (%s * %lld + %lld)", threads, a + s, b),
+    };
+}
+
+/* ---- one call ---- */
+static void argument(Text *t, const char *name, const char *base, int64_t offset) {
+    text_printf(t, ", .%s = %s", name, base);
+    if (offset) text_printf(t, " + %lld", (long long)offset);
+}
+
+static const char *base_of(const Emit *e, const Value *v) {
+    return plan_value(e->plan, v)->kept ? "B" : "A";
+}
+
+static void activation_argument(Emit *e, Text *t, const char *name, const Value *v) {
+    argument(t, name, base_of(e, v), plan_value(e->plan, v)->offset);
+}
+
+static void emit_arguments(Emit *e, const Step *s, Text *t) {
+    static const char *const x[] = {"x", "x1", "x2", "x3"}, *const w[] = {"w", "w1", "w2", "w3"};
+    const Node *n = s->node;
+    text_puts(t, "&(struct args){.k = k");
+    if (s->algorithm == ALG_INPUT)
+        argument(t, "x", "image", 0);
+    else if (s->algorithm == ALG_WINOGRAD && s->winograd->shared)
+        argument(t, "x", "A", s->temporary_offset);
+    else
+        activation_argument(e, t, "x", s->in);
+    const bool terms = s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT;
+    if (n && (terms || s->algorithm == ALG_MAP))
+        for (int i = 1; i < n->nin; i++) activation_argument(e, t, x[i], n->in[i]);
+    if (s->weight >= 0) argument(t, "w", "W", s->weight);
+    if (terms)
+        for (int i = 1; i < n->nin; i++) argument(t, w[i], "W", s->conv.term[i].weight);
+    if (s->bias >= 0) argument(t, "bias", "W", s->bias);
+    if (s->slope >= 0) argument(t, "slope", "W", s->slope);
+    if (n && n->epilogue.addend && !(n->epilogue.in_place && terms))
+        activation_argument(e, t, "add", n->epilogue.addend);
+    if (s->algorithm == ALG_OUTPUT)
+        text_puts(t, ", .y = output");
+    else if (s->temporary)
+        argument(t, "y", "A", s->temporary_offset);
+    else
+        argument(t, "y", base_of(e, s->out),
+                 plan_value(e->plan, s->out)->offset + (s->algorithm == ALG_COPY ? s->channel : 0));
+    if (s->scratch) text_puts(t, ", .scratch = S");
+    text_puts(t, "}");
+}
+
+static const char *emit_task(Emit *e, const Step *s) {
+    Text body = {0};
+    emit_task_body(e, s, &body);
+    const char *task =
+        emit_function(e, task_prefix(e, s), NULL, "void", "void *arg, int part, int parts",
+                      arena_printf(e->arena, "    const struct args *a = arg;\n%s", body.s ? body.s : ""));
+    text_free(&body);
+    return task;
+}
+
+static void describe_call(Emit *e, const Step *s, Text *t) {
+    const Value *v = s->out ? s->out : s->in;
+    Text what = {0};
+    describe_step(s, &what);
+    text_printf(t, "    /* %s: %s", comment_c(e->arena, s->node ? s->node->name : v->name),
+                comment_c(e->arena, what.s));
+    if (s->node && s->node->place.line)
+        text_printf(t, " (%s)", comment_c(e->arena, describe_place(e->arena, s->node->place)));
+    text_printf(t, "; %dx%dx%d -> %dx%dx%d", s->in->shape.c, s->in->shape.h, s->in->shape.w, v->shape.c, v->shape.h,
+                v->shape.w);
+    if (s->macs) text_printf(t, ", %.1f M multiply-adds", (double)s->macs * 1e-6);
+    text_printf(t, ", %s%s */\n", algorithm_name(s->algorithm),
+                s->images > 1 ? arena_printf(e->arena, ", %d images at once", s->images) : "");
+    text_free(&what);
+}
+
+static void emit_call(Emit *e, const Step *s, int layer, bool last, Text *t) {
+    const Plan *plan = e->plan;
+    describe_call(e, s, t);
+    if (s->algorithm == ALG_OUTPUT) {
+        int64_t before = 0;
+        for (int i = 0; i < s->output; i++) before += shape_size(plan->graph->outputs[i]->shape);
+        text_printf(t, "    output = outputs_at + %lld;\n", (long long)before);
+    }
+    const char *task = emit_task(e, s);
+    if (!emit_is_grouped(e))
+        text_printf(t, "    step(net, %d, %s, ", layer, task);
+    else if (!last)
+        text_printf(t, "    step(net, alone, %d, %s, 1, %s, ", layer, base_of(e, s->out ? s->out : s->in), task);
+    else if (s->images == 1)
+        text_printf(t, "    each(net, %d, B, images, %lld, %s, ", layer,
+                    s->algorithm == ALG_OUTPUT ? (long long)output_floats(plan->graph) : (long long)plan->kept_floats,
+                    task);
+    else {
+        Step one = *s;
+        one.images = 1;
+        one.winograd = s->winograd_one;
+        text_printf(t, "    step(net, 0, %d, B, images, images == %d ? %s : %s, ", layer, s->images, task,
+                    emit_task(e, &one));
+    }
+    emit_arguments(e, s, t);
+    text_puts(t, ");\n");
+}
+
+/* ---- once in the file ---- */
+static void emit_step(Emit *e, Text *t) {
+    const bool grouped = emit_is_grouped(e);
+    text_printf(t,
+                "/* Runs a task over the instance's threads%s, then shows its result to the layer hook. */\n"
+                "static void step(%s *net, %sint layer, %srn_task task, void *args) {\n",
+                grouped ? ", or here where images run at once" : "", e->options->name, grouped ? "int alone, " : "",
+                grouped ? "const float *base, int images, " : "");
+    if (grouped)
+        text_puts(t, "    if (alone) {\n"
+                     "        task(args, 0, 1);\n"
+                     "        return;\n"
+                     "    }\n");
+    text_printf(t,
+                "    rn_parallel(&net->rn, task, args);\n"
+                "    if (!net->rn.layer) return;\n"
+                "    if (!*layers[layer].value) { /* nothing is complete yet */\n"
+                "        net->rn.layer(net->rn.layer_user, layer, NULL);\n"
+                "        return;\n"
+                "    }\n"
+                "    const rn_tensor out = {%s + results[layer].offset, layers[layer].out, results[layer].pixel,\n"
+                "                           results[layer].row, %s};\n"
+                "    net->rn.layer(net->rn.layer_user, layer, &out);\n"
+                "}\n\n",
+                grouped ? "base" : "net->rn.arena",
+                grouped ? arena_printf(e->arena, "%lld, images", (long long)e->plan->kept_floats) : "0, 1");
+}
+
+/* For the last layers that take one image after another. */
+static void emit_each(Emit *e, Text *t) {
+    const long long kept = e->plan->kept_floats, scratch = e->plan->scratch_floats;
+    text_printf(t,
+                "/* The arguments for image n, given those for the first; y_image: floats from one result to the next "
+                "*/\n"
+                "static struct args image_args(const struct args *first, int n, size_t y_image) {\n"
+                "    struct args a = *first;\n"
+                "    const float **const pointers[] = {&a.x, &a.x1, &a.x2, &a.x3, &a.add};\n"
+                "    for (int i = 0; i < 5; i++)\n"
+                "        if (*pointers[i]) *pointers[i] += (size_t)n * %lld;\n"
+                "    a.y += (size_t)n * y_image;\n"
+                "    return a;\n"
+                "}\n\n"
+                "struct each {\n"
+                "    rn_task task;\n"
+                "    const struct args *first;\n"
+                "    int images;\n"
+                "    size_t y_image;\n"
+                "};\n\n"
+                "static void each_part(void *arg, int part, int parts) {\n"
+                "    const struct each *e = arg;\n"
+                "    for (int n = part; n < e->images; n += parts) {\n"
+                "        struct args a = image_args(e->first, n, e->y_image);\n"
+                "        if (a.scratch) a.scratch += (size_t)part * %lld;\n"
+                "        e->task(&a, 0, 1);\n"
+                "    }\n"
+                "}\n\n",
+                kept, scratch);
+    text_printf(t,
+                "/* One layer of each image: the images are divided among the threads, or each image's work where they "
+                "are too\n"
+                " * few. */\n"
+                "static void each(%s *net, int layer, const float *base, int images, size_t y_image, rn_task task,\n"
+                "                 const struct args *first) {\n"
+                "    if (images >= net->rn.threads && !net->rn.layer) {\n"
+                "        rn_parallel(&net->rn, each_part, &(struct each){task, first, images, y_image});\n"
+                "        return;\n"
+                "    }\n"
+                "    for (int n = 0; n < images; n++) {\n"
+                "        struct args a = image_args(first, n, y_image);\n"
+                "        step(net, 0, layer, base + (size_t)n * %lld, 1, task, &a);\n"
+                "    }\n"
+                "}\n\n",
+                e->options->name, kept);
+}
+
+void emit_forward_frame(Emit *e, Text *t) {
+    bool each = false;
+    for (int i = e->plan->last_step; i < e->plan->step_count; i++)
+        each |= step_is_call(&e->plan->steps[i]) && e->plan->steps[i].images == 1;
+    text_puts(t, "/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */\n"
+                 "struct args {\n"
+                 "    const rn_kernel *k;\n"
+                 "    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;\n"
+                 "    float *y, *scratch;\n"
+                 "};\n\n");
+    emit_step(e, t);
+    if (each) emit_each(e, t);
+}
+
+/* ---- the functions ---- */
+/* Whether the calls have this variable as an argument. */
+static bool calls_have(const Emit *e, const Text *calls, const char *name) {
+    return calls->s && (strstr(calls->s, arena_printf(e->arena, "= %s", name)) ||
+                        strstr(calls->s, arena_printf(e->arena, ", %s,", name)));
+}
+
+static void declare_constants(Emit *e, const Text *calls, Text *t) {
+    const bool jit = e->target.kernels == KERNELS_JIT;
+    text_printf(t, "    const rn_kernel *k = %s%s;\n", jit ? "net->k" : "kernels", jit ? "" : e->suffix);
+    if (calls_have(e, calls, "W"))
+        text_puts(t, "    const float *const W = (const float *)(const void *)net->rn.weights;\n");
+    if (calls_have(e, calls, "output")) text_puts(t, "    float *output;\n");
+}
+
+/* A line that names the parameters that the calls do not use. */
+static void unused_parameters(Emit *e, const Text *calls, const char *const *names, Text *t) {
+    Text unused = {0};
+    for (; *names; names++) {
+        const char *used = strcmp(*names, "outputs_at") ? *names : "output";
+        if (!calls_have(e, calls, used)) text_printf(&unused, "%s(void)%s", unused.s ? ", " : "", *names);
+    }
+    if (unused.s) text_printf(t, "    %s;\n", unused.s);
+    text_free(&unused);
+}
+
+static void emit_calls(Emit *e, int from, int to, Text *t) {
+    int layer = 0;
+    for (int i = 0; i < to; i++) {
+        if (!step_is_call(&e->plan->steps[i])) continue;
+        if (i >= from) emit_call(e, &e->plan->steps[i], layer, from > 0, t);
+        layer++;
+    }
+}
+
+static void emit_forward_of_one(Emit *e, Text *t) {
+    const Plan *plan = e->plan;
+    Text calls = {0};
+    emit_calls(e, 0, plan->step_count, &calls);
+    text_printf(t,
+                "/* One image through the network. A: activations, W: packed weights, S: scratch; offsets in floats. "
+                "*/\n"
+                "static void forward%s(%s) {\n",
+                e->suffix, emit_forward_parameters(e));
+    declare_constants(e, &calls, t);
+    text_puts(t, "    float *const A = net->rn.arena;\n");
+    if (plan->scratch_floats) text_printf(t, "    float *const S = A + %lld;\n", (long long)plan->arena_floats);
+    text_puts(t, "    if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);\n");
+    text_write(t, calls.s, calls.size);
+    text_puts(t, "}\n\n");
+    text_free(&calls);
+}
+
+static void emit_first_layers(Emit *e, Text *t) {
+    static const char *const parameters[] = {"A", "B", "S", "outputs_at", NULL};
+    Text calls = {0};
+    emit_calls(e, 0, e->plan->last_step, &calls);
+    text_printf(t,
+                "/* One image through the first layers. A: activations, S: scratch, B: what the last layers read; W: "
+                "packed\n"
+                " * weights; offsets in floats. alone: other images run beside it, each on one thread. */\n"
+                "static void first_layers%s(%s *net, int alone, float *A, float *B, float *S, const float *image,\n"
+                "                         float *outputs_at) {\n",
+                e->suffix, e->options->name);
+    declare_constants(e, &calls, t);
+    unused_parameters(e, &calls, parameters, t);
+    text_puts(t, "    if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);\n");
+    text_write(t, calls.s, calls.size);
+    text_puts(t, "}\n\n");
+    text_free(&calls);
+}
+
+static void emit_last_layers(Emit *e, Text *t) {
+    static const char *const parameters[] = {"outputs_at", NULL};
+    const Plan *plan = e->plan;
+    Text calls = {0};
+    emit_calls(e, plan->last_step, plan->step_count, &calls);
+    text_printf(t,
+                "/* The last layers, whose weights outweigh their images: of %d images, or of one. B: what is kept of "
+                "each, A: free\n"
+                " * for what passes between two steps. */\n"
+                "static void last_layers%s(%s *net, int images, float *B, float *outputs_at) {\n",
+                plan->group, e->suffix, e->options->name);
+    declare_constants(e, &calls, t);
+    if (calls_have(e, &calls, "A")) text_puts(t, "    float *const A = net->rn.arena;\n");
+    if (calls_have(e, &calls, "S")) text_printf(t, "    float *const S = %s;\n", emit_arena_places(e).scratch);
+    unused_parameters(e, &calls, parameters, t);
+    text_write(t, calls.s, calls.size);
+    text_puts(t, "}\n\n");
+    text_free(&calls);
+}
+
+static void emit_forward_of_groups(Emit *e, Text *t) {
+    const Plan *plan = e->plan;
+    const long long input = (long long)shape_size(plan->graph->input->shape),
+                    output = (long long)output_floats(plan->graph);
+    const long long kept = plan->kept_floats;
+    const char *n = e->options->name, *suffix = e->suffix;
+    const ArenaPlaces at = emit_arena_places(e);
+    emit_first_layers(e, t);
+    if (has_last_layers(e)) emit_last_layers(e, t);
+    text_printf(t,
+                "struct group%s {\n"
+                "    %s *net;\n"
+                "    int images;\n"
+                "    const float *image;\n"
+                "    float *outputs;\n"
+                "};\n\n"
+                "/* A thread's images of a group through the first layers. */\n"
+                "static void first_part%s(void *arg, int part, int parts) {\n"
+                "    const struct group%s *g = arg;\n"
+                "    %s *net = g->net;\n"
+                "    float *A = net->rn.arena + (size_t)part * %lld, *B = %s;\n"
+                "    float *S = %s + (size_t)part * %lld;\n"
+                "    for (int n = part; n < g->images; n += parts)\n"
+                "        first_layers%s(net, 1, A, B + (size_t)n * %lld, S, g->image + (size_t)n * %lld,\n"
+                "                     g->outputs + (size_t)n * %lld);\n"
+                "}\n\n",
+                suffix, n, suffix, suffix, n, (long long)plan->arena_floats, at.kept, at.scratch,
+                (long long)plan->scratch_floats, suffix, kept, input, output);
+    text_printf(t,
+                "/* At most %d images: as many at once as there are threads, those left over each on all threads. */\n"
+                "static void forward%s(%s) {\n"
+                "    float *A = net->rn.arena, *B = %s, *S = %s;\n"
+                "    int n = 0;\n"
+                "    if (net->rn.threads > 1 && images >= net->rn.threads && !net->rn.layer) {\n"
+                "        n = images / net->rn.threads * net->rn.threads;\n"
+                "        rn_parallel(&net->rn, first_part%s, &(struct group%s){net, n, image, outputs_at});\n"
+                "    }\n"
+                "    for (; n < images; n++)\n"
+                "        first_layers%s(net, 0, A, B + (size_t)n * %lld, S, image + (size_t)n * %lld,\n"
+                "                     outputs_at + (size_t)n * %lld);\n",
+                plan->group, suffix, emit_forward_parameters(e), at.kept, at.scratch, suffix, suffix, suffix, kept,
+                input, output);
+    if (has_last_layers(e))
+        text_printf(t,
+                    "    if (images == %d) {\n"
+                    "        last_layers%s(net, images, B, outputs_at);\n"
+                    "        return;\n"
+                    "    }\n"
+                    "    for (n = 0; n < images; n++)\n"
+                    "        last_layers%s(net, 1, B + (size_t)n * %lld, outputs_at + (size_t)n * %lld);\n",
+                    plan->group, suffix, suffix, kept, output);
+    text_puts(t, "}\n\n");
+}
+
+void emit_forward(Emit *e, Text *t) {
+    (emit_is_grouped(e) ? emit_forward_of_groups : emit_forward_of_one)(e, t);
+}

@@ -1,0 +1,61 @@
+/* Batches: which layers run image by image, and which for a group of images at once.
+ *
+ * An image's activations stay in cache from layer to layer, so the first layers take one image after another. Towards
+ * the end weights outweigh activations (few pixels, many channels; fully connected layers): there a group of images
+ * shares each fetch of the weights, and its tiles fill the GEMMs' columns. The plan is cut once; where, and for how
+ * many images, the cost model says.
+ */
+#include <string.h>
+#include "choose.h"
+
+enum { MOST_IMAGES = 32, DIVISIONS = 3 /* groups of the batch, of its halves, of its quarters */ };
+
+/* Microseconds of one image, by the fastest way; layers of one shape share the search. */
+static double node_time(const Plan *plan, const Node *n, Map *times) {
+    if (n->op == OP_FC) return cost_fc(plan, n);
+    if (n->op != OP_CONV) return 0;
+    const char *shape = choose_shape(plan, n, plan->arena);
+    const double *known = map_get(times, shape);
+    if (known) return *known;
+    Candidate list[CHOOSE_MAX_CANDIDATES];
+    choose_candidates(plan, n, list);
+    double *us = arena_alloc(plan->arena, sizeof *us);
+    *us = list[0].cost.us;
+    map_put(times, plan->arena, shape, us);
+    return *us;
+}
+
+/* The best first node of the last layers for groups of this size, node_count: none; *us: an image's time. */
+static int best_cut(Plan *plan, int group, double *us) {
+    const Graph *g = plan->graph;
+    Map times = {0};
+    double *alone = arena_alloc(plan->arena, ((size_t)g->node_count + 1) * sizeof *alone), total = 0, gain = 0,
+           best = 0;
+    plan->group = 1, plan->last_node = g->node_count;
+    for (int i = 0; i < g->node_count; i++) total += alone[i] = node_time(plan, g->nodes[i], &times);
+    plan->group = group, plan->last_node = 0;
+    int cut = g->node_count;
+    for (int i = g->node_count - 1; i >= 0; i--) {
+        gain += alone[i] - node_time(plan, g->nodes[i], &times);
+        if (gain > best) best = gain, cut = i;
+    }
+    *us = total - best;
+    return cut;
+}
+
+void plan_group(Plan *plan) {
+    const PlanOptions *o = &plan->options;
+    int group = 1, cut = plan->graph->node_count;
+    double least = 0;
+    for (int k = 0; k < DIVISIONS && o->whole_batch; k++) {
+        const int images = divide_up(o->batch, divide_up(o->batch, MOST_IMAGES) << k);
+        double us;
+        if (images < 2) break;
+        const int at = best_cut(plan, images, &us);
+        if (k && us >= least) continue;
+        group = images, cut = at, least = us;
+    }
+    if (o->batch > 1 && o->last_layers) group = o->batch, cut = o->last_layers - 1;
+    plan->group = group;
+    plan->last_node = cut;
+}
