@@ -75,6 +75,7 @@ PlanOptions driver_plan_options(const Compilation *c) {
     const Options *options = c->options;
     return (PlanOptions){.isa = options->target.isa[0],
                          .batch = options->batch,
+                         .threads = options->tune_threads,
                          .reuse_memory = pass_enabled(&options->passes, PASS_reuse_memory),
                          .whole_batch = pass_enabled(&options->passes, PASS_whole_batch),
                          .strassen = options->passes.level >= 3,

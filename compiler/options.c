@@ -401,7 +401,7 @@ static const OptionRow rows[] = {
     {"--html", "FILE", TAKES_VALUE, FOR_BENCH, true, set_string, M(html), "write a page with a chart"},
     {.text = "General"},
     {"--threads", "N", TAKES_VALUE, FOR_BOTH | UNRECORDED, false, set_threads, 0,
-     "threads of rnc, and of the network in --verify, bench and -O3 (default: all; bench and -O3: 1)"},
+     "threads of rnc and of --verify (default: all); those that choices are made for, and bench's (default: 1)"},
     {"-v", NULL, TAKES_NOTHING, FOR_BOTH | UNRECORDED, false, set_flag, M(passes.verbose),
      "show passes, times and the C compiler's commands"},
     {"--version", NULL, TAKES_NOTHING, FOR_BOTH, false, set_flag, M(version), "print the version"},

@@ -4,6 +4,9 @@
  *
  * Multiplications and the fetching of weights overlap (the kernels prefetch the next weights), so the longer of the two
  * counts, and a part of the shorter. Transforms come on top.
+ *
+ * Threads divide the arithmetic, as far as there are parts to divide, and what comes from the caches; memory they
+ * share.
  */
 #include <math.h>
 #include "cost.h"
@@ -30,6 +33,9 @@ static const Machine *machine_of(const Plan *plan) {
 enum { UNIT_ROUNDOFF_EXPONENT = -24 };
 static const double ERROR_OF_A_SUM = 3; /* units of roundoff, root mean square, of a convolution's direct sum */
 
+static const double SEVERAL_CORES = 1.2; /* times the bandwidth of memory that one core sees */
+static const double MANY = 1e6;          /* parts that any number of threads divides evenly */
+
 static double overlap(double a, double b) {
     return fmax(a, b) + 0.03 * fmin(a, b);
 }
@@ -46,28 +52,38 @@ static double far_bytes(const Machine *m, const Node *node, int images) {
     return fmax(images * bytes - m->l2_size, 0);
 }
 
-/* Nanoseconds of all images to microseconds of one. */
-static Cost of_one_image(Cost c, int images) {
-    c.compute /= images, c.memory /= images, c.transforms /= images;
+static int threads_of(const Plan *plan) {
+    return plan->options.threads > 1 ? plan->options.threads : 1;
+}
+
+/* Nanoseconds of all images on one thread to microseconds of one image; the arithmetic has so many parts. */
+static Cost of_one_image(const Plan *plan, Cost c, int images, double parts) {
+    const double speedup = parts / ceil(parts / threads_of(plan));
+    c.compute /= images * speedup, c.memory /= images, c.transforms /= images * speedup;
     c.us = (overlap(c.compute, c.memory) + c.transforms) * 1e-3;
     return c;
 }
 
 /* Far activations of a group: what direct sums read of them is fetched ahead. */
-static double group_traffic(const Machine *m, const Node *node, int images) {
-    return images > 1 ? far_bytes(m, node, images) / m->l3 : 0;
+static double group_traffic(const Plan *plan, const Node *node, int images) {
+    const Machine *m = machine_of(plan);
+    return images > 1 ? far_bytes(m, node, images) / m->l3 / threads_of(plan) : 0;
 }
 
 /* Weights of `bytes`, fetched from memory, and again for each other image. */
-static double weights_traffic(const Machine *m, double bytes, int again) {
-    return bytes / m->dram + bytes * again / (bytes <= m->l2_size / 2 ? m->l2 : bytes <= m->l3_size ? m->l3 : m->dram);
+static double weights_traffic(const Plan *plan, double bytes, int again) {
+    const Machine *m = machine_of(plan);
+    const double dram = threads_of(plan) > 1 ? m->dram * SEVERAL_CORES : m->dram;
+    const double nearest = bytes <= m->l2_size / 2 ? m->l2 : bytes <= m->l3_size ? m->l3 : 0;
+    return bytes / dram + bytes * again / (nearest > 0 ? nearest * threads_of(plan) : dram);
 }
 
 double cost_fc(const Plan *plan, const Node *node) {
     const Machine *m = machine_of(plan);
     const int images = plan_images(plan, node);
     const double weights = (double)node->features * (double)shape_size(node->in[0]->shape);
-    return overlap(2 * images * weights / m->flops, 4 * weights / m->dram) * 1e-3 / images;
+    const Cost c = {.compute = 2 * images * weights / m->flops, .memory = weights_traffic(plan, 4 * weights, 0)};
+    return of_one_image(plan, c, images, ceil(node->features / 64.0)).us;
 }
 
 Cost cost_direct(const Plan *plan, const Node *node) {
@@ -78,8 +94,8 @@ Cost cost_direct(const Plan *plan, const Node *node) {
     const double taps = w->r * w->s, pixels = (double)out.h * out.w;
     Cost c = {.error = ldexp(ERROR_OF_A_SUM, UNIT_ROUNDOFF_EXPONENT)};
     c.compute = images * kernel_flops(m, node->features, pixels, taps * in.c) / m->flops / 0.96;
-    c.memory = weights_traffic(m, 4 * taps * in.c * node->features, images - 1) + group_traffic(m, node, images);
-    return of_one_image(c, images);
+    c.memory = weights_traffic(plan, 4 * taps * in.c * node->features, images - 1) + group_traffic(plan, node, images);
+    return of_one_image(plan, c, images, MANY);
 }
 
 static double linear_operations(const double matrix[RN_WINOGRAD_MAX][RN_WINOGRAD_MAX], int rows, int columns) {
@@ -135,11 +151,11 @@ Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most)
     c.compute = products * kernel_flops(m, K, tiles, C) / m->flops * (1 + 0.5 / columns);
     c.compute +=
         products * panels * blocks * calls * m->call + products * tiles * C * 4 * (panels - 1) / bandwidth * 0.3;
-    c.memory = weights_traffic(m, weights, (int)blocks - 1);
+    c.memory = weights_traffic(plan, weights, (int)blocks - 1);
     const double slower = v + result <= m->l2_size ? 1 : 1.3;
     c.transforms = tiles * (ceil(C / m->lanes) * t->input + ceil(K / m->lanes) * t->output) * m->vector_op * slower;
     c.transforms += far_bytes(m, node, t->w.images) / (m->l3 / 4);
-    return of_one_image(c, t->w.images);
+    return of_one_image(plan, c, t->w.images, blocks > 1 ? blocks : panels);
 }
 
 /* The amplification, as rn_winograd_amplification has it, of one level: C11 sums 2 products of norm 1, the others 18.
@@ -154,8 +170,8 @@ Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice) {
     const int images = plan_images(plan, node);
     Cost c = {.error = ldexp(ERROR_OF_A_SUM * STRASSEN_AMPLIFICATION, UNIT_ROUNDOFF_EXPONENT)};
     c.compute = 7 * images * pairs * kernel_flops(m, half, tile, depth) / m->flops / 0.96 * (1 + 0.5 / tile);
-    c.memory = weights_traffic(m, 4 * 7 * depth * half, images - 1) + group_traffic(m, node, images);
+    c.memory = weights_traffic(plan, 4 * 7 * depth * half, images - 1) + group_traffic(plan, node, images);
     /* sums of pixels: 4 loads, 4 stores, 4 subtractions; of products: 9 loads and 4 stores for 4 quarters, a copy */
     c.transforms = images * pairs * tile / m->lanes * (12 * depth + 20 * half) * m->vector_op;
-    return of_one_image(c, images);
+    return of_one_image(plan, c, images, images * pairs);
 }

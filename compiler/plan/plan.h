@@ -67,6 +67,7 @@ typedef struct Plan Plan;
 typedef struct PlanOptions {
     int isa;           /* rn_isa, of several the strongest: 3: AVX2 + FMA, 4: AVX-512, 0: any CPU */
     int batch;         /* the largest that run accepts */
+    int threads;       /* that choices are made for; 0: 1. The code runs with any number */
     bool reuse_memory; /* buffers share the arena by lifetime; off: each value has its own */
     bool whole_batch;  /* the last layers may run for several images at once (group.c) */
     int last_layers;   /* 0: by the cost model; n: node n - 1 and those after it run for the whole batch */

@@ -62,7 +62,7 @@ static void pack_conv(Plan *plan, Step *s) {
         const int32_t integer[4] = {s->conv.panel, block, s->algorithm == ALG_FC ? 1 : term->groups};
         t->weight = pack(plan, RN_PACK_PANELS, term->weight, dim, integer,
                          rn_pack_panels_size(dim[0], dim[1], dim[2], dim[3], integer[0], block, integer[2]));
-        s->bytes += 4 * tensor_size(term->weight);
+        s->bytes += 4 * tensor_size(term->weight) / s->images;
     }
     s->weight = s->conv.term[0].weight;
 }
@@ -73,7 +73,7 @@ static void pack_winograd(Plan *plan, Step *s) {
     const int32_t integer[4] = {s->conv.panel, s->winograd->h.m, s->winograd->w.m, s->winograd->h.stride};
     const size_t bytes = rn_pack_winograd_size(dim[0], dim[1], dim[2], dim[3], integer[1], integer[2], integer[3]);
     s->weight = pack(plan, RN_PACK_WINOGRAD, w, dim, integer, bytes);
-    s->bytes += (int64_t)bytes;
+    s->bytes += (int64_t)bytes / s->images;
 }
 
 static void pack_strassen(Plan *plan, Step *s) {

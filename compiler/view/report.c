@@ -97,8 +97,11 @@ static void print_totals(const Report *r, Text *out) {
                     r->cautious == 1 ? " takes" : "s take");
 }
 
-static const char *times_text(const Report *r) {
-    return r->measured ? "times measured in the whole network" : "times by the cost model, of one thread";
+static const char *times_text(Report *r) {
+    const int threads = r->plan->options.threads > 1 ? r->plan->options.threads : 1;
+    return arena_printf(&r->arena, "times %s, of %d thread%s",
+                        r->measured ? "measured in the whole network" : "by the cost model", threads,
+                        threads > 1 ? "s" : "");
 }
 
 void report_text(const Plan *plan, Text *out) {

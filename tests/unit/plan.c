@@ -20,26 +20,31 @@ static Plan *plan_example(Arena *arena, const char *path, const char *define, in
     return plan_make(arena, graph, &(PlanOptions){.isa = 4, .batch = 1, .reuse_memory = true});
 }
 
-/* Buffers that live at the same step do not overlap; found step by step, not as the planner does. */
-static void check_memory(const char *path, const Plan *plan) {
+/* Buffers that live at the same step do not overlap; found step by step, not as the planner does. kept: those that each
+ * image of a batch has for itself. */
+static int64_t check_region(const Plan *plan, bool kept, int64_t size) {
     int64_t most = 0;
     for (int s = 0; s < plan->step_count; s++) {
         int64_t live = 0;
         for (int i = 0; i < plan->buffer_count; i++) {
             const Buffer *a = &plan->buffers[i];
-            if (a->last < 0 || a->first > s || a->last < s) continue;
+            if (a->last < 0 || a->first > s || a->last < s || a->kept != kept) continue;
             live += a->size;
-            if (a->offset < 0 || a->offset + a->size > plan->arena_floats || a->offset % 16)
-                CU_FAIL("a buffer is outside the arena");
+            if (a->offset < 0 || a->offset + a->size > size || a->offset % 16) CU_FAIL("a buffer is outside the arena");
             for (int k = 0; k < i; k++) {
                 const Buffer *b = &plan->buffers[k];
-                if (b->last < 0 || b->first > s || b->last < s) continue;
+                if (b->last < 0 || b->first > s || b->last < s || b->kept != kept) continue;
                 if (a->offset < b->offset + b->size && b->offset < a->offset + a->size)
                     CU_FAIL("two live buffers overlap");
             }
         }
         if (live > most) most = live;
     }
+    return most;
+}
+
+static void check_memory(const char *path, const Plan *plan) {
+    const int64_t most = check_region(plan, false, plan->arena_floats);
     CU_ASSERT_EQUAL(most, plan->live_floats);
     if (!(plan->arena_floats <= most * 105 / 100)) {
         printf("\n%s: arena %lld, live %lld floats\n", path, (long long)plan->arena_floats, (long long)most);
@@ -251,6 +256,67 @@ static void test_reuse_memory(void) {
     arena_free(&arena);
 }
 
+static Plan *plan_batch(Arena *arena, const char *path, int batch, int threads) {
+    Graph *graph = example_load(arena, path, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+    passes_run(graph, &(PassOptions){.level = 2});
+    return plan_make(
+        arena, graph,
+        &(PlanOptions){
+            .isa = 4, .batch = batch, .threads = threads, .reuse_memory = true, .whole_batch = true, .winograd = true});
+}
+
+/* A batch: the last layers take a group of images at once, and what they touch is kept for each image. */
+static void test_last_layers(void) {
+    static const char *const paths[] = {"examples/resnet18.rn", "examples/vgg16.rn", "examples/googlenet.rn"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        Arena arena = {0};
+        const Plan *plan = plan_batch(&arena, paths[i], 8, 1);
+        CU_ASSERT(plan->group == 8 || plan->group == 4);
+        CU_ASSERT(plan->last_step > plan->step_count / 4 && plan->last_step < plan->step_count - 3);
+        for (int k = 0; k < plan->step_count; k++) {
+            const Step *s = &plan->steps[k];
+            const bool last = k >= plan->last_step;
+            if (s->algorithm == ALG_FC) CU_ASSERT_EQUAL(s->images, plan->group); /* weights are read once for all */
+            if (s->images > 1) CU_ASSERT(last);
+            if (last && s->in) CU_ASSERT(plan_value(plan, s->in)->kept);
+            if (last && s->out && s->algorithm != ALG_ALIAS) CU_ASSERT(plan_value(plan, s->out)->kept);
+            if (s->algorithm != ALG_WINOGRAD) continue;
+            CU_ASSERT_EQUAL(s->images, last ? plan->group : 1);
+            CU_ASSERT_EQUAL(s->winograd->images, s->images);
+            CU_ASSERT(!last || s->winograd_one->images == 1);
+        }
+        CU_ASSERT(check_region(plan, false, plan->arena_floats) <= plan->arena_floats);
+        const int64_t kept = check_region(plan, true, plan->kept_floats);
+        CU_ASSERT(kept > 0 && plan->kept_floats <= kept * 105 / 100);
+        CU_ASSERT_EQUAL(plan->kept_floats / 16 % 2, 1);
+        const Plan *one = plan_batch(&arena, paths[i], 1, 1);
+        CU_ASSERT_EQUAL(one->group, 1);
+        CU_ASSERT_EQUAL(one->last_step, one->step_count);
+        arena_free(&arena);
+    }
+    Arena arena = {0};
+    CU_ASSERT_EQUAL(plan_batch(&arena, "examples/vgg16.rn", 100, 1)->group, 25); /* even groups */
+    arena_free(&arena);
+}
+
+static int64_t largest_weights(const Plan *plan) {
+    int64_t largest = 0;
+    for (int k = 0; k < plan->step_count; k++)
+        if (plan->steps[k].algorithm == ALG_WINOGRAD && plan->steps[k].in->shape.h == 7)
+            largest = winograd_products(plan->steps[k].winograd);
+    return largest;
+}
+
+/* Threads share the memory: where it is the limit, they take tiles with fewer products, hence fewer weights. */
+static void test_choices_for_threads(void) {
+    Arena arena = {0};
+    const int64_t one = largest_weights(plan_batch(&arena, "examples/resnet18.rn", 1, 1)),
+                  four = largest_weights(plan_batch(&arena, "examples/resnet18.rn", 1, 4));
+    CU_ASSERT(one >= 24 && four < one);
+    arena_free(&arena);
+}
+
 void suite_plan(void) {
     CU_pSuite suite = CU_add_suite("plan", NULL, NULL);
     CU_add_test(suite, "memory and algorithms of every example", test_every_example);
@@ -261,4 +327,6 @@ void suite_plan(void) {
     CU_add_test(suite, "concat by placement", test_concat_is_placed);
     CU_add_test(suite, "linear folding", test_linear_folding);
     CU_add_test(suite, "memory reuse", test_reuse_memory);
+    CU_add_test(suite, "last layers of a batch", test_last_layers);
+    CU_add_test(suite, "choices for threads", test_choices_for_threads);
 }
