@@ -73,18 +73,22 @@ const char *emit_forward_parameters(const Emit *e) {
                         emit_is_grouped(e) ? "int images, " : "");
 }
 
+/* "net->rn.arena + ...", so many floats for each thread and so many for all */
+static const char *arena_place(const Emit *e, long long each, long long all) {
+    const char *threads = each ? arena_printf(e->arena, "(size_t)net->rn.threads * %lld", each) : NULL;
+    if (!each) return all ? arena_printf(e->arena, "net->rn.arena + %lld", all) : "net->rn.arena";
+    return all ? arena_printf(e->arena, "net->rn.arena + (%s + %lld)", threads, all)
+               : arena_printf(e->arena, "net->rn.arena + %s", threads);
+}
+
 ArenaPlaces emit_arena_places(const Emit *e) {
     const Plan *p = e->plan;
-    const long long a = p->arena_floats, b = p->kept_floats * p->group, s = p->scratch_floats;
-    const char *threads = "(size_t)net->rn.threads";
+    const long long first = p->arena_floats, kept = p->kept_floats * p->group, scratch = p->scratch_floats;
     if (!emit_is_grouped(e))
-        return (ArenaPlaces){.scratch = arena_printf(e->arena, "net->rn.arena + %lld", a),
-                             .ready = arena_printf(e->arena, "net->rn.arena + (%lld + %s * %lld)", a, threads, s)};
-    return (ArenaPlaces){
-        .kept = arena_printf(e->arena, "net->rn.arena + %s * %lld", threads, a),
-        .scratch = arena_printf(e->arena, "net->rn.arena + (%s * %lld + %lld)", threads, a, b),
-        .ready = arena_printf(e->arena, "net->rn.arena + (%s * %lld + %lld)", threads, a + s, b),
-    };
+        return (ArenaPlaces){.scratch = arena_place(e, 0, first), .ready = arena_place(e, scratch, first)};
+    return (ArenaPlaces){.kept = arena_place(e, first, 0),
+                         .scratch = arena_place(e, first, kept),
+                         .ready = arena_place(e, first + scratch, kept)};
 }
 
 /* ---- one call ---- */

@@ -257,8 +257,11 @@ void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
     Text text = {0};
     for (int i = 0; i < e.target.count; i++) emit_target_text(&e, i, &text);
     emit_top(options, plan, "Code", c);
-    text_printf(c, " *\n * A batch of at most %d; one arena of %lld bytes of activations, reused by lifetime. */\n",
-                plan->options.batch, (long long)plan->arena_floats * 4);
+    text_printf(c, " *\n * A batch of at most %d; one arena of %lld bytes of activations%s, reused by lifetime. */\n",
+                plan->options.batch, (long long)plan->arena_floats * 4,
+                emit_is_grouped(&e) ? arena_printf(&arena, " a thread and %lld for each of %d images",
+                                                   (long long)plan->kept_floats * 4, plan->group)
+                                    : "");
     text_printf(c, "#include \"%s\"\n#include \"recipe.h\"\n\n", options->header_name);
     emit_includes(&e, c);
     emit_structs(&e, c);

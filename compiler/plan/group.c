@@ -8,6 +8,7 @@
 #include <string.h>
 #include "choose.h"
 
+static const double BARRIER = 3; /* microseconds, about */
 enum { MOST_IMAGES = 32, DIVISIONS = 3 /* groups of the batch, of its halves, of its quarters */ };
 
 /* Microseconds of one image, by the fastest way; layers of one shape share the search. */
@@ -25,6 +26,11 @@ static double node_time(const Plan *plan, const Node *n, Map *times) {
     return *us;
 }
 
+/* Threads meet at the end of each of the last layers; through the first ones each takes its own image. */
+static double barrier_time(const Plan *plan, int group) {
+    return plan->options.threads > 1 ? BARRIER / group : 0;
+}
+
 /* The best first node of the last layers for groups of this size, node_count: none; *us: an image's time. */
 static int best_cut(Plan *plan, int group, double *us) {
     const Graph *g = plan->graph;
@@ -36,7 +42,7 @@ static int best_cut(Plan *plan, int group, double *us) {
     plan->group = group, plan->last_node = 0;
     int cut = g->node_count;
     for (int i = g->node_count - 1; i >= 0; i--) {
-        gain += alone[i] - node_time(plan, g->nodes[i], &times);
+        gain += alone[i] - node_time(plan, g->nodes[i], &times) - barrier_time(plan, group);
         if (gain > best) best = gain, cut = i;
     }
     *us = total - best;

@@ -512,7 +512,7 @@ rn_status block_fused_run(block_fused *net, int batch, const float *image, float
 rn_status block_fused_run_rgb(block_fused *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {
     rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);
     if (status) return status;
-    float *ready = net->rn.arena + (4416 + (size_t)net->rn.threads * 768);
+    float *ready = net->rn.arena + ((size_t)net->rn.threads * 768 + 4416);
     for (int n = 0; n < batch; n++) {
         status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], ready);
         if (status) return rn_context_fail(&net->rn, status, "block_fused: image %d cannot be made an input", n);

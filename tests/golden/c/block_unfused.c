@@ -2,7 +2,7 @@
  *     rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn
  * source hash f097aa6244b0e70d
  *
- * A batch of at most 2; one arena of 0 bytes of activations, reused by lifetime. */
+ * A batch of at most 2; one arena of 0 bytes of activations a thread and 65728 for each of 2 images, reused by lifetime. */
 #include "block_unfused.h"
 #include "recipe.h"
 
@@ -77,14 +77,14 @@ static const rn_layer layers[] = {
     {"layer1.0.conv1", "conv 3x3 /2", "direct", "block_unfused.rn:5:9", "layer1.0.conv1", {24, 4, 4}, 55296, 19456},
     {"layer1.0.bn1", "affine", "map", "block_unfused.rn:5:34", "layer1.0.bn1", {24, 4, 4}, 0, 3072},
     {"layer1.0.relu", "relu", "map", "block_unfused.rn:5:38", "layer1.0.relu", {24, 4, 4}, 0, 3072},
-    {"layer1.0.conv2", "conv 3x3", "winograd", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 76800},
+    {"layer1.0.conv2", "conv 3x3", "winograd", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 39936},
     {"layer1.0.bn2", "affine", "map", "block_unfused.rn:6:26", "layer1.0.bn2", {24, 4, 4}, 0, 3072},
     {"layer1.0.downsample.0", "conv 1x1 /2", "pointwise", "block_unfused.rn:7:7", "layer1.0.downsample.0", {24, 4, 4}, 6144, 7168},
     {"layer1.0.downsample.1", "affine", "map", "block_unfused.rn:7:7", "layer1.0.downsample.1", {24, 4, 4}, 0, 3072},
     {"layer1.0.add", "add", "map", "block_unfused.rn:4:5", "layer1.0.add", {24, 4, 4}, 0, 4608},
     {"layer1.0.relu2", "relu", "map", "block_unfused.rn:8:5", "layer1.0.relu2", {24, 4, 4}, 0, 3072},
     {"avgpool", "avgpool global", "pool", "block_unfused.rn:16:5", "avgpool", {24, 1, 1}, 0, 1632},
-    {"fc", "fc", "fc", "block_unfused.rn:17:5", "fc", {10, 1, 1}, 240, 1096},
+    {"fc", "fc", "fc", "block_unfused.rn:17:5", "fc", {10, 1, 1}, 240, 616},
     {"softmax", "softmax", "softmax", "block_unfused.rn:18:5", "softmax", {10, 1, 1}, 0, 80},
     {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 80},
 };
@@ -813,7 +813,7 @@ static void last_layers(block_unfused *net, int images, float *B, float *outputs
     const rn_kernel *k = net->k;
     const float *const W = (const float *)(const void *)net->rn.weights;
     float *output;
-    float *const S = net->rn.arena + ((size_t)net->rn.threads * 0 + 32864);
+    float *const S = net->rn.arena + 32864;
     /* conv1: conv 3x3 (block_unfused.rn:13:5); 3x16x16 -> 16x16x16, 0.1 M multiply-adds, direct */
     each(net, 1, B, images, 16432, conv3x3_3to16_16x16, &(struct args){.k = k, .x = B + 8288, .w = W, .y = B});
     /* bn1: affine (block_unfused.rn:13:19); 16x16x16 -> 16x16x16, map */
@@ -862,8 +862,8 @@ struct group {
 static void first_part(void *arg, int part, int parts) {
     const struct group *g = arg;
     block_unfused *net = g->net;
-    float *A = net->rn.arena + (size_t)part * 0, *B = net->rn.arena + (size_t)net->rn.threads * 0;
-    float *S = net->rn.arena + ((size_t)net->rn.threads * 0 + 32864) + (size_t)part * 8448;
+    float *A = net->rn.arena + (size_t)part * 0, *B = net->rn.arena;
+    float *S = net->rn.arena + 32864 + (size_t)part * 8448;
     for (int n = part; n < g->images; n += parts)
         first_layers(net, 1, A, B + (size_t)n * 16432, S, g->image + (size_t)n * 768,
                      g->outputs + (size_t)n * 10);
@@ -871,7 +871,7 @@ static void first_part(void *arg, int part, int parts) {
 
 /* At most 2 images: as many at once as there are threads, those left over each on all threads. */
 static void forward(block_unfused *net, int images, const float *image, float *outputs_at) {
-    float *A = net->rn.arena, *B = net->rn.arena + (size_t)net->rn.threads * 0, *S = net->rn.arena + ((size_t)net->rn.threads * 0 + 32864);
+    float *A = net->rn.arena, *B = net->rn.arena, *S = net->rn.arena + 32864;
     int n = 0;
     if (net->rn.threads > 1 && images >= net->rn.threads && !net->rn.layer) {
         n = images / net->rn.threads * net->rn.threads;
