@@ -25,6 +25,8 @@ static const struct {
     [RN_PACK_DEPTHWISE] = {"pack_depthwise", -1},
     [RN_PACK_WINOGRAD] = {"pack_winograd", -1},
     [RN_PACK_STRASSEN] = {"pack_strassen", -1},
+    [RN_PACK_PANELS_BF16] = {"pack_panels_bf16", -1},
+    [RN_ROUND_BF16] = {"round_bf16", 1},
 };
 
 const char *recipe_op_name(rn_recipe_op op) {

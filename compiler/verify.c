@@ -89,6 +89,8 @@ static bool dims_follow(const Tensor *tensor) {
                tensor->integer[1] <= tensor->dim[3] - a->dim[3];
     case RN_RESHAPE:
         return tensor_size(tensor) == tensor_size(a);
+    case RN_ROUND_BF16:
+        return same_dims(tensor, a);
     default:
         return false;
     }

@@ -90,6 +90,19 @@ static void evaluate_embed(const rn_recipe_step *step, const float *a, const int
                    (size_t)s * sizeof *out);
 }
 
+uint16_t rn_bf16(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if (isnan(x)) return (uint16_t)(bits >> 16 | 0x40); /* quiet, since its payload may lie in the lower bits */
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static float round_bf16(float x) {
+    const uint32_t bits = (uint32_t)rn_bf16(x) << 16;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 static void evaluate_rows(const rn_recipe_step *step, const float *const args[3], const int32_t *const arg_dims[3],
                           float *out, int64_t k0, int64_t k1) {
     const int64_t row = row_size(step->dim), begin = k0 * row, end = k1 * row;
@@ -129,12 +142,16 @@ static void evaluate_rows(const rn_recipe_step *step, const float *const args[3]
     case RN_RESHAPE:
         memcpy(out + begin, a + begin, (size_t)(end - begin) * sizeof *out);
         break;
+    case RN_ROUND_BF16:
+        for (int64_t i = begin; i < end; i++) out[i] = round_bf16(a[i]);
+        break;
     case RN_PARAM:
     case RN_PACK_VECTOR:
     case RN_PACK_PANELS:
     case RN_PACK_DEPTHWISE:
     case RN_PACK_WINOGRAD:
     case RN_PACK_STRASSEN:
+    case RN_PACK_PANELS_BF16:
     case RN_RECIPE_OP_COUNT:
         break; /* no expressions; recipe_is_sound and callers keep them out */
     }
@@ -147,8 +164,8 @@ void rn_recipe_evaluate(const rn_recipe_step *step, const float *const args[3], 
 
 /* ---- packing: units [u0, u1) of the step's area, a unit being a panel, a merged group or a kernel tap ---- */
 
-/* RN_PACK_PANELS of an ungrouped kernel; the unit is a panel of output channels. */
-static void pack_panels(const rn_recipe_step *step, const float *w, float *out, int64_t u0, int64_t u1) {
+/* RN_PACK_PANELS of an ungrouped kernel, and RN_PACK_PANELS_BF16; the unit is a panel of output channels. */
+static void pack_panels(const rn_recipe_step *step, const float *w, void *out, int64_t u0, int64_t u1) {
     const int64_t K = extent(step->dim, 0), C = extent(step->dim, 1);
     const int64_t taps = extent(step->dim, 2) * extent(step->dim, 3);
     const int64_t panel = step->integer[0], block = step->integer[1];
@@ -158,16 +175,19 @@ static void pack_panels(const rn_recipe_step *step, const float *w, float *out, 
             const int64_t depth = C - c0 < block ? C - c0 : block;
             /* 16 output channels at a time, so that their rows are read from start to end while the written lines,
              * one cache line for each c and tap, fill completely */
-            float *to = out + k0 * C * taps + c0 * taps * width;
+            const int64_t to = k0 * C * taps + c0 * taps * width;
             for (int64_t k = 0; k < width; k += LANES) {
                 const int64_t lanes = used - k < LANES ? used - k : LANES;
                 for (int64_t c = 0; c < depth; c++)
                     for (int64_t t = 0; t < taps; t++) {
-                        float *line = to + (t * depth + c) * width + k;
+                        float line[LANES] = {0};
                         const float *from = w + ((k0 + k) * C + c0 + c) * taps + t;
-                        int64_t i = 0;
-                        for (; i < lanes; i++) line[i] = from[i * C * taps];
-                        for (; i < LANES; i++) line[i] = 0.0f;
+                        for (int64_t i = 0; i < lanes; i++) line[i] = from[i * C * taps];
+                        const int64_t at = to + (t * depth + c) * width + k;
+                        if (step->op == RN_PACK_PANELS)
+                            memcpy((float *)out + at, line, sizeof line);
+                        else
+                            for (int i = 0; i < LANES; i++) ((uint16_t *)out)[at + i] = rn_bf16(line[i]);
                     }
             }
         }
@@ -271,7 +291,7 @@ static int64_t pack_units(const rn_recipe_step *step) {
     if (step->op == RN_PACK_STRASSEN) return extent(step->dim, 0) / 2 / RN_STRASSEN_PANEL;
     if (step->op == RN_PACK_WINOGRAD) return (extent(step->dim, 0) + step->integer[0] - 1) / step->integer[0];
     if (step->op == RN_PACK_DEPTHWISE) return extent(step->dim, 2) * extent(step->dim, 3);
-    if (step->op != RN_PACK_PANELS) return 1;
+    if (step->op != RN_PACK_PANELS && step->op != RN_PACK_PANELS_BF16) return 1;
     if (step->integer[2] > 1) {
         int64_t merged = step->integer[1] / extent(step->dim, 1);
         return (step->integer[2] + merged - 1) / merged;
@@ -291,6 +311,9 @@ static size_t pack_size(const rn_recipe_step *step) {
     case RN_PACK_WINOGRAD:
         return rn_pack_winograd_size((int)extent(dim, 0), (int)extent(dim, 1), (int)extent(dim, 2), (int)extent(dim, 3),
                                      step->integer[1], step->integer[2], step->integer[3]);
+    case RN_PACK_PANELS_BF16:
+        return rn_pack_panels_bf16_size((int)extent(dim, 0), (int)extent(dim, 1), (int)extent(dim, 2),
+                                        (int)extent(dim, 3));
     default:
         return rn_pack_panels_size((int)extent(dim, 0), (int)extent(dim, 1), (int)extent(dim, 2), (int)extent(dim, 3),
                                    step->integer[0], step->integer[1], step->integer[2]);
@@ -324,6 +347,10 @@ size_t rn_pack_panels_size(int features, int channels, int r, int s, int panel, 
     return taps * (size_t)channels * (size_t)round_to_lanes(features) * sizeof(float);
 }
 
+size_t rn_pack_panels_bf16_size(int features, int channels, int r, int s) {
+    return rn_pack_panels_size(features, channels, r, s, LANES, 1, 1) / sizeof(float) * sizeof(uint16_t);
+}
+
 size_t rn_pack_winograd_size(int features, int channels, int r, int s, int m_h, int m_w, int stride) {
     rn_winograd h, w;
     if (rn_winograd_make(&h, m_h, r, stride) || rn_winograd_make(&w, m_w, s, stride)) return 0;
@@ -337,7 +364,7 @@ void rn_recipe_pack(const rn_recipe_step *step, const float *arg, uint8_t *paylo
 /* ---- the whole recipe ---- */
 
 static int is_packing(const rn_recipe_step *step) {
-    return step->op >= RN_PACK_VECTOR;
+    return step->op >= RN_PACK_VECTOR && step->op != RN_ROUND_BF16;
 }
 
 /* Guards the table itself: arguments come first and packed areas lie inside the payload, on cache lines. */
@@ -350,9 +377,10 @@ static int recipe_is_sound(const rn_recipe *recipe) {
         if (!is_packing(step)) continue;
         if (step->arg[0] < 0 || step->offset % 64) return 0;
         if (element_count(step->dim) != element_count(recipe->steps[step->arg[0]].dim)) return 0;
-        if (step->op == RN_PACK_PANELS || step->op == RN_PACK_WINOGRAD)
+        if (step->op == RN_PACK_PANELS || step->op == RN_PACK_PANELS_BF16 || step->op == RN_PACK_WINOGRAD)
             if (step->integer[0] < LANES || step->integer[0] % LANES || step->integer[1] < 1) return 0;
         if (step->op == RN_PACK_WINOGRAD && !pack_size(step)) return 0;
+        if (step->op == RN_PACK_PANELS_BF16 && step->integer[2] > 1) return 0;
         if (step->op == RN_PACK_STRASSEN &&
             (extent(step->dim, 0) % (2 * RN_STRASSEN_PANEL) || extent(step->dim, 1) % 2 ||
              extent(step->dim, 2) * extent(step->dim, 3) != 1))

@@ -37,6 +37,9 @@ typedef enum rn_recipe_op {
     RN_PACK_STRASSEN,  /* args[0] K x C x 1 x 1, halves of both: for each 64 of K/2: A11, A12, S2, S3, S1, S4, -A22 of
                           Strassen's method, each [C/2][64]; S1 = A21 + A22, S2 = S1 - A11, S3 = A11 - A21,
                           S4 = A12 - S2; K is a multiple of 128                                                     */
+    /* later ones, behind, so that older recipes keep their numbers and hashes */
+    RN_PACK_PANELS_BF16, /* RN_PACK_PANELS of one group, each number rounded to bf16 and two bytes long            */
+    RN_ROUND_BF16,       /* an expression: args[0] with each element rounded to bf16                                */
     RN_RECIPE_OP_COUNT
 } rn_recipe_op;
 
@@ -46,8 +49,8 @@ typedef struct rn_recipe_step {
     int32_t arg[3]; /* indices of earlier steps; -1: none */
     int32_t dim[4]; /* of the result; packing: of the argument, as K, C/groups, R, S */
     double real;
-    int32_t integer[4]; /* RN_PACK_PANELS: panel width (multiple of 16), channel block, groups; RN_PACK_WINOGRAD: panel
-                           width, rows and columns of an output tile, stride */
+    int32_t integer[4]; /* RN_PACK_PANELS: panel width (multiple of 16), channel block, groups (_BF16: 1);
+                           RN_PACK_WINOGRAD: panel width, rows and columns of an output tile, stride */
     uint64_t offset;    /* packing: byte offset in the packed payload, a multiple of 64 */
     const char *name;   /* RN_PARAM */
 } rn_recipe_step;
@@ -69,6 +72,12 @@ typedef struct rn_recipe {
  *     stored at full size, the rest zero.
  * `channels` is C of one group. Bytes, a multiple of 64. */
 size_t rn_pack_panels_size(int features, int channels, int r, int s, int panel, int block, int groups);
+
+/* RN_PACK_PANELS_BF16: the same order of half as many bytes; not rounded up to a multiple of 64. */
+size_t rn_pack_panels_bf16_size(int features, int channels, int r, int s);
+
+/* To the nearest bf16, the even one of two: the upper 16 bits of the result. Beyond the largest infinite; NaN stays. */
+uint16_t rn_bf16(float x);
 
 /* RN_PACK_WINOGRAD: each kernel transformed for output tiles of m_h x m_w at a stride (winograd.h): for each panel of
  * `panel` output channels, for each product of rows x columns:

@@ -33,6 +33,8 @@ static const char *const recipe_ops[RN_RECIPE_OP_COUNT] = {
     [RN_PACK_DEPTHWISE] = "RN_PACK_DEPTHWISE",
     [RN_PACK_WINOGRAD] = "RN_PACK_WINOGRAD",
     [RN_PACK_STRASSEN] = "RN_PACK_STRASSEN",
+    [RN_PACK_PANELS_BF16] = "RN_PACK_PANELS_BF16",
+    [RN_ROUND_BF16] = "RN_ROUND_BF16",
 };
 
 static void emit_recipe(Emit *e, Text *t) {

@@ -42,7 +42,7 @@ static void add_area(World *w, rn_recipe_op op, int arg, int panel, int block, s
     add_step(w, step);
 }
 
-/* conv -> bn: weight * scale in panels, the shift as a vector */
+/* conv -> bn: weight * scale in panels, of floats and of bf16, the shift as a vector */
 static void add_layer(World *w, const Node *conv, const Node *bn) {
     const Tensor *weight = conv->term[0].weight;
     const int K = weight->dim[0], kernel = add_param(w, weight), gamma = add_param(w, bn->weight[WEIGHT]);
@@ -54,7 +54,9 @@ static void add_layer(World *w, const Node *conv, const Node *bn) {
         add_step(w, (rn_recipe_step){.op = RN_BN_SHIFT, .ndim = 1, .arg = {beta, mean, scale}, .dim = {K, 1, 1, 1}});
     rn_recipe_step scaled = {.op = RN_SCALE_OUT, .ndim = 4, .arg = {kernel, scale, -1}};
     memcpy(scaled.dim, weight->dim, sizeof scaled.dim);
-    add_area(w, RN_PACK_PANELS, add_step(w, scaled), 64, 32, rn_pack_panels_size(K, weight->dim[1], 3, 3, 64, 32, 1));
+    const int made = add_step(w, scaled);
+    add_area(w, RN_PACK_PANELS, made, 64, 32, rn_pack_panels_size(K, weight->dim[1], 3, 3, 64, 32, 1));
+    add_area(w, RN_PACK_PANELS_BF16, made, 64, 32, rn_pack_panels_bf16_size(K, weight->dim[1], 3, 3));
     add_area(w, RN_PACK_VECTOR, shift, 0, 0, (size_t)round_up(K, 16) * 4);
 }
 

@@ -204,6 +204,79 @@ static void test_panels(void) {
     check_groups(7, 3, 2, 3, 3, 64); /* more room than groups */
 }
 
+static uint32_t bits_of(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static float float_of(uint32_t bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* The nearest of the two neighbours, by distance; the even one of two as near. */
+static uint16_t nearest_bf16(float x) {
+    const uint32_t below = bits_of(x) & 0xffff0000u;
+    const double low = fabs((double)x - float_of(below)), high = fabs((double)float_of(below + 0x10000) - x);
+    return (uint16_t)((below >> 16) + (high < low || (high == low && (below >> 16 & 1))));
+}
+
+static void test_bf16(void) {
+    static const struct {
+        uint32_t from;
+        uint16_t to;
+    } cases[] = {
+        {0, 0},
+        {0x80000000, 0x8000},
+        {0x3f800000, 0x3f80},
+        {0x3f807fff, 0x3f80}, /* below half */
+        {0x3f808000, 0x3f80}, /* half: to the even one, down */
+        {0x3f818000, 0x3f82}, /* and up */
+        {0x3f808001, 0x3f81}, /* above half */
+        {0xbf808001, 0xbf81},
+        {0x3fffffff, 0x4000}, /* into the next power of 2 */
+        {0x00000001, 0x0000}, /* denormal */
+        {0x00018000, 0x0002},
+        {0x7f7f7fff, 0x7f7f}, /* the largest */
+        {0x7f7f8000, 0x7f80}, /* beyond it */
+        {0x7f800000, 0x7f80}, /* infinities */
+        {0xff800000, 0xff80},
+        {0x7fc00000, 0x7fc0}, /* NaN */
+        {0x7f800001, 0x7fc0}, /* one whose payload is cut off is no infinity */
+        {0xffffffff, 0xffff},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        CU_ASSERT_EQUAL(rn_bf16(float_of(cases[i].from)), cases[i].to);
+    enum { K = 5000 };
+    const int32_t dim[4] = {K};
+    float *w = random_floats(K, 11);
+    ASSERT_ALL(K, rn_bf16(w[i]) == nearest_bf16(w[i]));
+    float *out = evaluate(&(rn_recipe_step){.op = RN_ROUND_BF16, .ndim = 1, .dim = {K}}, w, dim, NULL, NULL, NULL, K);
+    ASSERT_ALL(K, bits_of(out[i]) == (uint32_t)rn_bf16(w[i]) << 16);
+    free(out), free(w);
+}
+
+/* The order of panels of floats, each number rounded; nothing beyond the size is written. */
+static void check_panels_bf16(int K, int C, int R, int S, int panel) {
+    const size_t bytes = rn_pack_panels_bf16_size(K, C, R, S), wide = rn_pack_panels_size(K, C, R, S, panel, C, 1);
+    CU_ASSERT_EQUAL(2 * bytes, wide);
+    float *w = random_floats((size_t)K * C * R * S, 12);
+    float *floats = aligned_alloc(64, wide);
+    uint8_t *payload = aligned_alloc(64, (bytes + 191) / 64 * 64);
+    memset(payload, 0xee, bytes + 128);
+    rn_recipe_step step = {.op = RN_PACK_PANELS, .ndim = 4, .dim = {K, C, R, S}, .integer = {panel, C, 1}};
+    rn_recipe_pack(&step, w, (uint8_t *)floats);
+    step.op = RN_PACK_PANELS_BF16;
+    step.offset = 64;
+    rn_recipe_pack(&step, w, payload);
+    const uint16_t *packed = (const uint16_t *)(payload + 64);
+    ASSERT_ALL(bytes / 2, packed[i] == rn_bf16(floats[i]));
+    CU_ASSERT(payload[63] == 0xee && payload[64 + bytes] == 0xee);
+    free(w), free(floats), free(payload);
+}
+
 static void test_pack_small(void) {
     float *w = random_floats(19 * 6, 10);
     _Alignas(64) uint8_t payload[6 * 32 * 4];
@@ -264,6 +337,32 @@ static int run(const rn_recipe_step *table, int count, uint64_t size, Source *s,
     return rn_recipe_run(&recipe, source, s, payload, threads);
 }
 
+static void test_panels_bf16(void) {
+    check_panels_bf16(64, 64, 1, 1, 64);
+    check_panels_bf16(100, 37, 1, 1, 64); /* a narrow last panel */
+    check_panels_bf16(1, 1, 1, 1, 16);    /* half a cache line */
+    check_panels_bf16(130, 5, 3, 7, 64);  /* an image as input */
+    check_panels_bf16(33, 9, 1, 3, 48);
+    /* in a whole recipe: what the area does not fill of its last cache line is zero; the rounded tensor packs alike */
+    const rn_recipe_step table[] = {
+        {.op = RN_PARAM, .ndim = 2, .arg = {-1, -1, -1}, .dim = {5, 3}, .name = "weight"},
+        {.op = RN_PACK_PANELS_BF16, .ndim = 4, .arg = {0, -1, -1}, .dim = {5, 3, 1, 1}, .integer = {16, 3, 1}},
+        {.op = RN_ROUND_BF16, .ndim = 2, .arg = {0, -1, -1}, .dim = {5, 3}},
+        {.op = RN_PACK_PANELS_BF16,
+         .ndim = 4,
+         .arg = {2, -1, -1},
+         .dim = {5, 3, 1, 1},
+         .integer = {16, 3, 1},
+         .offset = 128},
+    };
+    _Alignas(64) uint8_t payload[256];
+    memset(payload, 0xee, sizeof payload);
+    Source s = {0};
+    CU_ASSERT_EQUAL(run(table, 4, sizeof payload, &s, payload, 2), 0);
+    CU_ASSERT(memcmp(payload, payload + 128, 128) == 0);
+    for (int i = 96; i < 128; i++) CU_ASSERT_EQUAL(payload[i], 0);
+}
+
 static void test_run(void) {
     uint8_t *one = aligned_alloc(64, PAYLOAD), *four = aligned_alloc(64, PAYLOAD);
     memset(one, 0x11, PAYLOAD);
@@ -317,6 +416,7 @@ static void test_unsound(void) {
     REFUSED(table[9].dim[0] = FEATURES + 1); /* not the argument's size */
     REFUSED(table[5].integer[0] = 40);       /* no multiple of 16 */
     REFUSED(table[5].integer[1] = 0);
+    REFUSED((table[5].op = RN_PACK_PANELS_BF16, table[5].integer[2] = 2)); /* of one group only */
     REFUSED(table[3].op = RN_RECIPE_OP_COUNT);
     REFUSED(table[0].name = NULL);
 #undef REFUSED
@@ -358,6 +458,8 @@ void suite_recipe(void) {
     CU_add_test(suite, "identity and embedded kernels", test_kernels);
     CU_add_test(suite, "panels and merged groups", test_panels);
     CU_add_test(suite, "depthwise and vectors", test_pack_small);
+    CU_add_test(suite, "rounding to bf16", test_bf16);
+    CU_add_test(suite, "panels of bf16", test_panels_bf16);
     CU_add_test(suite, "a recipe, with any number of threads", test_run);
     CU_add_test(suite, "damaged tables are refused", test_unsound);
     CU_add_test(suite, "hash of the meaning", test_hash);
