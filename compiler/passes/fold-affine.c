@@ -9,7 +9,8 @@
  *
  * Legal where nothing else reads the value between. Backwards (the first form) the layer before must end in at most a
  * bias. Forwards a shift passes only through a convolution without padding: the padding's zeros stand for %1, not for
- * %0, so at a border the shift's part of the sum is another one. Folds to the layer before come first.
+ * %0, so at a border the shift's part of the sum is another one. Folds to the layer before come first. Weights that are
+ * stored as bf16 stay as they are: scaled, they would have to be rounded again.
  */
 #include "rewrite.h"
 
@@ -17,12 +18,18 @@ static bool is_affine(const Node *node) {
     return node && node->op == OP_AFFINE && epilogue_is_linear(&node->epilogue);
 }
 
+static bool is_rounded(const Node *node) {
+    for (int i = 0; i < node->nin; i++)
+        if (node->term[i].weight->op == RN_ROUND_BF16) return true;
+    return false;
+}
+
 /* affine(conv(x)), affine(fc(x)) */
 static bool fold_back(Rewrite *r, Node *affine) {
     Graph *graph = r->graph;
     Node *node = affine->in[0]->producer;
     if (!node || !(op_info(node->op)->flags & OPF_TERMS) || !epilogue_is_linear(&node->epilogue)) return false;
-    if (rewrite_only_user(r, node->out) != affine || node->out->home) return false;
+    if (rewrite_only_user(r, node->out) != affine || node->out->home || is_rounded(node)) return false;
     Tensor *scale = affine->weight[WEIGHT], *shift = affine->weight[BIAS];
     for (int i = 0; i < node->nin; i++) node->term[i].weight = tensor_scale_out(graph, node->term[i].weight, scale);
     node->epilogue.bias = tensor_mul_add(graph, node->epilogue.bias, scale, shift);
@@ -54,7 +61,7 @@ static bool is_zero(const Tensor *t) {
 static void fold_forward(Rewrite *r, Node *affine) {
     Graph *graph = r->graph;
     Node *node = rewrite_only_user(r, affine->out);
-    if (!node || !(op_info(node->op)->flags & OPF_TERMS) || affine->out->home) return;
+    if (!node || !(op_info(node->op)->flags & OPF_TERMS) || affine->out->home || is_rounded(node)) return;
     int k = 0;
     while (k < node->nin && node->in[k] != affine->out) k++;
     if (k == node->nin) return; /* it is the addend */

@@ -111,8 +111,10 @@ static bool pass_keeps_values(const Graph *source, Graph *graph, PassId id, cons
     int count = graph->value_count;
     pass_run(graph, id);
     double **is = run(graph, &weights, image);
-    bool good = same_values(source, was, graph, is, folds_weights(id) ? FOLDED : EXACT, pass_name(id), seed) &&
-                same_outputs(source, graph) && in_place_is_safe(graph);
+    /* rounding to bf16 changes values on purpose: test_store_bf16 */
+    const double tolerance = id == PASS_store_bf16 ? INFINITY : folds_weights(id) ? FOLDED : EXACT;
+    bool good = same_values(source, was, graph, is, tolerance, pass_name(id), seed) && same_outputs(source, graph) &&
+                in_place_is_safe(graph);
     free_values(was, count);
     free_values(is, graph->value_count);
     tensor_data_free(&weights);
@@ -308,6 +310,41 @@ static void test_features(void) {
     arena_free(&arena);
 }
 
+/* Stored as bf16: the weights of fully connected layers, as they are given, at every level; nothing folds into them. */
+static void test_store_bf16(void) {
+    for (int level = 0; level <= 3; level++) {
+        Arena arena = {0};
+        Random r = builder(&arena, (Shape){3, 7, 7});
+        Value *x = relu(&r, conv_bn(&r, r.graph->input, 5, 3, 1));
+        x = random_unary(&r, OP_BN, random_fc(&r, random_unary(&r, OP_BN, x), 9));
+        graph_add_output(r.graph, random_fc(&r, relu(&r, x), 4));
+        PassOptions options = {.level = level};
+        CU_ASSERT(pass_option_set(&options, "store-bf16"));
+        passes_run(r.graph, &options);
+        pass_run(r.graph, PASS_store_bf16); /* once more changes nothing */
+        TensorData weights = random_weights(r.graph, 1);
+        tensor_data_evaluate(r.graph, &weights);
+        int layers = 0;
+        for (int i = 0; i < r.graph->node_count; i++) {
+            const Node *n = r.graph->nodes[i];
+            if (!n->term) continue;
+            const Tensor *w = n->term[0].weight;
+            CU_ASSERT_EQUAL(w->op == RN_ROUND_BF16, n->op == OP_FC);
+            if (n->op != OP_FC) continue;
+            layers++;
+            CU_ASSERT_EQUAL_FATAL(w->arg[0]->op, RN_PARAM);
+            const float *rounded = weights.data[w->id], *given = weights.data[w->arg[0]->id];
+            for (int64_t k = 0; k < tensor_size(w); k++) {
+                const uint32_t bits = (uint32_t)rn_bf16(given[k]) << 16;
+                CU_ASSERT(memcmp(&bits, &rounded[k], sizeof bits) == 0);
+            }
+        }
+        CU_ASSERT_EQUAL(layers, 2);
+        tensor_data_free(&weights);
+        arena_free(&arena);
+    }
+}
+
 /* ---- options ---- */
 
 static void test_options(void) {
@@ -320,6 +357,7 @@ static void test_options(void) {
     options.level = 0;
     CU_ASSERT(!pass_enabled(&options, PASS_fuse_act) && pass_enabled(&options, PASS_lower));
     CU_ASSERT(pass_option_set(&options, "fuse-act") && pass_enabled(&options, PASS_fuse_act));
+    CU_ASSERT(!pass_enabled(&(PassOptions){.level = 3}, PASS_store_bf16));                  /* where asked for */
     CU_ASSERT(pass_option_set(&options, "no-lower") && pass_enabled(&options, PASS_lower)); /* always runs */
 }
 
@@ -355,6 +393,7 @@ void suite_passes(void) {
     CU_add_test(suite, "a body smaller than its sum", test_smaller_body);
     CU_add_test(suite, "dense connectivity is placed", test_dense_block);
     CU_add_test(suite, "a head above the output disappears", test_features);
+    CU_add_test(suite, "weights that are stored as bf16", test_store_bf16);
     CU_add_test(suite, "options", test_options);
     CU_add_test(suite, "a network of 4200 layers", test_deep_network);
 }
