@@ -161,6 +161,35 @@ static const char shared_functions[] =
     "    return where_less(size, set1(0.625f), small, copysign_(large, v));\n"
     "}\n";
 
+/* Where weights are stored as bf16, the upper halves of floats: a vector of them, widened. */
+static const char widening_avx512[] =
+    "HELPER V load_bf16(const uint16_t *p) {\n"
+    "    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p));\n"
+    "    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));\n"
+    "}\n";
+static const char widening_avx2[] =
+    "HELPER V load_bf16(const uint16_t *p) {\n"
+    "    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));\n"
+    "    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));\n"
+    "}\n";
+static const char widening_c[] = "#ifdef VECTORS\n"
+                                 "typedef uint16_t halves_ __attribute__((vector_size(8)));\n"
+                                 "typedef uint32_t words_ __attribute__((vector_size(16)));\n"
+                                 "HELPER V load_bf16(const uint16_t *p) {\n"
+                                 "    halves_ v;\n"
+                                 "    memcpy(&v, p, sizeof v);\n"
+                                 "    return (V)(__builtin_convertvector(v, words_) << 16);\n"
+                                 "}\n"
+                                 "#else\n"
+                                 "HELPER V load_bf16(const uint16_t *p) {\n"
+                                 "    uint32_t wide[4];\n"
+                                 "    for (int i = 0; i < 4; i++) wide[i] = (uint32_t)p[i] << 16;\n"
+                                 "    V v;\n"
+                                 "    memcpy(&v, wide, sizeof v);\n"
+                                 "    return v;\n"
+                                 "}\n"
+                                 "#endif\n";
+
 static const char zeroupper_x86[] =
     "/* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */\n"
     "HELPER void zeroupper(void) { _mm256_zeroupper(); }\n";
@@ -196,10 +225,18 @@ static void rename_helpers(const Emit *e, const char *prelude, Text *text) {
     text_puts(text, "\n");
 }
 
+static bool has_bf16(const Plan *plan) {
+    for (int i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].conv.term[0].bf16) return true;
+    return false;
+}
+
 static const char *prelude_text(const Emit *e) {
-    if (e->isa == RN_ISA_GENERIC) return arena_printf(e->arena, "%s%s", prelude_c_primitives, shared_functions);
-    const char *primitives = e->isa >= RN_ISA_X86_64_V4 ? primitives_avx512 : primitives_avx2;
-    return arena_printf(e->arena, "%s%s%s", primitives, shared_functions, zeroupper_x86);
+    const bool c = e->isa == RN_ISA_GENERIC, avx512 = e->isa >= RN_ISA_X86_64_V4;
+    const char *primitives = c ? prelude_c_primitives : avx512 ? primitives_avx512 : primitives_avx2;
+    const char *widening = c ? widening_c : avx512 ? widening_avx512 : widening_avx2;
+    return arena_printf(e->arena, "%s%s%s%s", primitives, has_bf16(e->plan) ? widening : "", shared_functions,
+                        c ? "" : zeroupper_x86);
 }
 
 void emit_prelude(Emit *e, Text *text) {

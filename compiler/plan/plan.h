@@ -111,7 +111,8 @@ typedef struct TermPlan {
     int rest;           /* channels left over; a second kernel with beta = 1 adds them */
     int chunk;          /* blocks per pass over the tiles (splits K so that a panel chunk stays in cache) */
     int64_t weight;     /* float offset in the packed weights */
-    int64_t panel_size; /* floats from one full panel to the next */
+    int64_t panel_size; /* numbers from one full panel to the next */
+    bool bf16;          /* they are bf16; else floats */
 } TermPlan;
 
 typedef struct ConvPlan {

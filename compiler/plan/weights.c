@@ -46,22 +46,28 @@ static int64_t pack_vector(Plan *plan, const Tensor *t) {
     return pack(plan, RN_PACK_VECTOR, t, dim, NULL, (size_t)round_up(dim[0], 16) * 4);
 }
 
+/* Rounded weights, from what they were: packing rounds, so nobody needs them as floats. */
+static void pack_fc(Plan *plan, Step *s) {
+    const Tensor *w = s->node->term[0].weight;
+    const Shape in = s->in->shape;
+    const int32_t dim[4] = {s->node->features, in.c, in.h, in.w}, integer[4] = {s->conv.panel, in.c, 1};
+    TermPlan *t = &s->conv.term[0];
+    const size_t bytes = t->bf16 ? rn_pack_panels_bf16_size(dim[0], dim[1], dim[2], dim[3])
+                                 : rn_pack_panels_size(dim[0], dim[1], dim[2], dim[3], integer[0], integer[1], 1);
+    s->weight = t->weight =
+        pack(plan, t->bf16 ? RN_PACK_PANELS_BF16 : RN_PACK_PANELS, t->bf16 ? w->arg[0] : w, dim, integer, bytes);
+    s->bytes += (t->bf16 ? 2 : 4) * tensor_size(w) / s->images;
+}
+
 static void pack_conv(Plan *plan, Step *s) {
     const Node *n = s->node;
     for (int i = 0; i < n->nin; i++) {
         const Term *term = &n->term[i];
         TermPlan *t = &s->conv.term[i];
-        int32_t dim[4] = {n->features, 0, 1, 1};
-        if (s->algorithm == ALG_FC) {
-            dim[1] = s->in->shape.c;
-            dim[2] = s->in->shape.h;
-            dim[3] = s->in->shape.w;
-        } else
-            for (int k = 1; k < 4; k++) dim[k] = term->weight->dim[k];
-        const int block = s->algorithm == ALG_FC ? dim[1] : t->block;
-        const int32_t integer[4] = {s->conv.panel, block, s->algorithm == ALG_FC ? 1 : term->groups};
+        const int32_t dim[4] = {n->features, term->weight->dim[1], term->weight->dim[2], term->weight->dim[3]};
+        const int32_t integer[4] = {s->conv.panel, t->block, term->groups};
         t->weight = pack(plan, RN_PACK_PANELS, term->weight, dim, integer,
-                         rn_pack_panels_size(dim[0], dim[1], dim[2], dim[3], integer[0], block, integer[2]));
+                         rn_pack_panels_size(dim[0], dim[1], dim[2], dim[3], integer[0], t->block, integer[2]));
         s->bytes += 4 * tensor_size(term->weight) / s->images;
     }
     s->weight = s->conv.term[0].weight;
@@ -94,8 +100,10 @@ void plan_weights(Plan *plan) {
         if (!n || s->algorithm == ALG_ALIAS || s->algorithm == ALG_COPY || s->algorithm == ALG_WINOGRAD_INPUT) continue;
         s->bias = pack_vector(plan, n->epilogue.bias);
         s->slope = pack_vector(plan, n->epilogue.prelu);
-        if (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT || s->algorithm == ALG_FC)
+        if (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT)
             pack_conv(plan, s);
+        else if (s->algorithm == ALG_FC)
+            pack_fc(plan, s);
         else if (s->algorithm == ALG_WINOGRAD)
             pack_winograd(plan, s);
         else if (s->algorithm == ALG_STRASSEN)
