@@ -35,6 +35,8 @@ static void list_variants(BenchRun *run) {
     }
     run->passes[b->count].level = 2;
     run->variants[b->count++] = (BenchVariant){.name = "-O2", .text = "all of them together"};
+    for (int i = 0; i < b->count; i++) /* all of one network: what is stored is no fusion */
+        run->passes[i].set[PASS_store_bf16] = run->c->options->passes.set[PASS_store_bf16];
 }
 
 static const char *stem(BenchRun *run, int variant) {
@@ -70,7 +72,8 @@ static bool choose_variant(BenchRun *run, int index, Arena *arena, Plan **plan) 
     *plan = emit_variant(run, arena, index, &text);
     bool changes = index == run->bench.count - 1 || !text_equal(&text, &run->first);
     if (!changes) {
-        for (int i = 0; i < PASS_COUNT; i++) passes->set[i] = (signed char)-passes->set[i];
+        for (int i = 0; i < PASS_COUNT; i++)
+            if (i != PASS_store_bf16) passes->set[i] = (signed char)-passes->set[i];
         passes->level = 2;
         *plan = emit_variant(run, arena, index, &without);
         changes = !text_equal(&without, &run->last);

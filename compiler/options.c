@@ -319,6 +319,17 @@ static bool set_random(Options *options, const char *value, size_t member, Diag 
     return false;
 }
 
+/* What the weights of fully connected layers are stored as: a pass that no level runs. */
+static bool set_store(Options *options, const char *value, size_t member, Diag *diag) {
+    static const char *const words[] = {"fp32", "bf16"};
+    (void)member;
+    const bool bf16 = !strcmp(value, words[1]);
+    options->passes.set[PASS_store_bf16] = bf16 ? 1 : -1;
+    if (bf16 || !strcmp(value, words[0])) return true;
+    usage_error(diag, "--store: '%s' is not fp32 or bf16%s", value, suggestion(options, value, words, 2));
+    return false;
+}
+
 static bool is_identifier(const char *s) {
     if (!isalpha((unsigned char)*s) && *s != '_') return false;
     while (isalnum((unsigned char)*s) || *s == '_') s++;
@@ -373,6 +384,8 @@ static const OptionRow rows[] = {
      "a safetensors file, folded and packed now"},
     {"--random-weights", "SEED", TAKES_OPTIONAL, FOR_BOTH, false, set_random, 0,
      "random weights with calibrated statistics, to measure and test with"},
+    {"--store", "TYPE", TAKES_VALUE, FOR_BOTH, false, set_store, 0,
+     "fp32 (default), or bf16: fully connected layers' weights rounded, in half the memory"},
     {"--embed", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(embed), "put the packed weights into the object"},
     {.text = "Optimisation"},
     {"-O", "LEVEL", TAKES_JOINED, FOR_COMPILE, false, set_level, 0,
@@ -597,7 +610,7 @@ void options_list_passes(FILE *out) {
     for (int i = 0; i < PASS_COUNT; i++) {
         int level = pass_level((PassId)i);
         char when[16] = "always";
-        if (level >= 0) snprintf(when, sizeof when, "-O%d", level);
+        if (level >= 0) snprintf(when, sizeof when, level > 3 ? "asked" : "-O%d", level);
         fprintf(out, "  %-14s %-7s %s\n", pass_name((PassId)i), when, pass_text((PassId)i));
     }
 }

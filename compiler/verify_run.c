@@ -4,6 +4,9 @@
  * hook recording every result that survived fusion. Each is compared with the interpreter's value of the same name:
  * relative error = largest |a - b| / largest |b|. The first layer beyond the tolerance is the one that is named, since
  * later ones differ in consequence. NaN never passes. With --batch N a batch of N runs as well.
+ *
+ * Weights that are to be stored as bf16 are rounded for the interpreter too, so that the emitted code has to be as
+ * exact as ever; what the rounding itself does to the outputs is told beside.
  */
 #include "driver.h"
 
@@ -28,7 +31,9 @@ typedef struct Record {
 
 typedef struct Verify {
     Compilation *c;
-    double **expected[PROBE_IMAGES]; /* by value id of the source graph */
+    const Graph *source;             /* with the weights as they are stored */
+    double **expected[PROBE_IMAGES]; /* by its value ids */
+    double rounding;                 /* the largest relative change of an output by rounding weights; 0: none are */
     const char *folder;
     Map by_name; /* source values; `ambiguous` where two have one name */
     int compared, skipped, batch;
@@ -189,38 +194,67 @@ static bool verify_batch(Verify *v, int batch) {
     return run_probe(v, out) && check_file(v, out);
 }
 
+static double **interpret_image(const Verify *v, const Graph *graph, const float *image) {
+    double **values = calloc((size_t)graph->value_count, sizeof *values);
+    if (!values) bug("out of memory");
+    interpret(graph, &v->c->weights, image, values, v->c->options->threads);
+    return values;
+}
+
+static void free_values(const Graph *graph, double **values) {
+    for (int i = 0; values && i < graph->value_count; i++) free(values[i]);
+    free(values);
+}
+
+/* How far rounding moves the outputs of an image, relative to the largest number of each. */
+static double rounding_error(const Verify *v, const float *image, double *const *rounded) {
+    const Graph *graph = v->c->source;
+    double **values = interpret_image(v, graph, image), worst = 0;
+    for (int i = 0; i < graph->output_count; i++) {
+        const Value *output = graph->outputs[i];
+        double largest = 1e-30, difference = 0;
+        for (int64_t k = 0; k < shape_size(output->shape); k++) {
+            const double x = values[output->id][k];
+            largest = fmax(largest, fabs(x));
+            difference = fmax(difference, fabs(x - rounded[output->id][k]));
+        }
+        worst = fmax(worst, difference / largest);
+    }
+    free_values(graph, values);
+    return worst;
+}
+
 /* What the interpreter says for the images that the probe uses. */
 static void interpret_images(Verify *v) {
     Compilation *c = v->c;
-    const Graph *graph = c->source;
-    size_t size = (size_t)shape_size(graph->input->shape);
+    size_t size = (size_t)shape_size(v->source->input->shape);
     float *image = malloc(size * sizeof *image);
     if (!image) bug("out of memory");
-    tensor_data_evaluate(graph, &c->weights);
+    tensor_data_evaluate(v->source, &c->weights);
     for (int i = 0; i < PROBE_IMAGES && i < c->options->batch; i++) {
-        v->expected[i] = calloc((size_t)graph->value_count, sizeof *v->expected[i]);
-        if (!v->expected[i]) bug("out of memory");
         probe_image(c->options->seed, i, image, size);
-        interpret(graph, &c->weights, image, v->expected[i], c->options->threads);
+        v->expected[i] = interpret_image(v, v->source, image);
+        if (!i && v->source != c->source) v->rounding = rounding_error(v, image, v->expected[i]);
     }
     free(image);
 }
 
-static void free_expected(Verify *v) {
-    for (int i = 0; i < PROBE_IMAGES; i++) {
-        for (int j = 0; v->expected[i] && j < v->c->source->value_count; j++) free(v->expected[i][j]);
-        free(v->expected[i]);
-    }
-}
-
 static void index_names(Verify *v) {
-    const Graph *graph = v->c->source;
+    const Graph *graph = v->source;
     for (int i = 0; i < graph->value_count; i++) {
         Value *value = graph->values[i];
         if (!value->producer && value != graph->input) continue;
         bool twice = map_get(&v->by_name, value->name) != NULL;
         map_put(&v->by_name, &v->c->arena, value->name, twice ? (void *)&ambiguous : value);
     }
+}
+
+/* The graph as the source says it, with the weights as they are stored. */
+static const Graph *stored_source(Compilation *c) {
+    if (!pass_enabled(&c->options->passes, PASS_store_bf16)) return c->source;
+    Graph *graph = graph_clone(c->source, &c->arena);
+    pass_run(graph, PASS_store_bf16);
+    return graph;
 }
 
 static bool verify_in_folder(Verify *v) {
@@ -233,16 +267,18 @@ static bool verify_in_folder(Verify *v) {
     printf("verify: %s: %d results agree with the interpreter within %g; largest relative error %.3g, in %s",
            c->source->name, v->compared, c->options->tolerance, v->worst, v->worst_layer);
     if (v->skipped) printf("; %d intermediate ones have no counterpart", v->skipped);
+    if (v->source != c->source)
+        printf("; rounding weights to bf16 moves the output by %.3g of its largest", v->rounding);
     printf("\n");
     return true;
 }
 
 bool verify_run(Compilation *c) {
-    Verify v = {.c = c};
+    Verify v = {.c = c, .source = stored_source(c)};
     v.folder = temp_folder_make(&c->arena, NULL, &c->diag);
     if (!v.folder) return false;
     bool good = verify_in_folder(&v);
     temp_folder_remove(v.folder);
-    free_expected(&v);
+    for (int i = 0; i < PROBE_IMAGES; i++) free_values(v.source, v.expected[i]);
     return good;
 }

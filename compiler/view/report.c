@@ -95,6 +95,13 @@ static void print_totals(const Report *r, Text *out) {
     if (r->cautious)
         text_printf(out, "; %d layer%s less error than the fastest would", r->cautious,
                     r->cautious == 1 ? " takes" : "s take");
+    text_printf(out, "; packed weights %.1f MB", (double)r->plan->recipe.packed_size * 1e-6);
+    int64_t bf16 = 0;
+    for (int i = 0; i < r->plan->step_count; i++) {
+        const Step *s = &r->plan->steps[i];
+        if (s->conv.term[0].bf16) bf16 += 2 * tensor_size(s->node->term[0].weight);
+    }
+    if (bf16) text_printf(out, ", of them %.1f MB bf16, each rounded by up to 1/256 of it", (double)bf16 * 1e-6);
 }
 
 static const char *times_text(Report *r) {

@@ -134,6 +134,50 @@ for compiler in gcc clang; do
 done
 unset compiler
 
+# ---- weights stored as bf16: each source of kernels, several targets, half of the packed bytes of these layers ----
+bf16=0
+for kernels in jit static; do
+    for isa in v3 v4; do
+        [ "${!isa}" = 1 ] || continue
+        build "bf16$kernels$isa" odd --store bf16 --target x86-64-$isa --kernels=$kernels && LIBXSMM_TARGET=${jit_target[$isa]} run "bf16$kernels$isa"
+        bf16=bf16$kernels$isa
+    done
+done
+for isa in v3 v4; do [ "${!isa}" != 1 ] || same_bits "bf16 $isa" bf16jit$isa bf16static$isa; done
+if [ "$v3$v4" = 11 ]; then
+    build bf16both odd --store bf16 --target x86-64-v3,x86-64-v4 && run bf16both && same_bits "bf16, both" bf16both bf16jitv4
+fi
+for flags in -O2 "-O1 -DRN_NO_VECTORS"; do
+    build bf16c odd --store bf16 --kernels=c && run bf16c && near "bf16 c $flags" $bf16 bf16c 1e-5
+done
+unset flags
+[ "$v4" = 1 ] && isa=v4 || isa=v3
+smaller=$(($(stat -c %s "$WORK/jitodd$isa-O2/net.rnw") - $(stat -c %s "$WORK/$bf16/net.rnw")))
+[ $smaller -gt 90000 ] && ok || bad "bf16" "packed weights are $smaller bytes smaller"
+near "bf16 and fp32" "jitodd$isa-O2" $bf16 1e-2
+if cmp -s "$WORK/jitodd$isa-O2/out" "$WORK/$bf16/out"; then bad "bf16 and fp32" "give the same: nothing was rounded"; else ok; fi
+# packed at compile time and at start-up; weights that are bf16 in their file are not changed
+expect "bf16 weights" 0 "$RNC" -o w.safetensors --random-weights odd.rn
+expect "bf16 at start-up" 0 "$bf16/app" w.safetensors "$bf16/out2" && cmp -s "$WORK/$bf16/out" "$WORK/$bf16/out2" && ok || bad "bf16 at start-up" "gives another result"
+"${PYTHON:-python3}" - "$WORK/w.safetensors" "$WORK/w16.safetensors" <<'PY'
+import json, struct, sys
+data = open(sys.argv[1], "rb").read()
+n = struct.unpack("<Q", data[:8])[0]
+head, out, body = json.loads(data[8:8 + n]), {}, b""
+for name, t in head.items():
+    if name == "__metadata__": continue
+    a, b = t["data_offsets"]
+    part = data[8 + n + a:8 + n + b]
+    if name.startswith("fc"): # the upper halves: truncated, so that they are bf16 numbers
+        t["dtype"], part = "BF16", b"".join(part[i + 2:i + 4] for i in range(0, len(part), 4))
+    t["data_offsets"] = [len(body), len(body) + len(part)]
+    out[name], body = t, body + part
+text = json.dumps(out).encode()
+text += b" " * (-len(text) % 8)
+open(sys.argv[2], "wb").write(struct.pack("<Q", len(text)) + text + body)
+PY
+expect "bf16 file" 0 "$RNC" --verify --store bf16 --weights w16.safetensors odd.rn && prints "bf16 file" "moves the output by 0 of"
+
 # ---- c: any CPU; as vectors of the compiler and as plain loops, with the widths of several CPUs ----
 for network in tiny other odd; do
     build ref $network --target x86-64-v3 && run ref

@@ -5,7 +5,7 @@
 tiny > "$WORK/net.rn"
 
 expect help 0 "$RNC" --help
-for option in -o --name --output -D --batch --target --weights --random-weights --embed -O -f --passes --summary --verify \
+for option in -o --name --output -D --batch --target --weights --random-weights --store --embed -O -f --passes --summary --verify \
     --tolerance --dump --dump-after --format --threads -v --version "-h, --help"; do
     prints help "  $option"
 done
@@ -46,6 +46,10 @@ wrong "did you mean 'plan'?" --dump=pln net.rn
 wrong "--dump-after: no pass is called 'nonsense'" --dump-after nonsense net.rn
 wrong "is not native, x86-64-v3, x86-64-v4 or generic" --target arm net.rn -o out.c
 wrong "did you mean 'x86-64-v3'?" --target x86-64-v2 net.rn -o out.c
+wrong "--store: 'fp16' is not fp32 or bf16" --store fp16 net.rn -o out.c
+wrong "--store: 'bf61' is not fp32 or bf16; did you mean 'bf16'?" --store bf61 net.rn -o out.c
+wrong "--store: '' is not fp32 or bf16" --store= net.rn -o out.c
+wrong "--store needs a value" --random-weights net.rn -o out.c --store
 wrong "exclude each other" --weights w.safetensors --random-weights net.rn -o out.c
 wrong "--embed needs" --embed net.rn -o out.c
 wrong "--embed needs -o" --embed --random-weights --verify net.rn

@@ -18,6 +18,15 @@ expect "batch and threads" 0 "$RNC" --verify --batch 5 --threads 3 tiny.rn
 expect "another network" 0 "$RNC" --verify --random-weights=3 other.rn
 expect "odd size" 0 "$RNC" --verify -D size=19 -D classes=13 tiny.rn
 
+# weights stored as bf16: exact all the same, since the interpreter rounds them too; what rounding does is told
+for level in -O0 -O2; do
+    expect "bf16 $level" 0 "$RNC" --verify --store bf16 $level --batch 3 --tolerance 1e-5 tiny.rn
+    prints "bf16 $level" "agree with the interpreter within 1e-05"
+    prints "bf16 $level" "rounding weights to bf16 moves the output by 0.0"
+done
+expect "fp32" 0 "$RNC" --verify --store fp32 tiny.rn
+if grep -q bf16 "$WORK/.out"; then bad fp32 "speaks of bf16"; else ok; fi
+
 # two stems of one shape whose pools differ in stride and padding alone: each has a way of its own
 for order in "/3 pad 0 /2 pad 1" "/2 pad 1 /3 pad 0"; do
     set -- $order
@@ -38,10 +47,10 @@ says "too strict" "differs from the interpreter"
 says "too strict" "tiny.rn:"
 cat > "$WORK/bad-cc" <<'S'
 #!/bin/bash
-# a C compiler that miscompiles: the first relu of the emitted file lets negative numbers through
+# a C compiler that miscompiles: the first relu of the emitted file lets negative numbers through, or what FAULT says
 args=()
 for a; do
-    case $a in *.c) sed -i 's/return max_(zero(), v);/return v;/' "$a" ;; esac
+    case $a in *.c) sed -i "${FAULT:-s/return max_(zero(), v);/return v;/}" "$a" ;; esac
     args+=("$a")
 done
 exec $REAL_CC "${args[@]}"
@@ -49,4 +58,6 @@ S
 chmod +x "$WORK/bad-cc"
 expect "wrong code" 1 env REAL_CC="$CC" CC="$WORK/bad-cc" "$RNC" --verify tiny.rn
 says "wrong code" "differs from the interpreter"
+expect "weights widened wrongly" 1 env REAL_CC="$CC" CC="$WORK/bad-cc" FAULT='s/(wide, 16)/(wide, 15)/' "$RNC" --verify --store bf16 tiny.rn
+says "weights widened wrongly" "layer 'fc'"
 finish

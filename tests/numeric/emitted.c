@@ -147,6 +147,12 @@ void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *g, Tens
     *c = (EmittedCase){.variant = variant, .arena = arena, .source = g, .weights = weights};
     g->arena = &c->arena; /* graphs grow where they live */
     snprintf(c->name, sizeof c->name, "%s_%s", name, variant.name);
+    PassOptions passes = {.level = variant.level};
+    if (variant.pass && !pass_option_set(&passes, variant.pass)) CU_FAIL("no such pass");
+    if (pass_enabled(&passes, PASS_store_bf16)) { /* the interpreter has the rounded weights too */
+        pass_run(g, PASS_store_bf16);
+        tensor_data_evaluate(g, &c->weights);
+    }
     const int64_t size = shape_size(g->input->shape);
     c->image = malloc((size_t)(size * variant.batch) * sizeof *c->image);
     uint64_t state = 7;
@@ -156,8 +162,6 @@ void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *g, Tens
     for (int n = 0; n < variant.batch; n++)
         interpret(g, &c->weights, c->image + n * size, c->expected + n * g->value_count, 2);
     c->graph = graph_clone(g, &c->arena);
-    PassOptions passes = {.level = variant.level};
-    if (variant.pass && !pass_option_set(&passes, variant.pass)) CU_FAIL("no such pass");
     passes_run(c->graph, &passes);
     c->plan = plan_make(&c->arena, c->graph,
                         &(PlanOptions){.isa = variant.isa,

@@ -297,11 +297,55 @@ static void test_written_networks(void) {
     CU_ASSERT(compared > 100);
 }
 
+/* Fully connected layers whose weights are stored as bf16: inputs and outputs around every vector and panel border,
+ * images with and without halos and gaps between pixels, tails of the epilogue, a batch norm beside them. */
+static const struct {
+    const char *name, *text; /* after `input 3x13x12` */
+} bf16_cases[] = {
+    {"one", "avgpool global; conv 1, 1x1; fc 1; fc 1"},
+    {"prime", "avgpool global; conv 523, 1x1; fc 521; relu; fc 20"},
+    {"lanes",
+     "fc 3; relu; fc 4; relu; fc 5; relu; fc 8; relu; fc 15; relu; fc 16; relu; fc 17; sigmoid; fc 33; prelu; fc 7"},
+    {"panels", "fc 63; relu; fc 64; tanh; fc 65; relu; fc 127; leakyrelu 0.1; fc 128; swish; fc 129; relu6; fc 200"},
+    {"long", "conv 35, 3x3; fc 72 bias; relu; fc 1000 bias; softmax"},
+    {"halo", "conv 19, 3x3; relu; concat { {conv 5, 3x3; fc 21; relu} {fc 13} {fc 70 bias; relu} }; fc 66"},
+    {"pixels", "conv 17, 1x1; relu; maxpool 2x2 /2; concat { {conv 3, 1x1} {identity} }; fc 45; bn; relu; fc 9"},
+    {"norms", "conv 20, 3x3; flatten; bn; fc 50; bn; prelu; scale; fc 11; scale; softmax"},
+    {"sum", "fc 24; residual { fc 24; relu; fc 24 } shortcut identity; relu; fc 6"},
+};
+
+static void test_bf16(void) {
+    static const Variant stored[] = {
+        {"O2_bf16", 2, 4, "store-bf16", 1, 1, 0, KERNELS_JIT},
+        {"O2_bf16_avx2_threads3_batch2", 2, 3, "store-bf16", 3, 2, 0, KERNELS_JIT},
+        {"O0_bf16", 0, 4, "store-bf16", 2, 1, 0, KERNELS_STATIC},
+        {"O2_bf16_c", 2, 0, "store-bf16", 1, 2, 0, KERNELS_C},
+    };
+    enum { VARIANTS = sizeof stored / sizeof *stored };
+    Batch batch;
+    batch_begin(&batch);
+    for (size_t i = 0; i < sizeof bf16_cases / sizeof *bf16_cases; i++) {
+        Text text = {0};
+        text_printf(&text, "network net {\n    input 3x13x12\n    %s\n}\n", bf16_cases[i].text);
+        for (size_t v = 0; v < VARIANTS; v += (size_t)stride())
+            batch_add(&batch, bf16_cases[i].name, text.s, stored[(v + i) % VARIANTS]);
+        text_free(&text);
+    }
+    for (int i = 0; i < batch.count; i++) /* all of them are */
+        for (int k = 0; k < batch.cases[i].plan->step_count; k++) {
+            const Step *s = &batch.cases[i].plan->steps[k];
+            CU_ASSERT_EQUAL(s->conv.term[0].bf16, s->algorithm == ALG_FC);
+        }
+    const int compared = batch_check(&batch, 1e-5);
+    CU_ASSERT(compared >= 2 * batch.count);
+}
+
 void suite_networks(void) {
     CU_pSuite suite = CU_add_suite("networks", NULL, NULL);
     CU_add_test(suite, "convolutions over odd shapes", test_convolutions);
     CU_add_test(suite, "Winograd's method over odd shapes", test_winograd);
     CU_add_test(suite, "pools in the convolution before", test_pools);
+    CU_add_test(suite, "weights stored as bf16", test_bf16);
     CU_add_test(suite, "written networks", test_written_networks);
     CU_add_test(suite, "random networks", test_random_networks);
 }

@@ -94,6 +94,20 @@ static void test_passes(void) {
     arena_free(&arena);
 }
 
+/* What weights are stored as is no matter of levels. */
+static void test_store(void) {
+    Options o;
+    CU_ASSERT_TRUE_FATAL(PARSE(&o, "-O3", "--summary", "net.rn"));
+    CU_ASSERT_FALSE(pass_enabled(&o.passes, PASS_store_bf16));
+    CU_ASSERT_TRUE_FATAL(PARSE(&o, "-O0", "--store=bf16", "-o", "x.c", "net.rn"));
+    CU_ASSERT_TRUE(pass_enabled(&o.passes, PASS_store_bf16));
+    CU_ASSERT_STRING_EQUAL(o.command, "rnc -O0 --store=bf16 -o x.c net.rn");
+    CU_ASSERT_TRUE_FATAL(PARSE(&o, "bench", "--store", "bf16", "--store", "fp32", "net.rn"));
+    CU_ASSERT_FALSE(pass_enabled(&o.passes, PASS_store_bf16));
+    CU_ASSERT_FALSE(PARSE(&o, "--store", "fp16", "-o", "x.c", "net.rn"));
+    arena_free(&arena);
+}
+
 /* Emitted code holds the command, and must not tell folders apart. */
 static void test_command(void) {
     Options o;
@@ -113,5 +127,6 @@ void suite_options(void) {
     CU_add_test(suite, "defaults", test_defaults);
     CU_add_test(suite, "targets and kernels", test_targets);
     CU_add_test(suite, "passes on and off", test_passes);
+    CU_add_test(suite, "stored types", test_store);
     CU_add_test(suite, "recorded command", test_command);
 }
