@@ -119,6 +119,7 @@ static void check_params(Parser *parser, const Decl *decl) {
 void parser_add_decl(Parser *parser, Decl *decl, bool network) {
     Ast *ast = parser->ast;
     check_params(parser, decl);
+    if (!decl->name) return; /* it has had its error */
     if (network && parser->imported) {
         diag_error(parser->diag, decl->place, "an imported file holds blocks only, but this is a network");
         return;

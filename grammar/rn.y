@@ -115,6 +115,7 @@ static void unknown_body(Parser *parser, const char *word, Place place);
 %type <expr> expr primary
 %type <exprs> expr_list
 %type <name> as_opt name
+%type <text> decl_name
 %type <parts> name_parts name_part
 %type <branches> branches
 %type <branch> branch
@@ -133,17 +134,19 @@ separator: SEPARATOR { yyerrok; } ; /* the next statement's errors are its own *
 
 decl_or_none: %empty | network | block | import | train | error ;
 
-network: NETWORK IDENT params body {
+network: NETWORK decl_name params body {
         Decl *decl = arena_alloc(parser->arena, sizeof *decl);
         *decl = (Decl){.name = $2, .place = @2, .params = $3.first, .body = $4.first, .source = parser->source};
         parser_add_decl(parser, decl, true);
     } ;
 
-block: BLOCK IDENT params body {
+block: BLOCK decl_name params body {
         Decl *decl = arena_alloc(parser->arena, sizeof *decl);
         *decl = (Decl){.name = $2, .place = @2, .params = $3.first, .body = $4.first, .source = parser->source};
         parser_add_decl(parser, decl, false);
     } ;
+
+decl_name: IDENT | error { $$ = NULL; } ; /* the declaration goes on: its body has no errors for that */
 
 import: IMPORT STRING { parser_import(parser, $2, @2); } ;
 
@@ -152,7 +155,8 @@ params: %empty               { NONE_YET($$); }
       | '(' param_list ')'   { $$ = $2; } ;
 param_list: param                 { NONE_YET($$); APPEND($$, $1); }
           | param_list ',' param  { $$ = $1; APPEND($$, $3); } ;
-param: IDENT          { $$ = arena_alloc(parser->arena, sizeof *$$); $$->name = $1; $$->place = @1; }
+param: error          { $$ = NULL; }
+     | IDENT          { $$ = arena_alloc(parser->arena, sizeof *$$); $$->name = $1; $$->place = @1; }
      | IDENT '=' expr { $$ = arena_alloc(parser->arena, sizeof *$$); $$->name = $1; $$->place = @1; $$->value = $3; } ;
 
 body: '{' stmts '}' { $$ = $2; } ;
@@ -486,6 +490,15 @@ static void add_expected(const yypcontext_t *context, yysymbol_kind_t kind, cons
         text_printf(message, "%s%s", i == 0 ? "; expected " : i + 1 < kept ? ", " : " or ", names[i]);
 }
 
+/* A word of the language where only a name may stand. */
+static bool report_reserved(Parser *parser, const yypcontext_t *context, const Place *place, const char *at) {
+    yysymbol_kind_t expected[2];
+    bool name = yypcontext_expected_tokens(context, expected, 2) == 1 && expected[0] == YYSYMBOL_IDENT;
+    if (!name || yypcontext_token(context) == YYSYMBOL_YYEOF || !at || !isalpha((unsigned char)*at)) return false;
+    diag_error(parser->diag, *place, "'%.*s' is a word of the language and cannot be a name", place->length, at);
+    return true;
+}
+
 static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Parser *parser) {
     (void)scanner;
     yysymbol_kind_t kind = yypcontext_token(context);
@@ -498,6 +511,7 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Par
         return 0;
     bool number = kind == YYSYMBOL_INTEGER || kind == YYSYMBOL_REAL;
     if (!parser->train_nesting && number && report_word_before(parser, place)) return 0;
+    if (report_reserved(parser, context, place, at)) return 0;
     Text message = {0};
     bool shown = at && kind != YYSYMBOL_YYEOF && kind != YYSYMBOL_SEPARATOR && place->length > 0 && place->length <= 60;
     if (shown) text_printf(&message, "unexpected '%.*s'", place->length, at);
