@@ -59,22 +59,24 @@ static double *apply_pool(const Node *node, Shape shape, const double *data) {
     return out;
 }
 
+double *interpret_epilogue(const Node *node, double *data, const double *addend, const TensorData *weights) {
+    Shape shape = node_unpooled_shape(node);
+    apply_epilogue(node, shape, addend, data, weights);
+    if (node->epilogue.pool == POOL_NONE) return data;
+    double *pooled = apply_pool(node, shape, data);
+    free(data);
+    return pooled;
+}
+
 static void run_node(const Node *node, const TensorData *weights, double **values, int threads) {
     const double **in = malloc(sizeof *in * (size_t)node->nin);
     if (!in) bug("out of memory");
     for (int i = 0; i < node->nin; i++) in[i] = values[node->in[i]->id];
-    Shape shape = node_unpooled_shape(node);
-    double *data = new_value(shape);
+    double *data = new_value(node_unpooled_shape(node));
     op_info(node->op)->reference(node, in, data, weights, threads);
     free(in);
     const double *addend = node->epilogue.addend ? values[node->epilogue.addend->id] : NULL;
-    apply_epilogue(node, shape, addend, data, weights);
-    if (node->epilogue.pool != POOL_NONE) {
-        double *pooled = apply_pool(node, shape, data);
-        free(data);
-        data = pooled;
-    }
-    values[node->out->id] = data;
+    values[node->out->id] = interpret_epilogue(node, data, addend, weights);
 }
 
 void interpret(const Graph *graph, const TensorData *weights, const float *image, double **values, int threads) {

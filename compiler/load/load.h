@@ -8,8 +8,8 @@
  * mis-shaped and unreadable tensors become errors of `diag`; returns false after one, and `out` is empty then. */
 bool weights_load(const Graph *graph, const char *path, TensorData *out, Diag *diag);
 
-/* Makes up every parameter of a source graph (before any pass): random, the same for a seed on every machine, and
- * calibrated so that every layer's result has about unit variance, however deep the network is. */
+/* Makes up every parameter: random, the same for a seed on every machine, and calibrated so that every layer's result
+ * has about unit variance, however deep the network is. */
 void weights_random(const Graph *graph, uint64_t seed, TensorData *out, int threads);
 
 #endif

@@ -5,7 +5,8 @@
  *    weights uniform in [0.8, 1.2], their biases in [-0.1, 0.1], other biases in [-0.05, 0.05], PReLU slopes 0.25.
  * 2. Calibrate with data (Mishkin and Matas, "All you need is a good init", 2016): run the graph layer by layer on one
  *    or two pictures of noise. A batch norm takes the mean and variance of what it sees; a convolution or fc that no
- *    batch norm reads has its weights scaled so that its result has a mean square of 1.
+ *    batch norm reads has its weights scaled so that its result has a mean square of 1. In a graph that was folded
+ *    (a .ir file) batch norms are expressions over their parameters, which stay as drawn: mean 0, variance 1.
  *
  * The same seed gives the same weights on every machine: element i of a tensor depends on the seed, the tensor's name
  * and i alone (splitmix64 as a counter); a normal number is a sum of eight 16-bit uniform ones, exact in integers,
@@ -65,48 +66,74 @@ static double round_calibrated(double x) {
 
 /* ---- drawing ---- */
 
-typedef struct Filler {
-    TensorData *out;
-    uint64_t seed;
-    int threads;
-} Filler;
+/* What a tensor is, which says how its elements are drawn. */
+typedef enum Role { ROLE_NONE, KERNEL, FACTOR, SHIFT, ADDED, SLOPE, AVERAGE, VARIANCE, SAME } Role;
 
-/* The tensor's memory, or NULL where there is nothing to fill: no tensor, or one that another layer has filled. */
-static float *new_tensor(const Filler *filler, const Tensor *tensor) {
-    if (!tensor || tensor->op != RN_PARAM || filler->out->data[tensor->id]) return NULL;
-    float *data = malloc((size_t)tensor_size(tensor) * sizeof *data + 1);
-    if (!data) bug("out of memory");
-    return filler->out->data[tensor->id] = data;
+static const struct {
+    double low, high;
+} ranges[] = {[ROLE_NONE] = {-0.05, 0.05}, [FACTOR] = {0.8, 1.2}, [SHIFT] = {-0.1, 0.1}, [ADDED] = {-0.05, 0.05},
+              [SLOPE] = {0.25, 0.25},      [AVERAGE] = {0, 0},    [VARIANCE] = {1, 1}}; /* calibrated below */
+
+/* What an expression's arguments are; SAME: what its result is. */
+static const Role argument_roles[RN_RECIPE_OP_COUNT][3] = {
+    [RN_BN_SCALE] = {FACTOR, VARIANCE},
+    [RN_BN_SHIFT] = {SHIFT, AVERAGE, FACTOR},
+    [RN_MUL_ADD] = {SAME, FACTOR, SHIFT},
+    [RN_SCALE_OUT] = {SAME, FACTOR},
+    [RN_SCALE_IN] = {SAME, FACTOR},
+    [RN_SHIFT_IN] = {KERNEL, SHIFT},
+    [RN_ADD] = {SAME, SAME},
+    [RN_EMBED] = {SAME},
+    [RN_RESHAPE] = {SAME},
+};
+
+static void set_role(Role *roles, const Tensor *tensor, Role role) {
+    if (tensor && !roles[tensor->id]) roles[tensor->id] = role;
 }
 
-static void fill_uniform(const Filler *filler, const Tensor *tensor, double low, double high) {
-    float *data = new_tensor(filler, tensor);
-    if (!data) return;
-    const uint64_t stream = stream_of(filler->seed, tensor->name);
-    for (int64_t i = 0; i < tensor_size(tensor); i++) data[i] = (float)draw_uniform(stream, (uint64_t)i, low, high);
+static void set_node_roles(Role *roles, const Node *node) {
+    for (int i = 0; node->term && i < node->nin; i++) set_role(roles, node->term[i].weight, KERNEL);
+    set_role(roles, node->epilogue.bias, ADDED);
+    set_role(roles, node->epilogue.prelu, SLOPE);
+    set_role(roles, node->weight[WEIGHT], node->op == OP_PRELU ? SLOPE : FACTOR);
+    set_role(roles, node->weight[BIAS], SHIFT);
+    set_role(roles, node->weight[MEAN], AVERAGE);
+    set_role(roles, node->weight[VAR], VARIANCE);
 }
 
-static void fill_normal(const Filler *filler, const Tensor *tensor) {
-    float *data = new_tensor(filler, tensor);
-    if (!data) return;
-    const uint64_t stream = stream_of(filler->seed, tensor->name);
-    const int64_t size = tensor_size(tensor);
-    const double deviation = sqrt(2.0 / ((double)size / tensor->dim[0]));
-#pragma omp parallel for num_threads(filler->threads) if (size > 65536)
+/* Nodes say it of the tensors that they use, these of their arguments, which stand before them. */
+static Role *find_roles(const Graph *graph, Arena *arena) {
+    Role *roles = arena_alloc(arena, ((size_t)graph->tensor_count + 1) * sizeof *roles);
+    for (int i = 0; i < graph->node_count; i++) set_node_roles(roles, graph->nodes[i]);
+    for (int i = graph->tensor_count - 1; i >= 0; i--) {
+        const Tensor *tensor = graph->tensors[i];
+        for (int j = 0; roles[i] && j < tensor->nargs; j++) {
+            const Role role = argument_roles[tensor->op][j];
+            set_role(roles, tensor->arg[j], role == SAME ? roles[i] : role);
+        }
+    }
+    return roles;
+}
+
+static void fill_uniform(float *data, int64_t size, uint64_t stream, double low, double high) {
+    for (int64_t i = 0; i < size; i++) data[i] = (float)draw_uniform(stream, (uint64_t)i, low, high);
+}
+
+static void fill_normal(float *data, int64_t size, uint64_t stream, double deviation, int threads) {
+#pragma omp parallel for num_threads(threads) if (size > 65536)
     for (int64_t i = 0; i < size; i++) data[i] = (float)(deviation * draw_normal(stream, (uint64_t)i));
 }
 
-static void fill_node(const Filler *filler, const Node *node) {
-    for (int i = 0; node->term && i < node->nin; i++) fill_normal(filler, node->term[i].weight);
-    fill_uniform(filler, node->epilogue.bias, -0.05, 0.05);
-    if (node->op == OP_PRELU) {
-        fill_uniform(filler, node->weight[WEIGHT], 0.25, 0.25);
-        return;
-    }
-    fill_uniform(filler, node->weight[WEIGHT], 0.8, 1.2);
-    fill_uniform(filler, node->weight[BIAS], -0.1, 0.1);
-    fill_uniform(filler, node->weight[MEAN], 0, 0); /* calibrated below */
-    fill_uniform(filler, node->weight[VAR], 1, 1);
+static float *draw_tensor(const Tensor *tensor, Role role, uint64_t seed, int threads) {
+    const int64_t size = tensor_size(tensor);
+    const uint64_t stream = stream_of(seed, tensor->name);
+    float *data = malloc((size_t)size * sizeof *data + 1);
+    if (!data) bug("out of memory");
+    if (role == KERNEL)
+        fill_normal(data, size, stream, sqrt(2.0 / ((double)size / tensor->dim[0])), threads);
+    else
+        fill_uniform(data, size, stream, ranges[role].low, ranges[role].high);
+    return data;
 }
 
 /* ---- pictures ---- */
@@ -200,9 +227,9 @@ static void calibrate_bn(const Calibration *cal, const Node *node) {
     free(sum);
 }
 
-/* Scales a convolution's or fc's weights, and its results so far (no bias yet), to a mean square of 1. */
-static void calibrate_terms(const Calibration *cal, const Node *node) {
-    const int64_t size = shape_size(node->out->shape);
+/* The factor that gives a convolution's or fc's result a mean square of 1; 0: it stays as drawn, a dead layer. */
+static double unit_factor(const Calibration *cal, const Node *node) {
+    const int64_t size = shape_size(node_unpooled_shape(node));
     double squares = 0;
     for (int n = 0; n < cal->images; n++)
         for (int64_t i = 0; i < size; i++) {
@@ -210,26 +237,47 @@ static void calibrate_terms(const Calibration *cal, const Node *node) {
             squares += x * x;
         }
     squares /= (double)(size * cal->images);
-    if (!(squares > 1e-24) || !isfinite(squares)) return; /* a dead layer stays as drawn */
-    const double factor = round_calibrated(1 / sqrt(squares));
-    for (int n = 0; n < cal->images; n++)
-        for (int64_t i = 0; i < size; i++) cal->values[n][node->out->id][i] *= factor;
-    for (int t = 0; t < node->nin; t++) {
-        float *weight = cal->weights->data[node->term[t].weight->id];
-        const int64_t elements = tensor_size(node->term[t].weight);
-#pragma omp parallel for num_threads(cal->threads) if (elements > 65536)
-        for (int64_t i = 0; i < elements; i++) weight[i] = (float)(weight[i] * factor);
-    }
+    return squares > 1e-24 && isfinite(squares) ? round_calibrated(1 / sqrt(squares)) : 0;
 }
 
-static void add_bias(const Calibration *cal, const Node *node) {
-    if (!node->epilogue.bias) return;
-    const float *bias = cal->weights->data[node->epilogue.bias->id];
-    const Shape shape = node->out->shape;
-    const int64_t pixels = (int64_t)shape.h * shape.w;
-    for (int n = 0; n < cal->images; n++)
-        for (int c = 0; c < shape.c; c++)
-            for (int64_t i = 0; i < pixels; i++) cal->values[n][node->out->id][c * pixels + i] += bias[c];
+static void scale_param(const Calibration *cal, const Tensor *param, double factor) {
+    float *data = cal->weights->data[param->id];
+    const int64_t size = tensor_size(param);
+#pragma omp parallel for num_threads(cal->threads) if (size > 65536)
+    for (int64_t i = 0; i < size; i++) data[i] = (float)(data[i] * factor);
+}
+
+static bool *new_marks(const Calibration *cal) {
+    bool *marks = calloc((size_t)cal->graph->tensor_count, sizeof *marks);
+    if (!marks) bug("out of memory");
+    return marks;
+}
+
+/* Evaluates what depends on the marked tensors again; frees the marks. */
+static void evaluate_again(const Calibration *cal, bool *changed) {
+    for (int i = 0; i < cal->graph->tensor_count; i++) {
+        const Tensor *tensor = cal->graph->tensors[i];
+        for (int j = 0; j < tensor->nargs; j++) changed[i] |= changed[tensor->arg[j]->id];
+        if (!changed[i] || tensor->op == RN_PARAM) continue;
+        free(cal->weights->data[i]);
+        cal->weights->data[i] = NULL;
+    }
+    tensor_data_evaluate(cal->graph, cal->weights);
+    free(changed);
+}
+
+/* The weights of a graph that was folded are expressions: each is linear in its first argument, a sum in both. So their
+ * parameters are scaled. */
+static void scale_weights(const Calibration *cal, const Node *node, double factor) {
+    bool *changed = new_marks(cal);
+    for (int t = 0; t < node->nin; t++) changed[node->term[t].weight->id] = true;
+    for (int i = cal->graph->tensor_count - 1; i >= 0; i--) {
+        const Tensor *tensor = cal->graph->tensors[i];
+        if (changed[i] && tensor->op == RN_PARAM) scale_param(cal, tensor, factor);
+        if (changed[i] && tensor->nargs) changed[tensor->arg[0]->id] = true;
+        if (changed[i] && tensor->op == RN_ADD) changed[tensor->arg[1]->id] = true;
+    }
+    evaluate_again(cal, changed);
 }
 
 static void release(Calibration *cal, const Value *value) {
@@ -239,24 +287,62 @@ static void release(Calibration *cal, const Value *value) {
     }
 }
 
-static void calibrate_node(Calibration *cal, const Node *node) {
-    if (node->epilogue.addend || node->epilogue.act != ACT_NONE || node->epilogue.pool != POOL_NONE)
-        bug("%s is fused already; random weights are made for the graph as written", node->name);
-    if (node->op == OP_BN) calibrate_bn(cal, node);
+/* The op's own results: no bias yet, nor what was fused. */
+static void run_op(Calibration *cal, const Node *node) {
     const double **in = malloc(((size_t)node->nin + 1) * sizeof *in);
+    const size_t size = (size_t)shape_size(node_unpooled_shape(node)) * sizeof(double);
     if (!in) bug("out of memory");
     for (int n = 0; n < cal->images; n++) {
         for (int i = 0; i < node->nin; i++) in[i] = cal->values[n][node->in[i]->id];
-        double *out = malloc((size_t)shape_size(node->out->shape) * sizeof *out);
+        double *out = malloc(size);
         if (!out) bug("out of memory");
         op_info(node->op)->reference(node, in, out, cal->weights, cal->threads);
+        free(cal->values[n][node->out->id]);
         cal->values[n][node->out->id] = out;
     }
     free(in);
+}
+
+static bool has_expressions(const Node *node) {
+    for (int t = 0; t < node->nin; t++)
+        if (node->term[t].weight->op != RN_PARAM) return true;
+    return false;
+}
+
+/* Scales the weights, and with them the results so far. */
+static void calibrate_terms(Calibration *cal, const Node *node) {
+    const double factor = unit_factor(cal, node);
+    if (factor == 0) return;
+    scale_weights(cal, node, factor);
+    if (has_expressions(node)) { /* a part of them, an identity say, may have no parameter */
+        run_op(cal, node);
+        return;
+    }
+    const int64_t size = shape_size(node_unpooled_shape(node));
+    for (int n = 0; n < cal->images; n++)
+        for (int64_t i = 0; i < size; i++) cal->values[n][node->out->id][i] *= factor;
+}
+
+static void done_reading(Calibration *cal, const Value *value) {
+    if (value && --cal->uses[value->id] == 0) release(cal, value);
+}
+
+static void calibrate_node(Calibration *cal, const Node *node) {
+    const Value *addend = node->epilogue.addend;
+    if (node->op == OP_BN && node->weight[MEAN]->op == RN_PARAM && node->weight[VAR]->op == RN_PARAM) {
+        bool *changed = new_marks(cal);
+        calibrate_bn(cal, node);
+        changed[node->weight[MEAN]->id] = changed[node->weight[VAR]->id] = true;
+        evaluate_again(cal, changed);
+    }
+    run_op(cal, node);
     if (node->term && !cal->normalised[node->out->id]) calibrate_terms(cal, node);
-    add_bias(cal, node);
-    for (int i = 0; i < node->nin; i++)
-        if (--cal->uses[node->in[i]->id] == 0) release(cal, node->in[i]);
+    for (int n = 0; n < cal->images; n++) {
+        double **out = &cal->values[n][node->out->id];
+        *out = interpret_epilogue(node, *out, addend ? cal->values[n][addend->id] : NULL, cal->weights);
+    }
+    for (int i = 0; i < node->nin; i++) done_reading(cal, node->in[i]);
+    done_reading(cal, addend);
     if (cal->uses[node->out->id] == 0) release(cal, node->out);
 }
 
@@ -282,10 +368,15 @@ static void calibrate(const Graph *graph, uint64_t seed, TensorData *weights, in
 }
 
 void weights_random(const Graph *graph, uint64_t seed, TensorData *out, int threads) {
-    const Filler filler = {out, seed, threads < 1 ? 1 : threads};
+    Arena arena = {0};
+    const Role *roles = find_roles(graph, &arena);
+    if (threads < 1) threads = 1;
     out->count = graph->tensor_count;
     out->data = calloc((size_t)graph->tensor_count + 1, sizeof *out->data);
     if (!out->data) bug("out of memory");
-    for (int i = 0; i < graph->node_count; i++) fill_node(&filler, graph->nodes[i]);
-    calibrate(graph, seed, out, filler.threads);
+    for (int i = 0; i < graph->tensor_count; i++)
+        if (graph->tensors[i]->op == RN_PARAM) out->data[i] = draw_tensor(graph->tensors[i], roles[i], seed, threads);
+    arena_free(&arena);
+    tensor_data_evaluate(graph, out);
+    calibrate(graph, seed, out, threads);
 }

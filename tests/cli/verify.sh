@@ -27,6 +27,34 @@ done
 expect "fp32" 0 "$RNC" --verify --store fp32 tiny.rn
 if grep -q bf16 "$WORK/.out"; then bad fp32 "speaks of bf16"; else ok; fi
 
+# a graph after some passes, or all of them, is as good a source
+for pass in lower fold-affine in-place; do
+    (cd "$WORK" && "$RNC" --dump-after=$pass tiny.rn) > "$WORK/$pass.ir"
+    expect "after $pass" 0 "$RNC" --verify "$pass.ir"
+done
+cat > "$WORK/mixed.ir" <<'N'
+network mixed
+input %0 3x8x8 input
+
+@0 = param 8x3x3x3 name conv.weight
+@1 = param 8 name bn.weight
+@2 = param 8 name bn.bias
+@3 = param 8 name bn.running_mean
+@4 = param 8 name bn.running_var
+@5 = bn_scale(@1, @4) 8 real 1e-05
+@6 = bn_shift(@2, @3, @5) 8
+
+%1 8x8x8 conv = conv(%0 * @0 3x3 pad 1)
+%2 8x8x8 bn = bn(%1) weight @1 bias @2 mean @3 var @4
+%3 8x8x8 affine = affine(%1) weight @5 bias @6
+%4 8x8x8 bn2 = bn(%3) weight @1 bias @6 mean @6 var @1
+%5 8x8x8 add = add(%2, %4)
+output %5
+N
+expect "batch norms and expressions of one parameter" 0 "$RNC" --verify mixed.ir
+expect "weights of a fused graph" 0 "$RNC" -o fused.safetensors --random-weights in-place.ir
+expect "weights of a fused graph" 0 "$RNC" --verify --weights fused.safetensors in-place.ir
+
 # two stems of one shape whose pools differ in stride and padding alone: each has a way of its own
 for order in "/3 pad 0 /2 pad 1" "/2 pad 1 /3 pad 0"; do
     set -- $order
