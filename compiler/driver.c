@@ -1,7 +1,7 @@
 /* Writes what -o asks for: C and its header, an object, an archive, a shared object, a program, weights, or ONNX.
  *
  * Everything is made in a temporary folder beside the output and renamed at the end, so an error leaves no partial
- * file:
+ * file, and older outputs as they were:
  *
  *     -o dir/net.c --weights W     dir/net.c  dir/net.h  dir/net.rnw
  *     -o dir/net.so --embed …      dir/net.so dir/net.h
@@ -109,13 +109,28 @@ static bool check_places(const Outputs *o, const char *const *endings, int count
     return !o->c->diag.errors;
 }
 
-/* Gives the finished files their places; what was renamed is taken back where a later one fails. */
+static const char *old_file(const Outputs *o, const char *ending) {
+    return arena_printf(&o->c->arena, "%s/%s%s.old", o->temp, o->stem, ending);
+}
+
+/* Keeps what stands in an output's place, until all of them are in theirs: under a second name, so that the first is
+ * never missing; it moves where the file system has no links. */
+static void keep_old(const Outputs *o, const char *ending) {
+    const char *to = final_file(o, ending), *old = old_file(o, ending);
+    struct stat info;
+    if (link(to, old) && !lstat(to, &info) && S_ISREG(info.st_mode)) rename(to, old);
+}
+
+/* Gives the finished files their places; where that fails, everything is as it was before. */
 static bool move_into_place(const Outputs *o, const char *const *endings, int count) {
     for (int i = 0; i < count; i++) {
         const char *to = final_file(o, endings[i]);
+        keep_old(o, endings[i]);
         if (!rename(temp_file(o, endings[i]), to)) continue;
         diag_error(&o->c->diag, (Place){0}, "cannot write '%s': %s", to, strerror(errno));
-        while (i-- > 0) unlink(final_file(o, endings[i]));
+        rename(old_file(o, endings[i]), to);
+        while (i-- > 0)
+            if (rename(old_file(o, endings[i]), final_file(o, endings[i]))) unlink(final_file(o, endings[i]));
         return false;
     }
     return true;

@@ -109,6 +109,23 @@ refused_cc "a failing C compiler" "failed with status" false out
 expect "verbose" 0 "$RNC" -v -o fine.o net.rn
 says "verbose" "-std=c11"
 
+# the last of three outputs finds its place taken, by what came while the C compiler ran: the others are as before
+printf '#!/bin/bash\nmkdir -p "$WORK/placed.so/full"\nexec %s "$@"\n' "$CC" > "$WORK/slow-cc"
+chmod +x "$WORK/slow-cc"
+export WORK
+place_taken() { # place_taken NAME
+    rm -rf "$WORK/placed.so"
+    expect "$1" 1 env CC="$WORK/slow-cc" "$RNC" -o placed.so --random-weights net.rn
+    says "$1" "cannot write './placed.so'"
+    clean "$1"
+}
+place_taken "a place taken meanwhile"
+absent "a place taken meanwhile" placed.h placed.rnw
+echo "old header" > "$WORK/placed.h"
+echo "old weights" > "$WORK/placed.rnw"
+place_taken "older outputs"
+[ "$(cat "$WORK/placed.h" "$WORK/placed.rnw")" = $'old header\nold weights' ] && ok || bad "older outputs" "they were touched"
+
 # an old output stays as it was where the new one fails
 echo "old" > "$WORK/kept.c"
 expect "kept" 1 "$RNC" -o kept.c bad.rn
