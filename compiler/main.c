@@ -116,17 +116,7 @@ static bool choose_outputs(Compilation *c) {
 
 /* The API's prefix becomes a type and part of every function's name. */
 static bool check_name(Compilation *c) {
-    static const char *const taken[] = {
-        "alignas",  "alignof", "and",      "asm",       "auto",     "bool",    "break",     "case",      "catch",
-        "char",     "class",   "const",    "constexpr", "continue", "default", "delete",    "do",        "double",
-        "else",     "enum",    "explicit", "export",    "extern",   "false",   "float",     "for",       "friend",
-        "goto",     "if",      "inline",   "int",       "long",     "main",    "mutable",   "namespace", "new",
-        "noexcept", "not",     "nullptr",  "operator",  "or",       "private", "protected", "public",    "register",
-        "restrict", "return",  "rn",       "short",     "signed",   "sizeof",  "static",    "struct",    "switch",
-        "template", "this",    "throw",    "true",      "try",      "typedef", "typeid",    "typename",  "union",
-        "unsigned", "using",   "virtual",  "void",      "volatile", "while",   "xor"};
-    bool free = !emit_name_is_taken(c->name);
-    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) free &= strcmp(taken[i], c->name) != 0;
+    const bool free = !emit_name_is_taken(c->name) && !emit_name_is_c(c->name);
     if (!free)
         diag_error(&c->diag, (Place){0}, "'%s' cannot name the emitted type and functions; say --name OTHER", c->name);
     return free;

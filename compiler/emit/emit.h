@@ -29,6 +29,8 @@ void emit_c(const Plan *plan, const EmitOptions *options, Text *c);
 void emit_h(const Plan *plan, const EmitOptions *options, Text *h);
 /* Whether the API's prefix `name` would meet a name that the emitted code or librn has already. */
 bool emit_name_is_taken(const char *name);
+/* Nor is one of C's, C++'s or the C library's. */
+bool emit_name_is_c(const char *name);
 
 /* ---- for the files of emit/ ---- */
 typedef struct Emit {

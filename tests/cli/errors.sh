@@ -31,6 +31,11 @@ mkdir "$WORK/folder.rn"
 refused "a folder" "folder.rn" -o out.c folder.rn
 printf 'network double {\n    input 3x8x8\n    fc 2\n}\n' > "$WORK/keyword.rn"
 refused "a C keyword" "--name" -o out.c keyword.rn
+for name in main printf index pthread isnan FILE decltype _net; do # pthread_create would be ours
+    printf 'network %s {\n    input 3x8x8\n    fc 2\n}\n' $name > "$WORK/name.rn"
+    refused "the network $name" "'$name' cannot name the emitted type and functions; say --name OTHER" -o out.c name.rn
+done
+refused "--name" "'strlen' cannot name" -o out.c --name strlen net.rn
 refused "a stage as an output" "the last one below it is 'layer1." -o out.c --output layer1 net.rn
 expect "renamed" 0 "$RNC" -o fine.c --name twofold keyword.rn
 
