@@ -1,7 +1,9 @@
-/* CPU check: the psABI's x86-64-v3 and x86-64-v4 levels, feature by feature, from CPUID, and whether the operating
- * system saves the wide registers (XCR0): a CPU flag alone does not say that, and the price of a mistake is SIGILL. */
+/* CPU check: on x86-64, the psABI's x86-64-v3 and x86-64-v4 levels, feature by feature, from CPUID, and whether the
+ * operating system saves the wide registers (XCR0): a CPU flag alone does not say that, and the price of a mistake is
+ * SIGILL. Other processors run generic code alone. */
 #include "cpu.h"
 
+#ifdef __x86_64__
 #include <cpuid.h>
 
 enum { LEAF_1, LEAF_7, LEAF_EXTENDED, LEAVES };
@@ -44,6 +46,13 @@ const char *rn_cpu_missing(rn_isa isa) {
     if (isa >= RN_ISA_X86_64_V4 && (state & 0xe0) != 0xe0) return "AVX-512 state saving in the operating system";
     return NULL;
 }
+
+#else
+
+const char *rn_cpu_missing(rn_isa isa) {
+    return isa == RN_ISA_GENERIC ? NULL : "x86-64";
+}
+#endif
 
 int rn_cpu_runs(rn_isa isa) {
     return !rn_cpu_missing(isa);

@@ -13,8 +13,11 @@
  * children's; it is restored. What cannot be helped is in docs/runtime.md.
  */
 #include "gemm.h"
+#include "cpu.h"
+#include "peak.h"
 #include "status.h"
 
+#ifdef __x86_64__
 #include <libxsmm.h>
 #include <libxsmm_generator.h>
 #include <pthread.h>
@@ -94,3 +97,51 @@ rn_status rn_gemm_dispatch(rn_kernel *kernel, const rn_kernel_spec *s, char *err
                           "LIBXSMM_TARGET and LIBXSMM_JIT in the environment, and that memory is not exhausted",
                           kind, s->m, s->n, s->k, s->lda, s->ldb, s->ldc, target ? target : "unknown");
 }
+
+/* ---- libxsmm's peak: the kernel shape that it does best, on operands that stay in L1 and L2 ---- */
+enum { M = 64, N = 28, K = 64, TERMS = 4, CALLS = 50 };
+
+typedef struct PeakOperands {
+    rn_kernel kernel;
+    float *a, *b, *c; /* TERMS x K x M, TERMS x N x K, N x M */
+} PeakOperands;
+
+static void gemm_peak_calls(const void *operands) {
+    const PeakOperands *o = operands;
+    unsigned long long offsets_a[TERMS], offsets_b[TERMS], count = TERMS;
+    for (int i = 0; i < TERMS; i++) {
+        offsets_a[i] = sizeof(float) * (unsigned long long)(i * K * M);
+        offsets_b[i] = sizeof(float) * (unsigned long long)(i * K * N);
+    }
+    for (int i = 0; i < CALLS; i++) o->kernel.offs(o->a, o->b, o->c, &count, offsets_a, offsets_b);
+    __asm__ volatile("vzeroupper"); /* or SSE code that comes after is four times slower */
+}
+
+double rn_gemm_peak_gflops(double seconds) {
+    const rn_kernel_spec spec = {M, N, K, M, K, M, 0, 1, 0};
+    PeakOperands o;
+    if (rn_cpu_missing(RN_ISA_X86_64_V3) || rn_gemm_dispatch(&o.kernel, &spec, NULL, 0)) return 0;
+    const size_t floats = TERMS * K * (M + N) + M * N;
+    o.a = aligned_alloc(4096, (floats * sizeof *o.a + 4095) / 4096 * 4096);
+    if (!o.a) return 0;
+    o.b = o.a + TERMS * K * M;
+    o.c = o.b + TERMS * K * N;
+    for (size_t i = 0; i < floats; i++) o.a[i] = (float)(i % 17) / 16 - 0.5f;
+    const double peak = rn_peak_of(gemm_peak_calls, &o, 2.0 * M * N * K * TERMS * CALLS, seconds);
+    free(o.a);
+    return peak;
+}
+#else /* libxsmm is for x86-64 */
+
+rn_status rn_gemm_dispatch(rn_kernel *kernel, const rn_kernel_spec *spec, char *error, size_t error_size) {
+    (void)spec;
+    kernel->any = NULL;
+    return rn_status_fail(error, error_size, RN_ERROR_KERNEL,
+                          "libxsmm has no kernels for this processor; compile the network with --kernels=c");
+}
+
+double rn_gemm_peak_gflops(double seconds) {
+    (void)seconds;
+    return 0;
+}
+#endif

@@ -161,7 +161,8 @@ struct rn_options {
 /* ---- what this machine can do, for honest fractions: GFLOP/s (2 per multiply-add) of one thread, the best repetition
  * in about `seconds` of measuring; 0 where the CPU lacks the instructions ---- */
 double rn_peak_gflops(rn_isa isa, double seconds); /* independent FMAs in registers: the limit of the hardware */
-double rn_gemm_peak_gflops(double seconds);        /* libxsmm 64x28x64, 4 terms, in L1/L2: the limit of the kernels */
+double
+rn_gemm_peak_gflops(double seconds); /* libxsmm 64x28x64, 4 terms, in L1/L2: the limit of its kernels; links it */
 
 /* ---- picture files: PNG or JPEG -> 8-bit RGB, as run_rgb takes it ----
  * The kind is told by content, not by name. Palettes, gray, 16 bits and CMYK are converted; alpha, gamma, colour

@@ -1,6 +1,7 @@
 /* bench: whole runs, timed after a warm-up, against peaks measured in the same run. GFLOP/s are at the median. */
 #include "cli.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,17 +52,18 @@ static int report(const Cli *cli, Times *times, const Peaks *peaks) {
            cli->threads == 1 ? "" : "s", times->count, WARM_UP);
     printf("  min     %9.3f ms\n  median  %9.3f ms   %.1f images/s\n  p99     %9.3f ms\n", t.min * 1e3, t.median * 1e3,
            cli->batch / t.median, t.p99 * 1e3);
-    printf("  %.1f GFLOP/s at the median: %.1f %% of the FMA peak (%.1f), %.1f %% of libxsmm's (%.1f)\n", gflops,
-           100 * gflops / peak, peak, 100 * gflops / gemm, gemm);
-    printf("  %.2f G multiplications take %.3f ms at the FMA peak: %.1f %% of that limit at the median\n",
-           (double)m->multiplications * cli->batch * 1e-9, limit * 1e3, 100 * limit / t.median);
+    printf("  %.1f GFLOP/s at the median", gflops);
+    peaks_print(peaks, cli, gflops);
+    if (peak > 0)
+        printf("  %.2f G multiplications take %.3f ms at the FMA peak: %.1f %% of that limit at the median\n",
+               (double)m->multiplications * cli->batch * 1e-9, limit * 1e3, 100 * limit / t.median);
     return CLI_OK;
 }
 
 int cli_bench(const Cli *cli) {
     Net net;
     Times times = {0};
-    Peaks peaks = {0};
+    Peaks peaks = {NAN, NAN};
     float *images = cli_random_images(cli);
     float *output = cli_allocate((size_t)cli->batch * cli->model->output_size, sizeof *output);
     int status = images && output ? CLI_OK : cli_fail(cli, "out of memory");

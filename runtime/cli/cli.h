@@ -57,7 +57,7 @@ typedef struct TimeStatistics {
     double min, median, p99;
 } TimeStatistics;
 
-typedef struct Peaks { /* GFLOP/s of one thread */
+typedef struct Peaks { /* GFLOP/s of one thread; NaN: not measured, which cJSON prints as null */
     double fma, gemm;
 } Peaks;
 
@@ -65,6 +65,8 @@ double time_now(void);
 bool times_add(Times *times, double seconds);
 TimeStatistics time_statistics(double *each, int count); /* sorts */
 void peaks_measure(Peaks *peaks, const Cli *cli);        /* keeps the better of before and now */
-float *cli_random_images(const Cli *cli);                /* batch x input, the same every time; NULL: no memory */
+/* The end of a line that says `gflops`. */
+void peaks_print(const Peaks *peaks, const Cli *cli, double gflops);
+float *cli_random_images(const Cli *cli); /* batch x input, the same every time; NULL: no memory */
 
 #endif

@@ -3,6 +3,7 @@
  * times. */
 #include "cli.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,16 +113,18 @@ static int report_text(const Profile *p, const Row *rows, TimeStatistics whole, 
     for (int k = 0; k < m->layer_count; k++) {
         const rn_layer *l = &m->layers[k];
         const Row *r = &rows[k];
-        printf("%-*s  %-*s  %-*s  %9.1f %9.1f %5.1f %% %8.1f %5.1f %% %7.1f  %s\n", name, l->name, what, l->what,
-               algorithm, l->algorithm, r->min * 1e6, r->median * 1e6, 100 * r->share, r->gflops, 100 * r->fraction,
-               r->bandwidth, l->place);
+        char fraction[32] = "-";
+        if (r->fraction >= 0) snprintf(fraction, sizeof fraction, "%.1f %%", 100 * r->fraction);
+        printf("%-*s  %-*s  %-*s  %9.1f %9.1f %5.1f %% %8.1f %7s %7.1f  %s\n", name, l->name, what, l->what, algorithm,
+               l->algorithm, r->min * 1e6, r->median * 1e6, 100 * r->share, r->gflops, fraction, r->bandwidth,
+               l->place);
     }
-    const double gflops = 2e-9 * (double)m->macs * cli->batch / whole.median, peak = peaks->fma * cli->threads;
+    const double gflops = 2e-9 * (double)m->macs * cli->batch / whole.median;
     printf("\n%s: batch %d, %d thread%s, %d runs: min %.3f ms, median %.3f ms, p99 %.3f ms\n", m->name, cli->batch,
            cli->threads, cli->threads == 1 ? "" : "s", p->whole.count, whole.min * 1e3, whole.median * 1e3,
            whole.p99 * 1e3);
-    printf("%.1f GFLOP/s: %.1f %% of the FMA peak (%.1f); libxsmm's peak is %.1f\n", gflops, 100 * gflops / peak, peak,
-           peaks->gemm * cli->threads);
+    printf("%.1f GFLOP/s", gflops);
+    peaks_print(peaks, cli, gflops);
     return CLI_OK;
 }
 
@@ -140,7 +143,7 @@ int cli_profile(const Cli *cli) {
     const rn_model *m = cli->model;
     const size_t layers = (size_t)m->layer_count;
     Profile p = {.cli = cli};
-    Peaks peaks = {0};
+    Peaks peaks = {NAN, NAN};
     Net net = {0};
     float *images = cli_random_images(cli);
     float *output = cli_allocate((size_t)cli->batch * m->output_size, sizeof *output);

@@ -3,6 +3,7 @@
 #include "cli.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -39,14 +40,27 @@ TimeStatistics time_statistics(double *each, int count) {
     };
 }
 
+/* Where no kernels come from libxsmm, the program does not link it for its peak. */
+#pragma weak rn_gemm_peak_gflops
+
 void peaks_measure(Peaks *peaks, const Cli *cli) {
     const double seconds = 0.1;
     /* The widest instructions that the CPU has: libxsmm uses them, whatever the emitted C was made for */
     double fma = rn_peak_gflops(RN_ISA_X86_64_V4, seconds);
     if (!(fma > 0)) fma = rn_peak_gflops(cli->model->isa, seconds);
-    const double gemm = rn_gemm_peak_gflops(seconds);
-    if (fma > peaks->fma) peaks->fma = fma;
-    if (gemm > peaks->gemm) peaks->gemm = gemm;
+    const double gemm = rn_gemm_peak_gflops ? rn_gemm_peak_gflops(seconds) : 0;
+    if (fma > 0 && !(fma <= peaks->fma)) peaks->fma = fma;
+    if (gemm > 0 && !(gemm <= peaks->gemm)) peaks->gemm = gemm;
+}
+
+void peaks_print(const Peaks *peaks, const Cli *cli, double gflops) {
+    const double fma = peaks->fma * cli->threads, gemm = peaks->gemm * cli->threads;
+    if (fma > 0)
+        printf(": %.1f %% of the FMA peak (%.1f)", 100 * gflops / fma, fma);
+    else
+        printf("; the FMA peak is not measured: this CPU has no AVX2");
+    if (gemm > 0) printf(", %.1f %% of libxsmm's (%.1f)", 100 * gflops / gemm, gemm);
+    putchar('\n');
 }
 
 float *cli_random_images(const Cli *cli) {

@@ -94,6 +94,14 @@ done
 at=odd$isa-O2
 if nm "$WORK/static$at/app" | grep -qi xsmm; then bad "no libxsmm" "the application holds it"; else ok; fi
 if nm "$WORK/jit$at/app" | grep -qi xsmm; then ok; else bad "no libxsmm" "not even with jit: the test sees nothing"; fi
+for kernels in jit static c; do # nor does a program hold it for the sake of bench
+    [ $kernels = jit ] && holds=0 peak="[1-9]" || holds=1 peak=null
+    expect "program, $kernels" 0 "$RNC" -o program$kernels --kernels=$kernels --random-weights tiny.rn
+    nm "$WORK/program$kernels" | grep -qi xsmm
+    [ $? = $holds ] && ok || bad "program, $kernels" "libxsmm is or is not in it"
+    expect "bench, $kernels" 0 ./program$kernels bench --seconds 0.01 --json
+    grep -q "gemm_peak_gflops.:	$peak" "$WORK/.out" && ok || bad "bench, $kernels" "$(grep gemm "$WORK/.out")"
+done
 "$WORK/static$at/app" "$WORK/static$at/net.rnw" "$WORK/out" mdwe
 if [ $? != 77 ]; then # the kernel can deny it
     run "static$at" mdwe && same_bits "without executable memory" "jit$at" "static$at"
@@ -196,6 +204,25 @@ printf '#include <stddef.h>\nvoid *memcpy(void *, const void *, size_t);\nvoid *
 printf 'float sqrtf(float), fabsf(float), copysignf(float, float), rintf(float);\n#define INFINITY __builtin_inff()\n' > "$WORK/stub/math.h"
 for cpu in aarch64 riscv64; do
     expect "c for $cpu" 0 clang --target=$cpu-linux-gnu -ffreestanding -std=c11 $WARN -O1 -Istub -I"$INCLUDE" -Ic -c -o c/other.o c/net.c
+done
+# and librn for them, as far as a compiler for this one can tell: with the system's headers read, x86-64 is forgotten
+{
+    echo '#include <stdio.h>' # jpeglib.h needs it before
+    grep -ho '^#include <[^>]*>' "$ROOT"/runtime/*.[ch] "$ROOT"/runtime/cli/*.[ch] | grep -v 'xsmm\|cpuid' | sort -u
+    printf '#undef __x86_64__\n#undef __i386__\n'
+} > "$WORK/other.h"
+mkdir -p "$WORK/librn"
+echo 'int main(int argc, char **argv) { return rn_main(net_model(), argc, argv); }' > "$WORK/program.c"
+expect "librn for another processor" 0 bash -c "
+    for file in '$ROOT'/runtime/*.c '$ROOT'/runtime/cli/*.c; do
+        $CC -std=c11 -D_GNU_SOURCE $WARN -Wno-pedantic -fopenmp -include other.h -c -o librn/\$(echo \${file#'$ROOT'/} | tr / -).o \$file || exit 1
+    done
+    $CC -std=c11 -O1 -I'$INCLUDE' -Ic -include net.h -o other program.c c/net.c librn/*.o -lpng -ljpeg -lcjson -lxxhash -lgomp -lpthread -lm"
+expect "a CPU without AVX2" 0 ./other bench --weights c/net.rnw --seconds 0.01
+prints "a CPU without AVX2" "the FMA peak is not measured"
+for command in bench profile; do
+    expect "a CPU without AVX2" 0 ./other $command --weights c/net.rnw --seconds 0.01 --json
+    [ $(grep -c 'peak_[a-z]*":	null' "$WORK/.out") -ge 3 ] && ok || bad "a CPU without AVX2" "$(grep peak "$WORK/.out")"
 done
 if grep -q immintrin "$WORK/c/net.c"; then bad c "needs x86"; else ok; fi
 
