@@ -569,6 +569,8 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv, Diag *
             record(&command, "", path_base(arg));
         }
     }
+    /* --threads changes nothing in the output but what -O3 measures */
+    if (options->passes.level >= 3 && options->threads) text_printf(&command, " --threads %d", options->threads);
     options->command = arena_strndup(arena, command.s, command.size);
     text_free(&command);
     if (!good) return false;
