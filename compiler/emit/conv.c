@@ -386,15 +386,7 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
         line(&t, depth - 1, "}");
         if (passes > 1) line(&t, 1, "}");
         if (v->to == TO_ROWS) pooled_rows(v->e, v->s, seg->channels, v->y_pixel, row_type(v), !v->finish_in_tile, &t);
-        if (v->to == TO_SUM)
-            for (int c = 0; c < seg->channels; c += v->e->lanes) {
-                Emit *e = v->e;
-                const char *mean = arena_printf(e->arena, "mul(load(sum + %d), set1(%s))", c,
-                                                float_c(e->arena, 1.0 / ((double)v->c->rows * v->c->width)));
-                line(&t, 1, "%s;",
-                     emit_store(e, arena_printf(e->arena, "a->y + (panel * %d + %d)", v->panel_out, c), mean,
-                                seg->channels - c));
-            }
+        if (v->to == TO_SUM) pooled_mean(v->e, v->s, "sum", "a->y", seg->channels, 1, &t);
     }
     line(&t, 1, "zeroupper();");
     const char *comment = arena_printf(v->e->arena, "%s of %d output channels, %d pixels a call",

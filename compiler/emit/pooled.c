@@ -1,4 +1,5 @@
 #include "pooled.h"
+#include "describe.h"
 #include "../ops.h"
 
 void pooled_window(Emit *e, const Step *s, const char *from, int channels, bool finish, int depth, Text *t) {
@@ -30,11 +31,26 @@ static void window_line(const char *type, char name, int i, const char *at, cons
         line(t, depth, "%s%c%d = %c0 + %d;", type, name, i, name, i * step);
 }
 
+/* The channel at which `panel` begins in the result, as emitted. */
+static const char *panel_start(const Emit *e, const Step *s) {
+    return arena_printf(e->arena, "panel * %d", s->conv.groups > 1 ? s->conv.group_out : s->conv.panel);
+}
+
+void pooled_mean(Emit *e, const Step *s, const char *sum, const char *y, int channels, int depth, Text *t) {
+    const Shape shape = node_unpooled_shape(s->node);
+    const char *share = float_c(e->arena, 1.0 / ((double)shape.h * shape.w));
+    for (int c = 0; c < channels; c += e->lanes) {
+        const char *mean = arena_printf(e->arena, "mul(load(%s + %d), set1(%s))", sum, c, share);
+        const char *to = arena_printf(e->arena, "%s + (%s + %d)", y, panel_start(e, s), c);
+        line(t, depth, "%s;", emit_store(e, to, mean, channels - c));
+    }
+}
+
 void pooled_rows(Emit *e, const Step *s, int channels, int pixel, const char *type, bool finish, Text *t) {
     const Window *w = &s->node->epilogue.pool_window;
     const Shape shape = node_walked_shape(s->node);
     const Layout *l = &plan_value(e->plan, s->out)->layout;
-    const char *from = arena_printf(e->arena, " + panel * %d", s->conv.groups > 1 ? s->conv.group_out : s->conv.panel);
+    const char *from = arena_printf(e->arena, " + %s", panel_start(e, s));
     const char *width = arena_printf(e->arena, "%d", shape.w);
     const int row = shape.w * pixel;
     line(t, 1, "for (%s r = y0; r < y1; r += %d) {", type, w->r);

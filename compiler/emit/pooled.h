@@ -1,4 +1,4 @@
-/* Max-pool from rows of a convolution that are in scratch: what conv.c and winograd.c share. */
+/* Pools of a convolution whose results are in scratch: what conv.c and winograd.c share. */
 #ifndef RNC_EMIT_POOLED_H
 #define RNC_EMIT_POOLED_H
 
@@ -11,5 +11,8 @@ void pooled_window(Emit *e, const Step *s, const char *from, int channels, bool 
 /* Pools rows [y0, y1) of `panel` out of `image` (emitted names), which begins at row y0 and has the step's walked width
  * in pixels of `pixel` floats. type: of a row's number. */
 void pooled_rows(Emit *e, const Step *s, int channels, int pixel, const char *type, bool finish, Text *t);
+
+/* The mean of `panel`'s channels, stored to `y` from `sum` (emitted names) of all the image's pixels. */
+void pooled_mean(Emit *e, const Step *s, const char *sum, const char *y, int channels, int depth, Text *t);
 
 #endif

@@ -392,12 +392,7 @@ static void store_means(const Wino *v, const Segment *seg, Text *t) {
     const bool group = v->w->images > 1;
     const char *from = group ? arena_printf(v->e->arena, "sum + image * %d", sum_floats(seg)) : "sum";
     if (group) line(t, 1, "for (int image = 0; image < %d; image++) {", v->w->images);
-    for (int c = 0; c < seg->channels; c += v->e->lanes) {
-        const char *mean = arena_printf(v->e->arena, "mul(load(%s + %d), set1(%s))", from, c,
-                                        float_c(v->e->arena, 1.0 / ((double)v->out.h * v->out.w)));
-        const char *to = arena_printf(v->e->arena, "%s + (panel * %d + %d)", of_image(v, "a->y"), v->s->conv.panel, c);
-        line(t, group ? 2 : 1, "%s;", emit_store(v->e, to, mean, seg->channels - c));
-    }
+    pooled_mean(v->e, v->s, from, of_image(v, "a->y"), seg->channels, group ? 2 : 1, t);
     if (group) line(t, 1, "}");
 }
 

@@ -34,11 +34,11 @@ static int by_time(const Candidate *a, const Candidate *b) {
     return (a->cost.us > b->cost.us) - (a->cost.us < b->cost.us);
 }
 
-/* Keeps the list sorted by time. */
-static void insert(Candidate *list, int *count, Candidate c) {
+/* Keeps the list sorted by time, and the fastest `most` of all. */
+static void insert(Candidate *list, int *count, int most, Candidate c) {
     if (!(c.cost.us < INFINITY)) return;
-    int at = *count < CHOOSE_MAX_CANDIDATES ? (*count)++ : CHOOSE_MAX_CANDIDATES;
-    if (at == CHOOSE_MAX_CANDIDATES && by_time(&c, &list[--at]) >= 0) return;
+    int at = *count < most ? (*count)++ : most;
+    if (at == most && by_time(&c, &list[--at]) >= 0) return;
     while (at > 0 && by_time(&c, &list[at - 1]) < 0) list[at] = list[at - 1], at--;
     list[at] = c;
 }
@@ -75,13 +75,9 @@ static void insert_strassen(const Plan *plan, const Node *n, Candidate *list, in
         if (tile > 56) continue;
         if (tile < 14 && found) break;
         const Choice choice = {.algorithm = ALG_STRASSEN, .block = tile};
-        const Candidate c = {choice, cost_strassen(plan, n, &choice)};
-        int at = found < STRASSEN_TILES ? found++ : STRASSEN_TILES;
-        if (at == STRASSEN_TILES && by_time(&c, &best[--at]) >= 0) continue;
-        while (at > 0 && by_time(&c, &best[at - 1]) < 0) best[at] = best[at - 1], at--;
-        best[at] = c;
+        insert(best, &found, STRASSEN_TILES, (Candidate){choice, cost_strassen(plan, n, &choice)});
     }
-    for (int i = 0; i < found; i++) insert(list, count, best[i]);
+    for (int i = 0; i < found; i++) insert(list, count, CHOOSE_MAX_CANDIDATES, best[i]);
 }
 
 bool choose_has_ways(const Plan *plan, const Node *n) {
@@ -119,13 +115,14 @@ const char *choose_shape(const Plan *plan, const Node *n, Arena *arena) {
 
 int choose_candidates(const Plan *plan, const Node *n, Candidate list[CHOOSE_MAX_CANDIDATES]) {
     int count = 0;
-    insert(list, &count, (Candidate){{.algorithm = step_algorithm(plan, n)}, cost_direct(plan, n)});
+    insert(list, &count, CHOOSE_MAX_CANDIDATES,
+           (Candidate){{.algorithm = step_algorithm(plan, n)}, cost_direct(plan, n)});
     if (plan->options.strassen && strassen_possible(plan, n)) insert_strassen(plan, n, list, &count);
     if (!plan->options.winograd || !choose_may_be_winograd(n)) return count;
     const Window *w = &n->term[0].window;
     for (int m_h = w->r == 1 ? 1 : 2; m_h <= (w->r == 1 ? 1 : MAX_TILE); m_h++)
         for (int m_w = w->s == 1 ? 1 : 2; m_w <= (w->s == 1 ? 1 : MAX_TILE); m_w++)
-            insert(list, &count, best_block(plan, n, m_h, m_w));
+            insert(list, &count, CHOOSE_MAX_CANDIDATES, best_block(plan, n, m_h, m_w));
     return count;
 }
 

@@ -1,6 +1,6 @@
 /* Times and errors by formula. Only ratios matter for a choice, so the machine is a generic one: a core with its FMA
- * peak, 1 MB of L2, and bandwidths as such cores have them. The constants were fitted to layers of ResNet, VGG and
- * Inception on one AVX-512 machine (docs/kernels.md has the fit); -O3 measures instead.
+ * peak, 1 MB of L2 (AVX2 alone: half of it), and bandwidths as such cores have them. The constants were fitted to
+ * layers of ResNet, VGG and Inception on one AVX-512 machine (docs/kernels.md has the fit); -O3 measures instead.
  *
  * Multiplications and the fetching of weights overlap (the kernels prefetch the next weights), so the longer of the two
  * counts, and a part of the shorter. Transforms come on top.
@@ -22,8 +22,8 @@ typedef struct Machine {
 } Machine;
 
 static const Machine machines[] = {
-    {85, 8, 60, 40, 24, 384 << 10, 12 << 20, 0.14, 10},   /* x86-64-v3 */
-    {116, 16, 90, 60, 26, 768 << 10, 12 << 20, 0.12, 10}, /* x86-64-v4 */
+    {85, 8, 60, 40, 24, L2_BYTES * 3 / 8, 12 << 20, 0.14, 10},   /* x86-64-v3 */
+    {116, 16, 90, 60, 26, L2_BYTES * 3 / 4, 12 << 20, 0.12, 10}, /* x86-64-v4 */
 };
 
 static const Machine *machine_of(const Plan *plan) {

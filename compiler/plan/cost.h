@@ -5,6 +5,8 @@
 
 #include "plan.h"
 
+enum { L2_BYTES = 1 << 20 }; /* of the core that is planned for */
+
 Cost cost_direct(const Plan *plan, const Node *node);
 double cost_fc(const Plan *plan, const Node *node); /* microseconds */
 /* choice->algorithm is ALG_WINOGRAD; us is infinite where there is no such transform. */

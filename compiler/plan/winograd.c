@@ -5,10 +5,8 @@
  * one block: the input transform is a step of its own, and panels are divided among the parts, so that each panel of
  * weights is read once.
  */
-#include "plan.h"
+#include "cost.h"
 #include "winograd.h"
-
-enum { L2_BYTES = 1 << 20 };
 
 WinogradPlan *plan_winograd(Plan *plan, const Node *node, const Choice *choice, int images) {
     WinogradPlan *w = arena_alloc(plan->arena, sizeof *w);
