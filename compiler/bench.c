@@ -110,26 +110,18 @@ static void emit_last(BenchRun *run) {
 }
 
 static bool run_variants(BenchRun *run, const char *out) {
-    Compilation *c = run->c;
-    Arena *a = &c->arena;
-    char *argv[8 + 3 * MAX_VARIANTS] = {"/proc/self/exe", "--probe", "bench"};
-    int argc = 3;
-    argv[argc++] = arena_printf(a, "%d", c->options->threads);
-    argv[argc++] = arena_printf(a, "%d", c->options->batch);
-    argv[argc++] = arena_printf(a, "%g", c->options->seconds);
-    argv[argc++] = arena_strdup(a, out);
-    for (int i = 0; i < run->bench.count; i++) {
-        if (run->variants[i].same_as_first) continue;
-        argv[argc++] = arena_printf(a, "%s/%s.so", run->folder, stem(run, i));
-        argv[argc++] = arena_strdup(a, c->name);
-        argv[argc++] = arena_printf(a, "%s/%s.rnw", run->folder, stem(run, i));
-    }
-    int status = toolchain_run(argv, false);
-    if (status > 128)
-        diag_error(&c->diag, (Place){0}, "bench: the emitted code crashed: %s", strsignal(status - 128));
-    else if (status)
-        diag_error(&c->diag, (Place){0}, "bench: the emitted code did not run (status %d)", status);
-    return !status;
+    Arena *a = &run->c->arena;
+    const Options *options = run->c->options;
+    const char *words[] = {"bench",
+                           arena_printf(a, "%d", options->threads),
+                           arena_printf(a, "%d", options->batch),
+                           arena_printf(a, "%g", options->seconds),
+                           out,
+                           NULL};
+    const char *stems[MAX_VARIANTS + 1] = {NULL};
+    for (int i = 0, count = 0; i < run->bench.count; i++)
+        if (!run->variants[i].same_as_first) stems[count++] = stem(run, i);
+    return driver_probe(run->c, "bench", words, run->folder, stems);
 }
 
 static bool read_results(BenchRun *run, const char *path) {

@@ -71,6 +71,28 @@ bool driver_build_shared(Compilation *c, const Plan *plan, const char *folder, c
                            arena_printf(&c->arena, "%s/%s.so", folder, stem), c->options->passes.verbose, &c->diag);
 }
 
+bool driver_probe(Compilation *c, const char *task, const char *const *words, const char *folder,
+                  const char *const *stems) {
+    Arena *a = &c->arena;
+    char **argv = NULL;
+    int count = 0, capacity = 0;
+    ARENA_PUSH(a, argv, count, capacity, "/proc/self/exe");
+    ARENA_PUSH(a, argv, count, capacity, "--probe");
+    for (; *words; words++) ARENA_PUSH(a, argv, count, capacity, (char *)*words);
+    for (; *stems; stems++) {
+        ARENA_PUSH(a, argv, count, capacity, arena_printf(a, "%s/%s.so", folder, *stems));
+        ARENA_PUSH(a, argv, count, capacity, (char *)c->name);
+        ARENA_PUSH(a, argv, count, capacity, arena_printf(a, "%s/%s.rnw", folder, *stems));
+    }
+    ARENA_PUSH(a, argv, count, capacity, NULL);
+    const int status = toolchain_run(argv, false);
+    if (status > 128)
+        diag_error(&c->diag, (Place){0}, "%s: the emitted code crashed: %s", task, strsignal(status - 128));
+    else if (status)
+        diag_error(&c->diag, (Place){0}, "%s: the emitted code did not run (status %d)", task, status);
+    return !status;
+}
+
 PlanOptions driver_plan_options(const Compilation *c) {
     const Options *options = c->options;
     return (PlanOptions){.isa = options->target.isa[0],

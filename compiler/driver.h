@@ -31,6 +31,10 @@ PlanOptions driver_plan_options(const Compilation *c); /* as the command line sa
 bool driver_spares_inputs(Compilation *c, const char *path);
 /* Emits `plan` and builds it in `folder` as STEM.so, with STEM.rnw beside it; librn is inside. */
 bool driver_build_shared(Compilation *c, const Plan *plan, const char *folder, const char *stem);
+/* Runs what was built so: rnc --probe with `words`, then each of `stems` (NULL ends both), in a process of its own.
+ * False after a diagnostic, which names the `task`. */
+bool driver_probe(Compilation *c, const char *task, const char *const *words, const char *folder,
+                  const char *const *stems);
 
 /* ---- verify_run.c ---- */
 bool verify_run(Compilation *c);

@@ -1,6 +1,6 @@
 /* Emitted code in a process of its own: it may crash, and OpenMP's threads do not survive a fork. rnc starts itself as
  *
- *     rnc --probe layers SO NAME WEIGHTS BATCH THREADS SEED OUT    every layer's result of one run, to OUT
+ *     rnc --probe layers THREADS BATCH SEED OUT SO NAME WEIGHTS    every layer's result of one run, to OUT
  *     rnc --probe bench THREADS BATCH SECONDS OUT {SO NAME WEIGHTS}...
  *                                                                  variants of one network, timed in turns
  *     rnc --probe tune THREADS BATCH OUT {SO NAME WEIGHTS}...      the same, layer by layer
@@ -151,15 +151,15 @@ static void put_outputs(const Loaded *loaded, int batch, FILE *out) {
 }
 
 static int probe_layers(char **argv) {
-    int batch = atoi(argv[3]), threads = atoi(argv[4]);
-    Recorder recorder = {.batch = batch, .out = fopen(argv[6], "wb")};
+    int threads = atoi(argv[0]), batch = atoi(argv[1]);
+    Recorder recorder = {.batch = batch, .out = fopen(argv[3], "wb")};
     Loaded loaded = {0};
-    if (!recorder.out) fail(argv[6], "cannot be written");
-    load(&loaded, argv[0], argv[1], argv[2], batch,
+    if (!recorder.out) fail(argv[3], "cannot be written");
+    load(&loaded, argv[4], argv[5], argv[6], batch,
          &(rn_options){.threads = threads, .layer = record_layer, .layer_user = &recorder});
     recorder.model = loaded.model;
     recorder.seen = allocate((size_t)loaded.model->layer_count * sizeof *recorder.seen);
-    float *images = make_images(loaded.model, batch, strtoull(argv[5], NULL, 10));
+    float *images = make_images(loaded.model, batch, strtoull(argv[2], NULL, 10));
     if (loaded.model->run(loaded.net, batch, images, loaded.output)) fail("run", loaded.model->message(loaded.net));
     put_outputs(&loaded, batch, recorder.out);
     if (fclose(recorder.out)) fail("probe", "cannot write the layers' results");

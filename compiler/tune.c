@@ -1,6 +1,7 @@
 /* -O3: chooses by measuring. Whole networks are built, each with another candidate for every convolution, and run in
  * turns in one process (probe.c) with a clock around every layer. So each candidate is timed where it will run: with
- * cold weights, with the caches as the layers before leave them.
+ * cold weights, with the caches as the layers before leave them. Each network brings weights of its own, so a few are
+ * built, run and removed at a time, and the first one runs beside them all: their common measure.
  *
  * Convolutions of one shape share their times. Candidates are the direct sum, the best few of Winograd's tiles by the
  * cost model, and for the best of those other blocks.
@@ -9,6 +10,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "load/load.h"
 #include "ops.h"
@@ -16,7 +19,7 @@
 #include "plan/winograd.h"
 #include "tune.h"
 
-enum { MAX_VARIANTS = 12, TILES = 6, MORE_BLOCKS = 2 };
+enum { MAX_VARIANTS = 12, TILES = 6, MORE_BLOCKS = 2, GROUP = 3 /* built and run at a time, beside the first */ };
 
 typedef struct Shaped { /* what is measured of one shape */
     const char *shape;
@@ -49,8 +52,7 @@ static void add_candidate(Shaped *s, Candidate c) {
 /* The same tiles in blocks of other sizes: all, and parts around a GEMM's width. */
 static void add_blocks(Shaped *s, const Plan *plan, const Node *n, Candidate c) {
     WinogradPlan w = {0};
-    if (n->epilogue.pool == POOL_GLOBAL_AVG || !winograd_tiles(&w, n, &c.choice, plan_images(plan, n)))
-        return;
+    if (n->epilogue.pool == POOL_GLOBAL_AVG || !winograd_tiles(&w, n, &c.choice, plan_images(plan, n))) return;
     const int tiles = winograd_tile_count(&w), sizes[] = {tiles, WINOGRAD_CALL, WINOGRAD_CALL / 2};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         if (sizes[i] > tiles) continue;
@@ -105,64 +107,113 @@ static Plan *variant_plan(Compilation *c, Tuning *t, int variant) {
     return plan_make(&c->arena, c->graph, &options);
 }
 
-static bool run_probe(Compilation *c, const char *folder, int variants, const char *out) {
-    Arena *a = &c->arena;
-    char *argv[6 + 3 * MAX_VARIANTS + 1] = {"/proc/self/exe",
-                                            "--probe",
-                                            "tune",
-                                            arena_printf(a, "%d", c->options->tune_threads),
-                                            arena_printf(a, "%d", c->options->batch),
-                                            (char *)out};
-    int n = 6;
-    for (int v = 0; v < variants; v++) {
-        argv[n++] = arena_printf(a, "%s/v%d.so", folder, v);
-        argv[n++] = (char *)c->name;
-        argv[n++] = arena_printf(a, "%s/v%d.rnw", folder, v);
-    }
-    const int status = toolchain_run(argv, false);
-    if (status) diag_error(&c->diag, (Place){0}, "-O3: the emitted code did not run (status %d)", status);
-    return !status;
-}
-
-/* One number a layer: the microseconds of the steps in order. */
-static bool read_variant(Compilation *c, Tuning *t, FILE *file, const Plan *plan, int variant) {
-    double *us = arena_alloc(&c->arena, ((size_t)c->graph->node_count + 1) * sizeof *us);
+/* The layers' microseconds, in the order of the steps: of each convolution to us, by node; all of them to *whole. */
+static bool read_times(const Compilation *c, FILE *file, const Plan *plan, double *us, double *whole) {
+    memset(us, 0, (size_t)c->graph->node_count * sizeof *us);
+    *whole = 0;
     for (int i = 0; i < plan->step_count; i++) {
         const Step *s = &plan->steps[i];
         double x;
         if (s->algorithm == ALG_ALIAS) continue;
         if (fscanf(file, "%lf", &x) != 1) return false;
         if (s->node && s->node->op == OP_CONV) us[s->node->id] += x;
+        *whole += x;
     }
-    for (int i = 0; i < c->graph->node_count; i++) {
-        Shaped *s =
-            us[i] > 0 && choose_has_ways(plan, c->graph->nodes[i]) ? find_shaped(t, plan, c->graph->nodes[i]) : NULL;
-        if (s && s->known) continue; /* the cache decides, now and the next time */
-        if (s && variant < s->count) s->sum[variant] += us[i];
-        if (s && variant == 0) s->layers++;
-    }
-    return true;
+    return *whole > 0;
 }
 
-static bool measure(Compilation *c, Tuning *t, int variants, const char *folder) {
-    Plan *plans[MAX_VARIANTS];
-    const bool without =
-        !c->has_weights; /* then some that keep activations in range: zeros and infinities may be faster */
-    if (without) weights_random(c->source, c->options->seed, &c->weights, c->options->threads);
-    c->has_weights = true;
-    for (int v = 0; v < variants; v++) {
-        plans[v] = variant_plan(c, t, v);
-        if (!driver_build_shared(c, plans[v], folder, arena_printf(&c->arena, "v%d", v))) return false;
+static void add_times(const Compilation *c, Tuning *t, const Plan *plan, int variant, const double *us, double scale) {
+    for (int i = 0; i < c->graph->node_count; i++) {
+        const Node *n = c->graph->nodes[i];
+        Shaped *s = us[i] > 0 && choose_has_ways(plan, n) ? find_shaped(t, plan, n) : NULL;
+        if (!s || s->known) continue; /* the cache decides, now and the next time */
+        if (variant < s->count) s->sum[variant] += us[i] * scale;
+        if (variant == 0) s->layers++;
     }
-    if (without) tensor_data_free(&c->weights);
-    c->has_weights = !without;
-    const char *out = arena_printf(&c->arena, "%s/times", folder);
-    if (!run_probe(c, folder, variants, out)) return false;
+}
+
+static const char *variant_stem(Compilation *c, int variant) {
+    return arena_printf(&c->arena, "v%d", variant);
+}
+
+static void remove_variant(Compilation *c, const char *folder, int variant) {
+    static const char *const endings[] = {"c", "h", "so", "rnw"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        unlink(arena_printf(&c->arena, "%s/%s.%s", folder, variant_stem(c, variant), endings[i]));
+}
+
+/* Runs the first variant beside variants [from, to). On a machine with neighbours a group may meet a slower phase than
+ * another: times are scaled by the first variant's, *first in the first group. */
+static bool run_group(Compilation *c, Tuning *t, Plan *const *plans, const char *folder, int from, int to,
+                      double *first) {
+    Arena *a = &c->arena;
+    const char *out = arena_printf(a, "%s/times", folder), *stems[GROUP + 2] = {variant_stem(c, 0)};
+    for (int v = from; v < to; v++) stems[1 + v - from] = variant_stem(c, v);
+    const char *words[] = {"tune", arena_printf(a, "%d", c->options->tune_threads),
+                           arena_printf(a, "%d", c->options->batch), out, NULL};
+    if (!driver_probe(c, "-O3", words, folder, stems)) return false;
     FILE *file = fopen(out, "r");
-    bool good = file != NULL;
-    for (int v = 0; good && v < variants; v++) good = read_variant(c, t, file, plans[v], v);
+    double *us = arena_alloc(a, ((size_t)c->graph->node_count + 1) * sizeof *us), whole, now;
+    bool good = file && read_times(c, file, plans[0], us, &now);
+    if (good && *first == 0) {
+        *first = now;
+        add_times(c, t, plans[0], 0, us, 1);
+    }
+    for (int v = from; good && v < to; v++) {
+        good = read_times(c, file, plans[v], us, &whole);
+        if (good) add_times(c, t, plans[v], v, us, *first / now);
+    }
     if (file) fclose(file);
     if (!good) diag_error(&c->diag, (Place){0}, "-O3: the measured times cannot be read");
+    return good;
+}
+
+/* False after an error where `folder` has no room for what is there at a time: a gigabyte for each variant of VGG-16.
+ */
+static bool check_room(Compilation *c, Plan *const *plans, int variants, const char *folder) {
+    enum { CODE = 16 << 20 }; /* of a variant, more than enough */
+    uint64_t largest = 0;
+    struct statvfs disk;
+    for (int v = 0; v < variants; v++)
+        if (plans[v]->recipe.packed_size > largest) largest = plans[v]->recipe.packed_size;
+    const double need = (double)(largest + CODE) * (variants < 1 + GROUP ? variants : 1 + GROUP);
+    if (statvfs(folder, &disk)) return true;
+    const double room = (double)disk.f_bavail * (double)disk.f_frsize;
+    if (need <= room) return true;
+    diag_error(
+        &c->diag, (Place){0},
+        "-O3 measures networks that need %.2f GB of temporary files, but '%.*s' has room for %.2f GB; set TMPDIR "
+        "to another folder",
+        need * 1e-9, (int)(path_base(folder) - folder - 1), folder, room * 1e-9);
+    return false;
+}
+
+/* Builds and runs the variants, a few at a time: each brings the weights of a whole network. */
+static bool measure(Compilation *c, Tuning *t, int variants, const char *folder) {
+    Plan *plans[MAX_VARIANTS];
+    double first = 0;
+    for (int v = 0; v < variants; v++) plans[v] = variant_plan(c, t, v);
+    if (!check_room(c, plans, variants, folder)) return false;
+    bool good = driver_build_shared(c, plans[0], folder, variant_stem(c, 0));
+    int from = 1;
+    do {
+        const int to = from + GROUP < variants ? from + GROUP : variants;
+        for (int v = from; good && v < to; v++) good = driver_build_shared(c, plans[v], folder, variant_stem(c, v));
+        good = good && run_group(c, t, plans, folder, from, to, &first);
+        for (int v = from; v < to; v++) remove_variant(c, folder, v);
+        from = to;
+    } while (good && from < variants);
+    return good;
+}
+
+/* Where there are no weights, some that keep activations in range: zeros and infinities may be faster. */
+static bool measure_with_weights(Compilation *c, Tuning *t, int variants, const char *folder) {
+    if (c->has_weights) return measure(c, t, variants, folder);
+    weights_random(c->source, c->options->seed, &c->weights, c->options->threads);
+    c->has_weights = true;
+    const bool good = measure(c, t, variants, folder);
+    tensor_data_free(&c->weights);
+    c->has_weights = false;
     return good;
 }
 
@@ -218,7 +269,7 @@ const Tuning *tune_run(Compilation *c) {
     bool good = true;
     if (variants) {
         char *folder = temp_folder_make(&c->arena, NULL, &c->diag);
-        good = folder && measure(c, t, variants, folder);
+        good = folder && measure_with_weights(c, t, variants, folder);
         if (folder) temp_folder_remove(folder);
     }
     for (int i = 0; good && i < t->shapes.count; i++) finish(t->shapes.entries[i].value, &cache);

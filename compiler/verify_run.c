@@ -166,32 +166,17 @@ static bool check_file(Verify *v, const char *path) {
 }
 
 /* ---- running ---- */
-static bool run_probe(Verify *v, const char *out) {
-    Compilation *c = v->c;
-    Arena *a = &c->arena;
-    char *argv[] = {"/proc/self/exe",
-                    "--probe",
-                    "layers",
-                    arena_printf(a, "%s/net.so", v->folder),
-                    (char *)c->name,
-                    arena_printf(a, "%s/net.rnw", v->folder),
-                    arena_printf(a, "%d", v->batch),
-                    arena_printf(a, "%d", c->options->threads),
-                    arena_printf(a, "%llu", (unsigned long long)c->options->seed),
-                    (char *)out,
-                    NULL};
-    int status = toolchain_run(argv, false);
-    if (status > 128)
-        diag_error(&c->diag, (Place){0}, "verify: the emitted code crashed: %s", strsignal(status - 128));
-    else if (status)
-        diag_error(&c->diag, (Place){0}, "verify: the emitted code did not run (status %d)", status);
-    return !status;
-}
-
 static bool verify_batch(Verify *v, int batch) {
-    const char *out = arena_printf(&v->c->arena, "%s/layers-%d", v->folder, batch);
+    Compilation *c = v->c;
+    const char *out = arena_printf(&c->arena, "%s/layers-%d", v->folder, batch);
+    const char *words[] = {"layers",
+                           arena_printf(&c->arena, "%d", c->options->threads),
+                           arena_printf(&c->arena, "%d", batch),
+                           arena_printf(&c->arena, "%llu", (unsigned long long)c->options->seed),
+                           out,
+                           NULL};
     v->batch = batch;
-    return run_probe(v, out) && check_file(v, out);
+    return driver_probe(c, "verify", words, v->folder, (const char *[]){"net", NULL}) && check_file(v, out);
 }
 
 static double **interpret_image(const Verify *v, const Graph *graph, const float *image) {

@@ -45,6 +45,23 @@ expect "no place for the cache" 1 "$RNC" -O3 --tune-cache /proc/none/tune --thre
 contains "it is named" .err "cannot write the cache of measurements '/proc/none/tune'"
 if [ ! -e d.c ]; then ok; else bad "output in spite of the error"; fi
 
+# networks that are measured are there a few at a time; where there is no room, it says so
+cat > counting-cc <<'S'
+#!/bin/bash
+ls "$TMPDIR"/.rnc-*/v*.rnw | wc -l >> "$WORK/counts"
+exec $REAL_CC "$@"
+S
+chmod +x counting-cc
+mkdir tmp
+export WORK
+expect "-O3 in groups" 0 env TMPDIR="$WORK/tmp" REAL_CC="$CC" CC="$WORK/counting-cc" "$RNC" -O3 --tune-cache cache/groups --threads 1 --report tiny.rn
+[ "$(wc -l < counts)" -gt 4 ] && [ "$(sort -n counts | tail -1)" = 4 ] && ok || bad "-O3 in groups" "networks at a time: $(echo $(< counts))"
+[ -z "$(ls -A tmp)" ] && ok || bad "-O3 in groups" "left behind: $(ls -A tmp)"
+if unshare -rm mount -t tmpfs -o size=1m none tmp 2> /dev/null; then # a file system of a megabyte
+    expect "-O3 without room" 1 unshare -rm bash -c "mount -t tmpfs -o size=1m none tmp && TMPDIR=tmp '$RNC' -O3 --tune-cache cache/room --threads 1 --report tiny.rn"
+    contains "it says what it needs" .err "temporary files, but 'tmp' has room for 0.00 GB; set TMPDIR"
+fi
+
 expect "-O3 --verify" 0 "$RNC" -O3 --tune-cache cache/tune --threads 1 --verify --random-weights tiny.rn
 
 # --report
