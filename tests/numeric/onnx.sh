@@ -4,6 +4,8 @@
 . "$(dirname "$0")/../lib.sh"
 EVALUATOR=$ROOT/tests/numeric/onnx_run.py
 
+tolerance=1e-4
+
 # agree NAME FILE [OPTIONS...]: two images through both, all outputs; the file is for any number of images
 agree() {
     local name=$1 file=$2 shape outputs
@@ -18,7 +20,7 @@ print(*(f"out{i}.npy" for i in range(len(json.load(sys.stdin)["outputs"]))))')
 import numpy as np
 np.save('in.npy', np.random.default_rng(5).standard_normal(($shape)).astype('<f4'))")
     # shellcheck disable=SC2086  # several outputs
-    expect "$name: run" 0 ./net run in.npy $outputs && expect "$name: agrees" 0 "$PYTHON" "$EVALUATOR" 1e-4 net.onnx in.npy $outputs
+    expect "$name: run" 0 ./net run in.npy $outputs && expect "$name: agrees" 0 "$PYTHON" "$EVALUATOR" "$tolerance" net.onnx in.npy $outputs
 }
 
 # agree_fused NAME FILE [OPTIONS...]: as written, and after the last pass
@@ -94,6 +96,12 @@ for file in *.rn cifar/*.rn face/*.rn; do
     resnet18.rn | resnet18_a.rn | resnext50.rn | se_resnet50.rn | repvgg_a0.rn | googlenet.rn | bn_inception.rn) small="-D size=64" ;;
     cifar/resnet20.rn | face/face.rn) ;;
     *) [ -n "$FULL" ] || continue ;;
+    esac
+    [ -z "$FULL" ] || small=
+    # rounding grows in these, as numeric/examples.sh says
+    case $file in
+    plain34.rn | resnet101* | resnet152* | cifar/plain110.rn) tolerance=1e-3 ;;
+    *) tolerance=1e-4 ;;
     esac
     # without the softmax at the end: where one class takes all it hides what is wrong
     last=$("$RNC" --summary "$file" | awk '$2 == "softmax" { print before } { before = $1 }')
