@@ -25,7 +25,7 @@ static void emit_piece(Emit *e, const Step *s, const char *kernel, const char *a
     if (s->conv.term[0].bf16)
         line(body, depth, "%s(v + %s * %d, wide, %d);", widen_function(e), at, width, inputs * width);
     const char *w = s->conv.term[0].bf16 ? "wide" : arena_printf(e->arena, "v + %s * %d", at, width);
-    line(body, depth, "k[%s].gemm(%s, x + %s, y, v, x, y);", kernel, w, at);
+    line(body, depth, "k[%s].gemm(%s, x + %s, y, %s, x, y);", kernel, w, at, s->conv.term[0].bf16 ? "wide" : "v");
 }
 
 static void emit_pieces(Emit *e, const Step *s, int m, int width, int depth, Text *body) {

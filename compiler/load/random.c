@@ -85,6 +85,7 @@ static const Role argument_roles[RN_RECIPE_OP_COUNT][3] = {
     [RN_ADD] = {SAME, SAME},
     [RN_EMBED] = {SAME},
     [RN_RESHAPE] = {SAME},
+    [RN_ROUND_BF16] = {SAME},
 };
 
 static void set_role(Role *roles, const Tensor *tensor, Role role) {

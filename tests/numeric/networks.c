@@ -316,10 +316,10 @@ static const struct {
 
 static void test_bf16(void) {
     static const Variant stored[] = {
-        {"O2_bf16", 2, 4, "store-bf16", 1, 1, 0, KERNELS_JIT},
-        {"O2_bf16_avx2_threads3_batch2", 2, 3, "store-bf16", 3, 2, 0, KERNELS_JIT},
-        {"O0_bf16", 0, 4, "store-bf16", 2, 1, 0, KERNELS_STATIC},
-        {"O2_bf16_c", 2, 0, "store-bf16", 1, 2, 0, KERNELS_C},
+        {"O2_bf16", 2, 4, "store-bf16", 1, 1, 0, KERNELS_JIT, 0},
+        {"O2_bf16_avx2_threads3_batch2", 2, 3, "store-bf16", 3, 2, 0, KERNELS_JIT, 1},
+        {"O0_bf16", 0, 4, "store-bf16", 2, 1, 0, KERNELS_STATIC, 0},
+        {"O2_bf16_c", 2, 0, "store-bf16", 1, 2, 0, KERNELS_C, 1},
     };
     enum { VARIANTS = sizeof stored / sizeof *stored };
     Batch batch;

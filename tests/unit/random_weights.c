@@ -146,6 +146,26 @@ static void test_fused(void) {
         }
 }
 
+/* A weight that is rounded is drawn as a weight: by its fan-in, not as a number near zero. */
+static void test_rounded(void) {
+    Arena arena = {0};
+    Graph *graph = net_new(&arena, "net", (Shape){4, 1, 1});
+    graph_add_output(graph, net_fc(graph, graph->input, 200));
+    PassOptions passes = {.level = 2};
+    CU_ASSERT_TRUE_FATAL(pass_option_set(&passes, "store-bf16"));
+    passes_run(graph, &passes);
+    const Tensor *rounded = graph->nodes[0]->term[0].weight;
+    CU_ASSERT_FATAL(rounded->op == RN_ROUND_BF16);
+    TensorData data;
+    weights_random(graph, 1, &data, 1);
+    const float *weight = data.data[rounded->arg[0]->id];
+    double squares = 0, fourths = 0;
+    for (int i = 0; i < 800; i++) squares += weight[i] * weight[i], fourths += pow(weight[i], 4);
+    CU_ASSERT(fourths * 800 / (squares * squares) > 2.3); /* normal: about 3; uniform: 1.8 */
+    tensor_data_free(&data);
+    arena_free(&arena);
+}
+
 /* A second reader, several outputs, dead ends: values are released once and not before their last use (sanitizers see).
  */
 static void test_lifetimes(void) {
@@ -189,6 +209,7 @@ void suite_random_weights(void) {
     CU_add_test(suite, "residual networks keep their size", test_sizes);
     CU_add_test(suite, "plain networks keep their size", test_plain);
     CU_add_test(suite, "fused networks keep their size", test_fused);
+    CU_add_test(suite, "weights that are rounded", test_rounded);
     CU_add_test(suite, "shared, unused and output values", test_lifetimes);
     CU_add_test(suite, "constant input", test_constant);
 }
