@@ -3,29 +3,81 @@
  * panel of 64 outputs streams by in calls of about 512 inputs (kernels.md); panels are divided among the parts.
  * An image as input is read pixel by pixel: the weights are packed in its storage order (h, w, c).
  *
- * Weights that are stored as bf16 have a loop of their own, since libxsmm multiplies none with floats: they are widened
- * in registers, which hides behind the memory as the multiplications do. A panel's sums stay in registers from its
- * first input to its last. For a group of images pieces are widened in L2, for libxsmm's kernels.
+ * Where weights are stored as bf16 the kernels are vector loops, since libxsmm multiplies none with floats: weights are
+ * widened in registers, once for the images of a block, which hides behind the memory as the multiplications do.
  */
 #include "emit.h"
 
-/* The emitted helper that widens a piece of a panel. */
-static const char *widen_function(Emit *e) {
+/* Sums of a block, in registers: vectors of outputs by images, with a weight and an input beside them. */
+static int block_vectors(const Emit *e, int images) {
+    return images == 1 ? 8 : e->lanes == 16 ? 4 : 2;
+}
+enum { BLOCK_IMAGES = 6 };
+
+/* The kernel of a block: y[image][width] += the sum over inputs of x[image][input] * w[input][width]. */
+static const char *widened_block(Emit *e, int vectors, int images, int width) {
+    const long long apart = e->plan->kept_floats;
     Text t = {0};
-    line(&t, 1, "for (int i = 0; i < count; i += %d) store(to + i, load_bf16(from + i));", e->lanes);
-    const char *name = emit_function(e, "widen", "Weights from bf16 to float; count is a multiple of 16", "void",
-                                     "const uint16_t *from, float *to, int count", t.s);
+    for (int n = 0; n < images; n++)
+        for (int v = 0; v < vectors; v++) line(&t, 1, "V s%d%d = load(y + %d);", n, v, n * width + v * e->lanes);
+    line(&t, 1, "for (int i = 0; i < inputs; i++, w += %d) {", width);
+    for (int v = 0; v < vectors && images > 1; v++) line(&t, 2, "const V w%d = load_bf16(w + %d);", v, v * e->lanes);
+    for (int n = 0; n < images; n++) {
+        line(&t, 2, "const V x%d = set1(x[%s]);", n, n ? arena_printf(e->arena, "%lldu + i", n * apart) : "i");
+        for (int v = 0; v < vectors; v++)
+            line(&t, 2, "s%d%d = fma_(%s, x%d, s%d%d);", n, v,
+                 arena_printf(e->arena, images > 1 ? "w%d" : "load_bf16(w + %d)", images > 1 ? v : v * e->lanes), n, n,
+                 v);
+    }
+    line(&t, 1, "}");
+    for (int n = 0; n < images; n++)
+        for (int v = 0; v < vectors; v++) line(&t, 1, "store(y + %d, s%d%d);", n * width + v * e->lanes, n, v);
+    const char *name = emit_function(
+        e, arena_printf(e->arena, "widened%dx%d", vectors, images),
+        arena_printf(e->arena, "%d outputs of %d images += weights of bf16 times inputs", vectors * e->lanes, images),
+        "void", "const uint16_t *w, const float *x, float *y, int inputs", t.s);
     text_free(&t);
     return name;
 }
 
-/* A call over `inputs` of the piece's inputs, from `at` (text) on; weights in bf16 are widened before. */
-static void emit_piece(Emit *e, const Step *s, const char *kernel, const char *at, int inputs, int width, int depth,
-                       Text *body) {
-    if (s->conv.term[0].bf16)
-        line(body, depth, "%s(v + %s * %d, wide, %d);", widen_function(e), at, width, inputs * width);
-    const char *w = s->conv.term[0].bf16 ? "wide" : arena_printf(e->arena, "v + %s * %d", at, width);
-    line(body, depth, "k[%s].gemm(%s, x + %s, y, %s, x, y);", kernel, w, at, s->conv.term[0].bf16 ? "wide" : "v");
+/* Calls for m outputs of all images, over `inputs` from w and x on. */
+static void emit_widened(Emit *e, const Step *s, int m, int width, const char *w, const char *x, int inputs, int depth,
+                         Text *body) {
+    const int vectors = divide_up(m, e->lanes), most = block_vectors(e, s->images);
+    const int blocks = divide_up(s->images, BLOCK_IMAGES);
+    for (int b = 0; b < blocks; b++) {
+        const int first = b * s->images / blocks, images = (b + 1) * s->images / blocks - first;
+        const char *at = first ? arena_printf(e->arena, "%s + %lldu", x, (long long)first * e->plan->kept_floats) : x;
+        for (int v = 0; v < vectors; v += most) {
+            const char *block = widened_block(e, vectors - v < most ? vectors - v : most, images, width);
+            line(body, depth, "%s(%s + %d, %s, y + %d, %d);", block, w, v * e->lanes, at, first * width + v * e->lanes,
+                 inputs);
+        }
+    }
+}
+
+/* The pieces of an image, or of a group of them, in calls of about 512 inputs. */
+static void emit_widened_pieces(Emit *e, const Step *s, int m, int width, int depth, Text *body) {
+    const TermPlan *t = &s->conv.term[0];
+    const Layout *l = &plan_value(e->plan, s->in)->layout;
+    const int pieces = s->conv.chunk_rows, columns = s->in->shape.w, run = t->block * t->blocks + t->rest;
+    line(body, depth, "memset(y, 0, sizeof y);");
+    if (pieces > 1) {
+        line(body, depth++, "for (int p = 0; p < %d; p++, w += %d) {", pieces, run * width);
+        line(body, depth, "const float *x = a->x + (p / %d * %d + p %% %d * %d);", columns, l->row, columns, l->pixel);
+    } else
+        line(body, depth, "const float *x = a->x;");
+    if (t->blocks > 1) {
+        line(body, depth, "for (int i = 0; i < %d; i++) {", t->blocks);
+        emit_widened(e, s, m, width, arena_printf(e->arena, "w + i * %d", t->block * width),
+                     arena_printf(e->arena, "x + i * %d", t->block), t->block, depth + 1, body);
+        line(body, depth, "}");
+    } else
+        emit_widened(e, s, m, width, "w", "x", t->block, depth, body);
+    if (t->rest)
+        emit_widened(e, s, m, width, arena_printf(e->arena, "w + %d", t->blocks * t->block * width),
+                     arena_printf(e->arena, "x + %d", t->blocks * t->block), t->rest, depth, body);
+    if (pieces > 1) line(body, depth - 1, "}");
 }
 
 static void emit_pieces(Emit *e, const Step *s, int m, int width, int depth, Text *body) {
@@ -34,74 +86,43 @@ static void emit_pieces(Emit *e, const Step *s, int m, int width, int depth, Tex
     const Layout *l = &plan_value(e->plan, s->in)->layout;
     const Shape in = s->in->shape;
     const int pieces = c->chunk_rows, run = t->block * t->blocks + t->rest;
-    const int images = s->images, ldb = images > 1 ? (int)e->plan->kept_floats : 0;
-    const int first = emit_kernel(e, m, images, t->block, width, ldb ? ldb : t->block, width, false, false, false);
-    const int more = emit_kernel(e, m, images, t->block, width, ldb ? ldb : t->block, width, true, false, false);
+    const int pad = depth * 4;
+    const int images = s->images, ldb = images > 1 ? (int)e->plan->kept_floats : t->block;
+    const int first = emit_kernel(e, m, images, t->block, width, ldb, width, false, false, false);
+    const int more = emit_kernel(e, m, images, t->block, width, ldb, width, true, false, false);
     const bool loop = t->blocks > 1;
-    const char *const type = t->bf16 ? "uint16_t" : "float";
-    if (pieces > 1) {
-        line(body, depth, "for (int p = 0; p < %d; p++) {", pieces);
-        line(body, ++depth, "const %s *v = w + (size_t)p * %d;", type, run * width);
-        line(body, depth, "const float *x = a->x + (p / %d * %d + p %% %d * %d);", in.w, l->row, in.w, l->pixel);
-    } else
-        line(body, depth, "const %s *v = w;\n%*sconst float *x = a->x;", type, depth * 4, "");
-    const char *one_of = pieces > 1 ? (loop ? "p + i" : "p") : loop ? "i" : NULL;
-    const char *kernel =
-        one_of ? arena_printf(e->arena, "%s ? %d : %d", one_of, more, first) : arena_printf(e->arena, "%d", first);
-    if (loop) line(body, depth, "for (int i = 0; i < %d; i += %d) {", t->block * t->blocks, t->block);
-    emit_piece(e, s, kernel, loop ? "i" : "0", t->block, width, depth + loop, body);
-    if (loop) line(body, depth, "}");
-    if (t->rest) {
-        const int rest = emit_kernel(e, m, images, t->rest, width, ldb ? ldb : t->rest, width, true, false, false);
-        emit_piece(e, s, arena_printf(e->arena, "%d", rest), arena_printf(e->arena, "%d", t->block * t->blocks),
-                   t->rest, width, depth, body);
-    }
-    if (pieces > 1) line(body, depth - 1, "}");
-}
-
-enum { WIDENED_SUMS = 8 }; /* at work in a loop: with a weight and an input, what 16 registers hold */
-
-/* The panel's sums s0, s1, ...: `count` of them from `first` on, over all inputs. */
-static void emit_sums(Emit *e, const Step *s, int first, int count, int width, int pad, Text *body) {
-    const ConvPlan *c = &s->conv;
-    const TermPlan *t = &c->term[0];
-    const Layout *l = &plan_value(e->plan, s->in)->layout;
-    const int pieces = c->chunk_rows, columns = s->in->shape.w;
-    const char *v = arena_printf(e->arena, first ? "w%d" : "w", first);
-    if (first) text_printf(body, "%*sconst uint16_t *%s = w + %d;\n", pad, "", v, first * e->lanes);
     if (pieces > 1) {
         text_printf(body, "%*sfor (int p = 0; p < %d; p++) {\n", pad, "", pieces);
-        text_printf(body, "%*s    const float *x = a->x + (p / %d * %d + p %% %d * %d);\n", pad, "", columns, l->row,
-                    columns, l->pixel);
-        pad += 4;
+        text_printf(body, "%*s    const float *x = a->x + (p / %d * %d + p %% %d * %d), *v = w + (size_t)p * %d;\n",
+                    pad, "", in.w, l->row, in.w, l->pixel, run * width);
+    } else
+        text_printf(body, "%*sconst float *x = a->x, *v = w;\n", pad, "");
+    const int inner = pieces > 1 ? pad + 4 : pad;
+    const char *one_of = pieces > 1 ? (loop ? "p + i" : "p") : loop ? "i" : NULL;
+    if (loop)
+        text_printf(body, "%*sfor (int i = 0; i < %d; i++) ", inner, "", t->blocks);
+    else
+        text_printf(body, "%*s", inner, "");
+    const char *at = loop ? arena_printf(e->arena, "v + i * %d, x + i * %d", t->block * width, t->block) : "v, x";
+    if (one_of)
+        text_printf(body, "k[%s ? %d : %d].gemm(%s, y, v, x, y);\n", one_of, more, first, at);
+    else
+        text_printf(body, "k[%d].gemm(%s, y, v, x, y);\n", first, at);
+    if (t->rest) {
+        const int rest =
+            emit_kernel(e, m, images, t->rest, width, images > 1 ? ldb : t->rest, width, true, false, false);
+        text_printf(body, "%*sk[%d].gemm(v + %d, x + %d, y, v, x, y);\n", inner, "", rest, t->blocks * t->block * width,
+                    t->blocks * t->block);
     }
-    text_printf(body, "%*sfor (int i = 0; i < %d; i++, %s += %d) {\n", pad, "", t->block * t->blocks + t->rest, v,
-                width);
-    text_printf(body, "%*s    const V in = set1(x[i]);\n", pad, "");
-    for (int i = 0; i < count; i++)
-        text_printf(body, "%*s    s%d = fma_(load_bf16(%s + %d), in, s%d);\n", pad, "", first + i, v, i * e->lanes,
-                    first + i);
-    text_printf(body, "%*s}\n", pad, "");
-    if (pieces > 1) text_printf(body, "%*s}\n", pad - 4, "");
-}
-
-static void emit_widened(Emit *e, const Step *s, int m, int width, int depth, Text *body) {
-    const int sums = divide_up(m, e->lanes), pad = depth * 4;
-    text_printf(body, "%*sV ", pad, "");
-    for (int i = 0; i < sums; i++) text_printf(body, "%ss%d = zero()", i ? ", " : "", i);
-    text_puts(body, ";\n");
-    if (s->conv.chunk_rows == 1) text_printf(body, "%*sconst float *x = a->x;\n", pad, "");
-    for (int i = sums - 1; i >= 0; i--) /* the first last: it moves w */
-        if (i % WIDENED_SUMS == 0)
-            emit_sums(e, s, i, sums - i < WIDENED_SUMS ? sums - i : WIDENED_SUMS, width, pad, body);
+    if (pieces > 1) text_printf(body, "%*s}\n", pad, "");
 }
 
 static void emit_panel(Emit *e, const Step *s, int m, int depth, Text *body) {
     const ConvPlan *c = &s->conv;
     const Epilogue *ep = &s->node->epilogue;
     const int width = round_up(m, 16) < c->panel ? round_up(m, 16) : c->panel;
-    const bool group = s->images > 1, in_registers = c->term[0].bf16 && !group;
-    (in_registers ? emit_widened : emit_pieces)(e, s, m, width, depth, body);
+    (c->term[0].bf16 ? emit_widened_pieces : emit_pieces)(e, s, m, width, depth, body);
+    const bool group = s->images > 1;
     if (group) line(body, depth, "for (int n = 0; n < %d; n++) {", s->images);
     const int inner = group ? depth + 1 : depth;
     const char *from = group ? arena_printf(e->arena, "y + n * %d", width) : "y";
@@ -115,9 +136,7 @@ static void emit_panel(Emit *e, const Step *s, int m, int depth, Text *body) {
         const char *add = ep->addend ? emit_load(e, arena_printf(e->arena, "%s + %s", addend, at), m - i) : NULL;
         const char *slope =
             ep->act == ACT_PRELU ? emit_load(e, arena_printf(e->arena, "a->slope + %s", at), m - i) : NULL;
-        const char *sum = in_registers ? arena_printf(e->arena, "s%d", i / e->lanes)
-                                       : arena_printf(e->arena, "load(%s + %d)", from, i);
-        const char *value = emit_epilogue(e, ep, sum, bias, add, slope);
+        const char *value = emit_epilogue(e, ep, arena_printf(e->arena, "load(%s + %d)", from, i), bias, add, slope);
         line(body, inner, "%s;", emit_store(e, arena_printf(e->arena, "%s + %d", to, i), value, m - i));
     }
     if (group) line(body, depth, "}");
@@ -126,21 +145,16 @@ static void emit_panel(Emit *e, const Step *s, int m, int depth, Text *body) {
 void emit_fc(Emit *e, const Step *s, Text *body) {
     const ConvPlan *c = &s->conv;
     const int last = s->node->features - (c->panels - 1) * c->panel;
-    const bool bf16 = c->term[0].bf16, in_registers = bf16 && s->images == 1;
+    const bool bf16 = c->term[0].bf16;
     emit_halo(e, s->out, s->images, body);
-    if (!in_registers) text_puts(body, "    const rn_kernel *k = a->k;\n");
-    if (bf16 && !in_registers)
-        line(body, 1, "float *wide = a->scratch + (size_t)part * %lld;", (long long)e->plan->scratch_floats);
-    line(body, 1, "for (int panel = part * %d / parts; panel < (part + 1) * %d / parts; panel++) {", c->panels,
-         c->panels);
+    if (!bf16) text_puts(body, "    const rn_kernel *k = a->k;\n");
+    text_printf(body, "    for (int panel = part * %d / parts; panel < (part + 1) * %d / parts; panel++) {\n",
+                c->panels, c->panels);
     line(body, 2,
          bf16 ? "const uint16_t *w = (const uint16_t *)(const void *)a->w + (size_t)panel * %lld;"
               : "const float *w = a->w + (size_t)panel * %lld;",
          (long long)c->term[0].panel_size);
-    if (in_registers)
-        line(body, 2, "float *out = a->y + panel * %d;", c->panel);
-    else
-        line(body, 2, "float *out = a->y + panel * %d, y[%d];", c->panel, s->images * c->panel);
+    text_printf(body, "        float *out = a->y + panel * %d, y[%d];\n", c->panel, s->images * c->panel);
     if (last == c->panel)
         emit_panel(e, s, c->panel, 2, body);
     else if (c->panels == 1)

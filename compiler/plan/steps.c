@@ -228,11 +228,7 @@ void plan_steps(Plan *plan) {
             s->macs = s->multiplications = node_cost(n);
         }
         if (algorithm == ALG_POINTWISE || algorithm == ALG_DIRECT || algorithm == ALG_FC) plan_conv(plan, s);
-        if (algorithm == ALG_FC) {
-            s->images = plan_images(plan, n);
-            if (s->images > 1 && s->conv.term[0].bf16) /* a piece, widened */
-                s->scratch = (int64_t)round_up(s->conv.term[0].block, 16) * s->conv.panel;
-        }
+        if (algorithm == ALG_FC) s->images = plan_images(plan, n);
         add_output_steps(plan, n->out);
     }
     if (plan->last_node >= g->node_count) plan->last_step = plan->step_count;
