@@ -55,6 +55,11 @@ static inline int64_t tensor_size(const Tensor *t) {
     return n;
 }
 
+/* Rounded to bf16, which a fully connected layer's weights are then stored as. */
+static inline bool tensor_is_bf16(const Tensor *t) {
+    return t->op == RN_ROUND_BF16;
+}
+
 /* ---- operations ---- */
 typedef enum Op {
 #define OP(name, ...) OP_##name,

@@ -20,7 +20,7 @@ static bool is_affine(const Node *node) {
 
 static bool is_rounded(const Node *node) {
     for (int i = 0; i < node->nin; i++)
-        if (node->term[i].weight->op == RN_ROUND_BF16) return true;
+        if (tensor_is_bf16(node->term[i].weight)) return true;
     return false;
 }
 

@@ -15,7 +15,7 @@ void pass_store_bf16(Graph *graph) {
         Node *node = graph->nodes[i];
         for (int k = 0; node->op == OP_FC && k < node->nin; k++) {
             Tensor *weight = node->term[k].weight;
-            if (weight->op == RN_ROUND_BF16) continue;
+            if (tensor_is_bf16(weight)) continue;
             node->term[k].weight =
                 graph_add_expr(graph, RN_ROUND_BF16, weight->name, weight->ndim, weight->dim, 1, &weight, 0);
         }

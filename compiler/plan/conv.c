@@ -136,7 +136,7 @@ static void plan_fc(const Plan *plan, Step *s) {
     t->blocks = run / t->block;
     t->rest = run % t->block;
     t->panel_size = shape_size(shape) * c->panel;
-    t->bf16 = n->term[0].weight->op == RN_ROUND_BF16;
+    t->bf16 = tensor_is_bf16(n->term[0].weight);
     c->rows = c->width = c->tile = c->tiles = c->last = 1;
     c->chunk_rows = contiguous ? 1 : shape.h * shape.w; /* pieces */
 }

@@ -82,7 +82,7 @@ double cost_fc(const Plan *plan, const Node *node) {
     const Machine *m = machine_of(plan);
     const int images = plan_images(plan, node);
     const double weights = (double)node->features * (double)shape_size(node->in[0]->shape);
-    const int bytes = node->term[0].weight->op == RN_ROUND_BF16 ? 2 : 4;
+    const double bytes = tensor_is_bf16(node->term[0].weight) ? 2 : 4;
     const Cost c = {.compute = 2 * images * weights / m->flops, .memory = weights_traffic(plan, bytes * weights, 0)};
     return of_one_image(plan, c, images, ceil(node->features / 64.0)).us;
 }

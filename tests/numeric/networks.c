@@ -317,9 +317,13 @@ static const struct {
 static void test_bf16(void) {
     static const Variant stored[] = {
         {"O2_bf16", 2, 4, "store-bf16", 1, 1, 0, KERNELS_JIT, 0},
-        {"O2_bf16_avx2_threads3_batch2", 2, 3, "store-bf16", 3, 2, 0, KERNELS_JIT, 1},
+        {"O2_bf16_avx2_threads3_batch2", 2, 3, "store-bf16", 3, 2, 0, KERNELS_JIT, 0},
         {"O0_bf16", 0, 4, "store-bf16", 2, 1, 0, KERNELS_STATIC, 0},
-        {"O2_bf16_c", 2, 0, "store-bf16", 1, 2, 0, KERNELS_C, 1},
+        {"O2_bf16_c", 2, 0, "store-bf16", 1, 1, 0, KERNELS_C, 0},
+        /* groups of images, whose weights are widened once for a block of them */
+        {"O2_bf16_group13", 2, 4, "store-bf16", 1, 13, 0, KERNELS_JIT, 1},
+        {"O2_bf16_avx2_group7", 2, 3, "store-bf16", 2, 7, 0, KERNELS_STATIC, 1},
+        {"O2_bf16_c_group2", 2, 0, "store-bf16", 1, 2, 0, KERNELS_C, 1},
     };
     enum { VARIANTS = sizeof stored / sizeof *stored };
     Batch batch;
@@ -327,7 +331,7 @@ static void test_bf16(void) {
     for (size_t i = 0; i < sizeof bf16_cases / sizeof *bf16_cases; i++) {
         Text text = {0};
         text_printf(&text, "network net {\n    input 3x13x12\n    %s\n}\n", bf16_cases[i].text);
-        for (size_t v = 0; v < VARIANTS; v += (size_t)stride())
+        for (size_t v = 0; v < VARIANTS; v += 2 * (size_t)stride())
             batch_add(&batch, bf16_cases[i].name, text.s, stored[(v + i) % VARIANTS]);
         text_free(&text);
     }
