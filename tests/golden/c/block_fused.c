@@ -377,9 +377,8 @@ static TARGET void fc_10x1x1(void *arg, int part, int parts) {
     for (int panel = part * 1 / parts; panel < (part + 1) * 1 / parts; panel++) {
         const float *w = a->w + (size_t)panel * 384;
         float *out = a->y + panel * 16, y[16];
-        const float *v = w;
-        const float *x = a->x;
-        k[4].gemm(v + 0 * 16, x + 0, y, v, x, y);
+        const float *x = a->x, *v = w;
+        k[4].gemm(v, x, y, v, x, y);
         store_n(out + 0, add(load(y + 0), load_n(a->bias + (panel * 16 + 0), 10)), 10);
     }
     zeroupper();

@@ -746,9 +746,8 @@ static TARGET void fc_10x1x1(void *arg, int part, int parts) {
     for (int panel = part * 1 / parts; panel < (part + 1) * 1 / parts; panel++) {
         const float *w = a->w + (size_t)panel * 384;
         float *out = a->y + panel * 16, y[32];
-        const float *v = w;
-        const float *x = a->x;
-        k[6].gemm(v + 0 * 16, x + 0, y, v, x, y);
+        const float *x = a->x, *v = w;
+        k[6].gemm(v, x, y, v, x, y);
         for (int n = 0; n < 2; n++) {
             store(out + (size_t)n * 16432 + 0, add(load(y + n * 16 + 0), load(a->bias + (panel * 16 + 0))));
             store_n(out + (size_t)n * 16432 + 8, add(load(y + n * 16 + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
@@ -763,9 +762,8 @@ static TARGET void fc_10x1x1_2(void *arg, int part, int parts) {
     for (int panel = part * 1 / parts; panel < (part + 1) * 1 / parts; panel++) {
         const float *w = a->w + (size_t)panel * 384;
         float *out = a->y + panel * 16, y[16];
-        const float *v = w;
-        const float *x = a->x;
-        k[8].gemm(v + 0 * 16, x + 0, y, v, x, y);
+        const float *x = a->x, *v = w;
+        k[8].gemm(v, x, y, v, x, y);
         store(out + 0, add(load(y + 0), load(a->bias + (panel * 16 + 0))));
         store_n(out + 8, add(load(y + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
     }
