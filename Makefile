@@ -36,7 +36,7 @@ VERSION  := $(shell sed -n 's/^.define RN_VERSION "\(.*\)"/\1/p' runtime/rn.h)
 ABI      := $(shell sed -n 's/^.define RN_ABI \([0-9]*\).*/\1/p' runtime/rn.h)
 
 override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fPIC -fopenmp -fvisibility=default $(SANITIZE)
-INCLUDE  := -I. -Icompiler -Iruntime -I$(OUT)/grammar -I$(OUT)/onnx
+INCLUDE  := -I. -Icompiler -Iruntime -I$(OUT)/grammar -I$(OUT)/onnx -I$(OUT)/standalone
 OPENMP   := $(if $(findstring clang,$(CC)),-lomp,-lgomp)
 RN_LIBS  := -lxsmm -lxsmmnoblas -lpng -ljpeg -lcjson -lxxhash $(OPENMP) -lpthread -lrt -ldl -lm
 RNC_LIBS := -lprotobuf-c
@@ -48,6 +48,10 @@ RUNTIME_SRC  := $(wildcard runtime/*.c runtime/cli/*.c)
 UNIT_SRC     := $(wildcard tests/unit/*.c)
 NUMERIC_SRC  := $(wildcard tests/numeric/*.c)
 FUZZ_SRC     := $(wildcard tests/fuzz/*.c)
+
+# what rnc --standalone takes its runtime from, in the order of the emitted text
+STANDALONE   := rn.h recipe.h status.h cpu.h pages.h safetensors.h xxh3.h packed.h \
+                status.c cpu.c pages.c xxh3.c packed.c weights.c threads.c preprocess.c context.c
 
 COMPILER_OBJ := $(COMPILER_SRC:%.c=$(OUT)/obj/%.o) $(OUT)/obj/grammar/rn.tab.o $(OUT)/obj/grammar/rn.lex.o $(OUT)/obj/onnx/onnx.pb-c.o
 LIBRARY_OBJ  := $(filter-out $(OUT)/obj/compiler/main.o,$(COMPILER_OBJ))
@@ -115,6 +119,13 @@ $(OUT)/obj/onnx/%.o: $(OUT)/onnx/%.c
 $(OUT)/onnx/onnx.pb-c.c $(OUT)/onnx/onnx.pb-c.h &: compiler/onnx.proto
 	$(call say,PROTOC,$<)
 	$(Q)mkdir -p $(@D) && $(PROTOC_C) --proto_path=compiler --c_out=$(@D) onnx.proto
+
+$(OUT)/obj/compiler/emit/standalone.o: $(OUT)/standalone/runtime.def
+
+$(OUT)/standalone/runtime.def: Makefile $(STANDALONE:%=runtime/%)
+	$(call say,TEXT,$@)
+	$(Q)mkdir -p $(@D) && for file in $(STANDALONE); do \
+	    echo "FILE(\"$$file\"," && sed -e 's/[\\"]/\\&/g' -e 's/.*/    "&\\n"/' runtime/$$file && echo ')'; done > $@
 
 # ---- tests ----
 tests: all $(TEST_RUNNERS) $(if $(SAN),$(FUZZ_REPLAY))

@@ -39,9 +39,13 @@ static bool write_text(Compilation *c, const char *path, const Text *text) {
     return false;
 }
 
+/* How the text that goes with -o's file differs from that which rnc builds for itself. */
+typedef struct Form {
+    bool embed, program, standalone;
+} Form;
+
 /* STEM.c, STEM.h and, where there are weights, STEM.rnw, in `folder`. */
-static bool emit_files(Compilation *c, const Plan *plan, const char *folder, const char *stem, bool embed,
-                       bool program) {
+static bool emit_files(Compilation *c, const Plan *plan, const char *folder, const char *stem, Form form) {
     Text text = {0}, header = {0};
     const char *packed = arena_printf(&c->arena, "%s.rnw", stem);
     EmitOptions options = {.name = c->name,
@@ -49,10 +53,11 @@ static bool emit_files(Compilation *c, const Plan *plan, const char *folder, con
                            .command = c->options->command,
                            .source_hash = c->hash,
                            .header_name = arena_printf(&c->arena, "%s.h", stem),
-                           .weights_file = c->has_weights && !embed ? packed : NULL,
-                           .embed_path = embed ? packed : NULL,
-                           .embed_size = embed ? (long long)(RN_PACKED_HEADER_SIZE + plan->recipe.packed_size) : 0,
-                           .program = program};
+                           .weights_file = c->has_weights && !form.embed ? packed : NULL,
+                           .embed_path = form.embed ? packed : NULL,
+                           .embed_size = form.embed ? (long long)(RN_PACKED_HEADER_SIZE + plan->recipe.packed_size) : 0,
+                           .program = form.program,
+                           .standalone = form.standalone};
     if (c->has_weights && !save_packed(arena_printf(&c->arena, "%s/%s", folder, packed), &plan->recipe,
                                        plan->graph->name, c->source, &c->weights, &c->diag, c->options->threads))
         return false;
@@ -66,8 +71,8 @@ static bool emit_files(Compilation *c, const Plan *plan, const char *folder, con
 }
 
 bool driver_build_shared(Compilation *c, const Plan *plan, const char *folder, const char *stem) {
-    return emit_files(c, plan, folder, stem, false, false) &&
-           toolchain_build(BUILD_SHARED, arena_printf(&c->arena, "%s/%s.c", folder, stem), folder,
+    return emit_files(c, plan, folder, stem, (Form){0}) &&
+           toolchain_build(BUILD_SHARED, true, arena_printf(&c->arena, "%s/%s.c", folder, stem), folder,
                            arena_printf(&c->arena, "%s/%s.so", folder, stem), c->options->passes.verbose, &c->diag);
 }
 
@@ -202,14 +207,17 @@ static bool make_outputs(const Outputs *o) {
         return save_onnx(c->source, &c->weights, c->name, options->batch_given ? options->batch : 0,
                          temp_file(o, ".onnx"), &c->diag);
     }
-    if (!emit_files(c, c->plan, o->temp, o->stem, options->embed, kind == OUTPUT_PROGRAM)) return false;
+    const Form form = {options->embed, kind == OUTPUT_PROGRAM, options->standalone};
+    const bool librn = !options->standalone;
+    if (!emit_files(c, c->plan, o->temp, o->stem, form)) return false;
     if (kind == OUTPUT_OBJECT || kind == OUTPUT_ARCHIVE)
-        if (!toolchain_build(BUILD_OBJECT, c_file, o->temp, temp_file(o, ".o"), verbose, &c->diag)) return false;
+        if (!toolchain_build(BUILD_OBJECT, librn, c_file, o->temp, temp_file(o, ".o"), verbose, &c->diag)) return false;
     if (kind == OUTPUT_ARCHIVE && !make_archive(o)) return false;
     if (kind == OUTPUT_SHARED)
-        if (!toolchain_build(BUILD_SHARED, c_file, o->temp, temp_file(o, ".so"), verbose, &c->diag)) return false;
+        if (!toolchain_build(BUILD_SHARED, librn, c_file, o->temp, temp_file(o, ".so"), verbose, &c->diag))
+            return false;
     if (kind == OUTPUT_PROGRAM)
-        if (!toolchain_build(BUILD_PROGRAM, c_file, o->temp, temp_file(o, ""), verbose, &c->diag)) return false;
+        if (!toolchain_build(BUILD_PROGRAM, librn, c_file, o->temp, temp_file(o, ""), verbose, &c->diag)) return false;
     return true;
 }
 

@@ -44,8 +44,9 @@ bool bench_run(Compilation *c);
 
 /* ---- toolchain.c: the C compiler, librn, temporary folders ---- */
 typedef enum Build { BUILD_OBJECT, BUILD_SHARED, BUILD_PROGRAM } Build;
-/* Compiles (and links with librn) one C file with $CC; `folder` is on the include path. */
-bool toolchain_build(Build build, const char *c_file, const char *folder, const char *out, bool verbose, Diag *diag);
+/* Compiles (and links) one C file with $CC, where it says so with librn; `folder` is on the include path. */
+bool toolchain_build(Build build, bool librn, const char *c_file, const char *folder, const char *out, bool verbose,
+                     Diag *diag);
 /* Runs a command and waits: its exit status, or 128 + the signal that ended it. argv ends with NULL. */
 int toolchain_run(char *const *argv, bool verbose);
 /* A new folder in `parent` (NULL: $TMPDIR or /tmp), or NULL after a diagnostic. */

@@ -116,7 +116,8 @@ static bool choose_outputs(Compilation *c) {
 
 /* The API's prefix becomes a type and part of every function's name. */
 static bool check_name(Compilation *c) {
-    const bool free = !emit_name_is_taken(c->name) && !emit_name_is_c(c->name);
+    const bool free = !emit_name_is_taken(c->name) && !emit_name_is_c(c->name) &&
+                      !(c->options->standalone && emit_standalone_name_is_taken(c->name));
     if (!free)
         diag_error(&c->diag, (Place){0}, "'%s' cannot name the emitted type and functions; say --name OTHER", c->name);
     return free;
@@ -197,7 +198,8 @@ static bool show_c(Compilation *c) {
                           .target = c->options->target,
                           .command = c->options->command,
                           .source_hash = c->hash,
-                          .header_name = arena_printf(&c->arena, "%s.h", c->name)},
+                          .header_name = arena_printf(&c->arena, "%s.h", c->name),
+                          .standalone = c->options->standalone},
            &text);
     return print_text(&text);
 }

@@ -287,6 +287,7 @@ static bool set_kernels(Options *options, const char *value, size_t member, Diag
     for (int i = 0; i < 3; i++) {
         if (strcmp(words[i], value)) continue;
         options->target.kernels = (Kernels)i;
+        options->kernels_given = true;
         return true;
     }
     usage_error(diag, "--kernels: '%s' is not jit, static or c%s", value, suggestion(options, value, words, 3));
@@ -369,6 +370,8 @@ static const OptionRow rows[] = {
      "by its ending: .c, .o, .a or .so (and .h beside it), .safetensors, .onnx, or a program"},
     {"--name", "NAME", TAKES_VALUE, FOR_COMPILE, false, set_name, 0,
      "prefix of the emitted API (default: the network's name)"},
+    {"--standalone", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(standalone),
+     "C that needs no librn and no libxsmm: with a .c, .o, .a or .so file"},
     {"--output", "LAYER", TAKES_VALUE, FOR_BOTH, false, set_output_layer, 0,
      "give out this layer's result instead of the last one's; may be repeated"},
     {.text = "Network"},
@@ -504,6 +507,14 @@ static const char *cannot_mix(const Options *o) {
     if (o->embed && !weights) return "--embed needs --weights FILE or --random-weights";
     if (o->embed && (o->kind == OUTPUT_NONE || o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX))
         return "--embed needs -o with a .c, .o, .a or .so file or a program";
+    if (o->standalone && o->kind == OUTPUT_PROGRAM)
+        return "--standalone makes no program, whose commands are librn's: say -o with a .c, .o, .a or .so file";
+    if (o->standalone && (o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX || (!o->output && o->dump != DUMP_C)))
+        return "--standalone needs -o with a .c, .o, .a or .so file, or --dump=c";
+    if (o->standalone && o->target.kernels == KERNELS_JIT)
+        return "--standalone does not go with --kernels=jit, which needs libxsmm at run time: leave it out (static), "
+               "or "
+               "say --kernels=c";
     if (o->kind == OUTPUT_SAFETENSORS && !weights)
         return "-o FILE.safetensors needs --weights FILE or --random-weights";
     if (o->kind == OUTPUT_ONNX && !weights)
@@ -575,6 +586,7 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv, Diag *
     text_free(&command);
     if (!good) return false;
     if (options->version || options->help || options->list_passes) return true;
+    if (options->standalone && !options->kernels_given) options->target.kernels = KERNELS_STATIC;
     if (!complete_target(&options->target, diag)) return false;
     options->tune_threads = options->threads ? options->threads : 1;
     if (!options->threads) options->threads = options->bench ? 1 : (int)sysconf(_SC_NPROCESSORS_ONLN);

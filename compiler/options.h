@@ -35,7 +35,9 @@ typedef struct Options {
     int output_count, output_capacity;
     int batch;
     bool batch_given;
-    Target target;       /* --target, --kernels */
+    Target target; /* --target, --kernels */
+    bool kernels_given;
+    bool standalone;
     const char *weights; /* --weights FILE, or NULL */
     bool random_weights;
     uint64_t seed;

@@ -25,7 +25,6 @@ enum { MAX_VARIANTS = 64, MAX_RUNS = 100000 };
 typedef struct Loaded { /* one shared object, ready to run */
     const rn_model *model;
     rn_weights *weights;
-    void (*weights_close)(rn_weights *);
     void *net;
     float *output;
     double *ms; /* of each run */
@@ -64,14 +63,12 @@ static void load(Loaded *loaded, const char *so, const char *name, const char *w
     void *handle = dlopen(so, RTLD_NOW | RTLD_LOCAL);
     if (!handle) fail("the emitted code does not load", dlerror());
     const rn_model *(*model)(void);
-    rn_status (*weights_open)(rn_weights **, const rn_model *, const char *, char *, size_t);
     snprintf(symbol, sizeof symbol, "%s_model", name);
     *(void **)&model = dlsym(handle, symbol);
-    *(void **)&weights_open = dlsym(handle, "rn_weights_open");
-    *(void **)&loaded->weights_close = dlsym(handle, "rn_weights_close");
-    if (!model || !weights_open || !loaded->weights_close) fail("the emitted code is incomplete", dlerror());
+    if (!model) fail("the emitted code is incomplete", dlerror());
     loaded->model = model();
-    if (weights_open(&loaded->weights, loaded->model, weights, error, sizeof error)) fail("weights", error);
+    if (loaded->model->weights_open(&loaded->weights, loaded->model, weights, error, sizeof error))
+        fail("weights", error);
     rn_options options = *given;
     options.error = error;
     options.error_size = sizeof error;
@@ -81,7 +78,7 @@ static void load(Loaded *loaded, const char *so, const char *name, const char *w
 
 static void unload(Loaded *loaded) {
     loaded->model->destroy(loaded->net);
-    loaded->weights_close(loaded->weights);
+    rn_weights_close(loaded->weights);
     free(loaded->output);
     free(loaded->ms);
 }

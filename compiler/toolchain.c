@@ -74,7 +74,8 @@ static const char *find_beside(Arena *arena, const char *const *places, const ch
     return NULL;
 }
 
-bool toolchain_build(Build build, const char *c_file, const char *folder, const char *out, bool verbose, Diag *diag) {
+bool toolchain_build(Build build, bool librn, const char *c_file, const char *folder, const char *out, bool verbose,
+                     Diag *diag) {
     static const char *const lib_places[] = {".", "../lib", "../lib/x86_64-linux-gnu", "../lib64", NULL};
     static const char *const include_places[] = {"include/rn", "../include/rn", NULL};
     Command command = {0};
@@ -82,7 +83,7 @@ bool toolchain_build(Build build, const char *c_file, const char *folder, const 
     const char *include = find_beside(&command.arena, include_places, "rn.h");
     const char *lib = find_beside(&command.arena, lib_places, "librn.a");
     const char *cc = getenv("CC");
-    if (!include || (!lib && build != BUILD_OBJECT)) {
+    if (librn && (!include || (!lib && build != BUILD_OBJECT))) {
         diag_error(diag, (Place){0}, "%s is not where rnc expects it: beside rnc, or in ../%s",
                    include ? "librn.a" : "rn.h", include ? "lib" : "include/rn");
         goto end;
@@ -90,13 +91,15 @@ bool toolchain_build(Build build, const char *c_file, const char *folder, const 
     command_add_words(&command, cc && cc[strspn(cc, " \t")] ? cc : "cc");
     command_add_words(&command, build == BUILD_PROGRAM ? "-std=c11 -O2" : "-std=c11 -O2 -fPIC");
     command_add(&command, arena_printf(&command.arena, "-I%s", folder));
-    command_add(&command, arena_printf(&command.arena, "-I%s", include));
+    if (librn) command_add(&command, arena_printf(&command.arena, "-I%s", include));
     command_add_words(&command, build == BUILD_OBJECT   ? "-c -o"
                                 : build == BUILD_SHARED ? "-shared -Wl,-Bsymbolic -o"
                                                         : "-o");
     command_add(&command, out);
     command_add(&command, c_file);
-    if (build != BUILD_OBJECT) {
+    if (build != BUILD_OBJECT && !librn) {
+        command_add(&command, "-lm");
+    } else if (build != BUILD_OBJECT) {
         const char *archive = arena_printf(&command.arena, "%s/librn.a", lib);
         if (build == BUILD_SHARED) command_add(&command, "-Wl,--whole-archive");
         command_add(&command, archive);

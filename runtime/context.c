@@ -6,15 +6,15 @@
  * A failed create gives back whatever it took, and leaves its text in the options' error buffer.
  */
 #include "cpu.h"
+#include "pages.h"
 #include "recipe.h"
 #include "status.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-enum { LINE = 64, HUGE_PAGE = 2 << 20 };
+enum { LINE = 64 };
 
 static size_t context_round(size_t bytes, size_t to) {
     return (bytes + to - 1) / to * to;
@@ -27,10 +27,10 @@ int rn_options_threads(const rn_options *options) {
 /* Activations are read through wide strides: on 4 KB pages the TLB misses show, so larger arenas ask for huge ones. */
 static void *context_allocate(size_t *size) {
     void *memory;
-    size_t alignment = *size >= HUGE_PAGE ? HUGE_PAGE : LINE;
+    size_t alignment = *size >= RN_HUGE_PAGE ? RN_HUGE_PAGE : LINE;
     *size = context_round(*size, alignment);
     if (posix_memalign(&memory, alignment, *size)) return NULL;
-    if (alignment == HUGE_PAGE) madvise(memory, *size, MADV_HUGEPAGE); /* advice: without it just slower */
+    if (alignment == RN_HUGE_PAGE) rn_pages_prefer_huge(memory, *size);
     return memory;
 }
 
@@ -45,6 +45,14 @@ static rn_status context_check(const rn_model *model, const rn_options *options,
     if (options && (options->threads < 0 || options->threads > RN_MAX_THREADS))
         return rn_status_fail(error, size, RN_ERROR_ARGUMENT, "%s: %d threads; must be 0 (meaning 1) to %d",
                               model->name, options->threads, RN_MAX_THREADS);
+#ifndef _OPENMP /* librn has it; a standalone network as it is compiled */
+    if (options && options->threads > 1 && !options->parallel)
+        return rn_status_fail(
+            error, size, RN_ERROR_ARGUMENT,
+            "%s: %d threads, but its C was compiled without OpenMP; compile it with -fopenmp, or give "
+            "options.parallel a pool",
+            model->name, options->threads);
+#endif
     const char *missing = rn_cpu_missing(model->isa);
     if (missing)
         return rn_status_fail(error, size, RN_ERROR_CPU,

@@ -3,6 +3,8 @@
  * SIGILL. Other processors run generic code alone. */
 #include "cpu.h"
 
+#include <stddef.h>
+
 #ifdef __x86_64__
 #include <cpuid.h>
 
@@ -46,7 +48,6 @@ const char *rn_cpu_missing(rn_isa isa) {
     if (isa >= RN_ISA_X86_64_V4 && (state & 0xe0) != 0xe0) return "AVX-512 state saving in the operating system";
     return NULL;
 }
-
 #else
 
 const char *rn_cpu_missing(rn_isa isa) {

@@ -10,11 +10,19 @@
 #include "status.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef RN_STANDALONE
+#include "xxh3.h"
+#define XXH3_64bits rn_xxh3
+#else
 #include <xxhash.h>
+#endif
+#if defined(_REENTRANT) || defined(_OPENMP) /* librn has threads; a standalone network as it is compiled */
+#include <pthread.h>
+#define HELPERS
+#endif
 
 enum { CHUNK = 1 << 20, MAX_THREADS = 8, THREAD_MIN_CHUNKS = 8 };
 
@@ -72,6 +80,7 @@ static int checksum(const void *payload, size_t size, int threads, uint64_t *sum
     Job job = {.payload = payload, .size = size, .chunks = (size + CHUNK - 1) / CHUNK};
     job.digests = malloc((job.chunks + 1) * sizeof *job.digests);
     if (!job.digests) return -1;
+#ifdef HELPERS
     pthread_t helpers[MAX_THREADS];
     int started = 0;
     if (threads > MAX_THREADS) threads = MAX_THREADS;
@@ -79,6 +88,10 @@ static int checksum(const void *payload, size_t size, int threads, uint64_t *sum
     while (started < threads - 1 && pthread_create(&helpers[started], NULL, digest_chunks, &job) == 0) started++;
     digest_chunks(&job); /* does all of it where no thread could be had */
     for (int i = 0; i < started; i++) pthread_join(helpers[i], NULL);
+#else
+    (void)threads;
+    digest_chunks(&job);
+#endif
     *sum = XXH3_64bits(job.digests, job.chunks * sizeof *job.digests);
     free(job.digests);
     return job.failed ? -2 : 0;

@@ -9,11 +9,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#ifndef MADV_POPULATE_READ
+#if defined(__linux__) && !defined(MADV_POPULATE_READ)
 #define MADV_POPULATE_READ 22
 #endif
 
-enum { HUGE_PAGE = 2 << 20 };
+void rn_pages_prefer_huge(const void *at, size_t size) {
+#ifdef MADV_HUGEPAGE
+    madvise((void *)(uintptr_t)at, size, MADV_HUGEPAGE);
+#else
+    (void)at, (void)size;
+#endif
+}
 
 rn_status rn_pages_map(rn_pages *pages, const char *path, char *error, size_t error_size) {
     memset(pages, 0, sizeof *pages);
@@ -38,7 +44,7 @@ rn_status rn_pages_map(rn_pages *pages, const char *path, char *error, size_t er
             return rn_status_fail(error, error_size, RN_ERROR_FILE, "%s: cannot be mapped: %s", path, strerror(reason));
         }
         *pages = (rn_pages){base, (size_t)info.st_size, base, (size_t)info.st_size};
-        madvise(base, pages->size, MADV_HUGEPAGE); /* fewer TLB misses where the file system can; otherwise refused */
+        rn_pages_prefer_huge(base, pages->size); /* fewer TLB misses where the file system can; otherwise refused */
     }
     close(file);
     return RN_OK;
@@ -46,13 +52,13 @@ rn_status rn_pages_map(rn_pages *pages, const char *path, char *error, size_t er
 
 int rn_pages_allocate(rn_pages *pages, size_t count) {
     memset(pages, 0, sizeof *pages);
-    const size_t size = count + HUGE_PAGE;
+    const size_t size = count + RN_HUGE_PAGE;
     if (size < count) return 0;
     void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED) return 0;
-    const uintptr_t at = ((uintptr_t)base + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    const uintptr_t at = ((uintptr_t)base + RN_HUGE_PAGE - 1) / RN_HUGE_PAGE * RN_HUGE_PAGE;
     *pages = (rn_pages){base, size, (const uint8_t *)at, count};
-    if (count >= HUGE_PAGE) madvise((void *)at, count, MADV_HUGEPAGE);
+    if (count >= RN_HUGE_PAGE) rn_pages_prefer_huge(pages->bytes, count);
     return 1;
 }
 
@@ -66,15 +72,24 @@ void rn_pages_free(rn_pages *pages) {
 }
 
 int rn_pages_fault(const void *bytes, size_t count) {
+#ifdef MADV_POPULATE_READ
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     const uintptr_t begin = (uintptr_t)bytes / page * page, end = (uintptr_t)bytes + count;
     if (madvise((void *)begin, end - begin, MADV_POPULATE_READ) == 0) return 0;
     return errno == EFAULT || errno == EHWPOISON ? -1 : 0;
+#else
+    (void)bytes, (void)count;
+    return 0;
+#endif
 }
 
 int rn_cpu_count(void) {
+#ifdef __linux__
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set)) return 1;
     const int count = CPU_COUNT(&set);
+#else
+    const int count = (int)sysconf(_SC_NPROCESSORS_ONLN);
+#endif
     return count > 0 ? count : 1;
 }

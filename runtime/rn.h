@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 #define RN_VERSION "0.1.0"
-#define RN_ABI 3 /* emitted code and librn must agree; create checks */
+#define RN_ABI 4 /* emitted code and librn must agree; create checks */
 #define RN_ERROR_SIZE 512
 #define RN_MAX_THREADS 1024
 #define RN_MAX_IMAGE_SIDE 65535 /* pixels, of pictures given to run_rgb */
@@ -114,13 +114,24 @@ typedef struct rn_model { /* constant; what tools need to drive any network */
     const char *(*message)(const void *net);
     void (*destroy)(void *net);
     int64_t multiplications; /* of one image: those that this code does; fewer than macs by Winograd's method */
+    /* rn_weights_open and rn_weights_memory of the runtime that the network runs on: librn's, or its own */
+    rn_status (*weights_open)(rn_weights **weights, const struct rn_model *model, const char *path, char *error,
+                              size_t error_size);
+    rn_status (*weights_memory)(rn_weights **weights, const struct rn_model *model, const void *bytes, size_t size,
+                                char *error, size_t error_size);
 } rn_model;
 
 /* ---- weights: constant, shared by any number of instances and threads ---- */
+struct rn_weights { /* for the functions below, which read it in any runtime of this RN_ABI */
+    void (*close)(rn_weights *weights);
+    const void *payload;
+    size_t size;
+    uint64_t recipe_hash;
+};
 /* These functions may be called from any thread. The weights belong to the caller until rn_weights_close.
  * Opens packed weights (mapped, checksum verified) or a safetensors file (folded and packed into memory by the model's
- * recipe). On an error *weights is NULL, and `error` (may be NULL) has the text: every missing, surplus or mis-shaped
- * tensor. */
+ * recipe; not for a standalone network). On an error *weights is NULL, and `error` (may be NULL) has the text: every
+ * missing, surplus or mis-shaped tensor. */
 rn_status rn_weights_open(rn_weights **weights, const rn_model *model, const char *path, char *error,
                           size_t error_size);
 /* The same from memory; packed bytes must be 64-byte aligned and outlive the weights. */
@@ -157,6 +168,51 @@ struct rn_options {
     char *error; /* the text of create's error, "" after success; may be NULL */
     size_t error_size;
 };
+
+#ifdef RN_STANDALONE
+/* ---- the functions above, in the header of a standalone network: each asks the runtime that made its argument ---- */
+static inline rn_status rn_weights_open(rn_weights **weights, const rn_model *model, const char *path, char *error,
+                                        size_t error_size) {
+    if (model) return model->weights_open(weights, model, path, error, error_size);
+    if (weights) *weights = NULL;
+    return RN_ERROR_ARGUMENT;
+}
+
+static inline rn_status rn_weights_memory(rn_weights **weights, const rn_model *model, const void *bytes, size_t size,
+                                          char *error, size_t error_size) {
+    if (model) return model->weights_memory(weights, model, bytes, size, error, error_size);
+    if (weights) *weights = NULL;
+    return RN_ERROR_ARGUMENT;
+}
+
+static inline void rn_weights_close(rn_weights *weights) {
+    if (weights) weights->close(weights);
+}
+
+static inline const void *rn_weights_payload(const rn_weights *weights, size_t *size) {
+    if (size) *size = weights->size;
+    return weights->payload;
+}
+
+static inline uint64_t rn_weights_recipe(const rn_weights *weights) {
+    return weights->recipe_hash;
+}
+
+#endif
+#ifdef __cplusplus
+}
+#endif
+#endif
+
+/* =====================================================================================================================
+ * What follows is in librn alone. The header of a standalone network (rnc --standalone) ends above.
+ */
+#ifndef RN_LIBRN_H
+#define RN_LIBRN_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* ---- what this machine can do, for honest fractions: GFLOP/s (2 per multiply-add) of one thread, the best repetition
  * in about `seconds` of measuring; 0 where the CPU lacks the instructions ---- */

@@ -239,10 +239,6 @@ static cJSON *parse_json(const char *text, size_t size, const char **end) {
     return json;
 }
 
-int rn_safetensors_recognize(const void *bytes, size_t size) {
-    return size > LENGTH_SIZE && ((const uint8_t *)bytes)[LENGTH_SIZE] == '{';
-}
-
 rn_status rn_safetensors_parse(rn_safetensors *file, const void *bytes, size_t size, const char *source, char *error,
                                size_t error_size) {
     memset(file, 0, sizeof *file);

@@ -25,7 +25,9 @@ typedef struct rn_safetensors {
 } rn_safetensors;
 
 /* Is it, by its first bytes, such a file? */
-int rn_safetensors_recognize(const void *bytes, size_t size);
+static inline int rn_safetensors_recognize(const void *bytes, size_t size) {
+    return size > 8 && ((const uint8_t *)bytes)[8] == '{';
+}
 /* The bytes must outlive the index. On an error nothing is left to free. source: the file's name in messages. */
 rn_status rn_safetensors_parse(rn_safetensors *file, const void *bytes, size_t size, const char *source, char *error,
                                size_t error_size);

@@ -1,10 +1,14 @@
 /* rn_parallel: one task over a context's threads, on the application's pool or on OpenMP's. */
 #include "rn.h"
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#ifndef RN_STANDALONE
 #ifndef _OPENMP
 #error "threads.c is the built-in pool: compile it with -fopenmp"
 #endif
-#include <omp.h>
+#endif
 
 void rn_parallel(rn_context *context, rn_task fn, void *arg) {
     const int parts = context->threads;
@@ -13,6 +17,7 @@ void rn_parallel(rn_context *context, rn_task fn, void *arg) {
     } else if (context->parallel) {
         context->parallel(context->parallel_user, parts, fn, arg);
     } else {
+#ifdef _OPENMP
         /* OpenMP may give fewer threads than asked (OMP_THREAD_LIMIT, a caller that is itself inside a parallel
          * region): the parts are dealt out over those there are, so that each part always runs, and the work of a part,
          * hence the result, does not depend on it. */
@@ -21,5 +26,6 @@ void rn_parallel(rn_context *context, rn_task fn, void *arg) {
             const int got = omp_get_num_threads();
             for (int part = omp_get_thread_num(); part < parts; part += got) fn(arg, part, parts);
         }
+#endif /* without it create refuses more than one thread */
     }
 }

@@ -22,13 +22,12 @@
 
 enum { MAX_PACK_THREADS = 8, REST_SIZE = 32 };
 
-struct rn_weights {
-    rn_pages pages; /* what close gives back; nothing for packed bytes of the caller's */
-    const uint8_t *payload;
-    size_t size;
-    uint64_t recipe_hash;
-};
+typedef struct Opened { /* what an rn_weights is here */
+    rn_weights weights; /* first */
+    rn_pages pages;     /* what close gives back; nothing for packed bytes of the caller's */
+} Opened;
 
+#ifndef RN_STANDALONE
 /* ---- a safetensors image through the recipe ---- */
 
 /* Collects problems into the error buffer: as many whole lines as fit, and how many more there are. */
@@ -98,7 +97,7 @@ static float *read_param(void *user, const char *name, int ndim, const int32_t *
     return NULL;
 }
 
-static rn_status pack_safetensors(rn_weights *weights, const rn_model *model, const void *bytes, size_t size,
+static rn_status pack_safetensors(Opened *opened, const rn_model *model, const void *bytes, size_t size,
                                   const char *name, char *error, size_t error_size) {
     rn_safetensors file;
     rn_param *params = NULL;
@@ -108,7 +107,7 @@ static rn_status pack_safetensors(rn_weights *weights, const rn_model *model, co
     rn_status status = rn_safetensors_parse(&file, bytes, size, name, error, error_size);
     if (status) return status;
     status = find_params(&params, &count, model, &file, name, error, error_size);
-    if (!status && !rn_pages_allocate(&weights->pages, model->recipe->packed_size))
+    if (!status && !rn_pages_allocate(&opened->pages, model->recipe->packed_size))
         status =
             rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: no memory for %" PRIu64 " bytes of packed weights",
                            name, model->recipe->packed_size);
@@ -116,32 +115,47 @@ static rn_status pack_safetensors(rn_weights *weights, const rn_model *model, co
         qsort(params, (size_t)count, sizeof *params, compare_params);
         Source source = {params, count, ""};
         if (threads > MAX_PACK_THREADS) threads = MAX_PACK_THREADS;
-        if (rn_recipe_run(model->recipe, read_param, &source, (uint8_t *)(uintptr_t)weights->pages.bytes, threads))
+        if (rn_recipe_run(model->recipe, read_param, &source, (uint8_t *)(uintptr_t)opened->pages.bytes, threads))
             status = *source.fault
                          ? rn_status_fail(error, error_size, RN_ERROR_FORMAT, "%s: %s", name, source.fault)
                          : rn_status_fail(error, error_size, RN_ERROR_MEMORY,
                                           "%s: no memory to pack the weights, or the model's recipe is damaged", name);
-        rn_pages_protect(&weights->pages);
-        weights->payload = weights->pages.bytes;
-        weights->size = model->recipe->packed_size;
+        rn_pages_protect(&opened->pages);
+        opened->weights.payload = opened->pages.bytes;
+        opened->weights.size = model->recipe->packed_size;
     }
     free(params);
     rn_safetensors_free(&file);
     return status;
 }
 
+#endif
+/* A standalone network has neither the recipe's steps nor the code that runs them. */
+static rn_status use_safetensors(Opened *opened, const rn_model *model, const void *bytes, size_t size,
+                                 const char *source, char *error, size_t error_size) {
+#ifndef RN_STANDALONE
+    if (model->recipe->count || !model->recipe->packed_size)
+        return pack_safetensors(opened, model, bytes, size, source, error, error_size);
+#endif
+    (void)opened, (void)bytes, (void)size;
+    return rn_status_fail(error, error_size, RN_ERROR_FORMAT,
+                          "%s: a safetensors file; %s is a standalone network, which reads packed weights alone: "
+                          "rnc --standalone --weights FILE makes them",
+                          source, model->name);
+}
+
 /* ---- packed bytes ---- */
 
-static rn_status use_packed(rn_weights *weights, const rn_model *model, const void *bytes, size_t size,
-                            const char *source, char *error, size_t error_size) {
+static rn_status use_packed(Opened *opened, const rn_model *model, const void *bytes, size_t size, const char *source,
+                            char *error, size_t error_size) {
     if ((uintptr_t)bytes % 64)
         return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT, "%s: packed weights must be aligned to 64 bytes",
                               source);
     const rn_recipe *recipe = model->recipe;
     rn_status status = rn_packed_check(bytes, size, model->name, recipe->hash, recipe->packed_size, rn_cpu_count(),
                                        source, error, error_size);
-    weights->payload = (const uint8_t *)bytes + RN_PACKED_HEADER_SIZE;
-    weights->size = recipe->packed_size;
+    opened->weights.payload = (const uint8_t *)bytes + RN_PACKED_HEADER_SIZE;
+    opened->weights.size = recipe->packed_size;
     return status;
 }
 
@@ -155,6 +169,11 @@ static rn_status unknown_format(const void *bytes, size_t size, const char *sour
 
 /* ---- the interface ---- */
 
+static void weights_free(rn_weights *weights) {
+    rn_pages_free(&((Opened *)weights)->pages);
+    free(weights);
+}
+
 static rn_status allocate(rn_weights **weights, const rn_model *model, const void *input, char *error,
                           size_t error_size) {
     if (error && error_size) error[0] = 0;
@@ -162,9 +181,10 @@ static rn_status allocate(rn_weights **weights, const rn_model *model, const voi
     *weights = NULL;
     if (!model || !model->recipe || !model->name || !input)
         return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT, "no model or no weights (NULL)");
-    *weights = calloc(1, sizeof **weights);
-    if (!*weights) return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "out of memory");
-    (*weights)->recipe_hash = model->recipe->hash;
+    Opened *opened = calloc(1, sizeof *opened);
+    if (!opened) return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "out of memory");
+    opened->weights = (rn_weights){.close = weights_free, .recipe_hash = model->recipe->hash};
+    *weights = &opened->weights;
     return RN_OK;
 }
 
@@ -180,17 +200,18 @@ rn_status rn_weights_open(rn_weights **weights, const rn_model *model, const cha
                           size_t error_size) {
     rn_status status = allocate(weights, model, path, error, error_size);
     if (status) return status;
+    Opened *opened = (Opened *)*weights;
     rn_pages file;
     status = rn_pages_map(&file, path, error, error_size);
     if (status) return finish(weights, status);
     if (file.count && rn_pages_fault(file.bytes, 1)) {
         status = rn_status_fail(error, error_size, RN_ERROR_FILE, "%s: cannot be read", path);
     } else if (rn_packed_recognize(file.bytes, file.count)) {
-        status = use_packed(*weights, model, file.bytes, file.count, path, error, error_size);
-        (*weights)->pages = file; /* stays mapped */
+        status = use_packed(opened, model, file.bytes, file.count, path, error, error_size);
+        opened->pages = file; /* stays mapped */
         return finish(weights, status);
     } else if (rn_safetensors_recognize(file.bytes, file.count)) {
-        status = pack_safetensors(*weights, model, file.bytes, file.count, path, error, error_size);
+        status = use_safetensors(opened, model, file.bytes, file.count, path, error, error_size);
     } else {
         status = unknown_format(file.bytes, file.count, path, error, error_size);
     }
@@ -202,22 +223,22 @@ rn_status rn_weights_memory(rn_weights **weights, const rn_model *model, const v
                             size_t error_size) {
     rn_status status = allocate(weights, model, bytes, error, error_size);
     if (status) return status;
+    Opened *opened = (Opened *)*weights;
     const char *source = "weights in memory";
     if (rn_packed_recognize(bytes, size))
-        status = use_packed(*weights, model, bytes, size, source, error, error_size);
+        status = use_packed(opened, model, bytes, size, source, error, error_size);
     else if (rn_safetensors_recognize(bytes, size))
-        status = pack_safetensors(*weights, model, bytes, size, source, error, error_size);
+        status = use_safetensors(opened, model, bytes, size, source, error, error_size);
     else
         status = unknown_format(bytes, size, source, error, error_size);
     return finish(weights, status);
 }
 
 void rn_weights_close(rn_weights *weights) {
-    if (!weights) return;
-    rn_pages_free(&weights->pages);
-    free(weights);
+    if (weights) weights->close(weights); /* perhaps of another runtime */
 }
 
+#ifndef RN_STANDALONE /* whose header has them */
 const void *rn_weights_payload(const rn_weights *weights, size_t *size) {
     if (size) *size = weights->size;
     return weights->payload;
@@ -226,3 +247,4 @@ const void *rn_weights_payload(const rn_weights *weights, size_t *size) {
 uint64_t rn_weights_recipe(const rn_weights *weights) {
     return weights->recipe_hash;
 }
+#endif

@@ -23,6 +23,7 @@ typedef struct EmitOptions {
     const char *embed_path;   /* packed file's path for .incbin, or NULL */
     long long embed_size;     /* its size in bytes */
     bool program;             /* emit main() */
+    bool standalone;          /* with what it needs of the runtime; kernels are not by JIT */
 } EmitOptions;
 
 void emit_c(const Plan *plan, const EmitOptions *options, Text *c);
@@ -31,6 +32,7 @@ void emit_h(const Plan *plan, const EmitOptions *options, Text *h);
 bool emit_name_is_taken(const char *name);
 /* Nor is one of C's, C++'s or the C library's. */
 bool emit_name_is_c(const char *name);
+bool emit_standalone_name_is_taken(const char *name); /* or that of the runtime in a standalone network */
 
 /* ---- for the files of emit/ ---- */
 typedef struct Emit {

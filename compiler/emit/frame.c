@@ -6,6 +6,7 @@
 #include "forward.h"
 #include "kernels.h"
 #include "model.h"
+#include "standalone.h"
 #include "../ops.h"
 #include "../../runtime/rn.h"
 
@@ -257,6 +258,7 @@ void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
     for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++)
         map_put(&e.names, &arena, own_names[i], (void *)own_names[i]);
     map_put(&e.names, &arena, options->name, (void *)options->name);
+    if (options->standalone) standalone_reserve_names(&e);
     Text text = {0};
     for (int i = 0; i < e.target.count; i++) emit_target_text(&e, i, &text);
     emit_top(options, plan, "Code", c);
@@ -265,17 +267,24 @@ void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
                 emit_is_grouped(&e) ? arena_printf(&arena, " a thread and %lld for each of %d images",
                                                    (long long)plan->kept_floats * 4, plan->group)
                                     : "");
-    text_printf(c, "#include \"%s\"\n#include \"recipe.h\"\n\n", options->header_name);
-    emit_includes(&e, c);
-    emit_structs(&e, c);
-    emit_tables(&e, c);
-    emit_forward_frame(&e, c);
-    text_write(c, text.s, text.size);
-    emit_model(&e, c);
-    text_puts(c, "\n");
-    emit_api(&e, c);
+    Text network = {0};
+    emit_structs(&e, &network);
+    emit_tables(&e, &network);
+    emit_forward_frame(&e, &network);
+    text_write(&network, text.s, text.size);
+    emit_model(&e, &network);
+    text_puts(&network, "\n");
+    emit_api(&e, &network);
+    if (options->standalone) {
+        emit_standalone(&e, &network, c);
+    } else {
+        text_printf(c, "#include \"%s\"\n#include \"recipe.h\"\n\n", options->header_name);
+        emit_includes(&e, c);
+        text_write(c, network.s, network.size);
+    }
     if (options->program) text_puts(c, "\nint main(int argc, char **argv) { return rn_main(&model, argc, argv); }\n");
     text_free(&text);
+    text_free(&network);
     arena_free(&arena);
 }
 
@@ -285,10 +294,16 @@ void emit_h(const Plan *plan, const EmitOptions *options, Text *h) {
     const char *n = options->name, *N = upper_case(&arena, n);
     const Shape in = g->input->shape;
     emit_top(options, plan, "API", h);
-    text_printf(h, " *\n * C99 and C++. An instance serves one thread at a time; any number of instances may share "
-                   "weights. See rn.h. */\n");
-    text_printf(h, "#ifndef %s_H\n#define %s_H\n\n#include \"rn.h\"\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n",
-                N, N);
+    text_printf(h,
+                " *\n * C99 and C++. An instance serves one thread at a time; any number of instances may share "
+                "weights. %s */\n",
+                options->standalone ? "Needs no librn." : "See rn.h.");
+    text_printf(h, "#ifndef %s_H\n#define %s_H\n\n", N, N);
+    if (options->standalone)
+        emit_standalone_types(h);
+    else
+        text_puts(h, "#include \"rn.h\"\n\n");
+    text_puts(h, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     text_printf(h, "#define %s_BATCH %d /* most images of one run */\n", N, plan->options.batch);
     text_printf(h, "#define %s_INPUT_SIZE %lld /* floats of an image: %d x %d x %d */\n", N, (long long)shape_size(in),
                 in.c, in.h, in.w);
@@ -333,6 +348,7 @@ void emit_h(const Plan *plan, const EmitOptions *options, Text *h) {
                 "/* Ends an instance; frees the arena where create allocated it. NULL is allowed. */\nvoid "
                 "%s_destroy(%s *net);\n\n",
                 n, n);
+    if (options->standalone) emit_standalone_api(n, h);
     text_printf(h, "#ifdef __cplusplus\n}\n#endif\n#endif\n");
     arena_free(&arena);
 }

@@ -39,7 +39,8 @@ static const char *const recipe_ops[RN_RECIPE_OP_COUNT] = {
 
 static void emit_recipe(Emit *e, Text *t) {
     const rn_recipe *r = &e->plan->recipe;
-    if (r->count) {
+    const bool steps = r->count && !e->options->standalone; /* which reads packed weights alone */
+    if (steps) {
         text_puts(t, "/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, "
                      "{sizes}, number,\n"
                      " * {integers}, packed offset, name} (rn's recipe.h) */\n"
@@ -53,9 +54,8 @@ static void emit_recipe(Emit *e, Text *t) {
         }
         text_puts(t, "};\n");
     }
-    text_printf(t, "static const rn_recipe recipe = {%s, %d, %llu, 0x%016llxu};\n\n",
-                r->count ? "recipe_steps" : "NULL", r->count, (unsigned long long)r->packed_size,
-                (unsigned long long)r->hash);
+    text_printf(t, "static const rn_recipe recipe = {%s, %d, %llu, 0x%016llxu};\n\n", steps ? "recipe_steps" : "NULL",
+                steps ? r->count : 0, (unsigned long long)r->packed_size, (unsigned long long)r->hash);
 }
 
 static const char *layer_name(const Step *s, const Value *v) {
@@ -212,7 +212,8 @@ void emit_model(Emit *e, Text *t) {
     text_printf(t, "    .weights_file = %s,\n", quote_c(e->arena, o->weights_file));
     text_puts(t, "    .arena_size = model_arena_size,\n    .create = model_create,\n    .run = model_run,\n    "
                  ".run_rgb = model_run_rgb,\n"
-                 "    .message = model_message,\n    .destroy = model_destroy,\n");
+                 "    .message = model_message,\n    .destroy = model_destroy,\n"
+                 "    .weights_open = rn_weights_open,\n    .weights_memory = rn_weights_memory,\n");
     if (embed) text_printf(t, "    .embedded = %s_embedded,\n    .embedded_size = %lld,\n", n, o->embed_size);
     text_printf(t, "};\n\nconst rn_model *%s_model(void) { return &model; }\n", n);
 }

@@ -448,7 +448,7 @@ static const char *model_message(const void *net) { return block_fused_message(n
 static void model_destroy(void *net) { block_fused_destroy(net); }
 
 static const rn_model model = {
-    .abi = 3,
+    .abi = 4,
     .name = "block_fused",
     .rnc_version = "0.1.0",
     .command = "rnc --target x86-64-v4 -o block_fused.c block_fused.rn",
@@ -475,6 +475,8 @@ static const rn_model model = {
     .run_rgb = model_run_rgb,
     .message = model_message,
     .destroy = model_destroy,
+    .weights_open = rn_weights_open,
+    .weights_memory = rn_weights_memory,
 };
 
 const rn_model *block_fused_model(void) { return &model; }

@@ -905,7 +905,7 @@ static const char *model_message(const void *net) { return block_unfused_message
 static void model_destroy(void *net) { block_unfused_destroy(net); }
 
 static const rn_model model = {
-    .abi = 3,
+    .abi = 4,
     .name = "block_unfused",
     .rnc_version = "0.1.0",
     .command = "rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn",
@@ -932,6 +932,8 @@ static const rn_model model = {
     .run_rgb = model_run_rgb,
     .message = model_message,
     .destroy = model_destroy,
+    .weights_open = rn_weights_open,
+    .weights_memory = rn_weights_memory,
 };
 
 const rn_model *block_unfused_model(void) { return &model; }
