@@ -132,6 +132,10 @@ typedef struct Items {
     Map wanted; /* words of what is kept */
 } Items;
 
+static size_t code_size(const Item *item) {
+    return (size_t)(item->text + item->size - item->code);
+}
+
 static void add_name(Items *all, Item *item, const char *at, const char *end) {
     const char *name = arena_strndup(all->arena, at, (size_t)(end - at));
     ARENA_PUSH(all->arena, item->names, item->name_count, item->name_capacity, name);
@@ -145,9 +149,8 @@ static const char *line_end(const char *at) { /* of a preprocessor line, over co
 /* To the end of a declaration or definition; notes the names. Its own is the last word before parameters, dimensions,
  * members or a value; a typedef's is the last of all. */
 static const char *scan_declaration(Items *all, Item *item) {
-    const bool is_type = starts(item->code, "typedef"),
-               has_enum =
-                   strstr(item->code, "enum ") && (starts(item->code, "enum ") || starts(item->code, "typedef enum "));
+    const bool is_type = starts(item->code, "typedef");
+    const bool is_enum = starts(item->code, "enum ") || starts(item->code, "typedef enum ");
     const char *name = NULL, *name_end = NULL, *next;
     char before = 0; /* the character of the last token */
     bool named = false, is_function = false;
@@ -156,7 +159,7 @@ static const char *scan_declaration(Items *all, Item *item) {
         next = skip_token(at);
         if (isspace((unsigned char)*at) || starts(at, "/*")) continue;
         if (is_word(at) && depth == 0 && !named) name = at, name_end = next;
-        if (is_word(at) && depth == 1 && has_enum && (before == '{' || before == ',')) add_name(all, item, at, next);
+        if (is_word(at) && depth == 1 && is_enum && (before == '{' || before == ',')) add_name(all, item, at, next);
         if (depth == 0 && (*at == '(' || (!is_type && strchr("[={", *at)))) {
             if (!named) is_function = *at == '(';
             named = true;
@@ -193,6 +196,7 @@ static void split(Items *all, const RuntimeFile *file, const char *text) {
         item.code = at;
         depth += starts(at, "#if") - starts(at, "#endif");
         item.hoisted = !depth && starts(at, "#include ");
+        if (starts(at, "#define ")) add_name(all, &item, at + 8, skip_token(at + 8));
         at = *at == '#' ? line_end(at) : take_trailing(scan_declaration(all, &item));
         item.size = (size_t)(at - item.text);
         ARENA_PUSH(all->arena, all->items, all->count, all->capacity, item);
@@ -237,7 +241,7 @@ static void keep_wanted(Items *all) {
             Item *item = &all->items[i];
             if (item->kept || !is_wanted(all, item)) continue;
             item->kept = changed = true;
-            want_words(all, item->code, (size_t)(item->text + item->size - item->code));
+            want_words(all, item->code, code_size(item));
         }
     }
 }
@@ -267,14 +271,13 @@ static void write_items(const Items *all, bool headers, Text *t) {
             text_puts(t, "\n");
         file = item->file;
         text_printf(t, "%.*s%s%.*s\n", (int)(item->code - item->text), item->text,
-                    headers && item->is_prototype ? "static " : "", (int)(item->text + item->size - item->code),
-                    item->code);
+                    headers && item->is_prototype ? "static " : "", (int)code_size(item), item->code);
     }
 }
 
 void emit_standalone(Emit *e, const Text *network, Text *t) {
     static const char *const api[] = {"open", "memory", "close"};
-    const char *name = e->options->name;
+    const char *name = e->options->name, *header = e->options->header_name;
     Items all = runtime_items(e->arena);
     Text includes = {0};
     want_words(&all, network->s, network->size);
@@ -282,11 +285,14 @@ void emit_standalone(Emit *e, const Text *network, Text *t) {
 
     text_printf(
         t,
-        "/* Standalone: a C11 compiler and a POSIX C library are enough, as in `cc -O2 %s.c app.c -lm`. -fopenmp "
+        "/* Standalone: a C11 compiler and a POSIX C library are enough, as in `cc -O2 %.*s.c app.c -lm`. -fopenmp "
         "gives\n * options.threads a pool; with it or -pthread, several threads verify the weights. */\n",
-        name);
+        (int)strlen(header) - 2, header);
+    if (e->isa != RN_ISA_GENERIC)
+        text_puts(t, "#ifndef __x86_64__\n#error \"for x86-64; rnc --standalone --kernels=c is for any "
+                     "processor\"\n#endif\n");
     text_puts(t, "#ifndef _GNU_SOURCE\n#define _GNU_SOURCE /* advice on memory, CPU sets */\n#endif\n");
-    text_printf(t, "#include \"%s\"\n\n", e->options->header_name);
+    text_printf(t, "#include \"%s\"\n\n", header);
     emit_includes(e, &includes);
     text_write(t, includes.s, includes.size - 1); /* without the empty line */
     write_includes(&all, &includes, t);
@@ -323,7 +329,7 @@ void emit_standalone_types(Text *h) {
         for (size_t i = 0; i < sizeof others / sizeof *others; i++) is_prototype &= !starts(line, others[i]);
         if (starts(line, "const char *rn_status_text("))
             text_printf(h, "%sstatic inline %.*s\n",
-                        arena_strndup(&arena, strstr(line, "/*"), next - strstr(line, "/*")), (int)text->size,
+                        arena_strndup(&arena, strstr(line, "/*"), next - strstr(line, "/*")), (int)code_size(text),
                         text->code);
         else
             text_printf(h, "%s%.*s", is_prototype ? "static inline " : "", (int)(next - line), line);
@@ -357,7 +363,7 @@ void standalone_reserve_names(Emit *e) {
 bool emit_standalone_name_is_taken(const char *name) {
     Arena arena = {0};
     Items all = runtime_items(&arena);
-    bool taken = false;
+    bool taken = !strcmp(name, "_GNU_SOURCE"); /* above the runtime */
     for (int i = 0; i < all.count; i++)
         for (int j = 0; j < all.items[i].name_count; j++) taken |= !strcmp(all.items[i].names[j], name);
     arena_free(&arena);

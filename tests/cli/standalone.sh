@@ -131,7 +131,7 @@ for compiler in "${compilers[@]}"; do
     done
 done
 compiled st cc && same "no options at all" ref/out st/out
-compiled st cc -fopenmp -O2 && same "OpenMP" ref/out st/out
+compiled st $CC -fopenmp -O2 && same "OpenMP" ref/out st/out
 expect "two threads" 0 st/app st/net.rnw 2 st/two
 expect "linked, two threads" 0 ref/app ref/net.rnw 2 ref/two
 same "two threads" ref/two st/two
@@ -143,10 +143,10 @@ left=$(unknown "$WORK/st/net.o")
 if grep -q '"rn\.h"\|"recipe\.h"\|xxhash\|cJSON\|libxsmm_' "$WORK/st/net.c"; then bad "self-contained" "net.c includes something of rnc"; else ok; fi
 
 # ---- threads: an error where there are none to be had, or the application's pool ----
-compiled st cc -O2
+compiled st $CC -O2
 expect "threads without OpenMP" 4 st/app st/net.rnw 2 st/none
 prints "threads without OpenMP" "compiled without OpenMP; compile it with -fopenmp"
-compiled st cc -O2 -DPOOL
+compiled st $CC -O2 -DPOOL
 expect "own pool" 0 st/app st/net.rnw 2 st/two && same "own pool" ref/two st/two
 
 # ---- C for any processor ----
@@ -155,7 +155,7 @@ alone c --kernels=c
 for compiler in "${compilers[@]}"; do
     compiled c $compiler -std=c11 $WARN -O2 && near "c, $compiler" refc/out c/out 1e-5
 done
-compiled c gcc -std=c11 -O2 && same "c" refc/out c/out
+compiled c $CC -std=c11 -O2 && same "c" refc/out c/out
 left=$(cd "$WORK/c" && gcc -O2 -c net.c && unknown net.o)
 [ -z "$left" ] && ok || bad "c: undefined symbols" "$left"
 # another processor's compiler, with this machine's C library as far as its headers go
@@ -179,7 +179,7 @@ expect "no such CPU" 0 cc -Wno-all -Ist -o st/app app.c st/older.c -lm
 expect "no such CPU" 4 st/app st/net.rnw 1 st/none && prints "no such CPU" "compiled for $isa, but this machine has no avx9"
 
 # ---- weights that are not its own ----
-compiled st cc -O2
+compiled st $CC -O2
 refuse() { # refuse TEXT FILE
     expect "$1" 3 st/app "$2" 1 st/none && prints "$1" "$1" && absent "$1" st/none
 }
@@ -210,7 +210,7 @@ refuse "neither packed weights" tiny.rn
 refuse "a directory" st
 expect "none" 4 st/app - 1 st/none && prints "none" "no weights given and none embedded"
 expect "weights of safetensors" 0 "$RNC" --standalone -o st/net.c --name net --batch 2 --target $isa --weights w.safetensors tiny.rn
-compiled st cc -O2 && same "weights of safetensors" ref/out st/out
+compiled st $CC -O2 && same "weights of safetensors" ref/out st/out
 expect "no weights" 0 "$RNC" --standalone -o unweighted.c tiny.rn && absent "no weights" unweighted.rnw
 
 # ---- objects, archives, shared objects; nothing of librn is needed beside rnc ----

@@ -10,7 +10,7 @@
 void suite_emit_names(void);
 
 /* The C of a network called `name`. */
-static Text emit_network(const char *name, Target target) {
+static Text emit_network(const char *name, Target target, bool standalone) {
     Arena arena = {0};
     Text text = {0};
     Graph *graph = net_new(&arena, name, (Shape){3, 8, 8});
@@ -19,8 +19,13 @@ static Text emit_network(const char *name, Target target) {
     PassOptions passes = {.level = 2};
     passes_run(graph, &passes);
     const Plan *plan = plan_make(&arena, graph, &(PlanOptions){.isa = target.isa[0], .batch = 1, .reuse_memory = true});
-    const EmitOptions options = {
-        .name = name, .target = target, .command = "test", .source_hash = "0", .header_name = "net.h", .program = true};
+    const EmitOptions options = {.name = name,
+                                 .target = target,
+                                 .command = "test",
+                                 .source_hash = "0",
+                                 .header_name = "net.h",
+                                 .program = !standalone,
+                                 .standalone = standalone};
     emit_c(plan, &options, &text);
     arena_free(&arena);
     return text;
@@ -47,25 +52,32 @@ static void defined_name(const char *line, char name[64]) {
     snprintf(name, 64, "%.*s", (int)(end - begin), begin);
 }
 
+static void check_names(Target target, bool standalone) {
+    Text c = emit_network("tested", target, standalone);
+    int count = 0;
+    for (const char *line = c.s; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        char name[64];
+        defined_name(line, name);
+        if (!*name || !strncmp(name, "tested", 6) || !strcmp(name, "struct")) continue; /* the network's; anonymous */
+        if (!strncmp(name, "model_", 6)) continue; /* meets the API of `model`, which is taken */
+        count++;
+        const bool taken = emit_name_is_taken(name) || (standalone && emit_standalone_name_is_taken(name));
+        if (!taken) printf("\n%s is defined by the emitted code\n", name);
+        CU_ASSERT(taken);
+    }
+    CU_ASSERT(count > (standalone ? 100 : 40));
+    text_free(&c);
+}
+
 static void test_own_names(void) {
     static const Target targets[] = {
         {KERNELS_JIT, {3}, 1}, {KERNELS_JIT, {4}, 1}, {KERNELS_STATIC, {4, 3}, 2}, {KERNELS_C, {0}, 1}};
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
-        Text c = emit_network("tested", targets[i]);
-        int count = 0;
-        for (const char *line = c.s; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-            char name[64];
-            defined_name(line, name);
-            if (!*name || !strncmp(name, "tested", 6) || !strcmp(name, "struct"))
-                continue;                              /* the network's; anonymous */
-            if (!strncmp(name, "model_", 6)) continue; /* meets the API of `model`, which is taken */
-            count++;
-            if (!emit_name_is_taken(name)) printf("\n%s is defined by the emitted code\n", name);
-            CU_ASSERT(emit_name_is_taken(name));
-        }
-        CU_ASSERT(count > 40);
-        text_free(&c);
+        check_names(targets[i], false);
+        if (targets[i].kernels != KERNELS_JIT) check_names(targets[i], true);
     }
+    CU_ASSERT(emit_standalone_name_is_taken("avalanche") && !emit_standalone_name_is_taken("resnet50"));
+    CU_ASSERT(!emit_standalone_name_is_taken("net") && !emit_standalone_name_is_taken("model"));
     CU_ASSERT(emit_name_is_taken("rn_model") && emit_name_is_taken("size_t"));
     CU_ASSERT(!emit_name_is_taken("resnet50") && !emit_name_is_taken("models") && emit_name_is_taken("forward_v3") &&
               !emit_name_is_taken("t"));
@@ -73,7 +85,7 @@ static void test_own_names(void) {
 
 /* A network called as its own task: the task takes another name. */
 static void test_task_steps_aside(void) {
-    Text c = emit_network("conv3x3_3to20_8x8", (Target){KERNELS_JIT, {4}, 1});
+    Text c = emit_network("conv3x3_3to20_8x8", (Target){KERNELS_JIT, {4}, 1}, false);
     CU_ASSERT_PTR_NULL(strstr(c.s, "void conv3x3_3to20_8x8("));
     CU_ASSERT_PTR_NOT_NULL(strstr(c.s, "void conv3x3_3to20_8x8_2("));
     text_free(&c);
