@@ -6,7 +6,7 @@
     python3 classify.py ./resnet50.so resnet50.rnw batch.npy        (N x C x H x W, normalised)
 
 The shared object has the network and its runtime. Everything is found through NAME_model(), whose struct (rn.h) holds the
-network's functions; so this file serves any network.
+network's functions; so this file serves any network, with --standalone too (which reads no pictures: .npy alone).
 """
 import argparse
 import ctypes as c
@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 
-ABI = 3
+ABI = 4
 ERROR_SIZE = 512
 
 
@@ -61,7 +61,15 @@ class Model(c.Structure):
                                 c.POINTER(c.c_int), FLOATS)),
         ("message", c.CFUNCTYPE(c.c_char_p, c.c_void_p)),
         ("destroy", c.CFUNCTYPE(None, c.c_void_p)),
+        ("multiplications", c.c_int64),
+        ("weights_open", c.CFUNCTYPE(c.c_int, c.POINTER(c.c_void_p), c.c_void_p, c.c_char_p, c.c_char_p, c.c_size_t)),
+        ("weights_memory", c.c_void_p),
     ]
+
+
+class Weights(c.Structure):
+    """The head of rn_weights."""
+    _fields_ = [("close", c.CFUNCTYPE(None, c.c_void_p))]
 
 
 class NetworkError(Exception):
@@ -86,16 +94,9 @@ class Network:
         self.model = find().contents
         if self.model.abi != ABI:
             raise NetworkError(f"{library} has ABI {self.model.abi}, this client knows {ABI}")
-        lib.rn_weights_open.argtypes = [c.POINTER(c.c_void_p), c.POINTER(Model), c.c_char_p, c.c_char_p, c.c_size_t]
-        lib.rn_weights_close.argtypes = [c.c_void_p]
-        lib.rn_weights_close.restype = None
-        lib.rn_image_read.argtypes = [c.POINTER(Image), c.c_char_p, c.c_char_p, c.c_size_t]
-        lib.rn_image_free.argtypes = [c.POINTER(Image)]
-        lib.rn_image_free.restype = None
-
         error = c.create_string_buffer(ERROR_SIZE)
-        if weights is not None and lib.rn_weights_open(c.byref(self._weights), find(), os.fsencode(weights), error,
-                                                       ERROR_SIZE):
+        if weights is not None and self.model.weights_open(c.byref(self._weights), find(), os.fsencode(weights), error,
+                                                           ERROR_SIZE):
             raise NetworkError(error.value.decode(errors="replace"))
         options = Options(threads=threads, error=c.addressof(error), error_size=ERROR_SIZE)
         if self.model.create(c.byref(self._net), None, 0, self._weights, c.byref(options)):
@@ -107,7 +108,7 @@ class Network:
         if self._net:
             self.model.destroy(self._net)
         if self._weights:
-            self._lib.rn_weights_close(self._weights)
+            c.cast(self._weights, c.POINTER(Weights)).contents.close(self._weights)
         self._net, self._weights = c.c_void_p(), c.c_void_p()
 
     def __enter__(self):
@@ -157,6 +158,11 @@ class Network:
     def read_image(self, path):
         """A PNG or JPEG file as H x W x 3 uint8."""
         image, error = Image(), c.create_string_buffer(ERROR_SIZE)
+        if not hasattr(self._lib, "rn_image_read"):
+            raise NetworkError(f"{path}: a standalone network reads no pictures; give it an array (.npy)")
+        self._lib.rn_image_read.argtypes = [c.POINTER(Image), c.c_char_p, c.c_char_p, c.c_size_t]
+        self._lib.rn_image_free.argtypes = [c.POINTER(Image)]
+        self._lib.rn_image_free.restype = None
         if self._lib.rn_image_read(c.byref(image), os.fsencode(path), error, ERROR_SIZE):
             raise NetworkError(error.value.decode(errors="replace"))
         picture = np.ctypeslib.as_array(image.rgb, (image.height, image.width, 3)).copy()

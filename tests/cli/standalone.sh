@@ -237,6 +237,14 @@ assert lib.net_weights_open(c.byref(weights), lib.net_model(), sys.argv[2].encod
 lib.net_weights_close(weights)
 assert lib.net_weights_open(c.byref(weights), lib.net_model(), b"nowhere", error, 512) == 3 and b"nowhere" in error.value
 PY
+    (cd "$WORK" && "$PYTHON" -c 'import numpy as np; np.save("noise.npy", np.random.default_rng(1).normal(size=(3, 3, 16, 16)))') && ok || bad "from Python" "no array"
+    for so in standalone linked; do
+        expect "$so.so" 0 "$RNC" $([ $so = linked ] || echo --standalone) --kernels=static -o o/$so.so --name net --batch 2 --random-weights tiny.rn
+        expect "classify.py with $so.so" 0 "$PYTHON" "$ROOT/examples/apps/classify.py" --name net o/$so.so o/$so.rnw noise.npy && cp "$WORK/.out" "$WORK/$so.txt"
+    done
+    same "classify.py" standalone.txt linked.txt
+    : > "$WORK/one.png"
+    expect "classify.py: a picture" 1 "$PYTHON" "$ROOT/examples/apps/classify.py" --name net o/standalone.so o/standalone.rnw one.png && says "classify.py: a picture" "reads no pictures"
 fi
 
 # ---- the headers; two standalone networks and a linked one in one program, in every order of their headers ----
@@ -289,6 +297,8 @@ expect "two networks" 0 cc -std=c11 $WARN -I. -o several several.c one.c two.c -
 expect "header as C99" 0 gcc -std=c99 $WARN -I. -fsyntax-only several.c
 cp "$WORK/several.c" "$WORK/several.cc"
 for compiler in g++ clang++; do expect "headers as C++ by $compiler" 0 $compiler -std=c++11 $WARN -I. -fsyntax-only several.cc; done
+expect "objects for C++" 0 cc -O1 -c one.c two.c
+expect "C++" 0 g++ -std=c++11 $WARN -I. -o several_cc several.cc one.o two.o -lm && expect "C++ runs" 0 ./several_cc && prints "C++ runs" "all run"
 for order in "one.h two.h three.h" "three.h two.h one.h" "two.h three.h one.h"; do
     printf '#include "%s"\n' $order several.h > "$WORK/mixed.c"
     cp "$WORK/mixed.c" "$WORK/mixed.cc"
