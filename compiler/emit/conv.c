@@ -317,7 +317,7 @@ static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, i
         if (parameters & 2) {
             const Layout *l = &plan_value(e->plan, ep->addend)->layout;
             const int row = v->c->flat ? v->c->width * l->pixel : ep->addend_stride * l->row;
-            text_printf(&tail, ", a->add + (r * %d + panel * %d", row, v->panel_out);
+            text_printf(&tail, ", a->addend + (r * %d + panel * %d", row, v->panel_out);
             if (strcmp(q, "0")) text_printf(&tail, " + %s * %d", q, ep->addend_stride * l->pixel);
             text_puts(&tail, ")");
         }

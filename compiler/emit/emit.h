@@ -64,7 +64,7 @@ const char *emit_function(Emit *e, const char *prefix, const char *comment, cons
 
 /* Inside a task: members of struct args, all float pointers (const but y and scratch):
  *   x      in[0]'s element (0,0,0)            x1..x3  in[1..3]'s
- *   y      the result's element (0,0,0)       add     the addend's element (0,0,0)
+ *   y      the result's element (0,0,0)       addend  the addend's element (0,0,0)
  *   w      the step's weights (first term)    w1..w3  of the other terms
  *   bias, slope                               scratch this part's scratch is a->scratch + part * SCRATCH
  *   k      the instance's kernel table (const rn_kernel *)

@@ -128,7 +128,7 @@ static void emit_panel(Emit *e, const Step *s, int m, int depth, Text *body) {
     const char *from = group ? arena_printf(e->arena, "y + n * %d", width) : "y";
     const char *to = group ? arena_printf(e->arena, "out + (size_t)n * %lld", (long long)e->plan->kept_floats) : "out";
     const char *addend =
-        group ? arena_printf(e->arena, "a->add + (size_t)n * %lld", (long long)e->plan->kept_floats) : "a->add";
+        group ? arena_printf(e->arena, "a->addend + (size_t)n * %lld", (long long)e->plan->kept_floats) : "a->addend";
     for (int i = 0; i < m; i += e->lanes) {
         const char *at = arena_printf(e->arena, "(panel * %d + %d)", c->panel, i);
         const char *bias = ep->bias ? emit_load(e, arena_printf(e->arena, "a->bias + %s", at), m - i) : NULL;

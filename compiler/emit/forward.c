@@ -124,7 +124,7 @@ static void emit_arguments(Emit *e, const Step *s, Text *t) {
     if (s->bias >= 0) argument(t, "bias", "W", s->bias);
     if (s->slope >= 0) argument(t, "slope", "W", s->slope);
     if (n && n->epilogue.addend && !(n->epilogue.in_place && terms))
-        activation_argument(e, t, "add", n->epilogue.addend);
+        activation_argument(e, t, "addend", n->epilogue.addend);
     if (s->algorithm == ALG_OUTPUT)
         text_puts(t, ", .y = output");
     else if (s->temporary)
@@ -226,7 +226,7 @@ static void emit_each(Emit *e, Text *t) {
                 "*/\n"
                 "static struct args image_args(const struct args *first, int n, size_t y_image) {\n"
                 "    struct args a = *first;\n"
-                "    const float **const pointers[] = {&a.x, &a.x1, &a.x2, &a.x3, &a.add};\n"
+                "    const float **const pointers[] = {&a.x, &a.x1, &a.x2, &a.x3, &a.addend};\n"
                 "    for (int i = 0; i < 5; i++)\n"
                 "        if (*pointers[i]) *pointers[i] += (size_t)n * %lld;\n"
                 "    a.y += (size_t)n * y_image;\n"
@@ -272,7 +272,7 @@ void emit_forward_frame(Emit *e, Text *t) {
     text_puts(t, "/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */\n"
                  "struct args {\n"
                  "    const rn_kernel *k;\n"
-                 "    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;\n"
+                 "    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *addend;\n"
                  "    float *y, *scratch;\n"
                  "};\n\n");
     emit_step(e, t);

@@ -85,7 +85,7 @@ static void finish_call(const Strassen *v, const char *products, bool three, boo
                            : arena_printf(v->e->arena, " + panel * %d", RN_STRASSEN_PANEL);
     text_printf(t, "    %s(%s, a->y%s", finish_function(v, three), products, at);
     if (ep->bias) text_printf(t, ", a->bias%s", at);
-    if (ep->addend) text_printf(t, ", a->add%s", at);
+    if (ep->addend) text_printf(t, ", a->addend%s", at);
     if (ep->act == ACT_PRELU) text_printf(t, ", a->slope%s", at);
     text_printf(t, ", %s, %s);\n", second ? "second" : "first", second ? "new2" : "new1");
 }

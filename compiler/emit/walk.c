@@ -55,7 +55,7 @@ Walk walk_new(Emit *e, const Step *step) {
     if (!epilogue) return walk;
     if (epilogue->pool != POOL_NONE) bug("%s: only a convolution has a pool in its epilogue", step->node->name);
     if (epilogue->addend) {
-        Operand *addend = walk_add_operand(&walk, "addend", "a->add", epilogue->addend);
+        Operand *addend = walk_add_operand(&walk, "addend", "a->addend", epilogue->addend);
         addend->stride_h = addend->stride_w = epilogue->addend_stride > 1 ? epilogue->addend_stride : 1;
     }
     if (epilogue->bias) walk_add_vector(&walk, "bias", "a->bias");

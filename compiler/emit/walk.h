@@ -5,7 +5,7 @@
  *
  *     for (int y = part * 56 / parts; y < (part + 1) * 56 / parts; y++) {
  *         for (int x = 0; x < 56; x++) {
- *             const float *in = a->x + y * 4480 + x * 80, *addend = a->add + ...;
+ *             const float *in = a->x + y * 4480 + x * 80, *addend = a->addend + ...;
  *             float *out = a->y + y * 4480 + x * 80;
  *             for (int c = 0; c < 64; c += 16) store(out + c, relu(add(RESULT, load(addend + c))));
  *         }

@@ -381,7 +381,7 @@ static void output_tiles(const Wino *v, const Segment *seg, const char *first, c
     if (ep->bias) text_printf(t, ", a->bias + panel * %d", panel_out);
     if (seg->addend_channels) {
         const Layout *l = &plan_value(v->e->plan, ep->addend)->layout;
-        text_printf(t, ", %s + (row * %d + column * %d + panel * %d)", of_image(v, "a->add"),
+        text_printf(t, ", %s + (row * %d + column * %d + panel * %d)", of_image(v, "a->addend"),
                     w->h.m * ep->addend_stride * l->row, w->w.m * ep->addend_stride * l->pixel, panel_out);
     }
     if (ep->act == ACT_PRELU) text_printf(t, ", a->slope + panel * %d", panel_out);

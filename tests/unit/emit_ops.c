@@ -270,7 +270,7 @@ static void close_run(Run *run) {
 
 struct args { /* as emit.h says */
     const void *k;
-    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;
+    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *addend;
     float *y, *scratch;
 };
 typedef void (*Task)(void *arg, int part, int parts);
@@ -310,7 +310,7 @@ static void emit_file(Run *runs, int count, int lanes, Text *file) {
     emit_includes(&e, file);
     emit_prelude(&e, file);
     text_puts(file, "struct args {\n    const void *k;\n    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, "
-                    "*slope, *add;\n"
+                    "*slope, *addend;\n"
                     "    float *y, *scratch;\n};\n\n");
     text_write(file, e.functions.s, e.functions.size);
     emit_functions(lanes, file);
@@ -329,7 +329,7 @@ static void run_step(const Run *run, const Step *s, Task task, int parts) {
     args.x = s->algorithm == ALG_INPUT ? run->planar[0] : element(run, s->in, 0, 0, 0);
     args.y = s->algorithm == ALG_OUTPUT ? run->planar[1] : element(run, s->out, s->channel, 0, 0);
     if (s->node && s->node->nin == 2 && s->node->op != OP_CONCAT) args.x1 = element(run, s->node->in[1], 0, 0, 0);
-    if (s->node && s->node->epilogue.addend) args.add = element(run, s->node->epilogue.addend, 0, 0, 0);
+    if (s->node && s->node->epilogue.addend) args.addend = element(run, s->node->epilogue.addend, 0, 0, 0);
     for (int part = 0; part < parts; part++) task(&args, part, parts);
 }
 

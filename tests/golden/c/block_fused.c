@@ -96,7 +96,7 @@ static const rn_output outputs[] = {
 /* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */
 struct args {
     const rn_kernel *k;
-    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;
+    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *addend;
     float *y, *scratch;
 };
 

@@ -118,7 +118,7 @@ static const rn_output outputs[] = {
 /* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */
 struct args {
     const rn_kernel *k;
-    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *add;
+    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *addend;
     float *y, *scratch;
 };
 
@@ -142,7 +142,7 @@ static void step(block_unfused *net, int alone, int layer, const float *base, in
 /* The arguments for image n, given those for the first; y_image: floats from one result to the next */
 static struct args image_args(const struct args *first, int n, size_t y_image) {
     struct args a = *first;
-    const float **const pointers[] = {&a.x, &a.x1, &a.x2, &a.x3, &a.add};
+    const float **const pointers[] = {&a.x, &a.x1, &a.x2, &a.x3, &a.addend};
     for (int i = 0; i < 5; i++)
         if (*pointers[i]) *pointers[i] += (size_t)n * 16432;
     a.y += (size_t)n * y_image;
