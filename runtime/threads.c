@@ -26,6 +26,8 @@ void rn_parallel(rn_context *context, rn_task fn, void *arg) {
             const int got = omp_get_num_threads();
             for (int part = omp_get_thread_num(); part < parts; part += got) fn(arg, part, parts);
         }
-#endif /* without it create refuses more than one thread */
+#else /* create refuses more than one thread, hence not silently */
+        for (int part = 0; part < parts; part++) fn(arg, part, parts);
+#endif
     }
 }

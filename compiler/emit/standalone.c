@@ -147,7 +147,7 @@ static const char *line_end(const char *at) { /* of a preprocessor line, over co
 }
 
 /* To the end of a declaration or definition; notes the names. Its own is the last word before parameters, dimensions,
- * members or a value; a typedef's is the last of all. */
+ * members or a value; a typedef's is the last of all, or that of `(*name)(parameters)`. */
 static const char *scan_declaration(Items *all, Item *item) {
     const bool is_type = starts(item->code, "typedef");
     const bool is_enum = starts(item->code, "enum ") || starts(item->code, "typedef enum ");
@@ -160,6 +160,7 @@ static const char *scan_declaration(Items *all, Item *item) {
         if (isspace((unsigned char)*at) || starts(at, "/*")) continue;
         if (is_word(at) && depth == 0 && !named) name = at, name_end = next;
         if (is_word(at) && depth == 1 && is_enum && (before == '{' || before == ',')) add_name(all, item, at, next);
+        if (depth == 0 && starts(at, "(*") && is_type) name = at + 2, name_end = skip_token(name);
         if (depth == 0 && (*at == '(' || (!is_type && strchr("[={", *at)))) {
             if (!named) is_function = *at == '(';
             named = true;
@@ -167,7 +168,7 @@ static const char *scan_declaration(Items *all, Item *item) {
         depth += *at == '(' || *at == '{' || *at == '[';
         depth -= *at == ')' || *at == '}' || *at == ']';
         if (depth == 0 && (*at == ';' || (*at == '}' && is_function))) {
-            if (name) add_name(all, item, name, name_end);
+            if (name && !starts(name, "enum ")) add_name(all, item, name, name_end); /* which may have none */
             item->is_prototype = is_function && *at == ';' && !is_type && !starts(item->code, "static ");
             return next;
         }
@@ -184,7 +185,8 @@ static const char *take_trailing(const char *at) {
 }
 
 static void split(Items *all, const RuntimeFile *file, const char *text) {
-    int depth = 0; /* of conditionals */
+    int depth = 0;                                   /* of conditionals */
+    if (starts(text, "/*")) text = skip_token(text); /* what the file as a whole is about */
     for (const char *at = text;;) {
         Item item = {.file = file};
         const char *gap = at;
