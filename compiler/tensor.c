@@ -20,6 +20,7 @@ static const struct {
     [RN_ADD] = {"add", 2},
     [RN_EMBED] = {"embed", 1},
     [RN_RESHAPE] = {"reshape", 1},
+    [RN_SPACE_TO_DEPTH] = {"space_to_depth", -1}, /* the plan's alone */
     [RN_PACK_VECTOR] = {"pack_vector", -1},
     [RN_PACK_PANELS] = {"pack_panels", -1},
     [RN_PACK_DEPTHWISE] = {"pack_depthwise", -1},

@@ -37,7 +37,9 @@ struct Tuning {
 };
 
 static const char *choice_text(Arena *arena, const Choice *c) {
-    if (c->algorithm == ALG_WINOGRAD) return arena_printf(arena, "F(%dx%d) %d", c->m_h, c->m_w, c->block);
+    if (c->algorithm == ALG_WINOGRAD)
+        return arena_printf(arena, "F(%dx%d) %d%s", c->m_h, c->m_w, c->block,
+                            c->side > 1 ? arena_printf(arena, " of %dx%d", c->side, c->side) : "");
     if (c->algorithm == ALG_STRASSEN) return arena_printf(arena, "strassen %d", c->block);
     return algorithm_name(c->algorithm);
 }
@@ -59,7 +61,7 @@ static void add_blocks(Shaped *s, const Plan *plan, const Node *n, Candidate c) 
         const int blocks = (tiles + sizes[i] - 1) / sizes[i];
         c.choice.block = (tiles + blocks - 1) / blocks;
         c.cost = cost_winograd(plan, n, &c.choice);
-        if (c.cost.us < INFINITY && (blocks > 1 || choose_may_share(&w, n))) add_candidate(s, c);
+        if (c.cost.us < INFINITY && (blocks > 1 || choose_may_share(&w))) add_candidate(s, c);
     }
 }
 

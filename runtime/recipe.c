@@ -103,6 +103,21 @@ static float round_bf16(float x) {
     return x;
 }
 
+static void evaluate_space_to_depth(const rn_recipe_step *step, const float *a, const int32_t *a_dim, float *out,
+                                    int64_t k0, int64_t k1) {
+    const int64_t R = extent(step->dim, 2), S = extent(step->dim, 3), row = row_size(step->dim);
+    const int64_t channels = extent(a_dim, 1), r = extent(a_dim, 2), s = extent(a_dim, 3);
+    const int64_t side = step->integer[0], pixel = step->integer[1];
+    memset(out + k0 * row, 0, (size_t)((k1 - k0) * row) * sizeof *out);
+    for (int64_t k = k0; k < k1; k++)
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t y = 0; y < r; y++)
+                for (int64_t x = 0; x < s; x++) {
+                    const int64_t deep = (y % side * side + x % side) * pixel + c;
+                    out[k * row + (deep * R + y / side) * S + x / side] = a[((k * channels + c) * r + y) * s + x];
+                }
+}
+
 static void evaluate_rows(const rn_recipe_step *step, const float *const args[3], const int32_t *const arg_dims[3],
                           float *out, int64_t k0, int64_t k1) {
     const int64_t row = row_size(step->dim), begin = k0 * row, end = k1 * row;
@@ -144,6 +159,9 @@ static void evaluate_rows(const rn_recipe_step *step, const float *const args[3]
         break;
     case RN_ROUND_BF16:
         for (int64_t i = begin; i < end; i++) out[i] = round_bf16(a[i]);
+        break;
+    case RN_SPACE_TO_DEPTH:
+        evaluate_space_to_depth(step, a, arg_dims[0], out, k0, k1);
         break;
     case RN_PARAM:
     case RN_PACK_VECTOR:
@@ -364,7 +382,7 @@ void rn_recipe_pack(const rn_recipe_step *step, const float *arg, uint8_t *paylo
 /* ---- the whole recipe ---- */
 
 static int is_packing(const rn_recipe_step *step) {
-    return step->op >= RN_PACK_VECTOR && step->op != RN_ROUND_BF16;
+    return step->op >= RN_PACK_VECTOR && step->op != RN_ROUND_BF16 && step->op != RN_SPACE_TO_DEPTH;
 }
 
 /* Guards the table itself: arguments come first and packed areas lie inside the payload, on cache lines. */

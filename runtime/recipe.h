@@ -40,6 +40,9 @@ typedef enum rn_recipe_op {
     /* later ones, behind, so that older recipes keep their numbers and hashes */
     RN_PACK_PANELS_BF16, /* RN_PACK_PANELS of one group, each number rounded to bf16 and two bytes long            */
     RN_ROUND_BF16,       /* an expression: args[0] with each element rounded to bf16                                */
+    RN_SPACE_TO_DEPTH, /* an expression: K x C x R x S -> K x side*side*pixel x R/side x S/side, rounded up: tap (r, s)
+                          of channel c becomes tap (r / side, s / side) of channel (r % side * side + s % side) *
+                          pixel + c; zero elsewhere; integer = side, pixel                                        */
     RN_RECIPE_OP_COUNT
 } rn_recipe_op;
 

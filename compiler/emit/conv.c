@@ -411,19 +411,11 @@ static void call_panel(const Conv *v, const char *rest, int depth, Text *t) {
     panels_call(segments, count, calls, depth, t);
 }
 
-/* Index i (an expression) kept within the image: a window's clipped row or column repeats one that is in the window,
- * which does not change the maximum. */
-static void clamp_line(Text *t, int depth, const char *type, const char *name, const char *value, int last,
-                       const char *scale) {
-    line(t, depth, "%s %s = (%s < 0 ? 0 : %s > %d ? %d : %s)%s;", type, name, value, value, last, last, value, scale);
-}
-
 static void emit_ring(const Conv *v, Text *body) {
     Emit *e = v->e;
     const Epilogue *ep = v->ep;
     const Window *w = &ep->pool_window;
     const Shape in = ep->unpooled, out = v->n->out->shape;
-    const Layout *l = &plan_value(e->plan, v->n->out)->layout;
     const int row = v->y_row;
     if (passes_of(v) > 1)
         bug("%s: a pooled row cannot be computed in passes", v->n->name); /* fuse-pool: few channels */
@@ -446,14 +438,7 @@ static void emit_ring(const Conv *v, Text *body) {
     for (int i = 0; i < w->r; i++)
         line(body, 2, "const float *r%d = ring + (top + %d < 0 ? 0 : top + %d > %d ? %d : top + %d) %% %d * %d;", i, i,
              i, in.h - 1, in.h - 1, i, w->r, row);
-    line(body, 2, "float *y = a->y + p * %d;", l->row);
-    line(body, 2, "for (int q = 0; q < %d; q++, y += %d) {", out.w, l->pixel);
-    line(body, 3, "const int left = q * %d - %d;", w->stride_w, w->left);
-    for (int j = 0; j < w->s; j++)
-        clamp_line(body, 3, "const int", arena_printf(e->arena, "q%d", j), arena_printf(e->arena, "left + %d", j),
-                   in.w - 1, arena_printf(e->arena, " * %d", v->y_pixel));
-    pooled_window(e, v->s, "", v->n->features, !v->finish_in_tile, 3, body);
-    line(body, 2, "}");
+    pooled_row(e, v->s, v->y_pixel, !v->finish_in_tile, 2, body);
     line(body, 1, "}");
 }
 

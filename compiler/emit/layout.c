@@ -111,8 +111,12 @@ static void emit_planar(Emit *e, bool to_planar, Shape shape, const Layout *layo
 
 void emit_input(Emit *e, const Step *step, Text *body) {
     const ValuePlan *p = plan_value(e->plan, step->out);
-    emit_halo(e, step->out, 1, body);
-    emit_planar(e, false, step->out->shape, &p->layout, p->root == step->out, body);
+    const bool spare = p->root == step->out;
+    Value whole =
+        *step->out; /* what few channels leave of a pixel is zero in the halo too (plan/winograd.c reads it) */
+    if (spare && whole.shape.c < 4) whole.shape.c = p->layout.pixel;
+    emit_halo(e, &whole, 1, body);
+    emit_planar(e, false, step->out->shape, &p->layout, spare, body);
 }
 
 void emit_output(Emit *e, const Step *step, Text *body) {

@@ -28,6 +28,7 @@ static const char *const recipe_ops[RN_RECIPE_OP_COUNT] = {
     [RN_ADD] = "RN_ADD",
     [RN_EMBED] = "RN_EMBED",
     [RN_RESHAPE] = "RN_RESHAPE",
+    [RN_SPACE_TO_DEPTH] = "RN_SPACE_TO_DEPTH",
     [RN_PACK_VECTOR] = "RN_PACK_VECTOR",
     [RN_PACK_PANELS] = "RN_PACK_PANELS",
     [RN_PACK_DEPTHWISE] = "RN_PACK_DEPTHWISE",

@@ -21,6 +21,21 @@ void pooled_window(Emit *e, const Step *s, const char *from, int channels, bool 
     }
 }
 
+void pooled_row(Emit *e, const Step *s, int pixel, bool finish, int depth, Text *t) {
+    const Window *w = &s->node->epilogue.pool_window;
+    const Layout *l = &plan_value(e->plan, s->out)->layout;
+    const int last = s->node->epilogue.unpooled.w - 1;
+    line(t, depth, "float *y = a->y + p * %d;", l->row);
+    line(t, depth, "for (int q = 0; q < %d; q++, y += %d) {", s->out->shape.w, l->pixel);
+    line(t, depth + 1, "const int left = q * %d - %d;", w->stride_w, w->left);
+    /* a window's clipped column repeats one that is in the window, which does not change the maximum */
+    for (int j = 0; j < w->s; j++)
+        line(t, depth + 1, "const int q%d = (left + %d < 0 ? 0 : left + %d > %d ? %d : left + %d) * %d;", j, j, j, last,
+             last, j, pixel);
+    pooled_window(e, s, "", s->node->features, finish, depth + 1, t);
+    line(t, depth, "}");
+}
+
 /* Row or column i of a window at `at`: where the image's edge may cut it off, the window's first stands in, which does
  * not change the maximum. */
 static void window_line(const char *type, char name, int i, const char *at, const char *end, bool cut, int step,

@@ -8,6 +8,10 @@
  * `channels` channels. finish: with bias and activation, from channel `from` ("" or " + n") on. */
 void pooled_window(Emit *e, const Step *s, const char *from, int channels, bool finish, int depth, Text *t);
 
+/* Pools row p of a result whose windows may overlap: from rows r0, r1 ... (emitted names, as p) of the whole image in
+ * pixels of `pixel` floats, all channels. */
+void pooled_row(Emit *e, const Step *s, int pixel, bool finish, int depth, Text *t);
+
 /* Pools rows [y0, y1) of `panel` out of `image` (emitted names), which begins at row y0 and has the step's walked width
  * in pixels of `pixel` floats. type: of a row's number. */
 void pooled_rows(Emit *e, const Step *s, int channels, int pixel, const char *type, bool finish, Text *t);

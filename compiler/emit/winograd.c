@@ -3,7 +3,8 @@
  *     input    one tile, all channels: x -> V[product][tile][channel]
  *     panel    a block of tiles: a GEMM a product, M[product][tile][feature] = U V; then `output` tile by tile
  *     output   one tile of a panel: M -> y, with bias, addend and activation; a max-pool takes its windows from the
- *              tile's registers and stores only their maxima, or, where they lie across tiles, from the panel's image
+ *              tile's registers and stores only their maxima, or, where they lie across tiles, from the panel's image;
+ *              where windows overlap, from the rows of a row of tiles and the last ones of the row above
  *
  * A transform works on vectors of channels, columns first, then rows; the loops over them are short and each body is
  * straight-line code (emit_linear). Tiles that reach over the image read its halo, and store what is inside.
@@ -24,6 +25,7 @@ typedef struct Wino {
     const WinogradPlan *w;
     const Epilogue *ep;
     const char *prefix;
+    int in_pixel, in_row;    /* from one transformed pixel to the next; each may be several of the image */
     int pixel, row;          /* strides of the result */
     bool ragged_h, ragged_w; /* tiles reach over the image's lower or right edge */
     Shape out;               /* of the image that the tiles make, before a pool */
@@ -34,8 +36,11 @@ static Wino wino_of(Emit *e, const Step *s) {
     const Node *n = s->node;
     const Window *w = &n->term[0].window;
     const Shape out = node_walked_shape(n);
-    const Layout *l = &plan_value(e->plan, n->out)->layout;
-    const bool apart = s->winograd->pool_apart, pool = n->epilogue.pool == POOL_MAX && !apart;
+    const Layout *l = &plan_value(e->plan, n->out)->layout, *in = &plan_value(e->plan, n->in[0])->layout;
+    const bool apart = s->winograd->pool_apart, rows = s->winograd->pool_rows;
+    const bool pool = n->epilogue.pool == POOL_MAX && !apart && !rows;
+    const int pixel = rows ? round_up(n->features, 16) : apart ? s->conv.panel : l->pixel;
+    const int side = s->winograd->side;
     return (Wino){.e = e,
                   .s = s,
                   .n = n,
@@ -43,8 +48,10 @@ static Wino wino_of(Emit *e, const Step *s) {
                   .ep = &n->epilogue,
                   .prefix = arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d_f%dx%d", w->r, w->s, n->in[0]->shape.c,
                                          n->features, out.h, out.w, s->winograd->h.m, s->winograd->w.m),
-                  .pixel = apart ? s->conv.panel : l->pixel,
-                  .row = apart ? out.w * s->conv.panel : l->row,
+                  .pixel = pixel,
+                  .row = rows || apart ? out.w * pixel : l->row,
+                  .in_pixel = side * in->pixel,
+                  .in_row = side * in->row,
                   .ragged_h = out.h % s->winograd->h.m,
                   .ragged_w = out.w % s->winograd->w.m,
                   .out = out,
@@ -57,12 +64,20 @@ static const char *plus(const Emit *e, const char *base, int64_t n) {
     return n ? arena_printf(e->arena, "%s + %lld", base, (long long)n) : base;
 }
 
-/* "const V d0 = load(P), d1 = load(P + step) ..." */
-static void load_inputs(const Wino *v, int count, const char *pointer, int64_t step, int left, int indent, Text *t) {
+/* A vector from p + at; join > 0: only the first half, the other from p + (at + join). */
+static const char *load_input(const Wino *v, int64_t at, int join, int left) {
+    if (!join) return emit_load(v->e, plus(v->e, "p", at), left);
+    const int half = v->e->lanes / 2;
+    return arena_printf(v->e->arena, "load_or(%s, %d, load(%s))", plus(v->e, "p", at), half,
+                        plus(v->e, "p", at + join - half));
+}
+
+/* "const V d0 = load(p), d1 = load(p + step) ..." */
+static void load_inputs(const Wino *v, int count, int64_t step, int join, int left, int indent, Text *t) {
     text_printf(t, "%*sconst V ", indent, "");
     for (int i = 0; i < count; i++)
         text_printf(t, "%sd%d = %s", i ? i % 4 ? ", " : arena_printf(v->e->arena, ",\n%*s", indent + 8, "") : "", i,
-                    emit_load(v->e, plus(v->e, pointer, i * step), left));
+                    load_input(v, i * step, join, left));
     text_puts(t, ";\n");
 }
 
@@ -90,11 +105,14 @@ static void input_vectors(const Wino *v, const Linear *columns, const Linear *ro
                           Text *t) {
     const WinogradPlan *w = v->w;
     const Layout *l = &plan_value(v->e->plan, v->s->node->in[0])->layout;
+    const int wide = w->side * l->pixel; /* of a transformed pixel's channels, what lies side by side in a row */
+    const bool deep = w->side > 1;
+    const char *c = deep ? arena_printf(v->e->arena, "c / %d * %d + c %% %d", wide, l->row, wide) : "c";
     open_vectors(v->e, from, to, 4, t);
     text_printf(t, "        V t[%d][%d];\n", w->h.n, w->w.span);
     text_printf(t, "        for (int j = 0; j < %d; j++) {\n", w->w.span);
-    text_printf(t, "            const float *p = x + (j * %d + c);\n", l->pixel);
-    load_inputs(v, w->h.span, "p", l->row, left, 12, t);
+    text_printf(t, "            const float *p = x + (j * %d + %s);\n", v->in_pixel, c);
+    load_inputs(v, w->h.span, v->in_row, deep && v->e->lanes > wide ? l->row : 0, left, 12, t);
     emit_linear(v->e, columns, 12, t);
     store_column(w->h.n, 12, t);
     text_puts(t, "        }\n");
@@ -109,17 +127,18 @@ static void input_vectors(const Wino *v, const Linear *columns, const Linear *ro
 
 static const char *input_function(const Wino *v) {
     const WinogradPlan *w = v->w;
-    const int channels = v->n->in[0]->shape.c, lanes = v->e->lanes, full = channels / lanes * lanes;
+    const int channels = w->channels, lanes = v->e->lanes, full = channels / lanes * lanes;
     const Linear columns = linear_factor(w->h.input, w->h.n, w->h.span),
                  rows = linear_factor(w->w.input, w->w.n, w->w.span);
     Text t = {0};
     if (full) input_vectors(v, &columns, &rows, 0, full, lanes, &t);
     if (full < channels) input_vectors(v, &columns, &rows, full, channels, channels - full, &t);
-    const char *name =
-        emit_function(v->e, arena_printf(v->e->arena, "%s_input", v->prefix),
-                      arena_printf(v->e->arena, "One tile's input transform: %d x %d pixels from x to %d x %d products",
-                                   w->h.span, w->w.span, w->h.n, w->w.n),
-                      "void", "const float *x, float *v", t.s);
+    const char *name = emit_function(
+        v->e, arena_printf(v->e->arena, "%s_input", v->prefix),
+        arena_printf(v->e->arena, "One tile's input transform: %d x %d pixels%s from x to %d x %d products", w->h.span,
+                     w->w.span, w->side > 1 ? arena_printf(v->e->arena, " of %d x %d", w->side, w->side) : "", w->h.n,
+                     w->w.n),
+        "void", "const float *x, float *v", t.s);
     text_free(&t);
     return name;
 }
@@ -153,7 +172,7 @@ static void input_tiles(const Wino *v, const char *first, const char *count, int
     text_printf(t, "%*sfor (int i = 0; i < %s; i++) {\n", indent, "", count);
     tile_place(v, first, true, true, indent + 4, t);
     text_printf(t, "%*s%s(%s + (row * %d + column * %d", indent + 4, "", function, of_image(v, "a->x"),
-                w->h.m * w->h.stride * l->row, w->w.m * w->w.stride * l->pixel);
+                w->h.m * w->h.stride * v->in_row, w->w.m * w->w.stride * v->in_pixel);
     if (origin) text_printf(t, " - %lld", (long long)origin);
     text_printf(t, "), v + i * %d);\n%*s}\n", w->v_tile, indent, "");
 }
@@ -177,7 +196,7 @@ static const char *output_value(const Wino *v, const OutputText *o, const char *
 
 /* The output transform pools. */
 static bool is_pooled(const Wino *v) {
-    return v->ep->pool == POOL_MAX && !v->w->pool_apart;
+    return v->ep->pool == POOL_MAX && !v->w->pool_apart && !v->w->pool_rows;
 }
 
 /* The tile's rows, one by one. */
@@ -253,7 +272,7 @@ static void output_vectors(const Wino *v, const Linear *columns, const Linear *r
     if (o.sum) text_printf(t, "        V total = %s;\n", emit_load(v->e, "sum + c", o.left));
     text_printf(t, "        for (int j = 0; j < %d; j++) {\n", w->w.n);
     text_printf(t, "            const float *p = m + (j * %d + c);\n", w->m_matrix);
-    load_inputs(v, w->h.n, "p", (int64_t)w->w.n * w->m_matrix, o.left, 12, t);
+    load_inputs(v, w->h.n, (int64_t)w->w.n * w->m_matrix, 0, o.left, 12, t);
     emit_linear(e, columns, 12, t);
     store_column(w->h.m, 12, t);
     text_puts(t, "        }\n");
@@ -326,9 +345,7 @@ static void fetch_share(const Wino *v, Text *t) {
 
 static void gemm_calls(const Wino *v, const Segment *seg, Text *t) {
     const WinogradPlan *w = v->w;
-    const int channels = v->n->in[0]->shape.c, weights = channels * seg->width;
-    const int tail =
-        w->blocks > 1 ? winograd_tile_count(w) - (w->blocks - 1) * w->block : w->block; /* of the last block */
+    const int channels = w->channels, weights = channels * seg->width, tail = w->tail;
     text_printf(t, "    for (int i = 0; i < %d; i++, w += %d) {\n", winograd_products(w), weights);
     text_printf(t, "        const float *from = v + i * %d;\n        float *to = m + i * %d;\n", w->v_matrix,
                 w->m_matrix);
@@ -363,7 +380,7 @@ static void output_tiles(const Wino *v, const Segment *seg, const char *first, c
     const char *function = output_function(v, seg);
     text_printf(t, "    for (int i = 0; i < %s; i++) {\n", count);
     const bool everywhere = !sum || seg->addend_channels;
-    tile_place(v, first, everywhere || v->ragged_h, everywhere || v->ragged_w, 8, t);
+    tile_place(v, first, (everywhere && !w->pool_rows) || v->ragged_h, everywhere || v->ragged_w, 8, t);
     if (v->ragged_h)
         text_printf(t, "        const int rows = row + 1 < %d ? %d : %d;\n", w->rows, w->h.m,
                     v->out.h - (w->rows - 1) * w->h.m);
@@ -373,6 +390,9 @@ static void output_tiles(const Wino *v, const Segment *seg, const char *first, c
     text_printf(t, "        %s(m + i * %d, ", function, w->m_tile);
     if (sum)
         text_puts(t, w->images > 1 ? arena_printf(v->e->arena, "sum + image * %d", sum_floats(seg)) : "sum");
+    else if (w->pool_rows)
+        text_printf(t, "%s + (column * %d + panel * %d)", plus(v->e, "image", (int64_t)w->carried * v->row),
+                    w->w.m * v->pixel, panel_out);
     else if (w->pool_apart)
         text_printf(t, "image + (row * %d + column * %d)", w->h.m * v->row, w->w.m * v->pixel);
     else
@@ -398,7 +418,7 @@ static void store_means(const Wino *v, const Segment *seg, Text *t) {
 
 static const char *panel_function(const Wino *v, const Segment *seg) {
     const WinogradPlan *w = v->w;
-    const bool sum = v->ep->pool == POOL_GLOBAL_AVG, ragged = winograd_tile_count(w) % w->block != 0;
+    const bool sum = v->ep->pool == POOL_GLOBAL_AVG, ragged = w->tail != w->block;
     const char *first = w->blocks > 1 ? "first" : "0",
                *count = ragged ? "count" : arena_printf(v->e->arena, "%d", w->block);
     Text t = {0};
@@ -414,8 +434,9 @@ static const char *panel_function(const Wino *v, const Segment *seg) {
     } else
         output_tiles(v, seg, first, count, &t);
     if (sum) store_means(v, seg, &t);
-    const char *list = arena_printf(v->e->arena, "const struct args *a, int panel, const float *v, float *m%s%s",
-                                    w->blocks > 1 ? ", int first" : "", ragged ? ", int count" : "");
+    const char *list = arena_printf(v->e->arena, "const struct args *a, int panel, const float *v, float *m%s%s%s",
+                                    w->pool_rows ? ", float *image" : "", w->blocks > 1 ? ", int first" : "",
+                                    ragged ? ", int count" : "");
     const char *name = emit_function(
         v->e, arena_printf(v->e->arena, "%s_panel", v->prefix),
         arena_printf(v->e->arena, "%d output channels of %d tiles", seg->channels, w->block), "void", list, t.s);
@@ -429,8 +450,9 @@ static void call_panel(const Wino *v, int depth, Text *body) {
     const char *calls[MAX_SEGMENTS];
     const int count = panels_segments(v->s, v->s->conv.panel, v->ep->addend != NULL, segments);
     for (int i = 0; i < count; i++)
-        calls[i] = arena_printf(v->e->arena, "%s(a, panel, v, m%s%s);", panel_function(v, &segments[i]),
-                                w->blocks > 1 ? ", first" : "", winograd_tile_count(w) % w->block ? ", count" : "");
+        calls[i] = arena_printf(v->e->arena, "%s(a, panel, v, m%s%s%s);", panel_function(v, &segments[i]),
+                                w->pool_rows ? ", image" : "", w->blocks > 1 ? ", first" : "",
+                                w->tail != w->block ? ", count" : "");
     panels_call(segments, count, calls, depth, body);
 }
 
@@ -444,10 +466,64 @@ void emit_winograd_input(Emit *e, const Step *s, Text *body) {
     text_puts(body, "    zeroupper();\n");
 }
 
+/* The transform and all panels of `count` tiles from `first` on (emitted names). */
+static void one_block(const Wino *v, int depth, Text *body) {
+    const WinogradPlan *w = v->w;
+    const int panels = v->s->conv.panels;
+    input_tiles(v, w->blocks > 1 ? "first" : NULL,
+                w->tail != w->block ? "count" : arena_printf(v->e->arena, "%d", w->block), 4 * depth, body);
+    if (panels > 1)
+        line(body, depth, "for (int panel = 0; panel < %d; panel++) {", panels);
+    else {
+        line(body, depth, "{");
+        line(body, depth + 1, "const int panel = 0;");
+    }
+    call_panel(v, depth + 1, body);
+    line(body, depth, "}");
+}
+
+/* Rows of tiles one after another, each pooled as far as windows are complete. A part begins at the tiles of its first
+ * window's first row. */
+static void emit_rows(const Wino *v, Text *body) {
+    const WinogradPlan *w = v->w;
+    const Window *pool = &v->ep->pool_window;
+    const int rows = v->n->out->shape.h, last = v->out.h - 1;
+    line(body, 1, "float *image = m + %d; /* %d rows of the tiles above, then %d */",
+         winograd_products(w) * w->m_matrix, w->carried, w->h.m);
+    line(body, 1, "int p = part * %d / parts;", rows);
+    line(body, 1, "const int end = (part + 1) * %d / parts, start = p * %d - %d;", rows, pool->stride_h, pool->top);
+    line(body, 1, "for (int tiles = start < 0 ? 0 : start / %d; p < end; tiles++) {", w->h.m);
+    if (w->row_blocks > 1) {
+        line(body, 2, "for (int b = 0; b < %d; b++) {", w->row_blocks);
+        line(body, 3, "const int first = tiles * %d + b * %d;", w->columns, w->block);
+        if (w->tail != w->block)
+            line(body, 3, "const int count = b + 1 < %d ? %d : %d;", w->row_blocks, w->block, w->tail);
+        one_block(v, 3, body);
+        line(body, 2, "}");
+    } else {
+        if (w->blocks > 1) line(body, 2, "const int first = tiles * %d;", w->columns);
+        one_block(v, 2, body);
+    }
+    line(body, 2, "for (; p < end; p++) {");
+    line(body, 3, "const int top = p * %d - %d, bottom = top + %d < %d ? top + %d : %d;", pool->stride_h, pool->top,
+         pool->r - 1, last, pool->r - 1, last);
+    line(body, 3, "if (bottom >= (tiles + 1) * %d) break;", w->h.m);
+    const char *above = w->carried ? arena_printf(v->e->arena, "%d - tiles * %d", w->carried, w->h.m)
+                                   : arena_printf(v->e->arena, "-tiles * %d", w->h.m);
+    for (int i = 0; i < pool->r; i++)
+        line(body, 3, "const float *r%d = image + ((top + %d < 0 ? 0 : top + %d > %d ? %d : top + %d) + (%s)) * %d;", i,
+             i, i, last, last, i, above, v->row);
+    pooled_row(v->e, v->s, v->pixel, false, 3, body);
+    line(body, 2, "}");
+    if (w->carried)
+        line(body, 2, "memmove(image, image + %d, %d * sizeof *image);", w->h.m * v->row, w->carried * v->row);
+    line(body, 1, "}");
+}
+
 void emit_winograd(Emit *e, const Step *s, Text *body) {
     const Wino v = wino_of(e, s);
     const WinogradPlan *w = v.w;
-    const int panels = s->conv.panels, tiles = winograd_tile_count(w), products = winograd_products(w);
+    const int panels = s->conv.panels, products = winograd_products(w);
     if (!v.ep->in_place) emit_halo(e, s->out, s->images, body);
     const char *scratch =
         arena_printf(e->arena, "a->scratch + (size_t)part * %lld", (long long)e->plan->scratch_floats);
@@ -460,6 +536,11 @@ void emit_winograd(Emit *e, const Step *s, Text *body) {
         return;
     }
     text_printf(body, "    float *v = %s, *m = v + %d;\n", scratch, products * w->v_matrix);
+    if (w->pool_rows) {
+        emit_rows(&v, body);
+        text_puts(body, "    zeroupper();\n");
+        return;
+    }
     if (w->blocks == 1 && panels > 1) { /* one image of a group's layer: each part transforms what its panels need */
         input_tiles(&v, NULL, arena_printf(e->arena, "%d", w->block), 4, body);
         line(body, 1, "for (int panel = part * %d / parts; panel < (part + 1) * %d / parts; panel++) {", panels,
@@ -479,14 +560,8 @@ void emit_winograd(Emit *e, const Step *s, Text *body) {
     text_printf(body, "    for (int b = part * %d / parts; b < (part + 1) * %d / parts; b++) {\n", w->blocks,
                 w->blocks);
     text_printf(body, "        const int first = b * %d;\n", w->block);
-    if (tiles % w->block)
-        text_printf(body, "        const int count = b + 1 < %d ? %d : %d;\n", w->blocks, w->block,
-                    tiles - (w->blocks - 1) * w->block);
-    input_tiles(&v, "first", tiles % w->block ? "count" : arena_printf(e->arena, "%d", w->block), 8, body);
-    if (panels > 1)
-        text_printf(body, "        for (int panel = 0; panel < %d; panel++) {\n", panels);
-    else
-        text_puts(body, "        {\n            const int panel = 0;\n");
-    call_panel(&v, 3, body);
-    text_puts(body, "        }\n    }\n    zeroupper();\n");
+    if (w->tail != w->block)
+        text_printf(body, "        const int count = b + 1 < %d ? %d : %d;\n", w->blocks, w->block, w->tail);
+    one_block(&v, 2, body);
+    text_puts(body, "    }\n    zeroupper();\n");
 }

@@ -26,7 +26,8 @@ bool choose_may_be_winograd(const Node *n) {
     const Epilogue *e = &n->epilogue;
     if (w->r * w->s == 1 || w->dilate_h != 1 || w->dilate_w != 1 || w->stride_h != w->stride_w) return false;
     if (e->pool && n->nin > 1) return false;
-    if (e->pool == POOL_MAX && (e->addend || !window_is_apart(&e->pool_window))) return false;
+    if (e->pool == POOL_MAX && (e->addend || e->pool_window.dilate_h != 1 || e->pool_window.dilate_w != 1))
+        return false;
     return choose_fits_int(n->in[0]->shape) && choose_fits_int(node_unpooled_shape(n));
 }
 
@@ -43,22 +44,24 @@ static void insert(Candidate *list, int *count, int most, Candidate c) {
     list[at] = c;
 }
 
-bool choose_may_share(const WinogradPlan *w, const Node *n) {
-    return 4.0 * winograd_products(w) * winograd_tile_count(w) * (n->in[0]->shape.c + 16) <= LARGEST_SHARE;
+bool choose_may_share(const WinogradPlan *w) {
+    return 4.0 * winograd_products(w) * winograd_tile_count(w) * (w->channels + 16) <= LARGEST_SHARE;
 }
 
-/* The best block for tiles of m_h x m_w: all tiles, or equal parts of at most a GEMM's columns. */
-static Candidate best_block(const Plan *plan, const Node *n, int m_h, int m_w) {
-    Candidate best = {.choice = {ALG_WINOGRAD, m_h, m_w, INT_MAX}, .cost.us = INFINITY};
+/* The best block for tiles of m_h x m_w: all tiles, or equal parts of at most a GEMM's columns; of a row's tiles, where
+ * rows of tiles are pooled. */
+static Candidate best_block(const Plan *plan, const Node *n, int m_h, int m_w, int side) {
+    Candidate best = {.choice = {ALG_WINOGRAD, m_h, m_w, INT_MAX, side}, .cost.us = INFINITY};
     TileCost t;
     if (!cost_tiles(&t, n, &best.choice, plan_images(plan, n))) return best;
-    const int tiles = winograd_tile_count(&t.w);
+    const bool rows = t.w.pool_rows;
+    const int tiles = rows ? t.w.columns : winograd_tile_count(&t.w);
     for (int blocks = 1; blocks <= tiles; blocks++) {
         const int block = (tiles + blocks - 1) / blocks;
-        if (blocks == 1 && !choose_may_share(&t.w, n)) continue;
-        if (blocks > 1 && (block > WINOGRAD_CALL || n->epilogue.pool == POOL_GLOBAL_AVG)) continue;
+        if (blocks == 1 && !rows && !choose_may_share(&t.w)) continue;
+        if ((blocks > 1 || rows) && (block > WINOGRAD_CALL || n->epilogue.pool == POOL_GLOBAL_AVG)) continue;
         if (blocks > 1 && (block < 4 || t.w.pool_apart)) break;
-        const Choice choice = {ALG_WINOGRAD, m_h, m_w, block};
+        const Choice choice = {ALG_WINOGRAD, m_h, m_w, block, side};
         const Cost cost = cost_block(plan, n, &t, block);
         if (cost.us < best.cost.us) best = (Candidate){choice, cost};
     }
@@ -120,9 +123,12 @@ int choose_candidates(const Plan *plan, const Node *n, Candidate list[CHOOSE_MAX
     if (plan->options.strassen && strassen_possible(plan, n)) insert_strassen(plan, n, list, &count);
     if (!plan->options.winograd || !choose_may_be_winograd(n)) return count;
     const Window *w = &n->term[0].window;
+    const int side = winograd_side(plan, n);
     for (int m_h = w->r == 1 ? 1 : 2; m_h <= (w->r == 1 ? 1 : MAX_TILE); m_h++)
-        for (int m_w = w->s == 1 ? 1 : 2; m_w <= (w->s == 1 ? 1 : MAX_TILE); m_w++)
-            insert(list, &count, CHOOSE_MAX_CANDIDATES, best_block(plan, n, m_h, m_w));
+        for (int m_w = w->s == 1 ? 1 : 2; m_w <= (w->s == 1 ? 1 : MAX_TILE); m_w++) {
+            insert(list, &count, CHOOSE_MAX_CANDIDATES, best_block(plan, n, m_h, m_w, 1));
+            if (side > 1) insert(list, &count, CHOOSE_MAX_CANDIDATES, best_block(plan, n, m_h, m_w, side));
+        }
     return count;
 }
 

@@ -7,7 +7,7 @@
 /* The ways to compute a convolution, the fastest (by the model) first; returns how many, at least one. */
 int choose_candidates(const Plan *plan, const Node *node, Candidate list[CHOOSE_MAX_CANDIDATES]);
 /* Whether the V of all tiles may be at hand at once: one block. */
-bool choose_may_share(const WinogradPlan *w, const Node *node);
+bool choose_may_share(const WinogradPlan *w);
 /* What the candidates and their times depend on, as text; lives in `arena`. */
 const char *choose_shape(const Plan *plan, const Node *node, Arena *arena);
 /* Whether there is anything but the direct sum. */

@@ -114,11 +114,11 @@ static double input_operations(const WinogradPlan *w) {
  * it takes from an image instead of a tile is stored and loaded before. */
 static double output_operations(const WinogradPlan *w, const Epilogue *e) {
     const int first = w->w.n, second = w->h.m, pixels = w->h.m * w->w.m;
-    const bool pool = e->pool == POOL_MAX;
+    const bool pool = e->pool == POOL_MAX && !w->pool_rows;
     const int results = pool ? pixels / (e->pool_window.r * e->pool_window.s) : pixels;
     return first * (linear_operations(w->h.output, w->h.m, w->h.n) + w->h.n + w->h.m) +
            second * (linear_operations(w->w.output, w->w.m, w->w.n) + w->w.n) + (pool ? pixels : 0) + 3 * results +
-           (w->pool_apart ? 4 * pixels : 0);
+           (w->pool_apart ? 4 * pixels : 0) + (w->pool_rows ? 3 * pixels : 0);
 }
 
 bool cost_tiles(TileCost *t, const Node *node, const Choice *choice, int images) {
@@ -140,8 +140,9 @@ Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {
 Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most) {
     const Machine *m = machine_of(plan);
     Cost c = {.error = t->error};
-    const double C = node->in[0]->shape.c, K = node->features, tiles = winograd_tile_count(&t->w);
-    const double products = winograd_products(&t->w), block = fmin(most, tiles), blocks = ceil(tiles / block);
+    const double C = t->w.channels, K = node->features, tiles = winograd_tile_count(&t->w);
+    const double products = winograd_products(&t->w), block = fmin(most, tiles);
+    const double blocks = t->w.pool_rows ? t->w.rows * ceil(t->w.columns / block) : ceil(tiles / block);
     const double panels = ceil(K / 64), calls = ceil(block / WINOGRAD_CALL);
     const double weights = 4 * products * C * K;
 
@@ -156,7 +157,8 @@ Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most)
     const double slower = v + result <= m->l2_size ? 1 : 1.3;
     c.transforms = tiles * (ceil(C / m->lanes) * t->input + ceil(K / m->lanes) * t->output) * m->vector_op * slower;
     c.transforms += far_bytes(m, node, t->w.images) / (m->l3 / 4);
-    return of_one_image(plan, c, t->w.images, blocks > 1 ? blocks : panels);
+    const double parts = t->w.pool_rows ? node->out->shape.h : blocks > 1 ? blocks : panels;
+    return of_one_image(plan, c, t->w.images, parts);
 }
 
 /* The amplification, as rn_winograd_amplification has it, of one level: C11 sums 2 products of norm 1, the others 18.

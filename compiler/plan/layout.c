@@ -80,10 +80,13 @@ void plan_layouts(Plan *plan) {
         if (n->op == OP_CONV)
             for (int k = 0; k < n->nin; k++) {
                 Shape out = node_walked_shape(n);
+                Window window = n->term[k].window;
                 const Choice *c = &plan->choices[i];
-                if (k == 0 && c->algorithm == ALG_WINOGRAD) /* tiles may reach over the image */
+                if (k == 0 && c->algorithm == ALG_WINOGRAD) { /* tiles may reach over the image */
                     out.h = round_up(out.h, c->m_h), out.w = round_up(out.w, c->m_w);
-                need_halo(plan, n->in[k], &n->term[k].window, out);
+                    window.r = round_up(window.r, c->side), window.s = round_up(window.s, c->side);
+                }
+                need_halo(plan, n->in[k], &window, out);
             }
     }
     for (int i = 0; i < g->output_count; i++) by_other[plan->values[g->outputs[i]->id].root->id] = true;

@@ -65,8 +65,9 @@ static void print_conv(const Step *s, Text *text) {
 
 static void print_winograd(const Step *s, Text *text) {
     const WinogradPlan *w = s->winograd;
-    text_printf(text, " F(%dx%d, %dx%d) products %d tiles %dx%d", w->h.m, w->w.m, w->h.r, w->w.r, winograd_products(w),
-                w->rows, w->columns);
+    text_printf(text, " F(%dx%d, %dx%d)", w->h.m, w->w.m, w->h.r, w->w.r);
+    if (w->side > 1) text_printf(text, " of %dx%d pixels", w->side, w->side);
+    text_printf(text, " products %d tiles %dx%d", winograd_products(w), w->rows, w->columns);
     if (s->algorithm == ALG_WINOGRAD)
         text_printf(text, " panels %dx%d blocks %dx%d calls %dx%d", s->conv.panels, s->conv.panel, w->blocks, w->block,
                     w->calls, w->call);

@@ -40,6 +40,7 @@ typedef struct Choice {
     int m_h, m_w;        /* ALG_WINOGRAD: rows and columns of an output tile */
     int block; /* ALG_STRASSEN: pixels of a tile. ALG_WINOGRAD: tiles of a block, of a whole group's where the layer
                   runs for one; all of them: the input transform is a step of its own */
+    int side; /* ALG_WINOGRAD: side x side pixels are taken as one with the channels of all (space to depth); 1: none */
 } Choice;
 
 typedef struct Cost {
@@ -133,11 +134,16 @@ typedef struct ConvPlan {
  * time, output transform of M. V and M of one block of tiles are at hand at once. */
 typedef struct WinogradPlan {
     rn_winograd h, w;       /* rows and columns */
+    int side, channels;     /* what it transforms: side x side pixels as one, whose channels are the GEMMs' K */
     int images;             /* whose tiles are taken together */
     int rows, columns;      /* tiles of an image */
     int block, blocks;      /* tiles of a block; blocks are divided among the parts */
+    int tail;               /* tiles of the last block, or of the last in a row */
     bool shared;            /* one block: ALG_WINOGRAD_INPUT fills V before; panels are divided among the parts */
     bool pool_apart;        /* max-pool: tiles cut its windows; a panel's image is kept, then pooled */
+    bool pool_rows;         /* overlapping max-pool: a row of tiles is kept, pooled as far as windows are complete */
+    int row_blocks;         /* pool_rows: blocks of a row of tiles */
+    int carried;            /* pool_rows: rows of pixels of the tiles above that windows reach back to */
     bool fetch;             /* during a block's GEMMs the next block's pixels are fetched: L2 does not hold the image */
     int call, calls;        /* tiles of a GEMM; GEMMs of a block, the last may be narrower */
     int v_tile, m_tile;     /* floats from one tile to the next */

@@ -181,13 +181,14 @@ static void add_winograd(Plan *plan, const Node *node) {
     plan_panels(&s->conv, node->features);
     s->bytes = activation_bytes(node);
     s->macs = node_cost(node);
-    s->multiplications = (int64_t)winograd_products(w) * w->rows * w->columns * node->in[0]->shape.c * node->features;
+    s->multiplications = (int64_t)winograd_products(w) * w->rows * w->columns * w->channels * node->features;
     s->images = images;
     s->winograd_one = one;
     const int64_t v = w->shared ? 0 : w->v_matrix, m = w->m_matrix;
     const Shape image = node_walked_shape(node);
     s->scratch = (v + m) * winograd_products(w);
     if (w->pool_apart) s->scratch += (int64_t)image.h * image.w * s->conv.panel;
+    if (w->pool_rows) s->scratch += (int64_t)(w->carried + w->h.m) * image.w * round_up(node->features, 16);
     s->scratch = (s->scratch + 15) / 16 * 16;
 }
 

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 #include "plan.h"
+#include "winograd.h"
 #include "../ops.h"
 
 static int add_recipe_step(Plan *plan, rn_recipe_step step) {
@@ -29,9 +30,10 @@ static int64_t reserve(Plan *plan, size_t bytes) {
     return (int64_t)(offset / 4);
 }
 
-static int64_t pack(Plan *plan, rn_recipe_op op, const Tensor *t, const int32_t dim[4], const int32_t integer[4],
+/* arg: the recipe step that makes the tensor */
+static int64_t pack(Plan *plan, rn_recipe_op op, int arg, const int32_t dim[4], const int32_t integer[4],
                     size_t bytes) {
-    rn_recipe_step step = {.op = (uint8_t)op, .ndim = 4, .arg = {tensor_step(plan, t), -1, -1}};
+    rn_recipe_step step = {.op = (uint8_t)op, .ndim = 4, .arg = {arg, -1, -1}};
     memcpy(step.dim, dim, sizeof step.dim);
     if (integer) memcpy(step.integer, integer, sizeof step.integer);
     const int64_t offset = reserve(plan, bytes);
@@ -43,7 +45,7 @@ static int64_t pack(Plan *plan, rn_recipe_op op, const Tensor *t, const int32_t 
 static int64_t pack_vector(Plan *plan, const Tensor *t) {
     if (!t) return -1;
     const int32_t dim[4] = {(int32_t)tensor_size(t), 1, 1, 1};
-    return pack(plan, RN_PACK_VECTOR, t, dim, NULL, (size_t)round_up(dim[0], 16) * 4);
+    return pack(plan, RN_PACK_VECTOR, tensor_step(plan, t), dim, NULL, (size_t)round_up(dim[0], 16) * 4);
 }
 
 /* Rounded weights, from what they were: packing rounds, so nobody needs them as floats. */
@@ -54,8 +56,8 @@ static void pack_fc(Plan *plan, Step *s) {
     TermPlan *t = &s->conv.term[0];
     const size_t bytes = t->bf16 ? rn_pack_panels_bf16_size(dim[0], dim[1], dim[2], dim[3])
                                  : rn_pack_panels_size(dim[0], dim[1], dim[2], dim[3], integer[0], integer[1], 1);
-    s->weight = t->weight =
-        pack(plan, t->bf16 ? RN_PACK_PANELS_BF16 : RN_PACK_PANELS, t->bf16 ? w->arg[0] : w, dim, integer, bytes);
+    s->weight = t->weight = pack(plan, t->bf16 ? RN_PACK_PANELS_BF16 : RN_PACK_PANELS,
+                                 tensor_step(plan, t->bf16 ? w->arg[0] : w), dim, integer, bytes);
     s->bytes += (t->bf16 ? 2 : 4) * tensor_size(w) / s->images;
 }
 
@@ -66,7 +68,7 @@ static void pack_conv(Plan *plan, Step *s) {
         TermPlan *t = &s->conv.term[i];
         const int32_t dim[4] = {n->features, term->weight->dim[1], term->weight->dim[2], term->weight->dim[3]};
         const int32_t integer[4] = {s->conv.panel, t->block, term->groups};
-        t->weight = pack(plan, RN_PACK_PANELS, term->weight, dim, integer,
+        t->weight = pack(plan, RN_PACK_PANELS, tensor_step(plan, term->weight), dim, integer,
                          rn_pack_panels_size(dim[0], dim[1], dim[2], dim[3], integer[0], t->block, integer[2]));
         s->bytes += 4 * tensor_size(term->weight) / s->images;
     }
@@ -74,11 +76,18 @@ static void pack_conv(Plan *plan, Step *s) {
 }
 
 static void pack_winograd(Plan *plan, Step *s) {
-    const Tensor *w = s->node->term[0].weight;
-    const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
-    const int32_t integer[4] = {s->conv.panel, s->winograd->h.m, s->winograd->w.m, s->winograd->h.stride};
+    const WinogradPlan *p = s->winograd;
+    const int32_t dim[4] = {s->node->features, p->channels, p->h.r, p->w.r};
+    const int32_t integer[4] = {s->conv.panel, p->h.m, p->w.m, p->h.stride};
     const size_t bytes = rn_pack_winograd_size(dim[0], dim[1], dim[2], dim[3], integer[1], integer[2], integer[3]);
-    s->weight = pack(plan, RN_PACK_WINOGRAD, w, dim, integer, bytes);
+    int weight = tensor_step(plan, s->node->term[0].weight);
+    if (p->side > 1)
+        weight = add_recipe_step(plan, (rn_recipe_step){.op = RN_SPACE_TO_DEPTH,
+                                                        .ndim = 4,
+                                                        .arg = {weight, -1, -1},
+                                                        .dim = {dim[0], dim[1], dim[2], dim[3]},
+                                                        .integer = {p->side, WINOGRAD_DEEP_PIXEL}});
+    s->weight = pack(plan, RN_PACK_WINOGRAD, weight, dim, integer, bytes);
     s->bytes += (int64_t)bytes / s->images;
 }
 
@@ -86,7 +95,7 @@ static void pack_strassen(Plan *plan, Step *s) {
     const Tensor *w = s->node->term[0].weight;
     const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
     const size_t bytes = (size_t)7 * (size_t)(dim[0] / 2) * (size_t)(dim[1] / 2) * sizeof(float);
-    s->weight = pack(plan, RN_PACK_STRASSEN, w, dim, NULL, bytes);
+    s->weight = pack(plan, RN_PACK_STRASSEN, tensor_step(plan, w), dim, NULL, bytes);
     s->bytes += (int64_t)bytes;
 }
 
@@ -111,7 +120,7 @@ void plan_weights(Plan *plan) {
         else if (s->algorithm == ALG_DEPTHWISE) {
             const Tensor *w = n->term[0].weight;
             const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
-            s->weight = s->conv.term[0].weight = pack(plan, RN_PACK_DEPTHWISE, w, dim, NULL,
+            s->weight = s->conv.term[0].weight = pack(plan, RN_PACK_DEPTHWISE, tensor_step(plan, w), dim, NULL,
                                                       (size_t)round_up(dim[0], 16) * (size_t)(dim[2] * dim[3]) * 4);
             s->bytes += 4 * tensor_size(w);
         } else if (n->op == OP_AFFINE) {

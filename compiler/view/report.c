@@ -35,7 +35,8 @@ static bool choice_is_fast(const Choice *c) {
 static const char *choice_name(Report *r, const Node *n, const Choice *c, bool blocks) {
     if (c->algorithm == ALG_STRASSEN) return arena_printf(&r->arena, "strassen, tiles of %d", c->block);
     if (c->algorithm != ALG_WINOGRAD) return algorithm_name(c->algorithm);
-    const char *name = arena_printf(&r->arena, "F(%dx%d)", c->m_h, c->m_w);
+    const char *name = arena_printf(&r->arena, "F(%dx%d)%s", c->m_h, c->m_w,
+                                    c->side > 1 ? arena_printf(&r->arena, " of %dx%d pixels", c->side, c->side) : "");
     WinogradPlan w = {0};
     if (!blocks || !winograd_tiles(&w, n, c, plan_images(r->plan, n))) return name;
     const int tiles = winograd_tile_count(&w);

@@ -238,6 +238,58 @@ static void test_pools(void) {
     CU_ASSERT(compared >= batch.count);
 }
 
+/* First layers at a stride, whose few channels are taken with those of neighbouring pixels, and max-pools whose windows
+ * overlap, from rows of tiles: channels, odd sizes, paddings, kernels and strides of each kind; windows that reach back
+ * over several rows, none, or lie apart by more than their size. */
+static const struct {
+    const char *input, *text;
+    bool deep; /* pixels may be taken together */
+} stems[] = {
+    {"3x37x41", "conv 64, 7x7 /2; bn; relu; maxpool 3x3 /2 pad 1; conv 9, 3x3", true},
+    {"3x38x29", "conv 70, 7x7 /2 bias; prelu; maxpool 3x3 /2 ceil", true},
+    {"3x33x32", "conv 20, 3x3 /2 bias; relu; conv 7, 3x3", true},
+    {"4x31x24", "conv 130, 5x5 /2 pad 0; bn; swish; maxpool 3x3 /1 pad 1", true},
+    {"1x28x35", "conv 17, 7x7 /2 pad [2, 4, 1, 3]; maxpool 5x3 /2 pad 1; relu", true},
+    {"2x45x19", "conv 33, 5x7 /2 bias; relu; maxpool 2x2 /3", true},
+    {"3x51x47", "conv 24, 11x11 /4 pad 2; relu; maxpool 3x3 /2", true},
+    {"1x40x43", "conv 16, 8x5 /4 pad 1 bias; relu", true},
+    {"3x9x70", "conv 12, 3x3 /2; relu; maxpool 2x3 /1; avgpool global", true},
+    {"4x21x22", "conv 40, 4x4 /2 pad 1; relu; avgpool global; fc 5", true},
+    {"3x25x26", "concat { {conv 5, 3x3 /2; relu} {maxpool 3x3 /2 pad 1} {conv 8, 7x7 /2} }", true},
+    {"3x23x27", "concat { {conv 5, 5x5} {identity} }; conv 8, 5x5 /2", false},
+    {"5x24x23", "conv 19, 5x5 /2; relu", false},
+    {"3x25x23", "conv 21, 3x3 bias; relu; maxpool 3x3 /2 pad 1", false},
+};
+
+static void test_stems(void) {
+    static const int kinds[] = {0, 2, 6, 4};
+    Batch batch;
+    batch_begin(&batch);
+    const int count = sizeof stems / sizeof *stems;
+    int deep = 0, rows = 0;
+    for (int i = 0; i < 4 * count; i += stride()) { /* AVX-512, AVX2, batches, C: each with another draw of tiles */
+        const int at = i % count, kind = kinds[i / count];
+        char name[32];
+        Text text = {0};
+        text_printf(&text, "network net {\n    input %s\n    %s\n}\n", stems[at].input, stems[at].text);
+        snprintf(name, sizeof name, "stem%d", i);
+        batch_add(&batch, name, text.s, with_last_layers(with_winograd(variants[kind], i + 1), i % 3 ? 9 : 0));
+        text_free(&text);
+        const Plan *plan = batch.cases[batch.count - 1].plan;
+        for (int k = 0; k < plan->step_count; k++) {
+            const WinogradPlan *w = plan->steps[k].algorithm == ALG_WINOGRAD ? plan->steps[k].winograd : NULL;
+            if (!w) continue;
+            CU_ASSERT(w->side == 1 || stems[at].deep);
+            deep += w->side > 1;
+            rows += w->pool_rows;
+        }
+    }
+    CU_ASSERT(deep > 20 / stride());
+    CU_ASSERT(rows > 15 / stride());
+    const int compared = batch_check(&batch, 1e-4);
+    CU_ASSERT(compared >= batch.count);
+}
+
 /* What the random ones rarely have: an image of one pixel that a padded window reads, projections with windows and
  * groups, K in several blocks and a rest with every destination, many and wide joins, the rarer layers in their order.
  */
@@ -350,6 +402,7 @@ void suite_networks(void) {
     CU_add_test(suite, "Winograd's method over odd shapes", test_winograd);
     CU_add_test(suite, "pools in the convolution before", test_pools);
     CU_add_test(suite, "weights stored as bf16", test_bf16);
+    CU_add_test(suite, "first layers by Winograd's method", test_stems);
     CU_add_test(suite, "written networks", test_written_networks);
     CU_add_test(suite, "random networks", test_random_networks);
 }

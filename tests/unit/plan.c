@@ -190,6 +190,29 @@ static void test_pools_are_fused(void) {
     }
 }
 
+/* Stems take 2 x 2 pixels as one, pooled from rows of tiles; direct ones and unfused ones stay as they are. */
+static void test_stems_are_deep(void) {
+    static const char *const paths[] = {"examples/resnet18.rn", "examples/googlenet.rn", "examples/bn_inception.rn"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        for (int isa = 3; isa <= 4; isa++) {
+            Arena arena = {0};
+            Graph *graph = example_load(&arena, paths[i], NULL);
+            passes_run(graph, &(PassOptions){.level = 2});
+            const PlanOptions options = {
+                .isa = isa, .batch = 1, .reuse_memory = true, .winograd = true, .tolerance = 1e-4};
+            const Plan *plan = plan_make(&arena, graph, &options);
+            const Step *stem = &plan->steps[1];
+            CU_ASSERT_EQUAL_FATAL(stem->algorithm, ALG_WINOGRAD);
+            CU_ASSERT_EQUAL(stem->winograd->side, 2);
+            CU_ASSERT_EQUAL(stem->winograd->channels, 16);
+            CU_ASSERT_EQUAL(stem->winograd->h.r, 4);
+            CU_ASSERT(stem->winograd->pool_rows && stem->winograd->carried > 0);
+            plan = plan_make(&arena, graph, &(PlanOptions){.isa = isa, .batch = 1, .reuse_memory = true});
+            CU_ASSERT_EQUAL(plan->steps[1].algorithm, ALG_DIRECT);
+            arena_free(&arena);
+        }
+}
+
 /* Convolutions of one shape share their candidates, but not where a pool drops the last row of one and not of the
  * other: tiles whose pool stands apart must be all of the image's. */
 static void test_pools_of_two_kinds(void) {
@@ -324,6 +347,7 @@ void suite_plan(void) {
     CU_add_test(suite, "ResNet-50 fused", test_resnet50_is_fused);
     CU_add_test(suite, "max-pools fused", test_pools_are_fused);
     CU_add_test(suite, "pools of two kinds", test_pools_of_two_kinds);
+    CU_add_test(suite, "stems take pixels together", test_stems_are_deep);
     CU_add_test(suite, "concat by placement", test_concat_is_placed);
     CU_add_test(suite, "linear folding", test_linear_folding);
     CU_add_test(suite, "memory reuse", test_reuse_memory);

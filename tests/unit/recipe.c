@@ -131,6 +131,35 @@ static void test_kernels(void) {
     free(out), free(w);
 }
 
+/* Each tap where the definition puts it, zeros elsewhere. */
+static void check_space_to_depth(int C, int R, int S, int side, int pixel) {
+    enum { K = 3 };
+    const int deep = side * side * pixel, r = (R + side - 1) / side, s = (S + side - 1) / side;
+    const int32_t dim[4] = {K, C, R, S};
+    const size_t count = (size_t)K * deep * r * s;
+    float *w = random_floats((size_t)K * C * R * S, 9);
+    rn_recipe_step step = {.op = RN_SPACE_TO_DEPTH, .ndim = 4, .dim = {K, deep, r, s}, .integer = {side, pixel}};
+    float *out = evaluate(&step, w, dim, NULL, NULL, NULL, count), *used = calloc(count, sizeof *used);
+    for (int k = 0; k < K; k++)
+        for (int c = 0; c < C; c++)
+            for (int y = 0; y < R; y++)
+                for (int x = 0; x < S; x++) {
+                    const int channel = (y % side * side + x % side) * pixel + c;
+                    const size_t at = ((size_t)(k * deep + channel) * r + y / side) * s + x / side;
+                    CU_ASSERT_EQUAL(out[at], w[((k * C + c) * R + y) * S + x]);
+                    used[at] = 1;
+                }
+    ASSERT_ALL(count, used[i] || out[i] == 0.0f);
+    free(out), free(used), free(w);
+}
+
+static void test_space_to_depth(void) {
+    check_space_to_depth(3, 7, 7, 2, 4);
+    check_space_to_depth(1, 3, 5, 2, 4);
+    check_space_to_depth(4, 11, 8, 4, 4);
+    check_space_to_depth(2, 4, 2, 2, 2);
+}
+
 /* ---- packing ---- */
 
 static int ceil16(int n) {
@@ -456,6 +485,7 @@ void suite_recipe(void) {
     CU_add_test(suite, "vector expressions", test_vectors);
     CU_add_test(suite, "scaling and shifting by channel", test_channels);
     CU_add_test(suite, "identity and embedded kernels", test_kernels);
+    CU_add_test(suite, "space to depth", test_space_to_depth);
     CU_add_test(suite, "panels and merged groups", test_panels);
     CU_add_test(suite, "depthwise and vectors", test_pack_small);
     CU_add_test(suite, "rounding to bf16", test_bf16);
