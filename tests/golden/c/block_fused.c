@@ -224,7 +224,7 @@ static TARGET void halo(float *p, int c, int h, int w, int row, int pixel, int t
 
 static TARGET void input_3x16x16(void *arg, int part, int parts) {
     const struct args *a = arg;
-    if (part == 0) halo(a->y, 3, 16, 16, 72, 4, 1, 1, 1, 1);
+    if (part == 0) halo(a->y, 4, 16, 16, 72, 4, 1, 1, 1, 1);
     for (int y = part * 16 / parts; y < (part + 1) * 16 / parts; y++) {
         const float *in = a->x + y * 16;
         float *out = a->y + y * 72;
@@ -448,7 +448,7 @@ static const char *model_message(const void *net) { return block_fused_message(n
 static void model_destroy(void *net) { block_fused_destroy(net); }
 
 static const rn_model model = {
-    .abi = 4,
+    .abi = 5,
     .name = "block_fused",
     .rnc_version = "0.1.0",
     .command = "rnc --target x86-64-v4 -o block_fused.c block_fused.rn",

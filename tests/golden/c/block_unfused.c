@@ -313,7 +313,7 @@ static TARGET void halo(float *p, int c, int h, int w, int row, int pixel, int t
 
 static TARGET void input_3x16x16(void *arg, int part, int parts) {
     const struct args *a = arg;
-    if (part == 0) halo(a->y, 3, 16, 16, 72, 4, 1, 1, 1, 1);
+    if (part == 0) halo(a->y, 4, 16, 16, 72, 4, 1, 1, 1, 1);
     for (int y = part * 16 / parts; y < (part + 1) * 16 / parts; y++) {
         const float *in = a->x + y * 16;
         float *out = a->y + y * 72;
@@ -905,7 +905,7 @@ static const char *model_message(const void *net) { return block_unfused_message
 static void model_destroy(void *net) { block_unfused_destroy(net); }
 
 static const rn_model model = {
-    .abi = 4,
+    .abi = 5,
     .name = "block_unfused",
     .rnc_version = "0.1.0",
     .command = "rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn",
