@@ -225,7 +225,7 @@ def measure_network(network, arguments, names, settings, report):
         say(f"compiling {network}")
         names = prepare(arguments.rnc, folder, network, names)
         for batch in batches:
-            shape = compile_batch(arguments.rnc, folder, network, batch)
+            shape = compile_batch(arguments.rnc, folder, network, batch, threads)
             for t in threads:
                 say(f"measuring {network}, threads: {t}, batch: {batch}")
                 report["results"].append(measure(folder, network, names, shape, t, limits))

@@ -25,7 +25,7 @@ def say(text):
 def set_up_rnc(level, folder, image, threads):
     sys.path.insert(0, os.path.join(ROOT, "examples", "apps"))
     from classify import FLOATS, Network
-    path = os.path.join(folder, f"net{level}-{len(image)}")
+    path = os.path.join(folder, f"net{level}-{len(image)}-{threads}")
     net = Network(path + ".so", path + ".rnw", NAME, threads)
     output = np.empty((len(image), net.model.output_size), np.float32)
     run, instance = net.model.run, net._net
@@ -145,8 +145,10 @@ def prepare(rnc, folder, network, names):
     return names
 
 
-def compile_batch(rnc, folder, network, batch):
-    """-> the shape of the input."""
+def compile_batch(rnc, folder, network, batch, threads):
+    """For these numbers of threads -> the shape of the input."""
     for level in LEVELS:
-        compile_to(os.path.join(folder, f"net{level}-{batch}.so"), rnc, folder, network, batch, level, "--name", NAME)
+        for t in threads:
+            compile_to(os.path.join(folder, f"net{level}-{batch}-{t}.so"), rnc, folder, network, batch, level,
+                       "--threads", str(t), "--name", NAME)
     return write_onnx(rnc, folder, network, batch)
