@@ -33,7 +33,7 @@ static const Machine *machine_of(const Plan *plan) {
 enum { UNIT_ROUNDOFF_EXPONENT = -24 };
 static const double ERROR_OF_A_SUM = 3; /* units of roundoff, root mean square, of a convolution's direct sum */
 
-static const double SEVERAL_CORES = 1.2; /* times the bandwidth of memory that one core sees */
+static const double SEVERAL_CORES = 1.5; /* times the bandwidth of memory that one core sees */
 static const double MANY = 1e6;          /* parts that any number of threads divides evenly */
 
 static double overlap(double a, double b) {
