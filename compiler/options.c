@@ -416,7 +416,7 @@ static const OptionRow rows[] = {
     {"--json", NULL, TAKES_NOTHING, FOR_BENCH, false, set_flag, M(json), "print JSON"},
     {"--html", "FILE", TAKES_VALUE, FOR_BENCH, true, set_string, M(html), "write a page with a chart"},
     {.text = "General"},
-    {"--threads", "N", TAKES_VALUE, FOR_BOTH | UNRECORDED, false, set_threads, 0,
+    {"--threads", "N", TAKES_VALUE, FOR_BOTH, false, set_threads, 0,
      "threads of rnc and of --verify (default: all); those that choices are made for, and bench's (default: 1)"},
     {"-v", NULL, TAKES_NOTHING, FOR_BOTH | UNRECORDED, false, set_flag, M(passes.verbose),
      "show passes, times and the C compiler's commands"},
@@ -580,8 +580,6 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv, Diag *
             record(&command, "", path_base(arg));
         }
     }
-    /* --threads changes nothing in the output but what -O3 measures */
-    if (options->passes.level >= 3 && options->threads) text_printf(&command, " --threads %d", options->threads);
     options->command = arena_strndup(arena, command.s, command.size);
     text_free(&command);
     if (!good) return false;

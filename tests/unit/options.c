@@ -113,12 +113,9 @@ static void test_command(void) {
     Options o;
     CU_ASSERT_TRUE_FATAL(PARSE(&o, "-v", "-o", "/a/b/net.c", "--threads", "2", "--weights=../w/x y.safetensors", "-O2",
                                "-Dn=1", "/c/net.rn"));
-    CU_ASSERT_STRING_EQUAL(o.command, "rnc -o net.c --weights='x y.safetensors' -O2 -Dn=1 net.rn");
+    CU_ASSERT_STRING_EQUAL(o.command, "rnc -o net.c --threads 2 --weights='x y.safetensors' -O2 -Dn=1 net.rn");
     CU_ASSERT_TRUE_FATAL(PARSE(&o, "--random-weights", "--name", "n", "-o", "net", "--", "net.rn"));
     CU_ASSERT_STRING_EQUAL(o.command, "rnc --random-weights --name n -o net net.rn");
-    /* -O3 measures with these threads */
-    CU_ASSERT_TRUE_FATAL(PARSE(&o, "--threads", "2", "-O3", "-o", "net", "net.rn"));
-    CU_ASSERT_STRING_EQUAL(o.command, "rnc -O3 -o net net.rn --threads 2");
     arena_free(&arena);
 }
 
