@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 
-ABI = 4
+ABI = 5
 ERROR_SIZE = 512
 
 
