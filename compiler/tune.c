@@ -55,13 +55,14 @@ static void add_candidate(Shaped *s, Candidate c) {
 static void add_blocks(Shaped *s, const Plan *plan, const Node *n, Candidate c) {
     WinogradPlan w = {0};
     if (n->epilogue.pool == POOL_GLOBAL_AVG || !winograd_tiles(&w, n, &c.choice, plan_images(plan, n))) return;
-    const int tiles = winograd_tile_count(&w), sizes[] = {tiles, WINOGRAD_CALL, WINOGRAD_CALL / 2};
+    const int tiles = w.pool_rows ? w.columns : winograd_tile_count(&w),
+              sizes[] = {tiles, WINOGRAD_CALL, WINOGRAD_CALL / 2};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        if (sizes[i] > tiles) continue;
+        if (sizes[i] > tiles || (w.pool_rows && sizes[i] > WINOGRAD_CALL)) continue;
         const int blocks = (tiles + sizes[i] - 1) / sizes[i];
         c.choice.block = (tiles + blocks - 1) / blocks;
         c.cost = cost_winograd(plan, n, &c.choice);
-        if (c.cost.us < INFINITY && (blocks > 1 || choose_may_share(&w))) add_candidate(s, c);
+        if (c.cost.us < INFINITY && (blocks > 1 || w.pool_rows || choose_may_share(&w))) add_candidate(s, c);
     }
 }
 

@@ -1,7 +1,7 @@
 /* The line of calls: one function for each layer's task, and the functions that call them in order.
  *
- *     batch 1:   forward           one image through all layers
- *     more:      first_layers      one image, as far as images are taken one by one (plan/group.c)
+ *     no groups: forward           one image through all layers
+ *     groups:    first_layers      one image, as far as images are taken one by one (plan/group.c)
  *                last_layers       a group of images at once, or one
  *                forward           a group: its images through the first layers, in parallel or each on all threads
  *
@@ -382,7 +382,7 @@ static void emit_forward_of_groups(Emit *e, Text *t) {
     if (has_last_layers(e)) emit_last_layers(e, t);
     text_printf(t,
                 "struct group%s {\n"
-                "    %s *net;\n"
+                "    struct %s *net;\n"
                 "    int images;\n"
                 "    const float *image;\n"
                 "    float *outputs;\n"
@@ -390,7 +390,7 @@ static void emit_forward_of_groups(Emit *e, Text *t) {
                 "/* A thread's images of a group through the first layers. */\n"
                 "static void first_part%s(void *arg, int part, int parts) {\n"
                 "    const struct group%s *g = arg;\n"
-                "    %s *net = g->net;\n"
+                "    struct %s *net = g->net;\n"
                 "    float *A = net->rn.arena + (size_t)part * %lld, *B = %s;\n"
                 "    float *S = %s + (size_t)part * %lld;\n"
                 "    for (int n = part; n < g->images; n += parts)\n"

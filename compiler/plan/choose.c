@@ -101,6 +101,7 @@ const char *choose_shape(const Plan *plan, const Node *n, Arena *arena) {
         if (n->term[i].groups > 1) text_printf(&t, " groups %d", n->term[i].groups);
     }
     if (strassen_possible(plan, n)) text_puts(&t, " flat"); /* its pixels lie side by side */
+    if (winograd_side(plan, n) > 1) text_puts(&t, " deep"); /* side x side pixels may be taken as one */
     text_printf(&t, " -> %dx%dx%d%s%s", out.c, out.h, out.w,
                 e->in_place ? " in place"
                 : e->addend ? " add"

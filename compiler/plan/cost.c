@@ -92,10 +92,14 @@ Cost cost_direct(const Plan *plan, const Node *node) {
     const int images = plan_images(plan, node);
     const Shape in = node->in[0]->shape, out = node_walked_shape(node);
     const Window *w = &node->term[0].window;
-    const double taps = w->r * w->s, pixels = (double)out.h * out.w;
+    const double taps = w->r * w->s, pixels = (double)out.h * out.w, depth = (double)in.c / node->term[0].groups;
+    /* groups are merged to panels of a vector's width, with zeros between; a depthwise layer has vector loops instead
+     */
+    const double merged = depth > 1 ? fmax(depth, fmin(in.c, m->lanes)) : depth;
     Cost c = {.error = ldexp(ERROR_OF_A_SUM, UNIT_ROUNDOFF_EXPONENT)};
-    c.compute = images * kernel_flops(m, node->features, pixels, taps * in.c) / m->flops / 0.96;
-    c.memory = weights_traffic(plan, 4 * taps * in.c * node->features, images - 1) + group_traffic(plan, node, images);
+    c.compute = images * kernel_flops(m, node->features, pixels, taps * merged) / m->flops / 0.96;
+    c.memory =
+        weights_traffic(plan, 4 * taps * merged * node->features, images - 1) + group_traffic(plan, node, images);
     return of_one_image(plan, c, images, MANY);
 }
 
@@ -141,7 +145,7 @@ Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most)
     const Machine *m = machine_of(plan);
     Cost c = {.error = t->error};
     const double C = t->w.channels, K = node->features, tiles = winograd_tile_count(&t->w);
-    const double products = winograd_products(&t->w), block = fmin(most, tiles);
+    const double products = winograd_products(&t->w), block = fmin(most, t->w.pool_rows ? t->w.columns : tiles);
     const double blocks = t->w.pool_rows ? t->w.rows * ceil(t->w.columns / block) : ceil(tiles / block);
     const double panels = ceil(K / 64), calls = ceil(block / WINOGRAD_CALL);
     const double weights = 4 * products * C * K;

@@ -8,7 +8,8 @@
 #include <string.h>
 #include "choose.h"
 
-static const double BARRIER = 3; /* microseconds, about */
+static const double BARRIER = 3;            /* microseconds, about */
+static const double MOST_FLOATS = 32 << 20; /* kept of all images of a group: some times the caches, no more */
 enum { MOST_IMAGES = 32, DIVISIONS = 3 /* groups of the batch, of its halves, of its quarters */ };
 
 /* Microseconds of one image, by the fastest way; layers of one shape share the search. */
@@ -31,6 +32,28 @@ static double barrier_time(const Plan *plan, int group) {
     return plan->options.threads > 1 ? BARRIER / group : 0;
 }
 
+/* Floats of an image that the last layers would keep if they began with node `cut`, about: what comes from before it,
+ * and the most that one of them reads and writes. */
+static double kept_floats(const Plan *plan, int cut) {
+    const Graph *g = plan->graph;
+    bool *crosses = arena_alloc(plan->arena, ((size_t)g->value_count + 1) * sizeof *crosses);
+    double before = 0, most = 0;
+    for (int i = cut; i < g->node_count; i++) {
+        const Node *n = g->nodes[i];
+        double here = (double)shape_size(n->out->shape);
+        for (int k = 0; k <= n->nin; k++) {
+            const Value *v = k < n->nin ? n->in[k] : n->epilogue.addend;
+            if (!v) continue;
+            here += (double)shape_size(v->shape);
+            if (crosses[v->id] || (v->producer && v->producer->id >= cut)) continue;
+            crosses[v->id] = true;
+            before += (double)shape_size(v->shape);
+        }
+        if (here > most) most = here;
+    }
+    return before + most;
+}
+
 /* The best first node of the last layers for groups of this size, node_count: none; *us: an image's time. */
 static int best_cut(Plan *plan, int group, double *us) {
     const Graph *g = plan->graph;
@@ -43,7 +66,7 @@ static int best_cut(Plan *plan, int group, double *us) {
     int cut = g->node_count;
     for (int i = g->node_count - 1; i >= 0; i--) {
         gain += alone[i] - node_time(plan, g->nodes[i], &times) - barrier_time(plan, group);
-        if (gain > best) best = gain, cut = i;
+        if (gain > best && kept_floats(plan, i) * group <= MOST_FLOATS) best = gain, cut = i;
     }
     *us = total - best;
     return cut;

@@ -1,4 +1,5 @@
 /* plan_make: the decisions in order, and the plan as text (--dump=plan). */
+#include <limits.h>
 #include <string.h>
 #include "plan.h"
 #include "../../runtime/cpu.h"
@@ -20,6 +21,13 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
     plan_steps(plan);
     plan_weights(plan);
     plan_memory(plan);
+    /* offsets between a group's images are ints, in kernels too; without reuse of memory, say, they may be far apart */
+    if (plan->group > 1 && plan->group * plan->kept_floats * 4 > INT_MAX / 2) {
+        PlanOptions one_by_one = *options;
+        one_by_one.whole_batch = false;
+        one_by_one.last_layers = 0;
+        return plan_make(arena, graph, &one_by_one);
+    }
     return plan;
 }
 

@@ -1,9 +1,10 @@
 /* Tiles and blocks of one convolution by Winograd's method.
  *
- * Two ways. Where V and M of a block of tiles fit in L2, blocks are divided among the parts, and each part transforms,
- * multiplies and transforms back its own. Where weights dominate (late stages: few tiles, many channels) all tiles are
- * one block: the input transform is a step of its own, and panels are divided among the parts, so that each panel of
- * weights is read once.
+ * Three ways. Where V and M of a block of tiles fit in L2, blocks are divided among the parts, and each part
+ * transforms, multiplies and transforms back its own. Where weights dominate (late stages: few tiles, many channels)
+ * all tiles are one block: the input transform is a step of its own, and panels are divided among the parts, so that
+ * each panel of weights is read once. Where an overlapping max-pool follows, a part takes its rows of tiles one after
+ * another.
  *
  * A strided convolution of few channels (the stem) has side x side pixels taken as one (space to depth): 7x7 at stride
  * 2 over pixels of 4 floats (3 channels and a zero) is 4x4 at stride 1 over 16 channels. That is F(m, 4) with K = 16,
@@ -29,6 +30,7 @@ static int carried_rows(const WinogradPlan *w, const Node *node) {
 
 WinogradPlan *plan_winograd(Plan *plan, const Node *node, const Choice *choice, int images) {
     WinogradPlan *w = arena_alloc(plan->arena, sizeof *w);
+    if (choice->side > 1 && choice->side != winograd_side(plan, node)) bug("%s: pixels are not apart", node->name);
     if (!winograd_tiles(w, node, choice, images)) bug("%s: no F(%d, %d)", node->name, choice->m_h, choice->m_w);
     const int tiles = winograd_tile_count(w);
     ConvPlan panels = {0};

@@ -39,6 +39,9 @@ if ls -d "$WORK"/o/.rnc-* > /dev/null 2>&1; then bad clean "a temporary folder w
 for name in net status options made image batch k; do
     expect "called $name" 0 "$RNC" -o "o/called_$name.o" --name "$name" --random-weights tiny.rn
 done
+for name in g part parts arg n; do
+    expect "called $name, a batch" 0 "$RNC" -o "o/called_$name.o" --name "$name" --batch 3 --random-weights tiny.rn
+done
 for name in model step V rn_tensor size_t; do
     expect "called $name" 1 "$RNC" -o "o/called_$name.o" --name "$name" --random-weights tiny.rn
 done

@@ -55,6 +55,47 @@ expect "batch norms and expressions of one parameter" 0 "$RNC" --verify mixed.ir
 expect "weights of a fused graph" 0 "$RNC" -o fused.safetensors --random-weights in-place.ir
 expect "weights of a fused graph" 0 "$RNC" --verify --weights fused.safetensors in-place.ir
 
+# only what reads the input may take its pixels by fours: beside others' channels, or after a ReLU, their fourth lane is no zero
+cat > "$WORK/deep.rn" <<'N'
+network deep {
+    input 3x64x64
+    conv 32, 7x7 /2 pad 3 as stem; relu as s
+    from input
+    concat { { conv 3, 3x3 pad 1 } as t  { conv 29, 3x3 pad 1 } as u }
+    from t.conv1
+    conv 32, 7x7 /2 pad 3 as second; relu as r
+    add s
+    relu
+    output
+    from input
+    relu
+    conv 32, 7x7 /2 pad 3 as third
+    output
+    from concat
+    conv 32, 3x3 /2 pad 1
+    avgpool global
+    fc 10
+}
+N
+expect "pixels by fours" 0 "$RNC" --verify --random-weights deep.rn
+expect "pixels by fours" 0 "$RNC" --dump=plan deep.rn
+if grep 'stem ' "$WORK/.out" | grep -q 'of 2x2 pixels' && ! grep 'second \|third ' "$WORK/.out" | grep -q 'of 2x2 pixels'; then
+    ok
+else
+    bad "pixels by fours" "$(grep winograd "$WORK/.out")"
+fi
+
+# images that are large beside a group's weights are not kept for all of the group
+cat > "$WORK/far.rn" <<'N'
+network far {
+    input 3x512x512
+    conv 64, 3x3 bias; relu
+    concat { { avgpool 64x64 /64; fc 10 } { maxpool global } }
+    fc 12
+}
+N
+expect "images far apart" 0 "$RNC" --verify --threads 2 --batch 28 --random-weights far.rn
+
 # two stems of one shape whose pools differ in stride and padding alone: each has a way of its own
 for order in "/3 pad 0 /2 pad 1" "/2 pad 1 /3 pad 0"; do
     set -- $order

@@ -852,7 +852,7 @@ static void last_layers(block_unfused *net, int images, float *B, float *outputs
 }
 
 struct group {
-    block_unfused *net;
+    struct block_unfused *net;
     int images;
     const float *image;
     float *outputs;
@@ -861,7 +861,7 @@ struct group {
 /* A thread's images of a group through the first layers. */
 static void first_part(void *arg, int part, int parts) {
     const struct group *g = arg;
-    block_unfused *net = g->net;
+    struct block_unfused *net = g->net;
     float *A = net->rn.arena + (size_t)part * 0, *B = net->rn.arena;
     float *S = net->rn.arena + 32864 + (size_t)part * 8448;
     for (int n = part; n < g->images; n += parts)
