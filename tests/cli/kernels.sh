@@ -188,7 +188,7 @@ PY
 expect "bf16 file" 0 "$RNC" --verify --store bf16 --weights w16.safetensors odd.rn && prints "bf16 file" "moves the output by 0 of"
 
 # ---- c: any CPU; as vectors of the compiler and as plain loops, with the widths of several CPUs ----
-for network in tiny other odd; do
+for network in "${networks[@]}"; do
     build ref $network --target x86-64-v3 && run ref
     for compiler in "${compilers[@]}"; do
         for flags in -O2 "-O3 -march=x86-64-v3 -ffp-contract=fast" "-O1 -DRN_NO_VECTORS"; do
