@@ -59,6 +59,16 @@ IN_SOFTWARE __m512i shift_right(__m512i v, int n) {
     return v;
 }
 
+IN_SOFTWARE __m512i widened(__m256i v) { /* 16 bits without a sign to 32 */
+    uint16_t half[16];
+    uint32_t lane[16];
+    __m512i r;
+    memcpy(half, &v, sizeof half);
+    for (int i = 0; i < 16; i++) lane[i] = half[i];
+    memcpy(&r, lane, sizeof r);
+    return r;
+}
+
 #define _mm512_mask_loadu_ps masked_load
 #define _mm512_maskz_loadu_ps(mask, p) masked_load(_mm512_setzero_ps(), mask, p)
 #define _mm512_mask_storeu_ps masked_store
@@ -66,5 +76,7 @@ IN_SOFTWARE __m512i shift_right(__m512i v, int n) {
 #define _mm512_reduce_max_ps largest_lane
 #define _mm512_cvtepi32_ps floats_of
 #define _mm512_srai_epi32 shift_right
+#undef _mm512_cvtepu16_epi32
+#define _mm512_cvtepu16_epi32 widened
 
 #endif
