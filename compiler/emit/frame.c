@@ -71,16 +71,26 @@ static void emit_create(Emit *e, Text *t) {
     text_puts(t, "    return status;\n}\n\n");
 }
 
-static void emit_api(Emit *e, Text *t) {
+static const char *forward_name(const Emit *e) {
+    return e->target.count > 1 ? "net->forward" : "forward";
+}
+
+/* images that a call of forward takes, at most */
+static int forward_images(const Emit *e) {
+    return emit_is_grouped(e) ? e->plan->group : 1;
+}
+
+static long long input_floats(const Emit *e) {
+    return (long long)shape_size(e->plan->graph->input->shape);
+}
+
+static void emit_arena_size(Emit *e, Text *t) {
     const Plan *plan = e->plan;
     const char *n = e->options->name, *N = upper_case(e->arena, n);
-    const char *forward = e->target.count > 1 ? "net->forward" : "forward";
-    const long long input = (long long)shape_size(plan->graph->input->shape);
     const bool grouped = emit_is_grouped(e);
-    const int group = plan->group;
-    const long long outputs = (long long)output_floats(plan->graph), ready = (input + 15) / 16 * 16;
+    const long long ready = (input_floats(e) + 15) / 16 * 16 * forward_images(e);
     const long long each = plan->scratch_floats + (grouped ? plan->arena_floats : 0);
-    const long long all = (grouped ? group * plan->kept_floats : plan->arena_floats) + (grouped ? group : 1) * ready;
+    const long long all = (grouped ? plan->group * plan->kept_floats : plan->arena_floats) + ready;
     text_printf(t,
                 "size_t %s_arena_size(int batch, int threads) {\n"
                 "    if (batch < 1 || batch > %s_BATCH || threads < 1) return 0;\n"
@@ -88,7 +98,10 @@ static void emit_api(Emit *e, Text *t) {
                 "    return (sizeof(struct %s) + 63) / 64 * 64 + 4 * ((size_t)threads * %lld + %lld);\n"
                 "}\n\n",
                 n, N, grouped ? "pictures made ready" : "a picture made ready", n, each, all);
-    emit_create(e, t);
+}
+
+static void emit_check(Emit *e, Text *t) {
+    const char *n = e->options->name, *N = upper_case(e->arena, n);
     text_printf(t,
                 "static rn_status check(%s *net, int batch, const void *in, const void *out) {\n"
                 "    if (!net) return RN_ERROR_ARGUMENT;\n"
@@ -100,12 +113,18 @@ static void emit_api(Emit *e, Text *t) {
                 "    return RN_OK;\n"
                 "}\n\n",
                 n, n, N, n, N);
+}
+
+static void emit_run(Emit *e, Text *t) {
+    const char *n = e->options->name, *forward = forward_name(e);
+    const long long input = input_floats(e), outputs = (long long)output_floats(e->plan->graph);
+    const int group = forward_images(e);
     text_printf(t,
                 "rn_status %s_run(%s *net, int batch, const float *image, float *output) {\n"
                 "    const rn_status status = check(net, batch, image, output);\n"
                 "    if (status) return status;\n",
                 n, n);
-    if (grouped)
+    if (emit_is_grouped(e))
         text_printf(t,
                     "    for (int n = 0; n < batch; n += %d)\n"
                     "        %s(net, batch - n < %d ? batch - n : %d, image + (size_t)n * %lld, output + (size_t)n * "
@@ -115,22 +134,27 @@ static void emit_api(Emit *e, Text *t) {
         text_printf(
             t, "    for (int n = 0; n < batch; n++) %s(net, image + (size_t)n * %lld, output + (size_t)n * %lld);\n",
             forward, input, outputs);
+    text_puts(t, "    return RN_OK;\n"
+                 "}\n\n");
+}
+
+static void emit_run_rgb(Emit *e, Text *t) {
+    const char *n = e->options->name, *forward = forward_name(e);
+    const long long input = input_floats(e), outputs = (long long)output_floats(e->plan->graph);
+    const bool grouped = emit_is_grouped(e);
+    const int group = forward_images(e);
+    const char *place = grouped ? arena_printf(e->arena, "ready + (size_t)(n %% %d) * %lld", group, input) : "ready";
     text_printf(t,
-                "    return RN_OK;\n"
-                "}\n\n"
                 "rn_status %s_run_rgb(%s *net, int batch, const uint8_t *const *rgb, const int *height, const int "
                 "*width, float *output) {\n"
                 "    rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);\n"
                 "    if (status) return status;\n"
                 "    float *ready = %s;\n"
-                "    for (int n = 0; n < batch; n++) {\n",
-                n, n, emit_arena_places(e).ready);
-    const char *place = grouped ? arena_printf(e->arena, "ready + (size_t)(n %% %d) * %lld", group, input) : "ready";
-    text_printf(t,
+                "    for (int n = 0; n < batch; n++) {\n"
                 "        status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], %s);\n"
                 "        if (status) return rn_context_fail(&net->rn, status, \"%s: image %%d cannot be made an "
                 "input\", n);\n",
-                place, n);
+                n, n, emit_arena_places(e).ready, place, n);
     if (grouped)
         text_printf(t,
                     "        const int images = n %% %d + 1; /* ready, of this group */\n"
@@ -142,6 +166,15 @@ static void emit_api(Emit *e, Text *t) {
     text_puts(t, "    }\n"
                  "    return RN_OK;\n"
                  "}\n\n");
+}
+
+static void emit_api(Emit *e, Text *t) {
+    const char *n = e->options->name;
+    emit_arena_size(e, t);
+    emit_create(e, t);
+    emit_check(e, t);
+    emit_run(e, t);
+    emit_run_rgb(e, t);
     text_printf(t, "const char *%s_message(const %s *net) { return net ? net->rn.message : \"\"; }\n\n", n, n);
     text_printf(t, "void %s_destroy(%s *net) {\n    if (net) rn_context_destroy(&net->rn);\n}\n", n, n);
 }
