@@ -55,8 +55,7 @@ static void add_candidate(Shaped *s, Candidate c) {
 static void add_blocks(Shaped *s, const Plan *plan, const Node *n, Candidate c) {
     WinogradPlan w = {0};
     if (n->epilogue.pool == POOL_GLOBAL_AVG || !winograd_tiles(&w, n, &c.choice, plan_images(plan, n))) return;
-    const int tiles = w.pool_rows ? w.columns : winograd_tile_count(&w),
-              sizes[] = {tiles, WINOGRAD_CALL, WINOGRAD_CALL / 2};
+    const int tiles = winograd_largest_block(&w), sizes[] = {tiles, WINOGRAD_CALL, WINOGRAD_CALL / 2};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         if (sizes[i] > tiles || (w.pool_rows && sizes[i] > WINOGRAD_CALL)) continue;
         const int blocks = (tiles + sizes[i] - 1) / sizes[i];

@@ -28,6 +28,7 @@ part() { # part TITLE COMMAND...
         count=$((${count:-0} + 1)) bad=$((${bad:-0} + 1))
     fi
     grep '^FAIL' "$log" | sed "s|^FAIL|FAIL ($title)|" >> "$failures"
+    grep '^skipped' "$log" | sed "s|^|  $title: |"
     rm -f "$log"
     total=$((total + count)) total_failed=$((total_failed + bad))
     [ "$count" = 0 ] || printf '  %-28s %5d tests, %d failed (%d s)\n' "$title" "$count" "$bad" $((SECONDS - start))

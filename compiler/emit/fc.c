@@ -1,7 +1,7 @@
 /* Fully connected layers: one pixel, so each weight is used once an image, or once for a group of images (a GEMM's
- * columns), and the layer runs at the memory's speed. Panel after
- * panel of 64 outputs streams by in calls of about 512 inputs (kernels.md); panels are divided among the parts.
- * An image as input is read pixel by pixel: the weights are packed in its storage order (h, w, c).
+ * columns), and the layer runs at the memory's speed. Panel after panel of 64 outputs streams by in calls of about 512
+ * inputs (kernels.md); panels are divided among the parts. An image as input is read pixel by pixel: the weights are
+ * packed in its storage order (h, w, c).
  *
  * Where weights are stored as bf16 the kernels are vector loops, since libxsmm multiplies none with floats: weights are
  * widened in registers, once for the images of a block, which hides behind the memory as the multiplications do.

@@ -83,12 +83,15 @@ static const char *arena_place(const Emit *e, long long each, long long all) {
 
 ArenaPlaces emit_arena_places(const Emit *e) {
     const Plan *p = e->plan;
+    const bool grouped = emit_is_grouped(e);
     const long long first = p->arena_floats, kept = p->kept_floats * p->group, scratch = p->scratch_floats;
-    if (!emit_is_grouped(e))
-        return (ArenaPlaces){.scratch = arena_place(e, 0, first), .ready = arena_place(e, scratch, first)};
+    const long long each = grouped ? first + scratch : scratch, before = grouped ? kept : first;
+    const long long picture = (long long)(shape_size(p->graph->input->shape) + 15) / 16 * 16;
     return (ArenaPlaces){.kept = arena_place(e, first, 0),
-                         .scratch = arena_place(e, first, kept),
-                         .ready = arena_place(e, first + scratch, kept)};
+                         .scratch = arena_place(e, grouped ? first : 0, before),
+                         .ready = arena_place(e, each, before),
+                         .each = each,
+                         .all = before + p->group * picture};
 }
 
 /* ---- one call ---- */

@@ -12,9 +12,11 @@ void emit_forward_frame(Emit *e, Text *text);
 void emit_forward(Emit *e, Text *text);
 const char *emit_forward_parameters(const Emit *e);
 
-/* Parts of the arena as expressions of `net`, after the first: activations. */
+/* Parts of the arena as expressions of `net`, after the first: activations; and its floats for each thread and for all.
+ */
 typedef struct ArenaPlaces {
     const char *kept, *scratch, *ready;
+    long long each, all;
 } ArenaPlaces;
 ArenaPlaces emit_arena_places(const Emit *e);
 

@@ -75,29 +75,20 @@ static const char *forward_name(const Emit *e) {
     return e->target.count > 1 ? "net->forward" : "forward";
 }
 
-/* images that a call of forward takes, at most */
-static int forward_images(const Emit *e) {
-    return emit_is_grouped(e) ? e->plan->group : 1;
-}
-
 static long long input_floats(const Emit *e) {
     return (long long)shape_size(e->plan->graph->input->shape);
 }
 
 static void emit_arena_size(Emit *e, Text *t) {
-    const Plan *plan = e->plan;
     const char *n = e->options->name, *N = upper_case(e->arena, n);
-    const bool grouped = emit_is_grouped(e);
-    const long long ready = (input_floats(e) + 15) / 16 * 16 * forward_images(e);
-    const long long each = plan->scratch_floats + (grouped ? plan->arena_floats : 0);
-    const long long all = (grouped ? plan->group * plan->kept_floats : plan->arena_floats) + ready;
+    const ArenaPlaces at = emit_arena_places(e);
     text_printf(t,
                 "size_t %s_arena_size(int batch, int threads) {\n"
                 "    if (batch < 1 || batch > %s_BATCH || threads < 1) return 0;\n"
                 "    /* instance, activations, scratch of each thread, %s */\n"
                 "    return (sizeof(struct %s) + 63) / 64 * 64 + 4 * ((size_t)threads * %lld + %lld);\n"
                 "}\n\n",
-                n, N, grouped ? "pictures made ready" : "a picture made ready", n, each, all);
+                n, N, emit_is_grouped(e) ? "pictures made ready" : "a picture made ready", n, at.each, at.all);
 }
 
 static void emit_check(Emit *e, Text *t) {
@@ -118,7 +109,7 @@ static void emit_check(Emit *e, Text *t) {
 static void emit_run(Emit *e, Text *t) {
     const char *n = e->options->name, *forward = forward_name(e);
     const long long input = input_floats(e), outputs = (long long)output_floats(e->plan->graph);
-    const int group = forward_images(e);
+    const int group = e->plan->group;
     text_printf(t,
                 "rn_status %s_run(%s *net, int batch, const float *image, float *output) {\n"
                 "    const rn_status status = check(net, batch, image, output);\n"
@@ -142,7 +133,7 @@ static void emit_run_rgb(Emit *e, Text *t) {
     const char *n = e->options->name, *forward = forward_name(e);
     const long long input = input_floats(e), outputs = (long long)output_floats(e->plan->graph);
     const bool grouped = emit_is_grouped(e);
-    const int group = forward_images(e);
+    const int group = e->plan->group;
     const char *place = grouped ? arena_printf(e->arena, "ready + (size_t)(n %% %d) * %lld", group, input) : "ready";
     text_printf(t,
                 "rn_status %s_run_rgb(%s *net, int batch, const uint8_t *const *rgb, const int *height, const int "

@@ -364,10 +364,9 @@ void standalone_reserve_names(Emit *e) {
 
 bool emit_standalone_name_is_taken(const char *name) {
     Arena arena = {0};
-    Items all = runtime_items(&arena);
-    bool taken = !strcmp(name, "_GNU_SOURCE"); /* above the runtime */
-    for (int i = 0; i < all.count; i++)
-        for (int j = 0; j < all.items[i].name_count; j++) taken |= !strcmp(all.items[i].names[j], name);
+    Emit e = {.arena = &arena};
+    standalone_reserve_names(&e);
+    const bool taken = map_get(&e.names, name) || !strcmp(name, "_GNU_SOURCE"); /* which stands above the runtime */
     arena_free(&arena);
     return taken;
 }

@@ -520,48 +520,48 @@ static void emit_rows(const Wino *v, Text *body) {
     line(body, 1, "}");
 }
 
+/* All tiles are at hand, panels are divided among the parts. */
+static void panels_of_part(const Wino *v, Text *body) {
+    const int panels = v->s->conv.panels;
+    line(body, 1, "for (int panel = part * %d / parts; panel < (part + 1) * %d / parts; panel++) {", panels, panels);
+    call_panel(v, 2, body);
+    line(body, 1, "}");
+}
+
+static void blocks_of_part(const Wino *v, Text *body) {
+    const WinogradPlan *w = v->w;
+    line(body, 1, "for (int b = part * %d / parts; b < (part + 1) * %d / parts; b++) {", w->blocks, w->blocks);
+    line(body, 2, "const int first = b * %d;", w->block);
+    if (w->tail != w->block) line(body, 2, "const int count = b + 1 < %d ? %d : %d;", w->blocks, w->block, w->tail);
+    one_block(v, 2, body);
+    line(body, 1, "}");
+}
+
 void emit_winograd(Emit *e, const Step *s, Text *body) {
     const Wino v = wino_of(e, s);
     const WinogradPlan *w = v.w;
-    const int panels = s->conv.panels, products = winograd_products(w);
-    if (!v.ep->in_place) emit_halo(e, s->out, s->images, body);
+    const char *tiles = arena_printf(e->arena, "%d", w->block);
     const char *scratch =
         arena_printf(e->arena, "a->scratch + (size_t)part * %lld", (long long)e->plan->scratch_floats);
-    if (w->shared) {
+    if (!v.ep->in_place) emit_halo(e, s->out, s->images, body);
+    if (w->shared)
         text_printf(body, "    const float *v = a->x;\n    float *m = %s;\n", scratch);
-        text_printf(body, "    for (int panel = part * %d / parts; panel < (part + 1) * %d / parts; panel++) {\n",
-                    panels, panels);
-        call_panel(&v, 2, body);
-        text_puts(body, "    }\n    zeroupper();\n");
-        return;
-    }
-    text_printf(body, "    float *v = %s, *m = v + %d;\n", scratch, products * w->v_matrix);
-    if (w->pool_rows) {
+    else
+        line(body, 1, "float *v = %s, *m = v + %d;", scratch, winograd_products(w) * w->v_matrix);
+    if (w->shared)
+        panels_of_part(&v, body);
+    else if (w->pool_rows)
         emit_rows(&v, body);
-        text_puts(body, "    zeroupper();\n");
-        return;
-    }
-    if (w->blocks == 1 && panels > 1) { /* one image of a group's layer: each part transforms what its panels need */
-        input_tiles(&v, NULL, arena_printf(e->arena, "%d", w->block), 4, body);
-        line(body, 1, "for (int panel = part * %d / parts; panel < (part + 1) * %d / parts; panel++) {", panels,
-             panels);
-        call_panel(&v, 2, body);
-        text_puts(body, "    }\n    zeroupper();\n");
-        return;
-    }
-    if (w->blocks == 1) { /* too small to be divided */
+    else if (w->blocks > 1)
+        blocks_of_part(&v, body);
+    else if (s->conv.panels > 1) { /* one image of a group's layer: each part transforms what its panels need */
+        input_tiles(&v, NULL, tiles, 4, body);
+        panels_of_part(&v, body);
+    } else { /* too small to be divided */
         text_puts(body, "    if (part) return;\n    (void)parts;\n");
-        input_tiles(&v, NULL, arena_printf(e->arena, "%d", w->block), 4, body);
+        input_tiles(&v, NULL, tiles, 4, body);
         text_puts(body, "    const int panel = 0;\n");
         call_panel(&v, 1, body);
-        text_puts(body, "    zeroupper();\n");
-        return;
     }
-    text_printf(body, "    for (int b = part * %d / parts; b < (part + 1) * %d / parts; b++) {\n", w->blocks,
-                w->blocks);
-    text_printf(body, "        const int first = b * %d;\n", w->block);
-    if (w->tail != w->block)
-        text_printf(body, "        const int count = b + 1 < %d ? %d : %d;\n", w->blocks, w->block, w->tail);
-    one_block(&v, 2, body);
-    text_puts(body, "    }\n    zeroupper();\n");
+    text_puts(body, "    zeroupper();\n");
 }

@@ -55,9 +55,11 @@ static Candidate best_block(const Plan *plan, const Node *n, int m_h, int m_w, i
     TileCost t;
     if (!cost_tiles(&t, n, &best.choice, plan_images(plan, n))) return best;
     const bool rows = t.w.pool_rows;
-    const int tiles = rows ? t.w.columns : winograd_tile_count(&t.w);
-    for (int blocks = 1; blocks <= tiles; blocks++) {
-        const int block = (tiles + blocks - 1) / blocks;
+    const int tiles = winograd_largest_block(&t.w);
+    for (int blocks = 1, last = 0; blocks <= tiles; blocks++) {
+        const int block = divide_up(tiles, blocks);
+        if (block == last) continue; /* its cost is known */
+        last = block;
         if (blocks == 1 && !rows && !choose_may_share(&t.w)) continue;
         if ((blocks > 1 || rows) && (block > WINOGRAD_CALL || n->epilogue.pool == POOL_GLOBAL_AVG)) continue;
         if (blocks > 1 && (block < 4 || t.w.pool_apart)) break;
@@ -174,23 +176,21 @@ static double keep_budget(Decision *decisions, int count, double tolerance) {
     return predicted_error(sum);
 }
 
-/* The candidates of a node; nodes of one shape share them. */
-static Decision *shaped_decision(Plan *plan, const Node *n, Map *shapes) {
+const Decision *choose_decision(Plan *plan, const Node *n) {
     const char *shape = choose_shape(plan, n, plan->arena);
-    Decision *known = map_get(shapes, shape);
+    Decision *known = map_get(&plan->shapes, shape);
     if (known) return known;
     Candidate *list = arena_alloc(plan->arena, CHOOSE_MAX_CANDIDATES * sizeof *list);
     Decision *d = arena_alloc(plan->arena, sizeof *d);
     d->list = list;
     d->count = choose_candidates(plan, n, list);
-    map_put(shapes, plan->arena, shape, d);
+    map_put(&plan->shapes, plan->arena, shape, d);
     return d;
 }
 
 void plan_choices(Plan *plan) {
     const Graph *g = plan->graph;
     const PlanOptions *o = &plan->options;
-    Map shapes = {0};
     for (int i = 0; i < g->node_count; i++) {
         const Node *n = g->nodes[i];
         plan->choices[i].algorithm = ALG_COUNT; /* what step_algorithm says */
@@ -198,7 +198,7 @@ void plan_choices(Plan *plan) {
         Candidate given[CHOOSE_MAX_CANDIDATES];
         const int count = o->candidates ? o->candidates(o->candidates_user, plan, n, given) : 0;
         if (!count) {
-            plan->decisions[i] = *shaped_decision(plan, n, &shapes);
+            plan->decisions[i] = *choose_decision(plan, n);
             continue;
         }
         Candidate *list = arena_alloc(plan->arena, (size_t)count * sizeof *list);

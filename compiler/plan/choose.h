@@ -6,6 +6,8 @@
 
 /* The ways to compute a convolution, the fastest (by the model) first; returns how many, at least one. */
 int choose_candidates(const Plan *plan, const Node *node, Candidate list[CHOOSE_MAX_CANDIDATES]);
+/* The same, the first chosen; found once for all nodes of a shape (and of one size of groups). */
+const Decision *choose_decision(Plan *plan, const Node *node);
 /* Whether the V of all tiles may be at hand at once: one block. */
 bool choose_may_share(const WinogradPlan *w);
 /* What the candidates and their times depend on, as text; lives in `arena`. */

@@ -145,7 +145,7 @@ Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most)
     const Machine *m = machine_of(plan);
     Cost c = {.error = t->error};
     const double C = t->w.channels, K = node->features, tiles = winograd_tile_count(&t->w);
-    const double products = winograd_products(&t->w), block = fmin(most, t->w.pool_rows ? t->w.columns : tiles);
+    const double products = winograd_products(&t->w), block = fmin(most, winograd_largest_block(&t->w));
     const double blocks = t->w.pool_rows ? t->w.rows * ceil(t->w.columns / block) : ceil(tiles / block);
     const double panels = ceil(K / 64), calls = ceil(block / WINOGRAD_CALL);
     const double weights = 4 * products * C * K;

@@ -12,19 +12,10 @@ static const double BARRIER = 3;            /* microseconds, about */
 static const double MOST_FLOATS = 32 << 20; /* kept of all images of a group: some times the caches, no more */
 enum { MOST_IMAGES = 32, DIVISIONS = 3 /* groups of the batch, of its halves, of its quarters */ };
 
-/* Microseconds of one image, by the fastest way; layers of one shape share the search. */
-static double node_time(const Plan *plan, const Node *n, Map *times) {
+/* Microseconds of one image, by the fastest way. */
+static double node_time(Plan *plan, const Node *n) {
     if (n->op == OP_FC) return cost_fc(plan, n);
-    if (n->op != OP_CONV) return 0;
-    const char *shape = choose_shape(plan, n, plan->arena);
-    const double *known = map_get(times, shape);
-    if (known) return *known;
-    Candidate list[CHOOSE_MAX_CANDIDATES];
-    choose_candidates(plan, n, list);
-    double *us = arena_alloc(plan->arena, sizeof *us);
-    *us = list[0].cost.us;
-    map_put(times, plan->arena, shape, us);
-    return *us;
+    return n->op == OP_CONV ? choose_decision(plan, n)->list[0].cost.us : 0;
 }
 
 /* Threads meet at the end of each of the last layers; through the first ones each takes its own image. */
@@ -57,15 +48,14 @@ static double kept_floats(const Plan *plan, int cut) {
 /* The best first node of the last layers for groups of this size, node_count: none; *us: an image's time. */
 static int best_cut(Plan *plan, int group, double *us) {
     const Graph *g = plan->graph;
-    Map times = {0};
     double *alone = arena_alloc(plan->arena, ((size_t)g->node_count + 1) * sizeof *alone), total = 0, gain = 0,
            best = 0;
     plan->group = 1, plan->last_node = g->node_count;
-    for (int i = 0; i < g->node_count; i++) total += alone[i] = node_time(plan, g->nodes[i], &times);
+    for (int i = 0; i < g->node_count; i++) total += alone[i] = node_time(plan, g->nodes[i]);
     plan->group = group, plan->last_node = 0;
     int cut = g->node_count;
     for (int i = g->node_count - 1; i >= 0; i--) {
-        gain += alone[i] - node_time(plan, g->nodes[i], &times) - barrier_time(plan, group);
+        gain += alone[i] - node_time(plan, g->nodes[i]) - barrier_time(plan, group);
         if (gain > best && kept_floats(plan, i) * group <= MOST_FLOATS) best = gain, cut = i;
     }
     *us = total - best;

@@ -155,6 +155,11 @@ static inline int winograd_tile_count(const WinogradPlan *w) {
     return w->images * w->rows * w->columns;
 }
 
+/* The largest that a block may be: all tiles, or a row's where rows of tiles are pooled. */
+static inline int winograd_largest_block(const WinogradPlan *w) {
+    return w->pool_rows ? w->columns : winograd_tile_count(w);
+}
+
 static inline int winograd_products(const WinogradPlan *w) {
     return w->h.n * w->w.n;
 }
@@ -192,11 +197,12 @@ struct Plan {
     const Graph *graph;
     PlanOptions options;
     Arena *arena;
-    int group;              /* images that the last layers run for at once, 1: there are no last layers */
+    int group;              /* images that a call of forward takes, and the last layers at once; 1: one by one */
     int last_node;          /* id of the first node of the last layers */
     int last_step;          /* the first step of the last layers; step_count where there are none */
     Choice *choices;        /* by node id */
     Decision *decisions;    /* by node id */
+    Map shapes;             /* choose_shape's text -> Decision *: those of one shape share their candidates */
     double predicted_error; /* of the output, relative, by the error model */
     ValuePlan *values;      /* by value id */
     Step *steps;
@@ -206,7 +212,7 @@ struct Plan {
     int buffer_count, buffer_capacity;
     int64_t arena_floats;   /* activations, of an image's first layers; the last layers' temporaries */
     int64_t kept_floats;    /* of an image: what the last layers touch */
-    int64_t live_floats;    /* the largest live set: no plan can be smaller */
+    int64_t live_floats;    /* the largest live set of these: no plan can be smaller */
     int64_t scratch_floats; /* per part: the largest of the steps */
     rn_recipe_step *recipe_steps;
     int recipe_capacity;
