@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { MAX_FINITE = 7, MAX_PRODUCTS = MAX_FINITE + 1 };
+enum { MAX_FINITE = 8, MAX_PRODUCTS = MAX_FINITE + 1 };
 
 typedef struct Rational { /* in lowest terms, q > 0; points are small and few, so that 64 bits suffice */
     int64_t p, q;
@@ -42,7 +42,7 @@ static double real(Rational a) {
 
 /* The finite points for a number of products, in eighths; infinity is always the last one. Of the dyadic sets with
  * small numerators these have the least amplification (for r = 3) among those that come in pairs of +a and -a, whose
- * transforms share half of their terms. */
+ * transforms share half of their terms, and whose matrices are exact as floats. */
 static const signed char points_in_eighths[MAX_PRODUCTS + 1][MAX_FINITE] = {
     [2] = {0},
     [3] = {0, 8},
@@ -51,6 +51,7 @@ static const signed char points_in_eighths[MAX_PRODUCTS + 1][MAX_FINITE] = {
     [6] = {0, 6, -6, 12, -12},
     [7] = {0, 8, -8, 16, -16, 3},
     [8] = {0, 4, -4, 8, -8, 16, -16},
+    [9] = {0, 6, -6, 9, -9, 18, -18, 2},
 };
 
 /* Coefficients, lowest first, of the product of (x - point) over all finite points but `skip`; returns the degree. */

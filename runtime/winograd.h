@@ -24,7 +24,7 @@ typedef struct rn_winograd {
 } rn_winograd;
 
 /* Fills *w for m >= 1 outputs of r >= 1 taps at stride >= 1. Returns -1 where no points are known for it (m plus a
- * phase's taps above 9) or a dimension passes RN_WINOGRAD_MAX. Thread-safe. */
+ * phase's taps above 10) or a dimension passes RN_WINOGRAD_MAX. Thread-safe. */
 int rn_winograd_make(rn_winograd *w, int m, int r, int stride);
 
 /* How much the transforms amplify rounding, against 1 for the direct sum: the root mean square over outputs i of

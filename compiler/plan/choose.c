@@ -13,7 +13,7 @@
 #include "strassen.h"
 #include "winograd.h"
 
-enum { STRASSEN_TILES = 3, MAX_TILE = 6, LARGEST_SHARE = 8 << 20 /* bytes of V that all tiles may take */ };
+enum { STRASSEN_TILES = 3, LARGEST_SHARE = 8 << 20 /* bytes of V that all tiles may take */ };
 static const double LARGEST_OVER_RMS = 4;
 
 bool choose_fits_int(const Shape s) {
@@ -127,8 +127,8 @@ int choose_candidates(const Plan *plan, const Node *n, Candidate list[CHOOSE_MAX
     if (!plan->options.winograd || !choose_may_be_winograd(n)) return count;
     const Window *w = &n->term[0].window;
     const int side = winograd_side(plan, n);
-    for (int m_h = w->r == 1 ? 1 : 2; m_h <= (w->r == 1 ? 1 : MAX_TILE); m_h++)
-        for (int m_w = w->s == 1 ? 1 : 2; m_w <= (w->s == 1 ? 1 : MAX_TILE); m_w++) {
+    for (int m_h = w->r == 1 ? 1 : 2; m_h <= (w->r == 1 ? 1 : CHOOSE_MAX_TILE); m_h++)
+        for (int m_w = w->s == 1 ? 1 : 2; m_w <= (w->s == 1 ? 1 : CHOOSE_MAX_TILE); m_w++) {
             insert(list, &count, CHOOSE_MAX_CANDIDATES, best_block(plan, n, m_h, m_w, 1));
             if (side > 1) insert(list, &count, CHOOSE_MAX_CANDIDATES, best_block(plan, n, m_h, m_w, side));
         }

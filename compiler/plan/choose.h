@@ -4,6 +4,8 @@
 
 #include "cost.h"
 
+enum { CHOOSE_MAX_TILE = 7 }; /* rows, columns of an output tile: a larger one would break every error budget */
+
 /* The ways to compute a convolution, the fastest (by the model) first; returns how many, at least one. */
 int choose_candidates(const Plan *plan, const Node *node, Candidate list[CHOOSE_MAX_CANDIDATES]);
 /* The same, the first chosen; found once for all nodes of a shape (and of one size of groups). */

@@ -19,7 +19,8 @@ enum {
     CHUNK_CHANNELS = 128, /* channels whose taps' weights (x 9 x 64) fit in L2 beside the pixels */
     DIRECT_CHUNK_BYTES = 200 << 10, /* input pixels that stay in L2 under a panel */
     FLAT_CHUNK_BYTES = 768 << 10,
-    FC_BLOCK = 512 /* K of one fc call: keeps the prefetchers of both streams busy (kernels.md) */
+    LEAST_CHUNK_ROWS = 4, /* that pay for a panel's weights */
+    FC_BLOCK = 512        /* K of one fc call: keeps the prefetchers of both streams busy (kernels.md) */
 };
 
 /* Full panels and a tail: 96 is 64 + 32, 1000 is 15 x 64 + 40. libxsmm's AVX2 kernels lose a tenth at widths that are
@@ -79,6 +80,15 @@ static void choose_tiles(ConvPlan *c, int longest) {
     c->last = c->width - (c->tiles - 1) * c->tile;
 }
 
+/* At least `chunks`, a few more where the units (a panel of a chunk) then divide evenly among the threads: two, where
+ * nobody said how many. */
+static int balanced_chunks(const Plan *plan, const ConvPlan *c, int chunks) {
+    const int threads = plan->options.threads > 1 ? plan->options.threads : 2;
+    for (int n = chunks; n < chunks + threads && n <= c->rows / LEAST_CHUNK_ROWS; n++)
+        if (n * c->panels % threads == 0 && divide_up(c->rows, divide_up(c->rows, n)) == n) return n;
+    return chunks;
+}
+
 static void choose_walk(const Plan *plan, Step *s, Shape out) {
     ConvPlan *c = &s->conv;
     c->rows = out.h;
@@ -102,9 +112,11 @@ static void choose_walk(const Plan *plan, Step *s, Shape out) {
     if (apart) row_bytes += 4 * (int64_t)c->width * c->panel; /* kept until they are pooled */
     const int64_t budget = s->algorithm == ALG_POINTWISE ? FLAT_CHUNK_BYTES : DIRECT_CHUNK_BYTES;
     int64_t rows = budget / row_bytes;
-    if (rows < 4) rows = 4;
-    if (rows * 10 >= (int64_t)c->rows * 7 || e->pool == POOL_GLOBAL_AVG) rows = c->rows;
-    c->chunk_rows = divide_up(c->rows, divide_up(c->rows, (int)rows));
+    if (rows < LEAST_CHUNK_ROWS) rows = LEAST_CHUNK_ROWS;
+    if (rows * 10 >= (int64_t)c->rows * 7) rows = c->rows;
+    int chunks = divide_up(c->rows, (int)rows);
+    chunks = e->pool == POOL_GLOBAL_AVG ? 1 : balanced_chunks(plan, c, chunks);
+    c->chunk_rows = divide_up(c->rows, chunks);
     if (apart) c->chunk_rows = round_up(c->chunk_rows, e->pool_window.r);
 }
 

@@ -61,7 +61,7 @@ typedef struct Decision {
     int count, chosen;     /* chosen > 0: a smaller error was needed */
 } Decision;
 
-enum { CHOOSE_MAX_CANDIDATES = 32 };
+enum { CHOOSE_MAX_CANDIDATES = 96 };
 
 typedef struct Plan Plan;
 

@@ -124,10 +124,11 @@ static int choose_winograd(const void *user, const Plan *plan, const Node *node,
         return 1;
     }
     if (!choose_may_be_winograd(node)) return 0;
-    for (int tries = 0; tries < 100; tries++) {
+    for (int tries = 0; tries < 1000; tries++) {
         WinogradPlan w = {0};
-        *choice = (Choice){ALG_WINOGRAD, 1 + (int)(next_random(&state) % 6), 1 + (int)(next_random(&state) % 6),
-                           INT_MAX, tries % 2 ? 1 : winograd_side(plan, node)};
+        *choice = (Choice){ALG_WINOGRAD, 1 + (int)(next_random(&state) % CHOOSE_MAX_TILE),
+                           1 + (int)(next_random(&state) % CHOOSE_MAX_TILE), INT_MAX,
+                           tries % 2 ? 1 : winograd_side(plan, node)};
         if (!winograd_tiles(&w, node, choice, plan_images(plan, node))) continue;
         const int tiles = winograd_tile_count(&w), limit = tiles < WINOGRAD_CALL ? tiles : WINOGRAD_CALL;
         const bool all = node->epilogue.pool == POOL_GLOBAL_AVG || next_random(&state) % 2;

@@ -56,14 +56,14 @@ static void test_identity(void) {
     CU_ASSERT_EQUAL(w.n, 8); /* minimal: m + r - 1 */
     CU_ASSERT_EQUAL(rn_winograd_make(&w, 4, 3, 2), 0);
     CU_ASSERT_EQUAL(w.n, 9); /* phases of 2 and 1 taps */
-    CU_ASSERT_EQUAL(rn_winograd_make(&w, 7, 3, 1), -1);
+    CU_ASSERT_EQUAL(rn_winograd_make(&w, 8, 3, 1), -1);
     CU_ASSERT_EQUAL(rn_winograd_make(&w, 0, 3, 1), -1);
     CU_ASSERT_EQUAL(rn_winograd_make(&w, 17, 1, 1), -1);
 }
 
 /* What the emitted code multiplies by is exact in float. */
 static void test_exact(void) {
-    for (int m = 2; m <= 6; m++) {
+    for (int m = 2; m <= 7; m++) {
         rn_winograd w;
         CU_ASSERT_EQUAL_FATAL(rn_winograd_make(&w, m, 3, 1), 0);
         for (int p = 0; p < w.n; p++) {
@@ -76,7 +76,7 @@ static void test_exact(void) {
 /* Pairing changes the operations, not the matrix. */
 static void test_factored(void) {
     uint64_t state = 5;
-    for (int m = 2; m <= 6; m++) {
+    for (int m = 2; m <= 7; m++) {
         rn_winograd w;
         CU_ASSERT_EQUAL_FATAL(rn_winograd_make(&w, m, 3, 1), 0);
         const Linear l = linear_factor(w.input, w.n, w.span);
@@ -139,10 +139,10 @@ static double measured_error(const rn_winograd *w, int channels) {
     double error = 0, size = 0;
     uint64_t state = 3;
     for (int run = 0; run < 40; run++) {
-        float sum[8][8] = {{0}}, y[8][8];
-        double exact[8][8] = {{0}};
+        float sum[9][9] = {{0}}, y[9][9];
+        double exact[9][9] = {{0}};
         for (int c = 0; c < channels; c++) {
-            float x[8][8], g[3][3], t[8][8], v[8][8], u[8][8];
+            float x[9][9], g[3][3], t[9][9], v[9][9], u[9][9];
             for (int i = 0; i < w->n; i++)
                 for (int j = 0; j < w->n; j++) x[i][j] = (float)fmax(random_real(&state), 0);
             for (int i = 0; i < 9; i++) g[i / 3][i % 3] = (float)random_real(&state);
@@ -164,7 +164,7 @@ static double measured_error(const rn_winograd *w, int channels) {
                     sum[p][q] = fmaf(u[p][q], v[p][q], sum[p][q]);
                 }
         }
-        float half[8][8];
+        float half[9][9];
         for (int i = 0; i < w->m; i++)
             for (int q = 0; q < w->n; q++) {
                 half[i][q] = 0;
@@ -183,7 +183,7 @@ static double measured_error(const rn_winograd *w, int channels) {
 
 /* The model: 3 roundoffs times the amplification in both directions; within a third. */
 static void test_error_model(void) {
-    for (int m = 2; m <= 6; m++) {
+    for (int m = 2; m <= 7; m++) {
         rn_winograd w;
         CU_ASSERT_EQUAL_FATAL(rn_winograd_make(&w, m, 3, 1), 0);
         const double amplification = rn_winograd_amplification(&w);
@@ -256,6 +256,8 @@ static void test_multiplications(void) {
         left += s->multiplications, macs += s->macs;
         if (s->algorithm == ALG_WINOGRAD && s->winograd->h.m == 6 && s->winograd->w.m == 6 && s->in->shape.h == 56)
             CU_ASSERT_EQUAL(s->multiplications, (int64_t)64 * 100 * 64 * 64);
+        if (s->algorithm == ALG_WINOGRAD && s->winograd->h.m == 7 && s->winograd->w.m == 7 && s->out->shape.h == 56)
+            CU_ASSERT_EQUAL(s->multiplications, (int64_t)81 * 64 * 64 * 64);
     }
     CU_ASSERT_EQUAL(macs, 1814073344); /* the source's, as unit/counts has them */
     CU_ASSERT(left * 2 < macs);

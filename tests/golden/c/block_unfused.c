@@ -350,9 +350,9 @@ static TARGET void conv3x3_3to16_16x16_panel(const struct args *a, int panel, in
 
 static TARGET void conv3x3_3to16_16x16(void *arg, int part, int parts) {
     const struct args *a = arg;
-    for (int u = part * 1 / parts; u < (part + 1) * 1 / parts; u++) {
-        const int panel = 0, y0 = u * 16;
-        const int y1 = y0 + 16;
+    for (int u = part * 2 / parts; u < (part + 1) * 2 / parts; u++) {
+        const int panel = 0, y0 = u * 8;
+        const int y1 = y0 + 8;
         conv3x3_3to16_16x16_panel(a, panel, y0, y1);
     }
 }
