@@ -4,6 +4,10 @@
  * The budget: layers' errors are taken as independent, so that their squares add up; the largest error of an output is
  * taken as 4 times its root mean square. Where this exceeds the tolerance, the layer whose next smaller error costs the
  * least time for what it gains takes that, and so on until the network fits or nothing is left to change.
+ *
+ * A deep network amplifies what a layer adds (docs/kernels.md). So a layer begins with the smallest error that takes at
+ * most as long as the fastest and WORTH of it more, and none takes more than SHARE / n of the tolerance alone, where n
+ * convolutions share it; LEAST_SHARE each may take.
  */
 #include <limits.h>
 #include <math.h>
@@ -14,7 +18,7 @@
 #include "winograd.h"
 
 enum { STRASSEN_TILES = 3, LARGEST_SHARE = 8 << 20 /* bytes of V that all tiles may take */ };
-static const double LARGEST_OVER_RMS = 4;
+static const double LARGEST_OVER_RMS = 4, SHARE = 8, LEAST_SHARE = 1.0 / 6, WORTH = 0.02;
 
 bool choose_fits_int(const Shape s) {
     return shape_size((Shape){s.c + 16, s.h + 32, s.w + 32}) < INT_MAX / 2;
@@ -152,8 +156,23 @@ static double predicted_error(double sum_of_squares) {
     return LARGEST_OVER_RMS * sqrt(sum_of_squares);
 }
 
+/* Where each layer begins. */
+static void begin_small(Decision *decisions, int count, double tolerance) {
+    int convolutions = 0;
+    for (int i = 0; i < count; i++) convolutions += decisions[i].count > 0;
+    const double most = tolerance * fmax(SHARE / fmax(convolutions, 1), LEAST_SHARE);
+    for (int i = 0; i < count && tolerance > 0; i++) {
+        Decision *d = &decisions[i];
+        for (int k = 1; k < d->count && d->list[k].cost.us <= d->list[0].cost.us * (1 + WORTH); k++)
+            if (d->list[k].cost.error < d->list[d->chosen].cost.error) d->chosen = k;
+        while (d->count && predicted_error(square(d->list[d->chosen].cost.error)) > most && next_smaller(d) >= 0)
+            d->chosen = next_smaller(d);
+    }
+}
+
 /* Returns the predicted error of what is chosen then. */
 static double keep_budget(Decision *decisions, int count, double tolerance) {
+    begin_small(decisions, count, tolerance);
     double sum = 0;
     for (int i = 0; i < count; i++)
         if (decisions[i].count) sum += square(decisions[i].list[decisions[i].chosen].cost.error);

@@ -213,6 +213,10 @@ static void test_budget(void) {
     const Plan *any = plan_network(&arena, 0), *usual = plan_network(&arena, 1e-4);
     CU_ASSERT(count_winograd(any) >= 14);
     CU_ASSERT(usual->predicted_error <= 1e-4);
+    for (int i = 0; i < usual->graph->node_count; i++) { /* 17 convolutions: a layer may take 8/17 of the tolerance */
+        const Decision *d = &usual->decisions[i];
+        if (d->count) CU_ASSERT(4 * d->list[d->chosen].cost.error <= 1e-4 * 8 / 17);
+    }
     double last = any->predicted_error;
     int cautious = 0;
     for (double tolerance = 4e-5; tolerance > 4e-6; tolerance /= 2) {
