@@ -69,14 +69,16 @@ static Shaped *make_shaped(Tuning *t, const Plan *plan, const Node *n, const cha
     Shaped *s = arena_alloc(t->arena, sizeof *s);
     Candidate list[CHOOSE_MAX_CANDIDATES];
     const int count = choose_candidates(plan, n, list);
+    const double share = choose_share(plan); /* beyond it, whatever the time, nothing is chosen */
     s->shape = shape;
     int tiles = 0;
     for (int i = 0; i < count; i++) {
         const bool winograd = list[i].choice.algorithm == ALG_WINOGRAD;
-        if (!winograd || tiles++ < TILES) add_candidate(s, list[i]);
+        if (!winograd || (list[i].cost.error <= share && tiles++ < TILES)) add_candidate(s, list[i]);
     }
     for (int i = 0, more = 0; i < count && more < MORE_BLOCKS; i++)
-        if (list[i].choice.algorithm == ALG_WINOGRAD) add_blocks(s, plan, n, list[i]), more++;
+        if (list[i].choice.algorithm == ALG_WINOGRAD && list[i].cost.error <= share)
+            add_blocks(s, plan, n, list[i]), more++;
     return s;
 }
 
@@ -105,7 +107,7 @@ static Plan *variant_plan(Compilation *c, Tuning *t, int variant) {
     PlanOptions options = driver_plan_options(c);
     options.candidates = tune_candidates;
     options.candidates_user = t;
-    options.tolerance = 0; /* all of them, whatever their error */
+    options.tolerance = 0; /* each as it is */
     return plan_make(&c->arena, c->graph, &options);
 }
 

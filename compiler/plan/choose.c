@@ -156,23 +156,24 @@ static double predicted_error(double sum_of_squares) {
     return LARGEST_OVER_RMS * sqrt(sum_of_squares);
 }
 
-/* Where each layer begins. */
-static void begin_small(Decision *decisions, int count, double tolerance) {
+double choose_share(const Plan *plan) {
+    const double tolerance = plan->options.tolerance;
     int convolutions = 0;
-    for (int i = 0; i < count; i++) convolutions += decisions[i].count > 0;
-    const double most = tolerance * fmax(SHARE / fmax(convolutions, 1), LEAST_SHARE);
-    for (int i = 0; i < count && tolerance > 0; i++) {
-        Decision *d = &decisions[i];
-        for (int k = 1; k < d->count && d->list[k].cost.us <= d->list[0].cost.us * (1 + WORTH); k++)
-            if (d->list[k].cost.error < d->list[d->chosen].cost.error) d->chosen = k;
-        while (d->count && predicted_error(square(d->list[d->chosen].cost.error)) > most && next_smaller(d) >= 0)
-            d->chosen = next_smaller(d);
-    }
+    for (int i = 0; i < plan->graph->node_count; i++) convolutions += plan->graph->nodes[i]->op == OP_CONV;
+    return tolerance > 0 ? tolerance / LARGEST_OVER_RMS * fmax(SHARE / fmax(convolutions, 1), LEAST_SHARE) : INFINITY;
+}
+
+/* Where a layer begins. */
+static void begin_small(Decision *d, double share) {
+    for (int k = 1; k < d->count && d->list[k].cost.us <= d->list[0].cost.us * (1 + WORTH); k++)
+        if (d->list[k].cost.error < d->list[d->chosen].cost.error) d->chosen = k;
+    while (d->list[d->chosen].cost.error > share && next_smaller(d) >= 0) d->chosen = next_smaller(d);
 }
 
 /* Returns the predicted error of what is chosen then. */
-static double keep_budget(Decision *decisions, int count, double tolerance) {
-    begin_small(decisions, count, tolerance);
+static double keep_budget(Decision *decisions, int count, double tolerance, double share) {
+    for (int i = 0; i < count && tolerance > 0; i++)
+        if (decisions[i].count) begin_small(&decisions[i], share);
     double sum = 0;
     for (int i = 0; i < count; i++)
         if (decisions[i].count) sum += square(decisions[i].list[decisions[i].chosen].cost.error);
@@ -224,7 +225,7 @@ void plan_choices(Plan *plan) {
         memcpy(list, given, (size_t)count * sizeof *list);
         plan->decisions[i] = (Decision){.list = list, .count = count};
     }
-    plan->predicted_error = keep_budget(plan->decisions, g->node_count, o->tolerance);
+    plan->predicted_error = keep_budget(plan->decisions, g->node_count, o->tolerance, choose_share(plan));
     for (int i = 0; i < g->node_count; i++)
         if (plan->decisions[i].count) plan->choices[i] = plan->decisions[i].list[plan->decisions[i].chosen].choice;
 }

@@ -69,7 +69,7 @@ static void add_row(Report *r, const Node *n, const Decision *d) {
     for (int i = 0; i < d->count; i++)
         if (!choice_is_fast(&d->list[i].choice)) row.direct = d->list[i].cost.us;
     row.reason = d->count == 1      ? "no other way"
-                 : d->chosen        ? "the fastest would spend more of the error budget"
+                 : d->chosen        ? "faster ones would spend more of the error budget"
                  : c->cost.measured ? "the fastest, measured"
                                     : "the fastest by the model";
     r->cautious += d->chosen > 0;
