@@ -17,7 +17,7 @@ bool step_is_alias(const Plan *plan, const Node *node) {
         const Node *user = g->nodes[i];
         if (user->epilogue.addend == node->out) return false;
         for (int k = 0; k < user->nin; k++)
-            if (user->in[k] == node->out && !(user->op == OP_FC && k == 0 && user->nin == 1)) return false;
+            if (user->in[k] == node->out && user->op != OP_FC) return false;
     }
     return true;
 }

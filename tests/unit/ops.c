@@ -163,12 +163,11 @@ static void test_norms(void) {
 
 static void test_fc(void) { /* the input runs in C, H, W order */
     IrRun run;
-    ir_run_open(&run,
-                "network t\ninput %0 2x1x2 image\n@0 = param 2x4 name w\n%1 fc = fc(%0 * @0, %0 * @0)\noutput %1\n");
+    ir_run_open(&run, "network t\ninput %0 2x1x2 image\n@0 = param 2x4 name w\n%1 fc = fc(%0 * @0)\noutput %1\n");
     ir_run_set(&run, "w", (float[]){1, 10, 100, 1000, 0, 0, 1, 0});
     const double *out = ir_run(&run, counting, 2);
-    CU_ASSERT_TRUE(ir_run_near(out, (double[]){2 * 4321, 2 * 3}, 2, 0));
-    CU_ASSERT_EQUAL(node_cost(run.graph->nodes[0]), 16);
+    CU_ASSERT_TRUE(ir_run_near(out, (double[]){4321, 3}, 2, 0));
+    CU_ASSERT_EQUAL(node_cost(run.graph->nodes[0]), 8);
     ir_run_close(&run);
 }
 
@@ -248,6 +247,7 @@ static void test_errors(void) {
         {"64x4x4", "conv(%0 * @0 1x1 groups 3)", "conv: groups 3 does not divide 64 input channels"},
         {"64x4x4", "conv(%0 * @0 1x1 groups 64)", "conv: groups 64 does not divide 8 output channels"},
         {"3x9x9", "conv(%0 * @0 1x1, %0 * @0 1x1 /2)", "conv: its terms differ in size: 9x9 and 5x5"},
+        {"3x1x1", "fc(%0 * @0, %0 * @0)", "fc: 2 inputs: must be 1"},
         {"3x2x2", "maxpool(%0) 3x3 /2", "maxpool: kernel 3x3 does not fit a 2x2 input with pad 0"},
         {"3x2x2", "maxpool(%0) 2x2 pad 2",
          "maxpool: with kernel 2x2 and pad 2,2,2,2 some windows lie wholly in the padding"},
