@@ -68,17 +68,18 @@ static void add_blocks(Shaped *s, const Plan *plan, const Node *n, Candidate c) 
 static Shaped *make_shaped(Tuning *t, const Plan *plan, const Node *n, const char *shape) {
     Shaped *s = arena_alloc(t->arena, sizeof *s);
     Candidate list[CHOOSE_MAX_CANDIDATES];
-    const int count = choose_candidates(plan, n, list);
-    const double share = choose_share(plan); /* beyond it, whatever the time, nothing is chosen */
+    const int all = choose_candidates(plan, n, list);
+    const double allowance = choose_allowance(plan);
+    int count = 0, tiles = 0;
+    for (int i = 0; i < all; i++) /* tiles beyond it are never chosen, whatever their time */
+        if (list[i].choice.algorithm != ALG_WINOGRAD || list[i].cost.error <= allowance) list[count++] = list[i];
     s->shape = shape;
-    int tiles = 0;
     for (int i = 0; i < count; i++) {
         const bool winograd = list[i].choice.algorithm == ALG_WINOGRAD;
-        if (!winograd || (list[i].cost.error <= share && tiles++ < TILES)) add_candidate(s, list[i]);
+        if (!winograd || tiles++ < TILES) add_candidate(s, list[i]);
     }
     for (int i = 0, more = 0; i < count && more < MORE_BLOCKS; i++)
-        if (list[i].choice.algorithm == ALG_WINOGRAD && list[i].cost.error <= share)
-            add_blocks(s, plan, n, list[i]), more++;
+        if (list[i].choice.algorithm == ALG_WINOGRAD) add_blocks(s, plan, n, list[i]), more++;
     return s;
 }
 

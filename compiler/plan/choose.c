@@ -6,8 +6,8 @@
  * least time for what it gains takes that, and so on until the network fits or nothing is left to change.
  *
  * A deep network amplifies what a layer adds (docs/kernels.md). So a layer begins with the smallest error that takes at
- * most as long as the fastest and WORTH of it more, and none takes more than SHARE / n of the tolerance alone, where n
- * convolutions share it; LEAST_SHARE each may take.
+ * most as long as the fastest and WORTH of it more, and none takes more than its allowance: ALLOWANCE / n of the
+ * tolerance, where n convolutions share it, but LEAST_ALLOWANCE in any network.
  */
 #include <limits.h>
 #include <math.h>
@@ -18,7 +18,7 @@
 #include "winograd.h"
 
 enum { STRASSEN_TILES = 3, LARGEST_SHARE = 8 << 20 /* bytes of V that all tiles may take */ };
-static const double LARGEST_OVER_RMS = 4, SHARE = 8, LEAST_SHARE = 1.0 / 6, WORTH = 0.02;
+static const double LARGEST_OVER_RMS = 4, ALLOWANCE = 8, LEAST_ALLOWANCE = 1.0 / 6, WORTH = 0.02;
 
 bool choose_fits_int(const Shape s) {
     return shape_size((Shape){s.c + 16, s.h + 32, s.w + 32}) < INT_MAX / 2;
@@ -156,24 +156,28 @@ static double predicted_error(double sum_of_squares) {
     return LARGEST_OVER_RMS * sqrt(sum_of_squares);
 }
 
-double choose_share(const Plan *plan) {
+double choose_allowance(const Plan *plan) {
     const double tolerance = plan->options.tolerance;
     int convolutions = 0;
     for (int i = 0; i < plan->graph->node_count; i++) convolutions += plan->graph->nodes[i]->op == OP_CONV;
-    return tolerance > 0 ? tolerance / LARGEST_OVER_RMS * fmax(SHARE / fmax(convolutions, 1), LEAST_SHARE) : INFINITY;
+    return tolerance > 0 ? tolerance / LARGEST_OVER_RMS * fmax(ALLOWANCE / fmax(convolutions, 1), LEAST_ALLOWANCE)
+                         : INFINITY;
 }
 
 /* Where a layer begins. */
-static void begin_small(Decision *d, double share) {
+static void begin_small(Decision *d, double allowance) {
     for (int k = 1; k < d->count && d->list[k].cost.us <= d->list[0].cost.us * (1 + WORTH); k++)
         if (d->list[k].cost.error < d->list[d->chosen].cost.error) d->chosen = k;
-    while (d->list[d->chosen].cost.error > share && next_smaller(d) >= 0) d->chosen = next_smaller(d);
+    while (d->list[d->chosen].cost.error > allowance && next_smaller(d) >= 0) d->chosen = next_smaller(d);
 }
 
 /* Returns the predicted error of what is chosen then. */
-static double keep_budget(Decision *decisions, int count, double tolerance, double share) {
+static double keep_budget(const Plan *plan) {
+    Decision *decisions = plan->decisions;
+    const int count = plan->graph->node_count;
+    const double tolerance = plan->options.tolerance, allowance = choose_allowance(plan);
     for (int i = 0; i < count && tolerance > 0; i++)
-        if (decisions[i].count) begin_small(&decisions[i], share);
+        if (decisions[i].count) begin_small(&decisions[i], allowance);
     double sum = 0;
     for (int i = 0; i < count; i++)
         if (decisions[i].count) sum += square(decisions[i].list[decisions[i].chosen].cost.error);
@@ -225,7 +229,7 @@ void plan_choices(Plan *plan) {
         memcpy(list, given, (size_t)count * sizeof *list);
         plan->decisions[i] = (Decision){.list = list, .count = count};
     }
-    plan->predicted_error = keep_budget(plan->decisions, g->node_count, o->tolerance, choose_share(plan));
+    plan->predicted_error = keep_budget(plan);
     for (int i = 0; i < g->node_count; i++)
         if (plan->decisions[i].count) plan->choices[i] = plan->decisions[i].list[plan->decisions[i].chosen].choice;
 }

@@ -11,7 +11,7 @@ int choose_candidates(const Plan *plan, const Node *node, Candidate list[CHOOSE_
 /* The same, the first chosen; found once for all nodes of a shape (and of one size of groups). */
 const Decision *choose_decision(Plan *plan, const Node *node);
 /* The largest error, root mean square, that one convolution may take of the network's tolerance. */
-double choose_share(const Plan *plan);
+double choose_allowance(const Plan *plan);
 /* Whether the V of all tiles may be at hand at once: one block. */
 bool choose_may_share(const WinogradPlan *w);
 /* What the candidates and their times depend on, as text; lives in `arena`. */

@@ -38,6 +38,11 @@ sed 's/|direct .*/|direct 9/; s/\(|F(.*\) [0-9.e+-]*$/\1 9/; s/\(|F(2x4).*\) 9$/
 expect "a cache for F(2x4)" 0 "$RNC" -O3 --tune-cache cache/tiles --threads 1 --report tiny.rn
 contains "it is taken" .out 'layer1.0.conv1 .*F(2x4).*measured'
 
+# tiles that the budget does not allow are not measured
+expect "-O3 with a tight tolerance" 0 "$RNC" -O3 --tolerance 1e-9 --tune-cache cache/tight --threads 1 --report tiny.rn
+contains "the direct sum is measured" cache/tight '|direct '
+lacks "no tiles are" cache/tight '|F('
+
 # damaged lines cost a measurement, no more; a place that cannot be written is an error
 printf 'nonsense\n|||\nx 1e\n\n' | cat - before > cache/damaged
 expect "a damaged cache" 0 "$RNC" -O3 --tune-cache cache/damaged --threads 1 -o c.c tiny.rn

@@ -341,8 +341,30 @@ static void test_choices_for_threads(void) {
     arena_free(&arena);
 }
 
+/* A layer of one panel, ResNet-50's first 1x1, is cut for the threads; so are five chunks. */
+static void test_divided(void) {
+    for (int threads = 0; threads <= 4; threads++) {
+        Arena arena = {0};
+        Graph *graph = example_load(&arena, "examples/resnet50.rn", NULL);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+        passes_run(graph, &(PassOptions){.level = 2});
+        const Plan *plan = plan_make(&arena, graph, &(PlanOptions){.isa = 4, .batch = 1, .threads = threads});
+        int seen = 0;
+        for (int i = 0; i < plan->step_count; i++) {
+            const Step *s = &plan->steps[i];
+            if (s->algorithm != ALG_POINTWISE || s->out->shape.h != 56) continue;
+            const int units = divide_up(s->conv.rows, s->conv.chunk_rows) * s->conv.panels;
+            CU_ASSERT_EQUAL(units % (threads > 1 ? threads : 2), 0);
+            seen++;
+        }
+        CU_ASSERT(seen >= 7);
+        arena_free(&arena);
+    }
+}
+
 void suite_plan(void) {
     CU_pSuite suite = CU_add_suite("plan", NULL, NULL);
+    CU_add_test(suite, "units divide among the threads", test_divided);
     CU_add_test(suite, "memory and algorithms of every example", test_every_example);
     CU_add_test(suite, "ResNet-1202's text", test_resnet1202_text);
     CU_add_test(suite, "ResNet-50 fused", test_resnet50_is_fused);
