@@ -118,15 +118,16 @@ static void emit_arguments(Emit *e, const Step *s, Text *t) {
         argument(t, "x", "A", s->temporary_offset);
     else
         activation_argument(e, t, "x", s->in);
-    const bool terms = s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT;
-    if (n && (terms || s->algorithm == ALG_MAP))
+    const bool direct = s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT;
+    if (n && (direct || s->strassen || s->algorithm == ALG_MAP))
         for (int i = 1; i < n->nin; i++) activation_argument(e, t, x[i], n->in[i]);
     if (s->weight >= 0) argument(t, "w", "W", s->weight);
-    if (terms)
-        for (int i = 1; i < n->nin; i++) argument(t, w[i], "W", s->conv.term[i].weight);
+    if (direct || s->strassen)
+        for (int i = 1; i < n->nin; i++)
+            argument(t, w[i], "W", direct ? s->conv.term[i].weight : s->strassen->term[i].weight);
     if (s->bias >= 0) argument(t, "bias", "W", s->bias);
     if (s->slope >= 0) argument(t, "slope", "W", s->slope);
-    if (n && n->epilogue.addend && !(n->epilogue.in_place && terms))
+    if (n && n->epilogue.addend && !(n->epilogue.in_place && direct))
         activation_argument(e, t, "addend", n->epilogue.addend);
     if (s->algorithm == ALG_OUTPUT)
         text_puts(t, ", .y = output");

@@ -6,6 +6,9 @@
  *     C11 = A11 B11 + A12 B21                     U2 = A11 B11 + S2 T2
  *     C12 = U2 + S1 T1 + S4 B22                   U3 = U2 + S3 T3
  *     C21 = U3 - A22 T4                           C22 = U3 + S1 T1
+ *
+ * Each product is a sum over the terms. Of a term whose pixels do not lie side by side B11, B21 and B22 are copied when
+ * T1 to T4 are made.
  */
 #include "describe.h"
 #include "emit.h"
@@ -17,27 +20,48 @@ typedef struct Strassen {
     const Node *n;
     const StrassenPlan *s;
     const char *prefix;
-    const Layout *in, *out;
+    const Layout *out;
 } Strassen;
 
-static const char *sums_function(const Strassen *v) {
+static const Layout *in_layout(const Strassen *v, int i) {
+    return &plan_value(v->e->plan, v->n->in[i])->layout;
+}
+
+/* "", "1", "2", "3": x, x1, ... are the terms' inputs */
+static const char *number(const Strassen *v, int i) {
+    return i ? arena_printf(v->e->arena, "%d", i) : "";
+}
+
+/* Where in its input term i reads pixel `at` (an expression) of the result. */
+static const char *pixel_offset(const Strassen *v, int i, const char *at) {
+    const Layout *l = in_layout(v, i);
+    if (v->s->term[i].flat) return arena_printf(v->e->arena, "(%s) * %d", at, l->pixel);
+    const Window *w = &v->n->term[i].window;
+    const int width = v->n->out->shape.w;
+    return arena_printf(v->e->arena, "((%s) / %d * %d + (%s) %% %d * %d)", at, width, w->stride_h * l->row, at, width,
+                        w->stride_w * l->pixel);
+}
+
+static const char *sums_function(const Strassen *v, int i) {
+    static const char *const values[STRASSEN_OPERANDS] = {"t1",  "t2", "sub(b22, b12)", "sub(t2, b21)", "b11",
+                                                          "b21", "b22"};
+    const StrassenTerm *term = &v->s->term[i];
     Text t = {0};
-    const int depth = v->s->depth, size = v->s->sum_size;
-    text_printf(&t, "    for (int j = 0; j < %d; j++, first += %d, second += %d, t += %d)\n", v->s->tile, v->in->pixel,
-                v->in->pixel, v->s->sum_pixel);
-    text_printf(&t, "        for (int c = 0; c < %d; c += %d) {\n", depth, v->e->lanes);
+    text_printf(&t, "    for (int j = 0; j < %d; j++, t += %d) {\n", v->s->tile, term->sum_pixel);
+    text_printf(&t, "        const float *b1 = x + %s, *b2 = x + %s;\n", pixel_offset(v, i, "first + j"),
+                pixel_offset(v, i, "second + j"));
+    text_printf(&t, "        for (int c = 0; c < %d; c += %d) {\n", term->depth, v->e->lanes);
     text_printf(&t,
-                "            const V b11 = load(first + c), b21 = load(first + %d + c), b12 = load(second + c),\n"
-                "                    b22 = load(second + %d + c), t1 = sub(b12, b11), t2 = sub(b22, t1);\n",
-                depth, depth);
-    text_printf(
-        &t,
-        "            store(t + c, t1);\n            store(t + %d + c, t2);\n"
-        "            store(t + %d + c, sub(b22, b12));\n            store(t + %d + c, sub(t2, b21));\n        }\n",
-        size, 2 * size, 3 * size);
+                "            const V b11 = load(b1 + c), b21 = load(b1 + %d + c), b12 = load(b2 + c),\n"
+                "                    b22 = load(b2 + %d + c), t1 = sub(b12, b11), t2 = sub(b22, t1);\n",
+                term->depth, term->depth);
+    for (int k = 0; k < (term->flat ? STRASSEN_SUMS : STRASSEN_OPERANDS); k++)
+        text_printf(&t, "            store(t + %d + c, %s);\n", k * term->sum_size, values[k]);
+    text_puts(&t, "        }\n    }\n");
     const char *name =
-        emit_function(v->e, arena_printf(v->e->arena, "%s_sums", v->prefix), "T1 to T4 of a pair of tiles", "void",
-                      "const float *first, const float *second, float *t", t.s);
+        emit_function(v->e, arena_printf(v->e->arena, "%s_sums", v->prefix),
+                      term->flat ? "T1 to T4 of a pair of tiles" : "T1 to T4, B11, B21 and B22 of a pair of tiles",
+                      "void", "const float *x, int first, int second, float *t", t.s);
     text_free(&t);
     return name;
 }
@@ -90,13 +114,25 @@ static void finish_call(const Strassen *v, const char *products, bool three, boo
     text_printf(t, ", %s, %s);\n", second ? "second" : "first", second ? "new2" : "new1");
 }
 
-static void product(const Strassen *v, const char *b, bool summed, const char *c, bool accumulate, const char *what,
-                    Text *t) {
-    const int weights = v->s->depth * RN_STRASSEN_PANEL;
-    const int kernel = emit_kernel(v->e, RN_STRASSEN_PANEL, v->s->tile, v->s->depth, RN_STRASSEN_PANEL,
-                                   summed ? v->s->sum_pixel : v->in->pixel, RN_STRASSEN_PANEL, accumulate, false, true);
-    text_printf(t, "    k[%d].gemm(w, %s, %s, w + %d, %s, %s); /* %s */\n    w += %d;\n", kernel, b, c, weights, b, c,
-                what, weights);
+/* C = or += one product, of all terms. Each fetches the weights of its next product meanwhile. */
+static void product(const Strassen *v, StrassenOperand b, const char *c, bool accumulate, const char *what, Text *t) {
+    Emit *e = v->e;
+    text_printf(t, "    /* %s */\n", what);
+    for (int i = 0; i < v->n->nin; i++) {
+        const StrassenTerm *term = &v->s->term[i];
+        const bool summed = b < STRASSEN_SUMS || !term->flat;
+        const int weights = term->depth * RN_STRASSEN_PANEL;
+        const char *w = arena_printf(e->arena, "w%s", number(v, i));
+        const char *x = arena_printf(e->arena, "t + %d", term->sums + (int)b * term->sum_size);
+        if (!summed)
+            x = arena_printf(e->arena, "a->x%s + %s + %d", number(v, i),
+                             pixel_offset(v, i, b == B22 ? "second" : "first"), b == B11 ? 0 : term->depth);
+        const int kernel = emit_kernel(e, RN_STRASSEN_PANEL, v->s->tile, term->depth, RN_STRASSEN_PANEL,
+                                       summed ? term->sum_pixel : in_layout(v, i)->pixel, RN_STRASSEN_PANEL,
+                                       accumulate || i > 0, false, true);
+        text_printf(t, "    k[%d].gemm(%s, %s, %s, %s + %d, %s, %s);\n    %s += %d;\n", kernel, w, x, c, w, weights, x,
+                    c, w, weights);
+    }
 }
 
 static const char *panel_function(const Strassen *v) {
@@ -104,21 +140,21 @@ static const char *panel_function(const Strassen *v) {
     Emit *e = v->e;
     Text t = {0};
     text_puts(&t, "    const rn_kernel *k = a->k;\n");
-    text_printf(&t, "    const float *w = a->w + (size_t)panel * %d;\n", 7 * s->depth * RN_STRASSEN_PANEL);
-    text_printf(&t, "    const float *b1 = a->x + first * %d, *b2 = a->x + second * %d;\n", v->in->pixel, v->in->pixel);
+    for (int i = 0; i < v->n->nin; i++)
+        text_printf(&t, "    const float *w%s = a->w%s + (size_t)panel * %d;\n", number(v, i), number(v, i),
+                    STRASSEN_PRODUCTS * s->term[i].depth * RN_STRASSEN_PANEL);
     text_printf(&t, "    float *u = m, *c = m + %d, *u3 = m + %d, *p5 = m + %d;\n", s->product_size,
                 2 * s->product_size, 3 * s->product_size);
-    product(v, "b1", false, "u", false, "A11 B11", &t);
-    product(v, arena_printf(e->arena, "b1 + %d", s->depth), false, "c", false, "A12 B21", &t);
+    product(v, B11, "u", false, "A11 B11", &t);
+    product(v, B21, "c", false, "A12 B21", &t);
     finish_call(v, "u, c", false, false, false, &t);
-    product(v, arena_printf(e->arena, "t + %d", s->sum_size), true, "u", true, "+ S2 T2: U2", &t);
+    product(v, T2, "u", true, "+ S2 T2: U2", &t);
     text_printf(&t, "    memcpy(u3, u, %d);\n", 4 * s->tile * RN_STRASSEN_PANEL);
-    product(v, arena_printf(e->arena, "t + %d", 2 * s->sum_size), true, "u3", true, "+ S3 T3: U3", &t);
-    product(v, "t", true, "p5", false, "S1 T1", &t);
-    product(v, arena_printf(e->arena, "b2 + %d", s->depth), false, "c", false, "S4 B22", &t);
+    product(v, T3, "u3", true, "+ S3 T3: U3", &t);
+    product(v, T1, "p5", false, "S1 T1", &t);
+    product(v, B22, "c", false, "S4 B22", &t);
     finish_call(v, "u, p5, c", true, true, false, &t);
-    product(v, arena_printf(e->arena, "t + %d", 3 * s->sum_size), true, "c", false, "-A22 T4", &t);
-    text_puts(&t, "    (void)w;\n");
+    product(v, T4, "c", false, "-A22 T4", &t);
     finish_call(v, "u3, c", false, false, true, &t);
     finish_call(v, "u3, p5", false, true, true, &t);
     const char *name = emit_function(
@@ -140,21 +176,25 @@ void emit_strassen(Emit *e, const Step *step, Text *body) {
         .n = n,
         .s = s,
         .prefix = arena_printf(e->arena, "conv1x1_%dto%d_%dx%d_strassen", n->in[0]->shape.c, n->features, out.h, out.w),
-        .in = &plan_value(e->plan, n->in[0])->layout,
         .out = &plan_value(e->plan, n->out)->layout};
-    if (v.in->row != n->in[0]->shape.w * v.in->pixel) bug("%s: Strassen's pixels must lie side by side", n->name);
+    for (int i = 0; i < n->nin; i++)
+        if (s->term[i].flat && in_layout(&v, i)->row != out.w * in_layout(&v, i)->pixel)
+            bug("%s: Strassen's pixels must lie side by side", n->name);
     if (!n->epilogue.in_place) emit_halo(e, step->out, 1, body);
     const int units = s->pairs * s->panels, last = s->pixels - s->tile;
     text_printf(body, "    float *t = a->scratch + (size_t)part * %lld, *m = t + %d;\n",
-                (long long)e->plan->scratch_floats, 4 * s->sum_size);
+                (long long)e->plan->scratch_floats, s->products);
     text_printf(body, "    const int begin = part * %d / parts;\n", units);
     text_printf(body, "    for (int unit = begin; unit < (part + 1) * %d / parts; unit++) {\n", units);
     text_printf(body, "        const int panel = unit %% %d, pair = unit / %d;\n", s->panels, s->panels);
     text_printf(body, "        const int at1 = pair * %d, at2 = at1 + %d;\n", 2 * s->tile, s->tile);
     text_printf(body, "        const int first = at1 < %d ? at1 : %d, second = at2 < %d ? at2 : %d;\n", last, last,
                 last, last);
-    text_printf(body, "        if (unit == begin || panel == 0) %s(a->x + first * %d, a->x + second * %d, t);\n",
-                sums_function(&v), v.in->pixel, v.in->pixel);
+    text_puts(body, "        if (unit == begin || panel == 0) {\n");
+    for (int i = 0; i < n->nin; i++)
+        text_printf(body, "            %s(a->x%s, first, second, t + %d);\n", sums_function(&v, i), number(&v, i),
+                    s->term[i].sums);
+    text_puts(body, "        }\n");
     text_printf(body,
                 "        %s(a, panel, first, second, at1 - first, at2 - second, t, m);\n    }\n    zeroupper();\n",
                 panel_function(&v));

@@ -76,7 +76,7 @@ static Candidate best_block(const Plan *plan, const Node *n, int m_h, int m_w, i
 
 /* Tiles of 14 to 56 pixels that cut the image into pairs with the least waste. */
 static void insert_strassen(const Plan *plan, const Node *n, Candidate *list, int *count) {
-    const int pixels = n->in[0]->shape.h * n->in[0]->shape.w;
+    const int pixels = n->out->shape.h * n->out->shape.w;
     Candidate best[STRASSEN_TILES];
     int found = 0;
     for (int pairs = 1; pairs <= pixels; pairs++) {
@@ -90,8 +90,7 @@ static void insert_strassen(const Plan *plan, const Node *n, Candidate *list, in
 }
 
 bool choose_has_ways(const Plan *plan, const Node *n) {
-    return (plan->options.winograd && choose_may_be_winograd(n)) ||
-           (plan->options.strassen && strassen_possible(plan, n));
+    return (plan->options.winograd && choose_may_be_winograd(n)) || (plan->options.strassen && strassen_possible(n));
 }
 
 const char *choose_shape(const Plan *plan, const Node *n, Arena *arena) {
@@ -105,8 +104,9 @@ const char *choose_shape(const Plan *plan, const Node *n, Arena *arena) {
                     w->stride_w, w->top, w->left);
         if (w->dilate_h > 1 || w->dilate_w > 1) text_printf(&t, " dilate %d,%d", w->dilate_h, w->dilate_w);
         if (n->term[i].groups > 1) text_printf(&t, " groups %d", n->term[i].groups);
+        /* whether Strassen's method may be used, and where it finds the pixels */
+        if (strassen_possible(n)) text_puts(&t, strassen_is_flat(plan, n, i) ? " flat" : " apart");
     }
-    if (strassen_possible(plan, n)) text_puts(&t, " flat"); /* its pixels lie side by side */
     if (winograd_side(plan, n) > 1) text_puts(&t, " deep"); /* side x side pixels may be taken as one */
     text_printf(&t, " -> %dx%dx%d%s%s", out.c, out.h, out.w,
                 e->in_place ? " in place"
@@ -127,7 +127,7 @@ int choose_candidates(const Plan *plan, const Node *n, Candidate list[CHOOSE_MAX
     int count = 0;
     insert(list, &count, CHOOSE_MAX_CANDIDATES,
            (Candidate){{.algorithm = step_algorithm(plan, n)}, cost_direct(plan, n)});
-    if (plan->options.strassen && strassen_possible(plan, n)) insert_strassen(plan, n, list, &count);
+    if (plan->options.strassen && strassen_possible(n)) insert_strassen(plan, n, list, &count);
     if (!plan->options.winograd || !choose_may_be_winograd(n)) return count;
     const Window *w = &n->term[0].window;
     const int side = winograd_side(plan, n);

@@ -10,6 +10,7 @@
  */
 #include <math.h>
 #include "cost.h"
+#include "strassen.h"
 #include "winograd.h"
 
 typedef struct Machine {
@@ -171,14 +172,21 @@ static const double STRASSEN_AMPLIFICATION = 2.65;
 
 Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice) {
     const Machine *m = machine_of(plan);
-    const Shape in = node->in[0]->shape;
-    const double tile = choice->block, pairs = ceil(in.h * in.w / (2 * tile)), depth = in.c / 2.0;
-    const double half = node->features / 2.0;
+    const Shape out = node->out->shape;
+    const double tile = choice->block, pairs = ceil(out.h * out.w / (2 * tile)), half = node->features / 2.0;
     const int images = plan_images(plan, node);
+    double depth = 0, operations = 20 * half; /* sums of products: 9 loads and 4 stores for 4 quarters, a copy */
+    for (int i = 0; i < node->nin; i++) {
+        const double channels = node->in[i]->shape.c / 2.0;
+        depth += channels;
+        /* sums of pixels: 4 loads, 4 stores, 4 subtractions; 3 stores of copies */
+        operations += (strassen_is_flat(plan, node, i) ? 12 : 15) * channels;
+    }
     Cost c = {.error = ldexp(ERROR_OF_A_SUM * STRASSEN_AMPLIFICATION, UNIT_ROUNDOFF_EXPONENT)};
-    c.compute = 7 * images * pairs * kernel_flops(m, half, tile, depth) / m->flops / 0.96 * (1 + 0.5 / tile);
-    c.memory = weights_traffic(plan, 4 * 7 * depth * half, images - 1) + group_traffic(plan, node, images);
-    /* sums of pixels: 4 loads, 4 stores, 4 subtractions; of products: 9 loads and 4 stores for 4 quarters, a copy */
-    c.transforms = images * pairs * tile / m->lanes * (12 * depth + 20 * half) * m->vector_op;
+    c.compute =
+        STRASSEN_PRODUCTS * images * pairs * kernel_flops(m, half, tile, depth) / m->flops / 0.96 * (1 + 0.5 / tile);
+    c.memory =
+        weights_traffic(plan, 4 * STRASSEN_PRODUCTS * depth * half, images - 1) + group_traffic(plan, node, images);
+    c.transforms = images * pairs * tile / m->lanes * operations * m->vector_op;
     return of_one_image(plan, c, images, images * pairs);
 }

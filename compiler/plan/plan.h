@@ -164,11 +164,20 @@ static inline int winograd_products(const WinogradPlan *w) {
     return w->h.n * w->w.n;
 }
 
+typedef struct StrassenTerm {
+    int depth; /* half of its channels */
+    bool flat; /* its pixels lie side by side: kernels read them there; others are copied beside the sums */
+    int sums;  /* float offset of its sums in the scratch */
+    int sum_pixel, sum_size; /* floats of a pixel, of a tile of one of them */
+    int64_t weight;          /* float offset in the packed weights */
+} StrassenTerm;
+
 typedef struct StrassenPlan {
-    int pixels, tile, pairs; /* of the image; of a tile; pairs of tiles */
-    int depth, panels;       /* half of the input channels; panels of half of the output channels */
-    int sum_pixel, sum_size; /* floats of a pixel, of a tile of T1 ... T4 */
+    int pixels, tile, pairs; /* of the result's image; of a tile; pairs of tiles */
+    int panels;              /* of half of the output channels */
     int product_size;        /* floats of a tile of a panel's product */
+    int products;            /* float offset of the products in the scratch, behind the sums of all terms */
+    StrassenTerm term[NODE_MAX_TERMS];
 } StrassenPlan;
 
 typedef struct Step {
@@ -183,7 +192,7 @@ typedef struct Step {
     ConvPlan conv; /* ALG_WINOGRAD: the panels only */
     const WinogradPlan *winograd;
     const WinogradPlan *winograd_one; /* the same for one image, where the step is for a group: a run may have fewer */
-    const StrassenPlan *strassen;
+    StrassenPlan *strassen;
     int64_t temporary;        /* floats that this step and the next share, beside values; 0: none */
     int64_t temporary_offset; /* float offset in the arena */
     int64_t weight, bias,

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "plan.h"
 #include "steps.h"
+#include "strassen.h"
 #include "../ops.h"
 
 bool step_is_alias(const Plan *plan, const Node *node) {
@@ -194,12 +195,13 @@ static void add_winograd(Plan *plan, const Node *node) {
 
 static void add_strassen(Plan *plan, const Node *node) {
     Step *s = add_step(plan, ALG_STRASSEN, node, node->in[0], node->out);
-    const StrassenPlan *p = plan_strassen(plan, node, plan->choices[node->id].block);
+    StrassenPlan *p = plan_strassen(plan, node, plan->choices[node->id].block);
     s->strassen = p;
     s->bytes = activation_bytes(node);
     s->macs = node_cost(node);
-    s->multiplications = (int64_t)7 * p->pairs * p->tile * p->depth * (node->features / 2);
-    s->scratch = ((int64_t)4 * (p->sum_size + p->product_size) + 15) / 16 * 16;
+    for (int i = 0; i < node->nin; i++)
+        s->multiplications += (int64_t)STRASSEN_PRODUCTS * p->pairs * p->tile * p->term[i].depth * (node->features / 2);
+    s->scratch = p->products + (int64_t)STRASSEN_PRODUCT_BUFFERS * p->product_size;
 }
 
 void plan_steps(Plan *plan) {

@@ -1,38 +1,52 @@
-/* One level of Strassen's multiplication for a 1x1 convolution: pixels, input and output channels are halved, and 7
+/* One level of Strassen's multiplication for 1x1 convolutions: pixels, input and output channels are halved, and 7
  * products of half-sized matrices replace 8 (Winograd's variant with 15 additions; N. Higham, "Accuracy and Stability
  * of Numerical Algorithms", 2002, section 23.2.2). Sums of weights are packed; sums of pixels are made for a pair of
- * tiles and serve all panels.
+ * tiles and serve all panels. The products are linear: those of further terms add up in the first's.
  *
- * Pixels are walked flat, so the input may have no halo. The image is cut into an even number of tiles; where it does
- * not divide, the last begin earlier and store only what is new.
+ * Pixels are counted through the rows. The image is cut into an even number of tiles; where it does not divide, the
+ * last begin earlier and store only what is new.
  */
 #include "choose.h"
 #include "plan.h"
 #include "strassen.h"
 
-bool strassen_possible(const Plan *plan, const Node *n) {
-    if (n->op != OP_CONV || n->nin != 1 || n->term[0].groups != 1 || n->epilogue.pool != POOL_NONE) return false;
-    const Window *w = &n->term[0].window;
+static bool term_possible(const Node *n, int i) {
+    const Window *w = &n->term[i].window;
+    const Shape in = n->in[i]->shape;
+    return n->term[i].groups == 1 && w->r * w->s == 1 && !w->top && !w->left && !w->bottom && !w->right &&
+           in.c % 32 == 0 && in.c >= 128 && choose_fits_int(in);
+}
+
+bool strassen_possible(const Node *n) {
     const Epilogue *e = &n->epilogue;
-    if (w->r * w->s != 1 || w->stride_h != 1 || w->stride_w != 1 || w->top || w->left || w->bottom || w->right)
-        return false;
+    if (n->op != OP_CONV || e->pool != POOL_NONE || n->features % 128) return false;
     if (e->addend && (e->addend_stride != 1 || e->addend_partial)) return false;
-    const Shape in = n->in[0]->shape;
-    if (!choose_fits_int(in) || !choose_fits_int(n->out->shape)) return false;
-    return in.c % 32 == 0 && in.c >= 128 && n->features % 128 == 0 && in.h * in.w >= 2 &&
-           !plan->values[plan->values[n->in[0]->id].root->id].windowed;
+    for (int i = 0; i < n->nin; i++)
+        if (!term_possible(n, i)) return false;
+    const Shape out = n->out->shape;
+    return choose_fits_int(out) && out.h * out.w >= 2;
+}
+
+bool strassen_is_flat(const Plan *plan, const Node *n, int i) {
+    const Window *w = &n->term[i].window;
+    return w->stride_h == 1 && w->stride_w == 1 && !plan->values[plan->values[n->in[i]->id].root->id].windowed;
 }
 
 StrassenPlan *plan_strassen(Plan *plan, const Node *n, int tile) {
     StrassenPlan *s = arena_alloc(plan->arena, sizeof *s);
-    const Shape in = n->in[0]->shape;
-    s->pixels = in.h * in.w;
+    s->pixels = n->out->shape.h * n->out->shape.w;
     s->tile = tile;
     s->pairs = (s->pixels + 2 * tile - 1) / (2 * tile);
-    s->depth = in.c / 2;
     s->panels = n->features / 2 / RN_STRASSEN_PANEL;
-    s->sum_pixel = s->depth + 16;
-    s->sum_size = tile * s->sum_pixel + 16;
     s->product_size = tile * RN_STRASSEN_PANEL + 16;
+    for (int i = 0; i < n->nin; i++) {
+        StrassenTerm *t = &s->term[i];
+        t->depth = n->in[i]->shape.c / 2;
+        t->flat = strassen_is_flat(plan, n, i);
+        t->sums = s->products;
+        t->sum_pixel = t->depth + 16;
+        t->sum_size = tile * t->sum_pixel + 16;
+        s->products += (t->flat ? STRASSEN_SUMS : STRASSEN_OPERANDS) * t->sum_size;
+    }
     return s;
 }

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 #include "plan.h"
+#include "strassen.h"
 #include "winograd.h"
 #include "../ops.h"
 
@@ -92,11 +93,14 @@ static void pack_winograd(Plan *plan, Step *s) {
 }
 
 static void pack_strassen(Plan *plan, Step *s) {
-    const Tensor *w = s->node->term[0].weight;
-    const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
-    const size_t bytes = (size_t)7 * (size_t)(dim[0] / 2) * (size_t)(dim[1] / 2) * sizeof(float);
-    s->weight = pack(plan, RN_PACK_STRASSEN, tensor_step(plan, w), dim, NULL, bytes);
-    s->bytes += (int64_t)bytes;
+    for (int i = 0; i < s->node->nin; i++) {
+        const Tensor *w = s->node->term[i].weight;
+        const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
+        const size_t bytes = (size_t)STRASSEN_PRODUCTS * (size_t)(dim[0] / 2) * (size_t)(dim[1] / 2) * sizeof(float);
+        s->strassen->term[i].weight = pack(plan, RN_PACK_STRASSEN, tensor_step(plan, w), dim, NULL, bytes);
+        s->bytes += (int64_t)bytes;
+    }
+    s->weight = s->strassen->term[0].weight;
 }
 
 void plan_weights(Plan *plan) {

@@ -118,8 +118,8 @@ static int choose_winograd(const void *user, const Plan *plan, const Node *node,
     Choice *choice = &list->choice;
     if (!variant->winograd) return 0;
     uint64_t state = (uint64_t)variant->winograd * 1000 + (uint64_t)node->id;
-    if (strassen_possible(plan, node)) {
-        const int pixels = node->in[0]->shape.h * node->in[0]->shape.w, most = pixels / 2 < 56 ? pixels / 2 : 56;
+    if (strassen_possible(node)) {
+        const int pixels = node->out->shape.h * node->out->shape.w, most = pixels / 2 < 56 ? pixels / 2 : 56;
         *choice = (Choice){.algorithm = ALG_STRASSEN, .block = 1 + (int)(next_random(&state) % (uint64_t)most)};
         return 1;
     }
