@@ -187,6 +187,67 @@ static void test_winograd(void) {
     CU_ASSERT(compared >= batch.count);
 }
 
+/* Strassen's multiplication: projections whose terms' pixels lie side by side, at a stride or between halos; one, two
+ * and three terms, with an addend beside or in place; odd images, every activation with weights of its own. */
+static const struct {
+    const char *input, *text;
+    int steps, terms, apart; /* by Strassen's method; terms of these, and those that are copied */
+} strassen_cases[] = {
+    {"128x9x7", "residual { conv 128, 1x1; relu; conv 256, 1x1; bn } shortcut { conv 256, 1x1; bn }; prelu", 2, 3, 0},
+    {"160x13x11", "residual { conv 192, 3x3 /2; relu; conv 128, 1x1; bn } shortcut { conv 128, 1x1 /2; bn }; relu", 1,
+     2, 1},
+    {"192x8x10", "residual { conv 128, 1x1; relu; conv 256, 1x1 /2 } shortcut { conv 256, 1x1 /2 bias }; prelu", 2, 3,
+     2},
+    {"8x9x6",
+     "conv 128, 3x3; relu; residual { conv 160, 3x3; swish; conv 256, 1x1; bn } shortcut { conv 256, 1x1 }; relu; conv "
+     "9, 3x3",
+     1, 2, 1},
+    {"8x13x5", "conv 128, 3x3; concat { {conv 9, 3x3} {conv 256, 1x1 bias; prelu} {conv 128, 1x1} }", 2, 2, 2},
+    {"128x15x15", "conv 256, 1x1 /2 bias; leakyrelu 0.2; conv 128, 1x1 /3; tanh", 2, 2, 2},
+    {"128x7x6",
+     "residual { conv 128, 1x1; relu; conv 256, 1x1; bn } shortcut { residual { conv 256, 1x1; relu; conv 256, 1x1; bn "
+     "} shortcut { conv 256, 1x1 } }; relu",
+     3, 5, 0},
+    {"128x6x11",
+     "conv 128, 1x1; relu; residual { conv 256, 1x1; relu; residual { conv 160, 1x1; relu; conv 128, 1x1; bn } "
+     "shortcut { conv 128, 1x1 } } shortcut identity; prelu",
+     3, 4, 0},
+    {"256x5x5",
+     "residual { conv 256, 1x1; relu; conv 128, 1x1; bn } shortcut { conv 128, 1x1 }; relu; residual { conv 128, 1x1; "
+     "bn } shortcut identity; sigmoid",
+     3, 4, 0},
+};
+
+static void test_strassen(void) {
+    static const int kinds[] = {0, 2, 6, 4}; /* AVX-512; AVX2 and threads; batches and threads; C */
+    enum { CASES = sizeof strassen_cases / sizeof *strassen_cases };
+    Batch batch;
+    batch_begin(&batch);
+    for (int i = 0; i < 4 * CASES; i += stride()) { /* each with another draw of tiles */
+        const int at = i % CASES, kind = kinds[i / CASES];
+        char name[32];
+        Text text = {0};
+        text_printf(&text, "network net {\n    input %s\n    %s\n}\n", strassen_cases[at].input,
+                    strassen_cases[at].text);
+        snprintf(name, sizeof name, "strassen%d", i);
+        batch_add(&batch, name, text.s, with_last_layers(with_winograd(variants[kind], i + 1), i % 2 ? 9 : 0));
+        text_free(&text);
+        const Plan *plan = batch.cases[batch.count - 1].plan;
+        int steps = 0, terms = 0, apart = 0;
+        for (int k = 0; k < plan->step_count; k++) {
+            const Step *s = &plan->steps[k];
+            if (!s->strassen) continue;
+            steps++;
+            for (int j = 0; j < s->node->nin; j++) terms++, apart += !s->strassen->term[j].flat;
+        }
+        CU_ASSERT_EQUAL(steps, strassen_cases[at].steps);
+        CU_ASSERT_EQUAL(terms, strassen_cases[at].terms);
+        CU_ASSERT_EQUAL(apart, strassen_cases[at].apart);
+    }
+    const int compared = batch_check(&batch, 1e-4);
+    CU_ASSERT(compared >= 2 * batch.count);
+}
+
 /* Pools whose windows are apart, in the convolution before: windows that the image's edge drops or cuts off, several
  * passes over the channels, 1x1 kernels, strides, fewer channels than a stem's. */
 static const struct {
@@ -400,6 +461,7 @@ void suite_networks(void) {
     CU_pSuite suite = CU_add_suite("networks", NULL, NULL);
     CU_add_test(suite, "convolutions over odd shapes", test_convolutions);
     CU_add_test(suite, "Winograd's method over odd shapes", test_winograd);
+    CU_add_test(suite, "Strassen's multiplication of several terms", test_strassen);
     CU_add_test(suite, "pools in the convolution before", test_pools);
     CU_add_test(suite, "weights stored as bf16", test_bf16);
     CU_add_test(suite, "first layers by Winograd's method", test_stems);
