@@ -88,19 +88,30 @@ double cost_fc(const Plan *plan, const Node *node) {
     return of_one_image(plan, c, images, ceil(node->features / 64.0)).us;
 }
 
-Cost cost_direct(const Plan *plan, const Node *node) {
+/* The terms from `first` on. */
+static Cost direct_terms(const Plan *plan, const Node *node, int first) {
     const Machine *m = machine_of(plan);
     const int images = plan_images(plan, node);
-    const Shape in = node->in[0]->shape, out = node_walked_shape(node);
-    const Window *w = &node->term[0].window;
-    const double taps = w->r * w->s, pixels = (double)out.h * out.w, depth = (double)in.c / node->term[0].groups;
-    /* groups are merged to panels of a vector's width, with zeros between; a depthwise layer has vector loops instead
-     */
-    const double merged = depth > 1 ? fmax(depth, fmin(in.c, m->lanes)) : depth;
+    const Shape out = node_walked_shape(node);
+    const double pixels = (double)out.h * out.w;
     Cost c = {.error = ldexp(ERROR_OF_A_SUM, UNIT_ROUNDOFF_EXPONENT)};
-    c.compute = images * kernel_flops(m, node->features, pixels, taps * merged) / m->flops / 0.96;
-    c.memory =
-        weights_traffic(plan, 4 * taps * merged * node->features, images - 1) + group_traffic(plan, node, images);
+    for (int i = first; i < node->nin; i++) {
+        const Term *term = &node->term[i];
+        const int channels = node->in[i]->shape.c;
+        const double taps = term->window.r * term->window.s, depth = (double)channels / term->groups;
+        /* groups are merged to panels of a vector's width, with zeros between; a depthwise layer has vector loops
+         * instead */
+        const double merged = depth > 1 ? fmax(depth, fmin(channels, m->lanes)) : depth;
+        c.compute += images * kernel_flops(m, node->features, pixels, taps * merged) / m->flops / 0.96;
+        c.memory += weights_traffic(plan, 4 * taps * merged * node->features, images - 1);
+    }
+    return c;
+}
+
+Cost cost_direct(const Plan *plan, const Node *node) {
+    const int images = plan_images(plan, node);
+    Cost c = direct_terms(plan, node, 0);
+    c.memory += group_traffic(plan, node, images);
     return of_one_image(plan, c, images, MANY);
 }
 
@@ -163,7 +174,10 @@ Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most)
     c.transforms = tiles * (ceil(C / m->lanes) * t->input + ceil(K / m->lanes) * t->output) * m->vector_op * slower;
     c.transforms += far_bytes(m, node, t->w.images) / (m->l3 / 4);
     const double parts = t->w.pool_rows ? node->out->shape.h : blocks > 1 ? blocks : panels;
-    return of_one_image(plan, c, t->w.images, parts);
+    c = of_one_image(plan, c, t->w.images, parts);
+    const Cost others = of_one_image(plan, direct_terms(plan, node, 1), t->w.images, MANY); /* a step of their own */
+    c.us += others.us, c.compute += others.compute, c.memory += others.memory;
+    return c;
 }
 
 /* The amplification, as rn_winograd_amplification has it, of one level: C11 sums 2 products of norm 1, the others 18.
