@@ -4,8 +4,8 @@
  *     T1 = B12 - B11   T2 = B22 - T1   T3 = B22 - B12   T4 = T2 - B21          made once a pair of tiles
  *     S1 = A21 + A22   S2 = S1 - A11   S3 = A11 - A21   S4 = A12 - S2          packed
  *     C11 = A11 B11 + A12 B21                     U2 = A11 B11 + S2 T2
- *     C12 = U2 + S1 T1 + S4 B22                   U3 = U2 + S3 T3
- *     C21 = U3 - A22 T4                           C22 = U3 + S1 T1
+ *     C12 = U2 + S1 T1 + S4 B22                   C22 = U2 + S3 T3 + S1 T1
+ *     C21 = U2 + S3 T3 - A22 T4
  *
  * Each product is a sum over the terms. Of a term whose pixels do not lie side by side B11, B21 and B22 are copied when
  * T1 to T4 are made.
@@ -143,20 +143,18 @@ static const char *panel_function(const Strassen *v) {
     for (int i = 0; i < v->n->nin; i++)
         text_printf(&t, "    const float *w%s = a->w%s + (size_t)panel * %d;\n", number(v, i), number(v, i),
                     STRASSEN_PRODUCTS * s->term[i].depth * RN_STRASSEN_PANEL);
-    text_printf(&t, "    float *u = m, *c = m + %d, *u3 = m + %d, *p5 = m + %d;\n", s->product_size,
-                2 * s->product_size, 3 * s->product_size);
-    product(v, B11, "u", false, "A11 B11", &t);
-    product(v, B21, "c", false, "A12 B21", &t);
-    finish_call(v, "u, c", false, false, false, &t);
-    product(v, T2, "u", true, "+ S2 T2: U2", &t);
-    text_printf(&t, "    memcpy(u3, u, %d);\n", 4 * s->tile * RN_STRASSEN_PANEL);
-    product(v, T3, "u3", true, "+ S3 T3: U3", &t);
-    product(v, T1, "p5", false, "S1 T1", &t);
-    product(v, B22, "c", false, "S4 B22", &t);
-    finish_call(v, "u, p5, c", true, true, false, &t);
-    product(v, T4, "c", false, "-A22 T4", &t);
-    finish_call(v, "u3, c", false, false, true, &t);
-    finish_call(v, "u3, p5", false, true, true, &t);
+    text_printf(&t, "    float *u = m, *p = m + %d, *q = m + %d;\n", s->product_size, 2 * s->product_size);
+    product(v, B11, "u", false, "u = A11 B11", &t);
+    product(v, B21, "p", false, "p = A12 B21", &t);
+    finish_call(v, "u, p", false, false, false, &t);
+    product(v, T2, "u", true, "u += S2 T2", &t);
+    product(v, T3, "p", false, "p = S3 T3", &t);
+    product(v, T1, "q", false, "q = S1 T1", &t);
+    finish_call(v, "u, p, q", true, true, true, &t);
+    product(v, B22, "q", true, "q += S4 B22", &t);
+    finish_call(v, "u, q", false, true, false, &t);
+    product(v, T4, "p", true, "p += -A22 T4", &t);
+    finish_call(v, "u, p", false, false, true, &t);
     const char *name = emit_function(
         e, arena_printf(e->arena, "%s_panel", v->prefix),
         arena_printf(e->arena, "%d output channels and their partners of a pair of tiles of %d pixels",

@@ -7,7 +7,7 @@
 /* What the products read of a pair of tiles (emit/strassen.c): sums of pixels, then pixels as they are. */
 typedef enum StrassenOperand { T1, T2, T3, T4, B11, B21, B22, STRASSEN_OPERANDS, STRASSEN_SUMS = B11 } StrassenOperand;
 
-enum { STRASSEN_PRODUCTS = 7, STRASSEN_PRODUCT_BUFFERS = 4 };
+enum { STRASSEN_PRODUCTS = 7, STRASSEN_PRODUCT_BUFFERS = 3 };
 
 /* Whether the node is a sum of 1x1 convolutions whose channels can be halved. */
 bool strassen_possible(const Node *node);
