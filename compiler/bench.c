@@ -22,21 +22,26 @@ typedef struct BenchRun {
     Text first, last; /* the code of -O0 and of -O2 */
 } BenchRun;
 
+/* A variant of its own. */
+static bool is_fusion(PassId id) {
+    return pass_level(id) == 1 || pass_level(id) == 2;
+}
+
 static void list_variants(BenchRun *run) {
     Bench *b = &run->bench;
     b->variants = run->variants;
     run->variants[b->count++] = (BenchVariant){.name = "-O0", .text = "every layer its own pass over memory"};
     for (int i = 0; i < PASS_COUNT; i++) {
-        int level = pass_level((PassId)i);
-        if (level < 1 || level > 2) continue;
+        if (!is_fusion((PassId)i)) continue;
         run->passes[b->count].set[i] = 1;
         run->variants[b->count++] = (BenchVariant){.name = arena_printf(&run->c->arena, "-f%s", pass_name((PassId)i)),
                                                    .text = pass_text((PassId)i)};
     }
     run->passes[b->count].level = 2;
     run->variants[b->count++] = (BenchVariant){.name = "-O2", .text = "all of them together"};
-    for (int i = 0; i < b->count; i++) /* all of one network: what is stored is no fusion */
-        run->passes[i].set[PASS_store_bf16] = run->c->options->passes.set[PASS_store_bf16];
+    for (int i = 0; i < b->count; i++) /* the rest is alike in all, and as asked for */
+        for (int p = 0; p < PASS_COUNT; p++)
+            if (!is_fusion((PassId)p)) run->passes[i].set[p] = run->c->options->passes.set[p];
 }
 
 static const char *stem(BenchRun *run, int variant) {
@@ -48,9 +53,7 @@ static Plan *emit_variant(BenchRun *run, Arena *arena, int index, Text *text) {
     Compilation *c = run->c;
     Graph *graph = graph_clone(c->source, arena);
     passes_run(graph, &run->passes[index]);
-    PlanOptions options = driver_plan_options(c);
-    options.reuse_memory = pass_enabled(&run->passes[index], PASS_reuse_memory);
-    options.winograd = pass_enabled(&run->passes[index], PASS_winograd);
+    const PlanOptions options = driver_plan_options(c, &run->passes[index]);
     Plan *plan = plan_make(arena, graph, &options);
     emit_c(
         plan,
@@ -73,7 +76,7 @@ static bool choose_variant(BenchRun *run, int index, Arena *arena, Plan **plan) 
     bool changes = index == run->bench.count - 1 || !text_equal(&text, &run->first);
     if (!changes) {
         for (int i = 0; i < PASS_COUNT; i++)
-            if (i != PASS_store_bf16) passes->set[i] = (signed char)-passes->set[i];
+            if (is_fusion((PassId)i)) passes->set[i] = (signed char)-passes->set[i];
         passes->level = 2;
         *plan = emit_variant(run, arena, index, &without);
         changes = !text_equal(&without, &run->last);

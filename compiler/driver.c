@@ -98,15 +98,15 @@ bool driver_probe(Compilation *c, const char *task, const char *const *words, co
     return !status;
 }
 
-PlanOptions driver_plan_options(const Compilation *c) {
+PlanOptions driver_plan_options(const Compilation *c, const PassOptions *passes) {
     const Options *options = c->options;
     return (PlanOptions){.isa = options->target.isa[0],
                          .batch = options->batch,
                          .threads = options->tune_threads,
-                         .reuse_memory = pass_enabled(&options->passes, PASS_reuse_memory),
-                         .whole_batch = pass_enabled(&options->passes, PASS_whole_batch),
-                         .strassen = options->passes.level >= 3,
-                         .winograd = pass_enabled(&options->passes, PASS_winograd),
+                         .reuse_memory = pass_enabled(passes, PASS_reuse_memory),
+                         .whole_batch = pass_enabled(passes, PASS_whole_batch),
+                         .winograd = pass_enabled(passes, PASS_winograd),
+                         .strassen = pass_enabled(passes, PASS_strassen),
                          .tolerance = options->tolerance};
 }
 

@@ -26,7 +26,8 @@ typedef struct Compilation {
 
 /* ---- driver.c: what -o asks for, all of it or nothing ---- */
 bool driver_write(Compilation *c);
-PlanOptions driver_plan_options(const Compilation *c); /* as the command line says */
+PlanOptions driver_plan_options(const Compilation *c,
+                                const PassOptions *passes); /* but for the passes, as the command line says */
 /* False after a diagnostic: `path` is the source or the weights of this run. */
 bool driver_spares_inputs(Compilation *c, const char *path);
 /* Emits `plan` and builds it in `folder` as STEM.so, with STEM.rnw beside it; librn is inside. */

@@ -143,7 +143,7 @@ static bool run_passes(Compilation *c) {
 }
 
 static bool make_plan(Compilation *c) {
-    PlanOptions options = driver_plan_options(c);
+    PlanOptions options = driver_plan_options(c, &c->options->passes);
     if (c->options->passes.level >= 3) {
         options.candidates_user = tune_run(c);
         options.candidates = tune_candidates;

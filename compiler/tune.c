@@ -105,7 +105,7 @@ int tune_candidates(const void *tuning, const Plan *plan, const Node *node, Cand
 /* ---- measuring ---- */
 static Plan *variant_plan(Compilation *c, Tuning *t, int variant) {
     t->variant = variant;
-    PlanOptions options = driver_plan_options(c);
+    PlanOptions options = driver_plan_options(c, &c->options->passes);
     options.candidates = tune_candidates;
     options.candidates_user = t;
     options.tolerance = 0; /* each as it is */
@@ -255,7 +255,7 @@ const Tuning *tune_run(Compilation *c) {
     TuneCache cache;
     tune_cache_open(&cache, c);
     t->arena = &c->arena;
-    PlanOptions options = driver_plan_options(c);
+    PlanOptions options = driver_plan_options(c, &c->options->passes);
     const Plan *plan = plan_make(&c->arena, c->graph, &options); /* whom the cost model asks */
     int variants = 0;
     for (int i = 0; i < c->graph->node_count; i++) {

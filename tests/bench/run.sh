@@ -50,7 +50,7 @@ measure() { # measure NETWORK TITLE OPTIONS...
 }
 
 for network in resnet50 resnet152; do
-    measure "$network" "direct convolutions" -fno-winograd
+    measure "$network" "direct convolutions" -fno-winograd -fno-strassen
     measure "$network" "Winograd's method"
 done
 

@@ -83,4 +83,8 @@ expect "a tight tolerance" 0 "$RNC" --report --tolerance 1e-9 tiny.rn
 contains "takes the direct sum" .out 'layer1.0.conv1 .*direct .*would spend more of the error budget'
 expect "-fno-winograd" 0 "$RNC" --report -fno-winograd tiny.rn
 lacks "has no tiles" .out 'F('
+expect "large 1x1 convolutions" 0 "$RNC" --report "$ROOT/examples/resnet50.rn"
+contains "by Strassen's multiplication" .out '^layer3.1.conv3 .*1x1 256->1024 @14x14 *strassen, tiles of .* pointwise .*; the fastest'
+expect "-fno-strassen" 0 "$RNC" --report -fno-strassen "$ROOT/examples/resnet50.rn"
+lacks "has none" .out strassen
 finish
