@@ -34,7 +34,7 @@ static const Machine *machine_of(const Plan *plan) {
 enum { UNIT_ROUNDOFF_EXPONENT = -24 };
 static const double ERROR_OF_A_SUM = 3; /* units of roundoff, root mean square, of a convolution's direct sum */
 
-static const double SEVERAL_CORES = 1.5; /* times the bandwidth of memory that one core sees */
+static const double SEVERAL_CORES = 1.8; /* times the bandwidth of memory that one core sees */
 static const double MANY = 1e6;          /* parts that any number of threads divides evenly */
 
 static double overlap(double a, double b) {
@@ -57,10 +57,15 @@ static int threads_of(const Plan *plan) {
     return plan->options.threads > 1 ? plan->options.threads : 1;
 }
 
-/* Nanoseconds of all images on one thread to microseconds of one image; the arithmetic has so many parts. */
-static Cost of_one_image(const Plan *plan, Cost c, int images, double parts) {
-    const double speedup = parts / ceil(parts / threads_of(plan));
-    c.compute /= images * speedup, c.memory /= images, c.transforms /= images * speedup;
+/* How many times as fast so many equal parts run on the plan's threads. */
+static double speedup(const Plan *plan, double parts) {
+    return parts / ceil(parts / threads_of(plan));
+}
+
+/* Nanoseconds of all images on one thread to microseconds of one image; so many parts for arithmetic and transforms. */
+static Cost of_one_image(const Plan *plan, Cost c, int images, double parts, double transform_parts) {
+    c.compute /= images * speedup(plan, parts), c.memory /= images;
+    c.transforms /= images * speedup(plan, transform_parts);
     c.us = (overlap(c.compute, c.memory) + c.transforms) * 1e-3;
     return c;
 }
@@ -85,7 +90,7 @@ double cost_fc(const Plan *plan, const Node *node) {
     const double weights = (double)node->features * (double)shape_size(node->in[0]->shape);
     const double bytes = tensor_is_bf16(node->term[0].weight) ? 2 : 4;
     const Cost c = {.compute = 2 * images * weights / m->flops, .memory = weights_traffic(plan, bytes * weights, 0)};
-    return of_one_image(plan, c, images, ceil(node->features / 64.0)).us;
+    return of_one_image(plan, c, images, ceil(node->features / 64.0), 1).us;
 }
 
 /* The terms from `first` on. */
@@ -112,7 +117,7 @@ Cost cost_direct(const Plan *plan, const Node *node) {
     const int images = plan_images(plan, node);
     Cost c = direct_terms(plan, node, 0);
     c.memory += group_traffic(plan, node, images);
-    return of_one_image(plan, c, images, MANY);
+    return of_one_image(plan, c, images, MANY, MANY);
 }
 
 static double linear_operations(const double matrix[RN_WINOGRAD_MAX][RN_WINOGRAD_MAX], int rows, int columns) {
@@ -174,8 +179,9 @@ Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most)
     c.transforms = tiles * (ceil(C / m->lanes) * t->input + ceil(K / m->lanes) * t->output) * m->vector_op * slower;
     c.transforms += far_bytes(m, node, t->w.images) / (m->l3 / 4);
     const double parts = t->w.pool_rows ? node->out->shape.h : blocks > 1 ? blocks : panels;
-    c = of_one_image(plan, c, t->w.images, parts);
-    const Cost others = of_one_image(plan, direct_terms(plan, node, 1), t->w.images, MANY); /* a step of their own */
+    c = of_one_image(plan, c, t->w.images, parts, parts);
+    const Cost others =
+        of_one_image(plan, direct_terms(plan, node, 1), t->w.images, MANY, MANY); /* a step of their own */
     c.us += others.us, c.compute += others.compute, c.memory += others.memory;
     return c;
 }
@@ -202,5 +208,6 @@ Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice) {
     c.memory =
         weights_traffic(plan, 4 * STRASSEN_PRODUCTS * depth * half, images - 1) + group_traffic(plan, node, images);
     c.transforms = images * pairs * tile / m->lanes * operations * m->vector_op;
-    return of_one_image(plan, c, images, images * pairs);
+    /* threads share a pair's panels, but each makes its sums of pixels */
+    return of_one_image(plan, c, images, images * pairs * half / RN_STRASSEN_PANEL, images * pairs);
 }
