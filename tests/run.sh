@@ -1,37 +1,43 @@
 #!/bin/bash
 # Runs the tests and counts them: unit, golden, cli and numeric on the ordinary build, then unit, golden, cli, a third of
 # the numeric suites' cases and the fuzz targets' corpora under sanitizers. Every program and script run here prints
-# "FAIL ..." lines and ends in "N tests, M failed"; a part that does not end so (a crash) counts as a failure.
+# "FAIL ..." lines and ends in "N tests, M failed"; a part that does not end so (a crash) counts as a failure. Parts run beside each other, on all cores.
 #
-#   BUILD=build T=passes tests/run.sh       T: only what contains this in its name
+#   BUILD=build T=passes JOBS=1 tests/run.sh       T: only what contains this in its name; JOBS: parts at a time
 cd "$(dirname "$0")/.." || exit 1
 BUILD=${BUILD:-build}
 T=${T:-}
-total=0 total_failed=0
-failures=$(mktemp)
-trap 'rm -f "$failures"' EXIT
+FULL=${FULL:-}
+JOBS=${JOBS:-$([ -n "$FULL" ] && echo 1 || nproc)} # full size needs the memory
+counts=$(mktemp) failures=$(mktemp)
+trap 'rm -f "$counts" "$failures"' EXIT
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-export FULL=${FULL:-}
+export FULL
+export OMP_WAIT_POLICY=passive # a thread that waits leaves its core to another part
 export PYTHON=${PYTHON:-$(tools/find-python.sh || echo python3)} # with numpy, for programs too
 
-part() { # part TITLE COMMAND...
-    local title=$1 log start count bad status
+run_part() { # run_part TITLE COMMAND...
+    local title=$1 log start=$SECONDS count bad status
     shift
     log=$(mktemp)
-    start=$SECONDS
     "$@" > "$log" 2>&1
     status=$?
     read -r count bad < <(sed -n 's/^\([0-9]*\) tests, \([0-9]*\) failed$/\1 \2/p' "$log" | tail -1)
     if [ -z "$count" ] || { [ $status != 0 ] && [ "$bad" = 0 ]; }; then
-        echo "FAIL $title: ended with status $status; the end of its output:" >> "$failures"
-        tail -n 25 "$log" | sed 's/^/    /' >> "$failures"
+        printf '%s\n' "FAIL $title: ended with status $status; the end of its output:
+$(tail -n 25 "$log" | sed 's/^/    /')" >> "$failures"
         count=$((${count:-0} + 1)) bad=$((${bad:-0} + 1))
     fi
     grep '^FAIL' "$log" | sed "s|^FAIL|FAIL ($title)|" >> "$failures"
     grep '^skipped' "$log" | sed "s|^|  $title: |"
     rm -f "$log"
-    total=$((total + count)) total_failed=$((total_failed + bad))
+    echo "$count $bad" >> "$counts"
     [ "$count" = 0 ] || printf '  %-28s %5d tests, %d failed (%d s)\n' "$title" "$count" "$bad" $((SECONDS - start))
+}
+
+part() { # part TITLE COMMAND...: beside up to JOBS - 1 others
+    while [ "$(jobs -pr | wc -l)" -ge "$JOBS" ]; do wait -n; done
+    run_part "$@" &
 }
 
 scripts() { # scripts TITLE FOLDER
@@ -87,9 +93,11 @@ run_build "$BUILD" "" unit golden cli numeric
 sanitize="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 export CC="$plain_cc $sanitize" CXX="$plain_cxx $sanitize" SANITIZED=1
 run_build "$BUILD/san" "san: " unit golden cli suites fuzz
+wait
 
 echo
 cat "$failures"
+read -r total total_failed < <(awk '{total += $1; failed += $2} END {print total + 0, failed + 0}' "$counts")
 echo "$total tests, $total_failed failed"
 if [ $total = 0 ]; then echo "no test is called like '$T'"; exit 1; fi
 [ $total_failed = 0 ]
