@@ -4,11 +4,15 @@
  * FMA peak: 12 independent chains, more than latency x ports of any x86 so far, of ordinary numbers (zeros would draw
  * less power and clock higher). In assembly, so that it measures the CPU at any optimisation level of this file.
  * libxsmm's peak is in gemm.c.
+ *
+ * Memory: a load of each cache line, fetched ahead, in four streams a thread.
  */
 #include "peak.h"
 #include "cpu.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static double peak_now(void) {
@@ -71,3 +75,45 @@ double rn_peak_gflops(rn_isa isa, double seconds) {
     return 0;
 }
 #endif
+
+enum { LINE = 64, LINES = (256 << 20) / LINE, AHEAD = 16 /* lines */, STREAMS = 4 };
+
+typedef struct Line {
+    uint64_t words[LINE / 8];
+} Line;
+
+typedef struct Reading {
+    const Line *lines; /* [LINES + AHEAD] */
+    rn_context *context;
+    uint64_t *sum; /* what is read must be used */
+} Reading;
+
+static void read_part(void *arg, int part, int parts) {
+    const Reading *r = arg;
+    const size_t from = (size_t)LINES * (size_t)part / (size_t)parts;
+    const size_t each = ((size_t)LINES * (size_t)(part + 1) / (size_t)parts - from) / STREAMS;
+    uint64_t sum = 0;
+    for (size_t i = from; i < from + each; i++)
+        for (size_t k = i; k < i + STREAMS * each; k += each) {
+            __builtin_prefetch(&r->lines[k + AHEAD]);
+            sum += r->lines[k].words[0];
+        }
+    __atomic_fetch_add(r->sum, sum, __ATOMIC_RELAXED);
+}
+
+static void read_all(const void *operands) {
+    Reading r = *(const Reading *)operands;
+    rn_parallel(r.context, read_part, &r);
+}
+
+double rn_peak_memory(int threads, double seconds) {
+    const size_t size = (size_t)(LINES + AHEAD) * LINE;
+    void *memory = aligned_alloc(LINE, size);
+    if (!memory) return 0;
+    memset(memory, 1, size); /* pages of its own, not the one of zeros */
+    uint64_t sum = 0;
+    rn_context context = {.threads = threads};
+    const double rate = rn_peak_of(read_all, &(Reading){memory, &context, &sum}, (double)LINES * LINE, seconds);
+    free(memory);
+    return rate;
+}

@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 #define RN_VERSION "0.1.0"
-#define RN_ABI 5 /* emitted code and librn must agree; create checks */
+#define RN_ABI 6 /* emitted code and librn must agree; create checks */
 #define RN_ERROR_SIZE 512
 #define RN_MAX_THREADS 1024
 #define RN_MAX_IMAGE_SIDE 65535 /* pixels, of pictures given to run_rgb */
@@ -56,8 +56,10 @@ typedef struct rn_layer {  /* one row per call in the emitted run */
     const char *place;     /* "resnet152.rn:7:9" */
     const char *value;     /* the name of the value it computes (for --verify) */
     rn_shape out;
-    int64_t macs;  /* multiply-adds of one image */
-    int64_t bytes; /* activations read and written and weights read, of one image */
+    int64_t macs;            /* multiply-adds of one image */
+    int64_t multiplications; /* of one image: those that this code does; fewer than macs by Winograd's method */
+    int64_t bytes;           /* activations read and written and weights read, of one image */
+    int64_t weights;         /* bytes of packed weights: each run reads them at least once */
 } rn_layer;
 
 typedef struct rn_output {
@@ -219,6 +221,9 @@ extern "C" {
 double rn_peak_gflops(rn_isa isa, double seconds); /* independent FMAs in registers: the limit of the hardware */
 double
 rn_gemm_peak_gflops(double seconds); /* libxsmm 64x28x64, 4 terms, in L1/L2: the limit of its kernels; links it */
+/* GB/s at which so many threads together (of OpenMP) read what no cache holds: 256 MB; 0 where there is no such memory
+ */
+double rn_peak_memory(int threads, double seconds);
 
 /* ---- picture files: PNG or JPEG -> 8-bit RGB, as run_rgb takes it ----
  * The kind is told by content, not by name. Palettes, gray, 16 bits and CMYK are converted; alpha, gamma, colour

@@ -66,7 +66,8 @@ static const char *layer_name(const Step *s, const Value *v) {
 
 static void emit_layers(Emit *e, Text *t) {
     const Plan *plan = e->plan;
-    text_puts(t, "/* {name, what, algorithm, place in the source, value, shape, multiply-adds, bytes moved} */\n"
+    text_puts(t, "/* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes "
+                 "moved, bytes of weights} */\n"
                  "static const rn_layer layers[] = {\n");
     for (int i = 0; i < plan->step_count; i++) {
         const Step *s = &plan->steps[i];
@@ -75,11 +76,12 @@ static void emit_layers(Emit *e, Text *t) {
         Text what = {0};
         describe_step(s, &what);
         /* a step whose value is not whole yet names none */
-        text_printf(t, "    {%s, %s, %s, %s, %s, {%d, %d, %d}, %lld, %lld},\n", quote_c(e->arena, layer_name(s, v)),
-                    quote_c(e->arena, what.s), quote_c(e->arena, algorithm_name(s->algorithm)),
+        text_printf(t, "    {%s, %s, %s, %s, %s, {%d, %d, %d}, %lld, %lld, %lld, %lld},\n",
+                    quote_c(e->arena, layer_name(s, v)), quote_c(e->arena, what.s),
+                    quote_c(e->arena, algorithm_name(s->algorithm)),
                     quote_c(e->arena, describe_place(e->arena, s->node ? s->node->place : (Place){0})),
                     quote_c(e->arena, s->whole ? v->name : ""), v->shape.c, v->shape.h, v->shape.w, (long long)s->macs,
-                    (long long)s->bytes);
+                    (long long)s->multiplications, (long long)s->bytes, (long long)s->weight_bytes);
         text_free(&what);
     }
     text_puts(t, "};\n\n/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */\n"

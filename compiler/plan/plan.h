@@ -199,6 +199,7 @@ typedef struct Step {
         slope;       /* float offsets in the packed weights; -1: none. ALG_MAP affine: weight = scale, bias = shift */
     int64_t scratch; /* floats of scratch that each part needs */
     int64_t macs, bytes;     /* of one image */
+    int64_t weight_bytes;    /* packed; read once for the images of the step */
     int64_t multiplications; /* that the algorithm does; macs are those of the source */
 } Step;
 

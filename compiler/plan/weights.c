@@ -59,7 +59,7 @@ static void pack_fc(Plan *plan, Step *s) {
                                  : rn_pack_panels_size(dim[0], dim[1], dim[2], dim[3], integer[0], integer[1], 1);
     s->weight = t->weight = pack(plan, t->bf16 ? RN_PACK_PANELS_BF16 : RN_PACK_PANELS,
                                  tensor_step(plan, t->bf16 ? w->arg[0] : w), dim, integer, bytes);
-    s->bytes += (t->bf16 ? 2 : 4) * tensor_size(w) / s->images;
+    s->weight_bytes = (int64_t)bytes;
 }
 
 static void pack_conv(Plan *plan, Step *s) {
@@ -69,9 +69,9 @@ static void pack_conv(Plan *plan, Step *s) {
         TermPlan *t = &s->conv.term[i];
         const int32_t dim[4] = {n->features, term->weight->dim[1], term->weight->dim[2], term->weight->dim[3]};
         const int32_t integer[4] = {s->conv.panel, t->block, term->groups};
-        t->weight = pack(plan, RN_PACK_PANELS, tensor_step(plan, term->weight), dim, integer,
-                         rn_pack_panels_size(dim[0], dim[1], dim[2], dim[3], integer[0], t->block, integer[2]));
-        s->bytes += 4 * tensor_size(term->weight) / s->images;
+        const size_t bytes = rn_pack_panels_size(dim[0], dim[1], dim[2], dim[3], integer[0], t->block, integer[2]);
+        t->weight = pack(plan, RN_PACK_PANELS, tensor_step(plan, term->weight), dim, integer, bytes);
+        s->weight_bytes += (int64_t)bytes;
     }
     s->weight = s->conv.term[0].weight;
 }
@@ -89,7 +89,7 @@ static void pack_winograd(Plan *plan, Step *s) {
                                                         .dim = {dim[0], dim[1], dim[2], dim[3]},
                                                         .integer = {p->side, WINOGRAD_DEEP_PIXEL}});
     s->weight = pack(plan, RN_PACK_WINOGRAD, weight, dim, integer, bytes);
-    s->bytes += (int64_t)bytes / s->images;
+    s->weight_bytes = (int64_t)bytes;
 }
 
 static void pack_strassen(Plan *plan, Step *s) {
@@ -98,7 +98,7 @@ static void pack_strassen(Plan *plan, Step *s) {
         const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
         const size_t bytes = (size_t)STRASSEN_PRODUCTS * (size_t)(dim[0] / 2) * (size_t)(dim[1] / 2) * sizeof(float);
         s->strassen->term[i].weight = pack(plan, RN_PACK_STRASSEN, tensor_step(plan, w), dim, NULL, bytes);
-        s->bytes += (int64_t)bytes;
+        s->weight_bytes += (int64_t)bytes;
     }
     s->weight = s->strassen->term[0].weight;
 }
@@ -124,14 +124,15 @@ void plan_weights(Plan *plan) {
         else if (s->algorithm == ALG_DEPTHWISE) {
             const Tensor *w = n->term[0].weight;
             const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
-            s->weight = s->conv.term[0].weight = pack(plan, RN_PACK_DEPTHWISE, tensor_step(plan, w), dim, NULL,
-                                                      (size_t)round_up(dim[0], 16) * (size_t)(dim[2] * dim[3]) * 4);
-            s->bytes += 4 * tensor_size(w);
+            const size_t bytes = (size_t)round_up(dim[0], 16) * (size_t)(dim[2] * dim[3]) * 4;
+            s->weight = s->conv.term[0].weight = pack(plan, RN_PACK_DEPTHWISE, tensor_step(plan, w), dim, NULL, bytes);
+            s->weight_bytes = (int64_t)bytes;
         } else if (n->op == OP_AFFINE) {
             s->weight = pack_vector(plan, n->weight[WEIGHT]);
             s->bias = pack_vector(plan, n->weight[BIAS]);
         } else if (n->op == OP_PRELU)
             s->slope = pack_vector(plan, n->weight[WEIGHT]);
+        s->bytes += s->weight_bytes / s->images;
     }
     plan->recipe.steps = plan->recipe_steps;
     plan->recipe.hash = rn_recipe_hash(plan->recipe_steps, plan->recipe.count);

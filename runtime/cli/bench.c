@@ -26,8 +26,9 @@ static int report(const Cli *cli, Times *times, const Peaks *peaks) {
     const TimeStatistics t = time_statistics(times->each, times->count);
     const double gflops = 2e-9 * (double)m->macs * cli->batch / t.median;
     const double peak = peaks->fma * cli->threads, gemm = peaks->gemm * cli->threads;
-    /* the time that the multiplications alone would take at the FMA peak */
+    /* the time that the multiplications alone would take at the FMA peak, and the roofline */
     const double limit = 2e-9 * (double)m->multiplications * cli->batch / peak;
+    const double roofline = limit_of_run(cli, peaks);
     if (cli->json) {
         cJSON *json = cJSON_CreateObject();
         cJSON_AddStringToObject(json, "network", m->name);
@@ -46,6 +47,9 @@ static int report(const Cli *cli, Times *times, const Peaks *peaks) {
         cJSON_AddNumberToObject(json, "multiplications", (double)m->multiplications);
         cJSON_AddNumberToObject(json, "limit_ms", limit * 1e3);
         cJSON_AddNumberToObject(json, "limit_fraction", limit / t.median);
+        cJSON_AddNumberToObject(json, "memory_gbytes_per_second", peaks->memory);
+        cJSON_AddNumberToObject(json, "roofline_ms", roofline * 1e3);
+        cJSON_AddNumberToObject(json, "roofline_fraction", roofline / t.median);
         return cli_print_json(cli, json);
     }
     printf("%s: batch %d, %d thread%s, %d runs after %d to warm up\n", m->name, cli->batch, cli->threads,
@@ -54,16 +58,19 @@ static int report(const Cli *cli, Times *times, const Peaks *peaks) {
            cli->batch / t.median, t.p99 * 1e3);
     printf("  %.1f GFLOP/s at the median", gflops);
     peaks_print(peaks, cli, gflops);
-    if (peak > 0)
-        printf("  %.2f G multiplications take %.3f ms at the FMA peak: %.1f %% of that limit at the median\n",
-               (double)m->multiplications * cli->batch * 1e-9, limit * 1e3, 100 * limit / t.median);
+    if (!(peak > 0)) return CLI_OK;
+    printf("  %.2f G multiplications take %.3f ms at the FMA peak: %.1f %% of that limit at the median\n",
+           (double)m->multiplications * cli->batch * 1e-9, limit * 1e3, 100 * limit / t.median);
+    if (limit_has_weights(cli, peaks))
+        printf("  or, where that takes a layer longer, its weights from memory (%.1f GB/s): %.3f ms, %.1f %%\n",
+               peaks->memory, roofline * 1e3, 100 * roofline / t.median);
     return CLI_OK;
 }
 
 int cli_bench(const Cli *cli) {
     Net net;
     Times times = {0};
-    Peaks peaks = {NAN, NAN};
+    Peaks peaks = PEAKS_NONE;
     float *images = cli_random_images(cli);
     float *output = cli_allocate((size_t)cli->batch * cli->model->output_size, sizeof *output);
     int status = images && output ? CLI_OK : cli_fail(cli, "out of memory");

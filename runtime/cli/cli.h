@@ -57,9 +57,11 @@ typedef struct TimeStatistics {
     double min, median, p99;
 } TimeStatistics;
 
-typedef struct Peaks { /* GFLOP/s of one thread; NaN: not measured, which cJSON prints as null */
-    double fma, gemm;
+typedef struct Peaks { /* NaN: not measured, which cJSON prints as null */
+    double fma, gemm;  /* GFLOP/s of one thread */
+    double memory;     /* GB/s of all threads */
 } Peaks;
+#define PEAKS_NONE ((Peaks){NAN, NAN, NAN})
 
 double time_now(void);
 bool times_add(Times *times, double seconds);
@@ -67,6 +69,13 @@ TimeStatistics time_statistics(double *each, int count); /* sorts */
 void peaks_measure(Peaks *peaks, const Cli *cli);        /* keeps the better of before and now */
 /* The end of a line that says `gflops`. */
 void peaks_print(const Peaks *peaks, const Cli *cli, double gflops);
+
+/* The least time that a run can take, in seconds: of each layer its multiplications at the FMA peak or its weights from
+ * memory, whichever takes longer (a roofline). Weights count where the network's are too many for the last cache. */
+bool limit_has_weights(const Cli *cli, const Peaks *peaks);
+bool limit_is_memory(const Cli *cli, const rn_layer *layer, const Peaks *peaks);
+double limit_of_layer(const Cli *cli, const rn_layer *layer, const Peaks *peaks);
+double limit_of_run(const Cli *cli, const Peaks *peaks);
 float *cli_random_images(const Cli *cli); /* batch x input, the same every time; NULL: no memory */
 
 #endif

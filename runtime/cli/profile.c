@@ -43,17 +43,20 @@ static int measure(Profile *p, Net *net, const float *images, float *output) {
 }
 
 typedef struct Row {
-    double min, median, share, gflops, fraction, bandwidth;
+    double min, median, share, gflops, fraction, bandwidth, limit;
+    bool memory; /* the limit is that of the weights from memory */
 } Row;
 
-static Row row_of(const Profile *p, const rn_layer *layer, TimeStatistics t, double all, double peak) {
+static Row row_of(const Profile *p, const rn_layer *layer, TimeStatistics t, double all, const Peaks *peaks) {
     const double batch = p->cli->batch;
     Row row = {.min = t.min, .median = t.median, .share = all > 0 ? t.median / all : 0};
     if (t.median > 0) {
         row.gflops = 2e-9 * (double)layer->macs * batch / t.median;
         row.bandwidth = 1e-9 * (double)layer->bytes * batch / t.median;
     }
-    row.fraction = row.gflops / peak;
+    row.fraction = row.gflops / (peaks->fma * p->cli->threads);
+    row.limit = limit_of_layer(p->cli, layer, peaks);
+    row.memory = limit_is_memory(p->cli, layer, peaks);
     return row;
 }
 
@@ -70,6 +73,10 @@ static cJSON *row_json(const rn_layer *layer, const Row *row) {
     cJSON_AddNumberToObject(json, "gflops", row->gflops);
     cJSON_AddNumberToObject(json, "peak_fraction", row->fraction);
     cJSON_AddNumberToObject(json, "gbytes_per_second", row->bandwidth);
+    cJSON_AddNumberToObject(json, "multiplications", (double)layer->multiplications);
+    cJSON_AddNumberToObject(json, "weights_bytes", (double)layer->weights);
+    cJSON_AddNumberToObject(json, "limit_ms", row->limit * 1e3);
+    cJSON_AddStringToObject(json, "limit", row->memory ? "memory" : "multiplications");
     return json;
 }
 
@@ -89,6 +96,8 @@ static int report_json(const Profile *p, const Row *rows, TimeStatistics whole, 
     cJSON_AddNumberToObject(json, "peak_gflops", peak);
     cJSON_AddNumberToObject(json, "peak_fraction", gflops / peak);
     cJSON_AddNumberToObject(json, "gemm_peak_gflops", peaks->gemm * cli->threads);
+    cJSON_AddNumberToObject(json, "memory_gbytes_per_second", peaks->memory);
+    cJSON_AddNumberToObject(json, "roofline_ms", limit_of_run(cli, peaks) * 1e3);
     cJSON_AddItemToObject(json, "layers", layers);
     for (int k = 0; k < m->layer_count; k++) cJSON_AddItemToArray(layers, row_json(&m->layers[k], &rows[k]));
     return cli_print_json(cli, json);
@@ -108,16 +117,17 @@ static int report_text(const Profile *p, const Row *rows, TimeStatistics whole, 
         what = column_width(what, m->layers[k].what);
         algorithm = column_width(algorithm, m->layers[k].algorithm);
     }
-    printf("%-*s  %-*s  %-*s  %9s %9s %7s %8s %7s %7s  %s\n", name, "layer", what, "what", algorithm, "algorithm",
-           "min us", "median us", "share", "GFLOP/s", "of peak", "GB/s", "source");
+    printf("%-*s  %-*s  %-*s  %9s %9s %7s %8s %7s %7s %9s     %s\n", name, "layer", what, "what", algorithm,
+           "algorithm", "min us", "median us", "share", "GFLOP/s", "of peak", "GB/s", "limit us", "source");
     for (int k = 0; k < m->layer_count; k++) {
         const rn_layer *l = &m->layers[k];
         const Row *r = &rows[k];
-        char fraction[32] = "-";
+        char fraction[32] = "-", limit[32] = "-";
         if (r->fraction >= 0) snprintf(fraction, sizeof fraction, "%.1f %%", 100 * r->fraction);
-        printf("%-*s  %-*s  %-*s  %9.1f %9.1f %5.1f %% %8.1f %7s %7.1f  %s\n", name, l->name, what, l->what, algorithm,
-               l->algorithm, r->min * 1e6, r->median * 1e6, 100 * r->share, r->gflops, fraction, r->bandwidth,
-               l->place);
+        if (r->limit > 0) snprintf(limit, sizeof limit, "%.1f", r->limit * 1e6);
+        printf("%-*s  %-*s  %-*s  %9.1f %9.1f %5.1f %% %8.1f %7s %7.1f %9s %-3s %s\n", name, l->name, what, l->what,
+               algorithm, l->algorithm, r->min * 1e6, r->median * 1e6, 100 * r->share, r->gflops, fraction,
+               r->bandwidth, limit, r->memory ? "mem" : "", l->place);
     }
     const double gflops = 2e-9 * (double)m->macs * cli->batch / whole.median;
     printf("\n%s: batch %d, %d thread%s, %d runs: min %.3f ms, median %.3f ms, p99 %.3f ms\n", m->name, cli->batch,
@@ -125,6 +135,11 @@ static int report_text(const Profile *p, const Row *rows, TimeStatistics whole, 
            whole.p99 * 1e3);
     printf("%.1f GFLOP/s", gflops);
     peaks_print(peaks, cli, gflops);
+    const double limit = limit_of_run(cli, peaks);
+    if (limit > 0)
+        printf("limits: multiplications at the FMA peak%s: %.3f ms in all, %.1f %% of the median\n",
+               limit_has_weights(cli, peaks) ? ", or (mem) a layer's weights from memory where that takes longer" : "",
+               limit * 1e3, 100 * limit / whole.median);
     return CLI_OK;
 }
 
@@ -134,7 +149,7 @@ static int report(Profile *p, const Peaks *peaks, Row *rows) {
     const TimeStatistics whole = time_statistics(p->whole.each, runs);
     for (int k = 0; k < m->layer_count; k++) {
         const TimeStatistics t = time_statistics(p->samples + (size_t)k * RUNS_MAX, runs);
-        rows[k] = row_of(p, &m->layers[k], t, whole.median, peaks->fma * p->cli->threads);
+        rows[k] = row_of(p, &m->layers[k], t, whole.median, peaks);
     }
     return p->cli->json ? report_json(p, rows, whole, peaks) : report_text(p, rows, whole, peaks);
 }
@@ -143,7 +158,7 @@ int cli_profile(const Cli *cli) {
     const rn_model *m = cli->model;
     const size_t layers = (size_t)m->layer_count;
     Profile p = {.cli = cli};
-    Peaks peaks = {NAN, NAN};
+    Peaks peaks = PEAKS_NONE;
     Net net = {0};
     float *images = cli_random_images(cli);
     float *output = cli_allocate((size_t)cli->batch * m->output_size, sizeof *output);

@@ -50,7 +50,9 @@ void peaks_measure(Peaks *peaks, const Cli *cli) {
     if (!(fma > 0)) fma = rn_peak_gflops(cli->model->isa, seconds);
     const double gemm = rn_gemm_peak_gflops ? rn_gemm_peak_gflops(seconds) : 0;
     if (fma > 0 && !(fma <= peaks->fma)) peaks->fma = fma;
+    const double memory = rn_peak_memory(cli->threads, seconds);
     if (gemm > 0 && !(gemm <= peaks->gemm)) peaks->gemm = gemm;
+    if (memory > 0 && !(memory <= peaks->memory)) peaks->memory = memory;
 }
 
 void peaks_print(const Peaks *peaks, const Cli *cli, double gflops) {
@@ -61,6 +63,46 @@ void peaks_print(const Peaks *peaks, const Cli *cli, double gflops) {
         printf("; the FMA peak is not measured: this CPU has no AVX2");
     if (gemm > 0) printf(", %.1f %% of libxsmm's (%.1f)", 100 * gflops / gemm, gemm);
     putchar('\n');
+}
+
+static double multiplications_time(const Cli *cli, const rn_layer *layer, const Peaks *peaks) {
+    return 2e-9 * (double)layer->multiplications * cli->batch / (peaks->fma * cli->threads);
+}
+
+static double weights_time(const rn_layer *layer, const Peaks *peaks) {
+    return 1e-9 * (double)layer->weights / peaks->memory;
+}
+
+/* Bytes of the last cache: of sysfs, since sysconf counts every cache of the machine. 0: not known. */
+static long last_cache(void) {
+    FILE *file = fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "r");
+    long kilobytes = 0;
+    if (file) {
+        if (fscanf(file, "%ldK", &kilobytes) != 1) kilobytes = 0;
+        fclose(file);
+    }
+    return kilobytes << 10;
+}
+
+bool limit_has_weights(const Cli *cli, const Peaks *peaks) {
+    const long cache = last_cache();
+    int64_t bytes = 0;
+    for (int k = 0; k < cli->model->layer_count; k++) bytes += cli->model->layers[k].weights;
+    return peaks->memory > 0 && cache > 0 && bytes > cache;
+}
+
+bool limit_is_memory(const Cli *cli, const rn_layer *layer, const Peaks *peaks) {
+    return limit_has_weights(cli, peaks) && weights_time(layer, peaks) > multiplications_time(cli, layer, peaks);
+}
+
+double limit_of_layer(const Cli *cli, const rn_layer *layer, const Peaks *peaks) {
+    return limit_is_memory(cli, layer, peaks) ? weights_time(layer, peaks) : multiplications_time(cli, layer, peaks);
+}
+
+double limit_of_run(const Cli *cli, const Peaks *peaks) {
+    double limit = 0;
+    for (int k = 0; k < cli->model->layer_count; k++) limit += limit_of_layer(cli, &cli->model->layers[k], peaks);
+    return limit;
 }
 
 float *cli_random_images(const Cli *cli) {

@@ -17,6 +17,13 @@ static void test_levels(void) {
     CU_ASSERT_STRING_EQUAL(rn_isa_name(RN_ISA_X86_64_V4), "x86-64-v4");
 }
 
+/* Memory: two threads are no less than half as fast as one, and nobody reads a terabyte in a second. */
+static void test_memory(void) {
+    const double one = rn_peak_memory(1, 0.1), two = rn_peak_memory(2, 0.1);
+    CU_ASSERT(one > 0.1 && one < 1000);
+    CU_ASSERT(two > one / 2 && two < 1000);
+}
+
 /* Peaks: above nothing where the CPU has the instructions, nothing where not; kernels stay below the hardware */
 static void test_peaks(void) {
     const rn_isa isas[] = {RN_ISA_X86_64_V3, RN_ISA_X86_64_V4};
@@ -34,4 +41,5 @@ void suite_cpu(void) {
     CU_pSuite suite = CU_add_suite("cpu", NULL, NULL);
     CU_add_test(suite, "levels", test_levels);
     CU_add_test(suite, "peaks", test_peaks);
+    CU_add_test(suite, "memory", test_memory);
 }

@@ -67,15 +67,15 @@ static const rn_recipe_step recipe_steps[] = {
 };
 static const rn_recipe recipe = {recipe_steps, 44, 51776, 0x7f7ed044ac513f10u};
 
-/* {name, what, algorithm, place in the source, value, shape, multiply-adds, bytes moved} */
+/* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes moved, bytes of weights} */
 static const rn_layer layers[] = {
-    {"input", "input to channels-last", "input", "", "input", {3, 16, 16}, 0, 6144},
-    {"conv1", "conv 3x3 + relu + maxpool 3x3 /2", "direct", "block_fused.rn:13:5", "maxpool", {16, 8, 8}, 110592, 8896},
-    {"layer1.0.conv1", "conv 3x3 /2 + relu", "direct", "block_fused.rn:5:9", "layer1.0.relu", {24, 4, 4}, 55296, 19456},
-    {"layer1.0.conv2", "conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global", "direct", "block_fused.rn:6:9", "avgpool", {24, 1, 1}, 89088, 28000},
-    {"fc", "fc", "fc", "block_fused.rn:17:5", "fc", {10, 1, 1}, 240, 1096},
-    {"softmax", "softmax", "softmax", "block_fused.rn:18:5", "softmax", {10, 1, 1}, 0, 80},
-    {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 80},
+    {"input", "input to channels-last", "input", "", "input", {3, 16, 16}, 0, 0, 6144, 0},
+    {"conv1", "conv 3x3 + relu + maxpool 3x3 /2", "direct", "block_fused.rn:13:5", "maxpool", {16, 8, 8}, 110592, 110592, 8896, 1728},
+    {"layer1.0.conv1", "conv 3x3 /2 + relu", "direct", "block_fused.rn:5:9", "layer1.0.relu", {24, 4, 4}, 55296, 55296, 24064, 18432},
+    {"layer1.0.conv2", "conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global", "direct", "block_fused.rn:6:9", "avgpool", {24, 1, 1}, 89088, 89088, 35424, 29696},
+    {"fc", "fc", "fc", "block_fused.rn:17:5", "fc", {10, 1, 1}, 240, 240, 1672, 1536},
+    {"softmax", "softmax", "softmax", "block_fused.rn:18:5", "softmax", {10, 1, 1}, 0, 0, 80, 0},
+    {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 0, 80, 0},
 };
 
 /* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */
@@ -448,7 +448,7 @@ static const char *model_message(const void *net) { return block_fused_message(n
 static void model_destroy(void *net) { block_fused_destroy(net); }
 
 static const rn_model model = {
-    .abi = 5,
+    .abi = 6,
     .name = "block_fused",
     .rnc_version = "0.1.0",
     .command = "rnc --target x86-64-v4 -o block_fused.c block_fused.rn",
