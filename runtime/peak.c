@@ -21,11 +21,11 @@ static double peak_now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-double rn_peak_of(void (*work)(const void *), const void *operands, double flops, double seconds) {
+double rn_peak_of(void (*work)(const void *), const void *operands, double amount, double seconds) {
     double best = 0, start = peak_now(), t = start;
     do {
         work(operands);
-        double end = peak_now(), rate = flops / (end - t) * 1e-9;
+        double end = peak_now(), rate = amount / (end - t) * 1e-9;
         if (end > t && rate > best) best = rate;
         t = end;
     } while (t - start < seconds);

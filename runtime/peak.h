@@ -4,7 +4,7 @@
 
 #include "rn.h"
 
-/* GFLOP/s of `work`, which does `flops` operations a call, in about `seconds` of calls. */
-double rn_peak_of(void (*work)(const void *), const void *operands, double flops, double seconds);
+/* G a second of `work`, which does `amount` (operations, bytes) a call, in about `seconds` of calls. */
+double rn_peak_of(void (*work)(const void *), const void *operands, double amount, double seconds);
 
 #endif

@@ -57,7 +57,7 @@ typedef struct rn_layer {  /* one row per call in the emitted run */
     const char *value;     /* the name of the value it computes (for --verify) */
     rn_shape out;
     int64_t macs;            /* multiply-adds of one image */
-    int64_t multiplications; /* of one image: those that this code does; fewer than macs by Winograd's method */
+    int64_t multiplications; /* of one image: those that this code does (Winograd's and Strassen's methods do fewer) */
     int64_t bytes;           /* activations read and written and weights read, of one image */
     int64_t weights;         /* bytes of packed weights: each run reads them at least once */
 } rn_layer;
@@ -221,8 +221,8 @@ extern "C" {
 double rn_peak_gflops(rn_isa isa, double seconds); /* independent FMAs in registers: the limit of the hardware */
 double
 rn_gemm_peak_gflops(double seconds); /* libxsmm 64x28x64, 4 terms, in L1/L2: the limit of its kernels; links it */
-/* GB/s at which so many threads together (of OpenMP) read what no cache holds: 256 MB; 0 where there is no such memory
- */
+/* GB/s at which so many threads together (of OpenMP) read 256 MB, which their caches together should not hold; 0 where
+ * they cannot be allocated */
 double rn_peak_memory(int threads, double seconds);
 
 /* ---- picture files: PNG or JPEG -> 8-bit RGB, as run_rgb takes it ----

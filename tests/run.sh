@@ -1,7 +1,8 @@
 #!/bin/bash
 # Runs the tests and counts them: unit, golden, cli and numeric on the ordinary build, then unit, golden, cli, a third of
 # the numeric suites' cases and the fuzz targets' corpora under sanitizers. Every program and script run here prints
-# "FAIL ..." lines and ends in "N tests, M failed"; a part that does not end so (a crash) counts as a failure. Parts run beside each other, on all cores.
+# "FAIL ..." lines and ends in "N tests, M failed"; a part that does not end so (a crash) counts as a failure. Parts run
+# beside each other, one a core, up to 8.
 #
 #   BUILD=build T=passes JOBS=1 tests/run.sh       T: only what contains this in its name; JOBS: parts at a time
 cd "$(dirname "$0")/.." || exit 1
@@ -9,6 +10,7 @@ BUILD=${BUILD:-build}
 T=${T:-}
 FULL=${FULL:-}
 JOBS=${JOBS:-$([ -n "$FULL" ] && echo 1 || nproc)} # full size needs the memory
+[ "$JOBS" -le 8 ] || JOBS=8
 counts=$(mktemp) failures=$(mktemp)
 trap 'rm -f "$counts" "$failures"' EXIT
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
@@ -34,6 +36,16 @@ $(tail -n 25 "$log" | sed 's/^/    /')" >> "$failures"
     echo "$count $bad" >> "$counts"
     [ "$count" = 0 ] || printf '  %-28s %5d tests, %d failed (%d s)\n' "$title" "$count" "$bad" $((SECONDS - start))
 }
+
+# Each part is a process group, so that an interrupt ends all that it started.
+set -m
+stop() {
+    local group
+    trap '' INT TERM
+    for group in $(jobs -p); do kill -- "-$group" 2> /dev/null; done
+    exit 130
+}
+trap stop INT TERM
 
 part() { # part TITLE COMMAND...: beside up to JOBS - 1 others
     while [ "$(jobs -pr | wc -l)" -ge "$JOBS" ]; do wait -n; done

@@ -79,10 +79,11 @@ static void insert_strassen(const Plan *plan, const Node *n, Candidate *list, in
     const int pixels = n->out->shape.h * n->out->shape.w;
     Candidate best[STRASSEN_TILES];
     int found = 0;
-    for (int pairs = 1; pairs <= pixels; pairs++) {
+    for (int pairs = 1, last = 0; pairs <= pixels; pairs++) {
         const int tile = (pixels + 2 * pairs - 1) / (2 * pairs);
-        if (tile > 56) continue;
+        if (tile > 56 || tile == last) continue;
         if (tile < 14 && found) break;
+        last = tile;
         const Choice choice = {.algorithm = ALG_STRASSEN, .block = tile};
         insert(best, &found, STRASSEN_TILES, (Candidate){choice, cost_strassen(plan, n, &choice)});
     }

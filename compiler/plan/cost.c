@@ -208,6 +208,6 @@ Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice) {
     c.memory =
         weights_traffic(plan, 4 * STRASSEN_PRODUCTS * depth * half, images - 1) + group_traffic(plan, node, images);
     c.transforms = images * pairs * tile / m->lanes * operations * m->vector_op;
-    /* threads share a pair's panels, but each makes its sums of pixels */
+    /* threads share a pair's panels, but each makes the sums of pixels */
     return of_one_image(plan, c, images, images * pairs * half / RN_STRASSEN_PANEL, images * pairs);
 }

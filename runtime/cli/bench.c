@@ -61,7 +61,7 @@ static int report(const Cli *cli, Times *times, const Peaks *peaks) {
     if (!(peak > 0)) return CLI_OK;
     printf("  %.2f G multiplications take %.3f ms at the FMA peak: %.1f %% of that limit at the median\n",
            (double)m->multiplications * cli->batch * 1e-9, limit * 1e3, 100 * limit / t.median);
-    if (limit_has_weights(cli, peaks))
+    if (limit_has_weights(peaks))
         printf("  or, where that takes a layer longer, its weights from memory (%.1f GB/s): %.3f ms, %.1f %%\n",
                peaks->memory, roofline * 1e3, 100 * roofline / t.median);
     return CLI_OK;

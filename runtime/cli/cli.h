@@ -59,7 +59,7 @@ typedef struct TimeStatistics {
 
 typedef struct Peaks { /* NaN: not measured, which cJSON prints as null */
     double fma, gemm;  /* GFLOP/s of one thread */
-    double memory;     /* GB/s of all threads */
+    double memory;     /* GB/s of all threads; NaN as well where the last cache holds the weights */
 } Peaks;
 #define PEAKS_NONE ((Peaks){NAN, NAN, NAN})
 
@@ -70,9 +70,9 @@ void peaks_measure(Peaks *peaks, const Cli *cli);        /* keeps the better of 
 /* The end of a line that says `gflops`. */
 void peaks_print(const Peaks *peaks, const Cli *cli, double gflops);
 
-/* The least time that a run can take, in seconds: of each layer its multiplications at the FMA peak or its weights from
- * memory, whichever takes longer (a roofline). Weights count where the network's are too many for the last cache. */
-bool limit_has_weights(const Cli *cli, const Peaks *peaks);
+/* A roofline, in seconds: of each layer its multiplications at the FMA peak or its weights from memory, whichever takes
+ * longer. An estimate: caches keep a part of the weights from run to run. */
+bool limit_has_weights(const Peaks *peaks);
 bool limit_is_memory(const Cli *cli, const rn_layer *layer, const Peaks *peaks);
 double limit_of_layer(const Cli *cli, const rn_layer *layer, const Peaks *peaks);
 double limit_of_run(const Cli *cli, const Peaks *peaks);

@@ -138,7 +138,7 @@ static int report_text(const Profile *p, const Row *rows, TimeStatistics whole, 
     const double limit = limit_of_run(cli, peaks);
     if (limit > 0)
         printf("limits: multiplications at the FMA peak%s: %.3f ms in all, %.1f %% of the median\n",
-               limit_has_weights(cli, peaks) ? ", or (mem) a layer's weights from memory where that takes longer" : "",
+               limit_has_weights(peaks) ? ", or (mem) a layer's weights from memory where that takes longer" : "",
                limit * 1e3, 100 * limit / whole.median);
     return CLI_OK;
 }

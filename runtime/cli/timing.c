@@ -40,6 +40,25 @@ TimeStatistics time_statistics(double *each, int count) {
     };
 }
 
+/* Bytes of the last cache: of sysfs, since sysconf counts every cache of the machine. 0: not known. */
+static long last_cache(void) {
+    FILE *file = fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "r");
+    long kilobytes = 0;
+    if (file) {
+        if (fscanf(file, "%ldK", &kilobytes) != 1) kilobytes = 0;
+        fclose(file);
+    }
+    return kilobytes << 10;
+}
+
+/* Otherwise a run finds them in the cache. */
+static bool weights_outgrow_cache(const rn_model *m) {
+    const long cache = last_cache();
+    int64_t bytes = 0;
+    for (int k = 0; k < m->layer_count; k++) bytes += m->layers[k].weights;
+    return cache > 0 && bytes > cache;
+}
+
 /* Where no kernels come from libxsmm, the program does not link it for its peak. */
 #pragma weak rn_gemm_peak_gflops
 
@@ -50,7 +69,7 @@ void peaks_measure(Peaks *peaks, const Cli *cli) {
     if (!(fma > 0)) fma = rn_peak_gflops(cli->model->isa, seconds);
     const double gemm = rn_gemm_peak_gflops ? rn_gemm_peak_gflops(seconds) : 0;
     if (fma > 0 && !(fma <= peaks->fma)) peaks->fma = fma;
-    const double memory = rn_peak_memory(cli->threads, seconds);
+    const double memory = weights_outgrow_cache(cli->model) ? rn_peak_memory(cli->threads, seconds) : 0;
     if (gemm > 0 && !(gemm <= peaks->gemm)) peaks->gemm = gemm;
     if (memory > 0 && !(memory <= peaks->memory)) peaks->memory = memory;
 }
@@ -73,26 +92,12 @@ static double weights_time(const rn_layer *layer, const Peaks *peaks) {
     return 1e-9 * (double)layer->weights / peaks->memory;
 }
 
-/* Bytes of the last cache: of sysfs, since sysconf counts every cache of the machine. 0: not known. */
-static long last_cache(void) {
-    FILE *file = fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "r");
-    long kilobytes = 0;
-    if (file) {
-        if (fscanf(file, "%ldK", &kilobytes) != 1) kilobytes = 0;
-        fclose(file);
-    }
-    return kilobytes << 10;
-}
-
-bool limit_has_weights(const Cli *cli, const Peaks *peaks) {
-    const long cache = last_cache();
-    int64_t bytes = 0;
-    for (int k = 0; k < cli->model->layer_count; k++) bytes += cli->model->layers[k].weights;
-    return peaks->memory > 0 && cache > 0 && bytes > cache;
+bool limit_has_weights(const Peaks *peaks) {
+    return peaks->memory > 0;
 }
 
 bool limit_is_memory(const Cli *cli, const rn_layer *layer, const Peaks *peaks) {
-    return limit_has_weights(cli, peaks) && weights_time(layer, peaks) > multiplications_time(cli, layer, peaks);
+    return limit_has_weights(peaks) && weights_time(layer, peaks) > multiplications_time(cli, layer, peaks);
 }
 
 double limit_of_layer(const Cli *cli, const rn_layer *layer, const Peaks *peaks) {

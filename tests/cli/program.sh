@@ -67,9 +67,12 @@ says "classify: truncated picture" cut.png
 expect "classify: not a picture" 1 ./prog classify labels.txt
 
 expect bench 0 ./prog bench --seconds 0.05 --batch 2 --json
-json bench min_ms median_ms p99_ms gflops peak_gflops
+json bench min_ms median_ms p99_ms gflops peak_gflops limit_ms roofline_ms memory_gbytes_per_second
+prints "bench: weights that stay in the cache" '"memory_gbytes_per_second":	null'
 expect profile 0 ./prog profile --seconds 0.05
 prints profile "tiny.rn:"
+prints "profile: each layer's limit" "limit us"
+prints "profile: all layers' limit" "limits: multiplications at the FMA peak: "
 expect "profile --json" 0 ./prog profile --seconds 0.05 --json
 json "profile --json"
 

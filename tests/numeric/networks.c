@@ -223,8 +223,8 @@ static void test_strassen(void) {
     enum { CASES = sizeof strassen_cases / sizeof *strassen_cases };
     Batch batch;
     batch_begin(&batch);
-    for (int i = 0; i < 4 * CASES; i += stride()) { /* each with another draw of tiles */
-        const int at = i % CASES, kind = kinds[i / CASES];
+    for (int i = 0; i < 4 * CASES; i += stride()) {                      /* each with another draw of tiles */
+        const int at = (i + i / CASES) % CASES, kind = kinds[i / CASES]; /* every case, at any stride */
         char name[32];
         Text text = {0};
         text_printf(&text, "network net {\n    input %s\n    %s\n}\n", strassen_cases[at].input,

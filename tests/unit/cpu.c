@@ -17,11 +17,12 @@ static void test_levels(void) {
     CU_ASSERT_STRING_EQUAL(rn_isa_name(RN_ISA_X86_64_V4), "x86-64-v4");
 }
 
-/* Memory: two threads are no less than half as fast as one, and nobody reads a terabyte in a second. */
+/* Memory is slower than a terabyte a second, and faster than a disk, whatever runs beside the test. */
 static void test_memory(void) {
-    const double one = rn_peak_memory(1, 0.1), two = rn_peak_memory(2, 0.1);
-    CU_ASSERT(one > 0.1 && one < 1000);
-    CU_ASSERT(two > one / 2 && two < 1000);
+    for (int threads = 1; threads <= 3; threads++) {
+        const double rate = rn_peak_memory(threads, 0.02);
+        CU_ASSERT(rate > 0.02 && rate < 1000);
+    }
 }
 
 /* Peaks: above nothing where the CPU has the instructions, nothing where not; kernels stay below the hardware */

@@ -332,6 +332,35 @@ static int most_products_at_7x7(const Plan *plan) {
     return most;
 }
 
+/* What profile sets against the memory's rate: the layers' packed weights are the packed file, but for the vectors. */
+static void test_weight_bytes(void) {
+    for (int batch = 1; batch <= 8; batch += 7) {
+        Arena arena = {0};
+        Graph *graph = example_load(&arena, "examples/resnet50.rn", NULL);
+        passes_run(graph, &(PassOptions){.level = 2});
+        const Plan *plan = plan_make(&arena, graph,
+                                     &(PlanOptions){.isa = 4,
+                                                    .batch = batch,
+                                                    .reuse_memory = true,
+                                                    .whole_batch = true,
+                                                    .winograd = true,
+                                                    .strassen = true,
+                                                    .tolerance = 1e-4});
+        int64_t bytes = 0;
+        int methods = 0;
+        for (int k = 0; k < plan->step_count; k++) {
+            const Step *s = &plan->steps[k];
+            bytes += s->weight_bytes;
+            methods |= 1 << s->algorithm;
+            CU_ASSERT(s->bytes >= s->weight_bytes / s->images);
+        }
+        CU_ASSERT(methods & 1 << ALG_POINTWISE && methods & 1 << ALG_WINOGRAD && methods & 1 << ALG_STRASSEN);
+        CU_ASSERT(bytes <= (int64_t)plan->recipe.packed_size);
+        CU_ASSERT(bytes >= (int64_t)plan->recipe.packed_size * 999 / 1000);
+        arena_free(&arena);
+    }
+}
+
 /* Threads share the memory: where it is the limit, they take tiles with fewer products, hence fewer weights. */
 static void test_choices_for_threads(void) {
     Arena arena = {0};
@@ -376,4 +405,5 @@ void suite_plan(void) {
     CU_add_test(suite, "memory reuse", test_reuse_memory);
     CU_add_test(suite, "last layers of a batch", test_last_layers);
     CU_add_test(suite, "choices for threads", test_choices_for_threads);
+    CU_add_test(suite, "layers' weights", test_weight_bytes);
 }
