@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 
-ABI = 5
+ABI = 6
 ERROR_SIZE = 512
 
 
