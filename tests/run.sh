@@ -11,7 +11,7 @@ T=${T:-}
 FULL=${FULL:-}
 JOBS=${JOBS:-$([ -n "$FULL" ] && echo 1 || nproc)} # full size needs the memory
 [ "$JOBS" -le 8 ] || JOBS=8
-counts=$(mktemp) failures=$(mktemp)
+counts=$(mktemp) failures=$(mktemp) started=0
 trap 'rm -f "$counts" "$failures"' EXIT
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export FULL
@@ -49,6 +49,7 @@ trap stop INT TERM
 
 part() { # part TITLE COMMAND...: beside up to JOBS - 1 others
     while [ "$(jobs -pr | wc -l)" -ge "$JOBS" ]; do wait -n; done
+    started=$((started + 1))
     run_part "$@" &
 }
 
@@ -109,7 +110,11 @@ wait
 
 echo
 cat "$failures"
-read -r total total_failed < <(awk '{total += $1; failed += $2} END {print total + 0, failed + 0}' "$counts")
+read -r ended total total_failed < <(awk '{total += $1; failed += $2} END {print NR, total + 0, failed + 0}' "$counts")
+if [ "$ended" != $started ]; then # killed, for want of memory perhaps
+    echo "FAIL $((started - ended)) of $started parts never ended"
+    total_failed=$((total_failed + started - ended))
+fi
 echo "$total tests, $total_failed failed"
 if [ $total = 0 ]; then echo "no test is called like '$T'"; exit 1; fi
 [ $total_failed = 0 ]

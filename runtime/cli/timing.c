@@ -68,8 +68,8 @@ void peaks_measure(Peaks *peaks, const Cli *cli) {
     double fma = rn_peak_gflops(RN_ISA_X86_64_V4, seconds);
     if (!(fma > 0)) fma = rn_peak_gflops(cli->model->isa, seconds);
     const double gemm = rn_gemm_peak_gflops ? rn_gemm_peak_gflops(seconds) : 0;
-    if (fma > 0 && !(fma <= peaks->fma)) peaks->fma = fma;
     const double memory = weights_outgrow_cache(cli->model) ? rn_peak_memory(cli->threads, seconds) : 0;
+    if (fma > 0 && !(fma <= peaks->fma)) peaks->fma = fma;
     if (gemm > 0 && !(gemm <= peaks->gemm)) peaks->gemm = gemm;
     if (memory > 0 && !(memory <= peaks->memory)) peaks->memory = memory;
 }
