@@ -292,21 +292,21 @@ enum { STRASSEN_PRODUCTS = 7 };
 /* RN_PACK_STRASSEN; the unit is a panel of both halves. */
 static void pack_strassen(const rn_recipe_step *step, const float *w, float *out, int64_t u0, int64_t u1) {
     const int64_t C = extent(step->dim, 1), half_k = extent(step->dim, 0) / 2, half_c = C / 2;
-    const int64_t size = half_c * RN_STRASSEN_PANEL; /* floats of a product's weights */
+    const int64_t panel = step->integer[0], size = half_c * panel; /* floats of a product's weights */
     for (int64_t u = u0; u < u1; u++)
         for (int64_t c = 0; c < half_c; c++)
-            for (int64_t k = 0; k < RN_STRASSEN_PANEL; k++) {
-                const float *upper = w + (u * RN_STRASSEN_PANEL + k) * C + c, *lower = upper + half_k * C;
+            for (int64_t k = 0; k < panel; k++) {
+                const float *upper = w + (u * panel + k) * C + c, *lower = upper + half_k * C;
                 const double a11 = upper[0], a12 = upper[half_c], a21 = lower[0], a22 = lower[half_c];
                 const double s1 = a21 + a22, s2 = s1 - a11;
                 const double sums[STRASSEN_PRODUCTS] = {a11, a12, s2, a11 - a21, s1, a12 - s2, -a22};
-                float *to = out + u * STRASSEN_PRODUCTS * size + c * RN_STRASSEN_PANEL + k;
+                float *to = out + u * STRASSEN_PRODUCTS * size + c * panel + k;
                 for (int p = 0; p < STRASSEN_PRODUCTS; p++) to[p * size] = (float)sums[p];
             }
 }
 
 static int64_t pack_units(const rn_recipe_step *step) {
-    if (step->op == RN_PACK_STRASSEN) return extent(step->dim, 0) / 2 / RN_STRASSEN_PANEL;
+    if (step->op == RN_PACK_STRASSEN) return extent(step->dim, 0) / 2 / step->integer[0];
     if (step->op == RN_PACK_WINOGRAD) return (extent(step->dim, 0) + step->integer[0] - 1) / step->integer[0];
     if (step->op == RN_PACK_DEPTHWISE) return extent(step->dim, 2) * extent(step->dim, 3);
     if (step->op != RN_PACK_PANELS && step->op != RN_PACK_PANELS_BF16) return 1;
@@ -400,7 +400,8 @@ static int recipe_is_sound(const rn_recipe *recipe) {
         if (step->op == RN_PACK_WINOGRAD && !pack_size(step)) return 0;
         if (step->op == RN_PACK_PANELS_BF16 && step->integer[2] > 1) return 0;
         if (step->op == RN_PACK_STRASSEN &&
-            (extent(step->dim, 0) % (2 * RN_STRASSEN_PANEL) || extent(step->dim, 1) % 2 ||
+            (step->integer[0] < LANES || step->integer[0] % LANES ||
+             extent(step->dim, 0) % (2 * (int64_t)step->integer[0]) || extent(step->dim, 1) % 2 ||
              extent(step->dim, 2) * extent(step->dim, 3) != 1))
             return 0;
         if (step->op == RN_PACK_PANELS) {

@@ -12,8 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RN_STRASSEN_PANEL = 64 }; /* output channels of a panel of RN_PACK_STRASSEN, in either half */
-
 typedef enum rn_recipe_op {
     RN_PARAM,           /* the tensor `name` of the weights file, of exactly these dims                             */
     RN_FILL,            /* every element is `real`                                                                  */
@@ -34,9 +32,9 @@ typedef enum rn_recipe_op {
     RN_PACK_PANELS,    /* args[0] K x C/groups x R x S: see rn_pack_panels_size                                    */
     RN_PACK_DEPTHWISE, /* args[0] C x 1 x R x S: [R][S][C rounded up to 16]                                        */
     RN_PACK_WINOGRAD,  /* args[0] K x C x R x S: see rn_pack_winograd_size                                         */
-    RN_PACK_STRASSEN,  /* args[0] K x C x 1 x 1, halves of both: for each 64 of K/2: A11, A12, S2, S3, S1, S4, -A22 of
-                          Strassen's method, each [C/2][64]; S1 = A21 + A22, S2 = S1 - A11, S3 = A11 - A21,
-                          S4 = A12 - S2; K is a multiple of 128                                                     */
+    RN_PACK_STRASSEN,  /* args[0] K x C x 1 x 1, halves of both: for each panel of K/2: A11, A12, S2, S3, S1, S4,
+                          -A22 of Strassen's method, each [C/2][panel]; S1 = A21 + A22, S2 = S1 - A11,
+                          S3 = A11 - A21, S4 = A12 - S2; integer = panel width, which divides K/2                   */
     /* later ones, behind, so that older recipes keep their numbers and hashes */
     RN_PACK_PANELS_BF16, /* RN_PACK_PANELS of one group, each number rounded to bf16 and two bytes long            */
     RN_ROUND_BF16,       /* an expression: args[0] with each element rounded to bf16                                */

@@ -188,10 +188,9 @@ static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const c
     const TermPlan *p = &v->c->term[i];
     const int m = seg->channels, weights = p->block * seg->width;
     const int ldb = plan_value(e->plan, i == 0 ? v->s->in : v->n->in[i])->layout.pixel * v->n->term[i].window.stride_w;
-    const int more = emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, true, false, false);
-    const int start = first ? emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, false, false, false) : more;
     line(t, depth, "x = %s;", x);
     if (i > 0) {
+        const int more = emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, true, false, false);
         const char *w = arena_printf(e->arena, "w%d", i);
         if (p->blocks > 1)
             line(t, depth, "for (int i = 0; i < %d; i++) k[%d].gemm(%s + i * %d, x + i * %d, y, %s, x, y);", p->blocks,
@@ -201,23 +200,22 @@ static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const c
         return;
     }
     const bool passes = p->blocks > 1;
-    const char *at = passes ? arena_printf(e->arena, "w + pass * %d, x + pass * %d", weights, p->block) : "w, x";
-    const char *kernel = passes && more != start ? arena_printf(e->arena, "pass ? %d : %d", more, start)
-                                                 : arena_printf(e->arena, "%d", start);
+    const Gemm begin = {m, n, p->block, seg->width, ldb, v->y_pixel, !first, v->c->rows * v->c->width};
+    Gemm go_on = begin;
+    if (passes) go_on.accumulate = true;
+    const char *w = passes ? arena_printf(e->arena, "w + pass * %d", weights) : "w";
+    const char *at = passes ? arena_printf(e->arena, "x + pass * %d", p->block) : "x";
+    const char *call = emit_gemm(e, "pass", &go_on, &begin, w, at, "y");
     if (!(last_row_tile && fetches_next_panel(v))) {
-        line(t, depth, "k[%s].gemm(%s, y, w, x, y);", kernel, at);
+        line(t, depth, "%s;", call);
         return;
     }
-    const int fetch_more = emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, true, false, true);
-    const int fetch_start =
-        first ? emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, false, false, true) : fetch_more;
-    const char *fetch = passes && fetch_more != fetch_start
-                            ? arena_printf(e->arena, "(pass ? %d : %d)", fetch_more, fetch_start)
-                            : arena_printf(e->arena, "%d", fetch_start);
     const char *next =
-        passes ? arena_printf(e->arena, "(pass + 1) * %d", weights) : arena_printf(e->arena, "%d", weights);
-    line(t, depth, "k[r + 1 < y1 ? %s%s%s : %s].gemm(%s, y, w + %s, x, y); /* the last fetches the next weights */",
-         passes ? "(" : "", kernel, passes ? ")" : "", fetch, at, next);
+        passes ? arena_printf(e->arena, "w + (pass + 1) * %d", weights) : arena_printf(e->arena, "w + %d", weights);
+    line(t, depth, "if (r + 1 < y1)");
+    line(t, depth + 1, "%s;", call);
+    line(t, depth, "else /* the last fetches the next weights */");
+    line(t, depth + 1, "%s;", emit_fetching_gemm(e, "pass", &go_on, &begin, w, at, "y", next));
 }
 
 /* The channels of a plain term that no full block holds. */

@@ -57,6 +57,18 @@ void line(Text *t, int depth, const char *format, ...) PRINTF_LIKE(3, 4);
 /* A GEMM's row in the instance's kernel table; equal rows are shared. */
 int emit_kernel(Emit *e, int m, int n, int k, int lda, int ldb, int ldc, bool accumulate, bool reduce, bool prefetch);
 
+/* An expression that is a GEMM, `g` where the condition holds, else `other`: y = or += w x, in a function with the
+ * kernel table k. The second fetches as many weights from `next` on to L2 meanwhile (fetch.c). */
+typedef struct Gemm {
+    int m, n, k, lda, ldb, ldc;
+    bool accumulate;
+    int columns; /* that the layer multiplies each weight with, in all calls */
+} Gemm;
+const char *emit_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w, const char *x,
+                      const char *y);
+const char *emit_fetching_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w,
+                               const char *x, const char *y, const char *next);
+
 /* Adds `body` (statements, indented by 4) as a static function with this parameter list, or finds the equal one;
  * returns its name, made from `prefix`. comment: one line or NULL. */
 const char *emit_function(Emit *e, const char *prefix, const char *comment, const char *returns, const char *parameters,

@@ -88,7 +88,7 @@ static void emit_columns(int vectors, Text *t) {
     text_puts(t, "    }\n}\n");
 }
 
-static void emit_gemm(Text *t) {
+static void emit_gemm_loops(Text *t) {
     text_puts(t, wide_text);
     for (int vectors = 1; vectors <= BLOCK_VECTORS; vectors++) emit_columns(vectors, t);
     text_puts(t, "/* A's rows hold whole vectors, so that of the last one only the result is cut. */\n"
@@ -126,7 +126,7 @@ static void emit_kernel_loop(Emit *e, int index, Text *t) {
 
 void emit_kernel_loops(Emit *e, Text *t) {
     if (!e->kernel_count) return;
-    emit_gemm(t);
+    emit_gemm_loops(t);
     for (int i = 0; i < e->kernel_count; i++) emit_kernel_loop(e, i, t);
     text_puts(t, "\n");
 }

@@ -71,7 +71,7 @@ static const char *finish_function(const Strassen *v, bool three) {
     Emit *e = v->e;
     const Epilogue *ep = &v->n->epilogue;
     const Layout *add = ep->addend ? &plan_value(e->plan, ep->addend)->layout : NULL;
-    const int lanes = e->lanes, vectors = RN_STRASSEN_PANEL / lanes, width = v->n->out->shape.w;
+    const int lanes = e->lanes, vectors = v->s->panel / lanes, width = v->n->out->shape.w;
     const bool slope = ep->act == ACT_PRELU;
     Text t = {0};
     for (int i = 0; i < vectors; i++) {
@@ -84,7 +84,7 @@ static const char *finish_function(const Strassen *v, bool three) {
     if (add)
         text_printf(&t, "        const float *from_add = addend + (row * %d + column * %d);\n", add->row, add->pixel);
     for (int i = 0; i < vectors; i++) {
-        const char *at = arena_printf(e->arena, "j * %d + %d", RN_STRASSEN_PANEL, i * lanes);
+        const char *at = arena_printf(e->arena, "j * %d + %d", v->s->panel, i * lanes);
         const char *sum = arena_printf(e->arena, "add(load(p + %s), load(q + %s))", at, at);
         if (three) sum = arena_printf(e->arena, "add(%s, load(r + %s))", sum, at);
         const char *value = emit_epilogue(e, ep, sum, ep->bias ? arena_printf(e->arena, "b%d", i) : NULL,
@@ -105,8 +105,8 @@ static const char *finish_function(const Strassen *v, bool three) {
 /* Stores a quarter of the result: features from `feature` on, of the first or the second tile. */
 static void finish_call(const Strassen *v, const char *products, bool three, bool second, bool lower, Text *t) {
     const Epilogue *ep = &v->n->epilogue;
-    const char *at = lower ? arena_printf(v->e->arena, " + panel * %d + %d", RN_STRASSEN_PANEL, v->n->features / 2)
-                           : arena_printf(v->e->arena, " + panel * %d", RN_STRASSEN_PANEL);
+    const char *at = lower ? arena_printf(v->e->arena, " + panel * %d + %d", v->s->panel, v->n->features / 2)
+                           : arena_printf(v->e->arena, " + panel * %d", v->s->panel);
     text_printf(t, "    %s(%s, a->y%s", finish_function(v, three), products, at);
     if (ep->bias) text_printf(t, ", a->bias%s", at);
     if (ep->addend) text_printf(t, ", a->addend%s", at);
@@ -121,17 +121,16 @@ static void product(const Strassen *v, StrassenOperand b, const char *c, bool ac
     for (int i = 0; i < v->n->nin; i++) {
         const StrassenTerm *term = &v->s->term[i];
         const bool summed = b < STRASSEN_SUMS || !term->flat;
-        const int weights = term->depth * RN_STRASSEN_PANEL;
+        const int weights = term->depth * v->s->panel;
         const char *w = arena_printf(e->arena, "w%s", number(v, i));
         const char *x = arena_printf(e->arena, "t + %d", term->sums + (int)b * term->sum_size);
         if (!summed)
             x = arena_printf(e->arena, "a->x%s + %s + %d", number(v, i),
                              pixel_offset(v, i, b == B22 ? "second" : "first"), b == B11 ? 0 : term->depth);
-        const int kernel = emit_kernel(e, RN_STRASSEN_PANEL, v->s->tile, term->depth, RN_STRASSEN_PANEL,
-                                       summed ? term->sum_pixel : in_layout(v, i)->pixel, RN_STRASSEN_PANEL,
-                                       accumulate || i > 0, false, true);
-        text_printf(t, "    k[%d].gemm(%s, %s, %s, %s + %d, %s, %s);\n    %s += %d;\n", kernel, w, x, c, w, weights, x,
-                    c, w, weights);
+        const int panel = v->s->panel, pixel = summed ? term->sum_pixel : in_layout(v, i)->pixel;
+        const Gemm g = {panel, v->s->tile, term->depth, panel, pixel, panel, accumulate || i > 0, v->s->pixels};
+        const char *next = arena_printf(e->arena, "%s + %d", w, weights);
+        text_printf(t, "    %s;\n    %s += %d;\n", emit_fetching_gemm(e, "1", &g, &g, w, x, c, next), w, weights);
     }
 }
 
@@ -142,7 +141,7 @@ static const char *panel_function(const Strassen *v) {
     text_puts(&t, "    const rn_kernel *k = a->k;\n");
     for (int i = 0; i < v->n->nin; i++)
         text_printf(&t, "    const float *w%s = a->w%s + (size_t)panel * %d;\n", number(v, i), number(v, i),
-                    STRASSEN_PRODUCTS * s->term[i].depth * RN_STRASSEN_PANEL);
+                    STRASSEN_PRODUCTS * s->term[i].depth * s->panel);
     text_printf(&t, "    float *u = m, *p = m + %d, *q = m + %d;\n", s->product_size, 2 * s->product_size);
     product(v, B11, "u", false, "u = A11 B11", &t);
     product(v, B21, "p", false, "p = A12 B21", &t);
@@ -157,8 +156,8 @@ static const char *panel_function(const Strassen *v) {
     finish_call(v, "u, p", false, false, true, &t);
     const char *name = emit_function(
         e, arena_printf(e->arena, "%s_panel", v->prefix),
-        arena_printf(e->arena, "%d output channels and their partners of a pair of tiles of %d pixels",
-                     RN_STRASSEN_PANEL, s->tile),
+        arena_printf(e->arena, "%d output channels and their partners of a pair of tiles of %d pixels", v->s->panel,
+                     s->tile),
         "void", "const struct args *a, int panel, int first, int second, int new1, int new2, const float *t, float *m",
         t.s);
     text_free(&t);

@@ -353,16 +353,16 @@ static void gemm_calls(const Wino *v, const Segment *seg, Text *t) {
     for (int q = 0; q < w->calls; q++) {
         const int at = q * w->call, count = q + 1 < w->calls ? w->call : w->block - at;
         const bool last = q + 1 == w->calls;
-        const int kernel =
-            emit_kernel(v->e, seg->channels, count, channels, seg->width, w->v_tile, w->m_tile, false, false, last);
-        const char *which = arena_printf(v->e->arena, "%d", kernel);
-        if (tail != w->block)
-            which = arena_printf(
-                v->e->arena, "count == %d ? %d : %d", w->block, kernel,
-                emit_kernel(v->e, seg->channels, tail, channels, seg->width, w->v_tile, w->m_tile, false, false, last));
-        text_printf(t, "        k[%s].gemm(w, %s, %s, w%s, from, to);\n", which,
-                    plus(v->e, "from", (int64_t)at * w->v_tile), plus(v->e, "to", (int64_t)at * w->m_tile),
-                    last ? arena_printf(v->e->arena, " + %d", weights) : "");
+        const Gemm g = {seg->channels, count,     channels, seg->width,
+                        w->v_tile,     w->m_tile, false,    winograd_tile_count(w)};
+        Gemm other = g;
+        if (tail != w->block) other.n = tail;
+        const char *condition = arena_printf(v->e->arena, "count == %d", w->block);
+        const char *from = plus(v->e, "from", (int64_t)at * w->v_tile), *to = plus(v->e, "to", (int64_t)at * w->m_tile);
+        const char *next = arena_printf(v->e->arena, "w + %d", weights);
+        line(t, 2, "%s;",
+             last ? emit_fetching_gemm(v->e, condition, &g, &other, "w", from, to, next)
+                  : emit_gemm(v->e, condition, &g, &other, "w", from, to));
     }
     text_puts(t, "    }\n");
 }

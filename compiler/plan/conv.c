@@ -1,6 +1,6 @@
 /* Blocking of one convolution or fully connected layer for libxsmm's kernels (C[M x N]: M output channels, N pixels).
  *
- * Panels of at most 64 output channels; tiles of N pixels; K split into blocks of input channels for batch-reduce.
+ * Panels of 4 vectors of output channels; tiles of N pixels; K split into blocks of input channels for batch-reduce.
  * A panel's weights serve `chunk_rows` rows before the next panel, so that the rows' pixels stay in L2 while panel
  * after panel passes over them. 1x1 convolutions over halo-free values walk flat pixels: rows joined so that a call has
  * about 50 pixels even on a 7x7 image (kernels.md).
@@ -8,9 +8,10 @@
 #include <string.h>
 #include "plan.h"
 #include "../ops.h"
+#include "rn.h"
 
 enum {
-    PANEL = 64,           /* 4 vectors of AVX-512: 24 accumulators, the kernel's full speed */
+    VECTORS = 4,          /* of a panel: what libxsmm's kernels hold in registers at their full speed */
     TILE = 30,            /* longest row tile of a windowed convolution */
     FLAT_TILE = 28,       /* longest flat tile ... */
     FLAT_IMAGE = 56,      /* ... but an image of so few pixels is one call */
@@ -23,11 +24,18 @@ enum {
     FC_BLOCK = 512        /* K of one fc call: keeps the prefetchers of both streams busy (kernels.md) */
 };
 
+/* A wider panel would be several sweeps over its columns, each with a part of every row of weights: on AVX2 64 channels
+ * take a tenth longer than two panels of 32, whose weights lie in one piece. */
+int plan_panel(const Plan *plan) {
+    return plan->options.isa == RN_ISA_X86_64_V3 ? VECTORS * 8 : VECTORS * 16;
+}
+
 /* Full panels and a tail: 96 is 64 + 32, 1000 is 15 x 64 + 40. libxsmm's AVX2 kernels lose a tenth at widths that are
  * no multiple of 32 (48: 82 GFLOP/s where 32 and 64 reach 91), so equal panels (48 + 48) would not pay. */
-void plan_panels(ConvPlan *c, int features) {
+void plan_panels(const Plan *plan, ConvPlan *c, int features) {
+    const int most = plan_panel(plan);
     c->groups = 1;
-    c->panel = features < PANEL ? round_up(features, 16) : PANEL;
+    c->panel = features < most ? round_up(features, 16) : most;
     c->panels = divide_up(features, c->panel);
 }
 
@@ -137,7 +145,7 @@ static void plan_term(const ConvPlan *c, TermPlan *t, int channels, const Window
 static void plan_fc(const Plan *plan, Step *s) {
     ConvPlan *c = &s->conv;
     const Node *n = s->node;
-    plan_panels(c, n->features);
+    plan_panels(plan, c, n->features);
     const ValuePlan *in = plan_value(plan, s->in);
     const Shape shape = s->in->shape;
     const bool contiguous =
@@ -164,7 +172,7 @@ void plan_conv(Plan *plan, Step *s) {
     if (n->term[0].groups > 1)
         choose_groups(c, n->in[0]->shape.c, n->features, n->term[0].groups);
     else
-        plan_panels(c, n->features);
+        plan_panels(plan, c, n->features);
     choose_walk(plan, s, out);
     for (int i = 0; i < n->nin; i++)
         plan_term(c, &c->term[i], c->groups > 1 ? c->group_in : n->in[i]->shape.c, &n->term[i].window);

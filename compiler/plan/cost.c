@@ -90,7 +90,7 @@ double cost_fc(const Plan *plan, const Node *node) {
     const double weights = (double)node->features * (double)shape_size(node->in[0]->shape);
     const double bytes = tensor_is_bf16(node->term[0].weight) ? 2 : 4;
     const Cost c = {.compute = 2 * images * weights / m->flops, .memory = weights_traffic(plan, bytes * weights, 0)};
-    return of_one_image(plan, c, images, ceil(node->features / 64.0), 1).us;
+    return of_one_image(plan, c, images, ceil(node->features / (double)plan_panel(plan)), 1).us;
 }
 
 /* The terms from `first` on. */
@@ -164,10 +164,11 @@ Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most)
     const double C = t->w.channels, K = node->features, tiles = winograd_tile_count(&t->w);
     const double products = winograd_products(&t->w), block = fmin(most, winograd_largest_block(&t->w));
     const double blocks = t->w.pool_rows ? t->w.rows * ceil(t->w.columns / block) : ceil(tiles / block);
-    const double panels = ceil(K / 64), calls = ceil(block / WINOGRAD_CALL);
+    const double panel = plan_panel(plan), panels = ceil(K / panel), calls = ceil(block / WINOGRAD_CALL);
     const double weights = 4 * products * C * K;
 
-    const double v = 4 * products * block * (C + 16), result = 4 * products * block * fmin(K, 64); /* bytes at hand */
+    const double v = 4 * products * block * (C + 16),
+                 result = 4 * products * block * fmin(K, panel); /* bytes at hand */
     const double bandwidth = v + result <= m->l2_size ? m->l2 : m->l3;
     /* few columns use a panel of weights too briefly to hide its loads */
     const double columns = block / calls;
@@ -209,5 +210,5 @@ Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice) {
         weights_traffic(plan, 4 * STRASSEN_PRODUCTS * depth * half, images - 1) + group_traffic(plan, node, images);
     c.transforms = images * pairs * tile / m->lanes * operations * m->vector_op;
     /* threads share a pair's panels, but each makes the sums of pixels */
-    return of_one_image(plan, c, images, images * pairs * half / RN_STRASSEN_PANEL, images * pairs);
+    return of_one_image(plan, c, images, images * pairs * half / plan_panel(plan), images * pairs);
 }

@@ -117,7 +117,7 @@ typedef struct TermPlan {
 } TermPlan;
 
 typedef struct ConvPlan {
-    int panel; /* output channels of a panel, at most 64; the last may be narrower */
+    int panel; /* output channels of a panel; the last may be narrower */
     int panels;
     int groups;              /* 1, or merged groups: a panel each, input channels advance too */
     int group_in, group_out; /* channels of a merged group */
@@ -174,7 +174,7 @@ typedef struct StrassenTerm {
 
 typedef struct StrassenPlan {
     int pixels, tile, pairs; /* of the result's image; of a tile; pairs of tiles */
-    int panels;              /* of half of the output channels */
+    int panel, panels;       /* of half of the output channels */
     int product_size;        /* floats of a tile of a panel's product */
     int products;            /* float offset of the products in the scratch, behind the sums of all terms */
     StrassenTerm term[NODE_MAX_TERMS];
@@ -244,13 +244,14 @@ static inline const ValuePlan *plan_value(const Plan *plan, const Value *v) {
 }
 
 /* ---- parts of plan_make, in order; each in its file ---- */
-void plan_roots(Plan *plan);                    /* layout.c: which buffer each value lives in */
-void plan_group(Plan *plan);                    /* group.c: which layers run for several images at once */
-void plan_choices(Plan *plan);                  /* choose.c: how each convolution is computed */
-void plan_layouts(Plan *plan);                  /* layout.c: roots, halos, strides */
-void plan_steps(Plan *plan);                    /* steps.c: algorithm per node */
-void plan_conv(Plan *plan, Step *step);         /* conv.c: blocking of one convolution or fc */
-void plan_panels(ConvPlan *conv, int features); /* conv.c: panels of output channels */
+void plan_roots(Plan *plan);            /* layout.c: which buffer each value lives in */
+void plan_group(Plan *plan);            /* group.c: which layers run for several images at once */
+void plan_choices(Plan *plan);          /* choose.c: how each convolution is computed */
+void plan_layouts(Plan *plan);          /* layout.c: roots, halos, strides */
+void plan_steps(Plan *plan);            /* steps.c: algorithm per node */
+void plan_conv(Plan *plan, Step *step); /* conv.c: blocking of one convolution or fc */
+int plan_panel(const Plan *plan);       /* conv.c: output channels of a full panel */
+void plan_panels(const Plan *plan, ConvPlan *conv, int features); /* conv.c: panels of output channels */
 /* winograd.c: tiles and blocks */
 WinogradPlan *plan_winograd(Plan *plan, const Node *node, const Choice *choice, int images);
 StrassenPlan *plan_strassen(Plan *plan, const Node *node, int tile); /* strassen.c */

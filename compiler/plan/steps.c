@@ -179,7 +179,7 @@ static void add_winograd(Plan *plan, const Node *node) {
     }
     Step *s = add_step(plan, ALG_WINOGRAD, node, node->in[0], node->out);
     s->winograd = w;
-    plan_panels(&s->conv, node->features);
+    plan_panels(plan, &s->conv, node->features);
     s->bytes = activation_bytes(node);
     s->macs = node_cost(node);
     s->multiplications = (int64_t)winograd_products(w) * w->rows * w->columns * w->channels * node->features;

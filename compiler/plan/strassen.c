@@ -37,8 +37,9 @@ StrassenPlan *plan_strassen(Plan *plan, const Node *n, int tile) {
     s->pixels = n->out->shape.h * n->out->shape.w;
     s->tile = tile;
     s->pairs = (s->pixels + 2 * tile - 1) / (2 * tile);
-    s->panels = n->features / 2 / RN_STRASSEN_PANEL;
-    s->product_size = tile * RN_STRASSEN_PANEL + 16;
+    s->panel = plan_panel(plan);
+    s->panels = n->features / 2 / s->panel;
+    s->product_size = tile * s->panel + 16;
     for (int i = 0; i < n->nin; i++) {
         StrassenTerm *t = &s->term[i];
         t->depth = n->in[i]->shape.c / 2;

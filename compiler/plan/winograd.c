@@ -34,7 +34,7 @@ WinogradPlan *plan_winograd(Plan *plan, const Node *node, const Choice *choice, 
     if (!winograd_tiles(w, node, choice, images)) bug("%s: no F(%d, %d)", node->name, choice->m_h, choice->m_w);
     const int tiles = winograd_tile_count(w);
     ConvPlan panels = {0};
-    plan_panels(&panels, node->features);
+    plan_panels(plan, &panels, node->features);
     if (w->pool_rows) {
         w->row_blocks = divide_up(w->columns, choice->block < WINOGRAD_CALL ? choice->block : WINOGRAD_CALL);
         w->block = divide_up(w->columns, w->row_blocks);

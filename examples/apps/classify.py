@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 
-ABI = 6
+ABI = 7
 ERROR_SIZE = 512
 
 

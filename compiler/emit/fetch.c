@@ -1,0 +1,87 @@
+/* GEMMs that fetch the next weights to L2 while they multiply.
+ *
+ * libxsmm's AVX-512 kernels do it themselves (its AL2 prefetch). Its AVX2 kernels have no prefetches, and hold three
+ * columns in registers: they wait for memory while the first three sweep over the weights, then multiply the others
+ * while memory rests. So a GEMM is cut to that size, and before each piece a share of the next weights is fetched: as
+ * many lines as a core can wait for at once.
+ */
+#include <string.h>
+#include "emit.h"
+#include "rn.h"
+
+enum {
+    PIECE_COLUMNS = 3,   /* that libxsmm's AVX2 kernels hold in registers */
+    PIECE_CHANNELS = 64, /* shorter ones spend their time on loading and storing results */
+    MOST_COLUMNS = 256   /* pieces take 3 % longer, which costs more columns than these as much as memory does */
+};
+
+static int piece_kernel(Emit *e, const Gemm *g, int n, int k, bool accumulate) {
+    return emit_kernel(e, g->m, n, k, g->lda, g->ldb, g->ldc, accumulate, false, false);
+}
+
+static const char *choose(Emit *e, const char *condition, int yes, int no) {
+    return yes == no ? arena_printf(e->arena, "%d", yes) : arena_printf(e->arena, "%s ? %d : %d", condition, yes, no);
+}
+
+/* The pieces of `channels` channels at `c` (emitted name, or a constant for the last ones). */
+static void piece_of_channels(Emit *e, const Gemm *g, int channels, const char *c, bool first, int share, int depth,
+                              Text *t) {
+    const int rest = g->n % PIECE_COLUMNS;
+    const bool tail = rest && g->n > PIECE_COLUMNS;
+    const int n = g->n < PIECE_COLUMNS ? g->n : PIECE_COLUMNS;
+    const char *kernel =
+        choose(e, "c", piece_kernel(e, g, n, channels, true), piece_kernel(e, g, n, channels, g->accumulate || !first));
+    if (tail) {
+        const char *last = choose(e, "c", piece_kernel(e, g, rest, channels, true),
+                                  piece_kernel(e, g, rest, channels, g->accumulate || !first));
+        kernel = arena_printf(e->arena, "j + %d > %d ? (%s) : (%s)", PIECE_COLUMNS, g->n, last, kernel);
+    }
+    line(t, depth, "for (int j = 0; j < %d; j += %d, next += %d) {", g->n, PIECE_COLUMNS, share);
+    line(t, depth + 1, "for (int i = 0; i < %d; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);", share);
+    line(t, depth + 1, "k[%s].gemm(w + %s * %d, x + (j * %d + %s), y + j * %d, w, x, y);", kernel, c, g->lda, g->ldb, c,
+         g->ldc);
+    line(t, depth, "}");
+}
+
+static const char *pieces(Emit *e, const Gemm *g) {
+    const int most = divide_up(g->k, PIECE_CHANNELS), channels = divide_up(g->k, most), blocks = g->k / channels;
+    const int count = divide_up(g->k, channels) * divide_up(g->n, PIECE_COLUMNS);
+    const int share = round_up(divide_up(g->m * g->k, count), 16);
+    Text t = {0};
+    line(&t, 1, "for (int c = 0; c < %d; c += %d)", blocks * channels, channels);
+    piece_of_channels(e, g, channels, "c", true, share, 2, &t);
+    if (g->k > blocks * channels)
+        piece_of_channels(e, g, g->k - blocks * channels, arena_printf(e->arena, "%d", blocks * channels), false, share,
+                          1, &t);
+    const char *name = emit_function(
+        e, arena_printf(e->arena, "gemm%dx%dx%d", g->m, g->n, g->k),
+        arena_printf(e->arena,
+                     "In pieces of %d columns and %d channels; each fetches a share of the next weights to L2",
+                     PIECE_COLUMNS, channels),
+        "void", "const rn_kernel *k, const float *w, const float *x, float *y, const float *next", t.s);
+    text_free(&t);
+    return name;
+}
+
+static const char *whole(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w, const char *x,
+                         const char *y, const char *next, bool fetch) {
+    const int yes = emit_kernel(e, g->m, g->n, g->k, g->lda, g->ldb, g->ldc, g->accumulate, false, fetch);
+    const int no = emit_kernel(e, other->m, other->n, other->k, other->lda, other->ldb, other->ldc, other->accumulate,
+                               false, fetch);
+    return arena_printf(e->arena, "k[%s].gemm(%s, %s, %s, %s, %s, %s)", choose(e, condition, yes, no), w, x, y, next, x,
+                        y);
+}
+
+const char *emit_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w, const char *x,
+                      const char *y) {
+    return whole(e, condition, g, other, w, x, y, w, false);
+}
+
+const char *emit_fetching_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w,
+                               const char *x, const char *y, const char *next) {
+    if (e->isa != RN_ISA_X86_64_V3 || g->columns > MOST_COLUMNS)
+        return whole(e, condition, g, other, w, x, y, next, true);
+    const char *yes = pieces(e, g), *no = pieces(e, other);
+    if (strcmp(yes, no)) yes = arena_printf(e->arena, "(%s ? %s : %s)", condition, yes, no);
+    return arena_printf(e->arena, "%s(k, %s, %s, %s, %s)", yes, w, x, y, next);
+}
