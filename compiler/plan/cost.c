@@ -20,11 +20,14 @@ typedef struct Machine {
     double l2_size, l3_size; /* bytes that a layer may count on */
     double vector_op;        /* nanoseconds of a load, store or operation of a transform */
     double call;             /* nanoseconds of a kernel call */
+    double results;          /* channels that take as long as a kernel's loading and storing of results */
+    double exposed, waiting; /* part of the shorter of multiplying and fetching that shows: of kernels that fetch the
+                                next weights, of batch-reduce kernels */
 } Machine;
 
 static const Machine machines[] = {
-    {85, 8, 60, 40, 24, L2_BYTES * 3 / 8, 12 << 20, 0.14, 10},   /* x86-64-v3 */
-    {116, 16, 90, 60, 26, L2_BYTES * 3 / 4, 12 << 20, 0.12, 10}, /* x86-64-v4 */
+    {101, 8, 60, 60, 15.5, L2_BYTES * 7 / 16, 12 << 20, 0.12, 10, 1.2, 0.35, 1}, /* x86-64-v3 */
+    {116, 16, 90, 60, 26, L2_BYTES * 3 / 4, 12 << 20, 0.12, 10, 6, 0.03, 0.03}, /* x86-64-v4 */
 };
 
 static const Machine *machine_of(const Plan *plan) {
@@ -37,14 +40,9 @@ static const double ERROR_OF_A_SUM = 3; /* units of roundoff, root mean square, 
 static const double SEVERAL_CORES = 1.8; /* times the bandwidth of memory that one core sees */
 static const double MANY = 1e6;          /* parts that any number of threads divides evenly */
 
-static double overlap(double a, double b) {
-    return fmax(a, b) + 0.03 * fmin(a, b);
-}
-
-/* Kernels write their results, which takes as long as some more channels would. */
 static double kernel_flops(const Machine *m, double features, double pixels, double channels) {
     const double vectors = ceil(features / m->lanes) * m->lanes;
-    return 2 * vectors * pixels * (channels + 6);
+    return 2 * vectors * pixels * (channels + m->results);
 }
 
 /* Of the images that it reads and writes, what L2 does not hold. Transforms meet it in bursts, which nothing hides. */
@@ -63,10 +61,10 @@ static double speedup(const Plan *plan, double parts) {
 }
 
 /* Nanoseconds of all images on one thread to microseconds of one image; so many parts for arithmetic and transforms. */
-static Cost of_one_image(const Plan *plan, Cost c, int images, double parts, double transform_parts) {
+static Cost of_one_image(const Plan *plan, Cost c, int images, double parts, double transform_parts, double exposed) {
     c.compute /= images * speedup(plan, parts), c.memory /= images;
     c.transforms /= images * speedup(plan, transform_parts);
-    c.us = (overlap(c.compute, c.memory) + c.transforms) * 1e-3;
+    c.us = (fmax(c.compute, c.memory) + exposed * fmin(c.compute, c.memory) + c.transforms) * 1e-3;
     return c;
 }
 
@@ -90,7 +88,7 @@ double cost_fc(const Plan *plan, const Node *node) {
     const double weights = (double)node->features * (double)shape_size(node->in[0]->shape);
     const double bytes = tensor_is_bf16(node->term[0].weight) ? 2 : 4;
     const Cost c = {.compute = 2 * images * weights / m->flops, .memory = weights_traffic(plan, bytes * weights, 0)};
-    return of_one_image(plan, c, images, ceil(node->features / (double)plan_panel(plan)), 1).us;
+    return of_one_image(plan, c, images, ceil(node->features / (double)plan_panel(plan)), 1, m->exposed).us;
 }
 
 /* The terms from `first` on. */
@@ -113,11 +111,17 @@ static Cost direct_terms(const Plan *plan, const Node *node, int first) {
     return c;
 }
 
+static double exposed(const Machine *m, const Node *node, int term) {
+    if (term == node->nin) return 0;
+    return node->term[term].window.r * node->term[term].window.s > 1 ? m->waiting : m->exposed;
+}
+
 Cost cost_direct(const Plan *plan, const Node *node) {
+    const Machine *m = machine_of(plan);
     const int images = plan_images(plan, node);
     Cost c = direct_terms(plan, node, 0);
     c.memory += group_traffic(plan, node, images);
-    return of_one_image(plan, c, images, MANY, MANY);
+    return of_one_image(plan, c, images, MANY, MANY, exposed(m, node, 0));
 }
 
 static double linear_operations(const double matrix[RN_WINOGRAD_MAX][RN_WINOGRAD_MAX], int rows, int columns) {
@@ -180,9 +184,9 @@ Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most)
     c.transforms = tiles * (ceil(C / m->lanes) * t->input + ceil(K / m->lanes) * t->output) * m->vector_op * slower;
     c.transforms += far_bytes(m, node, t->w.images) / (m->l3 / 4);
     const double parts = t->w.pool_rows ? node->out->shape.h : blocks > 1 ? blocks : panels;
-    c = of_one_image(plan, c, t->w.images, parts, parts);
-    const Cost others =
-        of_one_image(plan, direct_terms(plan, node, 1), t->w.images, MANY, MANY); /* a step of their own */
+    c = of_one_image(plan, c, t->w.images, parts, parts, m->exposed);
+    const Cost others = of_one_image(plan, direct_terms(plan, node, 1), t->w.images, MANY, MANY,
+                                     exposed(m, node, 1)); /* a step of their own */
     c.us += others.us, c.compute += others.compute, c.memory += others.memory;
     return c;
 }
@@ -210,5 +214,5 @@ Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice) {
         weights_traffic(plan, 4 * STRASSEN_PRODUCTS * depth * half, images - 1) + group_traffic(plan, node, images);
     c.transforms = images * pairs * tile / m->lanes * operations * m->vector_op;
     /* threads share a pair's panels, but each makes the sums of pixels */
-    return of_one_image(plan, c, images, images * pairs * half / plan_panel(plan), images * pairs);
+    return of_one_image(plan, c, images, images * pairs * half / plan_panel(plan), images * pairs, m->exposed);
 }
