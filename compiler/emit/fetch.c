@@ -11,7 +11,8 @@
 
 enum {
     PIECE_COLUMNS = 3,   /* that libxsmm's AVX2 kernels hold in registers */
-    PIECE_CHANNELS = 64, /* shorter ones spend their time on loading and storing results */
+    PIECE_LINES = 24,    /* of weights that a piece fetches: about what a core can wait for at once */
+    LEAST_CHANNELS = 48, /* shorter pieces spend their time on loading and storing results */
     MOST_COLUMNS = 256   /* pieces take 3 % longer, which costs more columns than these as much as memory does */
 };
 
@@ -23,36 +24,43 @@ static const char *choose(Emit *e, const char *condition, int yes, int no) {
     return yes == no ? arena_printf(e->arena, "%d", yes) : arena_printf(e->arena, "%s ? %d : %d", condition, yes, no);
 }
 
-/* The pieces of `channels` channels at `c` (emitted name, or a constant for the last ones). */
-static void piece_of_channels(Emit *e, const Gemm *g, int channels, const char *c, bool first, int share, int depth,
-                              Text *t) {
-    const int rest = g->n % PIECE_COLUMNS;
-    const bool tail = rest && g->n > PIECE_COLUMNS;
-    const int n = g->n < PIECE_COLUMNS ? g->n : PIECE_COLUMNS;
-    const char *kernel =
-        choose(e, "c", piece_kernel(e, g, n, channels, true), piece_kernel(e, g, n, channels, g->accumulate || !first));
-    if (tail) {
-        const char *last = choose(e, "c", piece_kernel(e, g, rest, channels, true),
-                                  piece_kernel(e, g, rest, channels, g->accumulate || !first));
-        kernel = arena_printf(e->arena, "j + %d > %d ? (%s) : (%s)", PIECE_COLUMNS, g->n, last, kernel);
+/* The kernel of a piece at channel `c` (emitted name): the first begins the sum, unless the GEMM goes on with one. */
+static const char *kernel_at(Emit *e, const Gemm *g, int n, int channels, const char *c) {
+    const int more = piece_kernel(e, g, n, channels, true);
+    return strcmp(c, "c") ? arena_printf(e->arena, "%d", more)
+                          : choose(e, "c", more, piece_kernel(e, g, n, channels, g->accumulate));
+}
+
+/* The pieces of `channels` channels at `c`: an emitted name, or a constant for the last ones; NULL: these are all. */
+static void pieces_at(Emit *e, const Gemm *g, int channels, const char *c, int share, int depth, Text *t) {
+    const int n = g->n < PIECE_COLUMNS ? g->n : PIECE_COLUMNS, rest = g->n % n;
+    const char *kernel = c ? kernel_at(e, g, n, channels, c)
+                           : arena_printf(e->arena, "%d", piece_kernel(e, g, n, channels, g->accumulate));
+    if (rest) {
+        const char *last = c ? kernel_at(e, g, rest, channels, c)
+                             : arena_printf(e->arena, "%d", piece_kernel(e, g, rest, channels, g->accumulate));
+        kernel =
+            arena_printf(e->arena, c ? "j + %d > %d ? (%s) : (%s)" : "j + %d > %d ? %s : %s", n, g->n, last, kernel);
     }
-    line(t, depth, "for (int j = 0; j < %d; j += %d, next += %d) {", g->n, PIECE_COLUMNS, share);
+    const char *w = c ? arena_printf(e->arena, "w + %s * %d", c, g->lda) : "w";
+    const char *x =
+        c ? arena_printf(e->arena, "x + (j * %d + %s)", g->ldb, c) : arena_printf(e->arena, "x + j * %d", g->ldb);
+    line(t, depth, "for (int j = 0; j < %d; j += %d, next += %d) {", g->n, n, share);
     line(t, depth + 1, "for (int i = 0; i < %d; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);", share);
-    line(t, depth + 1, "k[%s].gemm(w + %s * %d, x + (j * %d + %s), y + j * %d, w, x, y);", kernel, c, g->lda, g->ldb, c,
-         g->ldc);
+    line(t, depth + 1, "k[%s].gemm(%s, %s, y + j * %d, w, x, y);", kernel, w, x, g->ldc);
     line(t, depth, "}");
 }
 
 static const char *pieces(Emit *e, const Gemm *g) {
-    const int most = divide_up(g->k, PIECE_CHANNELS), channels = divide_up(g->k, most), blocks = g->k / channels;
+    const int most = PIECE_LINES * 16 * divide_up(g->n, PIECE_COLUMNS) / g->m;
+    const int blocks = divide_up(g->k, most > LEAST_CHANNELS ? most : LEAST_CHANNELS),
+              channels = divide_up(g->k, blocks), whole = g->k / channels;
     const int count = divide_up(g->k, channels) * divide_up(g->n, PIECE_COLUMNS);
-    const int share = round_up(divide_up(g->m * g->k, count), 16);
+    const int share = round_up(divide_up(g->m * g->k, count), 16), rest = g->k - whole * channels;
     Text t = {0};
-    line(&t, 1, "for (int c = 0; c < %d; c += %d)", blocks * channels, channels);
-    piece_of_channels(e, g, channels, "c", true, share, 2, &t);
-    if (g->k > blocks * channels)
-        piece_of_channels(e, g, g->k - blocks * channels, arena_printf(e->arena, "%d", blocks * channels), false, share,
-                          1, &t);
+    if (blocks > 1) line(&t, 1, "for (int c = 0; c < %d; c += %d)", whole * channels, channels);
+    pieces_at(e, g, channels, blocks > 1 ? "c" : NULL, share, blocks > 1 ? 2 : 1, &t);
+    if (rest) pieces_at(e, g, rest, arena_printf(e->arena, "%d", whole * channels), share, 1, &t);
     const char *name = emit_function(
         e, arena_printf(e->arena, "gemm%dx%dx%d", g->m, g->n, g->k),
         arena_printf(e->arena,

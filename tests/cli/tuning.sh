@@ -83,9 +83,9 @@ expect "a tight tolerance" 0 "$RNC" --report --tolerance 1e-9 tiny.rn
 contains "takes the direct sum" .out 'layer1.0.conv1 .*direct .*would spend more of the error budget'
 expect "-fno-winograd" 0 "$RNC" --report -fno-winograd tiny.rn
 lacks "has no tiles" .out 'F('
-expect "large 1x1 convolutions" 0 "$RNC" --report "$ROOT/examples/resnet50.rn"
+expect "large 1x1 convolutions" 0 "$RNC" --target x86-64-v4 --report "$ROOT/examples/resnet50.rn"
 contains "by Strassen's multiplication" .out '^layer3.1.conv3 .*1x1 256->1024 @14x14 *strassen, tiles of .* pointwise .*; the fastest'
-expect "on two threads, where one pair of tiles is left" 0 "$RNC" --report --threads 2 "$ROOT/examples/resnet50.rn"
+expect "on two threads, where one pair of tiles is left" 0 "$RNC" --target x86-64-v4 --report --threads 2 "$ROOT/examples/resnet50.rn"
 contains "its panels are shared" .out '^layer4.1.conv1 .*1x1 2048->512 @7x7 *strassen, '
 expect "-fno-strassen" 0 "$RNC" --report -fno-strassen "$ROOT/examples/resnet50.rn"
 lacks "has none" .out strassen

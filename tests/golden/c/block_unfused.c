@@ -41,31 +41,31 @@ static const rn_recipe_step recipe_steps[] = {
     {RN_BN_SHIFT, 1, {16, 17, 14}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
     {RN_PACK_VECTOR, 4, {18, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20416, NULL},
     {RN_PARAM, 4, {-1, -1, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv2.weight"},
-    {RN_PACK_WINOGRAD, 4, {20, -1, -1}, {24, 24, 3, 3}, 0, {32, 2, 4, 1}, 20544, NULL},
+    {RN_PACK_WINOGRAD, 4, {20, -1, -1}, {24, 24, 3, 3}, 0, {32, 2, 2, 1}, 20544, NULL},
     {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.weight"},
     {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_var"},
     {RN_BN_SCALE, 1, {22, 23, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {24, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 94272, NULL},
+    {RN_PACK_VECTOR, 4, {24, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 69696, NULL},
     {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.bias"},
     {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_mean"},
     {RN_BN_SHIFT, 1, {26, 27, 24}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {28, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 94400, NULL},
+    {RN_PACK_VECTOR, 4, {28, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 69824, NULL},
     {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.0.weight"},
-    {RN_PACK_PANELS, 4, {30, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1, 0}, 94528, NULL},
+    {RN_PACK_PANELS, 4, {30, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1, 0}, 69952, NULL},
     {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.weight"},
     {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_var"},
     {RN_BN_SCALE, 1, {32, 33, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {34, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 96576, NULL},
+    {RN_PACK_VECTOR, 4, {34, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 72000, NULL},
     {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.bias"},
     {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_mean"},
     {RN_BN_SHIFT, 1, {36, 37, 34}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {38, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 96704, NULL},
+    {RN_PACK_VECTOR, 4, {38, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 72128, NULL},
     {RN_PARAM, 1, {-1, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.bias"},
-    {RN_PACK_VECTOR, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 96832, NULL},
+    {RN_PACK_VECTOR, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 72256, NULL},
     {RN_PARAM, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.weight"},
-    {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1, 0}, 96896, NULL},
+    {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1, 0}, 72320, NULL},
 };
-static const rn_recipe recipe = {recipe_steps, 44, 98432, 0x6c728d02d2bd85f0u};
+static const rn_recipe recipe = {recipe_steps, 44, 73856, 0x21058b85b746b4c9u};
 
 /* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes moved, bytes of weights} */
 static const rn_layer layers[] = {
@@ -77,7 +77,7 @@ static const rn_layer layers[] = {
     {"layer1.0.conv1", "conv 3x3 /2", "direct", "block_unfused.rn:5:9", "layer1.0.conv1", {24, 4, 4}, 55296, 55296, 24064, 18432},
     {"layer1.0.bn1", "affine", "map", "block_unfused.rn:5:34", "layer1.0.bn1", {24, 4, 4}, 0, 0, 3072, 0},
     {"layer1.0.relu", "relu", "map", "block_unfused.rn:5:38", "layer1.0.relu", {24, 4, 4}, 0, 0, 3072, 0},
-    {"layer1.0.conv2", "conv 3x3", "winograd", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 27648, 39936, 73728},
+    {"layer1.0.conv2", "conv 3x3", "winograd", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 36864, 27648, 49152},
     {"layer1.0.bn2", "affine", "map", "block_unfused.rn:6:26", "layer1.0.bn2", {24, 4, 4}, 0, 0, 3072, 0},
     {"layer1.0.downsample.0", "conv 1x1 /2", "pointwise", "block_unfused.rn:7:7", "layer1.0.downsample.0", {24, 4, 4}, 6144, 6144, 7680, 2048},
     {"layer1.0.downsample.1", "affine", "map", "block_unfused.rn:7:7", "layer1.0.downsample.1", {24, 4, 4}, 0, 0, 3072, 0},
@@ -160,7 +160,7 @@ static void each_part(void *arg, int part, int parts) {
     const struct each *e = arg;
     for (int n = part; n < e->images; n += parts) {
         struct args a = image_args(e->first, n, e->y_image);
-        if (a.scratch) a.scratch += (size_t)part * 8448;
+        if (a.scratch) a.scratch += (size_t)part * 10752;
         e->task(&a, 0, 1);
     }
 }
@@ -289,9 +289,9 @@ HELPER void zeroupper(void) { _mm256_zeroupper(); }
 static const rn_kernel_spec kernels[] = {
     {16, 16, 3, 16, 4, 32, 0, 1, 0}, /* 0 */
     {24, 4, 16, 32, 64, 48, 0, 1, 0}, /* 1 */
-    {24, 4, 24, 32, 48, 32, 0, 0, 1}, /* 2 */
-    {24, 2, 24, 32, 48, 32, 0, 0, 1}, /* 3 */
-    {24, 4, 16, 32, 64, 48, 1, 0, 0}, /* 4 */
+    {24, 3, 24, 32, 48, 32, 0, 0, 0}, /* 2 */
+    {24, 2, 24, 32, 48, 32, 0, 0, 0}, /* 3 */
+    {24, 1, 24, 32, 48, 32, 0, 0, 0}, /* 4 */
     {24, 4, 16, 32, 64, 48, 0, 0, 0}, /* 5 */
     {10, 2, 24, 16, 16432, 16, 0, 0, 0}, /* 6 */
     {10, 2, 24, 16, 16432, 16, 1, 0, 0}, /* 7 */
@@ -475,11 +475,11 @@ static TARGET void relu_24x4x4(void *arg, int part, int parts) {
     }
 }
 
-/* One tile's input transform: 4 x 6 pixels from x to 4 x 6 products */
-static TARGET void conv3x3_24to24_4x4_f2x4_input(const float *x, float *v) {
+/* One tile's input transform: 4 x 4 pixels from x to 4 x 4 products */
+static TARGET void conv3x3_24to24_4x4_f2x2_input(const float *x, float *v) {
     for (int c = 0; c < 24; c += 8) {
-        V t[4][6];
-        for (int j = 0; j < 6; j++) {
+        V t[4][4];
+        for (int j = 0; j < 4; j++) {
             const float *p = x + (j * 48 + c);
             const V d0 = load(p), d1 = load(p + 288), d2 = load(p + 576), d3 = load(p + 864);
             const V r0 = sub(d2, d0);
@@ -492,33 +492,35 @@ static TARGET void conv3x3_24to24_4x4_f2x4_input(const float *x, float *v) {
             t[3][j] = r3;
         }
         float *to = v + c;
-        for (int i = 0; i < 4; i++, to += 1248) {
-            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3], d4 = t[i][4], d5 = t[i][5];
-            const V r0 = fma_(set1(-2.8125f), d2, fma_(set1(1.265625f), d0, d4));
-            const V q1 = fma_(set1(-2.25f), d2, d4);
-            const V q2 = fma_(set1(0.75f), d3, mul(set1(-1.6875f), d1));
-            const V q3 = fma_(set1(-0.5625f), d2, d4);
-            const V q4 = fma_(set1(1.5f), d3, mul(set1(-0.84375f), d1));
-            const V r5 = fma_(set1(-2.8125f), d3, fma_(set1(1.265625f), d1, d5));
-            const V r1 = add(q1, q2), r2 = sub(q1, q2);
-            const V r3 = add(q3, q4), r4 = sub(q3, q4);
+        for (int i = 0; i < 4; i++, to += 1600) {
+            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3];
+            const V r0 = sub(d2, d0);
+            const V r1 = add(d1, d2);
+            const V r2 = sub(d2, d1);
+            const V r3 = sub(d3, d1);
             store(to, r0);
-            store(to + 208, r1);
-            store(to + 416, r2);
-            store(to + 624, r3);
-            store(to + 832, r4);
-            store(to + 1040, r5);
+            store(to + 400, r1);
+            store(to + 800, r2);
+            store(to + 1200, r3);
         }
     }
 }
 
-/* One tile's output transform: 4 x 6 products to 2 x 4 pixels, 24 channels */
-static TARGET void conv3x3_24to24_4x4_f2x4_output(const float *m, float *y) {
+/* In pieces of 3 columns and 24 channels; each fetches a share of the next weights to L2 */
+static TARGET void gemm24x8x24(const rn_kernel *k, const float *w, const float *x, float *y, const float *next) {
+    for (int j = 0; j < 8; j += 3, next += 192) {
+        for (int i = 0; i < 192; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);
+        k[j + 3 > 8 ? 3 : 2].gemm(w, x + j * 48, y + j * 32, w, x, y);
+    }
+}
+
+/* One tile's output transform: 4 x 4 products to 2 x 2 pixels, 24 channels */
+static TARGET void conv3x3_24to24_4x4_f2x2_output(const float *m, float *y) {
     for (int c = 0; c < 24; c += 8) {
-        V t[2][6];
-        for (int j = 0; j < 6; j++) {
-            const float *p = m + (j * 144 + c);
-            const V d0 = load(p), d1 = load(p + 864), d2 = load(p + 1728), d3 = load(p + 2592);
+        V t[2][4];
+        for (int j = 0; j < 4; j++) {
+            const float *p = m + (j * 272 + c);
+            const V d0 = load(p), d1 = load(p + 1088), d2 = load(p + 2176), d3 = load(p + 3264);
             const V r0 = add(add(d0, d1), d2);
             const V r1 = sub(add(d1, d3), d2);
             t[0][j] = r0;
@@ -526,148 +528,138 @@ static TARGET void conv3x3_24to24_4x4_f2x4_output(const float *m, float *y) {
         }
         for (int i = 0; i < 2; i++) {
             float *to = y + (i * 192 + c);
-            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3], d4 = t[i][4], d5 = t[i][5];
-            const V p1 = add(d1, d2), p2 = sub(d1, d2);
-            const V p3 = add(d3, d4), p4 = sub(d3, d4);
-            const V r0 = add(add(d0, p1), p3);
-            const V r1 = fma_(set1(1.5f), p4, mul(set1(0.75f), p2));
-            const V r2 = fma_(set1(2.25f), p3, mul(set1(0.5625f), p1));
-            const V r3 = fma_(set1(3.375f), p4, fma_(set1(0.421875f), p2, d5));
+            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3];
+            const V r0 = add(add(d0, d1), d2);
+            const V r1 = sub(add(d1, d3), d2);
             store(to, r0);
             store(to + 48, r1);
-            store(to + 96, r2);
-            store(to + 144, r3);
+        }
+    }
+}
+
+/* 24 output channels of 8 tiles */
+static TARGET void conv3x3_24to24_4x4_f2x2_panel(const struct args *a, int panel, const float *v, float *m) {
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 12288;
+    for (int i = 0; i < 16; i++, w += 768) {
+        const float *from = v + i * 400;
+        float *to = m + i * 272;
+        gemm24x8x24(k, w, from, to, w + 768);
+    }
+    for (int i = 0; i < 8; i++) {
+        const int image = (0 + i) / 4;
+        const int row = (0 + i) % 4 / 2;
+        const int column = (0 + i) % 2;
+        conv3x3_24to24_4x4_f2x2_output(m + i * 32, a->y + (size_t)image * 16432 + (row * 384 + column * 96 + panel * 32));
+    }
+}
+
+static TARGET void conv3x3_24to24_4x4_f2x2_2_images(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    float *v = a->scratch + (size_t)part * 10752, *m = v + 6400;
+    if (part) return;
+    (void)parts;
+    for (int i = 0; i < 8; i++) {
+        const int image = i / 4;
+        const int row = i % 4 / 2;
+        const int column = i % 2;
+        conv3x3_24to24_4x4_f2x2_input(a->x + (size_t)image * 16432 + (row * 576 + column * 96 - 336), v + i * 48);
+    }
+    const int panel = 0;
+    conv3x3_24to24_4x4_f2x2_panel(a, panel, v, m);
+    zeroupper();
+}
+
+/* One tile's input transform: 4 x 4 pixels from x to 4 x 4 products */
+static TARGET void conv3x3_24to24_4x4_f2x2_input_2(const float *x, float *v) {
+    for (int c = 0; c < 24; c += 8) {
+        V t[4][4];
+        for (int j = 0; j < 4; j++) {
+            const float *p = x + (j * 48 + c);
+            const V d0 = load(p), d1 = load(p + 288), d2 = load(p + 576), d3 = load(p + 864);
+            const V r0 = sub(d2, d0);
+            const V r1 = add(d1, d2);
+            const V r2 = sub(d2, d1);
+            const V r3 = sub(d3, d1);
+            t[0][j] = r0;
+            t[1][j] = r1;
+            t[2][j] = r2;
+            t[3][j] = r3;
+        }
+        float *to = v + c;
+        for (int i = 0; i < 4; i++, to += 832) {
+            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3];
+            const V r0 = sub(d2, d0);
+            const V r1 = add(d1, d2);
+            const V r2 = sub(d2, d1);
+            const V r3 = sub(d3, d1);
+            store(to, r0);
+            store(to + 208, r1);
+            store(to + 416, r2);
+            store(to + 624, r3);
+        }
+    }
+}
+
+/* In pieces of 3 columns and 24 channels; each fetches a share of the next weights to L2 */
+static TARGET void gemm24x4x24(const rn_kernel *k, const float *w, const float *x, float *y, const float *next) {
+    for (int j = 0; j < 4; j += 3, next += 288) {
+        for (int i = 0; i < 288; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);
+        k[j + 3 > 4 ? 4 : 2].gemm(w, x + j * 48, y + j * 32, w, x, y);
+    }
+}
+
+/* One tile's output transform: 4 x 4 products to 2 x 2 pixels, 24 channels */
+static TARGET void conv3x3_24to24_4x4_f2x2_output_2(const float *m, float *y) {
+    for (int c = 0; c < 24; c += 8) {
+        V t[2][4];
+        for (int j = 0; j < 4; j++) {
+            const float *p = m + (j * 144 + c);
+            const V d0 = load(p), d1 = load(p + 576), d2 = load(p + 1152), d3 = load(p + 1728);
+            const V r0 = add(add(d0, d1), d2);
+            const V r1 = sub(add(d1, d3), d2);
+            t[0][j] = r0;
+            t[1][j] = r1;
+        }
+        for (int i = 0; i < 2; i++) {
+            float *to = y + (i * 192 + c);
+            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3];
+            const V r0 = add(add(d0, d1), d2);
+            const V r1 = sub(add(d1, d3), d2);
+            store(to, r0);
+            store(to + 48, r1);
         }
     }
 }
 
 /* 24 output channels of 4 tiles */
-static TARGET void conv3x3_24to24_4x4_f2x4_panel(const struct args *a, int panel, const float *v, float *m) {
+static TARGET void conv3x3_24to24_4x4_f2x2_panel_2(const struct args *a, int panel, const float *v, float *m) {
     const rn_kernel *k = a->k;
-    const float *w = a->w + (size_t)panel * 18432;
-    for (int i = 0; i < 24; i++, w += 768) {
+    const float *w = a->w + (size_t)panel * 12288;
+    for (int i = 0; i < 16; i++, w += 768) {
         const float *from = v + i * 208;
         float *to = m + i * 144;
-        k[2].gemm(w, from, to, w + 768, from, to);
+        gemm24x4x24(k, w, from, to, w + 768);
     }
     for (int i = 0; i < 4; i++) {
-        const int image = (0 + i) / 2;
-        const int row = (0 + i) % 2 / 1;
-        const int column = (0 + i) % 1;
-        conv3x3_24to24_4x4_f2x4_output(m + i * 32, a->y + (size_t)image * 16432 + (row * 384 + column * 192 + panel * 32));
+        const int row = (0 + i) / 2;
+        const int column = (0 + i) % 2;
+        conv3x3_24to24_4x4_f2x2_output_2(m + i * 32, a->y + (row * 384 + column * 96 + panel * 32));
     }
 }
 
-static TARGET void conv3x3_24to24_4x4_f2x4_2_images(void *arg, int part, int parts) {
+static TARGET void conv3x3_24to24_4x4_f2x2(void *arg, int part, int parts) {
     const struct args *a = arg;
-    float *v = a->scratch + (size_t)part * 8448, *m = v + 4992;
+    float *v = a->scratch + (size_t)part * 10752, *m = v + 3328;
     if (part) return;
     (void)parts;
     for (int i = 0; i < 4; i++) {
-        const int image = i / 2;
-        const int row = i % 2 / 1;
-        const int column = i % 1;
-        conv3x3_24to24_4x4_f2x4_input(a->x + (size_t)image * 16432 + (row * 576 + column * 192 - 336), v + i * 48);
+        const int row = i / 2;
+        const int column = i % 2;
+        conv3x3_24to24_4x4_f2x2_input_2(a->x + (row * 576 + column * 96 - 336), v + i * 48);
     }
     const int panel = 0;
-    conv3x3_24to24_4x4_f2x4_panel(a, panel, v, m);
-    zeroupper();
-}
-
-/* One tile's input transform: 4 x 6 pixels from x to 4 x 6 products */
-static TARGET void conv3x3_24to24_4x4_f2x4_input_2(const float *x, float *v) {
-    for (int c = 0; c < 24; c += 8) {
-        V t[4][6];
-        for (int j = 0; j < 6; j++) {
-            const float *p = x + (j * 48 + c);
-            const V d0 = load(p), d1 = load(p + 288), d2 = load(p + 576), d3 = load(p + 864);
-            const V r0 = sub(d2, d0);
-            const V r1 = add(d1, d2);
-            const V r2 = sub(d2, d1);
-            const V r3 = sub(d3, d1);
-            t[0][j] = r0;
-            t[1][j] = r1;
-            t[2][j] = r2;
-            t[3][j] = r3;
-        }
-        float *to = v + c;
-        for (int i = 0; i < 4; i++, to += 672) {
-            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3], d4 = t[i][4], d5 = t[i][5];
-            const V r0 = fma_(set1(-2.8125f), d2, fma_(set1(1.265625f), d0, d4));
-            const V q1 = fma_(set1(-2.25f), d2, d4);
-            const V q2 = fma_(set1(0.75f), d3, mul(set1(-1.6875f), d1));
-            const V q3 = fma_(set1(-0.5625f), d2, d4);
-            const V q4 = fma_(set1(1.5f), d3, mul(set1(-0.84375f), d1));
-            const V r5 = fma_(set1(-2.8125f), d3, fma_(set1(1.265625f), d1, d5));
-            const V r1 = add(q1, q2), r2 = sub(q1, q2);
-            const V r3 = add(q3, q4), r4 = sub(q3, q4);
-            store(to, r0);
-            store(to + 112, r1);
-            store(to + 224, r2);
-            store(to + 336, r3);
-            store(to + 448, r4);
-            store(to + 560, r5);
-        }
-    }
-}
-
-/* One tile's output transform: 4 x 6 products to 2 x 4 pixels, 24 channels */
-static TARGET void conv3x3_24to24_4x4_f2x4_output_2(const float *m, float *y) {
-    for (int c = 0; c < 24; c += 8) {
-        V t[2][6];
-        for (int j = 0; j < 6; j++) {
-            const float *p = m + (j * 80 + c);
-            const V d0 = load(p), d1 = load(p + 480), d2 = load(p + 960), d3 = load(p + 1440);
-            const V r0 = add(add(d0, d1), d2);
-            const V r1 = sub(add(d1, d3), d2);
-            t[0][j] = r0;
-            t[1][j] = r1;
-        }
-        for (int i = 0; i < 2; i++) {
-            float *to = y + (i * 192 + c);
-            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3], d4 = t[i][4], d5 = t[i][5];
-            const V p1 = add(d1, d2), p2 = sub(d1, d2);
-            const V p3 = add(d3, d4), p4 = sub(d3, d4);
-            const V r0 = add(add(d0, p1), p3);
-            const V r1 = fma_(set1(1.5f), p4, mul(set1(0.75f), p2));
-            const V r2 = fma_(set1(2.25f), p3, mul(set1(0.5625f), p1));
-            const V r3 = fma_(set1(3.375f), p4, fma_(set1(0.421875f), p2, d5));
-            store(to, r0);
-            store(to + 48, r1);
-            store(to + 96, r2);
-            store(to + 144, r3);
-        }
-    }
-}
-
-/* 24 output channels of 2 tiles */
-static TARGET void conv3x3_24to24_4x4_f2x4_panel_2(const struct args *a, int panel, const float *v, float *m) {
-    const rn_kernel *k = a->k;
-    const float *w = a->w + (size_t)panel * 18432;
-    for (int i = 0; i < 24; i++, w += 768) {
-        const float *from = v + i * 112;
-        float *to = m + i * 80;
-        k[3].gemm(w, from, to, w + 768, from, to);
-    }
-    for (int i = 0; i < 2; i++) {
-        const int row = (0 + i) / 1;
-        const int column = (0 + i) % 1;
-        conv3x3_24to24_4x4_f2x4_output_2(m + i * 32, a->y + (row * 384 + column * 192 + panel * 32));
-    }
-}
-
-static TARGET void conv3x3_24to24_4x4_f2x4(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    float *v = a->scratch + (size_t)part * 8448, *m = v + 2688;
-    if (part) return;
-    (void)parts;
-    for (int i = 0; i < 2; i++) {
-        const int row = i / 1;
-        const int column = i % 1;
-        conv3x3_24to24_4x4_f2x4_input_2(a->x + (row * 576 + column * 192 - 336), v + i * 48);
-    }
-    const int panel = 0;
-    conv3x3_24to24_4x4_f2x4_panel_2(a, panel, v, m);
+    conv3x3_24to24_4x4_f2x2_panel_2(a, panel, v, m);
     zeroupper();
 }
 
@@ -829,13 +821,13 @@ static void last_layers(block_unfused *net, int images, float *B, float *outputs
     /* layer1.0.relu: relu (block_unfused.rn:5:38); 24x4x4 -> 24x4x4, map */
     each(net, 7, B, images, 16432, relu_24x4x4, &(struct args){.k = k, .x = B + 1744, .y = B + 336});
     /* layer1.0.conv2: conv 3x3 (block_unfused.rn:6:9); 24x4x4 -> 24x4x4, 0.1 M multiply-adds, winograd, 2 images at once */
-    step(net, 0, 8, B, images, images == 2 ? conv3x3_24to24_4x4_f2x4_2_images : conv3x3_24to24_4x4_f2x4, &(struct args){.k = k, .x = B + 336, .w = W + 5136, .y = B + 1744, .scratch = S});
+    step(net, 0, 8, B, images, images == 2 ? conv3x3_24to24_4x4_f2x2_2_images : conv3x3_24to24_4x4_f2x2, &(struct args){.k = k, .x = B + 336, .w = W + 5136, .y = B + 1744, .scratch = S});
     /* layer1.0.bn2: affine (block_unfused.rn:6:26); 24x4x4 -> 24x4x4, map */
-    each(net, 9, B, images, 16432, affine_24x4x4, &(struct args){.k = k, .x = B + 1744, .w = W + 23568, .bias = W + 23600, .y = B});
+    each(net, 9, B, images, 16432, affine_24x4x4, &(struct args){.k = k, .x = B + 1744, .w = W + 17424, .bias = W + 17456, .y = B});
     /* layer1.0.downsample.0: conv 1x1 /2 (block_unfused.rn:7:7); 16x8x8 -> 24x4x4, 0.0 M multiply-adds, pointwise */
-    each(net, 10, B, images, 16432, conv1x1_16to24_4x4, &(struct args){.k = k, .x = B + 8528, .w = W + 23632, .y = B + 784});
+    each(net, 10, B, images, 16432, conv1x1_16to24_4x4, &(struct args){.k = k, .x = B + 8528, .w = W + 17488, .y = B + 784});
     /* layer1.0.downsample.1: affine (block_unfused.rn:7:7); 24x4x4 -> 24x4x4, map */
-    each(net, 11, B, images, 16432, affine_24x4x4, &(struct args){.k = k, .x = B + 784, .w = W + 24144, .bias = W + 24176, .y = B + 1568});
+    each(net, 11, B, images, 16432, affine_24x4x4, &(struct args){.k = k, .x = B + 784, .w = W + 18000, .bias = W + 18032, .y = B + 1568});
     /* layer1.0.add: add (block_unfused.rn:4:5); 24x4x4 -> 24x4x4, map */
     each(net, 12, B, images, 16432, add_24x4x4, &(struct args){.k = k, .x = B, .x1 = B + 1568, .y = B + 784});
     /* layer1.0.relu2: relu (block_unfused.rn:8:5); 24x4x4 -> 24x4x4, map */
@@ -843,7 +835,7 @@ static void last_layers(block_unfused *net, int images, float *B, float *outputs
     /* avgpool: avgpool global (block_unfused.rn:16:5); 24x4x4 -> 24x1x1, pool */
     each(net, 14, B, images, 16432, avgpool_24x1x1, &(struct args){.k = k, .x = B, .y = B + 784});
     /* fc: fc (block_unfused.rn:17:5); 24x1x1 -> 10x1x1, 0.0 M multiply-adds, fc, 2 images at once */
-    step(net, 0, 15, B, images, images == 2 ? fc_10x1x1 : fc_10x1x1_2, &(struct args){.k = k, .x = B + 784, .w = W + 24224, .bias = W + 24208, .y = B});
+    step(net, 0, 15, B, images, images == 2 ? fc_10x1x1 : fc_10x1x1_2, &(struct args){.k = k, .x = B + 784, .w = W + 18080, .bias = W + 18064, .y = B});
     /* softmax: softmax (block_unfused.rn:18:5); 10x1x1 -> 10x1x1, softmax */
     each(net, 16, B, images, 16432, softmax_10x1x1, &(struct args){.k = k, .x = B, .y = B + 32});
     /* softmax: output to planar; 10x1x1 -> 10x1x1, output */
@@ -863,7 +855,7 @@ static void first_part(void *arg, int part, int parts) {
     const struct group *g = arg;
     struct block_unfused *net = g->net;
     float *A = net->rn.arena + (size_t)part * 0, *B = net->rn.arena;
-    float *S = net->rn.arena + 32864 + (size_t)part * 8448;
+    float *S = net->rn.arena + 32864 + (size_t)part * 10752;
     for (int n = part; n < g->images; n += parts)
         first_layers(net, 1, A, B + (size_t)n * 16432, S, g->image + (size_t)n * 768,
                      g->outputs + (size_t)n * 10);
@@ -905,7 +897,7 @@ static const char *model_message(const void *net) { return block_unfused_message
 static void model_destroy(void *net) { block_unfused_destroy(net); }
 
 static const rn_model model = {
-    .abi = 6,
+    .abi = 7,
     .name = "block_unfused",
     .rnc_version = "0.1.0",
     .command = "rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn",
@@ -922,7 +914,7 @@ static const rn_model model = {
     .layers = layers,
     .layer_count = 18,
     .macs = 255216,
-    .multiplications = 199920,
+    .multiplications = 209136,
     .parameters = 9882,
     .recipe = &recipe,
     .weights_file = NULL,
@@ -941,7 +933,7 @@ const rn_model *block_unfused_model(void) { return &model; }
 size_t block_unfused_arena_size(int batch, int threads) {
     if (batch < 1 || batch > BLOCK_UNFUSED_BATCH || threads < 1) return 0;
     /* instance, activations, scratch of each thread, pictures made ready */
-    return (sizeof(struct block_unfused) + 63) / 64 * 64 + 4 * ((size_t)threads * 8448 + 34400);
+    return (sizeof(struct block_unfused) + 63) / 64 * 64 + 4 * ((size_t)threads * 10752 + 34400);
 }
 
 rn_status block_unfused_create(block_unfused **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
@@ -972,7 +964,7 @@ rn_status block_unfused_run(block_unfused *net, int batch, const float *image, f
 rn_status block_unfused_run_rgb(block_unfused *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {
     rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);
     if (status) return status;
-    float *ready = net->rn.arena + ((size_t)net->rn.threads * 8448 + 32864);
+    float *ready = net->rn.arena + ((size_t)net->rn.threads * 10752 + 32864);
     for (int n = 0; n < batch; n++) {
         status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], ready + (size_t)(n % 2) * 768);
         if (status) return rn_context_fail(&net->rn, status, "block_unfused: image %d cannot be made an input", n);
