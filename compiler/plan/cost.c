@@ -27,7 +27,7 @@ typedef struct Machine {
 
 static const Machine machines[] = {
     {101, 8, 60, 60, 15.5, L2_BYTES * 7 / 16, 12 << 20, 0.12, 10, 1.2, 0.35, 1}, /* x86-64-v3 */
-    {116, 16, 90, 60, 26, L2_BYTES * 3 / 4, 12 << 20, 0.12, 10, 6, 0.03, 0.03}, /* x86-64-v4 */
+    {116, 16, 90, 60, 26, L2_BYTES * 3 / 4, 12 << 20, 0.12, 10, 6, 0.03, 0.03},  /* x86-64-v4 */
 };
 
 static const Machine *machine_of(const Plan *plan) {
@@ -121,6 +121,9 @@ Cost cost_direct(const Plan *plan, const Node *node) {
     const int images = plan_images(plan, node);
     Cost c = direct_terms(plan, node, 0);
     c.memory += group_traffic(plan, node, images);
+    /* results that L2 does not hold */
+    c.memory +=
+        images * fmax(4.0 * (double)shape_size(node->out->shape) - m->l2_size, 0) / (m->l3 / 4) / threads_of(plan);
     return of_one_image(plan, c, images, MANY, MANY, exposed(m, node, 0));
 }
 
