@@ -1,9 +1,10 @@
 /* Times and errors by formula. Only ratios matter for a choice, so the machine is a generic one: a core with its FMA
  * peak, 1 MB of L2 (AVX2 alone: half of it), and bandwidths as such cores have them. The constants were fitted to
- * layers of ResNet, VGG and Inception on one AVX-512 machine (docs/kernels.md has the fit); -O3 measures instead.
+ * layers of ResNet, VGG and Inception on one machine with AVX-512 and one without (docs/kernels.md); -O3 measures
+ * instead.
  *
- * Multiplications and the fetching of weights overlap (the kernels prefetch the next weights), so the longer of the two
- * counts, and a part of the shorter. Transforms come on top.
+ * Multiplications and the fetching of weights overlap (the kernels, or the pieces that they are in, prefetch the next
+ * weights), so the longer of the two counts, and a part of the shorter. Transforms come on top.
  *
  * Threads divide the arithmetic, as far as there are parts to divide, and what comes from the caches; memory they
  * share.
@@ -91,6 +92,14 @@ double cost_fc(const Plan *plan, const Node *node) {
     return of_one_image(plan, c, images, ceil(node->features / (double)plan_panel(plan)), 1, m->exposed).us;
 }
 
+/* Of a 1x1: each panel reads all pixels again, from farther away than L2 where they do not fit beside its weights. */
+static double pixels_traffic(const Plan *plan, double features, double pixels, double depth) {
+    const Machine *m = machine_of(plan);
+    const double panel = plan_panel(plan), bytes = 4 * pixels * depth;
+    if (bytes + 2 * 4 * panel * depth <= m->l2_size) return 0;
+    return (ceil(features / panel) - 1) * bytes / m->l3 / threads_of(plan);
+}
+
 /* The terms from `first` on. */
 static Cost direct_terms(const Plan *plan, const Node *node, int first) {
     const Machine *m = machine_of(plan);
@@ -107,6 +116,7 @@ static Cost direct_terms(const Plan *plan, const Node *node, int first) {
         const double merged = depth > 1 ? fmax(depth, fmin(channels, m->lanes)) : depth;
         c.compute += images * kernel_flops(m, node->features, pixels, taps * merged) / m->flops / 0.96;
         c.memory += weights_traffic(plan, 4 * taps * merged * node->features, images - 1);
+        if (taps == 1) c.memory += images * pixels_traffic(plan, node->features, pixels, depth);
     }
     return c;
 }
