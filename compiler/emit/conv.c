@@ -159,7 +159,7 @@ static bool is_plain(const Conv *v, int i) {
     return v->n->term[i].window.r * v->n->term[i].window.s == 1;
 }
 
-/* libxsmm's AL2 prefetch: while a panel's last tile is computed, the next panel's weights come to L2. */
+/* While a panel's last tile is computed, the next panel's weights come to L2 (fetch.c). */
 static bool fetches_next_panel(const Conv *v) {
     return is_plain(v, 0) && v->n->nin == 1 && (v->c->panels > 1 || v->c->term[0].blocks > 1) && v->to != TO_RING;
 }
@@ -200,7 +200,7 @@ static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const c
         return;
     }
     const bool passes = p->blocks > 1;
-    const Gemm begin = {m, n, p->block, seg->width, ldb, v->y_pixel, !first, v->c->rows * v->c->width};
+    const Gemm begin = {m, n, p->block, seg->width, ldb, v->y_pixel, !first, (int64_t)v->c->rows * v->c->width};
     Gemm go_on = begin;
     if (passes) go_on.accumulate = true;
     const char *w = passes ? arena_printf(e->arena, "w + pass * %d", weights) : "w";

@@ -62,7 +62,7 @@ int emit_kernel(Emit *e, int m, int n, int k, int lda, int ldb, int ldc, bool ac
 typedef struct Gemm {
     int m, n, k, lda, ldb, ldc;
     bool accumulate;
-    int columns; /* that the layer multiplies each weight with, in all calls */
+    int64_t columns; /* that a layer multiplies each weight with, of an image or a group */
 } Gemm;
 const char *emit_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w, const char *x,
                       const char *y);

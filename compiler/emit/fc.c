@@ -1,5 +1,5 @@
 /* Fully connected layers: one pixel, so each weight is used once an image, or once for a group of images (a GEMM's
- * columns), and the layer runs at the memory's speed. Panel after panel of 64 outputs streams by in calls of about 512
+ * columns), and the layer runs at the memory's speed. Panel after panel of outputs streams by in calls of about 512
  * inputs (kernels.md); panels are divided among the parts. An image as input is read pixel by pixel: the weights are
  * packed in its storage order (h, w, c).
  *

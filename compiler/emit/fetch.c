@@ -12,7 +12,8 @@
 enum {
     PIECE_COLUMNS = 3,   /* that libxsmm's AVX2 kernels hold in registers */
     PIECE_LINES = 24,    /* of weights that a piece fetches: about what a core can wait for at once */
-    LEAST_CHANNELS = 48, /* shorter pieces spend their time on loading and storing results */
+    SHORT_CHANNELS = 48, /* pieces that need be no longer for their lines are cut evenly at these: shorter ones spend
+                            their time on loading and storing results */
     MOST_COLUMNS = 256   /* pieces take 3 % longer, which costs more columns than these as much as memory does */
 };
 
@@ -52,11 +53,11 @@ static void pieces_at(Emit *e, const Gemm *g, int channels, const char *c, int s
 }
 
 static const char *pieces(Emit *e, const Gemm *g) {
-    const int most = PIECE_LINES * 16 * divide_up(g->n, PIECE_COLUMNS) / g->m;
-    const int blocks = divide_up(g->k, most > LEAST_CHANNELS ? most : LEAST_CHANNELS),
+    const int most = PIECE_LINES * 16 * divide_up(g->n, PIECE_COLUMNS) / g->lda;
+    const int blocks = divide_up(g->k, most > SHORT_CHANNELS ? most : SHORT_CHANNELS),
               channels = divide_up(g->k, blocks), whole = g->k / channels;
     const int count = divide_up(g->k, channels) * divide_up(g->n, PIECE_COLUMNS);
-    const int share = round_up(divide_up(g->m * g->k, count), 16), rest = g->k - whole * channels;
+    const int share = round_up(divide_up(g->lda * g->k, count), 16), rest = g->k - whole * channels;
     Text t = {0};
     if (blocks > 1) line(&t, 1, "for (int c = 0; c < %d; c += %d)", whole * channels, channels);
     pieces_at(e, g, channels, blocks > 1 ? "c" : NULL, share, blocks > 1 ? 2 : 1, &t);
@@ -87,7 +88,8 @@ const char *emit_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm 
 
 const char *emit_fetching_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w,
                                const char *x, const char *y, const char *next) {
-    if (e->isa != RN_ISA_X86_64_V3 || g->columns > MOST_COLUMNS)
+    const bool few = g->n <= PIECE_COLUMNS; /* nothing is multiplied while memory rests */
+    if (e->isa != RN_ISA_X86_64_V3 || few || g->columns > MOST_COLUMNS)
         return whole(e, condition, g, other, w, x, y, next, true);
     const char *yes = pieces(e, g), *no = pieces(e, other);
     if (strcmp(yes, no)) yes = arena_printf(e->arena, "(%s ? %s : %s)", condition, yes, no);

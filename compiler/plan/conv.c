@@ -1,9 +1,9 @@
 /* Blocking of one convolution or fully connected layer for libxsmm's kernels (C[M x N]: M output channels, N pixels).
  *
- * Panels of 4 vectors of output channels; tiles of N pixels; K split into blocks of input channels for batch-reduce.
- * A panel's weights serve `chunk_rows` rows before the next panel, so that the rows' pixels stay in L2 while panel
- * after panel passes over them. 1x1 convolutions over halo-free values walk flat pixels: rows joined so that a call has
- * about 50 pixels even on a 7x7 image (kernels.md).
+ * Panels of at most 64 output channels (AVX2: 32); tiles of N pixels; K split into blocks of input channels for
+ * batch-reduce. A panel's weights serve `chunk_rows` rows before the next panel, so that the rows' pixels stay in L2
+ * while panel after panel passes over them. 1x1 convolutions over halo-free values walk flat pixels: rows joined so
+ * that a call has about 50 pixels even on a 7x7 image (kernels.md).
  */
 #include <string.h>
 #include "plan.h"
@@ -30,8 +30,8 @@ int plan_panel(const Plan *plan) {
     return plan->options.isa == RN_ISA_X86_64_V3 ? VECTORS * 8 : VECTORS * 16;
 }
 
-/* Full panels and a tail: 96 is 64 + 32, 1000 is 15 x 64 + 40. libxsmm's AVX2 kernels lose a tenth at widths that are
- * no multiple of 32 (48: 82 GFLOP/s where 32 and 64 reach 91), so equal panels (48 + 48) would not pay. */
+/* Full panels and a tail: of 64, 96 is 64 + 32 and 1000 is 15 x 64 + 40. libxsmm's AVX2 kernels lose a tenth at widths
+ * that are no multiple of 32 (48: 82 GFLOP/s where 32 and 64 reach 91), so equal panels (48 + 48) would not pay. */
 void plan_panels(const Plan *plan, ConvPlan *c, int features) {
     const int most = plan_panel(plan);
     c->groups = 1;

@@ -22,8 +22,8 @@ typedef struct Machine {
     double vector_op;        /* nanoseconds of a load, store or operation of a transform */
     double call;             /* nanoseconds of a kernel call */
     double results;          /* channels that take as long as a kernel's loading and storing of results */
-    double exposed, waiting; /* part of the shorter of multiplying and fetching that shows: of kernels that fetch the
-                                next weights, of batch-reduce kernels */
+    double exposed, waiting; /* part of the shorter of multiplying and fetching that shows: of plain kernels, most of
+                                which fetch the next weights, and of batch-reduce kernels, which do not */
 } Machine;
 
 static const Machine machines[] = {
@@ -73,6 +73,13 @@ static Cost of_one_image(const Plan *plan, Cost c, int images, double parts, dou
 static double group_traffic(const Plan *plan, const Node *node, int images) {
     const Machine *m = machine_of(plan);
     return images > 1 ? far_bytes(m, node, images) / m->l3 / threads_of(plan) : 0;
+}
+
+/* Each image's results that L2 does not hold. */
+static double results_traffic(const Plan *plan, const Node *node, int images) {
+    const Machine *m = machine_of(plan);
+    const double bytes = 4.0 * (double)shape_size(node->out->shape);
+    return images * fmax(bytes - m->l2_size, 0) / (m->l3 / 4) / threads_of(plan);
 }
 
 /* Weights of `bytes`, fetched from memory, and again for each other image. */
@@ -131,9 +138,7 @@ Cost cost_direct(const Plan *plan, const Node *node) {
     const int images = plan_images(plan, node);
     Cost c = direct_terms(plan, node, 0);
     c.memory += group_traffic(plan, node, images);
-    /* results that L2 does not hold */
-    c.memory +=
-        images * fmax(4.0 * (double)shape_size(node->out->shape) - m->l2_size, 0) / (m->l3 / 4) / threads_of(plan);
+    c.memory += results_traffic(plan, node, images);
     return of_one_image(plan, c, images, MANY, MANY, exposed(m, node, 0));
 }
 
@@ -225,6 +230,7 @@ Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice) {
         STRASSEN_PRODUCTS * images * pairs * kernel_flops(m, half, tile, depth) / m->flops / 0.96 * (1 + 0.5 / tile);
     c.memory =
         weights_traffic(plan, 4 * STRASSEN_PRODUCTS * depth * half, images - 1) + group_traffic(plan, node, images);
+    c.memory += results_traffic(plan, node, images);
     c.transforms = images * pairs * tile / m->lanes * operations * m->vector_op;
     /* threads share a pair's panels, but each makes the sums of pixels */
     return of_one_image(plan, c, images, images * pairs * half / plan_panel(plan), images * pairs, m->exposed);
