@@ -17,31 +17,35 @@ enum {
     MOST_COLUMNS = 256   /* pieces take 3 % longer, which costs more columns than these as much as memory does */
 };
 
-static int piece_kernel(Emit *e, const Gemm *g, int n, int k, bool accumulate) {
-    return emit_kernel(e, g->m, n, k, g->lda, g->ldb, g->ldc, accumulate, false, false);
+static int kernel_of(Emit *e, const Gemm *g, bool fetch) {
+    return emit_kernel(e, g->m, g->n, g->k, g->lda, g->ldb, g->ldc, g->accumulate, false, fetch);
 }
 
 static const char *choose(Emit *e, const char *condition, int yes, int no) {
     return yes == no ? arena_printf(e->arena, "%d", yes) : arena_printf(e->arena, "%s ? %d : %d", condition, yes, no);
 }
 
-/* The kernel of a piece at channel `c` (emitted name): the first begins the sum, unless the GEMM goes on with one. */
-static const char *kernel_at(Emit *e, const Gemm *g, int n, int channels, const char *c) {
-    const int more = piece_kernel(e, g, n, channels, true);
-    return strcmp(c, "c") ? arena_printf(e->arena, "%d", more)
-                          : choose(e, "c", more, piece_kernel(e, g, n, channels, g->accumulate));
+/* The kernel of a piece of n columns at `c`, see pieces_at: the first begins the sum, unless the GEMM goes on with one.
+ */
+static const char *piece_kernel(Emit *e, const Gemm *g, int n, int channels, const char *c) {
+    Gemm first = *g, more = *g;
+    first.n = more.n = n;
+    first.k = more.k = channels;
+    more.accumulate = true;
+    if (!c) return arena_printf(e->arena, "%d", kernel_of(e, &first, false));
+    const int next = kernel_of(e, &more, false);
+    return strcmp(c, "c") ? arena_printf(e->arena, "%d", next) : choose(e, "c", next, kernel_of(e, &first, false));
 }
 
-/* The pieces of `channels` channels at `c`: an emitted name, or a constant for the last ones; NULL: these are all. */
+/* The pieces of `channels` channels at `c`: the name of a loop's variable, or a constant for the last ones; NULL: these
+ * are all. */
 static void pieces_at(Emit *e, const Gemm *g, int channels, const char *c, int share, int depth, Text *t) {
     const int n = g->n < PIECE_COLUMNS ? g->n : PIECE_COLUMNS, rest = g->n % n;
-    const char *kernel = c ? kernel_at(e, g, n, channels, c)
-                           : arena_printf(e->arena, "%d", piece_kernel(e, g, n, channels, g->accumulate));
+    const char *kernel = piece_kernel(e, g, n, channels, c);
     if (rest) {
-        const char *last = c ? kernel_at(e, g, rest, channels, c)
-                             : arena_printf(e->arena, "%d", piece_kernel(e, g, rest, channels, g->accumulate));
-        kernel =
-            arena_printf(e->arena, c ? "j + %d > %d ? (%s) : (%s)" : "j + %d > %d ? %s : %s", n, g->n, last, kernel);
+        const char *last = piece_kernel(e, g, rest, channels, c);
+        const char *format = strchr(kernel, '?') ? "j + %d > %d ? (%s) : (%s)" : "j + %d > %d ? %s : %s";
+        kernel = arena_printf(e->arena, format, n, g->n, last, kernel);
     }
     const char *w = c ? arena_printf(e->arena, "w + %s * %d", c, g->lda) : "w";
     const char *x =
@@ -55,42 +59,40 @@ static void pieces_at(Emit *e, const Gemm *g, int channels, const char *c, int s
 static const char *pieces(Emit *e, const Gemm *g) {
     const int most = PIECE_LINES * 16 * divide_up(g->n, PIECE_COLUMNS) / g->lda;
     const int blocks = divide_up(g->k, most > SHORT_CHANNELS ? most : SHORT_CHANNELS),
-              channels = divide_up(g->k, blocks), whole = g->k / channels;
+              channels = divide_up(g->k, blocks), full = g->k / channels;
     const int count = divide_up(g->k, channels) * divide_up(g->n, PIECE_COLUMNS);
-    const int share = round_up(divide_up(g->lda * g->k, count), 16), rest = g->k - whole * channels;
+    const int share = round_up(divide_up(g->lda * g->k, count), 16), rest = g->k - full * channels;
     Text t = {0};
-    if (blocks > 1) line(&t, 1, "for (int c = 0; c < %d; c += %d)", whole * channels, channels);
+    if (blocks > 1) line(&t, 1, "for (int c = 0; c < %d; c += %d)", full * channels, channels);
     pieces_at(e, g, channels, blocks > 1 ? "c" : NULL, share, blocks > 1 ? 2 : 1, &t);
-    if (rest) pieces_at(e, g, rest, arena_printf(e->arena, "%d", whole * channels), share, 1, &t);
+    if (rest) pieces_at(e, g, rest, arena_printf(e->arena, "%d", full * channels), share, 1, &t);
     const char *name = emit_function(
         e, arena_printf(e->arena, "gemm%dx%dx%d", g->m, g->n, g->k),
         arena_printf(e->arena,
                      "In pieces of %d columns and %d channels; each fetches a share of the next weights to L2",
-                     PIECE_COLUMNS, channels),
+                     g->n < PIECE_COLUMNS ? g->n : PIECE_COLUMNS, channels),
         "void", "const rn_kernel *k, const float *w, const float *x, float *y, const float *next", t.s);
     text_free(&t);
     return name;
 }
 
-static const char *whole(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w, const char *x,
-                         const char *y, const char *next, bool fetch) {
-    const int yes = emit_kernel(e, g->m, g->n, g->k, g->lda, g->ldb, g->ldc, g->accumulate, false, fetch);
-    const int no = emit_kernel(e, other->m, other->n, other->k, other->lda, other->ldb, other->ldc, other->accumulate,
-                               false, fetch);
-    return arena_printf(e->arena, "k[%s].gemm(%s, %s, %s, %s, %s, %s)", choose(e, condition, yes, no), w, x, y, next, x,
-                        y);
+static const char *one_call(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w,
+                            const char *x, const char *y, const char *next, bool fetch) {
+    const int yes = kernel_of(e, g, fetch), no = kernel_of(e, other, fetch);
+    const char *kernel = choose(e, condition, yes, no);
+    return arena_printf(e->arena, "k[%s].gemm(%s, %s, %s, %s, %s, %s)", kernel, w, x, y, next, x, y);
 }
 
 const char *emit_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w, const char *x,
                       const char *y) {
-    return whole(e, condition, g, other, w, x, y, w, false);
+    return one_call(e, condition, g, other, w, x, y, w, false);
 }
 
 const char *emit_fetching_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w,
                                const char *x, const char *y, const char *next) {
     const bool few = g->n <= PIECE_COLUMNS; /* nothing is multiplied while memory rests */
     if (e->isa != RN_ISA_X86_64_V3 || few || g->columns > MOST_COLUMNS)
-        return whole(e, condition, g, other, w, x, y, next, true);
+        return one_call(e, condition, g, other, w, x, y, next, true);
     const char *yes = pieces(e, g), *no = pieces(e, other);
     if (strcmp(yes, no)) yes = arena_printf(e->arena, "(%s ? %s : %s)", condition, yes, no);
     return arena_printf(e->arena, "%s(k, %s, %s, %s, %s)", yes, w, x, y, next);

@@ -13,10 +13,9 @@ void suite_networks(void);
 
 enum { RANDOM_NETWORKS = 24 };
 
-/* Under sanitizers, where all is slower, every third case (where AVX-512 is in software, every sixth): they look for
- * other faults than wrong numbers. */
+/* Under sanitizers, where all is slower, every third case: they look for other faults than wrong numbers. */
 static int stride(void) {
-    return !getenv("SANITIZED") ? 1 : cpu_runs(4) ? 3 : 6;
+    return getenv("SANITIZED") ? 3 : 1;
 }
 
 static const Variant variants[] = {
