@@ -39,6 +39,9 @@ bool driver_probe(Compilation *c, const char *task, const char *const *words, co
 
 /* ---- verify_run.c ---- */
 bool verify_run(Compilation *c);
+/* The largest relative error of a plan's outputs, on the first of the images that verify_run uses; not finite where an
+ * output is not. False after a diagnostic. */
+bool verify_outputs(Compilation *c, const Plan *plan, double *error);
 
 /* ---- bench.c ---- */
 bool bench_run(Compilation *c);

@@ -150,7 +150,8 @@ static bool make_plan(Compilation *c) {
         if (!options.candidates_user) return false;
     }
     c->plan = plan_make(&c->arena, c->graph, &options);
-    return c->plan;
+    const bool measures = c->options->passes.level >= 3 && c->has_weights && options.tolerance > 0;
+    return c->plan && (!measures || tune_error(c, &options));
 }
 
 /* ---- what is shown on the way ---- */

@@ -18,7 +18,8 @@ const OpInfo op_table[OP_COUNT] = {
                    .infer = prefix##_infer,                                                                            \
                    .params = prefix##_params,                                                                          \
                    .cost = prefix##_cost,                                                                              \
-                   .reference = prefix##_reference},
+                   .reference = prefix##_reference,                                                                    \
+                   .moments = prefix##_moments},
 #include "ops.def"
 #undef OP
 };
@@ -189,4 +190,17 @@ const float *rule_weight(const Node *node, const TensorData *weights, const Tens
     if (!weights || tensor->id >= weights->count || !weights->data[tensor->id])
         bug("layer %s: tensor %s was not evaluated", node->name, tensor->name ? tensor->name : "");
     return weights->data[tensor->id];
+}
+
+/* Of several, the first is a block's last convolution, the others are its projected shortcut. */
+Moments rule_terms_moments(const Node *node, const Moments *in, double *carried) {
+    const Moments first = moments_product(in[0], node->term[0].weight, &carried[0]);
+    Moments shortcut = {0};
+    for (int i = 1; i < node->nin; i++)
+        shortcut = moments_sum(shortcut, moments_product(in[i], node->term[i].weight, &carried[i]));
+    if (node->nin == 1) return first;
+    double branch;
+    const Moments sum = moments_residual(first, shortcut, &branch);
+    carried[0] *= branch;
+    return sum;
 }

@@ -3,6 +3,7 @@
 #define RNC_OPS_H
 
 #include "ir.h"
+#include "moments.h"
 
 enum {
     OPF_TERMS = 1,       /* conv, fc: in[i] has a Term */
@@ -36,6 +37,9 @@ typedef struct OpInfo {
     /* out[C x H x W] = op(inputs), without the epilogue (the interpreter applies it), in double.
      * weight(t): the evaluated floats of tensor t. threads: OpenMP threads. */
     void (*reference)(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads);
+    /* What the inputs' moments make of the result, without the epilogue. carried[i]: by how much the mean square of a
+     * small error in input i is multiplied on its way to the result. */
+    Moments (*moments)(const Node *node, const Moments *in, double *carried);
 } OpInfo;
 
 extern const OpInfo op_table[OP_COUNT];

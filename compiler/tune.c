@@ -69,10 +69,9 @@ static Shaped *make_shaped(Tuning *t, const Plan *plan, const Node *n, const cha
     Shaped *s = arena_alloc(t->arena, sizeof *s);
     Candidate list[CHOOSE_MAX_CANDIDATES];
     const int all = choose_candidates(plan, n, list);
-    const double allowance = choose_allowance(plan);
     int count = 0, tiles = 0;
-    for (int i = 0; i < all; i++) /* tiles beyond it are never chosen, whatever their time */
-        if (list[i].choice.algorithm != ALG_WINOGRAD || list[i].cost.error <= allowance) list[count++] = list[i];
+    for (int i = 0; i < all; i++) /* others are never chosen, whatever their time */
+        if (list[i].choice.algorithm != ALG_WINOGRAD || choose_fits(plan, n, &list[i].cost)) list[count++] = list[i];
     s->shape = shape;
     for (int i = 0; i < count; i++) {
         const bool winograd = list[i].choice.algorithm == ALG_WINOGRAD;

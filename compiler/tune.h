@@ -12,6 +12,10 @@ const Tuning *tune_run(Compilation *c);
 /* PlanOptions.candidates: what was measured of the node, the fastest first. tuning: a Tuning. */
 int tune_candidates(const void *tuning, const Plan *plan, const Node *node, Candidate *list);
 
+/* tune_error.c: measures the error of c->plan's outputs, made with `options`, and plans again with smaller errors while
+ * it passes the tolerance and something can be done. False after a diagnostic. */
+bool tune_error(Compilation *c, const PlanOptions *options);
+
 /* ---- tune_cache.c: measured times in a text file, a line each ---- */
 typedef struct TuneCache {
     Arena *arena;

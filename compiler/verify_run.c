@@ -2,7 +2,8 @@
  *
  * The code is built into a shared object and run in a process of its own (probe.c) on random images, with the layer
  * hook recording every result that survived fusion. Each is compared with the interpreter's value of the same name:
- * relative error = largest |a - b| / largest |b|. The first layer beyond the tolerance is the one that is named, since
+ * relative error = largest |a - b| / largest |b|. An output may differ by the tolerance, a layer before it by what
+ * brings an output there (plan/error.c), at least the tolerance. The first layer beyond is the one that is named, since
  * later ones differ in consequence. NaN never passes. With --batch N a batch of N runs as well.
  *
  * Weights that are to be stored as bf16 are rounded for the interpreter too, so that the emitted code has to be as
@@ -36,12 +37,15 @@ typedef struct Verify {
     double rounding;                 /* the largest relative change of an output by rounding weights; 0: none are */
     const char *folder;
     Map by_name; /* source values; `ambiguous` where two have one name */
+    Map limits;  /* double: largest relative errors, by the names of the planned values */
     int compared, skipped, batch;
-    double worst;
+    bool outputs_only; /* to measure them, whatever their error is */
+    double worst, worst_output;
     char worst_layer[300];
 } Verify;
 
 static char ambiguous;
+static const double LEAST_SHARE = 0.01; /* of a layer's error, that is taken to reach an output */
 
 /* ---- records ---- */
 static const char *take(Records *records, size_t size) {
@@ -108,6 +112,12 @@ static Difference compare(const Record *record, const double *expected) {
     return d;
 }
 
+/* A planned value that fusion renamed since is none that the source knows. */
+static double limit_of(const Verify *v, const char *value) {
+    const double *limit = map_get(&v->limits, value);
+    return limit ? *limit : v->c->options->tolerance;
+}
+
 static void report_difference(Verify *v, const Record *record, const Value *value, const Difference *d) {
     Shape s = record->shape;
     int pixels = s.h * s.w;
@@ -115,7 +125,7 @@ static void report_difference(Verify *v, const Record *record, const Value *valu
     diag_error(&v->c->diag, place,
                "verify: layer '%s' (%s) differs from the interpreter: relative error %.3g, more than %g; "
                "channel %d, row %d, column %d of image %d of %d is %.9g and should be %.9g",
-               record->name, record->what, d->error, v->c->options->tolerance, (int)(d->where / pixels),
+               record->name, record->what, d->error, limit_of(v, record->value), (int)(d->where / pixels),
                (int)(d->where % pixels / s.w), (int)(d->where % s.w), record->image + 1, v->batch, d->got, d->expected);
 }
 
@@ -127,13 +137,15 @@ static bool check_record(Verify *v, const Record *record) {
         v->skipped++;
         return true;
     }
+    if (v->outputs_only && !value->is_output) return true;
     Difference d = compare(record, v->expected[record->image % PROBE_IMAGES][value->id]);
     v->compared++;
     if (!(d.error <= v->worst)) {
         v->worst = d.error;
         snprintf(v->worst_layer, sizeof v->worst_layer, "'%s'", record->name);
     }
-    if (d.error <= v->c->options->tolerance) return true;
+    if (value->is_output && !(d.error <= v->worst_output)) v->worst_output = d.error;
+    if (v->outputs_only || d.error <= limit_of(v, record->value)) return true;
     report_difference(v, record, value, &d);
     return false;
 }
@@ -224,6 +236,16 @@ static void interpret_images(Verify *v) {
     free(image);
 }
 
+static void index_limits(Verify *v) {
+    const Plan *plan = v->c->plan;
+    for (int i = 0; i < plan->graph->value_count; i++) {
+        double *limit = arena_alloc(&v->c->arena, sizeof *limit);
+        const double share = fmin(fmax(sqrt(plan->value_gains[i]), LEAST_SHARE), 1);
+        *limit = v->c->options->tolerance / share;
+        if (plan->value_gains[i] > 0) map_put(&v->limits, &v->c->arena, plan->graph->values[i]->name, limit);
+    }
+}
+
 static void index_names(Verify *v) {
     const Graph *graph = v->source;
     for (int i = 0; i < graph->value_count; i++) {
@@ -247,10 +269,12 @@ static bool verify_in_folder(Verify *v) {
     if (!driver_build_shared(c, c->plan, v->folder, "net")) return false;
     interpret_images(v);
     index_names(v);
+    index_limits(v);
     if (!verify_batch(v, 1)) return false;
     if (c->options->batch > 1 && !verify_batch(v, c->options->batch)) return false;
-    printf("verify: %s: %d results agree with the interpreter within %g; largest relative error %.3g, in %s",
-           c->source->name, v->compared, c->options->tolerance, v->worst, v->worst_layer);
+    printf("verify: %s: %d results agree with the interpreter within %g; relative error %.3g, in a layer at most %.3g "
+           "(%s)",
+           c->source->name, v->compared, c->options->tolerance, v->worst_output, v->worst, v->worst_layer);
     if (v->skipped) printf("; %d intermediate ones have no counterpart", v->skipped);
     if (v->source != c->source)
         printf("; rounding weights to bf16 moves the output by %.3g of its largest", v->rounding);
@@ -263,6 +287,22 @@ bool verify_run(Compilation *c) {
     v.folder = temp_folder_make(&c->arena, NULL, &c->diag);
     if (!v.folder) return false;
     bool good = verify_in_folder(&v);
+    temp_folder_remove(v.folder);
+    for (int i = 0; i < PROBE_IMAGES; i++) free_values(v.source, v.expected[i]);
+    return good;
+}
+
+bool verify_outputs(Compilation *c, const Plan *plan, double *error) {
+    Verify v = {.c = c, .source = stored_source(c), .outputs_only = true};
+    v.folder = temp_folder_make(&c->arena, NULL, &c->diag);
+    if (!v.folder) return false;
+    bool good = driver_build_shared(c, plan, v.folder, "net");
+    if (good) {
+        interpret_images(&v);
+        index_names(&v);
+        good = verify_batch(&v, 1);
+    }
+    *error = v.worst_output;
     temp_folder_remove(v.folder);
     for (int i = 0; i < PROBE_IMAGES; i++) free_values(v.source, v.expected[i]);
     return good;

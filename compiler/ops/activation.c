@@ -16,6 +16,10 @@ int activation_params(const Node *node, bool bias, ParamSpec spec[4]) {
 
 RULE_NO_COST(activation)
 
+Moments activation_moments(const Node *node, const Moments *in, double *carried) {
+    return moments_activation(op_act(node->op), node->attr.slope, in[0], carried);
+}
+
 void activation_reference(const Node *node, const double *const *in, double *out, const TensorData *weights,
                           int threads) {
     (void)threads;

@@ -31,6 +31,12 @@ static double average(const Attr *attr, const Window *window, Shape in, const do
     return sum / (double)(attr->count_include_pad ? padded : inside);
 }
 
+Moments avgpool_moments(const Node *node, const Moments *in, double *carried) {
+    const Shape shape = node->in[0]->shape;
+    const Window *w = &node->attr.window;
+    return moments_average(in[0], node->attr.global ? (double)shape.h * shape.w : (double)w->r * w->s, carried);
+}
+
 void avgpool_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     (void)weights, (void)threads;
     Shape shape = node->in[0]->shape, result = node_unpooled_shape(node);

@@ -21,6 +21,11 @@ int bn_params(const Node *node, bool bias, ParamSpec spec[4]) {
 
 RULE_NO_COST(bn)
 
+Moments bn_moments(const Node *node, const Moments *in, double *carried) {
+    (void)node;
+    return moments_batch_norm(in[0], carried);
+}
+
 void bn_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     (void)threads;
     Shape shape = node->in[0]->shape;

@@ -20,6 +20,20 @@ bool concat_infer(Node *node, Diag *diag) {
 RULE_NO_PARAMS(concat)
 RULE_NO_COST(concat)
 
+Moments concat_moments(const Node *node, const Moments *in, double *carried) {
+    Moments all = {0};
+    double means = 0;
+    for (int i = 0; i < node->nin; i++) {
+        const double share = (double)node->in[i]->shape.c / node_unpooled_shape(node).c;
+        carried[i] = share;
+        all.mean += share * in[i].mean;
+        all.within += share * in[i].within;
+        means += share * (in[i].mean * in[i].mean + in[i].between);
+    }
+    all.between = means - all.mean * all.mean;
+    return all;
+}
+
 void concat_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     (void)weights, (void)threads;
     for (int i = 0; i < node->nin; i++) {

@@ -164,6 +164,10 @@ static void conv_term(const Node *node, const Term *term, Shape in, const double
     free(lanes);
 }
 
+Moments conv_moments(const Node *node, const Moments *in, double *carried) {
+    return rule_terms_moments(node, in, carried);
+}
+
 void conv_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     memset(out, 0, sizeof(double) * (size_t)shape_size(node_unpooled_shape(node)));
     for (int i = 0; i < node->nin; i++)

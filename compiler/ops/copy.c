@@ -11,6 +11,7 @@ bool copy_infer(Node *node, Diag *diag) {
 
 RULE_NO_PARAMS(copy)
 RULE_NO_COST(copy)
+RULE_KEEPS_MOMENTS(copy)
 
 void copy_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     (void)weights, (void)threads;

@@ -21,6 +21,10 @@ int64_t fc_cost(const Node *node) {
     return node->features * shape_size(node->in[0]->shape);
 }
 
+Moments fc_moments(const Node *node, const Moments *in, double *carried) {
+    return rule_terms_moments(node, in, carried);
+}
+
 void fc_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     const int64_t size = shape_size(node->in[0]->shape);
     const float *weight = rule_weight(node, weights, node->term[0].weight);

@@ -12,6 +12,7 @@ bool lrn_infer(Node *node, Diag *diag) {
 
 RULE_NO_PARAMS(lrn)
 RULE_NO_COST(lrn)
+RULE_KEEPS_MOMENTS(lrn)
 
 void lrn_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     (void)weights, (void)threads;

@@ -15,6 +15,13 @@ bool maxpool_infer(Node *node, Diag *diag) {
 RULE_NO_PARAMS(maxpool)
 RULE_NO_COST(maxpool)
 
+Moments maxpool_moments(const Node *node, const Moments *in, double *carried) {
+    const Shape shape = node->in[0]->shape;
+    const Window *w = &node->attr.window;
+    *carried = 1;
+    return moments_maximum(in[0], node->attr.global ? (double)shape.h * shape.w : (double)w->r * w->s);
+}
+
 void maxpool_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     (void)weights, (void)threads;
     Window whole = {.r = node->in[0]->shape.h,

@@ -13,6 +13,13 @@ bool mul_infer(Node *node, Diag *diag) {
 RULE_NO_PARAMS(mul)
 RULE_NO_COST(mul)
 
+Moments mul_moments(const Node *node, const Moments *in, double *carried) {
+    (void)node;
+    carried[0] = moments_square(in[1]);
+    carried[1] = moments_square(in[0]);
+    return moments_times(in[0], in[1]);
+}
+
 void mul_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     (void)weights, (void)threads;
     Shape shape = node->in[0]->shape;

@@ -15,6 +15,7 @@ bool pad_infer(Node *node, Diag *diag) {
 
 RULE_NO_PARAMS(pad)
 RULE_NO_COST(pad)
+RULE_KEEPS_MOMENTS(pad)
 
 void pad_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     (void)weights, (void)threads;

@@ -10,7 +10,8 @@
     int prefix##_params(const Node *node, bool bias, ParamSpec spec[4]);                                               \
     int64_t prefix##_cost(const Node *node);                                                                           \
     void prefix##_reference(const Node *node, const double *const *in, double *out, const TensorData *weights,         \
-                            int threads);
+                            int threads);                                                                              \
+    Moments prefix##_moments(const Node *node, const Moments *in, double *carried);
 #include "../ops.def"
 #undef OP
 
@@ -27,6 +28,8 @@ bool rule_window(const Node *node, Diag *diag, const Window *window, Shape in, i
 bool rule_window_covers(const Node *node, Diag *diag, const Window *window, Shape in, int p, int q);
 /* The evaluated elements of a tensor; a missing one is our own mistake. */
 const float *rule_weight(const Node *node, const TensorData *weights, const Tensor *tensor);
+/* The moments of a sum of terms. */
+Moments rule_terms_moments(const Node *node, const Moments *in, double *carried);
 /* Max-pool by the definition; the op's, and the interpreter's for an epilogue. */
 void reference_maxpool(const Window *window, Shape in, const double *image, Shape result, double *out);
 
@@ -40,6 +43,13 @@ void reference_maxpool(const Window *window, Shape in, const double *image, Shap
     int64_t prefix##_cost(const Node *node) {                                                                          \
         (void)node;                                                                                                    \
         return 0;                                                                                                      \
+    }
+/* For those that move numbers, or leave them about as large as they were. */
+#define RULE_KEEPS_MOMENTS(prefix)                                                                                     \
+    Moments prefix##_moments(const Node *node, const Moments *in, double *carried) {                                   \
+        (void)node;                                                                                                    \
+        *carried = 1;                                                                                                  \
+        return in[0];                                                                                                  \
     }
 
 #endif

@@ -15,6 +15,7 @@ int scale_params(const Node *node, bool bias, ParamSpec spec[4]) {
 }
 
 RULE_NO_COST(scale)
+RULE_KEEPS_MOMENTS(scale)
 
 void scale_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     (void)threads;

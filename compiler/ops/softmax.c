@@ -10,6 +10,7 @@ bool softmax_infer(Node *node, Diag *diag) {
 
 RULE_NO_PARAMS(softmax)
 RULE_NO_COST(softmax)
+RULE_KEEPS_MOMENTS(softmax)
 
 void softmax_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     (void)weights, (void)threads;

@@ -22,6 +22,7 @@ bool spp_infer(Node *node, Diag *diag) {
 
 RULE_NO_PARAMS(spp)
 RULE_NO_COST(spp)
+RULE_KEEPS_MOMENTS(spp)
 
 static double largest_of_bin(Shape shape, const double *channel, int n, int i, int j) {
     int row_end = (int)(((int64_t)(i + 1) * shape.h + n - 1) / n),

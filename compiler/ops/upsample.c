@@ -9,6 +9,7 @@ bool upsample_infer(Node *node, Diag *diag) {
 
 RULE_NO_PARAMS(upsample)
 RULE_NO_COST(upsample)
+RULE_KEEPS_MOMENTS(upsample)
 
 void upsample_reference(const Node *node, const double *const *in, double *out, const TensorData *weights,
                         int threads) {

@@ -1,13 +1,10 @@
 /* How each convolution is computed: of the direct sum and Winograd's method with its tiles, what the cost model
  * (cost.h) says is fastest, within the network's error budget.
  *
- * The budget: layers' errors are taken as independent, so that their squares add up; the largest error of an output is
- * taken as 4 times its root mean square. Where this exceeds the tolerance, the layer whose next smaller error costs the
- * least time for what it gains takes that, and so on until the network fits or nothing is left to change.
- *
- * A deep network amplifies what a layer adds (docs/kernels.md). So a layer begins with the smallest error that takes at
- * most as long as the fastest and WORTH of it more, and none takes more than its allowance: ALLOWANCE / n of the
- * tolerance, where n convolutions share it, but LEAST_ALLOWANCE in any network.
+ * The budget: layers' errors are taken as independent, so that their squares add up, each times what reaches the output
+ * of it (error.c). Where the sum exceeds the tolerance, error gets a price, the lowest at which every layer's cheapest
+ * way keeps the sum (a Lagrange multiplier: the least time for that error but for the last step). Where none does,
+ * errors are as small as they can be.
  */
 #include <limits.h>
 #include <math.h>
@@ -18,7 +15,8 @@
 #include "winograd.h"
 
 enum { STRASSEN_TILES = 3, LARGEST_SHARE = 8 << 20 /* bytes of V that all tiles may take */ };
-static const double LARGEST_OVER_RMS = 4, ALLOWANCE = 8, LEAST_ALLOWANCE = 1.0 / 6, WORTH = 0.02;
+/* MARGIN: predictions are for one picture and weights like those that they were fitted to */
+static const double MARGIN = 1.5, WORTH = 0.005, MOST_PRICE = 256 /* exponent of 2 */;
 
 bool choose_fits_int(const Shape s) {
     return shape_size((Shape){s.c + 16, s.h + 32, s.w + 32}) < INT_MAX / 2;
@@ -142,63 +140,70 @@ int choose_candidates(const Plan *plan, const Node *n, Candidate list[CHOOSE_MAX
 
 /* ---- the budget ---- */
 
-/* The fastest candidate with a smaller error than the chosen one, or -1. */
-static int next_smaller(const Decision *d) {
-    for (int i = d->chosen + 1; i < d->count; i++)
-        if (d->list[i].cost.error < d->list[d->chosen].cost.error) return i;
-    return -1;
-}
-
 static double square(double x) {
     return x * x;
 }
 
-static double predicted_error(double sum_of_squares) {
-    return LARGEST_OVER_RMS * sqrt(sum_of_squares);
+/* What a layer adds to the mean square of the output's relative error. */
+static double added_error(const Plan *plan, int node, const Cost *cost) {
+    return plan->gains[node] * square(MARGIN * fmax(plan->options.error_scale, 1) * cost->error);
 }
 
-double choose_allowance(const Plan *plan) {
-    const double tolerance = plan->options.tolerance;
-    int convolutions = 0;
-    for (int i = 0; i < plan->graph->node_count; i++) convolutions += plan->graph->nodes[i]->op == OP_CONV;
-    return tolerance > 0 ? tolerance / LARGEST_OVER_RMS * fmax(ALLOWANCE / fmax(convolutions, 1), LEAST_ALLOWANCE)
-                         : INFINITY;
+bool choose_fits(const Plan *plan, const Node *n, const Cost *cost) {
+    return plan->options.tolerance <= 0 || sqrt(added_error(plan, n->id, cost)) <= plan->options.tolerance ||
+           cost->error <= cost_sum_error(n);
 }
 
-/* Where a layer begins. */
-static void begin_small(Decision *d, double allowance) {
-    for (int k = 1; k < d->count && d->list[k].cost.us <= d->list[0].cost.us * (1 + WORTH); k++)
-        if (d->list[k].cost.error < d->list[d->chosen].cost.error) d->chosen = k;
-    while (d->list[d->chosen].cost.error > allowance && next_smaller(d) >= 0) d->chosen = next_smaller(d);
+static double total_error(const Plan *plan) {
+    double sum = 0;
+    for (int i = 0; i < plan->graph->node_count; i++) {
+        const Node *n = plan->graph->nodes[i];
+        const Decision *d = &plan->decisions[i];
+        const Cost fixed = {.error = n->term ? cost_sum_error(n) : 0};
+        sum += added_error(plan, i, d->count ? &d->list[d->chosen].cost : &fixed);
+    }
+    return sqrt(sum);
+}
+
+/* Every layer's cheapest way where a unit of added error costs `price` microseconds. Returns the predicted error. */
+static double choose_at(const Plan *plan, double price) {
+    for (int i = 0; i < plan->graph->node_count; i++) {
+        Decision *d = &plan->decisions[i];
+        double least = INFINITY;
+        for (int k = 0; k < d->count; k++) {
+            const double whole = d->list[k].cost.us + price * added_error(plan, i, &d->list[k].cost);
+            if (whole < least) least = whole, d->chosen = k;
+        }
+    }
+    return total_error(plan);
+}
+
+/* Smaller errors that cost next to nothing. */
+static void spare_errors(const Plan *plan) {
+    for (int i = 0; i < plan->graph->node_count; i++) {
+        Decision *d = &plan->decisions[i];
+        const double most = d->count ? d->list[d->chosen].cost.us * (1 + WORTH) : 0;
+        for (int k = 0; k < d->count; k++)
+            if (d->list[k].cost.us <= most && d->list[k].cost.error < d->list[d->chosen].cost.error) d->chosen = k;
+    }
 }
 
 /* Returns the predicted error of what is chosen then. */
 static double keep_budget(const Plan *plan) {
-    Decision *decisions = plan->decisions;
-    const int count = plan->graph->node_count;
-    const double tolerance = plan->options.tolerance, allowance = choose_allowance(plan);
-    for (int i = 0; i < count && tolerance > 0; i++)
-        if (decisions[i].count) begin_small(&decisions[i], allowance);
-    double sum = 0;
-    for (int i = 0; i < count; i++)
-        if (decisions[i].count) sum += square(decisions[i].list[decisions[i].chosen].cost.error);
-    while (tolerance > 0 && predicted_error(sum) > tolerance) {
-        Decision *best = NULL;
-        double best_gain = 0;
-        for (int i = 0; i < count; i++) {
-            Decision *d = &decisions[i];
-            const int next = d->count ? next_smaller(d) : -1;
-            if (next < 0) continue;
-            const Cost *now = &d->list[d->chosen].cost, *then = &d->list[next].cost;
-            const double gain = (square(now->error) - square(then->error)) / (fmax(then->us - now->us, 0) + 1e-9);
-            if (gain > best_gain) best_gain = gain, best = d;
+    const double tolerance = plan->options.tolerance;
+    double error = choose_at(plan, 0);
+    if (tolerance <= 0) return error;
+    if (error > tolerance) {
+        double low = 0, high = 1; /* exponents of 2 */
+        while (high < MOST_PRICE && choose_at(plan, exp2(high)) > tolerance) low = high, high *= 2;
+        for (int i = 0; i < 12; i++) {
+            const double middle = (low + high) / 2;
+            *(choose_at(plan, exp2(middle)) > tolerance ? &low : &high) = middle;
         }
-        if (!best) break;
-        const int next = next_smaller(best);
-        sum += square(best->list[next].cost.error) - square(best->list[best->chosen].cost.error);
-        best->chosen = next;
+        choose_at(plan, exp2(high));
     }
-    return predicted_error(sum);
+    spare_errors(plan);
+    return total_error(plan);
 }
 
 const Decision *choose_decision(Plan *plan, const Node *n) {

@@ -10,8 +10,9 @@ enum { CHOOSE_MAX_TILE = 7 }; /* rows, columns of an output tile: a larger one w
 int choose_candidates(const Plan *plan, const Node *node, Candidate list[CHOOSE_MAX_CANDIDATES]);
 /* The same, the first chosen; found once for all nodes of a shape (and of one size of groups). */
 const Decision *choose_decision(Plan *plan, const Node *node);
-/* The largest error, root mean square, that one convolution may take of the network's tolerance. */
-double choose_allowance(const Plan *plan);
+/* Whether the tolerance allows a layer to be computed so, if no other had an error; at least what errs no more than the
+ * direct sum. */
+bool choose_fits(const Plan *plan, const Node *node, const Cost *cost);
 /* Whether the V of all tiles may be at hand at once: one block. */
 bool choose_may_share(const WinogradPlan *w);
 /* What the candidates and their times depend on, as text; lives in `arena`. */

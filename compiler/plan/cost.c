@@ -35,8 +35,10 @@ static const Machine *machine_of(const Plan *plan) {
     return &machines[plan->options.isa >= 4];
 }
 
-enum { UNIT_ROUNDOFF_EXPONENT = -24 };
-static const double ERROR_OF_A_SUM = 3; /* units of roundoff, root mean square, of a convolution's direct sum */
+/* A sum of n products is off by so much times sqrt(n) roundoffs, root mean square, relative: each of n roundings is off
+ * by 0.4 roundoffs of what is summed so far (Higham and Mary 2019, "A new approach to probabilistic rounding error
+ * analysis"). */
+static const double ERROR_OF_A_SUM = 0.3, ROUNDOFF = 0x1p-24;
 
 static const double SEVERAL_CORES = 1.8; /* times the bandwidth of memory that one core sees */
 static const double MANY = 1e6;          /* parts that any number of threads divides evenly */
@@ -107,13 +109,23 @@ static double pixels_traffic(const Plan *plan, double features, double pixels, d
     return (ceil(features / panel) - 1) * bytes / m->l3 / threads_of(plan);
 }
 
+static double sum_error(double products) {
+    return ROUNDOFF * fmax(ERROR_OF_A_SUM * sqrt(products), 1);
+}
+
+double cost_sum_error(const Node *node) {
+    double products = 0;
+    for (int i = 0; i < node->nin; i++) products += (double)tensor_size(node->term[i].weight) / node->features;
+    return sum_error(products);
+}
+
 /* The terms from `first` on. */
 static Cost direct_terms(const Plan *plan, const Node *node, int first) {
     const Machine *m = machine_of(plan);
     const int images = plan_images(plan, node);
     const Shape out = node_walked_shape(node);
     const double pixels = (double)out.h * out.w;
-    Cost c = {.error = ldexp(ERROR_OF_A_SUM, UNIT_ROUNDOFF_EXPONENT)};
+    Cost c = {.error = cost_sum_error(node)};
     for (int i = first; i < node->nin; i++) {
         const Term *term = &node->term[i];
         const int channels = node->in[i]->shape.c;
@@ -169,8 +181,7 @@ bool cost_tiles(TileCost *t, const Node *node, const Choice *choice, int images)
     if (!winograd_tiles(&t->w, node, choice, images)) return false;
     t->input = input_operations(&t->w);
     t->output = output_operations(&t->w, &node->epilogue);
-    t->error = ldexp(ERROR_OF_A_SUM, UNIT_ROUNDOFF_EXPONENT) * rn_winograd_amplification(&t->w.h) *
-               rn_winograd_amplification(&t->w.w);
+    t->error = sum_error(t->w.channels) * rn_winograd_amplification(&t->w.h) * rn_winograd_amplification(&t->w.w);
     return true;
 }
 
@@ -225,7 +236,7 @@ Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice) {
         /* sums of pixels: 4 loads, 4 stores, 4 subtractions; 3 stores of copies */
         operations += (strassen_is_flat(plan, node, i) ? 12 : 15) * channels;
     }
-    Cost c = {.error = ldexp(ERROR_OF_A_SUM * STRASSEN_AMPLIFICATION, UNIT_ROUNDOFF_EXPONENT)};
+    Cost c = {.error = STRASSEN_AMPLIFICATION * cost_sum_error(node)};
     c.compute =
         STRASSEN_PRODUCTS * images * pairs * kernel_flops(m, half, tile, depth) / m->flops / 0.96 * (1 + 0.5 / tile);
     c.memory =

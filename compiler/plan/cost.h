@@ -9,6 +9,8 @@ enum { L2_BYTES = 1 << 20 }; /* of the core that is planned for; one with AVX2 a
 
 Cost cost_direct(const Plan *plan, const Node *node);
 double cost_fc(const Plan *plan, const Node *node); /* microseconds */
+/* The error of a direct sum, root mean square, relative; of a convolution or a fully connected layer. */
+double cost_sum_error(const Node *node);
 /* choice->algorithm is ALG_WINOGRAD; us is infinite where there is no such transform. */
 Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice);
 

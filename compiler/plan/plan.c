@@ -16,7 +16,9 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
     plan->decisions = arena_alloc(arena, ((size_t)graph->node_count + 1) * sizeof *plan->decisions);
     plan_roots(plan);
     plan_group(plan);
+    plan_gains(plan);
     plan_choices(plan);
+
     plan_layouts(plan);
     plan_steps(plan);
     plan_weights(plan);

@@ -66,15 +66,16 @@ enum { CHOOSE_MAX_CANDIDATES = 96 };
 typedef struct Plan Plan;
 
 typedef struct PlanOptions {
-    int isa;           /* rn_isa, of several the strongest: 3: AVX2 + FMA, 4: AVX-512, 0: any CPU */
-    int batch;         /* the largest that run accepts */
-    int threads;       /* that choices are made for; 0: 1. The code runs with any number */
-    bool reuse_memory; /* buffers share the arena by lifetime; off: each value has its own */
-    bool whole_batch;  /* the last layers may run for several images at once (group.c) */
-    int last_layers;   /* 0: by the cost model; n: node n - 1 and those after it run for the whole batch */
-    bool strassen;     /* 1x1 convolutions may be computed by Strassen's method */
-    bool winograd;     /* convolutions by Winograd's method where that is faster */
-    double tolerance;  /* the output's largest relative error, by the error model; 0: any */
+    int isa;            /* rn_isa, of several the strongest: 3: AVX2 + FMA, 4: AVX-512, 0: any CPU */
+    int batch;          /* the largest that run accepts */
+    int threads;        /* that choices are made for; 0: 1. The code runs with any number */
+    bool reuse_memory;  /* buffers share the arena by lifetime; off: each value has its own */
+    bool whole_batch;   /* the last layers may run for several images at once (group.c) */
+    int last_layers;    /* 0: by the cost model; n: node n - 1 and those after it run for the whole batch */
+    bool strassen;      /* 1x1 convolutions may be computed by Strassen's method */
+    bool winograd;      /* convolutions by Winograd's method where that is faster */
+    double tolerance;   /* the output's largest relative error, by the error model; 0: any */
+    double error_scale; /* what the model's prediction is multiplied by, where a measurement showed it low; 0: 1 */
     /* Candidates to choose from instead of those of the cost model, the fastest first; returns how many, 0 leaves the
      * node to the model. NULL: none. */
     int (*candidates)(const void *user, const Plan *plan, const Node *node, Candidate *list);
@@ -207,13 +208,17 @@ struct Plan {
     const Graph *graph;
     PlanOptions options;
     Arena *arena;
-    int group;              /* images that a call of forward takes, and the last layers at once; 1: one by one */
-    int last_node;          /* id of the first node of the last layers */
-    int last_step;          /* the first step of the last layers; step_count where there are none */
-    Choice *choices;        /* by node id */
-    Decision *decisions;    /* by node id */
-    Map shapes;             /* choose_shape's text -> Decision *: those of one shape share their candidates */
+    int group;           /* images that a call of forward takes, and the last layers at once; 1: one by one */
+    int last_node;       /* id of the first node of the last layers */
+    int last_step;       /* the first step of the last layers; step_count where there are none */
+    Choice *choices;     /* by node id */
+    Decision *decisions; /* by node id */
+    Map shapes;          /* choose_shape's text -> Decision *: those of one shape share their candidates */
+    /* How far errors spread: a relative error's mean square, times this, is what an output gets of it. */
+    double *gains;          /* by node id: of its sum */
+    double *value_gains;    /* by value id */
     double predicted_error; /* of the output, relative, by the error model */
+    double measured_error;  /* the same, where -O3 measured it; 0: not */
     ValuePlan *values;      /* by value id */
     Step *steps;
     int step_count, step_capacity;
@@ -246,6 +251,7 @@ static inline const ValuePlan *plan_value(const Plan *plan, const Value *v) {
 /* ---- parts of plan_make, in order; each in its file ---- */
 void plan_roots(Plan *plan);            /* layout.c: which buffer each value lives in */
 void plan_group(Plan *plan);            /* group.c: which layers run for several images at once */
+void plan_gains(Plan *plan);            /* error.c: how far a rounding error spreads */
 void plan_choices(Plan *plan);          /* choose.c: how each convolution is computed */
 void plan_layouts(Plan *plan);          /* layout.c: roots, halos, strides */
 void plan_steps(Plan *plan);            /* steps.c: algorithm per node */

@@ -1,8 +1,10 @@
-/* rnc --report: a row per convolution with its algorithm, time, error and the candidates that come after it.
+/* rnc --report: a row per convolution with its algorithm, time, what the output gets of its rounding error, and the
+ * candidates that come after it.
  *
  *     layer            algorithm            us    direct  error    others
  *     layer1.0.conv1   F(6x6), 4 blocks     590    2070   3.7e-06  F(4x6) 602, F(6x4) 603, F(4x4) 633
  */
+#include <math.h>
 #include <string.h>
 
 #include "../ops.h"
@@ -60,7 +62,8 @@ static void add_row(Report *r, const Node *n, const Decision *d) {
     const Candidate *c = &d->list[d->chosen];
     const Window *w = &n->term[0].window;
     const Shape out = node_unpooled_shape(n);
-    ReportRow row = {.layer = n->name, .us = c->cost.us, .error = c->cost.error};
+    ReportRow row = {.layer = n->name, .us = c->cost.us};
+    row.error = c->cost.error * sqrt(r->plan->gains[n->id]);
     row.shape = arena_printf(&r->arena, "%dx%d%s %d->%d @%dx%d", w->r, w->s,
                              w->stride_h > 1 ? arena_printf(&r->arena, "/%d", w->stride_h) : "", n->in[0]->shape.c,
                              n->features, out.h, out.w);
@@ -91,8 +94,9 @@ static Report make_report(const Plan *plan) {
 static void print_totals(const Report *r, Text *out) {
     text_printf(out, "%.2f G multiplications where the source has %.2f; ", (double)r->multiplications * 1e-9,
                 (double)r->macs * 1e-9);
-    text_printf(out, "predicted error of the output %.1e (tolerance %.1e)", r->plan->predicted_error,
-                r->plan->options.tolerance);
+    text_printf(out, "predicted error of the output %.1e", r->plan->predicted_error);
+    if (r->plan->measured_error > 0) text_printf(out, ", measured %.1e", r->plan->measured_error);
+    text_printf(out, " (tolerance %.1e)", r->plan->options.tolerance);
     if (r->cautious)
         text_printf(out, "; %d layer%s less error than the fastest would", r->cautious,
                     r->cautious == 1 ? " takes" : "s take");

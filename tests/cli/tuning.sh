@@ -41,7 +41,7 @@ contains "it is taken" .out 'layer1.0.conv1 .*F(2x4).*measured'
 # tiles that the budget does not allow are not measured
 expect "-O3 with a tight tolerance" 0 "$RNC" -O3 --tolerance 1e-9 --tune-cache cache/tight --threads 1 --report tiny.rn
 contains "the direct sum is measured" cache/tight '|direct '
-lacks "no tiles are" cache/tight '|F('
+lacks "large tiles are not" cache/tight '|F([4-7]x[4-7])'
 
 # damaged lines cost a measurement, no more; a place that cannot be written is an error
 printf 'nonsense\n|||\nx 1e\n\n' | cat - before > cache/damaged
@@ -69,6 +69,22 @@ else
     echo "skipped: -O3 without room: no file system can be mounted here"
 fi
 
+# with weights the output's error is measured, once; where no choice keeps the tolerance, it is said
+expect "-O3 with weights" 0 "$RNC" -O3 --tune-cache cache/error --threads 1 --random-weights --report tiny.rn
+contains "the error is measured" .out 'predicted error of the output [0-9.e-]*, measured [0-9.e-]* (tolerance'
+[ ! -s .err ] && ok || bad "no warning" "$(< .err)"
+cp .out first
+expect "the same from the cache" 0 "$RNC" -O3 --tune-cache cache/error --threads 1 --random-weights --report tiny.rn
+cmp -s first .out && ok || bad "the same from the cache" "$(diff first .out | head -4)"
+for run in measured cached; do
+    expect "-O3 beyond float, $run" 0 "$RNC" -O3 --tune-cache cache/error --threads 1 --random-weights --tolerance 1e-10 --report tiny.rn
+    contains "it is said, $run" .err 'more than the tolerance of 1e-10; no choice does better'
+done
+# larger predictions after a measurement: a cache that says so
+sed 's/\(tolerance 0.0001|scale\) .*/\1 1000/' cache/error > cache/scaled
+expect "a scale from the cache" 0 "$RNC" -O3 --tune-cache cache/scaled --threads 1 --random-weights --report tiny.rn
+contains "layers take less error" .out 'would spend more of the error budget'
+
 expect "-O3 --verify" 0 "$RNC" -O3 --tune-cache cache/tune --threads 1 --verify --random-weights tiny.rn
 
 # --report
@@ -80,7 +96,9 @@ contains "a page" page.html '<td>layer1.0.conv1</td>'
 expect "--report to another ending" 2 "$RNC" --report=page.txt tiny.rn
 expect "--report where nothing can be written" 1 "$RNC" --report=none/page.html tiny.rn
 expect "a tight tolerance" 0 "$RNC" --report --tolerance 1e-9 tiny.rn
-contains "takes the direct sum" .out 'layer1.0.conv1 .*direct .*would spend more of the error budget'
+contains "takes small tiles" .out 'layer1.0.conv1 .*F(2x2)'
+expect "a tight tolerance for a large network" 0 "$RNC" --report --tolerance 2e-6 "$ROOT/examples/resnet18.rn"
+contains "says why" .out 'layer1.0.conv1 .*F(.*would spend more of the error budget'
 expect "-fno-winograd" 0 "$RNC" --report -fno-winograd tiny.rn
 lacks "has no tiles" .out 'F('
 expect "large 1x1 convolutions" 0 "$RNC" --target x86-64-v4 --report "$ROOT/examples/resnet50.rn"

@@ -181,16 +181,20 @@ static double measured_error(const rn_winograd *w, int channels) {
     return sqrt(error / size);
 }
 
-/* The model: 3 roundoffs times the amplification in both directions; within a third. */
+/* The model: a sum over the channels, times the amplification in both directions. */
 static void test_error_model(void) {
-    for (int m = 2; m <= 7; m++) {
-        rn_winograd w;
-        CU_ASSERT_EQUAL_FATAL(rn_winograd_make(&w, m, 3, 1), 0);
-        const double amplification = rn_winograd_amplification(&w);
-        const double ratio = measured_error(&w, 128) / (3 * 0x1p-24 * amplification * amplification);
-        if (!(ratio > 0.67 && ratio < 1.33)) printf("\nF(%d,3): measured / predicted = %g\n", m, ratio);
-        CU_ASSERT(ratio > 0.67 && ratio < 1.33);
-    }
+    static const int channels[] = {32, 128, 512};
+    for (int m = 2; m <= 7; m++)
+        for (int i = 0; i < 3; i++) {
+            rn_winograd w;
+            CU_ASSERT_EQUAL_FATAL(rn_winograd_make(&w, m, 3, 1), 0);
+            const double amplification = rn_winograd_amplification(&w);
+            const double predicted = 0.3 * sqrt(channels[i]) * 0x1p-24 * amplification * amplification;
+            const double ratio = measured_error(&w, channels[i]) / predicted;
+            const int fine = ratio > 0.65 && ratio < 1.25;
+            if (!fine) printf("\nF(%d,3), %d channels: measured / predicted = %g\n", m, channels[i], ratio);
+            CU_ASSERT(fine);
+        }
 }
 
 /* ---- choice ---- */
@@ -207,28 +211,28 @@ static int count_winograd(const Plan *plan) {
     return count;
 }
 
-/* A tighter tolerance gives smaller tiles and a smaller predicted error, at last the direct sum. */
+/* A tighter tolerance gives smaller tiles and a smaller predicted error, at last the smallest that there is. */
 static void test_budget(void) {
     Arena arena = {0};
     const Plan *any = plan_network(&arena, 0), *usual = plan_network(&arena, 1e-4);
     CU_ASSERT(count_winograd(any) >= 14);
     CU_ASSERT(usual->predicted_error <= 1e-4);
-    for (int i = 0; i < usual->graph->node_count; i++) { /* 17 convolutions: a layer may take 8/17 of the tolerance */
-        const Decision *d = &usual->decisions[i];
-        if (d->count) CU_ASSERT(4 * d->list[d->chosen].cost.error <= 1e-4 * 8 / 17);
-    }
     double last = any->predicted_error;
     int cautious = 0;
-    for (double tolerance = 4e-5; tolerance > 4e-6; tolerance /= 2) {
+    for (double tolerance = last * 0.7; tolerance > 2e-6; tolerance *= 0.7) {
         const Plan *plan = plan_network(&arena, tolerance);
         CU_ASSERT(plan->predicted_error <= tolerance);
         CU_ASSERT(plan->predicted_error < last);
         last = plan->predicted_error;
         for (int i = 0; i < plan->graph->node_count; i++) cautious += plan->decisions[i].chosen > 0;
     }
-    CU_ASSERT(cautious > 20);
-    const Plan *strict = plan_network(&arena, 1e-9); /* cannot be kept: the least error that there is */
-    CU_ASSERT_EQUAL(count_winograd(strict), 0);
+
+    CU_ASSERT(cautious > 8);
+    const Plan *strict = plan_network(&arena, 1e-9); /* cannot be kept */
+    for (int i = 0; i < strict->graph->node_count; i++) {
+        const Decision *d = &strict->decisions[i];
+        for (int k = 0; k < d->count; k++) CU_ASSERT(d->list[k].cost.error >= d->list[d->chosen].cost.error);
+    }
     arena_free(&arena);
 }
 
@@ -253,7 +257,7 @@ static int two_ways(const void *user, const Plan *plan, const Node *node, Candid
 static void test_worth(void) {
     Arena arena = {0};
     for (int i = 0; i < 2; i++) {
-        const double faster = i ? 3 : 1;
+        const double faster = i ? 3 : 0.4;
         Graph *graph = example_load(&arena, "examples/cifar/resnet20.rn", NULL);
         passes_run(graph, &(PassOptions){.level = 2});
         const Plan *plan = plan_make(&arena, graph,

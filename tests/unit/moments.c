@@ -1,0 +1,89 @@
+/* The mean-field model, against numbers worked out by hand, and the gains that it gives networks. */
+#include "moments.h"
+
+#include "example.h"
+#include "passes.h"
+#include "plan/plan.h"
+
+#include <CUnit/CUnit.h>
+#include <math.h>
+
+void suite_moments(void);
+
+static const double pi = 3.14159265358979323846;
+
+static int near(double got, double expected, double relative) {
+    const int fine = fabs(got - expected) <= relative * fabs(expected) + 1e-12;
+    if (!fine) printf("\n%g instead of %g\n", got, expected);
+    return fine;
+}
+
+/* A rectified normal number's mean is 1/sqrt(2 pi), its mean square 1/2; half of the errors pass. */
+static void test_relu(void) {
+    double carried;
+    Moments y = moments_activation(ACT_RELU, 0, (Moments){0, 0, 1}, &carried);
+    CU_ASSERT(near(y.mean, 1 / sqrt(2 * pi), 0.01) && near(moments_square(y), 0.5, 0.01));
+    CU_ASSERT(near(carried, 0.5, 0.01) && near(y.between, 0, 0));
+    /* channels that are constant: what lies between them is all there is */
+    y = moments_activation(ACT_RELU, 0, (Moments){0, 1, 0}, &carried);
+    CU_ASSERT(near(y.between + y.mean * y.mean, 0.5, 0.01) && near(y.within, 0, 0) && near(carried, 0.5, 0.05));
+    /* far from its kink nothing happens; and a leaky one has both slopes */
+    y = moments_activation(ACT_RELU, 0, (Moments){10, 1, 1}, &carried);
+    CU_ASSERT(near(y.mean, 10, 1e-3) && near(y.between, 1, 0.01) && near(y.within, 1, 0.01) && near(carried, 1, 1e-6));
+    moments_activation(ACT_LEAKYRELU, 0.2, (Moments){0, 0, 1}, &carried);
+    CU_ASSERT(near(carried, 0.5 + 0.5 * 0.04, 0.01));
+}
+
+static void test_linear(void) {
+    const Moments x = {1, 2, 3}; /* mean square 6 */
+    Tensor plain = {.op = RN_PARAM}, scale = {.op = RN_BN_SCALE};
+    Tensor folded = {.op = RN_SCALE_OUT, .arg = {&plain, &scale}, .nargs = 2};
+    double carried;
+    Moments y = moments_product(x, &plain, &carried);
+    CU_ASSERT(near(moments_square(y), 1, 1e-9) && near(y.within, 0.5, 1e-9) && near(carried, 1.0 / 6, 1e-9));
+    /* a batch norm takes away some of what channels have in common, so that an error weighs more */
+    y = moments_product(x, &folded, &carried);
+    CU_ASSERT(moments_square(y) > 0.99 && moments_square(y) < 1.01 && y.within > 0.5 && carried > 1.0 / 6);
+    /* errors of neighbours are averaged, but less than if they knew nothing of each other */
+    y = moments_average(x, 16, &carried);
+    CU_ASSERT(near(y.mean, 1, 0) && near(y.between, 2, 0) && near(y.within, 3.0 / 16, 1e-9));
+    CU_ASSERT(carried < 1 && carried > 1.0 / 16);
+    /* the largest of two, which four neighbours are worth: 1/sqrt(pi) deviations above the mean, variance 1 - 1/pi */
+    y = moments_maximum(x, 4);
+    CU_ASSERT(near(y.mean, 1 + sqrt(3 / pi), 0.01) && near(y.between, 2, 0) && near(y.within, 3 * (1 - 1 / pi), 0.01));
+    CU_ASSERT(near(moments_square(moments_sum(x, (Moments){0, 1, 1})), 8, 1e-9));
+    CU_ASSERT(near(moments_square(moments_times(x, (Moments){1, 1, 1})), 18, 1e-9));
+}
+
+static Plan *plan_of(Arena *arena, const char *file, int level) {
+    Graph *graph = example_load(arena, file, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+    passes_run(graph, &(PassOptions){.level = level});
+    return plan_make(arena, graph, &(PlanOptions){.isa = 4, .batch = 1, .winograd = true, .tolerance = 1e-4});
+}
+
+/* An output's own error arrives as it is. A plain stack spreads what a shortcut holds; the deeper, the more. Fused
+ * or not, it is the same network. */
+static void test_gains(void) {
+    Arena arena = {0};
+    static const char *const files[] = {"examples/resnet34.rn", "examples/plain34.rn", "examples/cifar/plain20.rn",
+                                        "examples/cifar/plain56.rn"};
+    double first[4];
+    for (int i = 0; i < 4; i++) {
+        const Plan *plan = plan_of(&arena, files[i], 2);
+        CU_ASSERT(near(plan->value_gains[plan->graph->outputs[0]->id], 1, 1e-9));
+        first[i] = plan->gains[0];
+        const Plan *unfused = plan_of(&arena, files[i], 0);
+        CU_ASSERT(
+            near(unfused->value_gains[unfused->graph->input->id], plan->value_gains[plan->graph->input->id], 0.2));
+    }
+    CU_ASSERT(first[1] > 10 * first[0] && first[3] > 10 * first[2]);
+    arena_free(&arena);
+}
+
+void suite_moments(void) {
+    CU_pSuite suite = CU_add_suite("moments", NULL, NULL);
+    CU_add_test(suite, "activations", test_relu);
+    CU_add_test(suite, "sums and products", test_linear);
+    CU_add_test(suite, "how far errors spread", test_gains);
+}
