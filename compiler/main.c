@@ -150,7 +150,8 @@ static bool make_plan(Compilation *c) {
         if (!options.candidates_user) return false;
     }
     c->plan = plan_make(&c->arena, c->graph, &options);
-    const bool measures = c->options->passes.level >= 3 && c->has_weights && options.tolerance > 0;
+    const bool given = c->options->weights || c->options->random_weights; /* others are for this run alone */
+    const bool measures = c->options->passes.level >= 3 && given && options.tolerance > 0;
     return c->plan && (!measures || tune_error(c, &options));
 }
 

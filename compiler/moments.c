@@ -93,7 +93,7 @@ Moments moments_sum(Moments a, Moments b) {
 Moments moments_times(Moments a, Moments b) {
     const double mean = a.mean * b.mean;
     const double means = (a.mean * a.mean + a.between) * (b.mean * b.mean + b.between);
-    return (Moments){mean, means - mean * mean, moments_square(a) * moments_square(b) - means};
+    return (Moments){mean, fmax(means - mean * mean, 0), fmax(moments_square(a) * moments_square(b) - means, 0)};
 }
 
 bool moments_hold_bn(const Tensor *tensor) {

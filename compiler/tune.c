@@ -70,13 +70,17 @@ static Shaped *make_shaped(Tuning *t, const Plan *plan, const Node *n, const cha
     Candidate list[CHOOSE_MAX_CANDIDATES];
     const int all = choose_candidates(plan, n, list);
     int count = 0, tiles = 0;
-    for (int i = 0; i < all; i++) /* others are never chosen, whatever their time */
-        if (list[i].choice.algorithm != ALG_WINOGRAD || choose_fits(plan, n, &list[i].cost)) list[count++] = list[i];
+    for (int i = 0; i < all; i++) /* tiles that even the first layer of the shape alone may not take are left out */
+        if (list[i].choice.algorithm != ALG_WINOGRAD || choose_fits(plan, n, &list[i])) list[count++] = list[i];
     s->shape = shape;
     for (int i = 0; i < count; i++) {
         const bool winograd = list[i].choice.algorithm == ALG_WINOGRAD;
         if (!winograd || tiles++ < TILES) add_candidate(s, list[i]);
     }
+    int least = 0; /* the smallest error, for networks that need it */
+    for (int i = 1; i < count; i++)
+        if (list[i].cost.error < list[least].cost.error) least = i;
+    add_candidate(s, list[least]);
     for (int i = 0, more = 0; i < count && more < MORE_BLOCKS; i++)
         if (list[i].choice.algorithm == ALG_WINOGRAD) add_blocks(s, plan, n, list[i]), more++;
     return s;

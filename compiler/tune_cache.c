@@ -1,4 +1,5 @@
-/* The cache of measured times: lines of "machine|shape|choice microseconds", sorted by nothing, rewritten as a whole.
+/* The cache of measurements: lines of "machine|shape|choice microseconds", and of "machine|error of ...|what number"
+ * (tune_error.c); sorted by nothing, rewritten as a whole.
  */
 #include <cpuid.h>
 #include <errno.h>

@@ -19,6 +19,10 @@ static const char *error_key(Compilation *c) {
     XXH3_state_t *state = XXH3_createState();
     if (!state) bug("out of memory");
     XXH3_64bits_reset(state);
+    Text graph = {0};
+    irtext_print(c->source, &graph); /* not the source's text: -D and --output change it, too */
+    XXH3_64bits_update(state, graph.s, graph.size);
+    text_free(&graph);
     for (int i = 0; i < c->source->tensor_count; i++) {
         const Tensor *t = c->source->tensors[i];
         const bool given = t->op == RN_PARAM && c->weights.data[i];
@@ -28,14 +32,19 @@ static const char *error_key(Compilation *c) {
     XXH3_freeState(state);
     Text passes = {0};
     for (int i = 0; i < PASS_COUNT; i++) text_puts(&passes, pass_enabled(&c->options->passes, (PassId)i) ? "1" : "0");
-    const char *key = arena_printf(&c->arena, "error of %s, weights %016llx, passes %s, tolerance %g", c->hash, hash,
-                                   passes.s, c->options->tolerance);
+    const char *key =
+        arena_printf(&c->arena, "error of %016llx, passes %s, tolerance %g", hash, passes.s, c->options->tolerance);
     text_free(&passes);
     return key;
 }
 
 static bool same_choices(const Plan *a, const Plan *b) {
     return !memcmp(a->choices, b->choices, (size_t)a->graph->node_count * sizeof *a->choices);
+}
+
+/* As the cache keeps it, so that a plan from there is the same. */
+static double kept_scale(double scale) {
+    return ceil(scale * 1000) / 1000;
 }
 
 /* Measures c->plan, and plans again: with larger predictions until it keeps the tolerance, then between the last that
@@ -54,8 +63,9 @@ static bool measure_and_plan(Compilation *c, PlanOptions *options, double *error
             low = scale;
         else
             kept.plan = c->plan, kept.scale = scale, kept.error = *error;
-        if (round == ROUNDS || !isfinite(*error) || kept.scale == 1) break;
-        options->error_scale = kept.plan ? sqrt(low * kept.scale) : scale * MARGIN * *error / c->plan->predicted_error;
+        if (round == ROUNDS || !isfinite(*error) || kept.scale == 1 || !(c->plan->predicted_error > 0)) break;
+        const double next = kept.plan ? sqrt(low * kept.scale) : scale * MARGIN * *error / c->plan->predicted_error;
+        options->error_scale = kept_scale(next);
         const Plan *last = c->plan;
         c->plan = plan_make(&c->arena, c->graph, options);
         if (same_choices(last, c->plan) || (kept.plan && same_choices(kept.plan, c->plan))) break;
@@ -75,14 +85,18 @@ bool tune_error(Compilation *c, const PlanOptions *options) {
         c->plan = plan_make(&c->arena, c->graph, &scaled);
     } else {
         if (!measure_and_plan(c, &scaled, &error)) return false;
-        if (!isfinite(error)) return true; /* weights that overflow: no choice of ours helps */
+        if (!isfinite(error)) { /* weights that overflow: no choice of ours helps */
+            diag_warning(&c->diag, (Place){0}, "-O3: the output has no finite error to measure: NaN or infinity");
+            return true;
+        }
         tune_cache_put(&cache, key, "scale", scaled.error_scale);
         error = tune_cache_put(&cache, key, "measured", error * BILLION) / BILLION;
     }
     if (error > c->options->tolerance)
         diag_warning(&c->diag, (Place){0},
-                     "-O3: the output is off by %.2g, more than the tolerance of %g; no choice does better", error,
-                     c->options->tolerance);
+                     "-O3: the output is off by %.2g, more than the tolerance of %g, and no choice that was measured "
+                     "does better",
+                     error, c->options->tolerance);
     c->plan->measured_error = error;
     return tune_cache_save(&cache, &c->diag);
 }

@@ -1,10 +1,10 @@
-/* Random weights that keep every layer's result at about unit variance, so that a network of any depth computes
- * something that can be compared: plain He weights overflow in ResNet-1202.
+/* Random weights that keep every layer's result at a usable size, so that a network of any depth computes something
+ * that can be compared: plain He weights overflow in ResNet-1202.
  *
  * 1. Draw. Convolution and fc weights are normal with variance 2 / fan-in (He et al. 2015), batch norm's and scale's
- *    weights uniform in [0.8, 1.2], a fifth of that at the end of a residual branch (training begins with nothing
- * there, Goyal et al. 2017, section 5.1; with equal shares every block makes rounding errors grow, which trained
- * networks do not), their biases in [-0.1, 0.1], other biases in [-0.05, 0.05], PReLU slopes 0.25.
+ *    weights uniform in [0.8, 1.2], their biases in [-0.1, 0.1], other biases in [-0.05, 0.05], PReLU slopes 0.25. The
+ *    batch norm that ends a residual branch has a fifth of that: training begins with nothing there (Goyal et al. 2017,
+ *    section 5.1), and with equal shares every block makes rounding errors grow, which trained networks do not.
  * 2. Calibrate with data (Mishkin and Matas, "All you need is a good init", 2016): run the graph layer by layer on one
  *    or two pictures of noise. A batch norm takes the mean and variance of what it sees; a convolution or fc that no
  *    batch norm reads has its weights scaled so that its result has a mean square of 1. In a graph that was folded
@@ -95,15 +95,14 @@ static void set_role(Role *roles, const Tensor *tensor, Role role) {
     if (tensor && !roles[tensor->id]) roles[tensor->id] = role;
 }
 
-/* The batch norm that ends a residual sum's branch. */
-static bool ends_branch(const Graph *graph, const Node *node) {
-    if (node->op != OP_BN) return false;
-    const Node *sum = value_only_user(graph, node->out);
-    return sum && sum->op == OP_ADD && sum->in[0] == node->out;
+/* The batch norm that ends a residual sum's branch, perhaps before a gate; NULL: another layer does. */
+static const Node *branch_end(const Node *sum) {
+    const Node *end = sum->op == OP_ADD ? sum->in[0]->producer : NULL;
+    if (end && end->op == OP_MUL) end = end->in[0]->producer;
+    return end && end->op == OP_BN ? end : NULL;
 }
 
-static void set_node_roles(const Graph *graph, Role *roles, const Node *node) {
-    if (ends_branch(graph, node)) set_role(roles, node->weight[WEIGHT], BRANCH_FACTOR);
+static void set_node_roles(Role *roles, const Node *node) {
     for (int i = 0; node->term && i < node->nin; i++) set_role(roles, node->term[i].weight, KERNEL);
     set_role(roles, node->epilogue.bias, ADDED);
     set_role(roles, node->epilogue.prelu, SLOPE);
@@ -116,7 +115,11 @@ static void set_node_roles(const Graph *graph, Role *roles, const Node *node) {
 /* Nodes say it of the tensors that they use, these of their arguments, which stand before them. */
 static Role *find_roles(const Graph *graph, Arena *arena) {
     Role *roles = arena_alloc(arena, ((size_t)graph->tensor_count + 1) * sizeof *roles);
-    for (int i = 0; i < graph->node_count; i++) set_node_roles(graph, roles, graph->nodes[i]);
+    for (int i = 0; i < graph->node_count; i++) {
+        const Node *end = branch_end(graph->nodes[i]);
+        if (end) set_role(roles, end->weight[WEIGHT], BRANCH_FACTOR);
+    }
+    for (int i = 0; i < graph->node_count; i++) set_node_roles(roles, graph->nodes[i]);
     for (int i = graph->tensor_count - 1; i >= 0; i--) {
         const Tensor *tensor = graph->tensors[i];
         for (int j = 0; roles[i] && j < tensor->nargs; j++) {

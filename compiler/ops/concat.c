@@ -1,6 +1,8 @@
 /* concat: the channels of all inputs, one after the other. */
 #include "rules.h"
 
+#include <math.h>
+
 #include <string.h>
 
 bool concat_infer(Node *node, Diag *diag) {
@@ -30,7 +32,7 @@ Moments concat_moments(const Node *node, const Moments *in, double *carried) {
         all.within += share * in[i].within;
         means += share * (in[i].mean * in[i].mean + in[i].between);
     }
-    all.between = means - all.mean * all.mean;
+    all.between = fmax(means - all.mean * all.mean, 0);
     return all;
 }
 

@@ -16,7 +16,7 @@
 
 enum { STRASSEN_TILES = 3, LARGEST_SHARE = 8 << 20 /* bytes of V that all tiles may take */ };
 /* MARGIN: predictions are for one picture and weights like those that they were fitted to */
-static const double MARGIN = 1.5, WORTH = 0.005, MOST_PRICE = 256 /* exponent of 2 */;
+static const double MARGIN = 1.5, WORTH = 0.005, MOST_EXPONENT = 256;
 
 bool choose_fits_int(const Shape s) {
     return shape_size((Shape){s.c + 16, s.h + 32, s.w + 32}) < INT_MAX / 2;
@@ -144,14 +144,21 @@ static double square(double x) {
     return x * x;
 }
 
-/* What a layer adds to the mean square of the output's relative error. */
-static double added_error(const Plan *plan, int node, const Cost *cost) {
-    return plan->gains[node] * square(MARGIN * fmax(plan->options.error_scale, 1) * cost->error);
+/* What a layer adds to the mean square of the output's relative error. Winograd's method is for the first term. */
+static double added_error(const Plan *plan, const Node *n, const Candidate *c) {
+    const double others = c->choice.algorithm == ALG_WINOGRAD ? cost_sum_error(n) : c->cost.error;
+    const Gain *gain = &plan->gains[n->id];
+    const double scale = MARGIN * fmax(plan->options.error_scale, 1);
+    return square(scale) * (gain->first * square(c->cost.error) + gain->others * square(others));
 }
 
-bool choose_fits(const Plan *plan, const Node *n, const Cost *cost) {
-    return plan->options.tolerance <= 0 || sqrt(added_error(plan, n->id, cost)) <= plan->options.tolerance ||
-           cost->error <= cost_sum_error(n);
+double choose_error(const Plan *plan, const Node *n, const Candidate *c) {
+    return sqrt(added_error(plan, n, c));
+}
+
+bool choose_fits(const Plan *plan, const Node *n, const Candidate *c) {
+    return plan->options.tolerance <= 0 || choose_error(plan, n, c) <= plan->options.tolerance ||
+           c->cost.error <= cost_sum_error(n);
 }
 
 static double total_error(const Plan *plan) {
@@ -159,8 +166,8 @@ static double total_error(const Plan *plan) {
     for (int i = 0; i < plan->graph->node_count; i++) {
         const Node *n = plan->graph->nodes[i];
         const Decision *d = &plan->decisions[i];
-        const Cost fixed = {.error = n->term ? cost_sum_error(n) : 0};
-        sum += added_error(plan, i, d->count ? &d->list[d->chosen].cost : &fixed);
+        const Candidate fixed = {.cost.error = n->term ? cost_sum_error(n) : 0};
+        sum += added_error(plan, n, d->count ? &d->list[d->chosen] : &fixed);
     }
     return sqrt(sum);
 }
@@ -171,7 +178,7 @@ static double choose_at(const Plan *plan, double price) {
         Decision *d = &plan->decisions[i];
         double least = INFINITY;
         for (int k = 0; k < d->count; k++) {
-            const double whole = d->list[k].cost.us + price * added_error(plan, i, &d->list[k].cost);
+            const double whole = d->list[k].cost.us + price * added_error(plan, plan->graph->nodes[i], &d->list[k]);
             if (whole < least) least = whole, d->chosen = k;
         }
     }
@@ -191,11 +198,11 @@ static void spare_errors(const Plan *plan) {
 /* Returns the predicted error of what is chosen then. */
 static double keep_budget(const Plan *plan) {
     const double tolerance = plan->options.tolerance;
-    double error = choose_at(plan, 0);
+    const double error = choose_at(plan, 0);
     if (tolerance <= 0) return error;
     if (error > tolerance) {
-        double low = 0, high = 1; /* exponents of 2 */
-        while (high < MOST_PRICE && choose_at(plan, exp2(high)) > tolerance) low = high, high *= 2;
+        double low = 0, high = 1; /* the price's exponents of 2 */
+        while (high < MOST_EXPONENT && choose_at(plan, exp2(high)) > tolerance) low = high, high *= 2;
         for (int i = 0; i < 12; i++) {
             const double middle = (low + high) / 2;
             *(choose_at(plan, exp2(middle)) > tolerance ? &low : &high) = middle;

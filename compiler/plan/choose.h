@@ -12,7 +12,9 @@ int choose_candidates(const Plan *plan, const Node *node, Candidate list[CHOOSE_
 const Decision *choose_decision(Plan *plan, const Node *node);
 /* Whether the tolerance allows a layer to be computed so, if no other had an error; at least what errs no more than the
  * direct sum. */
-bool choose_fits(const Plan *plan, const Node *node, const Cost *cost);
+bool choose_fits(const Plan *plan, const Node *node, const Candidate *candidate);
+/* What the output gets of a layer's error, root mean square, with the model's margin. */
+double choose_error(const Plan *plan, const Node *node, const Candidate *candidate);
 /* Whether the V of all tiles may be at hand at once: one block. */
 bool choose_may_share(const WinogradPlan *w);
 /* What the candidates and their times depend on, as text; lives in `arena`. */

@@ -18,7 +18,6 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
     plan_group(plan);
     plan_gains(plan);
     plan_choices(plan);
-
     plan_layouts(plan);
     plan_steps(plan);
     plan_weights(plan);

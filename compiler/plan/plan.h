@@ -63,6 +63,12 @@ typedef struct Decision {
 
 enum { CHOOSE_MAX_CANDIDATES = 96 };
 
+/* How far an error spreads: a relative error's mean square times this is what an output gets of it. Of a sum's first
+ * term, and of the others together. */
+typedef struct Gain {
+    double first, others;
+} Gain;
+
 typedef struct Plan Plan;
 
 typedef struct PlanOptions {
@@ -208,14 +214,13 @@ struct Plan {
     const Graph *graph;
     PlanOptions options;
     Arena *arena;
-    int group;           /* images that a call of forward takes, and the last layers at once; 1: one by one */
-    int last_node;       /* id of the first node of the last layers */
-    int last_step;       /* the first step of the last layers; step_count where there are none */
-    Choice *choices;     /* by node id */
-    Decision *decisions; /* by node id */
-    Map shapes;          /* choose_shape's text -> Decision *: those of one shape share their candidates */
-    /* How far errors spread: a relative error's mean square, times this, is what an output gets of it. */
-    double *gains;          /* by node id: of its sum */
+    int group;              /* images that a call of forward takes, and the last layers at once; 1: one by one */
+    int last_node;          /* id of the first node of the last layers */
+    int last_step;          /* the first step of the last layers; step_count where there are none */
+    Choice *choices;        /* by node id */
+    Decision *decisions;    /* by node id */
+    Map shapes;             /* choose_shape's text -> Decision *: those of one shape share their candidates */
+    Gain *gains;            /* by node id: of its sum */
     double *value_gains;    /* by value id */
     double predicted_error; /* of the output, relative, by the error model */
     double measured_error;  /* the same, where -O3 measured it; 0: not */

@@ -4,10 +4,10 @@
  *     layer            algorithm            us    direct  error    others
  *     layer1.0.conv1   F(6x6), 4 blocks     590    2070   3.7e-06  F(4x6) 602, F(6x4) 603, F(4x4) 633
  */
-#include <math.h>
 #include <string.h>
 
 #include "../ops.h"
+#include "../plan/choose.h"
 #include "../plan/winograd.h"
 #include "html.h"
 #include "view.h"
@@ -63,7 +63,7 @@ static void add_row(Report *r, const Node *n, const Decision *d) {
     const Window *w = &n->term[0].window;
     const Shape out = node_unpooled_shape(n);
     ReportRow row = {.layer = n->name, .us = c->cost.us};
-    row.error = c->cost.error * sqrt(r->plan->gains[n->id]);
+    row.error = choose_error(r->plan, n, c);
     row.shape = arena_printf(&r->arena, "%dx%d%s %d->%d @%dx%d", w->r, w->s,
                              w->stride_h > 1 ? arena_printf(&r->arena, "/%d", w->stride_h) : "", n->in[0]->shape.c,
                              n->features, out.h, out.w);

@@ -52,6 +52,9 @@ static void test_linear(void) {
     y = moments_maximum(x, 4);
     CU_ASSERT(near(y.mean, 1 + sqrt(3 / pi), 0.01) && near(y.between, 2, 0) && near(y.within, 3 * (1 - 1 / pi), 0.01));
     CU_ASSERT(near(moments_square(moments_sum(x, (Moments){0, 1, 1})), 8, 1e-9));
+    y = moments_residual(x, (Moments){0, 1, 1}, &carried);
+    CU_ASSERT(near(y.mean, 0.2, 1e-9) && near(y.between, 1.08, 1e-9) && near(y.within, 1.12, 1e-9));
+    CU_ASSERT(near(carried, 0.04, 1e-9));
     CU_ASSERT(near(moments_square(moments_times(x, (Moments){1, 1, 1})), 18, 1e-9));
 }
 
@@ -67,12 +70,13 @@ static Plan *plan_of(Arena *arena, const char *file, int level) {
 static void test_gains(void) {
     Arena arena = {0};
     static const char *const files[] = {"examples/resnet34.rn", "examples/plain34.rn", "examples/cifar/plain20.rn",
-                                        "examples/cifar/plain56.rn"};
-    double first[4];
-    for (int i = 0; i < 4; i++) {
+                                        "examples/cifar/plain56.rn", "examples/se_resnet50.rn"};
+    enum { FILES = sizeof files / sizeof *files };
+    double first[FILES];
+    for (int i = 0; i < FILES; i++) {
         const Plan *plan = plan_of(&arena, files[i], 2);
         CU_ASSERT(near(plan->value_gains[plan->graph->outputs[0]->id], 1, 1e-9));
-        first[i] = plan->gains[0];
+        first[i] = plan->gains[0].first;
         const Plan *unfused = plan_of(&arena, files[i], 0);
         CU_ASSERT(
             near(unfused->value_gains[unfused->graph->input->id], plan->value_gains[plan->graph->input->id], 0.2));
