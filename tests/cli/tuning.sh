@@ -81,13 +81,14 @@ for run in measured cached; do
     contains "it is said, $run" .err 'more than the tolerance of 1e-10, and no choice'
 done
 # a sum that cancels what it adds makes an error of it that no model foresees: smaller tiles after the measurement
-cat > cancel.rn <<'N'
+if [ -z "${SANITIZED:-}" ]; then
+    cat > cancel.rn <<'N'
 network cancel {
     input 64x28x28
     residual { conv 64, 3x3 as body; leakyrelu slope 1 }
 }
 N
-"${PYTHON:-python3}" - <<'P'
+    "${PYTHON:-python3}" - <<'P'
 import array, json
 kernel = array.array("f", [0.0] * (64 * 64 * 9))
 for k in range(64):
@@ -95,10 +96,11 @@ for k in range(64):
 head = json.dumps({"body.weight": {"dtype": "F32", "shape": [64, 64, 3, 3], "data_offsets": [0, 4 * len(kernel)]}}).encode()
 open("cancel.safetensors", "wb").write(len(head).to_bytes(8, "little") + head + kernel.tobytes())
 P
-expect "beyond the model" 1 "$RNC" --verify --weights cancel.safetensors cancel.rn
-expect "-O3 finds it" 0 "$RNC" -O3 --tune-cache cache/cancel --threads 1 --weights cancel.safetensors --report --verify cancel.rn
-contains "in smaller tiles" .out '^body .*would spend more of the error budget'
-[ ! -s .err ] && ok || bad "within the tolerance" "$(< .err)"
+    expect "beyond the model" 1 "$RNC" --verify --weights cancel.safetensors cancel.rn
+    expect "-O3 finds it" 0 "$RNC" -O3 --tune-cache cache/cancel --threads 1 --weights cancel.safetensors --report --verify cancel.rn
+    contains "in smaller tiles" .out '^body .*would spend more of the error budget'
+    [ ! -s .err ] && ok || bad "within the tolerance" "$(< .err)"
+fi
 # larger predictions after a measurement: a cache that says so
 sed 's/\(tolerance 0.0001|scale\) .*/\1 1000/' cache/error > cache/scaled
 expect "a scale from the cache" 0 "$RNC" -O3 --tune-cache cache/scaled --threads 1 --random-weights --report tiny.rn
