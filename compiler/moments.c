@@ -74,7 +74,7 @@ Moments moments_batch_norm(Moments x, double *carried) {
 }
 
 Moments moments_product(Moments x, const Tensor *weights, double *carried) {
-    if (moments_hold_bn(weights)) return moments_batch_norm(x, carried);
+    if (weights_hold_bn(weights)) return moments_batch_norm(x, carried);
     const double square = fmax(moments_square(x), 1e-30);
     *carried = 1 / square;
     return (Moments){0, (x.mean * x.mean + x.between) / square, x.within / square};
@@ -96,9 +96,9 @@ Moments moments_times(Moments a, Moments b) {
     return (Moments){mean, fmax(means - mean * mean, 0), fmax(moments_square(a) * moments_square(b) - means, 0)};
 }
 
-bool moments_hold_bn(const Tensor *tensor) {
+bool weights_hold_bn(const Tensor *tensor) {
     if (tensor->op == RN_BN_SCALE) return true;
     for (int i = 0; i < tensor->nargs; i++)
-        if (moments_hold_bn(tensor->arg[i])) return true;
+        if (weights_hold_bn(tensor->arg[i])) return true;
     return false;
 }

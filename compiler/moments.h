@@ -35,6 +35,6 @@ Moments moments_residual(Moments branch, Moments shortcut, double *carried);
 Moments moments_sum(Moments a, Moments b);
 Moments moments_times(Moments a, Moments b);
 /* Whether a batch norm was folded into a tensor's numbers. */
-bool moments_hold_bn(const Tensor *tensor);
+bool weights_hold_bn(const Tensor *tensor);
 
 #endif

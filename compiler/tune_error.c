@@ -1,6 +1,6 @@
 /* -O3 and the error budget: where the weights are given, the output's error is measured, since a network may do more
- * with its layers' rounding than the model knows (plan/error.c). Where it passes the tolerance, the model's prediction
- * is scaled by what was measured, and the choices are made again.
+ * with its layers' rounding than the model knows (plan/error.c). Where it passes the tolerance, the choices are made
+ * again with larger predictions.
  */
 #include <math.h>
 #include <string.h>

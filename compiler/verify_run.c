@@ -229,16 +229,16 @@ static void interpret_images(Verify *v) {
     float *image = malloc(size * sizeof *image);
     if (!image) bug("out of memory");
     tensor_data_evaluate(v->source, &c->weights);
-    for (int i = 0; i < PROBE_IMAGES && i < c->options->batch; i++) {
+    const int images = v->outputs_only ? 1 : c->options->batch;
+    for (int i = 0; i < PROBE_IMAGES && i < images; i++) {
         probe_image(c->options->seed, i, image, size);
         v->expected[i] = interpret_image(v, v->source, image);
-        if (!i && v->source != c->source) v->rounding = rounding_error(v, image, v->expected[i]);
+        if (!i && v->source != c->source && !v->outputs_only) v->rounding = rounding_error(v, image, v->expected[i]);
     }
     free(image);
 }
 
-static void index_limits(Verify *v) {
-    const Plan *plan = v->c->plan;
+static void index_limits(Verify *v, const Plan *plan) {
     for (int i = 0; i < plan->graph->value_count; i++) {
         double *limit = arena_alloc(&v->c->arena, sizeof *limit);
         const double share = fmin(fmax(sqrt(plan->value_gains[i]), LEAST_SHARE), 1);
@@ -265,47 +265,41 @@ static const Graph *stored_source(Compilation *c) {
     return graph;
 }
 
-static bool verify_in_folder(Verify *v) {
+static bool run_in_folder(Verify *v, const Plan *plan) {
     Compilation *c = v->c;
-    if (!driver_build_shared(c, c->plan, v->folder, "net")) return false;
+    if (!driver_build_shared(c, plan, v->folder, "net")) return false;
     interpret_images(v);
     index_names(v);
-    index_limits(v);
-    if (!verify_batch(v, 1)) return false;
-    if (c->options->batch > 1 && !verify_batch(v, c->options->batch)) return false;
+    if (!v->outputs_only) index_limits(v, plan);
+    return verify_batch(v, 1) && (v->outputs_only || c->options->batch == 1 || verify_batch(v, c->options->batch));
+}
+
+/* Builds and runs the plan, and compares what it computes. */
+static bool compare_plan(Verify *v, const Plan *plan) {
+    v->source = stored_source(v->c);
+    v->folder = temp_folder_make(&v->c->arena, NULL, &v->c->diag);
+    const bool good = v->folder && run_in_folder(v, plan);
+    if (v->folder) temp_folder_remove(v->folder);
+    for (int i = 0; i < PROBE_IMAGES; i++) free_values(v->source, v->expected[i]);
+    return good;
+}
+
+bool verify_run(Compilation *c) {
+    Verify v = {.c = c, .task = "verify"};
+    if (!compare_plan(&v, c->plan)) return false;
     printf(
         "verify: %s: %d results agree with the interpreter, outputs within %g: relative error %.3g, of any layer %.3g "
         "(%s)",
-        c->source->name, v->compared, c->options->tolerance, v->worst_output, v->worst, v->worst_layer);
-    if (v->skipped) printf("; %d intermediate ones have no counterpart", v->skipped);
-    if (v->source != c->source)
-        printf("; rounding weights to bf16 moves the output by %.3g of its largest", v->rounding);
+        c->source->name, v.compared, c->options->tolerance, v.worst_output, v.worst, v.worst_layer);
+    if (v.skipped) printf("; %d intermediate ones have no counterpart", v.skipped);
+    if (v.source != c->source) printf("; rounding weights to bf16 moves the output by %.3g of its largest", v.rounding);
     printf("\n");
     return true;
 }
 
-bool verify_run(Compilation *c) {
-    Verify v = {.c = c, .source = stored_source(c), .task = "verify"};
-    v.folder = temp_folder_make(&c->arena, NULL, &c->diag);
-    if (!v.folder) return false;
-    bool good = verify_in_folder(&v);
-    temp_folder_remove(v.folder);
-    for (int i = 0; i < PROBE_IMAGES; i++) free_values(v.source, v.expected[i]);
-    return good;
-}
-
 bool verify_outputs(Compilation *c, const Plan *plan, double *error) {
-    Verify v = {.c = c, .source = stored_source(c), .outputs_only = true, .task = "-O3"};
-    v.folder = temp_folder_make(&c->arena, NULL, &c->diag);
-    if (!v.folder) return false;
-    bool good = driver_build_shared(c, plan, v.folder, "net");
-    if (good) {
-        interpret_images(&v);
-        index_names(&v);
-        good = verify_batch(&v, 1);
-    }
+    Verify v = {.c = c, .task = "-O3", .outputs_only = true};
+    const bool good = compare_plan(&v, plan);
     *error = v.worst_output;
-    temp_folder_remove(v.folder);
-    for (int i = 0; i < PROBE_IMAGES; i++) free_values(v.source, v.expected[i]);
     return good;
 }

@@ -12,7 +12,7 @@ RULE_NO_COST(affine)
 
 Moments affine_moments(const Node *node, const Moments *in, double *carried) {
     *carried = 1;
-    return moments_hold_bn(node->weight[WEIGHT]) ? moments_batch_norm(in[0], carried) : in[0];
+    return weights_hold_bn(node->weight[WEIGHT]) ? moments_batch_norm(in[0], carried) : in[0];
 }
 
 void affine_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
