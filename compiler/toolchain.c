@@ -22,17 +22,15 @@
 
 extern char **environ;
 
-enum { MAX_WORDS = 64 };
-
 typedef struct Command {
     Arena arena;
-    char *words[MAX_WORDS + 1];
-    int count;
+    char **words; /* NULL after the last */
+    int count, capacity;
 } Command;
 
 static void command_add(Command *command, const char *word) {
-    if (command->count == MAX_WORDS) bug("more than %d words in a compiler command", MAX_WORDS);
-    command->words[command->count++] = arena_strdup(&command->arena, word);
+    ARENA_PUSH(&command->arena, command->words, command->count, command->capacity,
+               word ? arena_strdup(&command->arena, word) : NULL);
 }
 
 static void command_add_words(Command *command, const char *words) {
@@ -74,6 +72,13 @@ static const char *find_beside(Arena *arena, const char *const *places, const ch
     return NULL;
 }
 
+/* Whether $CC has a level of its own. */
+static bool optimises(const Command *command) {
+    for (int i = 1; i < command->count; i++)
+        if (!strncmp(command->words[i], "-O", 2)) return true;
+    return false;
+}
+
 bool toolchain_build(Build build, bool librn, const char *c_file, const char *folder, const char *out, bool verbose,
                      Diag *diag) {
     static const char *const lib_places[] = {".", "../lib", "../lib/x86_64-linux-gnu", "../lib64", NULL};
@@ -89,7 +94,8 @@ bool toolchain_build(Build build, bool librn, const char *c_file, const char *fo
         goto end;
     }
     command_add_words(&command, cc && cc[strspn(cc, " \t")] ? cc : "cc");
-    command_add_words(&command, build == BUILD_PROGRAM ? "-std=c11 -O2" : "-std=c11 -O2 -fPIC");
+    command_add_words(&command, optimises(&command) ? "-std=c11" : "-std=c11 -O2");
+    if (build != BUILD_PROGRAM) command_add(&command, "-fPIC");
     command_add(&command, arena_printf(&command.arena, "-I%s", folder));
     if (librn) command_add(&command, arena_printf(&command.arena, "-I%s", include));
     command_add_words(&command, build == BUILD_OBJECT   ? "-c -o"
@@ -106,6 +112,7 @@ bool toolchain_build(Build build, bool librn, const char *c_file, const char *fo
         if (build == BUILD_SHARED) command_add(&command, "-Wl,--no-whole-archive");
         command_add_words(&command, "-Wl,--as-needed " RN_LINK_LIBS);
     }
+    command_add(&command, NULL);
     int status = toolchain_run(command.words, verbose);
     good = !status;
     if (status == 127)

@@ -36,7 +36,6 @@ find_missing() {
     fi
     if [ "$what" = check ]; then
         command_in g++ g++
-        header_in simde/x86/avx512.h libsimde-dev
         command_in clang clang
         command_in pkg-config pkg-config
         command_in cmake cmake

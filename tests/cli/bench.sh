@@ -2,6 +2,7 @@
 # rnc bench: a row per variant, as a table, JSON and a page.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/networks.bash"
+emitted_unchecked
 tiny > "$WORK/tiny.rn"
 expect table 0 "$RNC" bench --seconds 0.02 tiny.rn
 for variant in "-O0 " "-ffuse-add " "-ffold-affine " "-O2 "; do prints table "$variant"; done

@@ -112,7 +112,9 @@ absent "no archiver" out.a out.h
 refused_cc "a failing C compiler" "failed with status" false out.so
 refused_cc "a failing C compiler" "failed with status" false out
 expect "verbose" 0 "$RNC" -v -o fine.o net.rn
-says "verbose" "-std=c11"
+says "verbose" "-std=c11 -O2 -fPIC"
+expect "many options in CC" 0 env CC="$CC -O1 $(printf -- '-DX%d ' {1..100})" "$RNC" -v -o fine.o net.rn
+says "a level in CC" "-DX100 -std=c11 -fPIC"
 
 # the last of three outputs finds its place taken, by what came while the C compiler ran: the others are as before
 printf '#!/bin/bash\nmkdir -p "$WORK/placed.so/full"\nexec %s "$@"\n' "$CC" > "$WORK/slow-cc"

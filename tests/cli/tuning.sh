@@ -2,6 +2,7 @@
 # -O3 with its cache of measurements, and --report.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/networks.bash"
+emitted_unchecked
 cd "$WORK" || exit 1
 tiny > tiny.rn
 

@@ -2,6 +2,7 @@
 # --verify: agrees on sound code at every level, target, batch and thread count; says so where it does not.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/networks.bash"
+emitted_unchecked
 tiny > "$WORK/tiny.rn"
 other > "$WORK/other.rn"
 

@@ -86,7 +86,6 @@ static void replace_all(Text *text, const char *from, const char *to) {
 
 /* The text for AVX-512, to be run on a CPU without: intrinsics in software, kernels for what the CPU has. */
 static void run_in_software(Text *code) {
-    replace_all(code, "#include <immintrin.h>", "");
     Text whole = {0};
     text_puts(&whole, "#include \"avx512_in_software.h\"\n"); /* first, or the precompiled one is not taken */
     text_write(&whole, code->s, code->size);
@@ -314,27 +313,21 @@ static void free_case(EmittedCase *c) {
     arena_free(&c->arena);
 }
 
-/* What AVX-512 in software is compiled with under sanitizers: gcc takes ten times as long over its many small functions
- * else. Reads and writes are checked still, but for those of the stack; other cases have all checks. */
-static const char *fewer_checks(const char *cc) {
-    return getenv("SANITIZED") && !strstr(cc, "clang") ? "-fno-sanitize=undefined --param asan-stack=0 "
-                                                         "--param asan-instrumentation-with-call-threshold=0"
-                                                       : "";
-}
-
 int batch_check(Batch *batch, double tolerance) {
     char command[2048];
     const char *cc = getenv("CC") ? getenv("CC") : "cc", *build = getenv("OUT") ? getenv("OUT") : "build";
-    const char *flags = "-std=c11 -O1 -Wall -Wextra -Werror -pedantic -Wno-psabi -mavx2 -mfma -fPIC";
+    /* <immintrin.h>, which takes longer than most cases, is compiled once */
     snprintf(command, sizeof command,
-             "top=$PWD; cp tests/numeric/avx512_in_software.h %s && cd %s || exit; software='%s %s %s' all='%s %s'; "
-             "if grep -q avx512_in_software *.c; then $software avx512_in_software.h || exit; fi; "
-             "grep -l avx512_in_software *.c | xargs -r -P 2 -n 1 $software -I\"$top/runtime\" -c || exit; "
-             "grep -L avx512_in_software *.c | xargs -r -P 2 -n 1 $all -I\"$top/runtime\" -c && cd \"$top\" && "
-             "%s -shared -fopenmp -o %s/all.so %s/*.o %s/librn.a -lxsmm -lxsmmnoblas -lpng -ljpeg -lcjson -lxxhash "
-             "-lpthread -lrt -ldl -lm",
-             batch->folder, batch->folder, cc, flags, fewer_checks(cc), cc, flags, cc, batch->folder, batch->folder,
-             build);
+             "top=$PWD; cp tests/numeric/avx512_in_software.h %s && cd %s || exit; "
+             "cc=\"%s -std=c11 -O1 -Wall -Wextra -Werror -pedantic -mavx2 -mfma -fPIC -I$top/runtime\"; "
+             "compile() { xargs -r -P 2 -n 1 $cc $* -c; }; "
+             "echo '#include <immintrin.h>' > vectors.h; $cc vectors.h avx512_in_software.h || exit; "
+             "grep -l avx512_in_software *.c | compile || exit; "
+             "grep -L avx512_in_software *.c | xargs -r grep -l immintrin | compile -include vectors.h || exit; "
+             "grep -L immintrin *.c | compile || exit; "
+             "cd \"$top\" && %s -shared -fopenmp -o %s/all.so %s/*.o %s/librn.a -lxsmm -lxsmmnoblas -lpng -ljpeg "
+             "-lcjson -lxxhash -lpthread -lrt -ldl -lm",
+             batch->folder, batch->folder, cc, cc, batch->folder, batch->folder, build);
     CU_ASSERT_EQUAL_FATAL(system(command), 0);
     snprintf(command, sizeof command, "%s/all.so", batch->folder);
     void *library = dlopen(command, RTLD_NOW | RTLD_LOCAL);

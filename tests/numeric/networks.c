@@ -401,13 +401,14 @@ static void test_written_networks(void) {
     for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
         Text text = {0};
         text_printf(&text, "network net {\n    input 3x13x12\n    %s\n}\n", written[i].text);
-        batch_add(&batch, written[i].name, text.s, variants[0]);
-        batch_add(&batch, written[i].name, text.s, with_winograd(variants[i % 2 ? 3 : 2], (int)i + 1));
-        batch_add(&batch, written[i].name, text.s, with_winograd(variants[i % 2 ? 5 : 4], (int)i + 1));
+        const Variant kinds[] = {variants[0], with_winograd(variants[i % 2 ? 3 : 2], (int)i + 1),
+                                 with_winograd(variants[i % 2 ? 5 : 4], (int)i + 1)};
+        for (size_t k = i / 2 % (size_t)stride(); k < 3; k += (size_t)stride())
+            batch_add(&batch, written[i].name, text.s, kinds[k]);
         text_free(&text);
     }
     const int compared = batch_check(&batch, 5e-5);
-    CU_ASSERT(compared > 100);
+    CU_ASSERT(compared > 100 / stride());
 }
 
 /* Fully connected layers whose weights are stored as bf16: inputs and outputs around every vector and panel border,
