@@ -38,19 +38,23 @@ static const char *piece_kernel(Emit *e, const Gemm *g, int n, int channels, con
 }
 
 /* The pieces of `channels` channels at `c`: the name of a loop's variable, or a constant for the last ones; NULL: these
- * are all. */
+ * are all. Where one column is left, two pieces have two: one alone has too few sums for its additions not to wait for
+ * each other. */
 static void pieces_at(Emit *e, const Gemm *g, int channels, const char *c, int share, int depth, Text *t) {
-    const int n = g->n < PIECE_COLUMNS ? g->n : PIECE_COLUMNS, rest = g->n % n;
-    const char *kernel = piece_kernel(e, g, n, channels, c);
-    if (rest) {
-        const char *last = piece_kernel(e, g, rest, channels, c);
-        const char *format = strchr(kernel, '?') ? "j + %d > %d ? (%s) : (%s)" : "j + %d > %d ? %s : %s";
-        kernel = arena_printf(e->arena, format, n, g->n, last, kernel);
+    const int rest = g->n % PIECE_COLUMNS, narrow = rest == 1 && g->n > 1 ? 2 : rest;
+    const int full = g->n - (rest == narrow ? rest : PIECE_COLUMNS + rest);
+    const char *kernel =
+        full ? piece_kernel(e, g, PIECE_COLUMNS, channels, c) : piece_kernel(e, g, narrow, channels, c);
+    const char *step = arena_printf(e->arena, "%d", full ? PIECE_COLUMNS : narrow);
+    if (full && rest) {
+        const char *format = strchr(kernel, '?') ? "j < %d ? (%s) : (%s)" : "j < %d ? %s : %s";
+        kernel = arena_printf(e->arena, format, full, kernel, piece_kernel(e, g, narrow, channels, c));
+        step = arena_printf(e->arena, "j < %d ? %d : %d", full, PIECE_COLUMNS, narrow);
     }
     const char *w = c ? arena_printf(e->arena, "w + %s * %d", c, g->lda) : "w";
     const char *x =
         c ? arena_printf(e->arena, "x + (j * %d + %s)", g->ldb, c) : arena_printf(e->arena, "x + j * %d", g->ldb);
-    line(t, depth, "for (int j = 0; j < %d; j += %d, next += %d) {", g->n, n, share);
+    line(t, depth, "for (int j = 0; j < %d; j += %s, next += %d) {", g->n, step, share);
     line(t, depth + 1, "for (int i = 0; i < %d; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);", share);
     line(t, depth + 1, "k[%s].gemm(%s, %s, y + j * %d, w, x, y);", kernel, w, x, g->ldc);
     line(t, depth, "}");

@@ -14,7 +14,7 @@
 
 struct block_unfused {
     rn_context rn;
-    rn_kernel k[10];
+    rn_kernel k[9];
 };
 
 /* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
@@ -291,12 +291,11 @@ static const rn_kernel_spec kernels[] = {
     {24, 4, 16, 32, 64, 48, 0, 1, 0}, /* 1 */
     {24, 3, 24, 32, 48, 32, 0, 0, 0}, /* 2 */
     {24, 2, 24, 32, 48, 32, 0, 0, 0}, /* 3 */
-    {24, 1, 24, 32, 48, 32, 0, 0, 0}, /* 4 */
-    {24, 4, 16, 32, 64, 48, 0, 0, 0}, /* 5 */
-    {10, 2, 24, 16, 16432, 16, 0, 0, 0}, /* 6 */
-    {10, 2, 24, 16, 16432, 16, 1, 0, 0}, /* 7 */
-    {10, 1, 24, 16, 24, 16, 0, 0, 0}, /* 8 */
-    {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 9 */
+    {24, 4, 16, 32, 64, 48, 0, 0, 0}, /* 4 */
+    {10, 2, 24, 16, 16432, 16, 0, 0, 0}, /* 5 */
+    {10, 2, 24, 16, 16432, 16, 1, 0, 0}, /* 6 */
+    {10, 1, 24, 16, 24, 16, 0, 0, 0}, /* 7 */
+    {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 8 */
 };
 
 /* Zeros around an h x w image of c channels: `top` rows above, `left` pixels before ... */
@@ -508,9 +507,9 @@ static TARGET void conv3x3_24to24_4x4_f2x2_input(const float *x, float *v) {
 
 /* In pieces of 3 columns and 24 channels; each fetches a share of the next weights to L2 */
 static TARGET void gemm24x8x24(const rn_kernel *k, const float *w, const float *x, float *y, const float *next) {
-    for (int j = 0; j < 8; j += 3, next += 256) {
+    for (int j = 0; j < 8; j += j < 6 ? 3 : 2, next += 256) {
         for (int i = 0; i < 256; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);
-        k[j + 3 > 8 ? 3 : 2].gemm(w, x + j * 48, y + j * 32, w, x, y);
+        k[j < 6 ? 2 : 3].gemm(w, x + j * 48, y + j * 32, w, x, y);
     }
 }
 
@@ -603,9 +602,9 @@ static TARGET void conv3x3_24to24_4x4_f2x2_input_2(const float *x, float *v) {
 
 /* In pieces of 3 columns and 24 channels; each fetches a share of the next weights to L2 */
 static TARGET void gemm24x4x24(const rn_kernel *k, const float *w, const float *x, float *y, const float *next) {
-    for (int j = 0; j < 4; j += 3, next += 384) {
+    for (int j = 0; j < 4; j += 2, next += 384) {
         for (int i = 0; i < 384; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);
-        k[j + 3 > 4 ? 4 : 2].gemm(w, x + j * 48, y + j * 32, w, x, y);
+        k[3].gemm(w, x + j * 48, y + j * 32, w, x, y);
     }
 }
 
@@ -672,7 +671,7 @@ static TARGET void conv1x1_16to24_4x4_panel(const struct args *a, int panel, int
     for (int r = y0; r < y1; r++) {
         y = a->y + (r * 192 + panel * 32);
         x = a->x + (r * 576);
-        k[5].gemm(w, x, y, w, x, y);
+        k[4].gemm(w, x, y, w, x, y);
     }
     zeroupper();
 }
@@ -739,7 +738,7 @@ static TARGET void fc_10x1x1(void *arg, int part, int parts) {
         const float *w = a->w + (size_t)panel * 384;
         float *out = a->y + panel * 16, y[32];
         const float *x = a->x, *v = w;
-        k[6].gemm(v, x, y, v, x, y);
+        k[5].gemm(v, x, y, v, x, y);
         for (int n = 0; n < 2; n++) {
             store(out + (size_t)n * 16432 + 0, add(load(y + n * 16 + 0), load(a->bias + (panel * 16 + 0))));
             store_n(out + (size_t)n * 16432 + 8, add(load(y + n * 16 + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
@@ -755,7 +754,7 @@ static TARGET void fc_10x1x1_2(void *arg, int part, int parts) {
         const float *w = a->w + (size_t)panel * 384;
         float *out = a->y + panel * 16, y[16];
         const float *x = a->x, *v = w;
-        k[8].gemm(v, x, y, v, x, y);
+        k[7].gemm(v, x, y, v, x, y);
         store(out + 0, add(load(y + 0), load(a->bias + (panel * 16 + 0))));
         store_n(out + 8, add(load(y + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
     }
@@ -939,7 +938,7 @@ size_t block_unfused_arena_size(int batch, int threads) {
 rn_status block_unfused_create(block_unfused **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
     void *made = NULL;
     const size_t need = block_unfused_arena_size(BLOCK_UNFUSED_BATCH, rn_options_threads(options));
-    const rn_status status = rn_context_create_jit(&made, sizeof(struct block_unfused), need, offsetof(struct block_unfused, k), kernels, 10,
+    const rn_status status = rn_context_create_jit(&made, sizeof(struct block_unfused), need, offsetof(struct block_unfused, k), kernels, 9,
                                                    &model, arena, size, weights, options);
     *net = made;
     return status;
