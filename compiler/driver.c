@@ -122,6 +122,25 @@ bool driver_spares_inputs(Compilation *c, const char *path) {
     return true;
 }
 
+/* Headers that #include would find in the new one's stead: librn's, and for an application's -I the C library's. */
+static bool check_header(const Outputs *o, OutputKind kind) {
+    static const char *const librn[] = {"rn", "recipe"};
+    static const char *const system[] = {
+        "assert", "complex",   "ctype",   "errno",  "fenv",    "float",  "immintrin", "inttypes",
+        "limits", "locale",    "math",    "omp",    "pthread", "setjmp", "signal",    "stdalign",
+        "stdarg", "stdatomic", "stdbool", "stddef", "stdint",  "stdio",  "stdlib",    "stdnoreturn",
+        "string", "tgmath",    "threads", "time",   "uchar",   "unistd", "wchar",     "wctype"};
+    for (size_t i = 0; i < sizeof librn / sizeof *librn; i++)
+        if (!strcmp(o->stem, librn[i]))
+            diag_error(&o->c->diag, (Place){0}, "-o: '%s.h' is a header of librn; give the output another name",
+                       o->stem);
+    for (size_t i = 0; kind != OUTPUT_PROGRAM && i < sizeof system / sizeof *system; i++)
+        if (!strcmp(o->stem, system[i]))
+            diag_error(&o->c->diag, (Place){0},
+                       "-o: '%s.h' would hide the system's <%s.h>; give the output another name", o->stem, o->stem);
+    return !o->c->diag.errors;
+}
+
 /* What rename() must not replace: a device, a pipe, a folder, or what this run reads. */
 static bool check_places(const Outputs *o, const char *const *endings, int count) {
     struct stat info;
@@ -230,6 +249,8 @@ bool driver_write(Compilation *c) {
     o.stem = dot && dot != base ? arena_strndup(&c->arena, base, (size_t)(dot - base)) : base;
     const char *endings[3];
     int count = list_endings(c->options, c->has_weights, endings);
+    const OutputKind kind = c->options->kind;
+    if (kind != OUTPUT_SAFETENSORS && kind != OUTPUT_ONNX && !check_header(&o, kind)) return false;
     if (!check_places(&o, endings, count)) return false;
     o.temp = temp_folder_make(&c->arena, o.folder, &c->diag);
     if (!o.temp) return false;

@@ -143,6 +143,36 @@ for compiler in gcc clang; do
 done
 unset compiler
 
+# ---- a file for each, of which the application takes one (docs/runtime.md): as fast, and the bits of, the best ----
+cat > "$WORK/chosen.c" <<'C'
+#include "net_v3.h"
+#include "net_v4.h"
+#include <stdio.h>
+
+int main(void) {
+    enum { BATCH = 2 };
+    static float image[BATCH * NET_V3_INPUT_SIZE], output[BATCH * NET_V3_OUTPUT_SIZE];
+    char error[RN_ERROR_SIZE] = "";
+    const rn_options options = {.threads = 2, .error = error, .error_size = sizeof error};
+    const rn_model *model = rn_cpu_runs(RN_ISA_X86_64_V4) ? net_v4_model() : net_v3_model();
+    rn_weights *weights;
+    void *net;
+    unsigned state = 1;
+    for (int i = 0; i < BATCH * NET_V3_INPUT_SIZE; i++) image[i] = (float)((state = state * 1664525u + 1013904223u) >> 8) / (1 << 23) - 1;
+    if (model->weights_open(&weights, model, model->weights_file, error, sizeof error)) return puts(error), 3;
+    if (model->create(&net, NULL, 0, weights, &options)) return puts(error), 4;
+    if (model->run(net, BATCH, image, output)) return puts(model->message(net)), 6;
+    FILE *file = fopen("out", "wb");
+    if (!file || fwrite(output, sizeof output, 1, file) != 1 || fclose(file)) return 7;
+    model->destroy(net);
+    rn_weights_close(weights);
+    return 0;
+}
+C
+for choice in v3 v4; do expect "chosen, $choice" 0 "$RNC" -o net_$choice.c --name net_$choice --batch 2 --kernels=static --random-weights --target x86-64-$choice odd.rn; done
+expect "chosen" 0 $CC -std=c11 $WARN -O2 -I"$INCLUDE" -I. -o chosen chosen.c net_v3.c net_v4.c $LIBS
+mkdir -p "$WORK/chosen.out" && expect "chosen runs" 0 ./chosen && mv "$WORK/out" "$WORK/chosen.out/out" && same_bits "chosen" chosen.out "jit$at"
+
 # ---- weights stored as bf16: each source of kernels, several targets, half of the packed bytes of these layers ----
 bf16=0
 for kernels in jit static; do
