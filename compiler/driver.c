@@ -44,10 +44,16 @@ typedef struct Form {
     bool embed, program, standalone;
 } Form;
 
-/* STEM.c, STEM.h and, where there are weights, STEM.rnw, in `folder`. */
+/* A program's sources do not outlive the C compiler, and it may be called like a header of the system. */
+static const char *source_stem(const char *stem, bool program) {
+    return program ? "network" : stem;
+}
+
+/* STEM.c, STEM.h (of a program network.c, network.h) and, where there are weights, STEM.rnw, in `folder`. */
 static bool emit_files(Compilation *c, const Plan *plan, const char *folder, const char *stem, Form form) {
     Text text = {0}, header = {0};
     const char *packed = arena_printf(&c->arena, "%s.rnw", stem);
+    stem = source_stem(stem, form.program);
     EmitOptions options = {.name = c->name,
                            .target = c->options->target,
                            .command = c->options->command,
@@ -122,22 +128,19 @@ bool driver_spares_inputs(Compilation *c, const char *path) {
     return true;
 }
 
-/* Headers that #include would find in the new one's stead: librn's, and for an application's -I the C library's. */
-static bool check_header(const Outputs *o, OutputKind kind) {
-    static const char *const librn[] = {"rn", "recipe"};
-    static const char *const system[] = {
-        "assert", "complex",   "ctype",   "errno",  "fenv",    "float",  "immintrin", "inttypes",
-        "limits", "locale",    "math",    "omp",    "pthread", "setjmp", "signal",    "stdalign",
-        "stdarg", "stdatomic", "stdbool", "stddef", "stdint",  "stdio",  "stdlib",    "stdnoreturn",
-        "string", "tgmath",    "threads", "time",   "uchar",   "unistd", "wchar",     "wctype"};
-    for (size_t i = 0; i < sizeof librn / sizeof *librn; i++)
-        if (!strcmp(o->stem, librn[i]))
-            diag_error(&o->c->diag, (Place){0}, "-o: '%s.h' is a header of librn; give the output another name",
-                       o->stem);
-    for (size_t i = 0; kind != OUTPUT_PROGRAM && i < sizeof system / sizeof *system; i++)
-        if (!strcmp(o->stem, system[i]))
+/* Headers that #include would find the new one in the stead of: librn's and, by an application's -I, the system's. */
+static bool check_header(const Outputs *o) {
+    static const char *const headers[] = {
+        "alloca",  "assert",    "complex",  "ctype",  "endian",      "errno",  "features",  "fenv",
+        "float",   "immintrin", "inttypes", "limits", "locale",      "math",   "mm_malloc", "omp",
+        "pthread", "sched",     "setjmp",   "signal", "stdalign",    "stdarg", "stdatomic", "stdbool",
+        "stddef",  "stdint",    "stdio",    "stdlib", "stdnoreturn", "string", "strings",   "tgmath",
+        "threads", "time",      "uchar",    "unistd", "wchar",       "wctype", "rn",        "recipe"};
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
+        if (!strcmp(o->stem, headers[i]))
             diag_error(&o->c->diag, (Place){0},
-                       "-o: '%s.h' would hide the system's <%s.h>; give the output another name", o->stem, o->stem);
+                       "-o: '%s.h' would hide %s header of that name; give the output another name", o->stem,
+                       i + 2 < sizeof headers / sizeof *headers ? "the system's" : "librn's");
     return !o->c->diag.errors;
 }
 
@@ -218,7 +221,8 @@ static bool make_outputs(const Outputs *o) {
     const Options *options = c->options;
     OutputKind kind = options->kind;
     bool verbose = options->passes.verbose;
-    const char *c_file = temp_file(o, ".c");
+    const char *c_file =
+        arena_printf(&c->arena, "%s/%s.c", o->temp, source_stem(o->stem, options->kind == OUTPUT_PROGRAM));
     if (kind == OUTPUT_SAFETENSORS)
         return save_safetensors(c->source, &c->weights, temp_file(o, ".safetensors"), &c->diag);
     if (kind == OUTPUT_ONNX) {
@@ -249,8 +253,8 @@ bool driver_write(Compilation *c) {
     o.stem = dot && dot != base ? arena_strndup(&c->arena, base, (size_t)(dot - base)) : base;
     const char *endings[3];
     int count = list_endings(c->options, c->has_weights, endings);
-    const OutputKind kind = c->options->kind;
-    if (kind != OUTPUT_SAFETENSORS && kind != OUTPUT_ONNX && !check_header(&o, kind)) return false;
+    for (int i = 0; i < count; i++)
+        if (!strcmp(endings[i], ".h") && !check_header(&o)) return false;
     if (!check_places(&o, endings, count)) return false;
     o.temp = temp_folder_make(&c->arena, o.folder, &c->diag);
     if (!o.temp) return false;

@@ -96,9 +96,6 @@ bool toolchain_build(Build build, bool librn, const char *c_file, const char *fo
     command_add_words(&command, cc && cc[strspn(cc, " \t")] ? cc : "cc");
     command_add_words(&command, optimises(&command) ? "-std=c11" : "-std=c11 -O2");
     if (build != BUILD_PROGRAM) command_add(&command, "-fPIC");
-    command_add(&command, "-iquote"); /* a program may be called like a header of the system */
-    command_add(&command, folder);
-    command_add(&command, "-Xassembler"); /* embedded weights */
     command_add(&command, arena_printf(&command.arena, "-I%s", folder));
     if (librn) command_add(&command, arena_printf(&command.arena, "-I%s", include));
     command_add_words(&command, build == BUILD_OBJECT   ? "-c -o"

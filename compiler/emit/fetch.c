@@ -2,7 +2,7 @@
  *
  * libxsmm's AVX-512 kernels do it themselves (its AL2 prefetch). Its AVX2 kernels have no prefetches, and hold three
  * columns in registers: they wait for memory while the first three sweep over the weights, then multiply the others
- * while memory rests. So a GEMM is cut to that size, and before each piece a share of the next weights is fetched: as
+ * while memory rests. So a GEMM is cut to that size (or two columns, where one would be left), and before each piece a share of the next weights is fetched: as
  * many lines as a core can wait for at once.
  */
 #include <string.h>
@@ -73,7 +73,7 @@ static const char *pieces(Emit *e, const Gemm *g) {
     const char *name = emit_function(
         e, arena_printf(e->arena, "gemm%dx%dx%d", g->m, g->n, g->k),
         arena_printf(e->arena,
-                     "In pieces of %d columns and %d channels; each fetches a share of the next weights to L2",
+                     "In pieces of at most %d columns and %d channels; each fetches a share of the next weights to L2",
                      g->n < PIECE_COLUMNS ? g->n : PIECE_COLUMNS, channels),
         "void", "const rn_kernel *k, const float *w, const float *x, float *y, const float *next", t.s);
     text_free(&t);

@@ -143,7 +143,7 @@ for compiler in gcc clang; do
 done
 unset compiler
 
-# ---- a file for each, of which the application takes one (docs/runtime.md): as fast, and the bits of, the best ----
+# ---- a file for each, of which the application takes one (docs/runtime.md), with that one's bits ----
 cat > "$WORK/chosen.c" <<'C'
 #include "net_v3.h"
 #include "net_v4.h"

@@ -134,7 +134,7 @@ expect "one program" 0 ./app && prints "one program" "all agree"
 expect summary 0 "$RNC" --summary tiny.rn
 layer=$("$RNC" --dump=ir "$WORK/tiny.rn" | grep -o 'layer1\.0\.conv2' | head -1)
 [ "$layer" = layer1.0.conv2 ] && ok || bad output "layer1.0.conv2 is not in the graph"
-expect output 0 "$RNC" -o features.c --random-weights --output layer1.0.conv2 tiny.rn
+expect output 0 "$RNC" -o middle.c --random-weights --output layer1.0.conv2 tiny.rn
 expect "output verified" 0 "$RNC" --verify --output layer1.0.conv2 --output fc tiny.rn
 expect "no such layer" 1 "$RNC" -o no.c --output layer1.0.conv3 tiny.rn
 says "no such layer" "did you mean 'layer1.0.conv"

@@ -1,6 +1,5 @@
 /* AVX-512 for CPUs that have none, so that the text emitted for it is tested everywhere: what compiler/emit/prelude.c
- * uses of it, as pairs of AVX2's vectors. Stands in for <immintrin.h> in tests; never in what users get. (SIMDe has all
- * of AVX-512; its many small functions take gcc many times as long.)
+ * uses of it, as pairs of AVX2's vectors. Stands in for <immintrin.h> in tests; never in what users get.
  */
 #ifndef TEST_AVX512_IN_SOFTWARE_H
 #define TEST_AVX512_IN_SOFTWARE_H
@@ -71,15 +70,20 @@ IN_SOFTWARE Floats soft_chosen(Floats rest, unsigned mask, Floats v) {
                     _mm256_blendv_ps(rest.hi, v.hi, _mm256_castsi256_ps(soft_lanes(mask >> 8)))};
 }
 
+/* Lane by lane, so that AddressSanitizer sees each: it takes no notice of AVX2's masked loads and stores. */
 IN_SOFTWARE Floats soft_load_some(Floats rest, unsigned mask, const float *p) {
-    return soft_chosen(
-        rest, mask,
-        (Floats){_mm256_maskload_ps(p, soft_lanes(mask)), _mm256_maskload_ps(p + 8, soft_lanes(mask >> 8))});
+    float lane[16];
+    soft_store_floats(lane, rest);
+    for (int i = 0; i < 16; i++)
+        if (mask >> i & 1) lane[i] = p[i];
+    return soft_load_floats(lane);
 }
 
 IN_SOFTWARE void soft_store_some(float *p, unsigned mask, Floats v) {
-    _mm256_maskstore_ps(p, soft_lanes(mask), v.lo);
-    _mm256_maskstore_ps(p + 8, soft_lanes(mask >> 8), v.hi);
+    float lane[16];
+    soft_store_floats(lane, v);
+    for (int i = 0; i < 16; i++)
+        if (mask >> i & 1) p[i] = lane[i];
 }
 
 IN_SOFTWARE float soft_sum_of_lanes(Floats v) {
@@ -131,6 +135,8 @@ IN_SOFTWARE Words soft_widened(__m256i v) { /* 16 bits without a sign to 32 */
 #define _mm512_mask_storeu_ps soft_store_some
 #define _mm512_mask_mov_ps soft_chosen
 #define _mm512_mask_max_ps(rest, mask, a, b) soft_chosen(rest, mask, soft_larger(a, b))
+#undef _mm512_cmp_ps_mask /* macros of some compilers */
+#undef _mm512_roundscale_ps
 #define _mm512_cmp_ps_mask(a, b, how)                                                                                  \
     (unsigned)(_mm256_movemask_ps(_mm256_cmp_ps((a).lo, (b).lo, how)) |                                                \
                _mm256_movemask_ps(_mm256_cmp_ps((a).hi, (b).hi, how)) << 8)

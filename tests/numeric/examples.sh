@@ -34,7 +34,7 @@ for file in *.rn cifar/*.rn face/*.rn; do
     # shellcheck disable=SC2086  # words
     {
         verify "$file" $small $weights
-        case $file in
+        case $file in # densenet121, whose C takes longest to compile, once
         resnet18.rn | resnet50.rn | resnext50.rn | se_resnet50.rn | googlenet.rn | repvgg_a0.rn | cifar/resnet20.rn | face/*)
             verify "$file" $small $weights -O0
             [ "$v4" = 0 ] || verify "$file" $small $weights --target x86-64-v3 # else what it is for already

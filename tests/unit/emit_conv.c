@@ -48,6 +48,8 @@ static void test_pieces(void) {
         if (!steps || steps > shares || sscanf(steps, "c += %d", &step) != 1) step = k;
         CU_ASSERT(divide_up(k, step) * divide_up(49, 3) * share >= 32 * k);
         CU_ASSERT_PTR_NOT_NULL(strstr(function, "_mm_prefetch((const char *)(next + i)"));
+        /* 15 pieces of three columns, then two of two */
+        CU_ASSERT_PTR_NOT_NULL(strstr(function, "for (int j = 0; j < 49; j += j < 45 ? 3 : 2, next += "));
         text_free(&text);
     }
     Text large = emit_square(100, 40, 1, 3), other = emit_square(100, 7, 1, 4);
