@@ -23,8 +23,9 @@ INCLUDE=$OUT/include/rn
 WARN="-Wall -Wextra -Werror -pedantic"
 LIBS="$OUT/librn.a -lcjson -lxxhash -lgomp -lpthread -lm" # no libxsmm
 JIT_LIBS="$OUT/librn.a -lxsmm -lxsmmnoblas -lcjson -lxxhash -lgomp -lpthread -lrt -ldl -lm"
-compilers=(gcc clang) networks=(tiny other odd)
-[ -z "${SANITIZED:-}" ] || compilers=("$CC") networks=(odd) # what links with a sanitized librn; fewer, since all is slower
+compilers=(gcc clang) networks=(tiny other odd) plain_loops=("-O1 -DRN_NO_VECTORS")
+# what links with a sanitized librn; fewer, since all is slower: gcc takes half a minute over plain loops
+[ -z "${SANITIZED:-}" ] || compilers=("$CC") networks=(odd) plain_loops=()
 v3=$(grep -c -m1 avx2 /proc/cpuinfo) v4=$(grep -c -m1 avx512vl /proc/cpuinfo)
 
 # Runs net on noise, writes its output to a file; with a third argument, after it has given up making memory executable.
@@ -186,8 +187,7 @@ for isa in v3 v4; do [ "${!isa}" != 1 ] || same_bits "bf16 $isa" bf16jit$isa bf1
 if [ "$v3$v4" = 11 ]; then
     build bf16both odd --store bf16 --target x86-64-v3,x86-64-v4 && run bf16both && same_bits "bf16, both" bf16both bf16jitv4
 fi
-for flags in -O2 "-O1 -DRN_NO_VECTORS"; do
-    [ -z "${SANITIZED:-}" ] || [ "$flags" = -O2 ] || continue # gcc takes half a minute; fp32 has them below
+for flags in -O2 "${plain_loops[@]}"; do
     build bf16c odd --store bf16 --kernels=c && run bf16c && near "bf16 c $flags" $bf16 bf16c 1e-5
 done
 unset flags
@@ -222,7 +222,7 @@ expect "bf16 file" 0 "$RNC" --verify --store bf16 --weights w16.safetensors odd.
 for network in "${networks[@]}"; do
     build ref $network --target x86-64-v3 && run ref
     for compiler in "${compilers[@]}"; do
-        for flags in -O2 "-O3 -march=x86-64-v3 -ffp-contract=fast" "-O1 -DRN_NO_VECTORS"; do
+        for flags in -O2 "-O3 -march=x86-64-v3 -ffp-contract=fast" "${plain_loops[@]}"; do
             [ $network = odd ] || [ "$flags" = -O2 ] || continue
             build c $network --kernels=c && run c && near "c $network $compiler $flags" ref c 1e-5
         done
