@@ -139,8 +139,7 @@ static bool check_header(const Outputs *o) {
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
         if (!strcmp(o->stem, headers[i]))
             diag_error(&o->c->diag, (Place){0},
-                       "-o: '%s.h' would hide %s header of that name; give the output another name", o->stem,
-                       i + 2 < sizeof headers / sizeof *headers ? "the system's" : "librn's");
+                       "-o: '%s.h' would hide the header of that name; give the output another one", o->stem);
     return !o->c->diag.errors;
 }
 

@@ -48,7 +48,8 @@ bool bench_run(Compilation *c);
 
 /* ---- toolchain.c: the C compiler, librn, temporary folders ---- */
 typedef enum Build { BUILD_OBJECT, BUILD_SHARED, BUILD_PROGRAM } Build;
-/* Compiles (and links) one C file with $CC, where it says so with librn; `folder` is on the include path. */
+const char *toolchain_cc(void); /* $CC, or cc where it names none */
+/* Compiles (and links) one C file with that, where it says so with librn; `folder` is on the include path. */
 bool toolchain_build(Build build, bool librn, const char *c_file, const char *folder, const char *out, bool verbose,
                      Diag *diag);
 /* Runs a command and waits: its exit status, or 128 + the signal that ended it. argv ends with NULL. */

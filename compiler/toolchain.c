@@ -72,6 +72,11 @@ static const char *find_beside(Arena *arena, const char *const *places, const ch
     return NULL;
 }
 
+const char *toolchain_cc(void) {
+    const char *cc = getenv("CC");
+    return cc && cc[strspn(cc, " \t")] ? cc : "cc";
+}
+
 /* Whether $CC has a level of its own. */
 static bool optimises(const Command *command) {
     for (int i = 1; i < command->count; i++)
@@ -87,13 +92,12 @@ bool toolchain_build(Build build, bool librn, const char *c_file, const char *fo
     bool good = false;
     const char *include = find_beside(&command.arena, include_places, "rn.h");
     const char *lib = find_beside(&command.arena, lib_places, "librn.a");
-    const char *cc = getenv("CC");
     if (librn && (!include || (!lib && build != BUILD_OBJECT))) {
         diag_error(diag, (Place){0}, "%s is not where rnc expects it: beside rnc, or in ../%s",
                    include ? "librn.a" : "rn.h", include ? "lib" : "include/rn");
         goto end;
     }
-    command_add_words(&command, cc && cc[strspn(cc, " \t")] ? cc : "cc");
+    command_add_words(&command, toolchain_cc());
     command_add_words(&command, optimises(&command) ? "-std=c11" : "-std=c11 -O2");
     if (build != BUILD_PROGRAM) command_add(&command, "-fPIC");
     command_add(&command, arena_printf(&command.arena, "-I%s", folder));

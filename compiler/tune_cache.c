@@ -33,12 +33,12 @@ static const char *default_path(Arena *arena) {
 void tune_cache_open(TuneCache *cache, Compilation *c) {
     const Options *o = c->options;
     *cache = (TuneCache){.arena = &c->arena, .path = o->tune_cache ? o->tune_cache : default_path(&c->arena)};
-    const char *cc = getenv("CC"); /* whose options decide how fast the rest of a layer is, too */
     cache->required = o->tune_cache;
+    /* the C compiler's options decide how fast the rest of a layer is */
     cache->machine =
         arena_printf(&c->arena, "rnc %s, %s %s%s by %s batch %d threads %d", RN_VERSION, cpu_name(&c->arena),
                      rn_isa_name((rn_isa)o->target.isa[0]), o->target.kernels == KERNELS_C ? " kernels in C" : "",
-                     cc && *cc ? cc : "cc", o->batch, o->tune_threads);
+                     toolchain_cc(), o->batch, o->tune_threads);
     size_t size;
     char *text = cache->path ? file_read(cache->path, &size) : NULL;
     for (char *line = text; line && *line;) {

@@ -2,8 +2,8 @@
  *
  * libxsmm's AVX-512 kernels do it themselves (its AL2 prefetch). Its AVX2 kernels have no prefetches, and hold three
  * columns in registers: they wait for memory while the first three sweep over the weights, then multiply the others
- * while memory rests. So a GEMM is cut to that size (or two columns, where one would be left), and before each piece a share of the next weights is fetched: as
- * many lines as a core can wait for at once.
+ * while memory rests. So a GEMM is cut to that size (or two columns, where one would be left), and before each piece a
+ * share of the next weights is fetched: as many lines as a core can wait for at once.
  */
 #include <string.h>
 #include "emit.h"
@@ -37,19 +37,22 @@ static const char *piece_kernel(Emit *e, const Gemm *g, int n, int channels, con
     return strcmp(c, "c") ? arena_printf(e->arena, "%d", next) : choose(e, "c", next, kernel_of(e, &first, false));
 }
 
+/* Columns of all pieces but, perhaps, the last one or two, which then have two. */
+static int piece_width(int n) {
+    return n == 4 ? 2 : n < PIECE_COLUMNS ? n : PIECE_COLUMNS;
+}
+
 /* The pieces of `channels` channels at `c`: the name of a loop's variable, or a constant for the last ones; NULL: these
  * are all. Where one column is left, two pieces have two: one alone has too few sums for its additions not to wait for
  * each other. */
 static void pieces_at(Emit *e, const Gemm *g, int channels, const char *c, int share, int depth, Text *t) {
-    const int rest = g->n % PIECE_COLUMNS, narrow = rest == 1 && g->n > 1 ? 2 : rest;
-    const int full = g->n - (rest == narrow ? rest : PIECE_COLUMNS + rest);
-    const char *kernel =
-        full ? piece_kernel(e, g, PIECE_COLUMNS, channels, c) : piece_kernel(e, g, narrow, channels, c);
-    const char *step = arena_printf(e->arena, "%d", full ? PIECE_COLUMNS : narrow);
-    if (full && rest) {
+    const int width = piece_width(g->n), rest = g->n % width;
+    const char *kernel = piece_kernel(e, g, width, channels, c), *step = arena_printf(e->arena, "%d", width);
+    if (rest) {
+        const int full = g->n - 2 * (width - rest);
         const char *format = strchr(kernel, '?') ? "j < %d ? (%s) : (%s)" : "j < %d ? %s : %s";
-        kernel = arena_printf(e->arena, format, full, kernel, piece_kernel(e, g, narrow, channels, c));
-        step = arena_printf(e->arena, "j < %d ? %d : %d", full, PIECE_COLUMNS, narrow);
+        kernel = arena_printf(e->arena, format, full, kernel, piece_kernel(e, g, 2, channels, c));
+        step = arena_printf(e->arena, "j < %d ? %d : 2", full, width);
     }
     const char *w = c ? arena_printf(e->arena, "w + %s * %d", c, g->lda) : "w";
     const char *x =
@@ -74,7 +77,7 @@ static const char *pieces(Emit *e, const Gemm *g) {
         e, arena_printf(e->arena, "gemm%dx%dx%d", g->m, g->n, g->k),
         arena_printf(e->arena,
                      "In pieces of at most %d columns and %d channels; each fetches a share of the next weights to L2",
-                     g->n < PIECE_COLUMNS ? g->n : PIECE_COLUMNS, channels),
+                     piece_width(g->n), channels),
         "void", "const rn_kernel *k, const float *w, const float *x, float *y, const float *next", t.s);
     text_free(&t);
     return name;

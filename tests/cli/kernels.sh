@@ -145,34 +145,21 @@ done
 unset compiler
 
 # ---- a file for each, of which the application takes one (docs/runtime.md), with that one's bits ----
-cat > "$WORK/chosen.c" <<'C'
+mkdir -p "$WORK/chosen" && cat > "$WORK/chosen/net.h" <<'C'
 #include "net_v3.h"
 #include "net_v4.h"
-#include <stdio.h>
-
-int main(void) {
-    enum { BATCH = 2 };
-    static float image[BATCH * NET_V3_INPUT_SIZE], output[BATCH * NET_V3_OUTPUT_SIZE];
-    char error[RN_ERROR_SIZE] = "";
-    const rn_options options = {.threads = 2, .error = error, .error_size = sizeof error};
-    const rn_model *model = rn_cpu_runs(RN_ISA_X86_64_V4) ? net_v4_model() : net_v3_model();
-    rn_weights *weights;
-    void *net;
-    unsigned state = 1;
-    for (int i = 0; i < BATCH * NET_V3_INPUT_SIZE; i++) image[i] = (float)((state = state * 1664525u + 1013904223u) >> 8) / (1 << 23) - 1;
-    if (model->weights_open(&weights, model, model->weights_file, error, sizeof error)) return puts(error), 3;
-    if (model->create(&net, NULL, 0, weights, &options)) return puts(error), 4;
-    if (model->run(net, BATCH, image, output)) return puts(model->message(net)), 6;
-    FILE *file = fopen("out", "wb");
-    if (!file || fwrite(output, sizeof output, 1, file) != 1 || fclose(file)) return 7;
-    model->destroy(net);
-    rn_weights_close(weights);
-    return 0;
-}
+#define NET_INPUT_SIZE NET_V3_INPUT_SIZE
+#define NET_OUTPUT_SIZE NET_V3_OUTPUT_SIZE
+#define net_model() (rn_cpu_runs(RN_ISA_X86_64_V4) ? net_v4_model() : net_v3_model())
+#define net_create net_model()->create
+#define net_run net_model()->run
+#define net_message net_model()->message
+#define net_destroy net_model()->destroy
+typedef void net;
 C
-for choice in v3 v4; do expect "chosen, $choice" 0 "$RNC" -o net_$choice.c --name net_$choice --batch 2 --kernels=static --random-weights --target x86-64-$choice odd.rn; done
-expect "chosen" 0 $CC -std=c11 $WARN -O2 -I"$INCLUDE" -I. -o chosen chosen.c net_v3.c net_v4.c $LIBS
-mkdir -p "$WORK/chosen.out" && expect "chosen runs" 0 ./chosen && mv "$WORK/out" "$WORK/chosen.out/out" && same_bits "chosen" chosen.out "jit$at"
+for choice in v3 v4; do expect "chosen, $choice" 0 "$RNC" -o chosen/net_$choice.c --name net_$choice --batch 2 --kernels=static --random-weights --target x86-64-$choice odd.rn; done
+expect "chosen" 0 $CC -std=c11 -D_GNU_SOURCE $WARN -O2 -I"$INCLUDE" -Ichosen -o chosen/app app.c chosen/net_v3.c chosen/net_v4.c $LIBS
+cp "$WORK/chosen/net_$isa.rnw" "$WORK/chosen/net.rnw" && run chosen && same_bits "chosen" chosen "jit$at"
 
 # ---- weights stored as bf16: each source of kernels, several targets, half of the packed bytes of these layers ----
 bf16=0

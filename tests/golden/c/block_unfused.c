@@ -600,7 +600,7 @@ static TARGET void conv3x3_24to24_4x4_f2x2_input_2(const float *x, float *v) {
     }
 }
 
-/* In pieces of at most 3 columns and 24 channels; each fetches a share of the next weights to L2 */
+/* In pieces of at most 2 columns and 24 channels; each fetches a share of the next weights to L2 */
 static TARGET void gemm24x4x24(const rn_kernel *k, const float *w, const float *x, float *y, const float *next) {
     for (int j = 0; j < 4; j += 2, next += 384) {
         for (int i = 0; i < 384; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);
