@@ -197,7 +197,10 @@ typedef struct Train {
     Place place;
 } Train;
 
-/* NULL after errors; follows imports (relative to the importing file). */
+/* A source file as it is; "-" is standard input, called <stdin>, unless an import at `place` names it. NULL after an
+ * error. */
+Source *source_read(Arena *arena, const char *path, Diag *diag, Place place);
+/* NULL after errors; follows imports (relative to the importing file; to the working folder from standard input). */
 Ast *ast_parse_file(Arena *arena, const char *path, Diag *diag);
 Ast *ast_parse_text(Arena *arena, const Source *source, Diag *diag);
 void ast_dump(const Ast *ast, Text *text);

@@ -176,29 +176,26 @@ void map_put(Map *map, Arena *arena, const char *key, void *value) {
 }
 
 /* ---- files ---- */
-char *file_read(const char *path, size_t *size) {
-    FILE *file = fopen(path, "rb");
-    if (!file) return NULL;
+/* Up to the end of the stream, or a little past `limit` bytes. */
+static char *stream_read(FILE *file, size_t limit, size_t *size) {
     size_t used = 0, capacity = 1 << 16;
     struct stat info;
     if (fstat(fileno(file), &info) == 0 && S_ISDIR(info.st_mode)) {
-        fclose(file);
         errno = EISDIR;
         return NULL;
     }
     if (info.st_size > 0 && (uintmax_t)info.st_size < SIZE_MAX / 2) capacity = (size_t)info.st_size + 2;
     char *data = malloc(capacity);
     if (!data) out_of_memory();
-    for (size_t n; (n = fread(data + used, 1, capacity - used - 1, file)) > 0;) {
+    for (size_t n; used <= limit && (n = fread(data + used, 1, capacity - used - 1, file)) > 0;) {
         used += n;
         if (used + 1 < capacity) continue;
         char *more = capacity < SIZE_MAX / 4 ? realloc(data, capacity *= 2) : NULL;
         if (!more) out_of_memory();
         data = more;
     }
-    int failed = ferror(file) ? errno : 0;
-    fclose(file);
-    if (failed) {
+    if (ferror(file)) {
+        const int failed = errno;
         free(data);
         errno = failed;
         return NULL;
@@ -206,6 +203,20 @@ char *file_read(const char *path, size_t *size) {
     data[used] = '\0';
     *size = used;
     return data;
+}
+
+char *file_read(const char *path, size_t *size) {
+    FILE *file = fopen(path, "rb");
+    if (!file) return NULL;
+    char *data = stream_read(file, SIZE_MAX, size);
+    const int failed = errno;
+    fclose(file);
+    errno = failed;
+    return data;
+}
+
+char *stdin_read(size_t limit, size_t *size) {
+    return stream_read(stdin, limit, size);
 }
 
 static bool write_all(int descriptor, const char *data, size_t size) {

@@ -24,7 +24,7 @@ static bool is_graph_file(const char *path) {
     return n > 3 && !strcmp(path + n - 3, ".ir");
 }
 
-static bool read_source(Compilation *c, Source *source) {
+static bool read_graph_file(Compilation *c, Source *source) {
     const char *path = c->options->input;
     char *text = file_read(path, &source->size);
     if (!text) {
@@ -45,9 +45,9 @@ static bool print_text(Text *text) {
 
 /* ---- stages ---- */
 static bool format_source(Compilation *c) {
-    Source source;
+    Source *source = source_read(&c->arena, c->options->input, &c->diag, (Place){0});
     Text text = {0};
-    return read_source(c, &source) && ast_format(&source, &text, &c->diag) && print_text(&text);
+    return source && ast_format(source, &text, &c->diag) && print_text(&text);
 }
 
 /* The file's bytes and those of the files that its blocks come from, each once. */
@@ -69,7 +69,7 @@ static bool parse(Compilation *c) {
     const Options *options = c->options;
     if (is_graph_file(options->input)) {
         Source *source = arena_alloc(&c->arena, sizeof *source);
-        if (!read_source(c, source)) return false;
+        if (!read_graph_file(c, source)) return false;
         c->source = irtext_parse(&c->arena, source, &c->diag);
         if (c->source) hash_source(c, source);
         return c->source;

@@ -536,7 +536,7 @@ static bool check_together(Options *options, Diag *diag) {
     }
     const char *dot = strrchr(path_base(options->input), '.');
     bool is_ir = dot && !strcmp(dot, ".ir");
-    if (!is_ir && (!dot || strcmp(dot, ".rn"))) {
+    if (!is_ir && strcmp(options->input, "-") && (!dot || strcmp(dot, ".rn"))) {
         usage_error(diag, "'%s' does not end in .rn", options->input);
         return false;
     }
@@ -604,7 +604,7 @@ static void print_row(const OptionRow *row, FILE *out) {
 void options_help(FILE *out) {
     fputs(
         "rnc " RN_VERSION ": compiles residual networks to C\n\n"
-        "  rnc [options] FILE.rn\n"
+        "  rnc [options] FILE.rn           FILE.rn may be -, standard input\n"
         "  rnc bench [options] FILE.rn     the network unfused, with each fusion alone, and fused, timed in one run\n",
         out);
     for (int i = 0; i < ROW_COUNT; i++) {

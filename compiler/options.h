@@ -24,7 +24,7 @@ typedef enum OutputKind { /* by the ending of -o's file */
 typedef struct Options {
     Arena *arena;
     bool bench;         /* rnc bench */
-    const char *input;  /* FILE.rn or FILE.ir */
+    const char *input;  /* FILE.rn, FILE.ir or -: standard input */
     const char *output; /* -o, or NULL */
     OutputKind kind;
     PassOptions passes;   /* -O, -f, --dump-after, -v */

@@ -158,12 +158,15 @@ void parser_add_train(Parser *parser, TrainStmt *stmts, Place place) {
 }
 
 /* ---- files ---- */
-static Source *source_read(Arena *arena, const char *path, Diag *diag, Place place) {
+Source *source_read(Arena *arena, const char *path, Diag *diag, Place place) {
+    const bool standard = !strcmp(path, "-") && !place.source;
     struct stat info;
     const char *reason = NULL;
     size_t size = 0;
     char *text = NULL;
-    if (stat(path, &info) != 0)
+    if (standard)
+        reason = (text = stdin_read(MAX_SOURCE, &size)) ? NULL : strerror(errno);
+    else if (stat(path, &info) != 0)
         reason = strerror(errno);
     else if (S_ISDIR(info.st_mode))
         reason = "it is a folder";
@@ -173,8 +176,8 @@ static Source *source_read(Arena *arena, const char *path, Diag *diag, Place pla
         reason = "it is larger than 16 MB";
     else if (!(text = file_read(path, &size)))
         reason = strerror(errno);
-    else if (size > MAX_SOURCE)
-        reason = "it is larger than 16 MB";
+    if (!reason && size > MAX_SOURCE) reason = "it is larger than 16 MB";
+    if (standard) path = "<stdin>";
     if (reason) {
         diag_error(diag, place, "cannot read '%s': %s", path, reason);
         free(text);

@@ -124,7 +124,8 @@ static void help(const Cli *cli, const Command *only) {
     }
     for (int i = 0; i < OPTIONS; i++)
         if (!only || options[i].of & only->bit) help_option(&options[i]);
-    printf("  %-16s this text\n\nexit status: 0; 1: the input is wrong; 2: the command line is wrong\n", "--help");
+    if (!only) printf("  %-16s the versions of rnc and of librn\n", "--version");
+    printf("  %-16s this text\n\nexit status: 0; 1: the input is wrong; 2: the command line is wrong\n", "-h, --help");
 }
 
 /* ---- suggestions ---- */
@@ -172,10 +173,11 @@ static int unknown_command(const Cli *cli, const char *word) {
 }
 
 static int unknown_option(const Cli *cli, const char *word) {
-    const char *names[OPTIONS + 1];
+    const char *names[OPTIONS + 2];
     for (int i = 0; i < OPTIONS; i++) names[i] = options[i].name;
     names[OPTIONS] = "--help";
-    return unknown(cli, "option", word, names, OPTIONS + 1);
+    names[OPTIONS + 1] = "--version";
+    return unknown(cli, "option", word, names, OPTIONS + 2);
 }
 
 /* ---- parsing ---- */
@@ -248,13 +250,15 @@ static int check(const Cli *cli, const Command *command, unsigned seen) {
 static int dispatch(Cli *cli, int argc, char **argv) {
     const Command *command = NULL;
     unsigned seen = 0;
-    bool help_wanted = false, only_files = false;
+    bool help_wanted = false, version_wanted = false, only_files = false;
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
         if (!only_files && !strcmp(word, "--")) {
             only_files = true;
         } else if (!only_files && (!strcmp(word, "--help") || !strcmp(word, "-h"))) {
             help_wanted = true;
+        } else if (!only_files && !strcmp(word, "--version")) {
+            version_wanted = true;
         } else if (!only_files && word[0] == '-' && word[1]) {
             int status = option_parse(cli, argv, argc, &i, &seen);
             if (status) return status;
@@ -268,6 +272,10 @@ static int dispatch(Cli *cli, int argc, char **argv) {
     }
     if (help_wanted) {
         help(cli, command);
+        return CLI_OK;
+    }
+    if (version_wanted) {
+        printf("%s, compiled by rnc %s; librn %s\n", cli->model->name, cli->model->rnc_version, RN_VERSION);
         return CLI_OK;
     }
     if (!command) return cli_usage(cli, "a command is missing");

@@ -25,6 +25,14 @@ sys.exit(f"no {sorted(missing)}" if missing else 0)' "$WORK/.out" "$@" 2> "$WORK
 
 expect help 0 ./prog --help
 for command in run classify info bench profile; do prints help "$command"; done
+prints help "  -h, --help"
+expect "-h" 0 ./prog -h
+prints "-h" "usage: ./prog COMMAND"
+expect version 0 ./prog --version
+version=$(sed -n 's/^.define RN_VERSION "\(.*\)"/\1/p' "$ROOT/runtime/rn.h")
+prints version "tiny, compiled by rnc $version; librn $version"
+expect "misspelt version" 2 ./prog --verison
+says "misspelt version" "did you mean '--version'?"
 expect "run --help" 0 ./prog run --help
 expect info 0 ./prog info
 prints info tiny
