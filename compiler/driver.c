@@ -122,7 +122,9 @@ bool driver_spares_inputs(Compilation *c, const char *path) {
     if (stat(path, &to)) return true;
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
         const bool standard = !i && !strcmp(inputs[i], "-");
-        if (!inputs[i] || (standard ? fstat(STDIN_FILENO, &from) : stat(inputs[i], &from)) || to.st_dev != from.st_dev || to.st_ino != from.st_ino) continue;
+        if (!inputs[i] || (standard ? fstat(STDIN_FILENO, &from) : stat(inputs[i], &from)) ||
+            to.st_dev != from.st_dev || to.st_ino != from.st_ino)
+            continue;
         diag_error(&c->diag, (Place){0}, "'%s' would overwrite the input '%s'", path, inputs[i]);
         return false;
     }

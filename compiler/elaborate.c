@@ -473,10 +473,11 @@ static void put_defaults(Elab *elab, const Decl *network, Env *env) {
     }
 }
 
+/* In the order of the statements that say so; the network's last value, where none does, comes last. */
 static void add_outputs(Elab *elab) {
-    graph_add_output(elab->graph, elab->now);
     for (int i = 0; i < elab->extra_count; i++)
         if (!elab->extra[i]->is_output) graph_add_output(elab->graph, elab->extra[i]);
+    if (!elab->now->is_output) graph_add_output(elab->graph, elab->now);
 }
 
 Graph *elaborate(Arena *arena, const Ast *ast, const char *const *defines, int ndefines, Diag *diag) {

@@ -171,8 +171,8 @@ struct Graph {
     int value_count, value_capacity;
     Tensor **tensors; /* by id */
     int tensor_count, tensor_capacity;
-    Value *input; /* one input */
-    Value **outputs;
+    Value *input;    /* one input */
+    Value **outputs; /* in the order of the source; the last is the network's result */
     int output_count, output_capacity;
     Preprocess preprocess;
     struct Train *train; /* NULL where there is no section */

@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 #define RN_VERSION "0.1.0"
-#define RN_ABI 7 /* emitted code and librn must agree; create checks */
+#define RN_ABI 8 /* emitted code and librn must agree; create checks */
 #define RN_ERROR_SIZE 512
 #define RN_MAX_THREADS 1024
 #define RN_MAX_IMAGE_SIDE 65535 /* pixels, of pictures given to run_rgb */
@@ -93,11 +93,11 @@ typedef struct rn_model { /* constant; what tools need to drive any network */
     rn_isa best_isa; /* the best that the code uses where it is there; equal to isa, or above */
     int batch;       /* the largest */
     rn_shape input;
-    const rn_output *outputs;
+    const rn_output *outputs; /* in the order of the source; the last is the network's result */
     int output_count;
     size_t output_size; /* floats of all outputs, one image: image n's start at output + n * output_size, one output
                            after another in order, each planar C x H x W */
-    int probabilities;  /* 1: the first output ends in softmax */
+    int probabilities;  /* 1: the last output ends in softmax */
     rn_preprocess preprocess;
     const rn_layer *layers;
     int layer_count;

@@ -331,13 +331,10 @@ void emit_h(const Plan *plan, const EmitOptions *options, Text *h) {
     text_printf(h, "#define %s_BATCH %d /* most images of one run */\n", N, plan->options.batch);
     text_printf(h, "#define %s_INPUT_SIZE %lld /* floats of an image: %d x %d x %d */\n", N, (long long)shape_size(in),
                 in.c, in.h, in.w);
-    text_printf(h, "#define %s_OUTPUT_SIZE %lld /* floats of an image's outputs:", N, (long long)output_floats(g));
-    for (int i = 0; i < g->output_count; i++) {
-        const Shape s = g->outputs[i]->shape;
-        text_printf(h, "%s %s %d x %d x %d", i ? "," : "", comment_c(&arena, g->outputs[i]->name), s.c, s.h, s.w);
-    }
-    text_printf(h, " */\n#define %s_WEIGHTS_SIZE %llu /* bytes of packed weights */\n\n", N,
+    text_printf(h, "#define %s_WEIGHTS_SIZE %llu /* bytes of packed weights */\n\n", N,
                 (unsigned long long)plan->recipe.packed_size);
+    emit_output_macros(g, N, &arena, h);
+    text_puts(h, "\n");
     text_printf(h, "typedef struct %s %s; /* an instance; lives inside its arena */\n\n", n, n);
     text_printf(h, "/* Names, shapes, layers, hashes: what tools need. */\nconst rn_model *%s_model(void);\n\n", n);
     text_printf(h,

@@ -1,4 +1,5 @@
 /* The constant tables of net.c: the weight recipe, the layers, the outputs, the model that names them all. */
+#include <ctype.h>
 #include <string.h>
 #include "model.h"
 #include "describe.h"
@@ -13,6 +14,34 @@ int64_t output_floats(const Graph *graph) {
     int64_t floats = 0;
     for (int i = 0; i < graph->output_count; i++) floats += shape_size(graph->outputs[i]->shape);
     return floats;
+}
+
+/* NAME_OUTPUT_LAYER, with a number behind where two layers' names differ in case or punctuation alone. */
+static const char *output_macro(Arena *arena, const char *prefix, const char *layer, Map *taken) {
+    char *name = arena_printf(arena, "%s_OUTPUT_%s", prefix, upper_case(arena, layer));
+    for (char *p = name; *p; p++)
+        if (!isalnum((unsigned char)*p)) *p = '_';
+    const char *unique = name;
+    for (int i = 2; map_get(taken, unique); i++) unique = arena_printf(arena, "%s_%d", name, i);
+    map_put(taken, arena, unique, name);
+    return unique;
+}
+
+void emit_output_macros(const Graph *graph, const char *prefix, Arena *arena, Text *t) {
+    Map taken = {0};
+    int64_t offset = 0;
+    text_printf(t,
+                "/* floats of an image's outputs, one after another, and where each lies in them */\n"
+                "#define %s_OUTPUT_SIZE %lld\n",
+                prefix, (long long)output_floats(graph));
+    for (int i = 0; i < graph->output_count; i++) {
+        const Value *v = graph->outputs[i];
+        const char *name = output_macro(arena, prefix, v->name, &taken);
+        text_printf(t, "#define %s_OFFSET %lld\n#define %s_SIZE %lld /* %s: %d x %d x %d */\n", name, (long long)offset,
+                    name, (long long)shape_size(v->shape), comment_c(arena, v->name), v->shape.c, v->shape.h,
+                    v->shape.w);
+        offset += shape_size(v->shape);
+    }
 }
 
 static const char *const recipe_ops[RN_RECIPE_OP_COUNT] = {
@@ -123,7 +152,7 @@ static int64_t count_parameters(const rn_recipe *r) {
 }
 
 static bool ends_in_softmax(const Graph *g) {
-    const Value *v = g->outputs[0];
+    const Value *v = g->outputs[g->output_count - 1];
     while (v->producer && (op_info(v->producer->op)->flags & OPF_COPY)) v = v->producer->in[0];
     return v->producer && v->producer->op == OP_SOFTMAX;
 }

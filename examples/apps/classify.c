@@ -89,7 +89,8 @@ int main(int argc, char **argv) {
             status = fail(JOIN(NET, message)(net));
         } else {
             printf("%s\n", argv[i]);
-            print_top(output, model->outputs[0].shape.c, model->probabilities, labels);
+            const int classes = model->outputs[model->output_count - 1].shape.c; /* of several outputs, the last */
+            print_top(output + model->output_size - classes, classes, model->probabilities, labels);
         }
         rn_image_free(&image);
     }

@@ -70,7 +70,7 @@ class Network {
         const uint8_t *rgb[] = {image.rgb};
         if (JOIN(NET, run_rgb)(net_.get(), 1, rgb, &image.height, &image.width, output_.data()))
             throw std::runtime_error(JOIN(NET, message)(net_.get()));
-        std::vector<float> p(output_.begin(), output_.begin() + model().outputs[0].shape.c);
+        std::vector<float> p(output_.end() - model().outputs[model().output_count - 1].shape.c, output_.end());
         if (!model().probabilities) {
             const float largest = *std::max_element(p.begin(), p.end());
             for (float &x : p) x = std::exp(x - largest);

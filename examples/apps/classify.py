@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 
-ABI = 7
+ABI = 8
 ERROR_SIZE = 512
 
 
@@ -171,7 +171,7 @@ class Network:
 
 
 def probabilities(net, y):
-    y = y[0] if isinstance(y, list) else y
+    y = y[-1] if isinstance(y, list) else y
     if net.model.probabilities:
         return y
     e = np.exp(y - y.max(axis=1, keepdims=True))

@@ -14,6 +14,10 @@ typedef struct Labels {
     const char **name; /* one per class; NULL: none */
 } Labels;
 
+static rn_shape result_shape(const rn_model *model) {
+    return model->outputs[model->output_count - 1].shape;
+}
+
 typedef struct Ranked {
     int index;
     double probability;
@@ -114,7 +118,8 @@ static bool classify_one(const Cli *cli, Net *net, const char *file, float *outp
         cli_fail(cli, "%s: %s", file, m->message(net->net));
         return false;
     }
-    if (!rank(ranked, output, m->outputs[0].shape.c, m->probabilities)) {
+    const int classes = result_shape(m).c; /* which come last */
+    if (!rank(ranked, output + m->output_size - (size_t)classes, classes, m->probabilities)) {
         cli_fail(cli, "%s: the network's output is not finite", file);
         return false;
     }
@@ -127,7 +132,7 @@ static bool weights_are_random(const Cli *cli) {
 }
 
 static int classify_all(const Cli *cli, Net *net, const Labels *labels, float *output, Ranked *ranked) {
-    const int classes = cli->model->outputs[0].shape.c, top = cli->top < classes ? cli->top : classes;
+    const int classes = result_shape(cli->model).c, top = cli->top < classes ? cli->top : classes;
     cJSON *pictures = cli->json ? cJSON_CreateArray() : NULL;
     int status = CLI_OK;
     for (int i = 0; i < cli->file_count; i++) {
@@ -153,7 +158,7 @@ static int classify_all(const Cli *cli, Net *net, const Labels *labels, float *o
 
 int cli_classify(const Cli *cli) {
     const rn_model *m = cli->model;
-    const rn_shape shape = m->outputs[0].shape;
+    const rn_shape shape = result_shape(m);
     if (shape.h != 1 || shape.w != 1)
         return cli_fail(cli, "%s gives %d x %d x %d numbers, not one per class: use 'run'", m->name, shape.c, shape.h,
                         shape.w);

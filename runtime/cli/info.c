@@ -50,7 +50,7 @@ static void info_text(const rn_model *m, const char *weights, size_t arena) {
     for (int i = 0; i < m->output_count; i++) {
         shape_text(shape, sizeof shape, m->outputs[i].shape);
         printf("output          %s: %s%s\n", m->outputs[i].name, shape,
-               i == 0 && m->probabilities ? ", probabilities" : "");
+               i + 1 == m->output_count && m->probabilities ? ", probabilities" : "");
     }
     printf("pictures        %s, 0..%g", p->order >= 0 && p->order < 3 ? orders[p->order] : "?", p->range);
     for (int c = 0; c < m->input.c && c < 4; c++)

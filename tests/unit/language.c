@@ -263,12 +263,18 @@ static void test_outputs(void) {
     const Graph *graph =
         load_good(&r, NET("conv 8, 3x3; output; relu; bn; from conv1; tanh; add relu; fc 4; output bn1"));
     CU_ASSERT_EQUAL_FATAL(graph->output_count, 3);
-    CU_ASSERT_STRING_EQUAL(graph->outputs[0]->name, "fc"); /* the network's result comes first */
-    CU_ASSERT_STRING_EQUAL(graph->outputs[1]->name, "conv1");
-    CU_ASSERT_STRING_EQUAL(graph->outputs[2]->name, "bn1");
+    CU_ASSERT_STRING_EQUAL(graph->outputs[0]->name, "conv1"); /* in the order of the statements */
+    CU_ASSERT_STRING_EQUAL(graph->outputs[1]->name, "bn1");
+    CU_ASSERT_STRING_EQUAL(graph->outputs[2]->name, "fc"); /* the network's result comes last */
     CU_ASSERT_PTR_EQUAL(node(graph, "tanh")->in[0], node(graph, "conv1")->out);
     CU_ASSERT_PTR_EQUAL(node(graph, "add")->in[1], node(graph, "relu")->out);
     CU_ASSERT_PTR_NULL(graph_find_layer(graph, "conv2"));
+    finish(&r);
+    graph = load_good(&r, NET("conv 8, 3x3; relu; tanh; output; output relu; output tanh; output conv1; from tanh"));
+    CU_ASSERT_EQUAL_FATAL(graph->output_count, 3); /* each once, where it was first said */
+    CU_ASSERT_STRING_EQUAL(graph->outputs[0]->name, "tanh");
+    CU_ASSERT_STRING_EQUAL(graph->outputs[1]->name, "relu");
+    CU_ASSERT_STRING_EQUAL(graph->outputs[2]->name, "conv1");
     finish(&r);
 }
 
