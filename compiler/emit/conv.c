@@ -30,7 +30,6 @@ typedef struct Conv {
     const Epilogue *ep;
     Destination to;
     int y_pixel, y_row;  /* strides of the destination */
-    int panel_out;       /* output channels from one panel to the next */
     bool finish_in_tile; /* bias, addend and activation are applied to the tile (not after the max) */
     const char *prefix;
 } Conv;
@@ -40,7 +39,7 @@ static bool has_addend(const Conv *v) {
 }
 
 static int find_segments(const Conv *v, Segment *segments) {
-    return panels_segments(v->s, v->panel_out, has_addend(v), segments);
+    return panels_segments(v->s, has_addend(v), segments);
 }
 
 /* ---- the epilogue of a tile of n pixels ---- */
@@ -127,7 +126,8 @@ static const char *x_expression(const Conv *v, int i, const char *q) {
     const char *text = arena_printf(e->arena, "%s + (r * %d", x_name(i), row);
     if (strcmp(q, "0")) text = arena_printf(e->arena, "%s + %s * %d", text, q, w->stride_w * l->pixel);
     if (start) text = arena_printf(e->arena, "%s - %d", text, start);
-    if (v->c->groups > 1) text = arena_printf(e->arena, "%s + panel * %d", text, v->c->group_in);
+    const int advance = v->c->panels > 1 ? v->c->term[i].advance : 0;
+    if (advance) text = arena_printf(e->arena, "%s + panel * %d", text, advance);
     return arena_printf(e->arena, "%s)", text);
 }
 
@@ -290,13 +290,13 @@ static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, i
     const Epilogue *ep = v->ep;
     const char *at = strcmp(q, "0") ? arena_printf(e->arena, " + %s * %d", q, v->y_pixel) : "";
     if (v->to == TO_RING)
-        line(t, depth, "y = row + panel * %d%s;", v->panel_out, at);
+        line(t, depth, "y = row + panel * %d%s;", v->c->advance, at);
     else if (v->to == TO_SUM)
         line(t, depth, "y = image + (r * %d%s);", v->y_row, at);
     else if (v->to == TO_ROWS)
         line(t, depth, "y = image + ((r - y0) * %d%s);", v->y_row, at);
     else
-        line(t, depth, "y = a->y + (r * %d + panel * %d%s);", v->y_row, v->panel_out, at);
+        line(t, depth, "y = a->y + (r * %d + panel * %d%s);", v->y_row, v->c->advance, at);
     const bool accumulate = ep->in_place && ep->addend;
     term_calls(v, seg, tables, 0, n, q, !accumulate, last_row_tile, depth, t);
     const int passes = passes_of(v);
@@ -311,15 +311,15 @@ static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, i
     }
     if (finish) {
         text_printf(&tail, "%*s%s(y", inner * 4, "", finish);
-        if (parameters & 1) text_printf(&tail, ", a->bias + panel * %d", v->panel_out);
+        if (parameters & 1) text_printf(&tail, ", a->bias + panel * %d", v->c->advance);
         if (parameters & 2) {
             const Layout *l = &plan_value(e->plan, ep->addend)->layout;
             const int row = v->c->flat ? v->c->width * l->pixel : ep->addend_stride * l->row;
-            text_printf(&tail, ", a->addend + (r * %d + panel * %d", row, v->panel_out);
+            text_printf(&tail, ", a->addend + (r * %d + panel * %d", row, v->c->advance);
             if (strcmp(q, "0")) text_printf(&tail, " + %s * %d", q, ep->addend_stride * l->pixel);
             text_puts(&tail, ")");
         }
-        if (parameters & 4) text_printf(&tail, ", a->slope + panel * %d", v->panel_out);
+        if (parameters & 4) text_printf(&tail, ", a->slope + panel * %d", v->c->advance);
         if (parameters & 8) text_puts(&tail, ", sum");
         text_printf(&tail, ", %d);\n", n);
     }
@@ -465,17 +465,7 @@ void emit_conv(Emit *e, const Step *s, Text *body) {
     const ConvPlan *c = &s->conv;
     const Node *n = s->node;
     const Layout *l = &plan_value(e->plan, s->out)->layout;
-    Conv v = {e,
-              s,
-              n,
-              c,
-              &n->epilogue,
-              TO_OUTPUT,
-              l->pixel,
-              c->flat ? c->width * l->pixel : l->row,
-              c->groups > 1 ? c->group_out : c->panel,
-              true,
-              NULL};
+    Conv v = {e, s, n, c, &n->epilogue, TO_OUTPUT, l->pixel, c->flat ? c->width * l->pixel : l->row, true, NULL};
     const Window *w = &n->term[0].window;
     const Shape out = node_unpooled_shape(n);
     v.prefix =

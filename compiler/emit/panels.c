@@ -4,13 +4,13 @@ static int min_int(int a, int b) {
     return a < b ? a : b;
 }
 
-int panels_segments(const Step *step, int panel_out, bool reads_addend, Segment segments[MAX_SEGMENTS]) {
+int panels_segments(const Step *step, bool reads_addend, Segment segments[MAX_SEGMENTS]) {
     const ConvPlan *c = &step->conv;
     const Node *n = step->node;
     int count = 0;
     for (int p = 0; p < c->panels; p++) {
-        const int k0 = p * panel_out, channels = min_int(panel_out, n->features - k0);
-        Segment s = {p, p + 1, channels, c->groups > 1 ? c->panel : min_int(c->panel, round_up(channels, 16)), 0};
+        const int k0 = p * c->advance, channels = min_int(c->advance, n->features - k0);
+        Segment s = {p, p + 1, channels, round_up(channels, 16), 0};
         if (reads_addend) {
             const int left = n->epilogue.addend->shape.c - k0;
             s.addend_channels = left < 0 ? 0 : min_int(left, channels);

@@ -13,9 +13,9 @@ typedef struct Segment {
 
 enum { MAX_SEGMENTS = 8 };
 
-/* The panels of a convolution in runs of equal text; returns how many. panel_out: output channels from one panel to the
- * next; reads_addend: whether the epilogue reads an addend. */
-int panels_segments(const Step *step, int panel_out, bool reads_addend, Segment segments[MAX_SEGMENTS]);
+/* The panels of a convolution in runs of equal text; returns how many. reads_addend: whether the epilogue reads an
+ * addend. */
+int panels_segments(const Step *step, bool reads_addend, Segment segments[MAX_SEGMENTS]);
 
 /* Appends a call that depends on the panel: calls[i] is the text for segment i, e.g. "f(a, panel);". */
 void panels_call(const Segment *segments, int count, const char *const *calls, int depth, Text *text);

@@ -48,7 +48,7 @@ static void window_line(const char *type, char name, int i, const char *at, cons
 
 /* The channel at which `panel` begins in the result, as emitted. */
 static const char *panel_start(const Emit *e, const Step *s) {
-    return arena_printf(e->arena, "panel * %d", s->conv.groups > 1 ? s->conv.group_out : s->conv.panel);
+    return arena_printf(e->arena, "panel * %d", s->conv.advance);
 }
 
 void pooled_mean(Emit *e, const Step *s, const char *sum, const char *y, int channels, int depth, Text *t) {

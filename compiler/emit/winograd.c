@@ -375,7 +375,7 @@ static int sum_floats(const Segment *seg) {
 static void output_tiles(const Wino *v, const Segment *seg, const char *first, const char *count, Text *t) {
     const WinogradPlan *w = v->w;
     const Epilogue *ep = v->ep;
-    const int panel_out = v->s->conv.panel;
+    const int panel_out = v->s->conv.advance;
     const bool sum = ep->pool == POOL_GLOBAL_AVG;
     const char *function = output_function(v, seg);
     text_printf(t, "    for (int i = 0; i < %s; i++) {\n", count);
@@ -448,7 +448,7 @@ static void call_panel(const Wino *v, int depth, Text *body) {
     const WinogradPlan *w = v->w;
     Segment segments[MAX_SEGMENTS];
     const char *calls[MAX_SEGMENTS];
-    const int count = panels_segments(v->s, v->s->conv.panel, v->ep->addend != NULL, segments);
+    const int count = panels_segments(v->s, v->ep->addend != NULL, segments);
     for (int i = 0; i < count; i++)
         calls[i] = arena_printf(v->e->arena, "%s(a, panel, v, m%s%s%s);", panel_function(v, &segments[i]),
                                 w->pool_rows ? ", image" : "", w->blocks > 1 ? ", first" : "",

@@ -34,24 +34,37 @@ int plan_panel(const Plan *plan) {
  * that are no multiple of 32 (48: 82 GFLOP/s where 32 and 64 reach 91), so equal panels (48 + 48) would not pay. */
 void plan_panels(const Plan *plan, ConvPlan *c, int features) {
     const int most = plan_panel(plan);
-    c->groups = 1;
     c->panel = features < most ? round_up(features, 16) : most;
     c->panels = divide_up(features, c->panel);
+    c->advance = c->panel;
+}
+
+static int common_divisor(int a, int b) {
+    return b ? common_divisor(b, a % b) : a;
 }
 
 /* Grouped kernels become block-diagonal: as many groups are merged as fit a vector of outputs. A vector costs the same
  * with 4 or 16 of its lanes in use, so the zeros between are free. Only whole merges: a last one with fewer groups
- * would read channels that are not there, and 0 * inf is no 0. */
-static void choose_groups(ConvPlan *c, int channels, int features, int groups) {
-    const int in = channels / groups, out = features / groups;
+ * would read channels that are not there, and 0 * inf is no 0. Terms share their panels, which hold whole groups of
+ * each: all that they have in common may be a single panel. */
+int plan_merged_groups(const Node *n) {
+    int groups = 0;
+    bool grouped = false;
+    for (int i = 0; n->op == OP_CONV && i < n->nin; i++) {
+        groups = common_divisor(groups, n->term[i].groups);
+        grouped |= n->term[i].groups > 1;
+    }
+    if (!grouped) return 0;
     int merge = 1;
-    for (int m = 2; m * out <= 16 && m <= groups; m++)
+    for (int m = 2; m * (n->features / groups) <= 16 && m <= groups; m++)
         if (groups % m == 0) merge = m;
-    c->group_in = merge * in;
-    c->group_out = merge * out;
-    c->groups = groups / merge;
-    c->panel = round_up(c->group_out, 16);
-    c->panels = c->groups;
+    return groups / merge;
+}
+
+static void choose_groups(ConvPlan *c, int features, int merged) {
+    c->panels = merged;
+    c->advance = features / merged;
+    c->panel = round_up(c->advance, 16);
 }
 
 /* Channels per GEMM: all where few, else the largest divisor near `most`, else `most` and a rest. */
@@ -128,9 +141,13 @@ static void choose_walk(const Plan *plan, Step *s, Shape out) {
     if (apart) c->chunk_rows = round_up(c->chunk_rows, e->pool_window.r);
 }
 
-static void plan_term(const ConvPlan *c, TermPlan *t, int channels, const Window *w) {
+/* `merged`: of plan_merged_groups. A term with groups is one block, since its zeros are between them (recipe.h). */
+static void plan_term(const ConvPlan *c, TermPlan *t, const Term *term, int channels, int merged) {
+    const Window *w = &term->window;
     const int taps = w->r * w->s;
-    t->block = c->groups > 1 ? channels : choose_block(channels, taps == 1 ? PLAIN_BLOCK : BLOCK);
+    if (merged) channels /= merged;
+    t->advance = merged ? channels : 0;
+    t->block = term->groups > 1 ? channels : choose_block(channels, taps == 1 ? PLAIN_BLOCK : BLOCK);
     t->blocks = channels / t->block;
     t->rest = channels % t->block;
     t->chunk = taps == 1 ? 1 : t->blocks;
@@ -169,13 +186,13 @@ void plan_conv(Plan *plan, Step *s) {
     }
     ConvPlan *c = &s->conv;
     const Shape out = node_walked_shape(n);
-    if (n->term[0].groups > 1)
-        choose_groups(c, n->in[0]->shape.c, n->features, n->term[0].groups);
+    const int merged = plan_merged_groups(n);
+    if (merged)
+        choose_groups(c, n->features, merged);
     else
         plan_panels(plan, c, n->features);
     choose_walk(plan, s, out);
-    for (int i = 0; i < n->nin; i++)
-        plan_term(c, &c->term[i], c->groups > 1 ? c->group_in : n->in[i]->shape.c, &n->term[i].window);
+    for (int i = 0; i < n->nin; i++) plan_term(c, &c->term[i], &n->term[i], n->in[i]->shape.c, merged);
     for (int i = 1; i < n->nin; i++) c->term[i].chunk = c->term[i].blocks; /* passes are over the first term alone */
     const Epilogue *e = &n->epilogue;
     if (e->pool == POOL_GLOBAL_AVG) s->scratch = (int64_t)c->rows * c->width * c->panel;

@@ -11,6 +11,7 @@
  */
 #include <math.h>
 #include "cost.h"
+#include "steps.h"
 #include "strassen.h"
 #include "winograd.h"
 
@@ -125,16 +126,20 @@ static Cost direct_terms(const Plan *plan, const Node *node, int first) {
     const int images = plan_images(plan, node);
     const Shape out = node_walked_shape(node);
     const double pixels = (double)out.h * out.w;
+    const bool depthwise = step_algorithm(plan, node) == ALG_DEPTHWISE;
     Cost c = {.error = cost_sum_error(node)};
     for (int i = first; i < node->nin; i++) {
         const Term *term = &node->term[i];
         const int channels = node->in[i]->shape.c;
-        const double taps = term->window.r * term->window.s, depth = (double)channels / term->groups;
-        /* groups are merged to panels of a vector's width, with zeros between; a depthwise layer has vector loops
-         * instead */
-        const double merged = depth > 1 ? fmax(depth, fmin(channels, m->lanes)) : depth;
-        c.compute += images * kernel_flops(m, node->features, pixels, taps * merged) / m->flops / 0.96;
-        c.memory += weights_traffic(plan, 4 * taps * merged * node->features, images - 1);
+        const double taps = term->window.r * term->window.s;
+        /* grouped panels read their groups' channels, with zeros between; a depthwise layer has vector loops instead */
+        const int panels = depthwise ? 0 : plan_merged_groups(node);
+        const double depth = depthwise ? 1 : panels ? channels / panels : channels;
+        const double flops = panels ? panels * kernel_flops(m, node->features / panels, pixels, taps * depth)
+                                    : kernel_flops(m, node->features, pixels, taps * depth);
+        const double rows = panels ? panels * round_up(node->features / panels, 16) : node->features;
+        c.compute += images * flops / m->flops / 0.96;
+        c.memory += weights_traffic(plan, 4 * taps * depth * rows, images - 1);
         if (taps == 1) c.memory += images * pixels_traffic(plan, node->features, pixels, depth);
     }
     return c;

@@ -59,7 +59,8 @@ const char *algorithm_name(Algorithm algorithm) {
 static void print_conv(const Step *s, Text *text) {
     const ConvPlan *c = &s->conv;
     text_printf(text, " panels %dx%d", c->panels, c->panel);
-    if (c->groups > 1) text_printf(text, " groups %d of %d->%d", c->groups, c->group_in, c->group_out);
+    if (plan_merged_groups(s->node))
+        text_printf(text, " groups %d of %d->%d", c->panels, s->in->shape.c / c->panels, c->advance);
     if (c->term[0].bf16) text_puts(text, " of bf16");
     if (s->algorithm == ALG_FC) return;
     text_printf(text, " rows %d%s tiles %dx%d", c->rows, c->flat ? " (flat)" : "", c->tiles, c->tile);

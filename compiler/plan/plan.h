@@ -114,8 +114,9 @@ typedef struct Buffer {
 
 /* How one term of a convolution is walked. */
 typedef struct TermPlan {
+    int advance;        /* input channels from one panel to the next: those of its groups; 0: a panel reads all */
     int block;          /* input channels of one reduce element */
-    int blocks;         /* full blocks: C / block (of a merged group) */
+    int blocks;         /* full blocks of the channels that a panel reads */
     int rest;           /* channels left over; a second kernel with beta = 1 adds them */
     int chunk;          /* blocks per pass over the tiles (splits K so that a panel chunk stays in cache) */
     int64_t weight;     /* float offset in the packed weights */
@@ -124,14 +125,13 @@ typedef struct TermPlan {
 } TermPlan;
 
 typedef struct ConvPlan {
-    int panel; /* output channels of a panel; the last may be narrower */
-    int panels;
-    int groups;              /* 1, or merged groups: a panel each, input channels advance too */
-    int group_in, group_out; /* channels of a merged group */
-    int rows;                /* rows walked: P, or virtual rows where a flat walk joins several */
-    int width;               /* pixels of such a row: Q, or joined */
-    bool flat;               /* rows are joined: row strides are width * pixel */
-    int tile;                /* pixels a call; a row is `tiles` calls, the last of `last` pixels */
+    int panel;   /* floats that a panel's result takes of a pixel, a multiple of 16; the last may be narrower */
+    int panels;  /* of a grouped convolution: one for each merged group */
+    int advance; /* output channels from one panel to the next: panel, or those of a merged group */
+    int rows;    /* rows walked: P, or virtual rows where a flat walk joins several */
+    int width;   /* pixels of such a row: Q, or joined */
+    bool flat;   /* rows are joined: row strides are width * pixel */
+    int tile;    /* pixels a call; a row is `tiles` calls, the last of `last` pixels */
     int tiles, last;
     int chunk_rows; /* rows that one panel of weights serves before the next panel */
     TermPlan term[NODE_MAX_TERMS];
@@ -263,6 +263,7 @@ void plan_steps(Plan *plan);            /* steps.c: algorithm per node */
 void plan_conv(Plan *plan, Step *step); /* conv.c: blocking of one convolution or fc */
 int plan_panel(const Plan *plan);       /* conv.c: output channels of a full panel */
 void plan_panels(const Plan *plan, ConvPlan *conv, int features); /* conv.c: panels of output channels */
+int plan_merged_groups(const Node *conv); /* conv.c: panels of a grouped convolution, 0 where no term has groups */
 /* winograd.c: tiles and blocks */
 WinogradPlan *plan_winograd(Plan *plan, const Node *node, const Choice *choice, int images);
 StrassenPlan *plan_strassen(Plan *plan, const Node *node, int tile); /* strassen.c */

@@ -104,6 +104,13 @@ static const ConvCase conv_cases[] = {
     {12, 8, 8, 24, 3, 3, 1, 1, 1, 12},
     {40, 9, 9, 40, 3, 3, 1, 2, 2, 40},
     {384, 5, 5, 384, 3, 3, 1, 1, 1, 3},
+    /* all groups merge into one panel, whose channels are more than a GEMM's block */
+    {66, 8, 8, 2, 3, 3, 1, 1, 1, 2},
+    {65, 4, 4, 5, 3, 3, 1, 1, 1, 5},
+    {130, 4, 4, 2, 3, 3, 1, 1, 1, 2},
+    {128, 6, 7, 16, 3, 3, 1, 1, 1, 16},
+    {600, 5, 5, 6, 1, 1, 1, 0, 1, 3},
+    {96, 6, 5, 12, 5, 5, 2, 2, 1, 4},
 };
 
 static Graph *conv_graph(Arena *arena, const ConvCase *k, int variation) {
@@ -149,6 +156,77 @@ static void test_convolutions(void) {
     }
     const int compared = batch_check(&batch, 2e-5);
     CU_ASSERT(compared >= batch.count);
+}
+
+static Graph *parsed_graph(Arena *arena, const char *text) {
+    Source *source = arena_alloc(arena, sizeof *source);
+    *source = (Source){.path = "test.ir", .text = arena_strdup(arena, text), .size = strlen(text)};
+    Diag diag = {0};
+    Graph *graph = irtext_parse(arena, source, &diag);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+    return graph;
+}
+
+/* Two groups of 33 channels of ones, merged into one panel: 33 * 9 inside and 33 * 4 in a corner, twice that where all
+ * weights are 2. */
+static void test_merged_groups(void) {
+    Batch batch;
+    batch_begin(&batch);
+    for (int v = 0; v < 5; v++) {
+        Arena arena = {0};
+        Graph *graph = parsed_graph(&arena, "network n\ninput %0 66x8x8 image\n@0 = param 2x33x3x3 name w\n"
+                                            "%1 a = conv(%0 * @0 3x3 pad 1 groups 2)\noutput %1\n");
+        TensorData weights = random_weights(graph, 1);
+        for (int i = 0; i < 2 * 33 * 9; i++) weights.data[0][i] = i < 33 * 9 ? 1 : 2;
+        batch_add_graph(&batch, "merged", arena, graph, weights, variants[v]);
+        EmittedCase *c = &batch.cases[batch.count - 1];
+        for (int n = 0; n < c->variant.batch; n++) {
+            double **expected = c->expected + n * graph->value_count;
+            float *image = c->image + (ptrdiff_t)n * 66 * 64;
+            for (int i = 0; i < graph->value_count; i++) free(expected[i]);
+            for (int i = 0; i < 66 * 64; i++) image[i] = 1;
+            interpret(graph, &c->weights, image, expected, 1);
+            const double *out = expected[graph->outputs[0]->id];
+            CU_ASSERT_EQUAL(out[9], 297);
+            CU_ASSERT_EQUAL(out[0], 132);
+            CU_ASSERT_EQUAL(out[64 + 9], 594);
+            CU_ASSERT_EQUAL(out[64], 264);
+        }
+    }
+    CU_ASSERT(batch_check(&batch, 1e-7) >= 5);
+}
+
+/* One convolution's terms may have groups of different numbers, or none: its panels hold whole groups of each. */
+static void test_grouped_terms(void) {
+    static const struct {
+        int features, channels[2], groups[2], kernel[2];
+    } cases[] = {
+        {48, {24, 36}, {4, 6}, {3, 1}},     {12, {130, 6}, {2, 6}, {3, 5}},      {80, {20, 75}, {5, 1}, {1, 3}},
+        {6, {300, 300}, {1, 3}, {3, 1}},    {40, {80, 40}, {40, 40}, {3, 1}},    {160, {64, 96}, {4, 8}, {1, 1}},
+        {30, {600, 6}, {1, 6}, {1, 3}},     {128, {128, 128}, {128, 1}, {3, 1}}, {18, {9, 27}, {9, 3}, {3, 3}},
+        {210, {105, 70}, {15, 35}, {1, 3}},
+    };
+    Batch batch;
+    batch_begin(&batch);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Arena arena = {0};
+        Text text = {0};
+        text_puts(&text, "network n\ninput %0 3x9x7 image\n");
+        for (int t = 0; t < 2; t++)
+            text_printf(&text, "@%d = param %dx3x1x1 name a%d\n@%d = param %dx%dx%dx%d name b%d\n", 2 * t,
+                        cases[i].channels[t], t, 2 * t + 1, cases[i].features,
+                        cases[i].channels[t] / cases[i].groups[t], cases[i].kernel[t], cases[i].kernel[t], t);
+        text_puts(&text, "%1 a = conv(%0 * @0 1x1) -> relu\n%2 b = conv(%0 * @2 1x1)\n%3 c = conv(");
+        for (int t = 0; t < 2; t++)
+            text_printf(&text, "%%%d * @%d %dx%d pad %d groups %d%s", t + 1, 2 * t + 1, cases[i].kernel[t],
+                        cases[i].kernel[t], cases[i].kernel[t] / 2, cases[i].groups[t], t ? ") -> relu\n" : ", ");
+        text_puts(&text, "output %3\n");
+        Graph *graph = parsed_graph(&arena, text.s);
+        batch_add_graph(&batch, arena_printf(&arena, "terms%d", (int)i), arena, graph, random_weights(graph, i),
+                        with_winograd(variants[i % 5], i % 2));
+        text_free(&text);
+    }
+    CU_ASSERT(batch_check(&batch, 1e-5) >= batch.count);
 }
 
 /* Winograd's method: tiles of every size that divide the image or reach over it, kernels of each kind, strides,
@@ -461,6 +539,8 @@ static void test_bf16(void) {
 void suite_networks(void) {
     CU_pSuite suite = CU_add_suite("networks", NULL, NULL);
     CU_add_test(suite, "convolutions over odd shapes", test_convolutions);
+    CU_add_test(suite, "groups that merge into one panel", test_merged_groups);
+    CU_add_test(suite, "terms with groups of their own", test_grouped_terms);
     CU_add_test(suite, "Winograd's method over odd shapes", test_winograd);
     CU_add_test(suite, "Strassen's multiplication of several terms", test_strassen);
     CU_add_test(suite, "pools in the convolution before", test_pools);
