@@ -123,7 +123,8 @@ static void dump_expr(const Expr *expr, Text *text) {
         text_puts(text, ")");
         break;
     case EXPR_CALL:
-        text_printf(text, "(call %s", expr->name);
+    case EXPR_CHOICE:
+        text_printf(text, expr->kind == EXPR_CHOICE ? "(?" : "(call %s", expr->name);
         for (const Expr *arg = expr->args; arg; arg = arg->next) {
             text_puts(text, " ");
             dump_expr(arg, text);
@@ -207,7 +208,8 @@ static void dump_body(const char *head, const Stmt *body, int depth, Text *text)
 static void dump_stmt(const Stmt *stmt, int depth, Text *text) {
     static const char *const words[] = {"layer", "input",  "use", "stage", "residual", "concat",
                                         "gate",  "repeat", "if",  "from",  "output"};
-    static const char *const shortcuts[] = {"project", "project always", "identity", "pad", "none", "", "always"};
+    static const char *const shortcuts[] = {"project", "project always",   "identity", "pad",
+                                            "none",    "identity or none", "",         "always"};
     dump_indent(depth, text);
     text_printf(text, "(%s", words[stmt->kind]);
     if (stmt->kind == STMT_LAYER) text_printf(text, " %s", layer_word(stmt->op));

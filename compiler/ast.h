@@ -14,7 +14,16 @@ typedef struct Ast Ast;
 typedef struct Expr Expr;
 typedef struct Stmt Stmt;
 
-typedef enum ExprKind { EXPR_INT, EXPR_REAL, EXPR_BOOL, EXPR_NAME, EXPR_UNARY, EXPR_BINARY, EXPR_CALL } ExprKind;
+typedef enum ExprKind {
+    EXPR_INT,
+    EXPR_REAL,
+    EXPR_BOOL,
+    EXPR_NAME,
+    EXPR_UNARY,
+    EXPR_BINARY,
+    EXPR_CALL,
+    EXPR_CHOICE
+} ExprKind;
 typedef enum ExprOp {
     EXPR_NEG,
     EXPR_NOT,
@@ -43,7 +52,7 @@ struct Expr {
     const char *name; /* EXPR_NAME, EXPR_CALL; EXPR_REAL: its spelling */
     ExprOp op;        /* EXPR_UNARY (left only), EXPR_BINARY */
     Expr *left, *right;
-    Expr *args; /* EXPR_CALL */
+    Expr *args; /* EXPR_CALL; EXPR_CHOICE: the condition, the value where it holds, the other */
 };
 
 /* An argument or attribute value: an expression, `r x s` (two or three expressions) or a [list]. */
@@ -98,6 +107,7 @@ typedef enum Shortcut {
     SHORTCUT_IDENTITY,
     SHORTCUT_PAD,
     SHORTCUT_NONE,
+    SHORTCUT_IDENTITY_OR_NONE,
     SHORTCUT_BODY,
     SHORTCUT_BODY_ALWAYS
 } Shortcut;

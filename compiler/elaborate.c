@@ -51,8 +51,9 @@ static const ParamDecl *find_param(const Decl *block, const Arg *arg, int positi
     return NULL;
 }
 
-/* The block's parameters from the use's arguments (evaluated where the use stands) and its defaults. */
-static bool bind_params(Elab *elab, const Frame *frame, const Decl *block, const Stmt *use, Env *env) {
+/* The block's parameters from the use's arguments (evaluated where the use stands) and its defaults (in the block). */
+static bool bind_params(Elab *elab, const Frame *frame, const Frame *inner, const Stmt *use, Env *env) {
+    const Decl *block = inner->use->block;
     bool ok = true;
     int position = 0;
     for (const Arg *arg = use->args; arg; arg = arg->next, position++) {
@@ -68,17 +69,20 @@ static bool bind_params(Elab *elab, const Frame *frame, const Decl *block, const
         }
         env_put(env, elab->arena, param->name, value);
     }
+    elab_explain(elab, frame);
     for (const ParamDecl *param = block->params; param && ok; param = param->next) {
         if (map_get(&env->names, param->name)) continue;
         if (!param->value) {
             diag_error(elab->diag, use->place, "block '%s' needs an argument for '%s'", block->name, param->name);
             diag_note(elab->diag, param->place, "the parameter is declared here");
+            elab_explain(elab, frame);
             ok = false;
             continue;
         }
         Number value = eval_expr(param->value, env, elab->diag);
         ok = value.kind != NUMBER_ERROR;
         env_put(env, elab->arena, param->name, value);
+        elab_explain(elab, inner);
     }
     return ok;
 }
@@ -117,10 +121,13 @@ static void run_block(Elab *elab, const Frame *frame, const Decl *block, const S
         diag_error(elab->diag, stmt->place, "blocks are used within blocks more than %d levels deep", LIMIT_DEPTH);
         diag_note(elab->diag, block->place, "block '%s' is defined here; does it use itself?", block->name);
         elab->gave_up = true;
+        elab->explained = elab->diag->errors; /* the uses are all alike */
         return;
     }
     Env *env = arena_alloc(elab->arena, sizeof *env);
+    env->now = elab->env->now;
     int before = elab->diag->errors;
+    bool ok;
     Use use = {frame->use, stmt->place, block};
     Frame inner = {env, scope_new(elab, prefix), NULL, &use, frame->depth + 1};
     for (const ParamDecl *param = block->params; param; param = param->next)
@@ -128,27 +135,26 @@ static void run_block(Elab *elab, const Frame *frame, const Decl *block, const S
             if (strcmp(param->name, given[i]) == 0)
                 diag_error(elab->diag, param->place, "'%s' cannot be a block's parameter: every use gives it",
                            given[i]);
-    if (bind_params(elab, frame, block, stmt, env)) {
+    ok = bind_params(elab, frame, &inner, stmt, env);
+    if (ok) {
         env_put(env, elab->arena, "stride", number_int(stride));
         env_put(env, elab->arena, "index", number_int(index));
         env_put(env, elab->arena, "first", number_bool(index == 0));
         int inside = elab->diag->errors;
         if (inside == before) run_stmts(elab, &inner, block->body);
         if (elab->diag->errors > inside) map_put(&elab->failed, elab->arena, block->name, (void *)block);
-    } else {
-        elab_explain(elab, frame);
     }
-    if (elab->diag->errors > before) elab->now = NULL;
+    if (!ok || elab->diag->errors > before) elab->now = NULL;
 }
 
 static void run_use(Elab *elab, const Frame *frame, const Stmt *stmt) {
     const Decl *block = find_block(elab, stmt);
     int64_t stride;
-    if (!block) return elab_explain(elab, frame);
+    if (!block) return;
     const char *name = stmt->name ? name_given(elab, frame, stmt->name) : name_default(elab, frame, block->name);
     if (!name || !read_use_stride(elab, frame, stmt, &stride)) {
         elab->now = NULL;
-        return elab_explain(elab, frame);
+        return;
     }
     run_block(elab, frame, block, stmt, arena_printf(elab->arena, "%s.", name), 0, stride);
 }
@@ -177,7 +183,7 @@ static void run_stage(Elab *elab, const Frame *frame, const Stmt *stmt) {
     if (!read_use_stride(elab, frame, stmt, &stride)) ok = false;
     if (!block || !ok) {
         elab->now = NULL;
-        return elab_explain(elab, frame);
+        return;
     }
     const char *base = stmt->name ? NULL : name_numbered(elab, frame, "layer");
     int before = elab->diag->errors;
@@ -188,7 +194,7 @@ static void run_stage(Elab *elab, const Frame *frame, const Stmt *stmt) {
             base ? arena_printf(elab->arena, "%s.%d.", base, i) : turn_prefix(elab, &turn, stmt->name, i);
         if (!prefix) {
             elab->now = NULL;
-            return elab_explain(elab, frame);
+            return;
         }
         run_block(elab, &turn, block, stmt, prefix, i, i == 0 ? stride : 1);
     }
@@ -199,7 +205,7 @@ static void run_repeat(Elab *elab, const Frame *frame, const Stmt *stmt) {
     int64_t count = 0;
     if (!eval_int(stmt->expr, frame->env, "the number of turns", 0, LIMIT_NODES, &count, elab->diag)) {
         elab->now = NULL;
-        return elab_explain(elab, frame);
+        return;
     }
     int before = elab->diag->errors;
     for (int i = 0; i < count && elab->diag->errors == before && count_step(elab, stmt->place); i++) {
@@ -219,7 +225,7 @@ static void run_if(Elab *elab, const Frame *frame, const Stmt *stmt) {
         bool yes;
         if (!eval_bool(stmt->expr, frame->env, "a condition", &yes, elab->diag)) {
             elab->now = NULL;
-            return elab_explain(elab, frame);
+            return;
         }
         if (yes) return run_stmts(elab, frame, stmt->body);
         if (!stmt->other || !stmt->other->is_else_if) return run_stmts(elab, frame, stmt->other);
@@ -232,13 +238,9 @@ static Value *join(Elab *elab, const Frame *frame, Op op, Value *const *in, int 
     elab->now = NULL;
     Node *node = elab_add_node(elab, frame, op, name_default(elab, frame, op == OP_MUL ? "mul" : layer_word(op)), in,
                                nin, place);
-    if (!node) {
-        elab_explain(elab, frame);
-        return NULL;
-    }
+    if (!node) return NULL;
     node->attr.fill = fill;
-    if (!elab_finish_node(elab, frame, node, false)) elab_explain(elab, frame);
-    return elab->now;
+    return elab_finish_node(elab, frame, node, false) ? elab->now : NULL;
 }
 
 static void run_concat(Elab *elab, const Frame *frame, const Stmt *stmt) {
@@ -260,7 +262,7 @@ static void run_concat(Elab *elab, const Frame *frame, const Stmt *stmt) {
     elab->now = NULL;
     if (count == 0) {
         diag_error(elab->diag, stmt->place, "concat has no branches");
-        return elab_explain(elab, frame);
+        return;
     }
     if (ok) join(elab, frame, OP_CONCAT, in, count, false, stmt->place);
 }
@@ -284,12 +286,11 @@ static int subsampling(const Frame *frame, Shape from, Shape to) {
     return 0;
 }
 
-static void mismatch(Elab *elab, const Frame *frame, const Stmt *stmt, Shape body, Shape shortcut, const char *remedy) {
+static void mismatch(Elab *elab, const Stmt *stmt, Shape body, Shape shortcut, const char *remedy) {
     diag_error(elab->diag, stmt->place, "residual: its body gives %dx%dx%d, its shortcut %dx%dx%d%s", body.c, body.h,
                body.w, shortcut.c, shortcut.h, shortcut.w, remedy);
     if (stmt->shortcut_place.line != stmt->place.line || stmt->shortcut_place.column != stmt->place.column)
         diag_note(elab->diag, stmt->shortcut_place, "the shortcut is here");
-    elab_explain(elab, frame);
     elab->now = NULL;
 }
 
@@ -305,7 +306,7 @@ static Frame downsample_frame(Elab *elab, const Frame *frame, Sequence *sequence
 static Value *project(Elab *elab, const Frame *frame, const Stmt *stmt, Value *from, Shape to) {
     int stride = subsampling(frame, from->shape, to);
     if (!stride) {
-        mismatch(elab, frame, stmt, to, from->shape, ", and no stride leads from one size to the other");
+        mismatch(elab, stmt, to, from->shape, ", and no stride leads from one size to the other");
         return NULL;
     }
     Sequence sequence;
@@ -328,7 +329,7 @@ static Value *project(Elab *elab, const Frame *frame, const Stmt *stmt, Value *f
 static Value *subsample(Elab *elab, const Frame *frame, const Stmt *stmt, Value *from, Shape to) {
     int stride = subsampling(frame, from->shape, to);
     if (!stride || to.c < from->shape.c) {
-        mismatch(elab, frame, stmt, to, from->shape,
+        mismatch(elab, stmt, to, from->shape,
                  stride ? ", which has more channels" : ", and no stride leads from one size to the other");
         return NULL;
     }
@@ -347,8 +348,9 @@ static void run_residual(Elab *elab, const Frame *frame, const Stmt *stmt) {
     run_stmts(elab, frame, stmt->body);
     Value *body = elab->now, *shortcut = from;
     bool has_body = stmt->shortcut == SHORTCUT_BODY || stmt->shortcut == SHORTCUT_BODY_ALWAYS;
-    if (stmt->shortcut == SHORTCUT_NONE) return;
     bool same = from && body && shape_equal(from->shape, body->shape);
+    bool none = stmt->shortcut == SHORTCUT_IDENTITY_OR_NONE && from && body && !same;
+    if (stmt->shortcut == SHORTCUT_NONE || none) return;
     bool always = stmt->shortcut == SHORTCUT_BODY_ALWAYS || stmt->shortcut == SHORTCUT_PROJECT_ALWAYS;
     bool fill = stmt->fill;
     if (has_body && (!same || always)) {
@@ -369,7 +371,7 @@ static void run_residual(Elab *elab, const Frame *frame, const Stmt *stmt) {
     elab->now = NULL;
     if (!shortcut || !body) return;
     if (!fill && !shape_equal(body->shape, shortcut->shape))
-        return mismatch(elab, frame, stmt, body->shape, shortcut->shape, "");
+        return mismatch(elab, stmt, body->shape, shortcut->shape, "");
     Value *in[2] = {body, shortcut};
     join(elab, frame, OP_ADD, in, 2, fill && !shape_equal(body->shape, shortcut->shape), stmt->place);
 }
@@ -377,61 +379,28 @@ static void run_residual(Elab *elab, const Frame *frame, const Stmt *stmt) {
 /* ---- other layers' values ---- */
 static void run_from(Elab *elab, const Frame *frame, const Stmt *stmt) {
     Value *value = name_find(elab, frame, stmt->target);
-    if (!value) elab_explain(elab, frame);
     elab->now = value && value->shape.c > 0 ? value : NULL;
 }
 
 static void run_output(Elab *elab, const Frame *frame, const Stmt *stmt) {
     Value *value = stmt->target ? name_find(elab, frame, stmt->target) : elab->now;
-    if (!value) return elab_explain(elab, frame);
+    if (!value && !elab->has_input)
+        diag_error(elab->diag, stmt->place, "there is no value yet; a network starts with `input C x H x W`");
+    if (!value) return;
     ARENA_PUSH(elab->arena, elab->extra, elab->extra_count, elab->extra_capacity, value);
 }
 
 /* ---- statements ---- */
-static void run_leaf(Elab *elab, const Frame *frame, const Stmt *stmt) {
-    int before = elab->diag->errors;
-    if (stmt->kind == STMT_LAYER)
-        elab_layer(elab, frame, stmt);
-    else
-        elab_input(elab, frame, stmt);
-    if (elab->diag->errors > before) elab_explain(elab, frame);
-}
-
 static void run_stmts(Elab *elab, const Frame *frame, const Stmt *stmts) {
+    static void (*const run[])(Elab *, const Frame *, const Stmt *) = {
+        [STMT_LAYER] = elab_layer, [STMT_INPUT] = elab_input,      [STMT_USE] = run_use,
+        [STMT_STAGE] = run_stage,  [STMT_RESIDUAL] = run_residual, [STMT_CONCAT] = run_concat,
+        [STMT_GATE] = run_gate,    [STMT_REPEAT] = run_repeat,     [STMT_IF] = run_if,
+        [STMT_FROM] = run_from,    [STMT_OUTPUT] = run_output,
+    };
     for (const Stmt *stmt = stmts; stmt && count_step(elab, stmt->place); stmt = stmt->next) {
-        switch (stmt->kind) {
-        case STMT_LAYER:
-        case STMT_INPUT:
-            run_leaf(elab, frame, stmt);
-            break;
-        case STMT_USE:
-            run_use(elab, frame, stmt);
-            break;
-        case STMT_STAGE:
-            run_stage(elab, frame, stmt);
-            break;
-        case STMT_RESIDUAL:
-            run_residual(elab, frame, stmt);
-            break;
-        case STMT_CONCAT:
-            run_concat(elab, frame, stmt);
-            break;
-        case STMT_GATE:
-            run_gate(elab, frame, stmt);
-            break;
-        case STMT_REPEAT:
-            run_repeat(elab, frame, stmt);
-            break;
-        case STMT_IF:
-            run_if(elab, frame, stmt);
-            break;
-        case STMT_FROM:
-            run_from(elab, frame, stmt);
-            break;
-        case STMT_OUTPUT:
-            run_output(elab, frame, stmt);
-            break;
-        }
+        run[stmt->kind](elab, frame, stmt);
+        elab_explain(elab, frame);
     }
 }
 
@@ -491,6 +460,8 @@ Graph *elaborate(Arena *arena, const Ast *ast, const char *const *defines, int n
     Elab elab = {.arena = arena, .ast = ast, .diag = diag, .graph = graph_new(arena, network->name)};
     elab.graph->source = ast->source;
     Env env = {0};
+    elab.env = &env;
+    elab.explained = before;
     put_defines(&elab, network, defines, ndefines, &env);
     put_defaults(&elab, network, &env);
     Frame frame = {.env = &env, .scope = scope_new(&elab, "")};
@@ -499,6 +470,7 @@ Graph *elaborate(Arena *arena, const Ast *ast, const char *const *defines, int n
         diag_error(diag, network->place, "the network has no input statement");
     if (diag->errors == before && elab.graph->node_count == 0)
         diag_error(diag, network->place, "the network has no layers");
+    env.now = NULL; /* the train section has none at hand */
     if (ast->has_train) elab.graph->train = elab_train(&elab, &env);
     if (diag->errors > before) return NULL;
     add_outputs(&elab);

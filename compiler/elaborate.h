@@ -49,7 +49,9 @@ typedef struct Elab {
     Graph *graph;
     const Ast *ast;
     Diag *diag;
-    Value *now; /* the value that the next layer reads; NULL before the input and after an error */
+    Value *now;    /* the value that the next layer reads; NULL before the input and after an error */
+    Env *env;      /* the network's */
+    int explained; /* so many errors have had their notes */
     bool has_input;
     Map layers;    /* name -> Node */
     Map failed;    /* blocks whose expansion failed: reported once */
@@ -71,7 +73,7 @@ const char *name_numbered(Elab *elab, const Frame *frame, const char *word); /* 
 Value *name_find(Elab *elab, const Frame *frame, const Name *name);
 
 /* ---- layer.c ---- */
-/* Notes where the block was used, after an error in it. */
+/* Notes where the block was used, after errors in it that have no such notes yet. */
 void elab_explain(Elab *elab, const Frame *frame);
 /* A node after `in`, named and placed; NULL after an error. */
 Node *elab_add_node(Elab *elab, const Frame *frame, Op op, const char *name, Value *const *in, int nin, Place place);

@@ -38,14 +38,32 @@ static Number number_real(double value, const Expr *expr, Diag *diag) {
 /* ---- names ---- */
 enum { MOST_NAMES = 64 };
 
+static const char *const shape_names[] = {"channels", "height", "width"};
+
+/* Of the value at hand, where no parameter has that name. */
+static Number eval_shape(const Expr *expr, int which, Value *const *now, Diag *diag) {
+    if (!now) {
+        diag_error(diag, expr->place, "'%s' is that of the value at hand, and there is none here", expr->name);
+        return failed;
+    }
+    if (!*now) return failed; /* an error has left none */
+    Shape shape = (*now)->shape;
+    return number_int(which == 0 ? shape.c : which == 1 ? shape.h : shape.w);
+}
+
 static Number eval_name(const Expr *expr, const Env *env, Diag *diag) {
     const char *names[MOST_NAMES];
+    Value *const *now = NULL;
     int count = 0;
     for (; env; env = env->outer) {
+        now = env->now;
         const Number *value = map_get(&env->names, expr->name);
         if (value) return *value;
         for (int i = 0; i < env->names.count && count < MOST_NAMES; i++) names[count++] = env->names.entries[i].key;
     }
+    for (int i = 0; i < 3; i++)
+        if (strcmp(expr->name, shape_names[i]) == 0) return eval_shape(expr, i, now, diag);
+    for (int i = 0; now && i < 3 && count < MOST_NAMES; i++) names[count++] = shape_names[i];
     const char *near = diag_suggest(expr->name, names, count);
     if (near)
         diag_error(diag, expr->place, "nothing is called '%s' here; did you mean '%s'?", expr->name, near);
@@ -214,6 +232,13 @@ static Number eval_call(const Expr *expr, const Env *env, Diag *diag) {
     return failed;
 }
 
+/* condition ? yes : no; only the one chosen is evaluated */
+static Number eval_choice(const Expr *expr, const Env *env, Diag *diag) {
+    const Expr *condition = expr->args, *yes = condition->next;
+    Number value = need_bool(condition, eval_expr(condition, env, diag), diag);
+    return value.kind == NUMBER_ERROR ? failed : eval_expr(value.integer ? yes : yes->next, env, diag);
+}
+
 Number eval_expr(const Expr *expr, const Env *env, Diag *diag) {
     switch (expr->kind) {
     case EXPR_INT:
@@ -230,6 +255,8 @@ Number eval_expr(const Expr *expr, const Env *env, Diag *diag) {
         return eval_binary(expr, env, diag);
     case EXPR_CALL:
         return eval_call(expr, env, diag);
+    case EXPR_CHOICE:
+        return eval_choice(expr, env, diag);
     }
     bug("expression of kind %d", (int)expr->kind);
 }

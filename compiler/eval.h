@@ -15,7 +15,9 @@ typedef struct Number {
 /* The names of one block's use or of one repeat's turn; `outer` is what lies around a repeat, never around a block. */
 typedef struct Env {
     const struct Env *outer;
-    Map names; /* -> Number */
+    Map names;         /* -> Number */
+    Value *const *now; /* whose shape `channels`, `height` and `width` are; of the outermost. NULL: they are not known;
+                        *now NULL: an error, reported, has left no value */
 } Env;
 
 void env_put(Env *env, Arena *arena, const char *name, Number value);

@@ -9,6 +9,8 @@
 #include <string.h>
 
 void elab_explain(Elab *elab, const Frame *frame) {
+    if (elab->diag->errors == elab->explained) return;
+    elab->explained = elab->diag->errors;
     for (const Use *use = frame->use; use; use = use->outer)
         diag_note(elab->diag, use->place, "in this use of block '%s'", use->block->name);
 }
@@ -374,6 +376,7 @@ void elab_layer(Elab *elab, const Frame *frame, const Stmt *stmt) {
     if (!elab->has_input) {
         diag_error(elab->diag, stmt->place, "a layer before the input; a network starts with `input C x H x W`");
         elab->has_input = true; /* once */
+        elab->env->now = &elab->now;
     }
     check_repeated_attrs(&reader);
     if (stmt->stride && !strstr(layer_attrs(stmt->op), "stride"))
@@ -464,5 +467,6 @@ void elab_input(Elab *elab, const Frame *frame, const Stmt *stmt) {
     elab->graph->preprocess = (Preprocess){.range = 1, .std = {1, 1, 1, 1}};
     read_preprocess(&reader, shape, &elab->graph->preprocess);
     elab->graph->input = graph_add_value(elab->graph, "input", shape);
+    elab->env->now = &elab->now;
     if (reader.ok) elab->now = elab->graph->input;
 }

@@ -1,11 +1,12 @@
 /* Names of layers: torchvision's by default, so that its weight files load as they are.
  *
  * A use of a block opens a scope, "layer1.0."; within it conv and bn are numbered from 1, every other word from 2 on
- * (relu, relu2). Braces open none, unless `as` says so. A shortcut's body is "downsample", its layers numbered from 0.
- * A name given by `as` stands below its scope; one that starts with '/' stands alone.
+ * (relu, relu2; relu6, relu6_2). Braces open none, unless `as` says so. A shortcut's body is "downsample", its layers
+ * numbered from 0. A name given by `as` stands below its scope; one that starts with '/' stands alone.
  */
 #include "elaborate.h"
 
+#include <ctype.h>
 #include <string.h>
 
 Scope *scope_new(Elab *elab, const char *prefix) {
@@ -68,7 +69,8 @@ const char *name_default(Elab *elab, const Frame *frame, const char *word) {
         return name_numbered(elab, frame, word);
     int count = count_up(elab, frame->scope, word);
     if (count == 1) return arena_printf(elab->arena, "%s%s", frame->scope->prefix, word);
-    return arena_printf(elab->arena, "%s%s%d", frame->scope->prefix, word, count);
+    bool digit = isdigit((unsigned char)word[strlen(word) - 1]); /* relu6_2: relu62 would be another word */
+    return arena_printf(elab->arena, "%s%s%s%d", frame->scope->prefix, word, digit ? "_" : "", count);
 }
 
 Value *name_find(Elab *elab, const Frame *frame, const Name *name) {

@@ -63,6 +63,14 @@ Expr *expr_call(Parser *parser, const char *name, Expr *args, Place place) {
     return bound_depth(parser, expr);
 }
 
+Expr *expr_choice(Parser *parser, Expr *condition, Expr *yes, Expr *no, Place place) {
+    Expr *expr = expr_new(parser, EXPR_CHOICE, place);
+    expr->args = condition;
+    condition->next = yes;
+    yes->next = no;
+    return bound_depth(parser, expr);
+}
+
 Arg *arg_new(Parser *parser, ArgKind kind, Expr *items, Place place) {
     Arg *arg = arena_alloc(parser->arena, sizeof *arg);
     arg->kind = kind;

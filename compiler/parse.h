@@ -45,6 +45,7 @@ typedef struct Parser {
     int train_nesting;    /* > 0: in the train section, every word is a plain name */
     bool after_train;     /* `train` was the last word */
     bool after_comma;
+    int last; /* token */
 
     bool record;
     Token *tokens;
@@ -56,6 +57,7 @@ Expr *expr_new(Parser *parser, ExprKind kind, Place place);
 Expr *expr_unary(Parser *parser, ExprOp op, Expr *left, Place place);
 Expr *expr_binary(Parser *parser, ExprOp op, Expr *left, Expr *right, Place place);
 Expr *expr_int(Parser *parser, int64_t value, Place place);
+Expr *expr_choice(Parser *parser, Expr *condition, Expr *yes, Expr *no, Place place); /* condition ? yes : no */
 Expr *expr_call(Parser *parser, const char *name, Expr *args, Place place);
 Arg *arg_new(Parser *parser, ArgKind kind, Expr *items, Place place);
 Stmt *stmt_new(Parser *parser, StmtKind kind, Place place);

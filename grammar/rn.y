@@ -94,10 +94,12 @@ static void unknown_body(Parser *parser, const char *word, Place place);
 %token RESIDUAL "'residual'" SHORTCUT "'shortcut'" PROJECT "'project'" ALWAYS "'always'" NONE "'none'" FILL "'fill'"
 %token CONCAT "'concat'" GATE "'gate'" REPEAT "'repeat'" IF "'if'" ELSE "'else'" AS "'as'" FROM "'from'" OUTPUT "'output'"
 %token NO "'no'" TRUE "'true'" FALSE "'false'" X "'x'"
+%token OR_ELSE "'or'"
 %token EQ "'=='" NE "'!='" LE "'<='" GE "'>='" AND "'&&'" OR "'||'"
 
 %precedence ALONE /* what follows belongs to it: `dropout a /2` divides, `f (x)` calls */
 %precedence '('
+%right '?' ':'
 %left OR
 %left AND
 %nonassoc EQ NE LE GE '<' '>'
@@ -186,6 +188,8 @@ stmt: layer
         $$ = stmt_new(parser, STMT_RESIDUAL, @1);
         $$->body = $2.first; $$->shortcut = $3.kind; $$->other = $3.body; $$->shortcut_place = $3.place; $$->fill = $4;
         if (!$$->shortcut_place.source) $$->shortcut_place = @1;
+        if ($4 && $3.kind == SHORTCUT_IDENTITY_OR_NONE)
+            diag_error(parser->diag, @4, "there is nothing to fill: `identity or none` adds only where the shapes agree");
     }
     | CONCAT '{' branches '}' { $$ = stmt_new(parser, STMT_CONCAT, @1); $$->branches = $3.first; }
     | GATE body as_opt        { $$ = stmt_new(parser, STMT_GATE, @1); $$->body = $2.first; $$->name = $3; }
@@ -213,6 +217,9 @@ shortcut_opt: %empty                  { $$.kind = SHORTCUT_PROJECT; $$.body = NU
             | SHORTCUT PROJECT        { $$.kind = SHORTCUT_PROJECT; $$.body = NULL; $$.place = @$; }
             | SHORTCUT PROJECT ALWAYS { $$.kind = SHORTCUT_PROJECT_ALWAYS; $$.body = NULL; $$.place = @$; }
             | SHORTCUT IDENTITY       { $$.kind = SHORTCUT_IDENTITY; $$.body = NULL; $$.place = @$; }
+            | SHORTCUT IDENTITY OR_ELSE NONE {
+                $$.kind = SHORTCUT_IDENTITY_OR_NONE; $$.body = NULL; $$.place = @$;
+            }
             | SHORTCUT PAD            { $$.kind = SHORTCUT_PAD; $$.body = NULL; $$.place = @$; }
             | SHORTCUT NONE           { $$.kind = SHORTCUT_NONE; $$.body = NULL; $$.place = @$; }
             | SHORTCUT body           { $$.kind = SHORTCUT_BODY; $$.body = $2.first; $$.place = @1; }
@@ -307,7 +314,8 @@ expr: primary
     | expr '>' expr { $$ = expr_binary(parser, EXPR_GT, $1, $3, @$); }
     | expr GE expr  { $$ = expr_binary(parser, EXPR_GE, $1, $3, @$); }
     | expr AND expr { $$ = expr_binary(parser, EXPR_AND, $1, $3, @$); }
-    | expr OR expr  { $$ = expr_binary(parser, EXPR_OR, $1, $3, @$); } ;
+    | expr OR expr  { $$ = expr_binary(parser, EXPR_OR, $1, $3, @$); }
+    | expr '?' expr ':' expr { $$ = expr_choice(parser, $1, $3, $5, @$); } ;
 primary: INTEGER { $$ = expr_int(parser, $1, @1); }
        | REAL    { $$ = expr_new(parser, EXPR_REAL, @1); $$->name = $1; $$->real = strtod($1, NULL); }
        | TRUE    { $$ = expr_new(parser, EXPR_BOOL, @1); $$->integer = 1; }
@@ -453,7 +461,7 @@ static bool begins_operand(yysymbol_kind_t kind) {
 /* An expression may go on almost anywhere; to say so helps nobody. */
 static bool is_operator(yysymbol_kind_t kind) {
     const char *name = yysymbol_name(kind);
-    static const char *const operators[] = {"'+'", "'-'", "'*'", "'/'", "'%'", "'<'", "'>'", "'('"};
+    static const char *const operators[] = {"'+'", "'-'", "'*'", "'/'", "'%'", "'<'", "'>'", "'?'", "'('"};
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
         if (strcmp(name, operators[i]) == 0) return true;
     return kind == YYSYMBOL_EQ || kind == YYSYMBOL_NE || kind == YYSYMBOL_LE || kind == YYSYMBOL_GE ||

@@ -96,6 +96,9 @@ static void test_given_names(void) {
         "x2.se.avgpool x2.se.sigmoid x2.se.mul con20 one.act one.se.avgpool one.se.sigmoid one.se.mul r.0.relu "
         "r.1.relu tanh tanh2 left.relu relu relu2 concat ");
     finish(&r);
+    check_names(load_good(&r, "block b2 { tanh }\n" NET("relu6; relu6; relu; relu6; relu; b2; b2")),
+                "relu6 relu6_2 relu relu6_3 relu2 b2.tanh b2_2.tanh ");
+    finish(&r);
     load(&r, NET("relu as a; relu as a"), NULL);
     CU_ASSERT(!r.graph && says(&r, "a second layer called 'a'"));
     finish(&r);
@@ -150,6 +153,83 @@ static void test_other_shortcuts(void) {
               says(&r, "in this use of block 'basic'"));
     CU_ASSERT_EQUAL(r.diag.errors, 1); /* once, though the stage has two copies */
     finish(&r);
+}
+
+static void test_identity_or_none(void) {
+    Result r;
+    const Graph *graph =
+        load_good(&r, BASIC("shortcut identity or none") NET("conv 8, 3x3; basic(8); basic(8) /2; basic(16)"));
+    CU_ASSERT_PTR_EQUAL(node(graph, "basic.add")->in[1], node(graph, "conv1")->out);
+    CU_ASSERT_PTR_EQUAL(node(graph, "basic2.relu2")->in[0], node(graph, "basic2.bn2")->out);
+    CU_ASSERT(!graph_find_layer(graph, "basic2.add") && !graph_find_layer(graph, "basic3.add"));
+    finish(&r);
+}
+
+/* `channels`, `height`, `width`: of the value that the statement reads. */
+static void test_shape_names(void) {
+    Result r;
+    const Graph *graph =
+        load_good(&r, "block wide(k, inner = channels*2) {\n conv 7, 1x1\n conv inner, 3x3 /stride\n conv k, 1x1\n}\n"
+                      "block own(width, height = 2) { conv width*height, 1x1 }\n" NET(
+                          "conv 8, 3x3 /2x1; wide(channels) /2; conv height, 1x1; conv 10*width, 1x1\n"
+                          "stage 2 wide(channels + 1); own(5)\n"
+                          "residual { conv channels/2, 1x1 as half; conv 2*channels, 1x1 as whole } shortcut identity\n"
+                          "residual { conv 4, 3x3 } shortcut { conv channels - 6, 1x1 as side }\n"
+                          "concat { { conv 3, 3x3 }; { conv channels, 3x3 as branch } }\n"
+                          "gate { avgpool global; conv channels*height, 1x1 as excite }\n"
+                          "from conv1; repeat 2 { conv channels + 1, 1x1 as n{channels} }"));
+    CU_ASSERT(has_shape(node(graph, "wide.conv2"), 16, 2, 4) && has_shape(node(graph, "wide.conv3"), 8, 2, 4));
+    CU_ASSERT(has_shape(node(graph, "conv2"), 2, 2, 4) && has_shape(node(graph, "conv3"), 40, 2, 4));
+    CU_ASSERT(has_shape(node(graph, "layer1.0.conv2"), 80, 2, 4) && has_shape(node(graph, "layer1.1.conv2"), 82, 2, 4));
+    CU_ASSERT(has_shape(node(graph, "layer1.1.conv3"), 42, 2, 4) && has_shape(node(graph, "own.conv1"), 10, 2, 4));
+    CU_ASSERT(has_shape(node(graph, "half"), 5, 2, 4) && has_shape(node(graph, "whole"), 10, 2, 4));
+    CU_ASSERT(has_shape(node(graph, "side"), 4, 2, 4) && has_shape(node(graph, "branch"), 4, 2, 4));
+    CU_ASSERT(has_shape(node(graph, "excite"), 7, 1, 1) && has_shape(node(graph, "n8"), 9, 4, 8));
+    CU_ASSERT(has_shape(node(graph, "n9"), 10, 4, 8));
+    finish(&r);
+    static const char *const wrong[][2] = {
+        {"network n(k = channels) { input 3x8x8; fc k }", ":1:15: error: 'channels' is that of the value at hand"},
+        {"network n { input 3 x height x 8; relu }", ":1:23: error: 'height' is that of the value at hand"},
+        {"network n { input 3x8x8; relu }\ntrain { batch width }", ":2:15: error: 'width' is that of the value at"},
+        {"network n { input 3x8x8; fc chanels }", "did you mean 'channels'?"},
+        /* what follows an error has no value, and no errors for that */
+        {"network n { input 3x8x8; conv 8, 9x9 pad 0; fc channels; repeat width { relu }; if (height > 1) { relu } }",
+         "does not fit"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        load(&r, wrong[i][0], NULL);
+        CU_ASSERT(!r.graph && r.diag.errors == 1 && says(&r, wrong[i][1]));
+        finish(&r);
+    }
+}
+
+static void test_choice(void) {
+    static const struct {
+        const char *expr;
+        int value; /* 0: an error */
+    } rows[] = {{"true ? 2 : 3", 2},
+                {"false ? 2 : 3", 3},
+                {"false ? 1/0 : 4", 4}, /* the other is not evaluated */
+                {"true ? 5 : nothing", 5},
+                {"false ? 1 : true ? 2 : 3", 2}, /* from the right */
+                {"false ? 1 : false ? 2 : 3", 3},
+                {"true ? false ? 1 : 2 : 3", 2},
+                {"1 < 2 || false ? 6 : 7", 6}, /* loosest */
+                {"true ? 1 : 2 + 3", 1},
+                {"(true ? 1 : 2) + 3", 4},
+                {"true ? -1 + 3 : -2", 2},
+                {"max(true ? 9 : 8, 3)", 9},
+                {"1 ? 2 : 3", 0},
+                {"true ? false : 3", 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        Result r;
+        char text[100];
+        snprintf(text, sizeof text, "network n { input 3x8x8; fc %s }", rows[i].expr);
+        load(&r, text, NULL);
+        CU_ASSERT_EQUAL(r.diag.errors, rows[i].value == 0);
+        CU_ASSERT((r.graph != NULL) == (rows[i].value != 0));
+        if (r.graph) CU_ASSERT(has_shape(node(r.graph, "fc"), rows[i].value, 1, 1));
+        finish(&r);
+    }
 }
 
 static void test_convolution_defaults(void) {
@@ -345,6 +425,9 @@ void suite_language(void) {
     CU_add_test(suite, "projection shortcuts", test_projection);
     CU_add_test(suite, "option A", test_option_a);
     CU_add_test(suite, "other shortcuts", test_other_shortcuts);
+    CU_add_test(suite, "identity or none", test_identity_or_none);
+    CU_add_test(suite, "channels, height, width", test_shape_names);
+    CU_add_test(suite, "a ? b : c", test_choice);
     CU_add_test(suite, "convolution defaults", test_convolution_defaults);
     CU_add_test(suite, "other layers", test_other_layers);
     CU_add_test(suite, "blocks and stages", test_blocks);
