@@ -171,6 +171,8 @@ typedef struct TrainStmt {
 
 struct Ast {
     const Source *source;
+    const Source **imported; /* files, each once */
+    int imported_count, imported_capacity;
     Decl *network;
     Decl *blocks; /* own and imported, imported first */
     Decl *last_block;

@@ -7,6 +7,7 @@
  *     -o dir/net.so --embed …      dir/net.so dir/net.h
  */
 #include "driver.h"
+#include "depfile.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -260,7 +261,7 @@ bool driver_write(Compilation *c) {
     if (!check_places(&o, endings, count)) return false;
     o.temp = temp_folder_make(&c->arena, o.folder, &c->diag);
     if (!o.temp) return false;
-    bool good = make_outputs(&o) && move_into_place(&o, endings, count);
+    bool good = make_outputs(&o) && depfile_write(c) && move_into_place(&o, endings, count);
     temp_folder_remove(o.temp);
     return good;
 }

@@ -48,6 +48,9 @@ bool bench_run(Compilation *c);
 
 /* ---- toolchain.c: the C compiler, librn, temporary folders ---- */
 typedef enum Build { BUILD_OBJECT, BUILD_SHARED, BUILD_PROGRAM } Build;
+enum LibrnFile { LIBRN_HEADER, LIBRN_ARCHIVE };
+/* rn.h or librn.a that belongs to this rnc, or NULL. */
+const char *toolchain_librn(Arena *arena, enum LibrnFile file);
 const char *toolchain_cc(void); /* $CC, or cc where it names none */
 /* Compiles (and links) one C file with that, where it says so with librn; `folder` is on the include path. */
 bool toolchain_build(Build build, bool librn, const char *c_file, const char *folder, const char *out, bool verbose,

@@ -5,6 +5,7 @@
  * that emitted code is the same in any folder.
  */
 #include "options.h"
+#include "depfile.h"
 #include "../runtime/rn.h"
 
 #include <ctype.h>
@@ -356,6 +357,19 @@ static bool set_define(Options *options, const char *value, size_t member, Diag 
     return true;
 }
 
+static bool set_depend(Options *options, const char *value, size_t member, Diag *diag) {
+    (void)value, (void)diag;
+    options->depend = (int)member;
+    return true;
+}
+
+static bool set_depend_target(Options *options, const char *value, size_t quoted, Diag *diag) {
+    (void)diag;
+    ARENA_PUSH(options->arena, options->depend_targets, options->depend_target_count, options->depend_target_capacity,
+               quoted ? depfile_quote(options->arena, value) : value);
+    return true;
+}
+
 static bool set_output_layer(Options *options, const char *value, size_t member, Diag *diag) {
     (void)member, (void)diag;
     ARENA_PUSH(options->arena, options->outputs, options->output_count, options->output_capacity, value);
@@ -374,6 +388,19 @@ static const OptionRow rows[] = {
      "C that needs no librn and no libxsmm: with a .c, .o, .a or .so file"},
     {"--output", "LAYER", TAKES_VALUE, FOR_BOTH, false, set_output_layer, 0,
      "give out this layer's result instead of the last one's; may be repeated"},
+    {.text = "Dependencies, for make and ninja"},
+    {"-MD", NULL, TAKES_NOTHING, FOR_COMPILE | UNRECORDED, false, set_depend, DEPEND_ALL,
+     "write a rule of what -o's file was made from: the source, imports, weights, rnc itself"},
+    {"-MMD", NULL, TAKES_NOTHING, FOR_COMPILE | UNRECORDED, false, set_depend, DEPEND_OWN,
+     "the same without rnc and its library"},
+    {"-MF", "FILE", TAKES_VALUE, FOR_COMPILE | UNRECORDED, true, set_string, M(depfile),
+     "where to (default: -o's file with the ending .d)"},
+    {"-MT", "TARGET", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_depend_target, false,
+     "the rule's target instead of -o's file; may be repeated"},
+    {"-MQ", "TARGET", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_depend_target, true,
+     "the same, quoted for make"},
+    {"-MP", NULL, TAKES_NOTHING, FOR_COMPILE | UNRECORDED, false, set_flag, M(depend_phony),
+     "a rule without commands for each file that was read, so that one may go away"},
     {.text = "Network"},
     {"-D", "NAME=VALUE", TAKES_VALUE, FOR_BOTH, false, set_define, 0, "set a parameter of the network"},
     {"--batch", "N", TAKES_VALUE, FOR_BOTH, false, set_batch, 0,
@@ -435,11 +462,13 @@ const char *path_base(const char *path) {
 
 /* The row of an argument; *value points at what follows the name within it, or is NULL. */
 static const OptionRow *find_row(const char *arg, const char **value) {
-    bool is_long = arg[1] == '-';
-    size_t length = is_long ? strcspn(arg, "=") : 2;
+    const bool is_long = arg[1] == '-';
     for (int i = 0; i < ROW_COUNT; i++) {
         const OptionRow *row = &rows[i];
-        if (!row->name || strlen(row->name) != length || strncmp(row->name, arg, length)) continue;
+        if (!row->name) continue;
+        const size_t length =
+            is_long ? strcspn(arg, "=") : strlen(row->name); /* -O2, -MFnet.d: a value may be joined */
+        if (strlen(row->name) != length || strncmp(row->name, arg, length)) continue;
         *value = arg[length] == '=' && is_long ? arg + length + 1 : arg[length] ? arg + length : NULL;
         return row;
     }
@@ -521,6 +550,9 @@ static const char *cannot_mix(const Options *o) {
         return "-o FILE.onnx needs --weights FILE or --random-weights: an ONNX file holds its network's weights";
     if (o->output && (o->dump || o->run_pass || o->format))
         return "-o does not go with --dump or --format, which print to standard output";
+    const bool says_how = o->depfile || o->depend_target_count || o->depend_phony;
+    if (says_how && !o->depend) return "-MF, -MT, -MQ and -MP go with -MD or -MMD";
+    if (o->depend && !o->output) return "-MD and -MMD need -o FILE: what they write is about that file";
     if (!o->bench && !o->output && !o->dump && !o->run_pass && !o->summary && !o->verify && !o->format && !o->report &&
         !o->passes.dump_after)
         return "nothing to do: say -o FILE (.c, .o, .a, .so or a program), --summary, --report, --verify, --format or "

@@ -35,7 +35,12 @@ typedef struct Options {
     int output_count, output_capacity;
     int batch;
     bool batch_given;
-    Target target; /* --target, --kernels */
+    enum { DEPEND_NONE, DEPEND_OWN, DEPEND_ALL } depend; /* -MMD: the network's own files; -MD: rnc and librn, too */
+    const char *depfile;                                 /* -MF FILE, or NULL: beside -o's */
+    const char **depend_targets;                         /* -MT, -MQ: as they go into the file */
+    int depend_target_count, depend_target_capacity;
+    bool depend_phony; /* -MP */
+    Target target;     /* --target, --kernels */
     bool kernels_given;
     bool standalone;
     const char *weights; /* --weights FILE, or NULL */

@@ -238,10 +238,12 @@ void parser_import(Parser *parser, const char *path, Place place) {
     }
     Source *source = source_read(parser->arena, file, parser->diag, place);
     if (!source) return;
+    Ast *ast = parser->ast;
+    ARENA_PUSH(parser->arena, ast->imported, ast->imported_count, ast->imported_capacity, source);
     Parser inner = {.arena = parser->arena,
                     .diag = parser->diag,
                     .source = source,
-                    .ast = parser->ast,
+                    .ast = ast,
                     .imports = parser->imports,
                     .imported = true,
                     .depth = parser->depth + 1};

@@ -56,8 +56,14 @@ int toolchain_run(char *const *argv, bool verbose) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* The first folder of `places` (relative to rnc's own) that has `file`. */
-static const char *find_beside(Arena *arena, const char *const *places, const char *file) {
+static const char *const librn_files[] = {[LIBRN_HEADER] = "rn.h", [LIBRN_ARCHIVE] = "librn.a"};
+
+/* The first folder that has it, of some relative to rnc's own. */
+static const char *find_folder(Arena *arena, enum LibrnFile which) {
+    static const char *const lib_places[] = {".", "../lib", "../lib/x86_64-linux-gnu", "../lib64", NULL};
+    static const char *const include_places[] = {"include/rn", "../include/rn", NULL};
+    const char *const *places = which == LIBRN_HEADER ? include_places : lib_places;
+    const char *file = librn_files[which];
     char self[4096];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     if (n <= 0) return NULL;
@@ -70,6 +76,11 @@ static const char *find_beside(Arena *arena, const char *const *places, const ch
         if (!access(arena_printf(arena, "%s/%s", folder, file), R_OK)) return folder;
     }
     return NULL;
+}
+
+const char *toolchain_librn(Arena *arena, enum LibrnFile file) {
+    const char *folder = find_folder(arena, file);
+    return folder ? arena_printf(arena, "%s/%s", folder, librn_files[file]) : NULL;
 }
 
 const char *toolchain_cc(void) {
@@ -86,12 +97,10 @@ static bool optimises(const Command *command) {
 
 bool toolchain_build(Build build, bool librn, const char *c_file, const char *folder, const char *out, bool verbose,
                      Diag *diag) {
-    static const char *const lib_places[] = {".", "../lib", "../lib/x86_64-linux-gnu", "../lib64", NULL};
-    static const char *const include_places[] = {"include/rn", "../include/rn", NULL};
     Command command = {0};
     bool good = false;
-    const char *include = find_beside(&command.arena, include_places, "rn.h");
-    const char *lib = find_beside(&command.arena, lib_places, "librn.a");
+    const char *include = find_folder(&command.arena, LIBRN_HEADER);
+    const char *lib = find_folder(&command.arena, LIBRN_ARCHIVE);
     if (librn && (!include || (!lib && build != BUILD_OBJECT))) {
         diag_error(diag, (Place){0}, "%s is not where rnc expects it: beside rnc, or in ../%s",
                    include ? "librn.a" : "rn.h", include ? "lib" : "include/rn");

@@ -39,6 +39,7 @@ find_missing() {
         command_in clang clang
         command_in pkg-config pkg-config
         command_in cmake cmake
+        command_in ninja ninja-build
         command_in python3 python3
         "$(dirname "$0")/find-python.sh" > /dev/null || missing="$missing python3-numpy"
         command_in man man-db

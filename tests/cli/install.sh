@@ -91,9 +91,54 @@ prints "cmake, shared" "sum 1.0000"
 expect "cmake, static" 0 app/build/static_app
 expect "cmake refuses another version" 1 bash -c "printf 'cmake_minimum_required(VERSION 3.18)\nproject(x NONE)\nfind_package(rn 9 REQUIRED)\n' > app/x.cmake && mkdir -p x && mv app/x.cmake x/CMakeLists.txt && cmake -S x -B x/build -DCMAKE_PREFIX_PATH='$PREFIX'"
 
+# ---- nothing stale: what rn_add_network made is made again where a file that went into it changes; relative weights ----
+mkdir -p "$WORK/a place/blocks" && cd "$WORK/a place" || exit 1
+echo 'block part(w) { conv w, 3x3; bn; relu }' > blocks/part.rn
+echo 'import "blocks/part.rn"
+network net { input 3x8x8; part(8); avgpool global; fc 4 }' > net.rn
+cat > main.c <<'C'
+#include <stdio.h>
+#include "net.h"
+int main(void) { return printf("%lld parameters\n", (long long)net_model()->parameters) < 0; }
+C
+cat > CMakeLists.txt <<'M'
+cmake_minimum_required(VERSION 3.16)
+project(app C)
+find_package(rn REQUIRED)
+rn_add_network(net net.rn --weights w.safetensors)
+rn_add_network(alone net.rn --weights=w.safetensors --name alone --standalone --embed)
+add_executable(app main.c)
+target_link_libraries(app PRIVATE net)
+M
+weights() { "$RNC" -o w.safetensors --random-weights="$1" net.rn; }
+again() { # again NAME COUNT: a build makes so many of the two networks
+    expect "$1" 0 cmake --build "a place/build"
+    local made
+    made=$(grep -c "Compiling network" "$WORK/.out")
+    [ "$made" = "$2" ] && ok || bad "$1" "$made networks compiled instead of $2"
+}
+for generator in "Unix Makefiles" Ninja; do
+    rm -rf build && sed -i 's/5x5/3x3/' blocks/part.rn && weights 1
+    expect "$generator: configures" 0 env CC="${CC%% *}" CFLAGS="$(case $CC in *' '*) echo "${CC#* }" ;; esac)" \
+        cmake -G "$generator" -S "a place" -B "a place/build" -DCMAKE_PREFIX_PATH="$PREFIX"
+    again "$generator: first" 2
+    before=$(build/app) && cp build/net.rnw old.rnw
+    again "$generator: nothing changed" 0
+    sleep 0.05 && sed -i 's/3x3/5x5/' blocks/part.rn && weights 1
+    again "$generator: an import changed" 2
+    [ "$before" != "$(build/app)" ] && ok || bad "$generator: an import changed" "the program did not"
+    weights 2
+    again "$generator: weights changed" 2
+    cmp -s old.rnw build/net.rnw && bad "$generator: weights changed" "net.rnw did not" || ok
+    touch "$RNC"
+    again "$generator: another rnc" 2
+    again "$generator: nothing more" 0
+done
+cd "$WORK/app" || exit 1
+
 # ---- the manual ----
 if man --warnings -l "$PREFIX/share/man/man1/rnc.1" 2> "$WORK/man.err" > "$WORK/man.txt" && ! [ -s "$WORK/man.err" ]; then ok; else bad man "$(head -3 "$WORK/man.err")"; fi
-"$RNC" --help | grep -o '^  --*[a-zDO][-a-z]*' | sort -u | while read -r option; do
+"$RNC" --help | grep -oE '^  (--[-a-z]+|-M[A-Z]+|-[a-zDO])' | sort -u | while read -r option; do
     grep -qF -- "$(echo "$option" | sed 's/-/\\-/g')" "$PREFIX/share/man/man1/rnc.1" || echo "$option"
 done > "$WORK/undocumented"
 [ -s "$WORK/undocumented" ] && bad man "not documented: $(tr '\n' ' ' < "$WORK/undocumented")" || ok
