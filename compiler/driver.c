@@ -118,7 +118,7 @@ PlanOptions driver_plan_options(const Compilation *c, const PassOptions *passes)
 }
 
 bool driver_spares_inputs(Compilation *c, const char *path) {
-    const char *inputs[] = {c->options->input, c->options->weights};
+    const char *inputs[] = {c->options->input, c->options->weights, c->options->verify_input};
     struct stat to, from;
     if (stat(path, &to)) return true;
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {

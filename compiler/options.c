@@ -429,6 +429,8 @@ static const OptionRow rows[] = {
      "print layers, shapes, parameters, multiply-adds and memory"},
     {"--verify", NULL, TAKES_NOTHING, FOR_COMPILE | UNRECORDED, false, set_flag, M(verify),
      "run the emitted code and compare every layer with the reference interpreter"},
+    {"--input", "FILE", TAKES_VALUE, FOR_COMPILE | UNRECORDED, true, set_string, M(verify_input),
+     "what --verify runs on instead of noise: a .npy array as programs' run takes it, or a picture"},
     {"--tolerance", "E", TAKES_VALUE, FOR_COMPILE, false, set_positive, M(tolerance),
      "the output's largest relative error: chooses algorithms, and what --verify accepts (default 1e-4)"},
     {"--report", "FILE.html", TAKES_OPTIONAL, FOR_COMPILE | UNRECORDED, true, set_report, 0,
@@ -548,6 +550,7 @@ static const char *cannot_mix(const Options *o) {
         return "-o FILE.safetensors needs --weights FILE or --random-weights";
     if (o->kind == OUTPUT_ONNX && !weights)
         return "-o FILE.onnx needs --weights FILE or --random-weights: an ONNX file holds its network's weights";
+    if (o->verify_input && !o->verify) return "--input is what --verify runs on: say --verify too";
     if (o->output && (o->dump || o->run_pass || o->format))
         return "-o does not go with --dump or --format, which print to standard output";
     const bool says_how = o->depfile || o->depend_target_count || o->depend_phony;

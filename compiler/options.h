@@ -51,6 +51,7 @@ typedef struct Options {
     Dump dump;
     const char *run_pass; /* hidden, for tests: one pass alone, .ir in and out */
     bool summary, verify, format, list_passes, version, help;
+    const char *verify_input; /* --input: an array or a picture for --verify, or NULL: noise */
     double tolerance;
     const char *tune_cache; /* -O3: file of measured times, or NULL: the user's cache */
     const char *report;     /* --report FILE.html, "" for text on standard output, or NULL */

@@ -1,13 +1,13 @@
 /* Emitted code in a process of its own: it may crash, and OpenMP's threads do not survive a fork. rnc starts itself as
  *
- *     rnc --probe layers THREADS BATCH SEED OUT SO NAME WEIGHTS    every layer's result of one run, to OUT
+ *     rnc --probe layers THREADS BATCH IMAGES OUT SO NAME WEIGHTS  every layer's result of one run, to OUT
  *     rnc --probe bench THREADS BATCH SECONDS OUT {SO NAME WEIGHTS}...
  *                                                                  variants of one network, timed in turns
  *     rnc --probe tune THREADS BATCH OUT {SO NAME WEIGHTS}...      the same, layer by layer
  *
- * OUT of `layers` is records (see put_layer); OUT of `bench` is one line of numbers per variant, OUT of `tune` the
- * microseconds of each of its layers. An error is printed
- * here, and the status is 1. Each shared object has its own librn inside, and that is the one that is called.
+ * IMAGES is a file of planar floats, which a batch repeats. OUT of `layers` is records (see put_layer); OUT of `bench`
+ * is one line of numbers per variant, OUT of `tune` the microseconds of each of its layers. An error is printed here,
+ * and the status is 1. Each shared object has its own librn inside, and that is the one that is called.
  */
 #include <dlfcn.h>
 #include <math.h>
@@ -83,6 +83,20 @@ static void unload(Loaded *loaded) {
     free(loaded->ms);
 }
 
+/* A batch of the file's images, again and again. */
+static float *read_images(const rn_model *model, int batch, const char *path) {
+    const size_t size = (size_t)model->input.c * (size_t)model->input.h * (size_t)model->input.w;
+    size_t bytes;
+    char *file = file_read(path, &bytes);
+    const size_t count = file ? bytes / (size * sizeof(float)) : 0;
+    if (!count) fail(path, "cannot be read");
+    float *images = allocate(size * (size_t)batch * sizeof(float));
+    for (size_t n = 0; n < (size_t)batch; n++)
+        memcpy(images + n * size, file + n % count * size * sizeof(float), size * sizeof(float));
+    free(file);
+    return images;
+}
+
 static float *make_images(const rn_model *model, int batch, uint64_t seed) {
     size_t size = (size_t)model->input.c * (size_t)model->input.h * (size_t)model->input.w;
     float *images = allocate(size * (size_t)batch * sizeof(float));
@@ -156,7 +170,7 @@ static int probe_layers(char **argv) {
          &(rn_options){.threads = threads, .layer = record_layer, .layer_user = &recorder});
     recorder.model = loaded.model;
     recorder.seen = allocate((size_t)loaded.model->layer_count * sizeof *recorder.seen);
-    float *images = make_images(loaded.model, batch, strtoull(argv[2], NULL, 10));
+    float *images = read_images(loaded.model, batch, argv[2]);
     if (loaded.model->run(loaded.net, batch, images, loaded.output)) fail("run", loaded.model->message(loaded.net));
     put_outputs(&loaded, batch, recorder.out);
     if (fclose(recorder.out)) fail("probe", "cannot write the layers' results");

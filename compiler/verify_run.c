@@ -1,21 +1,24 @@
 /* rnc --verify: the emitted code, run, against the reference interpreter on the graph as the source says it.
  *
- * The code is built into a shared object and run in a process of its own (probe.c) on random images, with the layer
- * hook recording every result that survived fusion. Each is compared with the interpreter's value of the same name:
- * relative error = largest |a - b| / largest |b|. An output may differ by the tolerance, a layer before it by what
- * brings an output there (plan/error.c), at least the tolerance. The first layer beyond is the one that is named, since
- * later ones differ in consequence. NaN never passes. With --batch N a batch of N runs as well.
+ * The code is built into a shared object and run in a process of its own (probe.c) on random images, or those of
+ * --input, with the layer hook recording every result that survived fusion. Each is compared with the interpreter's
+ * value of the same name: relative error = largest |a - b| / largest |b|. An output may differ by the tolerance, a
+ * layer before it by what brings an output there (plan/error.c), at least the tolerance. The first layer beyond is the
+ * one that is named, since later ones differ in consequence. NaN never passes. With --batch N a batch of N runs as
+ * well.
  *
  * Weights that are to be stored as bf16 are rounded for the interpreter too, so that the emitted code has to be as
  * exact as ever; what the rounding itself does to the outputs is told beside.
  */
 #include "driver.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "load/load.h"
 #include "probe.h"
 
 typedef struct Records { /* the file that the probe wrote */
@@ -33,12 +36,15 @@ typedef struct Record {
 typedef struct Verify {
     Compilation *c;
     const Graph *source;             /* with the weights as they are stored */
+    Images images;                   /* that it is run on */
+    int first;                       /* the images from here on are expected */
+    int from, count;                 /* of those, the ones that a run is given, which its batch repeats */
     double **expected[PROBE_IMAGES]; /* by its value ids */
     double rounding;                 /* the largest relative change of an output by rounding weights; 0: none are */
     const char *folder;
     Map by_name; /* source values; `ambiguous` where two have one name */
     Map limits;  /* double: largest relative errors, by the names of the planned values */
-    int compared, skipped, batch;
+    int compared, skipped, batch, images_seen;
     bool outputs_only; /* to measure them, whatever their error is */
     const char *task;  /* for messages */
     double worst, worst_output;
@@ -119,15 +125,23 @@ static double limit_of(const Verify *v, const char *value) {
     return limit ? *limit : v->c->options->tolerance;
 }
 
+/* Which of the expected images it is of. */
+static int shown_image(const Verify *v, const Record *record) {
+    return v->from + record->image % v->count;
+}
+
 static void report_difference(Verify *v, const Record *record, const Value *value, const Difference *d) {
     Shape s = record->shape;
     int pixels = s.h * s.w;
     Place place = value->producer ? value->producer->place : (Place){0};
+    const char *input = v->c->options->verify_input;
+    const char *image = input ? arena_printf(&v->c->arena, "%d of %s", v->first + shown_image(v, record) + 1, input)
+                              : arena_printf(&v->c->arena, "%d of %d", record->image + 1, v->batch);
     diag_error(&v->c->diag, place,
                "verify: layer '%s' (%s) differs from the interpreter: relative error %.3g, more than %g; "
-               "channel %d, row %d, column %d of image %d of %d is %.9g and should be %.9g",
+               "channel %d, row %d, column %d of image %s is %.9g and should be %.9g",
                record->name, record->what, d->error, limit_of(v, record->value), (int)(d->where / pixels),
-               (int)(d->where % pixels / s.w), (int)(d->where % s.w), record->image + 1, v->batch, d->got, d->expected);
+               (int)(d->where % pixels / s.w), (int)(d->where % s.w), image, d->got, d->expected);
 }
 
 /* False where the layer differs. */
@@ -139,7 +153,7 @@ static bool check_record(Verify *v, const Record *record) {
         return true;
     }
     if (v->outputs_only && !value->is_output) return true;
-    Difference d = compare(record, v->expected[record->image % PROBE_IMAGES][value->id]);
+    Difference d = compare(record, v->expected[shown_image(v, record)][value->id]);
     v->compared++;
     if (!(d.error <= v->worst)) {
         v->worst = d.error;
@@ -179,16 +193,26 @@ static bool check_file(Verify *v, const char *path) {
 }
 
 /* ---- running ---- */
-static bool verify_batch(Verify *v, int batch) {
+static size_t image_size(const Verify *v) {
+    return (size_t)shape_size(v->source->input->shape);
+}
+
+/* One run of `count` of the expected images, `from` on. */
+static bool verify_batch(Verify *v, int batch, int from, int count) {
     Compilation *c = v->c;
+    const size_t size = image_size(v);
+    const char *images = arena_printf(&c->arena, "%s/images", v->folder);
     const char *out = arena_printf(&c->arena, "%s/layers-%d", v->folder, batch);
-    const char *words[] = {"layers",
-                           arena_printf(&c->arena, "%d", c->options->threads),
-                           arena_printf(&c->arena, "%d", batch),
-                           arena_printf(&c->arena, "%llu", (unsigned long long)c->options->seed),
-                           out,
-                           NULL};
+    const char *words[] = {
+        "layers", arena_printf(&c->arena, "%d", c->options->threads), arena_printf(&c->arena, "%d", batch), images, out,
+        NULL};
     v->batch = batch;
+    v->from = from;
+    v->count = count;
+    if (!file_write(images, v->images.data + (size_t)(v->first + from) * size, (size_t)count * size * sizeof(float))) {
+        diag_error(&c->diag, (Place){0}, "%s: cannot write '%s': %s", v->task, images, strerror(errno));
+        return false;
+    }
     return driver_probe(c, v->task, words, v->folder, (const char *[]){"net", NULL}) && check_file(v, out);
 }
 
@@ -222,20 +246,39 @@ static double rounding_error(const Verify *v, const float *image, double *const 
     return worst;
 }
 
-/* What the interpreter says for the images that the probe uses. */
-static void interpret_images(Verify *v) {
+/* Noise, unless --input has other images; of outputs that are to be measured alone, one is enough. */
+static bool take_images(Verify *v) {
+    const Options *options = v->c->options;
+    const size_t size = image_size(v);
+    if (options->verify_input && !v->outputs_only)
+        return images_load(v->source, options->verify_input, &v->images, &v->c->diag);
+    v->images.count = v->outputs_only || options->batch < PROBE_IMAGES ? 1 : PROBE_IMAGES;
+    v->images.data = malloc((size_t)v->images.count * size * sizeof *v->images.data);
+    if (!v->images.data) bug("out of memory");
+    for (int i = 0; i < v->images.count; i++) probe_image(options->seed, i, v->images.data + (size_t)i * size, size);
+    return true;
+}
+
+/* What the interpreter says for `count` images, the first on. */
+static void interpret_images(Verify *v, int first, int count) {
     Compilation *c = v->c;
-    size_t size = (size_t)shape_size(v->source->input->shape);
-    float *image = malloc(size * sizeof *image);
-    if (!image) bug("out of memory");
-    tensor_data_evaluate(v->source, &c->weights);
-    const int images = v->outputs_only ? 1 : c->options->batch;
-    for (int i = 0; i < PROBE_IMAGES && i < images; i++) {
-        probe_image(c->options->seed, i, image, size);
+    v->first = first;
+    for (int i = 0; i < count; i++) {
+        const float *image = v->images.data + (size_t)(first + i) * image_size(v);
+        free_values(v->source, v->expected[i]);
         v->expected[i] = interpret_image(v, v->source, image);
-        if (!i && v->source != c->source && !v->outputs_only) v->rounding = rounding_error(v, image, v->expected[i]);
+        if (v->source != c->source && !v->outputs_only)
+            v->rounding = fmax(v->rounding, rounding_error(v, image, v->expected[i]));
     }
-    free(image);
+}
+
+/* Noise alone and, where batches may be larger, as a batch; images that were given, each. */
+static bool verify_images(Verify *v, int first, int count) {
+    const int batch = v->c->options->batch, alone = v->c->options->verify_input ? count : 1;
+    interpret_images(v, first, count);
+    for (int i = 0; i < alone; i++)
+        if (!verify_batch(v, 1, i, 1)) return false;
+    return v->outputs_only || batch == 1 || verify_batch(v, batch, 0, count);
 }
 
 static void index_limits(Verify *v, const Plan *plan) {
@@ -268,19 +311,26 @@ static const Graph *stored_source(Compilation *c) {
 static bool run_in_folder(Verify *v, const Plan *plan) {
     Compilation *c = v->c;
     if (!driver_build_shared(c, plan, v->folder, "net")) return false;
-    interpret_images(v);
+    tensor_data_evaluate(v->source, &c->weights);
     index_names(v);
     if (!v->outputs_only) index_limits(v, plan);
-    return verify_batch(v, 1) && (v->outputs_only || c->options->batch == 1 || verify_batch(v, c->options->batch));
+    for (int i = 0; i < v->images.count; i += PROBE_IMAGES) {
+        const int left = v->images.count - i;
+        if (!verify_images(v, i, left < PROBE_IMAGES ? left : PROBE_IMAGES)) return false;
+    }
+    return true;
 }
 
 /* Builds and runs the plan, and compares what it computes. */
 static bool compare_plan(Verify *v, const Plan *plan) {
     v->source = stored_source(v->c);
+    if (!take_images(v)) return false;
     v->folder = temp_folder_make(&v->c->arena, NULL, &v->c->diag);
     const bool good = v->folder && run_in_folder(v, plan);
     if (v->folder) temp_folder_remove(v->folder);
     for (int i = 0; i < PROBE_IMAGES; i++) free_values(v->source, v->expected[i]);
+    v->images_seen = v->images.count;
+    images_free(&v->images);
     return good;
 }
 
@@ -291,6 +341,8 @@ bool verify_run(Compilation *c) {
         "verify: %s: %d results agree with the interpreter, outputs within %g: relative error %.3g, of any layer %.3g "
         "(%s)",
         c->source->name, v.compared, c->options->tolerance, v.worst_output, v.worst, v.worst_layer);
+    if (c->options->verify_input)
+        printf("; %d image%s of %s", v.images_seen, v.images_seen == 1 ? "" : "s", path_base(c->options->verify_input));
     if (v.skipped) printf("; %d intermediate ones have no counterpart", v.skipped);
     if (v.source != c->source) printf("; rounding weights to bf16 moves the output by %.3g of its largest", v.rounding);
     printf("\n");

@@ -1,4 +1,4 @@
-/* What the compiler loads besides its source: a network's weights, from a file or made up. */
+/* What the compiler loads besides its source: a network's weights, from a file or made up, and images to run it on. */
 #ifndef RNC_LOAD_H
 #define RNC_LOAD_H
 
@@ -11,5 +11,16 @@ bool weights_load(const Graph *graph, const char *path, TensorData *out, Diag *d
 /* Makes up every parameter: random, the same for a seed on every machine, and calibrated so that every layer's result
  * has about unit variance, however deep the network is. */
 void weights_random(const Graph *graph, uint64_t seed, TensorData *out, int threads);
+
+/* Inputs as the network takes them, planar C x H x W floats, one after another. */
+typedef struct Images {
+    float *data; /* malloc'd */
+    int count;
+} Images;
+
+/* From a .npy array, N x C x H x W or C x H x W, of numbers as they are; or from a PNG or JPEG picture, which the
+ * source's input statement says how to make ready. The kind is told by content. False after an error. */
+bool images_load(const Graph *graph, const char *path, Images *images, Diag *diag);
+void images_free(Images *images);
 
 #endif

@@ -1,0 +1,90 @@
+/* Images to run a network on: an array of .npy as `NAME run` takes it, or a picture made ready as the source says. */
+#include "load.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../runtime/file.h"
+#include "../../runtime/image.h"
+#include "../../runtime/npy.h"
+
+enum { MAX_FILE = 1 << 30 };
+
+void images_free(Images *images) {
+    free(images->data);
+    *images = (Images){0};
+}
+
+static bool take_array(const Graph *graph, const char *path, const rn_npy *array, Images *images, Diag *diag) {
+    const Shape s = graph->input->shape;
+    const size_t want[3] = {(size_t)s.c, (size_t)s.h, (size_t)s.w}, size = (size_t)shape_size(s);
+    const bool fits = array->ndim >= 3 && array->ndim <= 4 && array->count >= size &&
+                      !memcmp(array->dim + array->ndim - 3, want, sizeof want);
+    if (!fits) {
+        Text shape = {0};
+        for (int i = 0; i < array->ndim; i++) text_printf(&shape, "%s%zu", i ? " x " : "", array->dim[i]);
+        diag_error(diag, (Place){0}, "%s: shape %s; %s takes N x %d x %d x %d, N at least 1", path,
+                   shape.s ? shape.s : "()", graph->name, s.c, s.h, s.w);
+        text_free(&shape);
+        return false;
+    }
+    for (size_t i = 0; i < array->count; i++) {
+        if (isfinite(array->data[i])) continue;
+        diag_error(diag, (Place){0}, "%s: number %zu of image %zu is not finite", path, i % size + 1, i / size + 1);
+        return false;
+    }
+    images->data = malloc(array->count * sizeof *images->data);
+    if (!images->data) bug("out of memory");
+    memcpy(images->data, array->data, array->count * sizeof *images->data);
+    images->count = (int)(array->count / size);
+    return true;
+}
+
+static bool take_picture(const Graph *graph, const char *path, const rn_image *picture, Images *images, Diag *diag) {
+    const Preprocess *p = &graph->preprocess;
+    const Shape s = graph->input->shape;
+    rn_model model = {.input = {s.c, s.h, s.w}, .preprocess = {.order = (int)p->order, .resize = p->resize}};
+    model.preprocess.range = (float)p->range;
+    for (int i = 0; i < 4; i++) {
+        model.preprocess.mean[i] = (float)p->mean[i];
+        model.preprocess.std[i] = (float)p->std[i];
+    }
+    images->data = malloc((size_t)shape_size(s) * sizeof *images->data);
+    if (!images->data) bug("out of memory");
+    images->count = 1;
+    if (!rn_preprocess_rgb(&model, picture->rgb, picture->height, picture->width, images->data)) return true;
+    diag_error(diag, (Place){0}, "%s: a picture of %d x %d cannot be made the input of %s, %d x %d x %d", path,
+               picture->width, picture->height, graph->name, s.c, s.h, s.w);
+    images_free(images);
+    return false;
+}
+
+bool images_load(const Graph *graph, const char *path, Images *images, Diag *diag) {
+    char error[RN_ERROR_SIZE];
+    uint8_t *bytes;
+    size_t size;
+    rn_npy array = {0};
+    rn_image picture = {0};
+    *images = (Images){0};
+    bool good = false;
+    if (rn_file_read(&bytes, &size, path, MAX_FILE, error, sizeof error)) {
+        diag_error(diag, (Place){0}, "%s", error);
+        return false;
+    }
+    const bool is_array = size >= 6 && !memcmp(bytes, "\x93NUMPY", 6);
+    const bool is_picture =
+        size >= 3 && (!memcmp(bytes, "\xff\xd8\xff", 3) || (size >= 8 && !memcmp(bytes, "\x89PNG\r\n\x1a\n", 8)));
+    if (!is_array && !is_picture)
+        diag_error(diag, (Place){0}, "%s: neither a .npy array nor a PNG or JPEG picture", path);
+    else if (is_array ? rn_npy_parse(&array, bytes, size, path, error, sizeof error)
+                      : rn_image_parse(&picture, bytes, size, path, error, sizeof error))
+        diag_error(diag, (Place){0}, "%s", error);
+    else
+        good = is_array ? take_array(graph, path, &array, images, diag)
+                        : take_picture(graph, path, &picture, images, diag);
+    rn_npy_free(&array);
+    rn_image_free(&picture);
+    free(bytes);
+    return good;
+}
