@@ -1,95 +1,11 @@
-/* The words of the language, from ops.def and attrs.def, and the tree as text: one statement a line, expressions in
- * full brackets, so that two sources with one meaning for the parser give one dump.
+/* The tree as text: one statement a line, expressions in full brackets, so that two sources with one meaning for the
+ * parser give one dump.
  *
  *     (layer conv (args 64 (dims 7 7)) (stride 2) (as conv1))
  */
 #include "ast.h"
 
-#include <stdio.h>
 #include <string.h>
-
-/* ---- words ---- */
-static const struct {
-    const char *word, *attrs;
-} layers[OP_COUNT] = {
-#define OP(name, word, low, high, flags, attrs, prefix) {#word, attrs},
-#include "ops.def"
-#undef OP
-};
-
-static const struct {
-    const char *word;
-    AttrKind kind;
-    int limit;
-} attr_words[] = {
-#define ATTR(word, kind, limit) {#word, ATTR_##kind, limit},
-#include "attrs.def"
-#undef ATTR
-};
-
-enum { ATTR_WORDS = sizeof attr_words / sizeof *attr_words };
-
-const char input_attrs[] = "rgb bgr gray mean std range resize crop";
-
-static const char *const statement_words[] = {"network", "block", "import", "train", "input", "stage", "residual",
-                                              "concat",  "gate",  "repeat", "if",    "from",  "output"};
-enum { STATEMENT_WORDS = sizeof statement_words / sizeof *statement_words };
-
-const char *layer_word(Op op) {
-    return layers[op].word;
-}
-
-const char *layer_attrs(Op op) {
-    return layers[op].attrs;
-}
-
-/* concat is a statement of its own; what begins with a '.' no program can write. */
-Op layer_by_word(const char *word) {
-    for (int op = 0; op < OP_COUNT; op++)
-        if (op != OP_CONCAT && layers[op].word[0] != '.' && strcmp(layers[op].word, word) == 0) return (Op)op;
-    return OP_COUNT;
-}
-
-AttrKind attr_kind(const char *word, int *limit) {
-    for (int i = 0; i < ATTR_WORDS; i++)
-        if (strcmp(attr_words[i].word, word) == 0) {
-            *limit = attr_words[i].limit;
-            return attr_words[i].kind;
-        }
-    return ATTR_NONE;
-}
-
-bool attr_listed(const char *attrs, const char *word) {
-    size_t length = strlen(word);
-    for (const char *at = attrs; (at = strstr(at, word)); at += length) {
-        bool begins = at == attrs || at[-1] == ' ', ends = at[length] == ' ' || at[length] == '\0';
-        int limit;
-        if (begins && ends) return attr_kind(word, &limit) != ATTR_NONE; /* `stride` is written with a slash */
-    }
-    return false;
-}
-
-const char *suggest_layer(const char *word, const Ast *ast) {
-    const char *words[OP_COUNT + STATEMENT_WORDS];
-    int count = 0;
-    for (int op = 0; op < OP_COUNT; op++)
-        if (layers[op].word[0] != '.') words[count++] = layers[op].word;
-    for (int i = 0; i < STATEMENT_WORDS; i++) words[count++] = statement_words[i];
-    const char *near = diag_suggest(word, words, count);
-    for (const Decl *block = ast->blocks; block; block = block->next) {
-        const char *two[2] = {near ? near : block->name, block->name};
-        near = diag_suggest(word, two, 2);
-    }
-    return near;
-}
-
-const char *suggest_attr(const char *word, const char *attrs) {
-    const char *words[ATTR_WORDS];
-    int count = 0;
-    for (int i = 0; i < ATTR_WORDS; i++)
-        if (attr_listed(attrs, attr_words[i].word)) words[count++] = attr_words[i].word;
-    return diag_suggest(word, words, count);
-}
 
 const char *expr_op_text(ExprOp op) {
     static const char *const texts[] = {
@@ -212,7 +128,7 @@ static void dump_stmt(const Stmt *stmt, int depth, Text *text) {
                                             "none",    "identity or none", "",         "always"};
     dump_indent(depth, text);
     text_printf(text, "(%s", words[stmt->kind]);
-    if (stmt->kind == STMT_LAYER) text_printf(text, " %s", layer_word(stmt->op));
+    if (stmt->kind == STMT_LAYER && !stmt->word) text_printf(text, " %s", layer_word(stmt->op));
     dump_head(stmt, text);
     bool simple = stmt->kind == STMT_LAYER || stmt->kind == STMT_INPUT || stmt->kind == STMT_USE;
     if (!simple) dump_stmts(stmt->body, depth + 1, text);

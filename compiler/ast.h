@@ -9,6 +9,7 @@
 #include "base.h"
 #include "diag.h"
 #include "ir.h"
+#include "words.h"
 
 typedef struct Ast Ast;
 typedef struct Expr Expr;
@@ -117,7 +118,7 @@ struct Stmt {
     Place place; /* the statement; of one with a body, its head word */
     Stmt *next;
     Op op;            /* STMT_LAYER */
-    const char *word; /* STMT_USE, STMT_STAGE: the block's name */
+    const char *word; /* STMT_USE, STMT_STAGE: the block's name; STMT_LAYER: NULL, or word_depthwise */
     Place word_place;
     Arg *args;      /* STMT_LAYER: positional; STMT_INPUT: the size; STMT_USE, STMT_STAGE: the block's */
     AttrUse *attrs; /* STMT_LAYER, STMT_INPUT */
@@ -176,7 +177,9 @@ struct Ast {
     Decl *network;
     Decl *blocks; /* own and imported, imported first */
     Decl *last_block;
-    Map block_map; /* name -> Decl */
+    Map block_map;         /* name -> Decl */
+    Stmt **by_other_words; /* layers by synonyms and by `depthwise`: a block of that name hides them */
+    int other_word_count, other_word_capacity;
     bool has_train;
     Place train_place;
     TrainStmt *train;
@@ -216,6 +219,10 @@ Source *source_read(Arena *arena, const char *path, Diag *diag, Place place);
 Ast *ast_parse_file(Arena *arena, const char *path, Diag *diag);
 Ast *ast_parse_text(Arena *arena, const Source *source, Diag *diag);
 void ast_dump(const Ast *ast, Text *text);
+/* The message about a word that begins a statement and is unknown: "OTHERWISE 'WORD'", and what may have been meant. */
+void ast_unknown_word(const Ast *ast, const char *word, const char *otherwise, Text *text);
+/* The nearest layer's, statement's or block's word, or NULL. */
+const char *ast_nearest(const Ast *ast, const char *word);
 /* The source in the one true layout, comments kept. False after syntax errors. */
 bool ast_format(const Source *source, Text *out, Diag *diag);
 /* Expands, names, infers shapes, checks. `defines`: "NAME=VALUE" of -D. NULL after errors. */
@@ -223,27 +230,6 @@ Graph *elaborate(Arena *arena, const Ast *ast, const char *const *defines, int n
 /* The value that the layer called `name` makes, or NULL. */
 Value *graph_find_layer(const Graph *graph, const char *name);
 
-/* Words of layers and attributes, from ops.def and attrs.def. */
-typedef enum AttrKind {
-    ATTR_NONE,
-    ATTR_FLAG,
-    ATTR_INT,
-    ATTR_NAT,
-    ATTR_REAL,
-    ATTR_PAIR,
-    ATTR_PADDING,
-    ATTR_INTS,
-    ATTR_REALS
-} AttrKind;
 const char *expr_op_text(ExprOp op);
-const char *layer_word(Op op);
-const char *layer_attrs(Op op); /* the attribute words it takes, space-separated */
-extern const char input_attrs[];
-AttrKind attr_kind(const char *word, int *limit);
-bool attr_listed(const char *attrs, const char *word);
-Op layer_by_word(const char *word); /* OP_COUNT where there is none that a program may write */
-/* The word of a layer, statement or attribute that a misspelt one may have meant; NULL where none is near. */
-const char *suggest_layer(const char *word, const Ast *ast);
-const char *suggest_attr(const char *word, const char *attrs);
 
 #endif

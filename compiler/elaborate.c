@@ -90,11 +90,10 @@ static bool bind_params(Elab *elab, const Frame *frame, const Frame *inner, cons
 static const Decl *find_block(Elab *elab, const Stmt *use) {
     const Decl *block = map_get(&elab->ast->block_map, use->word);
     if (block) return block;
-    const char *near = suggest_layer(use->word, elab->ast);
-    if (near)
-        diag_error(elab->diag, use->word_place, "unknown layer or block '%s'; did you mean '%s'?", use->word, near);
-    else
-        diag_error(elab->diag, use->word_place, "unknown layer or block '%s'", use->word);
+    Text message = {0};
+    ast_unknown_word(elab->ast, use->word, "unknown layer or block", &message);
+    diag_error(elab->diag, use->word_place, "%s", message.s);
+    text_free(&message);
     elab->now = NULL;
     return NULL;
 }

@@ -21,6 +21,12 @@ void env_put(Env *env, Arena *arena, const char *name, Number value) {
     map_put(&env->names, arena, name, kept);
 }
 
+const Number *env_find(const Env *env, const char *name) {
+    const Number *value = NULL;
+    for (; env && !value; env = env->outer) value = map_get(&env->names, name);
+    return value;
+}
+
 static const char *kind_text(NumberKind kind) {
     return kind == NUMBER_INT ? "an integer" : kind == NUMBER_REAL ? "a real number" : "a truth value";
 }

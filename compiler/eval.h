@@ -20,6 +20,7 @@ typedef struct Env {
                         *now NULL: an error, reported, has left no value */
 } Env;
 
+const Number *env_find(const Env *env, const char *name); /* NULL where nothing has the name */
 void env_put(Env *env, Arena *arena, const char *name, Number value);
 static inline Number number_int(int64_t value) {
     return (Number){.kind = NUMBER_INT, .integer = value};

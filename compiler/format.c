@@ -234,12 +234,31 @@ static void write_lines(const Formatter *formatter, Text *out) {
     }
 }
 
+/* A layer by a synonym is written by its standard word. In a file with imports one that stands alone may be a block of
+ * theirs, and stays. */
+static void write_standard_words(Parser *parser) {
+    Token *token = parser->tokens, *end = token + parser->token_count;
+    const Ast *ast = parser->ast;
+    parser_resolve_words(parser);
+    for (int i = 0; i < ast->other_word_count; i++) {
+        const Stmt *stmt = ast->by_other_words[i];
+        if (stmt->kind != STMT_LAYER || stmt->word || (ast->imports && !stmt->args && !stmt->attrs)) continue;
+        while (token < end && (token->place.line != stmt->place.line || token->place.column != stmt->place.column))
+            token++;
+        if (token == end) bug("a layer without a token");
+        token->text = layer_word(stmt->op);
+        token->length = strlen(token->text);
+    }
+}
+
 bool ast_format(const Source *source, Text *out, Diag *diag) {
     Arena arena = {0};
     Ast ast = {.source = source};
     Parser parser = {.arena = &arena, .diag = diag, .source = source, .ast = &ast, .record = true};
+    int before = diag->errors;
     bool ok = parser_run(&parser);
-    if (ok) {
+    if (ok) write_standard_words(&parser);
+    if (ok && diag->errors == before) {
         Formatter formatter = {.arena = &arena};
         split_lines(&formatter, &parser);
         align_tails(&formatter);
@@ -247,5 +266,5 @@ bool ast_format(const Source *source, Text *out, Diag *diag) {
         text_write(out, "", 0); /* an empty file is a text too */
     }
     arena_free(&arena);
-    return ok;
+    return ok && diag->errors == before;
 }

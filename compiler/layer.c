@@ -60,8 +60,9 @@ typedef struct Reader { /* of one statement */
     Elab *elab;
     const Env *env;
     const Stmt *stmt;
-    const char *word; /* for messages */
-    bool ok;          /* false: an error was reported */
+    const char *word;  /* for messages */
+    const char *attrs; /* that it may have */
+    bool ok;           /* false: an error was reported */
 } Reader;
 
 static void fail(Reader *reader, Place place, const char *what) {
@@ -170,9 +171,30 @@ static void read_stride(Reader *reader, Window *window) {
     window->stride_w = values[n > 1];
 }
 
+/* TensorFlow's: as many zeros as make ceil(size / stride) outputs, the larger half at the end. */
+static void pad_same(int size, int kernel, int stride, int *before, int *after) {
+    int out = (size - 1) / stride + 1, missing = (out - 1) * stride + kernel - size;
+    *before = missing > 0 ? missing / 2 : 0;
+    *after = missing > 0 ? missing - *before : 0;
+}
+
+/* `pad same`, `pad valid`; false where it is neither. */
+static bool read_padding_word(Reader *reader, const Arg *value, Window *window) {
+    const Expr *word = value->items;
+    bool name = value->kind == ARG_EXPR && word->kind == EXPR_NAME && !env_find(reader->env, word->name);
+    bool same = name && strcmp(word->name, "same") == 0;
+    if (!same && !(name && strcmp(word->name, "valid") == 0)) return false;
+    window->top = window->left = window->bottom = window->right = 0;
+    const Value *now = reader->elab->now;
+    if (!same || !now) return true;
+    pad_same(now->shape.h, window->dilate_h * (window->r - 1) + 1, window->stride_h, &window->top, &window->bottom);
+    pad_same(now->shape.w, window->dilate_w * (window->s - 1) + 1, window->stride_w, &window->left, &window->right);
+    return true;
+}
+
 static void read_padding(Reader *reader, Window *window) {
     const AttrUse *attr = find_attr(reader, "pad");
-    if (!attr) return;
+    if (!attr || read_padding_word(reader, attr->value, window)) return;
     int v[4];
     int n = read_ints(reader, attr->value, "pad", 0, attr_limit("pad"), v, attr->value->kind == ARG_LIST ? 4 : 2);
     if (!reader->ok) return;
@@ -194,17 +216,25 @@ static void read_kernel(Reader *reader, const Arg *arg, Window *window) {
 }
 
 /* ---- one function per family of layers ---- */
+/* An argument that has no place; a word, as in `upsample 2, bilinear`, was meant as an attribute. */
+static void fail_argument(Reader *reader, const Arg *arg, const char *what) {
+    const Expr *word = arg->items;
+    bool name = arg->kind == ARG_EXPR && word->kind == EXPR_NAME && !env_find(reader->env, word->name);
+    if (!name) return fail(reader, arg->place, what);
+    Text message = {0};
+    unknown_attr(word->name, reader->word, reader->attrs, &message);
+    diag_error(reader->elab->diag, arg->place, "%s", message.s);
+    text_free(&message);
+    reader->ok = false;
+}
+
 /* The positional arguments, at most two; NULL where absent. */
 static void read_args(Reader *reader, int most, const Arg *args[2]) {
     args[0] = args[1] = NULL;
     int n = 0;
     for (const Arg *arg = reader->stmt->args; arg; arg = arg->next, n++) {
-        if (n < most)
-            args[n] = arg;
-        else if (most == 0)
-            return fail(reader, arg->place, "it takes no such argument");
-        else
-            return fail(reader, arg->place, "one argument too many");
+        if (n >= most) return fail_argument(reader, arg, most ? "one argument too many" : "it takes no such argument");
+        args[n] = arg;
     }
 }
 
@@ -218,22 +248,36 @@ static int read_features(Reader *reader, const Arg *arg, const char *what) {
     return read_int(reader, arg->items, what, 1, LIMIT_CHANNELS);
 }
 
+/* `depthwise 3x3` or `depthwise K, 3x3`: a group for each channel. Returns the kernel's argument. */
+static const Arg *read_depthwise(Reader *reader, const Arg *args[2], Node *node) {
+    const Value *now = reader->elab->now;
+    bool said = args[0] && args[0]->kind == ARG_EXPR;
+    if (!said && args[1]) fail_argument(reader, args[1], "one argument too many");
+    node->term[0].groups = node->features = now ? now->shape.c : 1;
+    if (said) node->features = read_features(reader, args[0], "output channels");
+    return said ? args[1] : args[0];
+}
+
 static void read_conv(Reader *reader, Node *node, bool *bias) {
     const Arg *args[2];
     Term *term = &node->term[0];
     Window *window = &term->window;
     read_args(reader, 2, args);
-    node->features = read_features(reader, args[0], "output channels");
-    if (args[1])
-        read_kernel(reader, args[1], window);
+    bool depthwise = reader->stmt->word;
+    const Arg *kernel = depthwise ? read_depthwise(reader, args, node) : args[1];
+    if (!depthwise) node->features = read_features(reader, args[0], "output channels");
+    if (kernel)
+        read_kernel(reader, kernel, window);
     else if (reader->ok)
-        fail(reader, reader->stmt->place, "its kernel size is missing, as in `conv 64, 3x3`");
+        fail(reader, reader->stmt->place,
+             depthwise ? "its kernel size is missing, as in `depthwise 3x3`"
+                       : "its kernel size is missing, as in `conv 64, 3x3`");
     read_stride(reader, window);
     attr_pair(reader, "dilate", &window->dilate_h, &window->dilate_w);
     window->top = window->bottom = window->dilate_h * (window->r - 1) / 2;
     window->left = window->right = window->dilate_w * (window->s - 1) / 2;
     read_padding(reader, window);
-    term->groups = attr_int(reader, "groups", 1, 1);
+    term->groups = attr_int(reader, "groups", 1, depthwise ? term->groups : 1);
     *bias = attr_flag(reader, "bias", false);
 }
 
@@ -370,7 +414,9 @@ static void read_layer(Reader *reader, Node *node, bool *bias) {
 }
 
 void elab_layer(Elab *elab, const Frame *frame, const Stmt *stmt) {
-    Reader reader = {elab, frame->env, stmt, layer_word(stmt->op), true};
+    LayerWord word;
+    if (!layer_by_word(stmt->word ? stmt->word : layer_word(stmt->op), &word)) bug("a layer without a word");
+    Reader reader = {elab, frame->env, stmt, word.standard, word.attrs, true};
     Value *in[2] = {elab->now, NULL};
     int nin = 1;
     if (!elab->has_input) {
@@ -379,11 +425,10 @@ void elab_layer(Elab *elab, const Frame *frame, const Stmt *stmt) {
         elab->env->now = &elab->now;
     }
     check_repeated_attrs(&reader);
-    if (stmt->stride && !strstr(layer_attrs(stmt->op), "stride"))
-        fail(&reader, stmt->stride->place, "it has no stride");
+    if (stmt->stride && !strstr(word.attrs, "stride")) fail(&reader, stmt->stride->place, "it has no stride");
     const char *name = stmt->name ? name_given(elab, frame, stmt->name) : NULL;
     if (stmt->name && frame->sequence) frame->sequence->next++; /* it has a position all the same */
-    if (!stmt->name) name = name_default(elab, frame, reader.word);
+    if (!stmt->name) name = name_default(elab, frame, layer_word(stmt->op));
     if (stmt->target) {
         in[nin++] = name_find(elab, frame, stmt->target);
         if (!in[1]) reader.ok = false;
@@ -455,7 +500,7 @@ static void read_preprocess(Reader *reader, Shape shape, Preprocess *p) {
 }
 
 void elab_input(Elab *elab, const Frame *frame, const Stmt *stmt) {
-    Reader reader = {elab, frame->env, stmt, "input", true};
+    Reader reader = {elab, frame->env, stmt, "input", input_attrs, true};
     if (frame->use) return fail(&reader, stmt->place, "it belongs to the network, not to a block");
     if (elab->graph->input) return fail(&reader, stmt->place, "a second input");
     elab->has_input = true;

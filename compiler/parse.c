@@ -165,6 +165,49 @@ void parser_add_train(Parser *parser, TrainStmt *stmts, Place place) {
     }
 }
 
+/* ---- words ---- */
+enum { MOST_BLOCKS = 1000 }; /* whose names are compared with a misspelt one */
+
+static int block_names(const Ast *ast, const char *names[MOST_BLOCKS]) {
+    int count = 0;
+    for (const Decl *block = ast->blocks; block && count < MOST_BLOCKS; block = block->next)
+        names[count++] = block->name;
+    return count;
+}
+
+void ast_unknown_word(const Ast *ast, const char *word, const char *otherwise, Text *text) {
+    const char *names[MOST_BLOCKS];
+    LayerWord layer;
+    if (layer_by_word(word, &layer)) /* and not the standard one: that is never a name */
+        text_printf(text, "%s '%s'; the layer '%s' has its arguments without brackets", otherwise, word,
+                    layer.standard);
+    else
+        unknown_word(word, otherwise, names, block_names(ast, names), text);
+}
+
+const char *ast_nearest(const Ast *ast, const char *word) {
+    const char *names[MOST_BLOCKS];
+    return nearest_word(word, names, block_names(ast, names));
+}
+
+void parser_resolve_words(Parser *parser) {
+    for (int i = 0; i < parser->ast->other_word_count; i++) {
+        Stmt *stmt = parser->ast->by_other_words[i];
+        const Decl *block = map_get(&parser->ast->block_map, stmt->word);
+        if (block && (stmt->args || stmt->attrs)) {
+            diag_error(parser->diag, stmt->place, "'%s' is a block here, and a block's arguments stand in brackets",
+                       stmt->word);
+            diag_note(parser->diag, block->place, "it is defined here");
+        } else if (block) {
+            stmt->kind = STMT_USE;
+            stmt->word_place = stmt->place;
+            stmt->word_place.length = (int)strlen(stmt->word);
+        } else if (strcmp(stmt->word, word_depthwise) != 0) {
+            stmt->word = NULL;
+        }
+    }
+}
+
 /* ---- files ---- */
 Source *source_read(Arena *arena, const char *path, Diag *diag, Place place) {
     const bool standard = !strcmp(path, "-") && !place.source;
@@ -267,7 +310,10 @@ Ast *ast_parse_text(Arena *arena, const Source *source, Diag *diag) {
     Parser parser = {.arena = arena, .diag = diag, .source = source, .ast = ast, .imports = &imports};
     struct ImportDecl *self = arena_alloc(arena, sizeof *self);
     map_put(&imports.open, arena, canonical_path(arena, source->path), self);
-    return parser_run(&parser) ? ast : NULL;
+    bool ok = parser_run(&parser);
+    int before = diag->errors;
+    parser_resolve_words(&parser);
+    return ok && diag->errors == before ? ast : NULL;
 }
 
 Ast *ast_parse_file(Arena *arena, const char *path, Diag *diag) {

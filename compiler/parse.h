@@ -33,13 +33,15 @@ typedef struct Parser {
 
     /* lexer */
     int line, column;
-    int nesting;       /* open { */
-    int name_braces;   /* 1 inside a computed part of a name */
-    bool at_start;     /* the next token begins a statement */
-    bool operand;      /* the next token must be an operand */
-    int parens;        /* open ( [ in this statement */
-    const char *attrs; /* attribute words of the statement so far, or NULL */
-    const char *word;  /* its first word */
+    int offset;           /* of what follows the token */
+    const char *standard; /* the word of an attribute that was written otherwise */
+    int nesting;          /* open { */
+    int name_braces;      /* 1 inside a computed part of a name */
+    bool at_start;        /* the next token begins a statement */
+    bool operand;         /* the next token must be an operand */
+    int parens;           /* open ( [ in this statement */
+    const char *attrs;    /* attribute words of the statement so far, or NULL */
+    const char *word;     /* its first word */
     Place word_place;
     bool word_is_unknown; /* the first word is no layer and no keyword */
     int train_nesting;    /* > 0: in the train section, every word is a plain name */
@@ -68,6 +70,7 @@ void parser_add_train(Parser *parser, TrainStmt *stmts, Place place);
 void parser_mark_stride(Parser *parser, Place slash);
 bool parser_enter(Parser *parser, Place place); /* one bracket deeper; false after an error: too deep */
 int parse_source(Parser *parser);               /* 0, or not after errors */
+void parser_resolve_words(Parser *parser);      /* after all files: which layers' words are blocks' names */
 bool parser_run(Parser *parser);                /* one file; false after errors */
 
 #endif

@@ -35,7 +35,7 @@ static inline Place place_join(Place first, Place last) {
     int64_t integer;
     const char *text;
     int dims[3];
-    Op op;
+    struct { Op op; const char *word; } layer;
     Expr *expr;
     struct { Expr *first, *last; } exprs;
     Arg *arg;
@@ -66,7 +66,7 @@ static inline Place place_join(Place first, Place last) {
 
 static void yyerror(const Place *place, void *scanner, Parser *parser, const char *message);
 static Arg *dims_arg(Parser *parser, const int *dims, int count, Place place);
-static Stmt *layer_stmt(Parser *parser, Op op, Arg *args, AttrUse *attrs, Arg *stride, Name *name, Place place);
+static Stmt *layer_stmt(Parser *parser, Op op, const char *word, Arg *args, AttrUse *attrs, Arg *stride, Name *name, Place place);
 static void attrs_append(AttrUse **list, AttrUse *attr);
 static void second_stride(Parser *parser, const Arg *first, const Arg *second);
 static void unknown_body(Parser *parser, const char *word, Place place);
@@ -88,7 +88,7 @@ static void unknown_body(Parser *parser, const char *word, Place place);
 %token <text> REAL "real number" IDENT "name" STRING "string" NAMEPART "layer name"
 %token NAME_OPEN "{ of a computed name" NAME_CLOSE "} of a computed name"
 %token <dims> DIMS2 "kernel size" DIMS3 "image size"
-%token <op> LAYER "layer" PAD "'pad'" IDENTITY "'identity'" ADD "'add'"
+%token <layer> LAYER "layer" PAD "'pad'" IDENTITY "'identity'" ADD "'add'"
 %token <text> FLAG "attribute" KEY "attribute with a value"
 %token NETWORK "'network'" BLOCK "'block'" IMPORT "'import'" TRAIN "'train'" INPUT "'input'" STAGE "'stage'"
 %token RESIDUAL "'residual'" SHORTCUT "'shortcut'" PROJECT "'project'" ALWAYS "'always'" NONE "'none'" FILL "'fill'"
@@ -109,7 +109,7 @@ static void unknown_body(Parser *parser, const char *word, Place place);
 
 %type <stmts> body stmts
 %type <stmt> stmt stmt_or_none layer else_opt
-%type <op> layer_word
+%type <layer> layer_word
 %type <options> options tail stride_opt
 %type <args> args use_args use_arg_list
 %type <arg> arg kernel list value stride use_arg size
@@ -234,8 +234,8 @@ branch: body as_opt {
         $$->body = $1.first; $$->name = $2; $$->place = @1;
     } ;
 
-layer: layer_word as_opt         { $$ = layer_stmt(parser, $1, NULL, NULL, NULL, $2, @$); }
-     | layer_word options as_opt { $$ = layer_stmt(parser, $1, $2.args, $2.attrs, $2.stride, $3, @$); }
+layer: layer_word as_opt         { $$ = layer_stmt(parser, $1.op, $1.word, NULL, NULL, NULL, $2, @$); }
+     | layer_word options as_opt { $$ = layer_stmt(parser, $1.op, $1.word, $2.args, $2.attrs, $2.stride, $3, @$); }
      | ADD name fill_opt as_opt  {
         $$ = stmt_new(parser, STMT_LAYER, @$);
         $$->op = OP_ADD; $$->target = $2; $$->fill = $3; $$->name = $4;
@@ -360,9 +360,14 @@ static Arg *dims_arg(Parser *parser, const int *dims, int count, Place place) {
     return arg_new(parser, ARG_DIMS, first, place);
 }
 
-static Stmt *layer_stmt(Parser *parser, Op op, Arg *args, AttrUse *attrs, Arg *stride, Name *name, Place place) {
+static Stmt *layer_stmt(Parser *parser, Op op, const char *word, Arg *args, AttrUse *attrs, Arg *stride, Name *name, Place place) {
     Stmt *stmt = stmt_new(parser, STMT_LAYER, place);
     stmt->op = op;
+    if (strcmp(word, layer_word(op)) != 0) {
+        stmt->word = word;
+        Ast *ast = parser->ast;
+        ARENA_PUSH(parser->arena, ast->by_other_words, ast->other_word_count, ast->other_word_capacity, stmt);
+    }
     stmt->args = args;
     stmt->attrs = attrs;
     stmt->stride = stride;
@@ -384,8 +389,12 @@ static void second_stride(Parser *parser, const Arg *first, const Arg *second) {
 static void unknown_body(Parser *parser, const char *word, Place place) {
     static const char *const words[] = {"residual", "concat", "gate", "repeat", "if", "shortcut"};
     const char *near = diag_suggest(word, words, sizeof words / sizeof *words);
-    if (near) diag_error(parser->diag, place, "no statement with a body is called '%s'; did you mean '%s'?", word, near);
-    else diag_error(parser->diag, place, "no statement with a body is called '%s'", word);
+    Text message = {0};
+    const char *otherwise = "no statement with a body is called";
+    if (near) text_printf(&message, "%s '%s'; did you mean '%s'?", otherwise, word, near);
+    else ast_unknown_word(parser->ast, word, otherwise, &message);
+    diag_error(parser->diag, place, "%s", message.s);
+    text_free(&message);
 }
 
 static void yyerror(const Place *place, void *scanner, Parser *parser, const char *message) {
@@ -415,24 +424,20 @@ static bool report_first_word(Parser *parser, const Place *place) {
     if (!line) return false;
     for (const char *at = line + word->length; gap < place->column - 1; gap++, at++)
         if (*at != ' ' && *at != '\t') return false;
-    const char *near = suggest_layer(parser->word, parser->ast);
-    diag_error(parser->diag, *word, "unknown layer or block '%s'%s%s%s", parser->word, near ? "; did you mean '" : "",
-               near ? near : "", near ? "'?" : "");
+    Text message = {0};
+    ast_unknown_word(parser->ast, parser->word, "unknown layer or block", &message);
+    diag_error(parser->diag, *word, "%s", message.s);
+    text_free(&message);
     return true;
 }
 
 /* A word that is no attribute of this layer. */
 static bool report_attribute(Parser *parser, const Place *place, const char *word) {
     if (!parser->attrs || parser->parens || parser->word_is_unknown) return false;
-    static const char *const slash[] = {"stride"};
-    const char *near = suggest_attr(word, parser->attrs);
-    if (diag_suggest(word, slash, 1)) {
-        diag_error(parser->diag, *place, "%s has no attribute '%s'; a stride is written with a slash, as in `3x3 /2`",
-                   parser->word, word);
-    } else {
-        diag_error(parser->diag, *place, "%s has no attribute '%s'%s%s%s", parser->word, word,
-                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-    }
+    Text message = {0};
+    unknown_attr(word, parser->word, parser->attrs, &message);
+    diag_error(parser->diag, *place, "%s", message.s);
+    text_free(&message);
     return true;
 }
 
@@ -449,8 +454,8 @@ static bool report_word_before(Parser *parser, const Place *place) {
     before.column = (int)(word - start) + 1;
     before.length = (int)(end - word);
     if (before.line == parser->word_place.line && before.column <= parser->word_place.column) return false;
-    const char *name = arena_strndup(parser->arena, word, (size_t)(end - word)), *near = suggest_attr(name, parser->attrs);
-    return !(near && strcmp(near, name) == 0) && report_attribute(parser, &before, name);
+    const char *name = arena_strndup(parser->arena, word, (size_t)(end - word));
+    return !attr_listed(parser->attrs, name) && report_attribute(parser, &before, name);
 }
 
 static bool begins_operand(yysymbol_kind_t kind) {
@@ -525,7 +530,8 @@ static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Par
     if (shown) text_printf(&message, "unexpected '%.*s'", place->length, at);
     else text_printf(&message, "unexpected %s", yysymbol_name(kind));
     if (kind == YYSYMBOL_LAYER) text_puts(&message, ", the name of a layer");
-    if (kind == YYSYMBOL_ELSE) text_puts(&message, "; it stands on the line of the `}` that closes its `if`");
+    if (kind == YYSYMBOL_LAYER && !parser->parens) text_puts(&message, "; is a ';' missing before it?");
+    else    if (kind == YYSYMBOL_ELSE) text_puts(&message, "; it stands on the line of the `}` that closes its `if`");
     else add_expected(context, kind, word, &message);
     diag_error(parser->diag, *place, "%s", message.s);
     text_free(&message);

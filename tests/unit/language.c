@@ -253,6 +253,111 @@ static void test_convolution_defaults(void) {
     finish(&r);
 }
 
+/* TensorFlow's other way to say SAME: max(k - s, 0) zeros where s divides the size, else max(k - size % s, 0). */
+static void check_same(int size, int k, int stride, int dilate) {
+    char text[160];
+    Result r;
+    snprintf(text, sizeof text, "network n { input 1x%dx40; conv 1, %dx3 /%dx1 pad same dilate %d }", size, k, stride,
+             dilate);
+    const Node *conv = node(load_good(&r, text), "conv1");
+    const Window *w = &conv->term[0].window;
+    int span = dilate * (k - 1) + 1, total = span - (size % stride ? size % stride : stride);
+    if (total < 0) total = 0;
+    CU_ASSERT(w->top == total / 2 && w->bottom == total - total / 2 && w->left == dilate && w->right == dilate);
+    CU_ASSERT_EQUAL(conv->out->shape.h, (size + stride - 1) / stride);
+    finish(&r);
+}
+
+static void test_padding_words(void) {
+    Result r;
+    for (int size = 1; size <= 12; size++)
+        for (int k = 1; k <= 7; k++)
+            for (int stride = 1; stride <= 5; stride++)
+                for (int dilate = 1; dilate <= 2; dilate++) check_same(size, k, stride, dilate);
+    const Graph *graph = load_good(
+        &r, "block b(same) { maxpool 3x3 pad same }\n" NET("maxpool 3x3 /2 pad same; avgpool 3x3 pad valid; b(1)"));
+    const Window *w = &node(graph, "maxpool")->attr.window;
+    CU_ASSERT(w->top == 0 && w->left == 0 && w->bottom == 1 && w->right == 1);
+    CU_ASSERT(has_shape(node(graph, "avgpool"), 3, 2, 2));
+    CU_ASSERT(has_shape(node(graph, "b.maxpool"), 3, 2, 2)); /* a parameter of that name */
+    finish(&r);
+    load(&r, NET("conv 8, 3x3 pad some"), NULL);
+    CU_ASSERT(!r.graph && says(&r, "nothing is called 'some'"));
+    finish(&r);
+}
+
+static void test_depthwise(void) {
+    Result r;
+    const Graph *graph =
+        load_good(&r, "block b(depthwise) { conv depthwise, 1x1 }\n" NET(
+                          "conv 6, 1x1; depthwise 3x3 /2; depthwise 12, 5x3 dilate 2 bias as two; b(2)"));
+    const Term *term = &node(graph, "conv2")->term[0];
+    CU_ASSERT(has_shape(node(graph, "conv2"), 6, 4, 4) && term->groups == 6 && term->window.top == 1);
+    term = &node(graph, "two")->term[0];
+    CU_ASSERT(has_shape(node(graph, "two"), 12, 4, 4) && term->groups == 6 && node(graph, "two")->epilogue.bias);
+    CU_ASSERT(term->window.top == 4 && term->window.left == 2 && term->weight->dim[1] == 1);
+    finish(&r);
+    static const char *const wrong[][2] = {{"depthwise", "its kernel size is missing, as in `depthwise 3x3`"},
+                                           {"depthwise 3x3 groups 3", "depthwise has no attribute 'groups'"},
+                                           {"depthwise 3x3, 3x3", "one argument too many"},
+                                           {"depthwise 7, 3x3", "groups 3 does not divide 7 output channels"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char text[100];
+        snprintf(text, sizeof text, "network n { input 3x8x8; %s }", wrong[i][0]);
+        load(&r, text, NULL);
+        CU_ASSERT(!r.graph && r.diag.errors == 1 && says(&r, wrong[i][1]));
+        finish(&r);
+    }
+}
+
+static void test_synonyms(void) {
+    Result r;
+    const Graph *graph = load_good(&r, NET("conv 8, 3x3 padding 0 group 1; batchnorm epsilon 1e-3; silu; batchnorm2d\n"
+                                           "conv 8, 3x3 dilation 2; silu as act; linear 12; dense classes no bias"));
+    check_names(graph, "conv1 bn1 swish bn2 conv2 act fc fc2 ");
+    CU_ASSERT(has_shape(node(graph, "conv1"), 8, 6, 6) && node(graph, "bn1")->attr.eps == 1e-3);
+    CU_ASSERT(node(graph, "conv2")->term[0].window.dilate_h == 2 && node(graph, "act")->op == OP_SWISH);
+    CU_ASSERT(node(graph, "fc")->epilogue.bias && !node(graph, "fc2")->epilogue.bias);
+    finish(&r);
+    /* no reserved words: a block of the name hides them, wherever it is declared; a parameter is one */
+    graph = load_good(
+        &r, NET("silu; dense(3); stage 1 dense(2); silu as b") "\nblock silu(linear = 4) { conv linear, 1x1 }\n"
+                                                               "block dense(k) { conv k, 1x1 }");
+    check_names(graph, "silu.conv1 dense.conv1 layer1.0.conv1 b.conv1 ");
+    CU_ASSERT(has_shape(node(graph, "silu.conv1"), 4, 8, 8) && has_shape(node(graph, "dense.conv1"), 3, 8, 8));
+    finish(&r);
+    load(&r, "block dense(k) { conv k, 1x1 }\n" NET("dense 3"), NULL);
+    CU_ASSERT(!r.graph && r.diag.errors == 1 && says(&r, "'dense' is a block here"));
+    finish(&r);
+}
+
+/* words.def: in the spelling that it is looked up by, each once, none a word of the language. */
+static void test_words(void) {
+    static const struct {
+        const char *word, *standard;
+        bool attr;
+    } rows[] = {
+#define SAME(word, standard) {#word, #standard, false},
+#define WRITE(word, how) {#word, NULL, false},
+#define ABSENT(word, nearest) {#word, NULL, false},
+#define SAME_ATTR(word, standard) {#word, #standard, true},
+#define WRITE_ATTR(word, how) {#word, NULL, true},
+#define ABSENT_ATTR(word, nearest) {#word, NULL, true},
+#include "words.def"
+    };
+    LayerWord layer;
+    int limit, n = sizeof rows / sizeof *rows;
+    for (int i = 0; i < n; i++) {
+        for (const char *s = rows[i].word; *s; s++) CU_ASSERT((*s >= 'a' && *s <= 'z') || (*s >= '0' && *s <= '9'));
+        for (int j = 0; j < i; j++) CU_ASSERT(rows[i].attr != rows[j].attr || strcmp(rows[i].word, rows[j].word));
+        if (rows[i].attr) CU_ASSERT_EQUAL(attr_kind(rows[i].word, &limit), ATTR_NONE);
+        if (rows[i].attr && rows[i].standard) CU_ASSERT_NOT_EQUAL(attr_kind(rows[i].standard, &limit), ATTR_NONE);
+        if (rows[i].attr) continue;
+        CU_ASSERT_EQUAL(layer_by_word(rows[i].word, &layer), rows[i].standard != NULL);
+        if (rows[i].standard) CU_ASSERT_STRING_EQUAL(layer.standard, rows[i].standard);
+    }
+}
+
 static void test_other_layers(void) {
     Result r;
     const Graph *graph = load_good(
@@ -408,6 +513,15 @@ static void test_format(void) {
                                    "network n { input 3 x w x w mean [1,\n        2]  # c\n}\n");
     format(once.s, &twice);
     CU_ASSERT_STRING_EQUAL(once.s, twice.s);
+    text_free(&once);
+    format("block dense { silu }\nnetwork n { batchnorm, epsilon 1; silu; dense; linear 3; depthwise 3x3 padding 1 }",
+           &once);
+    CU_ASSERT_STRING_EQUAL(once.s,
+                           "block dense { swish }\nnetwork n { bn, eps 1; swish; dense; fc 3; depthwise 3x3 pad 1 "
+                           "}\n");
+    text_free(&once);
+    format("import \"b.rn\"\nnetwork n { silu; linear 3 }", &once); /* which may hold a block silu */
+    CU_ASSERT_STRING_EQUAL(once.s, "import \"b.rn\"\nnetwork n { silu; fc 3 }\n");
     Diag diag = {.capture = &messages};
     Source source = {"bad.rn", "network n {", 11};
     CU_ASSERT_FALSE(ast_format(&source, &bad, &diag));
@@ -429,6 +543,10 @@ void suite_language(void) {
     CU_add_test(suite, "channels, height, width", test_shape_names);
     CU_add_test(suite, "a ? b : c", test_choice);
     CU_add_test(suite, "convolution defaults", test_convolution_defaults);
+    CU_add_test(suite, "pad same and pad valid", test_padding_words);
+    CU_add_test(suite, "depthwise", test_depthwise);
+    CU_add_test(suite, "synonyms", test_synonyms);
+    CU_add_test(suite, "other words", test_words);
     CU_add_test(suite, "other layers", test_other_layers);
     CU_add_test(suite, "blocks and stages", test_blocks);
     CU_add_test(suite, "-D", test_defines);
