@@ -39,7 +39,7 @@ override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fPIC -fopenmp -
 INCLUDE  := -I. -Icompiler -Iruntime -I$(OUT)/grammar -I$(OUT)/onnx -I$(OUT)/standalone
 OPENMP   := $(if $(findstring clang,$(CC)),-lomp,-lgomp)
 RN_LIBS  := -lxsmm -lxsmmnoblas -lpng -ljpeg -lcjson -lxxhash $(OPENMP) -lpthread -lrt -ldl -lm
-RNC_LIBS := -lprotobuf-c
+RNC_LIBS := -lprotobuf-c -lzip
 LDFLAGS  ?=
 
 # ---- sources ----

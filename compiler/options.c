@@ -411,7 +411,7 @@ static const OptionRow rows[] = {
      "jit: libxsmm at run time (default), static: its code in the C, c: portable C for any CPU"},
     {.text = "Weights"},
     {"--weights", "FILE", TAKES_VALUE, FOR_BOTH, true, set_string, M(weights),
-     "a safetensors file, folded and packed now"},
+     "a safetensors file or PyTorch checkpoint (.pth, .pt), folded and packed now"},
     {"--random-weights", "SEED", TAKES_OPTIONAL, FOR_BOTH, false, set_random, 0,
      "random weights with calibrated statistics, to measure and test with"},
     {"--store", "TYPE", TAKES_VALUE, FOR_BOTH, false, set_store, 0,

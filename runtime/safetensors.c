@@ -38,6 +38,10 @@ static int dtype_bits(const char *dtype) {
     return 0;
 }
 
+int rn_safetensor_bytes(const rn_safetensor *tensor) {
+    return dtype_bits(tensor->dtype) / 8;
+}
+
 static float float_from_bits(uint32_t bits) {
     float x;
     memcpy(&x, &bits, sizeof x);

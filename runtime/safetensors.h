@@ -34,6 +34,7 @@ rn_status rn_safetensors_parse(rn_safetensors *file, const void *bytes, size_t s
 void rn_safetensors_free(rn_safetensors *file);
 const rn_safetensor *rn_safetensors_find(const rn_safetensors *file, const char *name); /* NULL where absent */
 
+int rn_safetensor_bytes(const rn_safetensor *tensor);             /* of an element; 0: of an unknown type */
 int rn_safetensor_readable(const rn_safetensor *tensor);          /* F32, F16 or BF16 */
 void rn_safetensor_read(const rn_safetensor *tensor, float *out); /* all elements; of a readable one */
 

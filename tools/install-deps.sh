@@ -30,6 +30,7 @@ find_missing() {
     header_in cjson/cJSON.h libcjson-dev
     header_in png.h libpng-dev
     header_in jpeglib.h libjpeg-dev
+    header_in zip.h libzip-dev
     if [ "$what" = fuzz ]; then
         command_in clang clang
         [ -n "$(find /usr/lib -name 'libomp.so*' 2> /dev/null | head -n 1)" ] || missing="$missing libomp-dev"

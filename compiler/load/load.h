@@ -4,8 +4,9 @@
 
 #include "../ir.h"
 
-/* Reads every parameter of the graph from a safetensors file, by name and dims (docs/weights.md). All missing, surplus,
- * mis-shaped and unreadable tensors become errors of `diag`; returns false after one, and `out` is empty then. */
+/* Reads every parameter of the graph from a safetensors file or PyTorch checkpoint, by name and dims (docs/weights.md).
+ * All missing, surplus, mis-shaped and unreadable tensors become errors of `diag`; returns false after one, and `out`
+ * is empty then. */
 bool weights_load(const Graph *graph, const char *path, TensorData *out, Diag *diag);
 
 /* Makes up every parameter: random, the same for a seed on every machine, and calibrated so that every layer's result

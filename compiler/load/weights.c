@@ -1,5 +1,7 @@
-/* Weights from a safetensors file: the graph's parameters by name and dims, as floats by tensor id. */
+/* Weights from a safetensors file or a PyTorch checkpoint: the graph's parameters by name and dims, as floats by tensor
+ * id. */
 #include "load.h"
+#include "torch.h"
 
 #include "../../runtime/packed.h"
 #include "../../runtime/pages.h"
@@ -32,22 +34,44 @@ static int collect_params(const Graph *graph, rn_param *params, int *tensor_ids)
     return count;
 }
 
+/* An index of a file's tensors, and what reads their elements. */
+typedef struct Weights {
+    rn_safetensors safetensors;
+    TorchFile *torch; /* NULL: the safetensors' own bytes */
+} Weights;
+
+static const rn_safetensors *weights_index(const Weights *weights) {
+    return weights->torch ? torch_tensors(weights->torch) : &weights->safetensors;
+}
+
+/* One parameter as floats, malloc'd; NULL after a diagnostic. */
+static float *read_param(Weights *weights, const rn_param *param, Report *report) {
+    char error[TORCH_ERROR_SIZE];
+    rn_safetensor tensor = *param->tensor;
+    if (weights->torch && !(tensor.data = torch_elements(weights->torch, param->tensor, error))) {
+        report_problem(report, error);
+        return NULL;
+    }
+    tensor.size = (size_t)tensor.count * (size_t)rn_safetensor_bytes(&tensor);
+    float *values = malloc((size_t)tensor.count * sizeof *values + 1);
+    if (!values) bug("out of memory");
+    rn_safetensor_read(&tensor, values);
+    if (rn_param_sound(param, values, tensor.count, error, sizeof error)) return values;
+    report_problem(report, error);
+    free(values);
+    return NULL;
+}
+
 /* false after a diagnostic for each tensor with a value that cannot be one */
-static bool read_params(const Graph *graph, const rn_param *params, const int *tensor_ids, int count, TensorData *out,
-                        Report *report) {
+static bool read_params(const Graph *graph, const rn_param *params, const int *tensor_ids, int count, Weights *weights,
+                        TensorData *out, Report *report) {
     bool sound = true;
     out->count = graph->tensor_count;
     out->data = calloc((size_t)graph->tensor_count + 1, sizeof *out->data);
     if (!out->data) bug("out of memory");
     for (int i = 0; i < count; i++) {
-        float *values = malloc((size_t)params[i].tensor->count * sizeof *values + 1);
-        if (!values) bug("out of memory");
-        rn_safetensor_read(params[i].tensor, values);
-        out->data[tensor_ids[i]] = values;
-        char fault[256];
-        if (rn_param_sound(&params[i], values, (int64_t)params[i].tensor->count, fault, sizeof fault)) continue;
-        report_problem(report, fault);
-        sound = false;
+        out->data[tensor_ids[i]] = read_param(weights, &params[i], report);
+        sound &= out->data[tensor_ids[i]] != NULL;
     }
     return sound;
 }
@@ -65,37 +89,61 @@ static bool match_params(const Graph *graph, rn_param *params, int count, const 
     return problems == 0;
 }
 
+static bool load_params(const Graph *graph, Weights *weights, TensorData *out, Report *report) {
+    rn_param *params = calloc((size_t)graph->tensor_count + 1, sizeof *params);
+    int *tensor_ids = calloc((size_t)graph->tensor_count + 1, sizeof *tensor_ids);
+    if (!params || !tensor_ids) bug("out of memory");
+    const int count = collect_params(graph, params, tensor_ids);
+    const bool good = match_params(graph, params, count, weights_index(weights), report) &&
+                      read_params(graph, params, tensor_ids, count, weights, out, report);
+    if (!good) tensor_data_free(out);
+    free(params);
+    free(tensor_ids);
+    return good;
+}
+
+/* Indexes the file by its kind; false after a diagnostic. */
+static bool open_weights(Weights *weights, const rn_pages *file, const char *path, const char **prefix,
+                         Report *report) {
+    const size_t named = strlen(path) + 2; /* the runtime's messages begin with "path: ", as diag's do */
+    char error[RN_ERROR_SIZE > TORCH_ERROR_SIZE ? RN_ERROR_SIZE : TORCH_ERROR_SIZE];
+    *weights = (Weights){0};
+    if (file->count && rn_pages_fault(file->bytes, file->count)) {
+        report_problem(report, "cannot be read");
+    } else if (rn_packed_recognize(file->bytes, file->count)) {
+        report_problem(
+            report, "packed weights are for the emitted code to load; rnc reads safetensors and PyTorch checkpoints");
+    } else if (torch_recognize(file->bytes, file->count)) {
+        weights->torch = torch_open(file->bytes, file->count, prefix, error);
+        if (!weights->torch) report_problem(report, error);
+        return weights->torch;
+    } else if (rn_safetensors_parse(&weights->safetensors, file->bytes, file->count, path, error, sizeof error)) {
+        report_problem(report, strlen(error) > named ? error + named : error);
+    } else {
+        return true;
+    }
+    return false;
+}
+
 bool weights_load(const Graph *graph, const char *path, TensorData *out, Diag *diag) {
     const Source source = {.path = path};
     Report report = {diag, {.source = &source}};
     char error[RN_ERROR_SIZE];
+    const char *prefix = NULL;
     rn_pages file;
+    Weights weights;
     *out = (TensorData){0};
     if (rn_pages_map(&file, path, error, sizeof error)) {
         diag_error(diag, (Place){0}, "%s", error);
         return false;
     }
-    const size_t prefix = strlen(path) + 2; /* the runtime's messages begin with "path: ", as diag's do */
-    rn_safetensors index;
-    bool ok = false;
-    if (file.count && rn_pages_fault(file.bytes, file.count)) {
-        diag_error(diag, report.place, "cannot be read");
-    } else if (rn_packed_recognize(file.bytes, file.count)) {
-        diag_error(diag, report.place, "packed weights are for the emitted code to load; rnc reads safetensors");
-    } else if (rn_safetensors_parse(&index, file.bytes, file.count, path, error, sizeof error)) {
-        diag_error(diag, report.place, "%s", strlen(error) > prefix ? error + prefix : error);
-    } else {
-        rn_param *params = calloc((size_t)graph->tensor_count + 1, sizeof *params);
-        int *tensor_ids = calloc((size_t)graph->tensor_count + 1, sizeof *tensor_ids);
-        if (!params || !tensor_ids) bug("out of memory");
-        const int count = collect_params(graph, params, tensor_ids);
-        ok = match_params(graph, params, count, &index, &report);
-        if (ok) ok = read_params(graph, params, tensor_ids, count, out, &report);
-        if (!ok) tensor_data_free(out);
-        free(params);
-        free(tensor_ids);
-        rn_safetensors_free(&index);
+    bool good = open_weights(&weights, &file, path, &prefix, &report);
+    if (good) {
+        if (weights.torch && torch_note(weights.torch)) diag_note(diag, report.place, "%s", torch_note(weights.torch));
+        good = load_params(graph, &weights, out, &report);
+        if (!weights.torch) rn_safetensors_free(&weights.safetensors);
+        torch_close(weights.torch);
     }
     rn_pages_free(&file);
-    return ok;
+    return good;
 }

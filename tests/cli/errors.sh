@@ -46,7 +46,7 @@ head -c 1000 "$WORK/good.safetensors" > "$WORK/cut.safetensors"
 refused "truncated weights" "cut.safetensors" -o out.c --weights cut.safetensors net.rn
 : > "$WORK/zero.safetensors"
 printf 'PK\3\4%01000d' 0 > "$WORK/torch.pth"
-refused "a torch.save archive" "safetensors.torch.save_file" -o out.c --weights torch.pth net.rn
+refused "a torch.save archive" "torch.pth: error: the archive is damaged or truncated" -o out.c --weights torch.pth net.rn
 refused "empty weights" "zero.safetensors" -o out.c --weights zero.safetensors net.rn
 refused "weights of other classes" "fc.weight" -o out.c -D classes=7 --weights good.safetensors net.rn
 says "weights of other classes" "fc.bias" # every fault, not the first alone

@@ -1,0 +1,76 @@
+#!/bin/bash
+# Weights as they come: PyTorch's checkpoints of both forms, and damaged and hostile ones.
+. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/networks.bash"
+tiny > "$WORK/net.rn"
+
+refused() { # refused NAME MESSAGE FILE OPTIONS...: one error that begins with the file's name, and no output
+    local name=$1 message=$2 file=$3
+    shift 3
+    expect "$name" 1 "$RNC" -o out.c --weights "$file" "$@" net.rn
+    says "$name" "$file: error: $message"
+    [ "$(grep -c error: "$WORK/.err")" = 1 ] && ok || bad "$name" "more than one error: $(cat "$WORK/.err")"
+    absent "$name" out.c out.h out.rnw
+    clean "$name"
+}
+
+gives() { # gives NAME FILE TO OPTIONS...: the weights of FILE are those of TO
+    local name=$1 file=$2 to=$3
+    shift 3
+    expect "$name" 0 "$RNC" -o got.safetensors --weights "$file" "$@" net.rn &&
+        if cmp -s "$WORK/got.safetensors" "$WORK/$to"; then ok; else bad "$name" "other weights than in $to"; fi
+}
+
+expect weights 0 "$RNC" -o net.safetensors --random-weights net.rn
+expect checkpoints 0 "${PYTHON:-python3}" "$ROOT/tests/cli/checkpoints.py" "$WORK"
+
+# ---- checkpoints ----
+for file in zip{2,3,4,5}.pth old{2,3,4,5}.pth top.pt big.pth big-old.pth views.pth views-old.pth parameters.pth \
+    training.pth training-old.pth two.pth; do
+    gives $file $file net.safetensors
+    [ $file = two.pth ] || { [ ! -s "$WORK/.err" ] && ok || bad $file "says $(cat "$WORK/.err")"; }
+done
+gives "several" two.pth net.safetensors
+says "several" "two.pth: note: weights are its 'state_dict'; it also holds 'ema', which --weights-prefix can take"
+refused "none of several" "PyTorch checkpoint: it holds several dicts of tensors: 'generator', 'critic'; --weights-prefix" gan.pth
+expect "half precision" 0 "$RNC" -o half.safetensors --weights half.pth net.rn
+
+refused "truncated" "the archive is damaged or truncated" cut.pth
+refused "truncated, old" "truncated: storage 49 has 2 of its 8 bytes" cut-old.pth
+refused "longer" "1 bytes at its end belong to no storage" more-old.pth
+refused "another count" "storage 2 has 17 elements, its tensors are views of 16" count-old.pth
+refused "a flipped bit" "damaged: data/0: CRC error" flipped.pth
+refused "compressed" "byteorder is compressed" deflated.pth
+refused "a storage missing" "storage data/0 is missing" missing.pth
+refused "byte order" "its byteorder is neither little nor big" order.pth
+refused "an entry twice" "the archive has two entries called archive/data/0" twice.pth
+refused "two pickles" "the archive has two data.pkl: in archive/ and b/" two-pickles.pth
+refused "a short storage" "data/0 has 1724 bytes, its tensors are views of 1728" short.pth
+refused "beyond its storage" "tensor odd: its elements lie beyond the 8 of storage" beyond.pth
+refused "a negative offset" "tensor odd: it has no storage or offset" negative.pth
+refused "huge strides" "tensor odd: its elements lie beyond the 8 of storage" stride.pth
+refused "a size that overflows" "tensor odd: its size overflows" overflow.pth
+refused "many dimensions" "tensor odd: more than 8 dimensions" dims.pth
+
+pickle="PyTorch checkpoint: data.pkl, byte"
+refused "a system call" "$pickle 2: refers to os.system, which no plain state dict does (nothing was run)" system.pth
+absent "a system call" "pwned!"
+refused "by STACK_GLOBAL" "$pickle 23: refers to posix.system" stack-global.pth
+refused "eval" "$pickle 9: refers to __builtin__.eval" eval.pth
+refused "INST" "$pickle 3: opcode 0x53 (STRING) is none that a state dict needs" inst.pth
+refused "a persistent id" "a persistent id that is no storage" persistent.pth
+refused "an extension" "$pickle 2: opcode 0x82 (EXT1)" extension.pth
+refused "no tensors" "PyTorch checkpoint: it holds no dict of tensors" empty.pth
+refused "an empty stack" "$pickle 2: an opcode finds nothing on the stack" underflow.pth
+refused "no mark" "$pickle 2: an opcode finds no mark on the stack" no-mark.pth
+refused "an unset memo" "$pickle 2: memo 7 is used and was never set" memo.pth
+refused "a far memo" "$pickle 3: memo index 2147483647 after 8 bytes" memo-far.pth
+refused "an endless string" "$pickle 2: the pickle is cut short" endless.pth
+refused "a terminal's escape" "$pickle 2: refers to os?[31m.system" escape.pth
+refused "a dict in itself" "PyTorch checkpoint: it holds no dict of tensors" itself.pth
+refused "deep nesting" "PyTorch checkpoint: it holds no dict of tensors" deep.pth
+refused "dicts without end" "$pickle 12" dicts.pth
+says "dicts without end" "its dicts hold more than its bytes can"
+refused "no end" "$pickle 3: the pickle is cut short" stop.pth
+refused "an unknown protocol" "$pickle 0: protocol 9 is not known" protocol.pth
+finish
