@@ -215,6 +215,12 @@ char *file_read(const char *path, size_t *size) {
     return data;
 }
 
+const char *text_begin(const char *text, size_t size) {
+    const unsigned char *mark = (const unsigned char *)text;
+    if (size >= 2 && ((mark[0] == 0xff && mark[1] == 0xfe) || (mark[0] == 0xfe && mark[1] == 0xff))) return NULL;
+    return size >= 3 && mark[0] == 0xef && mark[1] == 0xbb && mark[2] == 0xbf ? text + 3 : text;
+}
+
 char *stdin_read(size_t limit, size_t *size) {
     return stream_read(stdin, limit, size);
 }

@@ -31,10 +31,13 @@ static bool read_graph_file(Compilation *c, Source *source) {
         diag_error(&c->diag, (Place){0}, "cannot read '%s': %s", path, strerror(errno));
         return false;
     }
+    const char *begin = text_begin(text, source->size);
+    if (begin) source->size -= (size_t)(begin - text);
     source->path = path;
-    source->text = arena_strndup(&c->arena, text, source->size);
+    source->text = begin ? arena_strndup(&c->arena, begin, source->size) : NULL;
     free(text);
-    return true;
+    if (!begin) diag_error(&c->diag, (Place){0}, "cannot read '%s': it is UTF-16; save it as UTF-8", path);
+    return begin;
 }
 
 static bool print_text(Text *text) {

@@ -228,6 +228,8 @@ Source *source_read(Arena *arena, const char *path, Diag *diag, Place place) {
     else if (!(text = file_read(path, &size)))
         reason = strerror(errno);
     if (!reason && size > MAX_SOURCE) reason = "it is larger than 16 MB";
+    const char *begin = reason ? text : text_begin(text, size);
+    if (!reason && !begin) reason = "it is UTF-16; save it as UTF-8";
     if (standard) path = "<stdin>";
     if (reason) {
         diag_error(diag, place, "cannot read '%s': %s", path, reason);
@@ -236,8 +238,8 @@ Source *source_read(Arena *arena, const char *path, Diag *diag, Place place) {
     }
     Source *source = arena_alloc(arena, sizeof *source);
     source->path = arena_strdup(arena, path);
-    source->text = arena_strndup(arena, text, size);
-    source->size = size;
+    source->size = size - (size_t)(begin - text);
+    source->text = arena_strndup(arena, begin, source->size);
     free(text);
     return source;
 }

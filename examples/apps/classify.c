@@ -35,7 +35,7 @@ static const char *label_of(FILE *labels, int class, char *line) {
     for (int i = 0; i <= class; i++)
         if (!fgets(line, LABEL, labels)) return "";
     line[strcspn(line, "\r\n")] = 0;
-    return line;
+    return strncmp(line, "\xef\xbb\xbf", 3) ? line : line + 3; /* without a byte order mark */
 }
 
 static void print_top(const float *output, int classes, int probabilities, FILE *labels) {

@@ -94,6 +94,7 @@ std::vector<std::string> read_labels(const std::string &path) {
     std::ifstream file(path);
     if (!file) throw std::runtime_error(path + ": cannot open");
     for (std::string line; std::getline(file, line);) labels.push_back(line);
+    if (!labels.empty() && labels[0].rfind("\xef\xbb\xbf", 0) == 0) labels[0].erase(0, 3); // a byte order mark
     return labels;
 }
 

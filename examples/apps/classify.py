@@ -188,7 +188,7 @@ def main():
     parser.add_argument("--labels", help="the classes' names, one a line")
     arguments = parser.parse_args()
     try:
-        labels = open(arguments.labels, encoding="utf-8").read().splitlines() if arguments.labels else None
+        labels = open(arguments.labels, encoding="utf-8-sig").read().splitlines() if arguments.labels else None
         weights = None if arguments.weights == "-" else arguments.weights
         with Network(arguments.library, weights, arguments.name, arguments.threads) as net:
             for path in arguments.files:

@@ -42,11 +42,15 @@ static int labels_read(Labels *labels, const Cli *cli, int classes) {
         if (!labels->text) free(bytes);
         return cli_fail(cli, "out of memory");
     }
+    labels->text[size] = 0;
+    if (!strncmp(labels->text, "\xff\xfe", 2) || !strncmp(labels->text, "\xfe\xff", 2))
+        return cli_fail(cli, "%s: it is UTF-16; save it as UTF-8", cli->labels);
     if (memchr(labels->text, 0, size)) return cli_fail(cli, "%s: not a text file", cli->labels);
     while (size && strchr("\r\n \t", labels->text[size - 1])) size--;
     labels->text[size] = 0;
     int count = 0;
-    for (char *line = labels->text, *next; size && line; line = next, count++) {
+    const bool mark = !strncmp(labels->text, "\xef\xbb\xbf", 3); /* a byte order mark is no part of the first name */
+    for (char *line = labels->text + (mark ? 3 : 0), *next; size && line; line = next, count++) {
         next = strchr(line, '\n');
         if (next) *next++ = 0;
         line[strcspn(line, "\r")] = 0;

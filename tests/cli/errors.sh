@@ -25,6 +25,21 @@ refused "unclosed" "open.rn:" -o out.c open.rn
 refused "empty" "empty.rn" -o out.c empty.rn
 head -c 4096 /dev/urandom > "$WORK/noise.rn"
 refused "noise" "noise.rn" -o out.c noise.rn
+printf '\357\273\277block b {\n    relu\n}\n' > "$WORK/mark_b.rn" # as Windows' editors begin a text
+printf '\357\273\277import "mark_b.rn"\nnetwork n {\n    input 3x8x8\n    b\n}\n' > "$WORK/mark.rn"
+expect "a byte order mark" 0 "$RNC" --format mark.rn && prints "a byte order mark" 'import "mark_b.rn"'
+expect "a byte order mark" 0 "$RNC" --dump=ir mark.rn
+(cd "$WORK" && "$RNC" --dump=ir mark.rn > plain.ir && printf '\357\273\277' | cat - plain.ir > mark.ir)
+expect "a byte order mark" 0 "$RNC" --dump=ir mark.ir
+sed 's/    b$/    c/' "$WORK/mark.rn" > "$WORK/mark_c.rn"
+sed 's/import/IMPORT/' "$WORK/mark.rn" > "$WORK/mark_i.rn"
+refused "a byte order mark" "mark_i.rn:1:1: error: unexpected" -o out.c mark_i.rn
+refused "a byte order mark" "mark_c.rn:4:5: error: unknown layer" -o out.c mark_c.rn
+for mark in '\377\376n\0' '\376\377\0n'; do
+    printf "$mark" | tee "$WORK/wide.rn" > "$WORK/wide.ir"
+    refused "UTF-16" "wide.rn': it is UTF-16; save it as UTF-8" -o out.c wide.rn
+    refused "UTF-16" "wide.ir': it is UTF-16; save it as UTF-8" -o out.c wide.ir
+done
 refused "unknown parameter" "clases" -o out.c -D clases=3 net.rn
 refused "a folder" "folder.rn" -o out.c folder.rn
 mkdir "$WORK/folder.rn"

@@ -69,6 +69,13 @@ json "classify --json"
 seq -f 'label %g' 10 > "$WORK/labels.txt"
 expect "classify --labels" 0 ./prog classify --labels labels.txt picture.png
 prints "classify --labels" "label "
+sed '1s/^/\xef\xbb\xbf/' "$WORK/labels.txt" > "$WORK/mark.txt" # a byte order mark is no part of the first name
+expect "classify: a byte order mark" 0 ./prog classify --top 10 --labels mark.txt picture.png
+prints "classify: a byte order mark" "  label 1"
+if grep -q "$(printf '\357\273\277')" "$WORK/.out"; then bad "classify: a byte order mark" "it is printed"; else ok; fi
+printf '\377\376l\0' > "$WORK/wide.txt"
+expect "classify: UTF-16" 1 ./prog classify --labels wide.txt picture.png
+says "classify: UTF-16" "wide.txt: it is UTF-16; save it as UTF-8"
 head -c 60 "$WORK/picture.png" > "$WORK/cut.png"
 expect "classify: truncated picture" 1 ./prog classify cut.png
 says "classify: truncated picture" cut.png
