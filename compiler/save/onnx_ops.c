@@ -7,11 +7,18 @@
  *     lrn of an even size   written out: ONNX's window has its longer side behind, ours before; and many refuse one
  *     spp                   a MaxPool a level; bins of unequal size: Slice and ReduceMax, rows first, then columns
  *     add with fill         Pad at the ends of the smaller side, Add
+ *     a pool with ceil      the padding at the end that its windows need, and no ceil_mode
  *     avgpool with ceil and count_include_pad: Pad, then an AveragePool that counts what is inside
+ *     a dilated maxpool, padded by its kernel's size or more: Pad with -inf, MaxPool
  */
 #include "onnx.h"
 
+#include <math.h>
 #include <string.h>
+
+static int smaller(int a, int b) {
+    return a < b ? a : b;
+}
 
 /* ---- forms ---- */
 
@@ -43,11 +50,17 @@ static Operand combine(OnnxWriter *w, const char *op_type, Operand a, Operand b)
     return elementwise(w, op_type, a, b.name);
 }
 
-static Operand pad_image(OnnxWriter *w, Operand x, int top, int left, int bottom, int right, int channels) {
+typedef struct Sides {
+    int top, left, bottom, right, channels; /* channels: at the end */
+} Sides;
+
+static Operand pad_image(OnnxWriter *w, Operand x, Sides by, float with) {
     x = as_image(w, x);
-    char *pads = onnx_indices(w, "pads", 8, (int64_t[]){0, 0, top, left, 0, channels, bottom, right});
-    Shape shape = {x.shape.c + channels, x.shape.h + top + bottom, x.shape.w + left + right};
-    Operand padded = onnx_add(w, "Pad", shape, false, 2, (char *[]){x.name, pads});
+    char *inputs[3] = {x.name};
+    inputs[1] = onnx_indices(w, "pads", 8, (int64_t[]){0, 0, by.top, by.left, 0, by.channels, by.bottom, by.right});
+    if (with != 0) inputs[2] = onnx_scalar(w, "with", with); /* 0 is the default */
+    Shape shape = {x.shape.c + by.channels, x.shape.h + by.top + by.bottom, x.shape.w + by.left + by.right};
+    Operand padded = onnx_add(w, "Pad", shape, false, with != 0 ? 3 : 2, inputs);
     onnx_string(w, "mode", "constant"); /* the default, but pnnx wants it said */
     return padded;
 }
@@ -55,7 +68,7 @@ static Operand pad_image(OnnxWriter *w, Operand x, int top, int left, int bottom
 /* Zeros at the ends of channels, rows and columns. */
 static Operand fill_to(OnnxWriter *w, Operand x, Shape shape) {
     if (shape_equal(x.shape, shape)) return x;
-    return pad_image(w, x, 0, 0, shape.h - x.shape.h, shape.w - x.shape.w, shape.c - x.shape.c);
+    return pad_image(w, x, (Sides){0, 0, shape.h - x.shape.h, shape.w - x.shape.w, shape.c - x.shape.c}, 0);
 }
 
 /* ---- windows ---- */
@@ -66,42 +79,69 @@ static void window_attributes(OnnxWriter *w, const Window *window) {
     onnx_ints(w, "pads", 4, (int[]){window->top, window->left, window->bottom, window->right});
 }
 
-static Shape windows_of(const Window *v, Shape in, bool ceil) {
-    return (Shape){in.c, window_out(in.h, v->r, v->stride_h, v->dilate_h, v->top, v->bottom, ceil),
-                   window_out(in.w, v->s, v->stride_w, v->dilate_w, v->left, v->right, ceil)};
+static void dilation_attribute(OnnxWriter *w, const Window *window) {
+    onnx_ints(w, "dilations", 2, (int[]){window->dilate_h, window->dilate_w});
 }
 
-/* ONNX's ceil_mode keeps a last window that would start in the padding, ours does not. Where ours drops it, or where
- * rounding changes nothing, rounding down gives the same. */
-static bool rounds_up(const Window *window, Shape in) {
-    return window->ceil && !shape_equal(windows_of(window, in, true), windows_of(window, in, false));
+static Shape windows_of(const Window *v, Shape in) {
+    return (Shape){in.c, window_out(in.h, v->r, v->stride_h, v->dilate_h, v->top, v->bottom, v->ceil),
+                   window_out(in.w, v->s, v->stride_w, v->dilate_w, v->left, v->right, v->ceil)};
+}
+
+/* The padding at the end that `out` windows reach into, no more and no less. */
+static int end_pad(int size, int kernel, int stride, int dilate, int before, int out) {
+    const int64_t pad = (int64_t)(out - 1) * stride + dilate * (kernel - 1) + 1 - before - size;
+    return pad > 0 ? (int)pad : 0;
+}
+
+/* A pool's window with the padding that its windows need. Rounded down they are as many as before, whichever way the
+ * layer rounds: engines disagree on a ceil_mode's last window, and on what lies in it; and they refuse a padding that
+ * is as large as the kernel, which no window of ours needs at the end. */
+static Window exact_window(const Window *window, Shape in) {
+    const Shape out = windows_of(window, in);
+    Window exact = *window;
+    exact.bottom = end_pad(in.h, window->r, window->stride_h, window->dilate_h, window->top, out.h);
+    exact.right = end_pad(in.w, window->s, window->stride_w, window->dilate_w, window->left, out.w);
+    exact.ceil = false;
+    return exact;
+}
+
+/* Padding of a kernel's size or more: where windows are dilated. */
+static bool pads_exceed_kernel(const Window *w) {
+    return w->top >= w->r || w->bottom >= w->r || w->left >= w->s || w->right >= w->s;
 }
 
 static Operand max_pool(OnnxWriter *w, const Window *window, Operand x) {
     x = as_image(w, x);
-    Operand pooled = onnx_add(w, "MaxPool", windows_of(window, x.shape, window->ceil), false, 1, &x.name);
-    window_attributes(w, window);
-    if (window->dilate_h > 1 || window->dilate_w > 1)
-        onnx_ints(w, "dilations", 2, (int[]){window->dilate_h, window->dilate_w});
-    if (rounds_up(window, x.shape)) onnx_int(w, "ceil_mode", 1);
+    const Shape out = windows_of(window, x.shape);
+    Window exact = exact_window(window, x.shape);
+    if (pads_exceed_kernel(&exact)) {
+        x = pad_image(w, x, (Sides){exact.top, exact.left, exact.bottom, exact.right, 0}, -INFINITY);
+        exact.top = exact.left = exact.bottom = exact.right = 0;
+    }
+    Operand pooled = onnx_add(w, "MaxPool", out, false, 1, &x.name);
+    window_attributes(w, &exact);
+    if (exact.dilate_h > 1 || exact.dilate_w > 1) dilation_attribute(w, &exact);
     return pooled;
 }
 
+/* What a window counts of the padding, that of the layer, is written out; what rounding up adds, no window counts. */
 static Operand average_pool(OnnxWriter *w, const Attr *attr, Operand x) {
-    Window window = attr->window;
+    const Window *window = &attr->window;
     x = as_image(w, x);
-    Shape result = windows_of(&window, x.shape, window.ceil);
-    bool up = rounds_up(&window, x.shape);
-    bool counts_pad = attr->count_include_pad && (window.top || window.left || window.bottom || window.right);
-    if (up && counts_pad) { /* implementations disagree on what counts beyond the padding */
-        x = pad_image(w, x, window.top, window.left, window.bottom, window.right, 0);
-        window.top = window.left = window.bottom = window.right = 0;
+    const Shape out = windows_of(window, x.shape);
+    Window exact = exact_window(window, x.shape);
+    bool counts_pad = attr->count_include_pad && (exact.top || exact.left || exact.bottom || exact.right);
+    if (counts_pad && (exact.bottom > window->bottom || exact.right > window->right)) {
+        const int bottom = smaller(exact.bottom, window->bottom), right = smaller(exact.right, window->right);
+        x = pad_image(w, x, (Sides){exact.top, exact.left, bottom, right, 0}, 0);
+        exact.top = exact.left = 0;
+        exact.bottom -= bottom, exact.right -= right;
         counts_pad = false;
     }
-    Operand pooled = onnx_add(w, "AveragePool", result, false, 1, &x.name);
-    window_attributes(w, &window);
+    Operand pooled = onnx_add(w, "AveragePool", out, false, 1, &x.name);
+    window_attributes(w, &exact);
     if (counts_pad) onnx_int(w, "count_include_pad", 1);
-    if (up) onnx_int(w, "ceil_mode", 1);
     return pooled;
 }
 
@@ -130,7 +170,7 @@ static Operand export_conv(OnnxWriter *w, const Node *node, const Operand *in) {
         if (bias) inputs[2] = onnx_tensor(w, node->epilogue.bias);
         Operand y = onnx_add(w, "Conv", node_unpooled_shape(node), false, 2 + bias, inputs);
         window_attributes(w, &term->window);
-        onnx_ints(w, "dilations", 2, (int[]){term->window.dilate_h, term->window.dilate_w});
+        dilation_attribute(w, &term->window);
         onnx_int(w, "group", term->groups);
         sum = i ? combine(w, "Add", sum, y) : y;
     }
@@ -222,7 +262,8 @@ static Operand export_concat(OnnxWriter *w, const Node *node, const Operand *in)
 
 static Operand export_pad(OnnxWriter *w, const Node *node, const Operand *in) {
     const Window *window = &node->attr.window;
-    return pad_image(w, in[0], window->top, window->left, window->bottom, window->right, node->attr.channels);
+    const Sides sides = {window->top, window->left, window->bottom, window->right, node->attr.channels};
+    return pad_image(w, in[0], sides, 0);
 }
 
 static Operand export_dropout(OnnxWriter *w, const Node *node, const Operand *in) {

@@ -80,6 +80,32 @@ network forms {
     output start
 }
 N
+# ---- pools: windows that rounding up adds, that it drops since they would begin in the padding, that fit; padding that no
+# window reads, that a window reads in part, and none ----
+{
+    echo "network pools {
+    input 3x9x11
+    identity as x"
+    for kind in maxpool avgpool "avgpool count_include_pad"; do
+        for window in "4x4 /4 pad 2" "3x3 /2" "2x2 /2" "2x3 /2x3 pad 1" "3x2 /3x2 pad [1, 0, 2, 1]" "5x4 /3 pad [0, 2, 1, 3]" \
+            "3x3 pad 1" "1x2 /4x3 pad [0, 1, 3, 0]" "9x11 /2 pad 4" "3x3 /5 pad [2, 1, 0, 2]"; do
+            for ceil in "" ceil; do echo "    from x; ${kind%% *} $window $ceil ${kind#"${kind%% *}"}; output"; done
+        done
+    done
+    echo "    from x; relu
+}"
+} > "$WORK/pools.rn"
+agree pools pools.rn --random-weights
+# what a graph file may say beyond that: a maximum of pixels far apart, padded by the kernel's size and more
+cat > "$WORK/dilated.ir" <<'N'
+network dilated
+input %0 2x9x7 image
+%1 2x5x5 a = maxpool(%0) 3x3 /2 pad 3,4,1,5 dilate 2x3
+%2 2x12x7 b = maxpool(%0) 2x2 pad 3,1,3,1 dilate 3x2 ceil
+output %1
+output %2
+N
+agree dilated dilated.ir --random-weights
 agree_fused odd odd.rn
 agree_fused forms forms.rn
 agree_fused "ops.ir" "$ROOT/tests/golden/ir/ops.ir"

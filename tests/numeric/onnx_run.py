@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Runs an ONNX file in NumPy, in double, and compares it with what the compiled network gave.
+"""Runs an ONNX file in NumPy, in double, and compares it with what the compiled network gave; in ONNX Runtime too, where
+Python has it, after ONNX's checker, where Python has that.
 
     onnx_run.py TOLERANCE NET.onnx IN.npy OUT.npy...
     onnx_run.py TOLERANCE FOLDER        every NAME.onnx there, with NAME.in.npy and NAME.out00.npy ...
     onnx_run.py shape NET.onnx          prints the input's, 2 for any number of images
 
 It knows the file format and the operators from their specification alone, and nothing of rnc. Besides the numbers it checks
-that names are unique, inputs are there before they are used, every initializer is used, and every value has the shape that
-the file says. There is an OUT.npy for each output.
+that names are unique, inputs are there before they are used, every initializer is used, every value has the shape that
+the file says, and nothing is left to what engines disagree on. There is an OUT.npy for each output. Differences are
+relative to the output's largest element, of 1e-3 at least.
 """
 import glob
 import os
@@ -16,6 +18,17 @@ import sys
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+
+try:
+    import onnxruntime
+except ImportError:
+    onnxruntime = None
+try:
+    import onnx
+except ImportError:
+    onnx = None
+
+ENGINE_TOLERANCE = 1e-4  # ONNX Runtime's, which computes in fp32
 
 # message -> field number -> (name, kind); kinds: a message's name, int, float, str, bytes; [kind] where repeated
 SCHEMA = {
@@ -81,17 +94,19 @@ def decode(data, message):
 
 # ---- operators: f(node's attributes, inputs) ----
 def windows(x, a, fill):
-    """The windows of kernel_shape over padded x, N x C x P x Q x R x S; with ceil_mode the last may reach beyond."""
+    """The windows of kernel_shape over padded x, N x C x P x Q x R x S."""
+    assert "ceil_mode" not in a, "engines disagree on how many windows there are, and on what they count"
     kernel, strides = a["kernel_shape"], a.get("strides", [1, 1])
     dilations, pads = a.get("dilations", [1, 1]), a.get("pads", [0] * 4)
     spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilations)]
-    room = [x.shape[2 + i] + pads[i] + pads[2 + i] - spans[i] for i in (0, 1)]
-    counts = [(-(-r // s) if a.get("ceil_mode") else r // s) + 1 for r, s in zip(room, strides)]
-    beyond = [max(0, (n - 1) * s - r) for n, s, r in zip(counts, strides, room)]
-    x = np.pad(x, [(0, 0), (0, 0), (pads[0], pads[2] + beyond[0]), (pads[1], pads[3] + beyond[1])],
-               constant_values=fill)
-    view = sliding_window_view(x, spans, (2, 3))[:, :, ::strides[0], ::strides[1], ::dilations[0], ::dilations[1]]
-    return view[:, :, :counts[0], :counts[1]]
+    x = np.pad(x, [(0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])], constant_values=fill)
+    return sliding_window_view(x, spans, (2, 3))[:, :, ::strides[0], ::strides[1], ::dilations[0], ::dilations[1]]
+
+
+def pool_windows(x, a, fill):
+    padding = zip(a.get("pads", [0] * 4), a["kernel_shape"] * 2)
+    assert all(pad < kernel for pad, kernel in padding), "engines refuse such a padding"
+    return windows(x, a, fill)
 
 
 def conv(a, x, weight, bias=None):
@@ -106,9 +121,8 @@ def conv(a, x, weight, bias=None):
 
 def average_pool(a, x):
     if a.get("count_include_pad"):
-        assert not a.get("ceil_mode"), "what such a window counts is not defined in this operator set"
-        return windows(x, a, 0).mean((4, 5))
-    return windows(x, a, 0).sum((4, 5)) / windows(np.ones_like(x), a, 0).sum((4, 5))
+        return pool_windows(x, a, 0).mean((4, 5))
+    return pool_windows(x, a, 0).sum((4, 5)) / pool_windows(np.ones_like(x), a, 0).sum((4, 5))
 
 
 def channels(x, vector):
@@ -127,10 +141,10 @@ def lrn(a, x):
     return x / (a["bias"] + a["alpha"] / a["size"] * sums) ** a["beta"]
 
 
-def pad(a, x, pads):
+def pad(a, x, pads, value=0):
     assert a["mode"] == "constant"
     half = len(pads) // 2
-    return np.pad(x, list(zip(pads[:half], pads[half:])))
+    return np.pad(x, list(zip(pads[:half], pads[half:])), constant_values=value)
 
 
 def reshape(a, x, shape):
@@ -176,7 +190,7 @@ OPS = {
     "Identity": lambda a, x: x,
     "LRN": lrn,
     "LeakyRelu": lambda a, x: np.where(x < 0, a["alpha"] * x, x),
-    "MaxPool": lambda a, x: windows(x, a, -np.inf).max((4, 5)),
+    "MaxPool": lambda a, x: pool_windows(x, a, -np.inf).max((4, 5)),
     "Mul": lambda a, x, y: x * y,
     "PRelu": lambda a, x, slope: np.where(x < 0, slope * x, x),
     "Pad": pad,
@@ -241,16 +255,36 @@ def read_model(path):
         return decode(memoryview(file.read()), "Model")
 
 
-def compare(tolerance, path, image, expected):
-    """-> the largest difference of any output, relative to that output's largest element."""
-    model, worst = read_model(path), 0
-    outputs = run(model, np.load(image))
-    assert len(outputs) == len(expected), f"{len(outputs)} outputs"
+def run_engine(path, x):
+    """The same by ONNX Runtime, on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    (source,) = session.get_inputs()
+    return [y.reshape(len(x), -1) for y in session.run(None, {source.name: x.astype(np.float32)})]
+
+
+def compare_outputs(tolerance, engine, model, outputs, expected):
+    """-> the largest difference of any output."""
+    worst = 0
+    assert len(outputs) == len(expected), f"{engine}: {len(outputs)} outputs"
     for value, output, file in zip(model["graph"]["output"], outputs, expected):
         wanted = np.load(file).reshape(output.shape)
-        difference = np.abs(output - wanted).max() / max(np.abs(wanted).max(), 1e-30)
-        assert difference <= tolerance, f"{value['name']} differs by {difference:.2e} of its largest element"
+        difference = np.abs(output - wanted).max() / max(np.abs(wanted).max(), 1e-3)
+        assert difference <= tolerance, f"{engine}: {value['name']} differs by {difference:.2e} of its largest element"
         worst = max(worst, difference)
+    return worst
+
+
+def compare(tolerance, path, image, expected):
+    """-> the largest difference of NumPy's outputs."""
+    model, x = read_model(path), np.load(image)
+    worst = compare_outputs(tolerance, "NumPy", model, run(model, x), expected)
+    if onnx:
+        onnx.checker.check_model(path, full_check=True)
+    if onnxruntime:
+        compare_outputs(max(tolerance, ENGINE_TOLERANCE), "ONNX Runtime", model, run_engine(path, x), expected)
     return worst
 
 
