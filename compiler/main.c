@@ -129,7 +129,9 @@ static bool check_name(Compilation *c) {
 static bool load_weights(Compilation *c) {
     const Options *options = c->options;
     if (options->weights) {
-        c->has_weights = weights_load(c->source, options->weights, &c->weights, &c->diag);
+        const WeightsOptions file = {options->weights, options->weights_prefix, options->ignores,
+                                     options->ignore_count};
+        c->has_weights = weights_load(c->source, &file, &c->weights, &c->diag);
         return c->has_weights;
     }
     if (options->random_weights || options->verify || options->bench) { /* running it needs some */

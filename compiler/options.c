@@ -376,6 +376,12 @@ static bool set_output_layer(Options *options, const char *value, size_t member,
     return true;
 }
 
+static bool set_ignore(Options *options, const char *value, size_t member, Diag *diag) {
+    (void)member, (void)diag;
+    ARENA_PUSH(options->arena, options->ignores, options->ignore_count, options->ignore_capacity, value);
+    return true;
+}
+
 /* ---- the table ---- */
 #define M(member) offsetof(Options, member)
 static const OptionRow rows[] = {
@@ -412,6 +418,10 @@ static const OptionRow rows[] = {
     {.text = "Weights"},
     {"--weights", "FILE", TAKES_VALUE, FOR_BOTH, true, set_string, M(weights),
      "a safetensors file or PyTorch checkpoint (.pth, .pt), folded and packed now"},
+    {"--weights-prefix", "PREFIX", TAKES_VALUE, FOR_BOTH, false, set_string, M(weights_prefix),
+     "what the names in that file begin with, or the way to one of its state dicts (default: found out)"},
+    {"--ignore", "GLOB", TAKES_VALUE, FOR_BOTH, false, set_ignore, 0,
+     "tensors of that file that the network may do without ('aux*'); may be repeated"},
     {"--random-weights", "SEED", TAKES_OPTIONAL, FOR_BOTH, false, set_random, 0,
      "random weights with calibrated statistics, to measure and test with"},
     {"--store", "TYPE", TAKES_VALUE, FOR_BOTH, false, set_store, 0,
@@ -535,6 +545,8 @@ static bool parse_option(Options *options, int argc, char **argv, int *index, Te
 static const char *cannot_mix(const Options *o) {
     bool weights = o->weights || o->random_weights;
     if (o->weights && o->random_weights) return "--weights and --random-weights exclude each other";
+    if (!o->weights && (o->weights_prefix || o->ignore_count))
+        return o->ignore_count ? "--ignore needs --weights FILE" : "--weights-prefix needs --weights FILE";
     if (o->embed && !weights) return "--embed needs --weights FILE or --random-weights";
     if (o->embed && (o->kind == OUTPUT_NONE || o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX))
         return "--embed needs -o with a .c, .o, .a or .so file or a program";

@@ -43,7 +43,10 @@ typedef struct Options {
     Target target;     /* --target, --kernels */
     bool kernels_given;
     bool standalone;
-    const char *weights; /* --weights FILE, or NULL */
+    const char *weights;        /* --weights FILE, or NULL */
+    const char *weights_prefix; /* --weights-prefix, or NULL: found out */
+    const char **ignores;       /* --ignore GLOB */
+    int ignore_count, ignore_capacity;
     bool random_weights;
     uint64_t seed;
     bool embed;

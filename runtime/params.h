@@ -1,9 +1,11 @@
-/* A network's parameters, found in a safetensors file by name and shape; every problem is told, none is guessed away.
+/* A network's parameters, found in an index of tensors by name and shape; every problem is told, none is guessed away.
  */
 #ifndef RN_PARAMS_H
 #define RN_PARAMS_H
 
 #include "safetensors.h"
+
+enum { RN_PREFIX_SIZE = 256 };
 
 typedef struct rn_param {
     const char *name; /* as the network calls it: layer1.0.bn1.weight */
@@ -12,18 +14,41 @@ typedef struct rn_param {
     const rn_safetensor *tensor; /* where it was found; NULL: nowhere */
 } rn_param;
 
-/* Told one problem: the tensor's name, and what is wrong with it, as one phrase ("conv1.weight is missing (64x3x7x7)").
- */
-typedef void (*rn_param_problem)(void *user, const char *text);
+/* All zero is the default. */
+typedef struct rn_params_options {
+    const char *prefix;        /* before the file's names, with or without a dot at its end; NULL: find it out */
+    const char *const *ignore; /* globs (fnmatch) of surplus tensors that are no problem */
+    int ignore_count;
+} rn_params_options;
+
+typedef struct rn_params_result {
+    int found, missing, unfit, surplus; /* unfit: parameters whose tensor has another shape or an unreadable type */
+    char prefix[RN_PREFIX_SIZE];        /* that the parameters' names have in the file; "" for none */
+} rn_params_result;
+
+/* Told a problem in one phrase ("conv1.weight is missing (64x3x7x7)"), or, where `hint` is true, what may help. */
+typedef void (*rn_param_problem)(void *user, int hint, const char *text);
 
 /* Finds every parameter. An exact name goes first; where there is none, "gamma" and "beta" serve for "weight" and
- * "bias", "moving_mean" and "moving_variance" for "running_mean" and "running_var". A file's *.num_batches_tracked is
- * ignored; any other tensor that no parameter takes is a problem, as are missing, mis-shaped and unreadable ones.
- * Returns how many problems there are, -1 where there is no memory. */
-int rn_params_match(rn_param *params, int count, const rn_safetensors *file, rn_param_problem problem, void *user);
+ * "bias", "moving_mean" and "moving_variance" for "running_mean" and "running_var". Where all names of the file (but
+ * the ignored ones) begin with the same components ("module."), and more parameters are found without them, they are
+ * left out. A file's *.num_batches_tracked is no problem; any other tensor that no parameter takes is one, as are
+ * missing, mis-shaped and unreadable ones. They are told one by one; where hardly anything fits as one, with the likely
+ * pairs of names as hints. options may be NULL. Returns how many problems there are (result: of which kinds), -1 where
+ * there is no memory. */
+int rn_params_match(rn_param *params, int count, const rn_safetensors *file, const rn_params_options *options,
+                    rn_params_result *result, rn_param_problem problem, void *user);
 
-/* A value that no trained network has: a NaN or infinity anywhere, a negative variance. Returns false and words it
- * ("bn1.running_var: element 3 is -0.5, a variance"), true where all `count` values are sound. */
-int rn_param_sound(const rn_param *param, const float *values, int64_t count, char *text, size_t size);
+/* "2 of the network's 62 parameters are missing, 1 has another shape or type; 3 of the file's 65 tensors are surplus"
+ */
+void rn_params_counts(char *text, size_t size, const rn_params_result *result, int count, const rn_safetensors *file);
+
+/* Does a glob name this tensor, by its name with or without the prefix? */
+int rn_params_glob(const char *glob, const char *prefix, const char *name);
+
+/* The parameter's tensor as floats; `values` has room for all elements. Returns false and words it where one is such as
+ * no trained network has ("bn1.running_var: element 3 is -0.5, a variance"): a NaN, an infinity, a double beyond
+ * floats, or a negative variance. */
+int rn_param_read(const rn_param *param, float *values, char *text, size_t size);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,28 +61,71 @@ float rn_float_from_bfloat(uint16_t bits) {
     return float_from_bits((uint32_t)bits << 16);
 }
 
-int rn_safetensor_readable(const rn_safetensor *tensor) {
-    return strcmp(tensor->dtype, "F32") == 0 || strcmp(tensor->dtype, "F16") == 0 || strcmp(tensor->dtype, "BF16") == 0;
+static double double_from_bits(uint64_t bits) {
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
 }
 
 static uint16_t load_u16(const uint8_t *p) {
     return (uint16_t)(p[0] | p[1] << 8);
 }
 
+static uint32_t load_u32(const uint8_t *p) {
+    return load_u16(p) | (uint32_t)load_u16(p + 2) << 16;
+}
+
+static double read_f32(const uint8_t *p) {
+    return float_from_bits(load_u32(p));
+}
+
+static double read_f16(const uint8_t *p) {
+    return rn_float_from_half(load_u16(p));
+}
+
+static double read_bf16(const uint8_t *p) {
+    return rn_float_from_bfloat(load_u16(p));
+}
+
+static double read_f64(const uint8_t *p) {
+    return double_from_bits(load_u32(p) | (uint64_t)load_u32(p + 4) << 32);
+}
+
+static const struct {
+    const char *dtype;
+    double (*read)(const uint8_t *);
+} readable[] = {{"F32", read_f32}, {"F16", read_f16}, {"BF16", read_bf16}, {"F64", read_f64}};
+
+/* The index in `readable`, -1 where it is none. */
+static int readable_type(const rn_safetensor *tensor) {
+    int i = (int)(sizeof readable / sizeof *readable) - 1;
+    while (i >= 0 && strcmp(tensor->dtype, readable[i].dtype)) i--;
+    return i;
+}
+
+int rn_safetensor_readable(const rn_safetensor *tensor) {
+    return readable_type(tensor) >= 0;
+}
+
+double rn_safetensor_element(const rn_safetensor *tensor, int64_t i) {
+    return readable[readable_type(tensor)].read(tensor->data + i * rn_safetensor_bytes(tensor));
+}
+
+static float narrowed(double x) {
+    /* C leaves a conversion beyond the range of floats undefined; half an ulp above FLT_MAX still rounds to it */
+    return x < 0x1.ffffffp127 && x > -0x1.ffffffp127 ? (float)x : x > 0 ? INFINITY : x < 0 ? -INFINITY : NAN;
+}
+
 void rn_safetensor_read(const rn_safetensor *tensor, float *out) {
+    const int type = readable_type(tensor), bytes = rn_safetensor_bytes(tensor);
     const uint8_t *p = tensor->data;
-    if (strcmp(tensor->dtype, "F32") == 0) {
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if (type == 0) {
         if (tensor->size) memcpy(out, p, tensor->size);
-#else
-        for (int64_t i = 0; i < tensor->count; i++, p += 4)
-            out[i] = float_from_bits(load_u16(p) | (uint32_t)load_u16(p + 2) << 16);
-#endif
-    } else if (strcmp(tensor->dtype, "F16") == 0) {
-        for (int64_t i = 0; i < tensor->count; i++) out[i] = rn_float_from_half(load_u16(p + 2 * i));
-    } else {
-        for (int64_t i = 0; i < tensor->count; i++) out[i] = rn_float_from_bfloat(load_u16(p + 2 * i));
+        return;
     }
+#endif
+    for (int64_t i = 0; i < tensor->count; i++, p += bytes) out[i] = narrowed(readable[type].read(p));
 }
 
 /* ---- header ---- */
@@ -248,11 +292,6 @@ rn_status rn_safetensors_parse(rn_safetensors *file, const void *bytes, size_t s
     memset(file, 0, sizeof *file);
     Reader reader = {.source = source, .error = error, .error_size = error_size};
     if (size < LENGTH_SIZE) return FAIL(&reader, "%s: not a safetensors file: %zu bytes are too few", source, size);
-    if (memcmp(bytes, "PK\3\4", 4) == 0)
-        return FAIL(&reader,
-                    "%s: a zip archive, as torch.save writes it, not a safetensors file; "
-                    "safetensors.torch.save_file(model.state_dict(), FILE) writes one",
-                    source);
     uint64_t length = 0;
     for (int i = 0; i < LENGTH_SIZE; i++) length |= (uint64_t)((const uint8_t *)bytes)[i] << 8 * i;
     if (length > longest_header)

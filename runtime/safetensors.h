@@ -34,9 +34,11 @@ rn_status rn_safetensors_parse(rn_safetensors *file, const void *bytes, size_t s
 void rn_safetensors_free(rn_safetensors *file);
 const rn_safetensor *rn_safetensors_find(const rn_safetensors *file, const char *name); /* NULL where absent */
 
-int rn_safetensor_bytes(const rn_safetensor *tensor);             /* of an element; 0: of an unknown type */
-int rn_safetensor_readable(const rn_safetensor *tensor);          /* F32, F16 or BF16 */
-void rn_safetensor_read(const rn_safetensor *tensor, float *out); /* all elements; of a readable one */
+int rn_safetensor_bytes(const rn_safetensor *tensor);    /* of an element; 0: of an unknown type */
+int rn_safetensor_readable(const rn_safetensor *tensor); /* F32, F16, BF16 or F64 */
+/* All elements, of a readable one. F64 is rounded to the nearest float, what is beyond them to an infinity. */
+void rn_safetensor_read(const rn_safetensor *tensor, float *out);
+double rn_safetensor_element(const rn_safetensor *tensor, int64_t i); /* as it is, of a readable one */
 
 /* Exact conversions; NaN stays NaN. */
 float rn_float_from_half(uint16_t bits);

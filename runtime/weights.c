@@ -9,6 +9,7 @@
  *
  * A safetensors file is run through the model's recipe into huge-page memory: what rnc --weights does at compile time.
  */
+#include "format.h"
 #include "packed.h"
 #include "pages.h"
 #include "params.h"
@@ -37,11 +38,11 @@ typedef struct Problems {
     int omitted;
 } Problems;
 
-static void add_problem(void *user, const char *text) {
+static void add_problem(void *user, int hint, const char *text) {
     Problems *problems = user;
     const size_t need = strlen(text) + 3; /* newline and indent */
     if (problems->omitted || problems->used + need + REST_SIZE > problems->size) {
-        problems->omitted++;
+        problems->omitted += !hint;
         return;
     }
     snprintf(problems->error + problems->used, problems->size - problems->used, "\n   %s", text);
@@ -63,7 +64,8 @@ static rn_status find_params(rn_param **params, int *count, const rn_model *mode
         snprintf(error, error_size, "%s: these are not the weights of %s:", source, model->name);
         problems.used = strlen(error);
     }
-    const int found = rn_params_match(*params, *count, file, add_problem, &problems);
+    rn_params_result result;
+    const int found = rn_params_match(*params, *count, file, NULL, &result, add_problem, &problems);
     if (found < 0) return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: out of memory", source);
     if (found > 0 && problems.omitted && problems.size > problems.used)
         snprintf(error + problems.used, problems.size - problems.used, "\n   and %d more", problems.omitted);
@@ -90,9 +92,7 @@ static float *read_param(void *user, const char *name, int ndim, const int32_t *
     if (!param) return NULL;
     float *values = malloc((size_t)param->tensor->count * sizeof *values + 1);
     if (!values) return NULL;
-    rn_safetensor_read(param->tensor, values);
-    if (rn_param_sound(param, values, (int64_t)param->tensor->count, source->fault, sizeof source->fault))
-        return values;
+    if (rn_param_read(param, values, source->fault, sizeof source->fault)) return values;
     free(values);
     return NULL;
 }
@@ -160,11 +160,14 @@ static rn_status use_packed(Opened *opened, const rn_model *model, const void *b
 }
 
 static rn_status unknown_format(const void *bytes, size_t size, const char *source, char *error, size_t error_size) {
-    if (size >= 4 && (memcmp(bytes, "PK\3\4", 4) == 0 || memcmp(bytes, "\x80\x02", 2) == 0))
-        return rn_status_fail(error, error_size, RN_ERROR_FORMAT,
-                              "%s: looks like PyTorch's own format; save it with safetensors.torch.save_file", source);
-    return rn_status_fail(error, error_size, RN_ERROR_FORMAT, "%s: neither packed weights (.rnw) nor safetensors",
-                          source);
+#ifdef RN_STANDALONE /* which does without the list of formats */
+    const char *advice = NULL;
+    (void)bytes, (void)size;
+#else
+    const char *advice = rn_format_advice(bytes, size);
+#endif
+    return rn_status_fail(error, error_size, RN_ERROR_FORMAT, "%s: %s", source,
+                          advice ? advice : "neither packed weights (.rnw) nor safetensors");
 }
 
 /* ---- the interface ---- */

@@ -4,10 +4,17 @@
 
 #include "../ir.h"
 
+typedef struct WeightsOptions {
+    const char *path;
+    const char *prefix;  /* --weights-prefix, or NULL: found out */
+    const char **ignore; /* --ignore: globs of tensors that the network does not want */
+    int ignore_count;
+} WeightsOptions;
+
 /* Reads every parameter of the graph from a safetensors file or PyTorch checkpoint, by name and dims (docs/weights.md).
  * All missing, surplus, mis-shaped and unreadable tensors become errors of `diag`; returns false after one, and `out`
  * is empty then. */
-bool weights_load(const Graph *graph, const char *path, TensorData *out, Diag *diag);
+bool weights_load(const Graph *graph, const WeightsOptions *options, TensorData *out, Diag *diag);
 
 /* Makes up every parameter: random, the same for a seed on every machine, and calibrated so that every layer's result
  * has about unit variance, however deep the network is. */

@@ -3,6 +3,8 @@
  */
 #include "torch_file.h"
 
+#include "../../runtime/format.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <zip.h>
@@ -20,9 +22,7 @@ static bool refuse_other(TorchFile *file) {
     for (zip_int64_t i = 0; i < count; i++) {
         const char *name = zip_get_name(file->zip, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
         if (!name) continue;
-        if (ends_in(name, ".npy"))
-            return torch_fail(file, "NumPy's .npz, not a PyTorch checkpoint; "
-                                    "safetensors.numpy.save_file(dict(numpy.load(FILE)), NEW) writes what rnc reads");
+        if (ends_in(name, ".npy")) return torch_fail(file, "%s", RN_ADVICE_NPZ);
         if (ends_in(name, ".weights.h5"))
             return torch_fail(file,
                               "a Keras model, not a PyTorch checkpoint; save its arrays under the network's names, "

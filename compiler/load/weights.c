@@ -3,6 +3,7 @@
 #include "load.h"
 #include "torch.h"
 
+#include "../../runtime/format.h"
 #include "../../runtime/packed.h"
 #include "../../runtime/pages.h"
 #include "../../runtime/params.h"
@@ -10,16 +11,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LISTED_PROBLEMS = 500 };
+enum { LISTED_PROBLEMS = 100 };
 
 typedef struct Report {
     Diag *diag;
     Place place;
+    int told;
 } Report;
 
-static void report_problem(void *user, const char *text) {
-    Report *report = user;
+static void report_problem(Report *report, const char *text) {
     diag_error(report->diag, report->place, "%s", text);
+}
+
+/* Of a file for another network there may be hundreds: many of them, with how many there are, and not the usual few. */
+static void report_match(void *user, int hint, const char *text) {
+    Report *report = user;
+    if (hint)
+        diag_note(report->diag, report->place, "%s", text);
+    else if (report->told++ < LISTED_PROBLEMS)
+        report_problem(report, text);
 }
 
 /* The parameters in the order of tensor ids. Returns how many. */
@@ -55,8 +65,8 @@ static float *read_param(Weights *weights, const rn_param *param, Report *report
     tensor.size = (size_t)tensor.count * (size_t)rn_safetensor_bytes(&tensor);
     float *values = malloc((size_t)tensor.count * sizeof *values + 1);
     if (!values) bug("out of memory");
-    rn_safetensor_read(&tensor, values);
-    if (rn_param_sound(param, values, tensor.count, error, sizeof error)) return values;
+    const rn_param found = {param->name, param->ndim, param->dim, &tensor};
+    if (rn_param_read(&found, values, error, sizeof error)) return values;
     report_problem(report, error);
     free(values);
     return NULL;
@@ -76,25 +86,57 @@ static bool read_params(const Graph *graph, const rn_param *params, const int *t
     return sound;
 }
 
-static bool match_params(const Graph *graph, rn_param *params, int count, const rn_safetensors *file, Report *report) {
-    /* a file for another network names hundreds: rather all of them than the usual few */
+/* A glob that excuses nothing is a mistake, or will be one with the next file. */
+static void check_globs(const WeightsOptions *options, const rn_param *params, int count, const rn_safetensors *file,
+                        const char *prefix, Report *report) {
+    for (int g = 0; g < options->ignore_count; g++) {
+        bool wanted = false, surplus = false;
+        for (int i = 0; i < file->count && !surplus; i++) {
+            const rn_safetensor *tensor = &file->tensors[i];
+            if (!rn_params_glob(options->ignore[g], prefix, tensor->name)) continue;
+            int taker = 0;
+            while (taker < count && params[taker].tensor != tensor) taker++;
+            if (taker < count)
+                wanted = true;
+            else
+                surplus = true;
+        }
+        if (!surplus)
+            diag_warning(report->diag, report->place,
+                         wanted ? "--ignore '%s' matches only tensors that the network takes"
+                                : "--ignore '%s' matches no tensor",
+                         options->ignore[g]);
+    }
+}
+
+static bool match_params(const Graph *graph, rn_param *params, int count, const rn_safetensors *file,
+                         const WeightsOptions *options, const char *prefix, Report *report) {
     const int limit = report->diag->limit;
-    report->diag->limit = report->diag->errors + LISTED_PROBLEMS;
-    const int problems = rn_params_match(params, count, file, report_problem, report);
+    const rn_params_options how = {prefix, options->ignore, options->ignore_count};
+    rn_params_result result;
+    report->diag->limit = report->diag->errors + LISTED_PROBLEMS + 1;
+    const int problems = rn_params_match(params, count, file, &how, &result, report_match, report);
     if (problems < 0) bug("out of memory");
-    if (problems > 0)
-        diag_note(report->diag, report->place, "%d of its tensors do not fit the network %s, which has %d", problems,
-                  graph->name, count);
+    if (report->told > 1) {
+        char counts[256];
+        rn_params_counts(counts, sizeof counts, &result, count, file);
+        diag_note(report->diag, report->place, "these are not the weights of %s: %s%s", graph->name, counts,
+                  report->told > LISTED_PROBLEMS ? "; the first 100 are listed" : "");
+    }
+    if (*result.prefix && !prefix)
+        diag_note(report->diag, report->place, "all names begin with '%s', which is left out", result.prefix);
     report->diag->limit = limit;
+    check_globs(options, params, count, file, result.prefix, report);
     return problems == 0;
 }
 
-static bool load_params(const Graph *graph, Weights *weights, TensorData *out, Report *report) {
+static bool load_params(const Graph *graph, const WeightsOptions *options, const char *prefix, Weights *weights,
+                        TensorData *out, Report *report) {
     rn_param *params = calloc((size_t)graph->tensor_count + 1, sizeof *params);
     int *tensor_ids = calloc((size_t)graph->tensor_count + 1, sizeof *tensor_ids);
     if (!params || !tensor_ids) bug("out of memory");
     const int count = collect_params(graph, params, tensor_ids);
-    const bool good = match_params(graph, params, count, weights_index(weights), report) &&
+    const bool good = match_params(graph, params, count, weights_index(weights), options, prefix, report) &&
                       read_params(graph, params, tensor_ids, count, weights, out, report);
     if (!good) tensor_data_free(out);
     free(params);
@@ -106,6 +148,7 @@ static bool load_params(const Graph *graph, Weights *weights, TensorData *out, R
 static bool open_weights(Weights *weights, const rn_pages *file, const char *path, const char **prefix,
                          Report *report) {
     const size_t named = strlen(path) + 2; /* the runtime's messages begin with "path: ", as diag's do */
+    const char *advice;
     char error[RN_ERROR_SIZE > TORCH_ERROR_SIZE ? RN_ERROR_SIZE : TORCH_ERROR_SIZE];
     *weights = (Weights){0};
     if (file->count && rn_pages_fault(file->bytes, file->count)) {
@@ -117,6 +160,9 @@ static bool open_weights(Weights *weights, const rn_pages *file, const char *pat
         weights->torch = torch_open(file->bytes, file->count, prefix, error);
         if (!weights->torch) report_problem(report, error);
         return weights->torch;
+    } else if (!rn_safetensors_recognize(file->bytes, file->count) &&
+               (advice = rn_format_advice(file->bytes, file->count))) {
+        report_problem(report, advice);
     } else if (rn_safetensors_parse(&weights->safetensors, file->bytes, file->count, path, error, sizeof error)) {
         report_problem(report, strlen(error) > named ? error + named : error);
     } else {
@@ -125,22 +171,23 @@ static bool open_weights(Weights *weights, const rn_pages *file, const char *pat
     return false;
 }
 
-bool weights_load(const Graph *graph, const char *path, TensorData *out, Diag *diag) {
-    const Source source = {.path = path};
-    Report report = {diag, {.source = &source}};
+bool weights_load(const Graph *graph, const WeightsOptions *options, TensorData *out, Diag *diag) {
+    const Source source = {.path = options->path};
+    Report report = {diag, {.source = &source}, 0};
     char error[RN_ERROR_SIZE];
-    const char *prefix = NULL;
+    const char *prefix = options->prefix;
     rn_pages file;
     Weights weights;
     *out = (TensorData){0};
-    if (rn_pages_map(&file, path, error, sizeof error)) {
+    if (rn_pages_map(&file, options->path, error, sizeof error)) {
         diag_error(diag, (Place){0}, "%s", error);
         return false;
     }
-    bool good = open_weights(&weights, &file, path, &prefix, &report);
+    bool good = open_weights(&weights, &file, options->path, &prefix, &report);
     if (good) {
         if (weights.torch && torch_note(weights.torch)) diag_note(diag, report.place, "%s", torch_note(weights.torch));
-        good = load_params(graph, &weights, out, &report);
+        /* a prefix that was wholly the way to a state dict says nothing about its names */
+        good = load_params(graph, options, prefix && *prefix ? prefix : NULL, &weights, out, &report);
         if (!weights.torch) rn_safetensors_free(&weights.safetensors);
         torch_close(weights.torch);
     }

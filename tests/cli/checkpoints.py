@@ -152,6 +152,18 @@ def views():
     return {name: Tensor(whole, shape, stride, offset) for name, (shape, stride, offset) in made.items()}
 
 
+def save_safetensors(path, prefix="", dtype="F32", change=None):
+    head, data = {}, b""
+    for name, shape, values in tensors:
+        if change and name == change[0]:
+            values = values[: change[1]] + [change[2]] + values[change[1] + 1 :]
+        packed = struct.pack(f"<{len(values)}{types_[dtype][1]}", *values)
+        head[prefix + name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(packed)]}
+        data += packed
+    text = json.dumps(head).encode()
+    write(path, struct.pack("<Q", len(text)) + text + data)
+
+
 # ---- good ones ----
 ok = state()
 for protocol in (2, 3, 4, 5):
@@ -172,6 +184,13 @@ save("two.pth", {"state_dict": ok, "ema": state("F64")})
 save("gan.pth", {"generator": ok, "critic": state()})
 save("half.pth", state("F16"))
 save("double.pth", state("F64"))
+
+save("module.pth", state(prefix="module."))
+save("ema.pth", {"model": state("F16"), "model_ema": {"decay": 0.5, "shadow": state(prefix="_orig_mod.")}})
+save("aux.pth", dict(ok, **{"aux1.conv.weight": number, "aux1.conv.bias": number, "head.bias": number}))
+save_safetensors("module.safetensors", "module.model.")
+save_safetensors("double.safetensors", dtype="F64")
+save_safetensors("huge.safetensors", dtype="F64", change=("fc.bias", 3, 1e300))
 
 # ---- damaged ones ----
 data, storages = pickled(ok)

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Weights as they come: PyTorch's checkpoints of both forms, and damaged and hostile ones.
+# Weights as they come: PyTorch's checkpoints of both forms, and damaged and hostile ones; names with a prefix, tensors to
+# ignore, doubles, files of other formats.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/networks.bash"
 tiny > "$WORK/net.rn"
@@ -33,6 +34,7 @@ done
 gives "several" two.pth net.safetensors
 says "several" "two.pth: note: weights are its 'state_dict'; it also holds 'ema', which --weights-prefix can take"
 refused "none of several" "PyTorch checkpoint: it holds several dicts of tensors: 'generator', 'critic'; --weights-prefix" gan.pth
+gives double double.pth net.safetensors
 expect "half precision" 0 "$RNC" -o half.safetensors --weights half.pth net.rn
 
 refused "truncated" "the archive is damaged or truncated" cut.pth
@@ -73,4 +75,65 @@ refused "dicts without end" "$pickle 12" dicts.pth
 says "dicts without end" "its dicts hold more than its bytes can"
 refused "no end" "$pickle 3: the pickle is cut short" stop.pth
 refused "an unknown protocol" "$pickle 0: protocol 9 is not known" protocol.pth
+
+# ---- names ----
+gives "a prefix" module.pth net.safetensors
+says "a prefix" "module.pth: note: all names begin with 'module.', which is left out"
+gives "a nested prefix" module.safetensors net.safetensors
+says "a nested prefix" "note: all names begin with 'module.model.', which is left out"
+gives "a prefix that is given" module.safetensors net.safetensors --weights-prefix module.model
+[ ! -s "$WORK/.err" ] && ok || bad "a prefix that is given" "says $(cat "$WORK/.err")"
+refused "a wrong prefix" "no tensor's name begins with 'backbone.'" module.safetensors --weights-prefix backbone.
+gives "the way to a state dict" two.pth net.safetensors --weights-prefix ema
+gives "the way, and a prefix" ema.pth net.safetensors --weights-prefix model_ema.shadow._orig_mod
+gives "the way, and a prefix that is found" ema.pth net.safetensors --weights-prefix model_ema.shadow.
+says "the way, and a prefix that is found" "all names begin with '_orig_mod.'"
+expect surplus 1 "$RNC" -o out.c --weights aux.pth net.rn
+says surplus "aux.pth: error: aux1.conv.bias is surplus: the network has no such parameter (a single number)"
+says surplus "note: these are not the weights of tiny: 0 of the network's"
+absent surplus out.c out.h out.rnw
+refused "one surplus" "head.bias is surplus" aux.pth --ignore 'aux*'
+gives "ignored" aux.pth net.safetensors --ignore 'aux*' --ignore=head.bias
+[ ! -s "$WORK/.err" ] && ok || bad ignored "says $(cat "$WORK/.err")"
+gives "ignored for nothing" net.safetensors net.safetensors --ignore 'aux*' --ignore 'fc.*'
+says "ignored for nothing" "net.safetensors: warning: --ignore 'aux*' matches no tensor"
+says "ignored for nothing" "net.safetensors: warning: --ignore 'fc.*' matches only tensors that the network takes"
+expect "no file to ignore of" 2 "$RNC" -o out.c --random-weights --ignore 'aux*' net.rn
+says "no file to ignore of" "--ignore needs --weights FILE"
+printf 'network resnet { input 3x64x64\n conv 64, 7x7 /2; bn; relu\n repeat 12 { residual { conv 64, 3x3; bn } }\n fc 10 }\n' > "$WORK/far.rn"
+expect "another network's" 1 "$RNC" -o out.c --weights net.safetensors far.rn
+says "another network's" "net.safetensors: error: hardly anything fits: "
+[ "$(grep -c error: "$WORK/.err")" = 1 ] && [ "$(wc -l < "$WORK/.err")" -lt 20 ] && ok || bad "another network's" "$(cat "$WORK/.err")"
+
+# ---- values ----
+gives "doubles" double.safetensors net.safetensors
+refused "beyond fp32" "fc.bias: element 3 is 1e+300, beyond the range of fp32" huge.safetensors
+
+# ---- other formats ----
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 123\n' > "$WORK/lfs"
+refused "Git LFS" "a Git LFS pointer, not the file itself: git lfs pull fetches it" lfs
+printf '<!DOCTYPE html><html><body>Not found</body></html>' > "$WORK/page.pth"
+refused "a page" "an HTML page, not weights" page.pth
+expect onnx 0 "$RNC" -o net.onnx --weights net.safetensors net.rn
+refused "ONNX" "an ONNX model, whose weights lie in its graph" net.onnx
+gzip -k "$WORK/net.safetensors"
+refused "gzip" "gzip, compressed: unpack it first" net.safetensors.gz
+
+# ---- at start-up: the same names, values and formats, but PyTorch's ----
+expect "a program without weights" 0 "$RNC" -o bare net.rn
+"$PYTHON" -c 'import sys; sys.stdout.buffer.write(b"\x93NUMPY\1\0F\0" + b"%-69s\n" % b"{\x27descr\x27: \x27<f4\x27, \x27fortran_order\x27: False, \x27shape\x27: (1,3,16,16)}" + bytes(3072))' > "$WORK/in.npy"
+expect "start-up" 0 ./bare run --weights net.safetensors in.npy want.npy
+for file in module double; do
+    expect "start-up: $file" 0 ./bare run --weights $file.safetensors in.npy out.npy
+    cmp -s "$WORK/want.npy" "$WORK/out.npy" && ok || bad "start-up: $file" "another result"
+done
+unopened() { # unopened NAME MESSAGE FILE
+    expect "start-up: $1" 1 ./bare run --weights "$3" in.npy none.npy
+    says "start-up: $1" "$3: $2"
+    absent "start-up: $1" none.npy
+}
+unopened "a checkpoint" "a PyTorch checkpoint, which is read at compile time alone: rnc -o NEW.safetensors" old2.pth
+unopened "a checkpoint" "a PyTorch checkpoint, which is read at compile time alone: rnc -o NEW.safetensors" zip2.pth
+unopened "Git LFS" "a Git LFS pointer" lfs
+unopened "beyond fp32" "fc.bias: element 3 is 1e+300, beyond the range of fp32" huge.safetensors
 finish

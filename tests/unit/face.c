@@ -26,7 +26,8 @@ static void face_open(Face *face) {
     *face = (Face){0};
     face->graph = example_load(&face->arena, FOLDER "face.rn", NULL);
     CU_ASSERT_PTR_NOT_NULL_FATAL(face->graph);
-    CU_ASSERT_TRUE_FATAL(weights_load(face->graph, FOLDER "face.safetensors", &face->weights, &diag));
+    CU_ASSERT_TRUE_FATAL(
+        weights_load(face->graph, &(WeightsOptions){.path = FOLDER "face.safetensors"}, &face->weights, &diag));
     tensor_data_evaluate(face->graph, &face->weights);
 }
 
