@@ -35,10 +35,11 @@ static void list_variants(BenchRun *run) {
         if (!is_fusion((PassId)i)) continue;
         run->passes[b->count].set[i] = 1;
         run->variants[b->count++] = (BenchVariant){.name = arena_printf(&run->c->arena, "-f%s", pass_name((PassId)i)),
+                                                   .kind = BENCH_ALONE,
                                                    .text = pass_text((PassId)i)};
     }
     run->passes[b->count].level = 2;
-    run->variants[b->count++] = (BenchVariant){.name = "-O2", .text = "all of them together"};
+    run->variants[b->count++] = (BenchVariant){.name = "-O2", .kind = BENCH_ALL, .text = "all of them together"};
     for (int i = 0; i < b->count; i++) /* the rest is alike in all, and as asked for */
         for (int p = 0; p < PASS_COUNT; p++)
             if (!is_fusion((PassId)p)) run->passes[i].set[p] = run->c->options->passes.set[p];
@@ -80,8 +81,10 @@ static bool choose_variant(BenchRun *run, int index, Arena *arena, Plan **plan) 
         passes->level = 2;
         *plan = emit_variant(run, arena, index, &without);
         changes = !text_equal(&without, &run->last);
-        if (changes)
+        if (changes) {
             run->variants[index].name = arena_printf(&run->c->arena, "-O2 -fno-%s", run->variants[index].name + 2);
+            run->variants[index].kind = BENCH_WITHOUT;
+        }
     }
     text_free(&text);
     text_free(&without);
@@ -133,10 +136,9 @@ static bool read_results(BenchRun *run, const char *path) {
     for (int i = 0; good && i < run->bench.count; i++) {
         BenchVariant *v = &run->variants[i];
         if (v->same_as_first) {
-            const char *name = v->name, *text = v->text;
+            const BenchVariant unchanged = *v;
             *v = run->variants[0];
-            v->name = name;
-            v->text = text;
+            v->name = unchanged.name, v->kind = unchanged.kind, v->text = unchanged.text;
             v->same_as_first = true;
             continue;
         }
@@ -150,33 +152,35 @@ static bool read_results(BenchRun *run, const char *path) {
 }
 
 /* ---- printing ---- */
+const char *bench_kind_text(BenchKind kind) {
+    static const char *const texts[] = {"none", "this alone", "all but this", "all"};
+    return texts[kind];
+}
+
 static void print_table(const Bench *b) {
     printf("%s: batch %d, %d thread%s, %s, %s; variants run in turns, %d runs each\n\n", b->network, b->batch,
            b->threads, b->threads == 1 ? "" : "s", b->target, b->weights, b->variants[0].runs);
-    printf("%-24s %9s %9s %11s %10s %9s %11s\n", "variant", "min ms", "median ms", "traffic MB", "arena MB", "speed-up",
-           "difference");
+    printf("%-24s %-13s %9s %9s %11s %10s %9s %11s\n", "variant", "passes", "min ms", "median ms", "traffic MB",
+           "arena MB", "speed-up", "difference");
     for (int i = 0; i < b->count; i++) {
         const BenchVariant *v = &b->variants[i];
         if (v->same_as_first) {
             printf("%-24s changes nothing here\n", v->name);
             continue;
         }
-        printf("%-24s %9.3f %9.3f %11.2f %10.2f %9.3f %11.2g\n", v->name, v->min_ms, v->median_ms,
-               (double)v->traffic / 1e6, (double)v->arena / 1e6, v->speedup, v->difference);
+        printf("%-24s %-13s %9.3f %9.3f %11.2f %10.2f %9.3f %11.2g\n", v->name, bench_kind_text(v->kind), v->min_ms,
+               v->median_ms, (double)v->traffic / 1e6, (double)v->arena / 1e6, v->speedup, v->difference);
     }
 }
 
 static void print_json(const Bench *b) {
-    printf("{\n  \"network\": \"%s\", \"batch\": %d, \"threads\": %d, \"target\": \"%s\",\n  \"variants\": [\n",
-           b->network, b->batch, b->threads, b->target);
-    for (int i = 0; i < b->count; i++) {
-        const BenchVariant *v = &b->variants[i];
-        printf("    {\"name\": \"%s\", \"changes_code\": %s, \"min_ms\": %.6g, \"median_ms\": %.6g, \"runs\": %d, "
-               "\"traffic_bytes\": %lld, \"arena_bytes\": %zu, \"speedup\": %.6g, \"difference\": %.6g}%s\n",
-               v->name, v->same_as_first ? "false" : "true", v->min_ms, v->median_ms, v->runs, v->traffic, v->arena,
-               v->speedup, v->difference, i + 1 < b->count ? "," : "");
-    }
-    printf("  ]\n}\n");
+    cJSON *json = json_document(b->network, b->command);
+    json_add_bench(json, b);
+    char *text = cJSON_Print(json);
+    if (!text) bug("out of memory");
+    puts(text);
+    cJSON_free(text);
+    cJSON_Delete(json);
 }
 
 static bool write_html(BenchRun *run) {

@@ -4,8 +4,11 @@
 
 #include "base.h"
 
+typedef enum BenchKind { BENCH_UNFUSED, BENCH_ALONE, BENCH_WITHOUT, BENCH_ALL } BenchKind;
+
 typedef struct BenchVariant {
-    const char *name;   /* "-O0", "-fuse-act", "-O2" */
+    const char *name;   /* "-O0", "-ffuse-act", "-O2 -fno-in-place", "-O2" */
+    BenchKind kind;     /* of passes: none, this one alone, all but this one, all */
     const char *text;   /* what it does */
     bool same_as_first; /* changes nothing, alone or among the others: not timed */
     double min_ms, median_ms;
@@ -24,6 +27,7 @@ typedef struct Bench {
     int count;
 } Bench;
 
+const char *bench_kind_text(BenchKind kind); /* "this alone" */
 void bench_html(const Bench *bench, Text *out);
 
 #endif

@@ -247,6 +247,16 @@ static bool make_outputs(const Outputs *o) {
     return true;
 }
 
+/* What packed weights take, since it is not what the weights file has. */
+static void note_sizes(const Outputs *o, const char *const *endings, int count) {
+    Compilation *c = o->c;
+    const char *file = strcmp(endings[0], ".rnw") ? endings[count - 1] : endings[0];
+    const Sizes sizes = driver_sizes(c, c->plan, c->options->passes.level);
+    diag_note(&c->diag, (Place){0}, "%s%s: packed weights %s, of %s in float32; arena %s an instance", o->stem, file,
+              view_bytes(&c->arena, (double)sizes.packed), view_bytes(&c->arena, (double)sizes.weights),
+              view_bytes(&c->arena, (double)sizes.arena));
+}
+
 bool driver_write(Compilation *c) {
     const char *output = c->options->output, *base = path_base(output), *dot = strrchr(base, '.');
     Outputs o = {.c = c};
@@ -262,6 +272,7 @@ bool driver_write(Compilation *c) {
     o.temp = temp_folder_make(&c->arena, o.folder, &c->diag);
     if (!o.temp) return false;
     bool good = make_outputs(&o) && depfile_write(c) && move_into_place(&o, endings, count);
+    if (good && c->has_weights && c->plan) note_sizes(&o, endings, count);
     temp_folder_remove(o.temp);
     return good;
 }

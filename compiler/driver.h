@@ -9,6 +9,7 @@
 #include "emit/emit.h"
 #include "options.h"
 #include "plan/plan.h"
+#include "view/view.h"
 
 typedef struct Compilation {
     const Options *options;
@@ -22,6 +23,7 @@ typedef struct Compilation {
     bool has_weights;
     Graph *graph; /* after the passes */
     Plan *plan;
+    struct cJSON *json; /* --json: the document so far */
 } Compilation;
 
 /* ---- driver.c: what -o asks for, all of it or nothing ---- */
@@ -37,8 +39,37 @@ bool driver_build_shared(Compilation *c, const Plan *plan, const char *folder, c
 bool driver_probe(Compilation *c, const char *task, const char *const *words, const char *folder,
                   const char *const *stems);
 
+/* ---- show.c: what is printed instead of written; false after a diagnostic ---- */
+bool show_tree(Compilation *c);
+bool show_graph(Compilation *c);
+bool show_plan(Compilation *c);
+bool show_c(Compilation *c);
+bool show_summary(Compilation *c);
+bool show_report(Compilation *c); /* a page, or text */
+bool show_verify(Compilation *c); /* runs it */
+bool show_json(Compilation *c);   /* --json: what the three above had to say, as one document */
+Sizes driver_sizes(Compilation *c, const Plan *plan, int level);
+
 /* ---- verify_run.c ---- */
-bool verify_run(Compilation *c);
+typedef struct VerifyDifference { /* where a layer is not as it should be */
+    const char *layer, *what;
+    Place place;
+    double error, limit, got, expected;
+    int channel, row, column, image; /* image: from 1, of --input's file or of the batch */
+} VerifyDifference;
+
+typedef struct VerifyResult {
+    bool agrees;
+    int compared, skipped, images;
+    double output_error, layer_error; /* the largest, relative; that of any layer, which is called `layer` */
+    const char *layer;
+    bool rounded; /* weights to bf16 */
+    double rounding;
+    VerifyDifference difference; /* where it does not agree */
+} VerifyResult;
+
+/* False after a diagnostic; result->difference.layer is NULL where it could not be run. */
+bool verify_run(Compilation *c, VerifyResult *result);
 /* The largest relative error of a plan's outputs, on the first of the images that verify_run uses; not finite where an
  * output is not. False after a diagnostic. */
 bool verify_outputs(Compilation *c, const Plan *plan, double *error);

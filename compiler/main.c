@@ -40,17 +40,14 @@ static bool read_graph_file(Compilation *c, Source *source) {
     return begin;
 }
 
-static bool print_text(Text *text) {
-    fwrite(text->s, 1, text->size, stdout);
-    text_free(text);
-    return true;
-}
-
 /* ---- stages ---- */
 static bool format_source(Compilation *c) {
     Source *source = source_read(&c->arena, c->options->input, &c->diag, (Place){0});
     Text text = {0};
-    return source && ast_format(source, &text, &c->diag) && print_text(&text);
+    const bool good = source && ast_format(source, &text, &c->diag);
+    if (good) fwrite(text.s, 1, text.size, stdout);
+    text_free(&text);
+    return good;
 }
 
 /* The file's bytes and those of the files that its blocks come from, each once. */
@@ -160,57 +157,6 @@ static bool make_plan(Compilation *c) {
     return c->plan && (!measures || tune_error(c, &options));
 }
 
-/* ---- what is shown on the way ---- */
-static bool show_tree(Compilation *c) {
-    Text text = {0};
-    ast_dump(c->ast, &text);
-    return print_text(&text);
-}
-
-static bool show_graph(Compilation *c) {
-    Text text = {0};
-    if (c->options->run_pass) {
-        for (int i = 0; i < PASS_COUNT; i++)
-            if (!strcmp(pass_name((PassId)i), c->options->run_pass)) pass_run(c->source, (PassId)i);
-    }
-    irtext_print(c->source, &text);
-    return print_text(&text);
-}
-
-static bool show_plan(Compilation *c) {
-    Text text = {0};
-    plan_print(c->plan, &text);
-    return print_text(&text);
-}
-
-/* --report: a page, or text on standard output. */
-static bool show_report(Compilation *c) {
-    const char *path = c->options->report;
-    Text text = {0};
-    if (!*path) {
-        report_text(c->plan, &text);
-        return print_text(&text);
-    }
-    report_html(c->plan, c->options->command, &text);
-    const bool good = driver_spares_inputs(c, path) && file_write(path, text.s, text.size);
-    if (!good && !c->diag.errors) diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", path, strerror(errno));
-    text_free(&text);
-    return good;
-}
-
-static bool show_c(Compilation *c) {
-    Text text = {0};
-    emit_c(c->plan,
-           &(EmitOptions){.name = c->name,
-                          .target = c->options->target,
-                          .command = c->options->command,
-                          .source_hash = c->hash,
-                          .header_name = arena_printf(&c->arena, "%s.h", c->name),
-                          .standalone = c->options->standalone},
-           &text);
-    return print_text(&text);
-}
-
 /* ---- the pipeline ---- */
 static bool compile(Compilation *c) {
     const Options *o = c->options;
@@ -222,14 +168,14 @@ static bool compile(Compilation *c) {
     if (!elaborate_graph(c)) return false; /* tree -> graph */
     if (!choose_outputs(c)) return false;
     if (o->dump == DUMP_IR || o->run_pass) return show_graph(c);
-    if (o->summary) summary_print(c->source, stdout);
-    if (!o->output && !o->verify && !o->bench && !o->dump && !o->report && !o->passes.dump_after) return true;
+    if (o->summary && !show_summary(c)) return false;
+    if (!o->output && !o->verify && !o->bench && !o->dump && !o->report && !o->passes.dump_after) return show_json(c);
     const bool saves_source = o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX;
     if ((!saves_source || o->verify) && !check_name(c)) return false;
     if (o->kind == OUTPUT_ONNX && !onnx_check(c->source, o->output, &c->diag)) return false;
 
     if (!load_weights(c)) return false;
-    if (saves_source && !o->verify) return driver_write(c);
+    if (saves_source && !o->verify) return show_json(c) && driver_write(c);
     if (o->bench) return bench_run(c);
 
     if (!run_passes(c)) return false; /* graph -> graph */
@@ -238,7 +184,8 @@ static bool compile(Compilation *c) {
     if (o->dump == DUMP_PLAN) return show_plan(c);
     if (o->dump == DUMP_C) return show_c(c);
 
-    if (o->verify && !verify_run(c)) return false;
+    const bool agrees = !o->verify || show_verify(c);
+    if (!show_json(c) || !agrees) return false;
     if (o->output && !driver_write(c)) return false; /* plan -> C -> object */
     return true;
 }
@@ -264,6 +211,7 @@ int main(int argc, char **argv) {
         diag_error(&c.diag, (Place){0}, "cannot write to standard output: %s", strerror(errno));
         status = EXIT_INPUT;
     }
+    cJSON_Delete(c.json);
     tensor_data_free(&c.weights);
     arena_free(&c.arena);
     arena_free(&arena);

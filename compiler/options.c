@@ -436,7 +436,7 @@ static const OptionRow rows[] = {
      "where -O3 keeps what it measured (default ~/.cache/rnc/tune)"},
     {.text = "Inspection"},
     {"--summary", NULL, TAKES_NOTHING, FOR_COMPILE | UNRECORDED, false, set_flag, M(summary),
-     "print layers, shapes, parameters, multiply-adds and memory"},
+     "print layers, shapes, parameters, multiply-adds, outputs, and the size of weights and memory"},
     {"--verify", NULL, TAKES_NOTHING, FOR_COMPILE | UNRECORDED, false, set_flag, M(verify),
      "run the emitted code and compare every layer with the reference interpreter"},
     {"--input", "FILE", TAKES_VALUE, FOR_COMPILE | UNRECORDED, true, set_string, M(verify_input),
@@ -444,7 +444,7 @@ static const OptionRow rows[] = {
     {"--tolerance", "E", TAKES_VALUE, FOR_COMPILE, false, set_positive, M(tolerance),
      "the output's largest relative error: chooses algorithms, and what --verify accepts (default 1e-4)"},
     {"--report", "FILE.html", TAKES_OPTIONAL, FOR_COMPILE | UNRECORDED, true, set_report, 0,
-     "how each convolution is computed, what else was considered, and the predicted error; text without a file"},
+     "how each layer is computed, its time, what else was considered, and the predicted error; text without a file"},
     {"--dump", "WHAT", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_dump, 0, "print the ast, ir, plan or c"},
     {"--dump-after", "PASS", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_dump_after, 0,
      "print the graph after a pass, or after all"},
@@ -452,11 +452,12 @@ static const OptionRow rows[] = {
     {"--run-pass", "PASS", TAKES_VALUE, FOR_COMPILE | HIDDEN, false, set_run_pass, 0, ""},
     {.text = "Measuring (rnc bench)"},
     {"--seconds", "S", TAKES_VALUE, FOR_BENCH, false, set_positive, M(seconds), "time for each variant (default 1)"},
-    {"--json", NULL, TAKES_NOTHING, FOR_BENCH, false, set_flag, M(json), "print JSON"},
     {"--html", "FILE", TAKES_VALUE, FOR_BENCH, true, set_string, M(html), "write a page with a chart"},
     {.text = "General"},
     {"--threads", "N", TAKES_VALUE, FOR_BOTH, false, set_threads, 0,
      "threads of rnc and of --verify (default: all); those that choices are made for, and bench's (default: 1)"},
+    {"--json", NULL, TAKES_NOTHING, FOR_BOTH | UNRECORDED, false, set_flag, M(json),
+     "--summary, --report and --verify, or the results of rnc bench, as one JSON document"},
     {"-v", NULL, TAKES_NOTHING, FOR_BOTH | UNRECORDED, false, set_flag, M(passes.verbose),
      "show passes, times and the C compiler's commands"},
     {"--version", NULL, TAKES_NOTHING, FOR_BOTH, false, set_flag, M(version), "print the version"},
@@ -562,6 +563,10 @@ static const char *cannot_mix(const Options *o) {
         return "-o FILE.safetensors needs --weights FILE or --random-weights";
     if (o->kind == OUTPUT_ONNX && !weights)
         return "-o FILE.onnx needs --weights FILE or --random-weights: an ONNX file holds its network's weights";
+    if (o->json && !o->bench && !o->summary && !o->report && !o->verify)
+        return "--json needs --summary, --report or --verify";
+    if (o->json && (o->dump || o->run_pass || o->format || o->passes.dump_after))
+        return "--json does not go with --dump, --dump-after or --format, which print something else";
     if (o->verify_input && !o->verify) return "--input is what --verify runs on: say --verify too";
     if (o->output && (o->dump || o->run_pass || o->format))
         return "-o does not go with --dump or --format, which print to standard output";

@@ -59,9 +59,9 @@ typedef struct Options {
     const char *tune_cache; /* -O3: file of measured times, or NULL: the user's cache */
     const char *report;     /* --report FILE.html, "" for text on standard output, or NULL */
     double seconds;         /* bench: per variant */
-    bool json;              /* bench */
-    const char *html;       /* bench */
-    const char *command;    /* as typed, files by their bare names: the same in any folder */
+    bool json;
+    const char *html;    /* bench */
+    const char *command; /* as typed, files by their bare names: the same in any folder */
 } Options;
 
 /* Reads the command line. False after an error: the caller exits with status 2. */

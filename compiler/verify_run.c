@@ -48,6 +48,7 @@ typedef struct Verify {
     bool outputs_only; /* to measure them, whatever their error is */
     const char *task;  /* for messages */
     double worst, worst_output;
+    VerifyDifference difference;
     char worst_layer[300];
 } Verify;
 
@@ -131,17 +132,27 @@ static int shown_image(const Verify *v, const Record *record) {
 }
 
 static void report_difference(Verify *v, const Record *record, const Value *value, const Difference *d) {
-    Shape s = record->shape;
-    int pixels = s.h * s.w;
-    Place place = value->producer ? value->producer->place : (Place){0};
-    const char *input = v->c->options->verify_input;
-    const char *image = input ? arena_printf(&v->c->arena, "%d of %s", v->first + shown_image(v, record) + 1, input)
-                              : arena_printf(&v->c->arena, "%d of %d", record->image + 1, v->batch);
-    diag_error(&v->c->diag, place,
+    Compilation *c = v->c;
+    const Shape s = record->shape;
+    const int pixels = s.h * s.w;
+    const char *input = c->options->verify_input;
+    const VerifyDifference at = {.layer = arena_strdup(&c->arena, record->name),
+                                 .what = arena_strdup(&c->arena, record->what),
+                                 .place = value->producer ? value->producer->place : (Place){0},
+                                 .error = d->error,
+                                 .limit = limit_of(v, record->value),
+                                 .got = d->got,
+                                 .expected = d->expected,
+                                 .channel = (int)(d->where / pixels),
+                                 .row = (int)(d->where % pixels / s.w),
+                                 .column = (int)(d->where % s.w),
+                                 .image = input ? v->first + shown_image(v, record) + 1 : record->image + 1};
+    diag_error(&c->diag, at.place,
                "verify: layer '%s' (%s) differs from the interpreter: relative error %.3g, more than %g; "
-               "channel %d, row %d, column %d of image %s is %.9g and should be %.9g",
-               record->name, record->what, d->error, limit_of(v, record->value), (int)(d->where / pixels),
-               (int)(d->where % pixels / s.w), (int)(d->where % s.w), image, d->got, d->expected);
+               "channel %d, row %d, column %d of image %d of %s is %.9g and should be %.9g",
+               at.layer, at.what, at.error, at.limit, at.channel, at.row, at.column, at.image,
+               input ? input : arena_printf(&c->arena, "%d", v->batch), at.got, at.expected);
+    v->difference = at;
 }
 
 /* False where the layer differs. */
@@ -157,7 +168,7 @@ static bool check_record(Verify *v, const Record *record) {
     v->compared++;
     if (!(d.error <= v->worst)) {
         v->worst = d.error;
-        snprintf(v->worst_layer, sizeof v->worst_layer, "'%s'", record->name);
+        snprintf(v->worst_layer, sizeof v->worst_layer, "%s", record->name);
     }
     if (value->is_output && !(d.error <= v->worst_output)) v->worst_output = isnan(d.error) ? INFINITY : d.error;
     if (v->outputs_only || d.error <= limit_of(v, record->value)) return true;
@@ -334,19 +345,20 @@ static bool compare_plan(Verify *v, const Plan *plan) {
     return good;
 }
 
-bool verify_run(Compilation *c) {
+bool verify_run(Compilation *c, VerifyResult *result) {
     Verify v = {.c = c, .task = "verify"};
-    if (!compare_plan(&v, c->plan)) return false;
-    printf(
-        "verify: %s: %d results agree with the interpreter, outputs within %g: relative error %.3g, of any layer %.3g "
-        "(%s)",
-        c->source->name, v.compared, c->options->tolerance, v.worst_output, v.worst, v.worst_layer);
-    if (c->options->verify_input)
-        printf("; %d image%s of %s", v.images_seen, v.images_seen == 1 ? "" : "s", path_base(c->options->verify_input));
-    if (v.skipped) printf("; %d intermediate ones have no counterpart", v.skipped);
-    if (v.source != c->source) printf("; rounding weights to bf16 moves the output by %.3g of its largest", v.rounding);
-    printf("\n");
-    return true;
+    const bool agrees = compare_plan(&v, c->plan);
+    *result = (VerifyResult){.agrees = agrees,
+                             .compared = v.compared,
+                             .skipped = v.skipped,
+                             .images = v.images_seen,
+                             .output_error = v.worst_output,
+                             .layer_error = v.worst,
+                             .layer = arena_strdup(&c->arena, v.worst_layer),
+                             .rounded = v.source != c->source,
+                             .rounding = v.rounding,
+                             .difference = v.difference};
+    return agrees;
 }
 
 bool verify_outputs(Compilation *c, const Plan *plan, double *error) {

@@ -28,6 +28,8 @@ typedef struct EmitOptions {
 
 void emit_c(const Plan *plan, const EmitOptions *options, Text *c);
 void emit_h(const Plan *plan, const EmitOptions *options, Text *h);
+/* What NAME_arena_size of that code returns for the largest batch: bytes of an instance with its activations. */
+size_t emit_arena_bytes(const Plan *plan, const EmitOptions *options, int threads);
 /* Whether the API's prefix `name` would meet a name that the emitted code or librn has already. */
 bool emit_name_is_taken(const char *name);
 /* Nor is one of C's, C++'s or the C library's. */

@@ -275,16 +275,35 @@ static void emit_target_text(Emit *e, int index, Text *t) {
     text_free(&e->functions);
 }
 
+/* The text of every instruction set; what else is written depends on the kernels and names that it uses. */
+static void emit_targets(Emit *e, Text *text) {
+    for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++)
+        map_put(&e->names, e->arena, own_names[i], (void *)own_names[i]);
+    map_put(&e->names, e->arena, e->options->name, (void *)e->options->name);
+    if (e->options->standalone) standalone_reserve_names(e);
+    for (int i = 0; i < e->target.count; i++) emit_target_text(e, i, text);
+}
+
+size_t emit_arena_bytes(const Plan *plan, const EmitOptions *options, int threads) {
+    Arena arena = {0};
+    Emit e = {.plan = plan, .options = options, .arena = &arena, .target = emit_target(options, plan)};
+    Text text = {0};
+    emit_targets(&e, &text);
+    const ArenaPlaces at = emit_arena_places(&e);
+    size_t instance = sizeof(rn_context);
+    if (e.target.kernels == KERNELS_JIT) instance += sizeof(rn_kernel) * (size_t)(e.kernel_count ? e.kernel_count : 1);
+    if (e.target.count > 1) instance += sizeof(void (*)(void));
+    text_free(&text);
+    arena_free(&arena);
+    return (instance + 63) / 64 * 64 + 4 * ((size_t)threads * (size_t)at.each + (size_t)at.all);
+}
+
 void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
     bug_context = "emission";
     Arena arena = {0};
     Emit e = {.plan = plan, .options = options, .arena = &arena, .target = emit_target(options, plan)};
-    for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++)
-        map_put(&e.names, &arena, own_names[i], (void *)own_names[i]);
-    map_put(&e.names, &arena, options->name, (void *)options->name);
-    if (options->standalone) standalone_reserve_names(&e);
     Text text = {0};
-    for (int i = 0; i < e.target.count; i++) emit_target_text(&e, i, &text);
+    emit_targets(&e, &text);
     emit_top(options, plan, "Code", c);
     text_printf(c, " *\n * A batch of at most %d; one arena of %lld bytes of activations%s, reused by lifetime. */\n",
                 plan->options.batch, (long long)plan->arena_floats * 4,

@@ -1,5 +1,8 @@
 #include "html.h"
 
+#include "../../runtime/rn.h"
+#include "view.h"
+
 void html_escape(Text *out, const char *s) {
     for (; *s; s++) {
         if (*s == '<')
@@ -16,24 +19,91 @@ void html_escape(Text *out, const char *s) {
 }
 
 static const char style[] =
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:0 "
-    "1em;color:#1c2430;background:#fff}\n"
-    "h1{font-size:1.4em;margin-bottom:.2em}p{color:#566070;margin:.2em 0 1.4em}code{font-size:.92em}\n"
-    "table{border-collapse:collapse;width:100%;margin-top:1.6em}th,td{padding:.35em .6em;text-align:right}\n"
-    "th{border-bottom:2px solid #c8d0da;font-weight:600}td{border-bottom:1px solid #e6eaf0}\n"
-    "th:first-child,td:first-child,th:last-child,td:last-child{text-align:left}td:last-child{color:#566070}\n"
-    "svg{width:100%;height:auto}svg text{font:13px system-ui,sans-serif;fill:#1c2430}svg .value{fill:#566070}\n"
-    "@media(prefers-color-scheme:dark){body{background:#14181f;color:#e4e8ee}svg text{fill:#e4e8ee}\n"
-    "p,td:last-child{color:#9aa5b4}svg .value{fill:#9aa5b4}th{border-color:#3a4350}td{border-color:#262d38}}\n";
+    ":root{color-scheme:light "
+    "dark;--page:#fff;--text:#1c2430;--soft:#566070;--line:#dfe4ea;--head:#f3f5f8;--hover:#f5f8fc;"
+    "--link:#1763c6;--box:#f7f9fb;--edge:#93a0b0;--rule:#c8d0da;"
+    "--c0:#1763c6;--c1:#0f8f7e;--c2:#b0620c;--c3:#7a4fc0;--c4:#7d8896;--c5:#c23a5e}\n"
+    "@media(prefers-color-scheme:dark){:root{--page:#14181f;--text:#e4e8ee;--soft:#9aa5b4;--line:#2a323d;--head:#"
+    "1c222b;"
+    "--hover:#1d2530;--link:#78b0ff;--box:#1b2129;--edge:#6b7889;--rule:#3a4350;"
+    "--c0:#5b9bf0;--c1:#3fbfae;--c2:#e09a4a;--c3:#ab8af0;--c4:#8793a3;--c5:#ee7391}}\n"
+    "*{box-sizing:border-box}body{font:14px/1.45 system-ui,sans-serif;margin:0;padding:1.4em clamp(.8em,2vw,2.4em) 3em;"
+    "color:var(--text);background:var(--page)}\n"
+    "h1{font-size:1.5em;margin:0 0 .2em;overflow-wrap:anywhere}h2{font-size:1.1em;margin:2em 0 .6em}"
+    "p{margin:.2em 0;color:var(--soft)}code{font-family:ui-monospace,monospace;font-size:.92em}"
+    "p code{overflow-wrap:anywhere}a{color:var(--link)}\n"
+    ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(10em,1fr));gap:.7em;margin:1.2em 0;padding:0}"
+    ".figures div{border:1px solid var(--line);border-radius:6px;padding:.6em .8em;background:var(--box)}"
+    ".figures b{display:block;font-size:1.25em;font-weight:600;white-space:nowrap}.figures span{color:var(--soft);"
+    "font-size:.9em}\n"
+    ".scroll{overflow-x:auto;border:1px solid var(--line);border-radius:6px}"
+    "table{border-collapse:collapse;width:100%;font-size:12.5px;font-variant-numeric:tabular-nums}"
+    "th,td{padding:.32em .42em;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}"
+    "th{background:var(--head);font-weight:600;border-bottom:1px solid var(--rule)}tbody "
+    "tr:hover{background:var(--hover)}"
+    "tbody tr:target{background:var(--hover);outline:2px solid var(--c0);outline-offset:-2px}"
+    ".l{text-align:left}.s{color:var(--soft)}tbody tr:last-child td{border-bottom:0}"
+    "tfoot td{border-top:1px solid var(--rule);border-bottom:0;font-weight:600;background:var(--head)}\n"
+    "th button{all:unset;cursor:pointer;font-weight:600}th button:hover{color:var(--link)}"
+    "th button:focus-visible{outline:2px solid var(--link)}th[aria-sort] button::after{content:\" "
+    "\\25b2\";font-size:.75em}"
+    "th[aria-sort=descending] button::after{content:\" \\25bc\"}\n"
+    ".bar{min-width:76px}.bar.wide{min-width:160px}.bar "
+    "i{display:block;height:.72em;border-radius:2px;background:var(--c4)}"
+    ".k0 i,.k0.key::before{background:var(--c0)}.k1 i,.k1.key::before{background:var(--c1)}"
+    ".k2 i,.k2.key::before{background:var(--c2)}.k3 i,.k3.key::before{background:var(--c3)}"
+    ".k4 i,.k4.key::before{background:var(--c4)}.k5 i,.k5.key::before{background:var(--c5)}\n"
+    ".stack{display:flex;height:1.4em;border-radius:5px;overflow:hidden;gap:1px;margin:.9em 0 .4em}.stack "
+    "span{min-width:1px}"
+    ".stack .k0{background:var(--c0)}.stack .k1{background:var(--c1)}.stack .k2{background:var(--c2)}"
+    ".stack .k3{background:var(--c3)}.stack .k4{background:var(--c4)}.stack .k5{background:var(--c5)}"
+    ".keys{display:flex;flex-wrap:wrap;gap:.2em 1.4em;color:var(--soft);font-size:.92em}.key{white-space:nowrap}"
+    ".key::before{content:\"\";display:inline-block;width:.75em;height:.75em;border-radius:2px;margin-right:.45em}\n"
+    "svg{max-width:100%}svg text{font:13px system-ui,sans-serif;fill:var(--text)}svg .value{fill:var(--soft)}\n";
 
-void html_begin(Text *out, const char *heading) {
-    text_puts(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>");
+/* A click on a heading sorts by it: cells have their numbers in data-v, or are compared as text. */
+static const char script[] =
+    "document.querySelectorAll('table.sort').forEach(table=>{\n"
+    "  const body=table.tBodies[0],heads=[...table.tHead.rows[0].cells];\n"
+    "  const value=(row,i)=>{const c=row.cells[i],v=c.dataset.v;return v===undefined?c.textContent:+v};\n"
+    "  heads.forEach((head,i)=>{\n"
+    "    const button=document.createElement('button');\n"
+    "    button.append(...head.childNodes);head.append(button);\n"
+    "    button.onclick=()=>{\n"
+    "      const down=head.getAttribute('aria-sort')!=='descending'&&(head.dataset.down!==undefined||"
+    "head.getAttribute('aria-sort')==='ascending');\n"
+    "      heads.forEach(h=>h.removeAttribute('aria-sort'));\n"
+    "      head.setAttribute('aria-sort',down?'descending':'ascending');\n"
+    "      const order=(a,b)=>typeof a==='number'?a-b:a.localeCompare(b,undefined,{numeric:true});\n"
+    "      "
+    "[...body.rows].map(r=>[value(r,i),r]).sort((a,b)=>(down?-1:1)*order(a[0],b[0])).forEach(x=>body.append(x[1]));\n"
+    "    };\n"
+    "  });\n"
+    "});\n";
+
+void html_begin(Text *out, const char *heading, const char *command) {
+    Arena arena = {0};
+    text_puts(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+                   "content=\"width=device-width,initial-scale=1\"><title>");
     html_escape(out, heading);
     text_printf(out, "</title>\n<style>\n%s</style></head><body>\n<h1>", style);
     html_escape(out, heading);
-    text_puts(out, "</h1>\n");
+    text_puts(out, "</h1>\n<p>rnc " RN_VERSION " on ");
+    html_escape(out, view_machine(&arena));
+    text_printf(out, ", <time>%s</time>: <code>", view_date(&arena));
+    html_escape(out, command);
+    text_puts(out, "</code></p>\n");
+    arena_free(&arena);
+}
+
+void html_figure(Text *out, const char *value, const char *what) {
+    text_puts(out, "<div><b>");
+    html_escape(out, value);
+    text_puts(out, "</b><span>");
+    html_escape(out, what);
+    text_puts(out, "</span></div>\n");
 }
 
 void html_end(Text *out) {
-    text_puts(out, "</body></html>\n");
+    text_printf(out, "<script>\n%s</script>\n</body></html>\n", script);
 }

@@ -1,34 +1,19 @@
-/* rnc --report: a row per convolution with its algorithm, time, what the output gets of its rounding error, and the
- * candidates that come after it.
+/* What --report says of each layer: how it is computed, how long that takes, what else was considered and why not, and
+ * what its weights take.
  *
- *     layer            algorithm            us    direct  error    others
- *     layer1.0.conv1   F(6x6), 4 blocks     590    2070   3.7e-06  F(4x6) 602, F(6x4) 603, F(4x4) 633
+ * Convolutions have their candidates' times. Of other layers the cost model has fully connected ones; what is left
+ * moves its activations through the caches, and is estimated by their bytes.
  */
 #include <string.h>
 
+#include "../emit/describe.h"
 #include "../ops.h"
 #include "../plan/choose.h"
 #include "../plan/winograd.h"
-#include "html.h"
-#include "view.h"
-#include "../../runtime/cpu.h"
+#include "report.h"
 
-enum { OTHERS = 3 };
-
-typedef struct ReportRow {
-    const char *layer, *shape, *algorithm, *others, *reason;
-    double us, direct; /* 0: not known */
-    double error;
-} ReportRow;
-
-typedef struct Report {
-    Arena arena;
-    const Plan *plan;
-    ReportRow *rows;
-    int count, capacity, cautious; /* layers that take less error than the fastest candidate has */
-    bool measured;
-    int64_t multiplications, macs;
-} Report;
+static const double BYTES_PER_US = 20e3; /* activations through L2 and L3, of one thread */
+static const double AS_FAST = 0.005;     /* a share of the time */
 
 static bool choice_is_fast(const Choice *c) {
     return c->algorithm == ALG_WINOGRAD || c->algorithm == ALG_STRASSEN;
@@ -46,52 +31,191 @@ static const char *choice_name(Report *r, const Node *n, const Choice *c, bool b
                              : arena_printf(&r->arena, "%s, %d tiles by %d", name, tiles, c->block);
 }
 
-static const char *other_names(Report *r, const Node *n, const Decision *d) {
-    Text t = {0};
-    for (int i = 0, listed = 0; i < d->count && listed < OTHERS; i++) {
+static void add_others(Report *r, ReportRow *row, const Decision *d) {
+    for (int i = 0; i < d->count && row->others < REPORT_OTHERS; i++) {
         if (i == d->chosen) continue;
-        text_printf(&t, "%s%s %.0f", listed++ ? ", " : "", choice_name(r, n, &d->list[i].choice, false),
-                    d->list[i].cost.us);
+        row->other[row->others] = choice_name(r, row->node, &d->list[i].choice, false);
+        row->other_us[row->others++] = d->list[i].cost.us;
     }
-    const char *names = arena_strdup(&r->arena, t.s ? t.s : "");
-    text_free(&t);
-    return names;
 }
 
-static void add_row(Report *r, const Node *n, const Decision *d) {
+static const char *reason_of(Report *r, const ReportRow *row, const Decision *d) {
     const Candidate *c = &d->list[d->chosen];
-    const Window *w = &n->term[0].window;
-    const Shape out = node_unpooled_shape(n);
-    ReportRow row = {.layer = n->name, .us = c->cost.us};
-    row.error = choose_error(r->plan, n, c);
-    row.shape = arena_printf(&r->arena, "%dx%d%s %d->%d @%dx%d", w->r, w->s,
-                             w->stride_h > 1 ? arena_printf(&r->arena, "/%d", w->stride_h) : "", n->in[0]->shape.c,
-                             n->features, out.h, out.w);
-    row.algorithm = choice_name(r, n, &c->choice, true);
-    row.others = other_names(r, n, d);
+    if (d->count == 1) return "no other way";
+    if (d->chosen && c->cost.us <= d->list[0].cost.us * (1 + AS_FAST)) return "as fast as any, with a smaller error";
+    if (d->chosen)
+        return arena_printf(&r->arena, "%s would spend more of the error budget",
+                            d->chosen == 1 ? "a faster one" : arena_printf(&r->arena, "%d faster ones", d->chosen));
+    return arena_printf(&r->arena, "the fastest of %d%s", row->candidates,
+                        c->cost.measured ? ", measured" : " by the model");
+}
+
+static void decide(Report *r, ReportRow *row, const Decision *d) {
+    const Candidate *c = &d->list[d->chosen];
+    row->candidates = d->count;
+    row->us = c->cost.us;
+    row->error = choose_error(r->plan, row->node, c);
+    row->main = c->choice.algorithm;
+    row->algorithm = choice_name(r, row->node, &c->choice, true);
+    add_others(r, row, d);
     for (int i = 0; i < d->count; i++)
-        if (!choice_is_fast(&d->list[i].choice)) row.direct = d->list[i].cost.us;
-    row.reason = d->count == 1      ? "no other way"
-                 : d->chosen        ? "faster ones would spend more of the error budget"
-                 : c->cost.measured ? "the fastest, measured"
-                                    : "the fastest by the model";
+        if (!choice_is_fast(&d->list[i].choice)) row->direct = d->list[i].cost.us;
+    row->reason = reason_of(r, row, d);
     r->cautious += d->chosen > 0;
     r->measured |= c->cost.measured;
-    ARENA_PUSH(&r->arena, r->rows, r->count, r->capacity, row);
 }
 
-static Report make_report(const Plan *plan) {
+/* Why a layer that nothing was chosen for is as it is. */
+static const char *plain_reason(Report *r, const Step *s) {
+    switch (s->algorithm) {
+    case ALG_FC:
+        return s->images > 1 ? arena_printf(&r->arena, "its weights are read once for %d images", s->images)
+                             : "its weights, each of them once, from memory";
+    case ALG_INPUT:
+    case ALG_OUTPUT:
+        return "the caller's planes to channels last, or back";
+    case ALG_COPY:
+        return s->node->op == OP_CONCAT ? "an input that is not made in its place" : "another order of elements";
+    default:
+        return "one pass over its input: nothing before it takes it in";
+    }
+}
+
+static const char *conv_shape(Report *r, const Node *n) {
+    const Window *w = &n->term[0].window;
+    const Shape out = node_unpooled_shape(n);
+    const char *stride = w->stride_h > 1 ? arena_printf(&r->arena, "/%d", w->stride_h) : "";
+    const char *groups = n->term[0].groups > 1 ? arena_printf(&r->arena, " groups %d", n->term[0].groups) : "";
+    return arena_printf(&r->arena, "%dx%d%s %d->%d%s @%dx%d", w->r, w->s, stride, n->in[0]->shape.c, n->features,
+                        groups, out.h, out.w);
+}
+
+static const char *shape_of(Report *r, const Step *s) {
+    const Node *n = s->node;
+    if (n && n->op == OP_CONV) return conv_shape(r, n);
+    const Shape in = s->in->shape, out = s->out ? s->out->shape : in;
+    if (n && n->op == OP_FC) return arena_printf(&r->arena, "%d->%d", (int)shape_size(in), n->features);
+    const char *window = "";
+    if (n && (op_info(n->op)->flags & OPF_WINDOW)) {
+        const Window *w = &n->attr.window;
+        window = n->attr.global    ? arena_printf(&r->arena, "%dx%d ", in.h, in.w)
+                 : w->stride_h > 1 ? arena_printf(&r->arena, "%dx%d/%d ", w->r, w->s, w->stride_h)
+                                   : arena_printf(&r->arena, "%dx%d ", w->r, w->s);
+    }
+    return arena_printf(&r->arena, "%s%d @%dx%d", window, out.c, out.h, out.w);
+}
+
+/* "conv + add + relu": the words of describe_step, without sizes. */
+static const char *operation_of(Report *r, const Step *s) {
+    if (!s->node) return s->algorithm == ALG_INPUT ? "input" : "output";
+    const Node *n = s->node;
+    const Epilogue *e = &n->epilogue;
+    const char *word = op_info(n->op)->word;
+    Text t = {0};
+    text_puts(&t, *word == '.' ? word + 1 : word);
+    for (int i = 1; i < n->nin && n->term; i++) text_puts(&t, " + shortcut");
+    if (e->addend) text_puts(&t, " + add");
+    if (e->act) text_printf(&t, " + %s", act_name(e->act));
+    if (e->pool) text_puts(&t, e->pool == POOL_MAX ? " + maxpool" : " + avgpool");
+    const char *text = arena_strdup(&r->arena, t.s);
+    text_free(&t);
+    return text;
+}
+
+/* The parameters below an expression, each once. */
+static int64_t source_bytes(const Tensor *t, bool *seen) {
+    if (!t || seen[t->id]) return 0;
+    seen[t->id] = true;
+    int64_t bytes = t->op == RN_PARAM ? 4 * tensor_size(t) : 0;
+    for (int i = 0; i < t->nargs; i++) bytes += source_bytes(t->arg[i], seen);
+    return bytes;
+}
+
+static int64_t node_source_bytes(const Node *n, bool *seen) {
+    int64_t bytes = source_bytes(n->epilogue.bias, seen) + source_bytes(n->epilogue.prelu, seen);
+    for (int i = 0; i < n->nin && n->term; i++) bytes += source_bytes(n->term[i].weight, seen);
+    for (int i = 0; i < NODE_MAX_WEIGHTS; i++) bytes += source_bytes(n->weight[i], seen);
+    return bytes;
+}
+
+/* The row of a step's node, or a new one. */
+static ReportRow *row_of_step(Report *r, const Step *s) {
+    const Node *n = s->node ? r->plan->graph->nodes[s->node->id] : NULL;
+    if (n && r->row_of[n->id] >= 0) return &r->rows[r->row_of[n->id]];
+    const Value *value = s->algorithm == ALG_OUTPUT ? r->plan->graph->outputs[s->output] : s->out;
+    const ReportRow row = {.node = n, .name = n ? n->name : value->name};
+    if (n) r->row_of[n->id] = r->count;
+    ARENA_PUSH(&r->arena, r->rows, r->count, r->capacity, row);
+    return &r->rows[r->count - 1];
+}
+
+static int64_t vector_bytes(const Tensor *t) {
+    return t ? 4 * (int64_t)round_up(t->dim[0], 16) : 0;
+}
+
+/* Packed: panels, and the vectors beside them. */
+static int64_t packed_bytes(const Step *s) {
+    const Node *n = s->node;
+    if (!n || s->algorithm == ALG_COPY || s->algorithm == ALG_WINOGRAD_INPUT) return 0;
+    int64_t bytes = s->weight_bytes + vector_bytes(n->epilogue.bias) + vector_bytes(n->epilogue.prelu);
+    if (n->op == OP_AFFINE || n->op == OP_PRELU)
+        bytes += vector_bytes(n->weight[WEIGHT]) + vector_bytes(n->weight[BIAS]);
+    return bytes;
+}
+
+static void add_step_to(Report *r, ReportRow *row, const Step *s) {
+    row->macs += s->macs;
+    row->multiplications += s->multiplications;
+    const int64_t activations = s->bytes - s->weight_bytes / s->images;
+    row->activations += activations;
+    row->packed += packed_bytes(s);
+    if (s->conv.term[0].bf16) r->bf16 += 2 * tensor_size(s->node->term[0].weight);
+    if (row->candidates) return; /* of all its steps together */
+    const int threads = r->plan->options.threads > 1 ? r->plan->options.threads : 1;
+    row->us += s->algorithm == ALG_FC ? cost_fc(r->plan, row->node) : (double)activations / BYTES_PER_US / threads;
+    row->main = s->algorithm;
+    row->algorithm = algorithm_name(s->algorithm);
+    row->reason = plain_reason(r, s);
+    if (s->algorithm == ALG_FC)
+        row->error = choose_error(r->plan, row->node, &(Candidate){.cost.error = cost_sum_error(row->node)});
+}
+
+Report report_make(const Plan *plan) {
     Report r = {.plan = plan};
-    for (int i = 0; i < plan->graph->node_count; i++)
-        if (plan->decisions[i].count) add_row(&r, plan->graph->nodes[i], &plan->decisions[i]);
+    const Graph *g = plan->graph;
+    r.row_of = arena_alloc(&r.arena, sizeof *r.row_of * (size_t)(g->node_count + 1));
+    for (int i = 0; i < g->node_count; i++) r.row_of[i] = -1;
     for (int i = 0; i < plan->step_count; i++) {
-        r.macs += plan->steps[i].macs;
-        r.multiplications += plan->steps[i].multiplications;
+        const Step *s = &plan->steps[i];
+        if (s->algorithm == ALG_ALIAS) continue;
+        const int before = r.count;
+        ReportRow *row = row_of_step(&r, s);
+        if (r.count > before && row->node && plan->decisions[row->node->id].count)
+            decide(&r, row, &plan->decisions[row->node->id]);
+        if (r.count > before) {
+            const Step whole = {.node = row->node, .in = s->in, .out = s->out, .algorithm = s->algorithm};
+            row->operation = operation_of(&r, &whole);
+            row->shape = shape_of(&r, &whole);
+            row->place = row->node ? describe_place(&r.arena, row->node->place) : "";
+        }
+        add_step_to(&r, row, s);
+    }
+    bool *seen = arena_alloc(&r.arena, (size_t)g->tensor_count + 1);
+    for (int i = 0; i < r.count; i++) {
+        ReportRow *row = &r.rows[i];
+        row->weights = row->node ? node_source_bytes(row->node, seen) : 0;
+        r.us += row->us;
+        r.macs += row->macs, r.multiplications += row->multiplications;
+        r.activations += row->activations, r.weights += row->weights, r.packed += row->packed;
     }
     return r;
 }
 
-static void print_totals(const Report *r, Text *out) {
+void report_free(Report *r) {
+    arena_free(&r->arena);
+}
+
+void report_totals(const Report *r, Text *out) {
     text_printf(out, "%.2f G multiplications where the source has %.2f; ", (double)r->multiplications * 1e-9,
                 (double)r->macs * 1e-9);
     text_printf(out, "predicted error of the output %.1e", r->plan->predicted_error);
@@ -101,68 +225,12 @@ static void print_totals(const Report *r, Text *out) {
         text_printf(out, "; %d layer%s less error than the fastest would", r->cautious,
                     r->cautious == 1 ? " takes" : "s take");
     text_printf(out, "; packed weights %.1f MB", (double)r->plan->recipe.packed_size * 1e-6);
-    int64_t bf16 = 0;
-    for (int i = 0; i < r->plan->step_count; i++) {
-        const Step *s = &r->plan->steps[i];
-        if (s->conv.term[0].bf16) bf16 += 2 * tensor_size(s->node->term[0].weight);
-    }
-    if (bf16) text_printf(out, ", of them %.1f MB bf16, each rounded by up to 1/256 of it", (double)bf16 * 1e-6);
+    if (r->bf16) text_printf(out, ", of them %.1f MB bf16, each rounded by up to 1/256 of it", (double)r->bf16 * 1e-6);
 }
 
-static const char *times_text(Report *r) {
+const char *report_times(Report *r) {
     const int threads = r->plan->options.threads > 1 ? r->plan->options.threads : 1;
     return arena_printf(&r->arena, "times %s, of %d thread%s",
                         r->measured ? "measured in the whole network" : "by the cost model", threads,
                         threads > 1 ? "s" : "");
-}
-
-void report_text(const Plan *plan, Text *out) {
-    Report r = make_report(plan);
-    int layer = 5, shape = 5, algorithm = 9;
-    for (int i = 0; i < r.count; i++) {
-        if ((int)strlen(r.rows[i].layer) > layer) layer = (int)strlen(r.rows[i].layer);
-        if ((int)strlen(r.rows[i].shape) > shape) shape = (int)strlen(r.rows[i].shape);
-        if ((int)strlen(r.rows[i].algorithm) > algorithm) algorithm = (int)strlen(r.rows[i].algorithm);
-    }
-    text_printf(out, "%s: %s, batch %d; %s\n\n", plan->graph->name, rn_isa_name((rn_isa)plan->options.isa),
-                plan->options.batch, times_text(&r));
-    text_printf(out, "%-*s  %-*s  %-*s  %8s %8s %8s  %s\n", layer, "layer", shape, "shape", algorithm, "algorithm",
-                "us", "direct", "error", "others");
-    for (int i = 0; i < r.count; i++) {
-        const ReportRow *row = &r.rows[i];
-        text_printf(out, "%-*s  %-*s  %-*s  %8.0f %8.0f %8.1e  %s%s%s\n", layer, row->layer, shape, row->shape,
-                    algorithm, row->algorithm, row->us, row->direct, row->error, row->others, *row->others ? "; " : "",
-                    row->reason);
-    }
-    text_puts(out, "\n");
-    print_totals(&r, out);
-    text_puts(out, "\n");
-    arena_free(&r.arena);
-}
-
-void report_html(const Plan *plan, const char *command, Text *out) {
-    Report r = make_report(plan);
-    html_begin(out, arena_printf(&r.arena, "%s: how its convolutions are computed", plan->graph->name));
-    text_printf(out, "<p>%s, batch %d; %s. ", rn_isa_name((rn_isa)plan->options.isa), plan->options.batch,
-                times_text(&r));
-    print_totals(&r, out);
-    text_puts(out, ".<br><code>");
-    html_escape(out, command);
-    text_puts(out, "</code></p>\n<table><tr><th>layer</th><th>shape</th><th>algorithm</th><th>&#181;s</th><th>direct "
-                   "&#181;s</th><th>error</th><th>others</th><th>why</th></tr>\n");
-    for (int i = 0; i < r.count; i++) {
-        const ReportRow *row = &r.rows[i];
-        const char *const texts[] = {row->layer, row->shape, row->algorithm};
-        text_puts(out, "<tr>");
-        for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
-            text_puts(out, "<td>");
-            html_escape(out, texts[k]);
-            text_puts(out, "</td>");
-        }
-        text_printf(out, "<td>%.0f</td><td>%.0f</td><td>%.1e</td><td>%s</td><td>%s</td></tr>\n", row->us, row->direct,
-                    row->error, row->others, row->reason);
-    }
-    text_puts(out, "</table>\n");
-    html_end(out);
-    arena_free(&r.arena);
 }

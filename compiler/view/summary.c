@@ -95,11 +95,20 @@ static const char *grouped(Arena *arena, int64_t number) {
     return copy;
 }
 
-static const char *mebibytes(Arena *arena, int64_t bytes) {
-    return arena_printf(arena, "%.2f MiB", (double)bytes / (1 << 20));
+const char *view_bytes(Arena *arena, double bytes) {
+    return bytes < 999.5e3   ? arena_printf(arena, "%.1f KB", bytes * 1e-3)
+           : bytes < 999.5e6 ? arena_printf(arena, "%.1f MB", bytes * 1e-6)
+                             : arena_printf(arena, "%.2f GB", bytes * 1e-9);
 }
 
-static const char *describe(Arena *arena, const Node *node) {
+int64_t graph_weight_bytes(const Graph *graph) {
+    int64_t bytes = 0;
+    for (int i = 0; i < graph->tensor_count; i++)
+        if (graph->tensors[i]->op == RN_PARAM) bytes += 4 * tensor_size(graph->tensors[i]);
+    return bytes;
+}
+
+const char *summary_operation(Arena *arena, const Node *node) {
     Text text = {0};
     const char *word = op_info(node->op)->word;
     text_puts(&text, *word == '.' ? word + 1 : word);
@@ -125,7 +134,25 @@ static void print_row(FILE *out, const char *const cells[COLUMNS], const int wid
     }
 }
 
-void summary_print(const Graph *graph, FILE *out) {
+static void print_sizes(const Sizes *s, Arena *arena, FILE *out) {
+    fprintf(out, "weights        %s in float32, %s packed (-O%d, %s)\n", view_bytes(arena, (double)s->weights),
+            view_bytes(arena, (double)s->packed), s->level, s->target);
+    fprintf(out, "arena          %s an instance (batch %d, %d thread%s)\n", view_bytes(arena, (double)s->arena),
+            s->batch, s->threads, s->threads == 1 ? "" : "s");
+}
+
+static void print_outputs(const Graph *graph, FILE *out) {
+    for (int i = 0; i < graph->output_count; i++) {
+        const Shape s = graph->outputs[i]->shape;
+        fprintf(out, "%-14s %s %dx%dx%d\n",
+                i                         ? ""
+                : graph->output_count > 1 ? "outputs"
+                                          : "output",
+                graph->outputs[i]->name, s.c, s.h, s.w);
+    }
+}
+
+void summary_print(const Graph *graph, const Sizes *sizes, FILE *out) {
     Arena arena = {0};
     int rows = graph->node_count + 2, width[COLUMNS] = {0}; /* a heading, the input, the layers */
     const char *(*cells)[COLUMNS] = arena_alloc(&arena, sizeof *cells * (size_t)rows);
@@ -142,7 +169,7 @@ void summary_print(const Graph *graph, FILE *out) {
         int64_t params = node_params(node), macs = node_cost(node);
         const char **row = cells[i + 2];
         row[0] = node->name;
-        row[1] = describe(&arena, node);
+        row[1] = summary_operation(&arena, node);
         row[2] = arena_printf(&arena, "%dx%dx%d", shape.c, shape.h, shape.w);
         row[3] = params ? grouped(&arena, params) : "";
         row[4] = macs ? grouped(&arena, macs) : "";
@@ -154,9 +181,11 @@ void summary_print(const Graph *graph, FILE *out) {
 
     Totals totals = graph_totals(graph);
     fprintf(out, "\nnetwork        %s\n", graph->name);
+    print_outputs(graph, out);
     fprintf(out, "parameters     %s\n", grouped(&arena, totals.params));
     fprintf(out, "multiply-adds  %s\n", grouped(&arena, totals.macs));
     fprintf(out, "activations    %s in all, %s at one time at most (one image, float32, unfused)\n",
-            mebibytes(&arena, totals.activation_bytes), mebibytes(&arena, totals.live_bytes));
+            view_bytes(&arena, (double)totals.activation_bytes), view_bytes(&arena, (double)totals.live_bytes));
+    if (sizes) print_sizes(sizes, &arena, out);
     arena_free(&arena);
 }

@@ -1,6 +1,7 @@
 /* info: what the network is, what it was made by and for, and whether its weights are there. */
 #include "cli.h"
 #include "../cpu.h"
+#include "../recipe.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +13,16 @@ static void shape_text(char *text, size_t size, rn_shape s) {
 
 static cJSON *shape_json(rn_shape s) {
     return cli_json_shape((size_t[]){(size_t)s.c, (size_t)s.h, (size_t)s.w}, 3);
+}
+
+/* Of what the recipe reads of a weights file, in float32. */
+static int64_t source_bytes(const rn_model *m) {
+    int64_t bytes = 0;
+    for (int i = 0; i < m->recipe->count; i++) {
+        const rn_recipe_step *s = &m->recipe->steps[i];
+        if (s->op == RN_PARAM) bytes += (int64_t)s->dim[0] * s->dim[1] * s->dim[2] * s->dim[3] * 4;
+    }
+    return bytes;
 }
 
 static cJSON *info_json(const rn_model *m, const char *weights, size_t arena) {
@@ -35,6 +46,8 @@ static cJSON *info_json(const rn_model *m, const char *weights, size_t arena) {
     cJSON_AddNumberToObject(json, "parameters", (double)m->parameters);
     cJSON_AddNumberToObject(json, "multiply_adds", (double)m->macs);
     cJSON_AddNumberToObject(json, "layers", m->layer_count);
+    cJSON_AddNumberToObject(json, "weights_bytes", (double)source_bytes(m));
+    cJSON_AddNumberToObject(json, "packed_weights_bytes", (double)m->recipe->packed_size);
     cJSON_AddNumberToObject(json, "arena_bytes", (double)arena);
     cJSON_AddStringToObject(json, "weights", weights);
     return json;
@@ -59,7 +72,9 @@ static void info_text(const rn_model *m, const char *weights, size_t arena) {
     printf("\nparameters      %" PRId64 "\n", m->parameters);
     printf("multiply-adds   %" PRId64 " an image\n", m->macs);
     printf("layers          %d calls\n", m->layer_count);
-    printf("memory          %zu bytes an instance (one thread)\n", arena);
+    printf("arena           %zu bytes an instance (one thread)\n", arena);
+    printf("packed weights  %llu bytes (in float32 %" PRId64 ")\n", (unsigned long long)m->recipe->packed_size,
+           source_bytes(m));
     printf("weights         %s\n", weights);
     printf("instructions    %s", rn_isa_name(m->isa));
     if (m->best_isa > m->isa) printf(", or %s where the CPU has it", rn_isa_name(m->best_isa));

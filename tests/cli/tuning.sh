@@ -114,7 +114,7 @@ expect "--report" 0 "$RNC" --report tiny.rn
 contains "a layer" .out '^layer1.0.conv1 .*3x3 16->16 @8x8 '
 contains "the error" .out 'predicted error of the output [0-9.e-]* (tolerance 1.0e-04)'
 expect "--report=FILE.html" 0 "$RNC" --report=page.html tiny.rn
-contains "a page" page.html '<td>layer1.0.conv1</td>'
+contains "a page" page.html '<td class="l" title="tiny.rn:4:9">layer1.0.conv1</td>'
 expect "--report to another ending" 2 "$RNC" --report=page.txt tiny.rn
 expect "--report where nothing can be written" 1 "$RNC" --report=none/page.html tiny.rn
 expect "a tight tolerance" 0 "$RNC" --report --tolerance 1e-9 tiny.rn

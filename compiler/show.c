@@ -1,0 +1,175 @@
+/* What a compilation prints instead of writing it to -o's file: dumps, the summary, the report, what --verify found;
+ * and with --json the last three as one document.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver.h"
+#include "emit/describe.h"
+
+static bool print_text(Text *text) {
+    fwrite(text->s, 1, text->size, stdout);
+    text_free(text);
+    return true;
+}
+
+static EmitOptions shown_options(Compilation *c) {
+    return (EmitOptions){.name = c->name,
+                         .target = c->options->target,
+                         .command = c->options->command,
+                         .source_hash = c->hash,
+                         .header_name = arena_printf(&c->arena, "%s.h", c->name),
+                         .standalone = c->options->standalone};
+}
+
+/* ---- dumps ---- */
+bool show_tree(Compilation *c) {
+    Text text = {0};
+    ast_dump(c->ast, &text);
+    return print_text(&text);
+}
+
+bool show_graph(Compilation *c) {
+    Text text = {0};
+    if (c->options->run_pass) {
+        for (int i = 0; i < PASS_COUNT; i++)
+            if (!strcmp(pass_name((PassId)i), c->options->run_pass)) pass_run(c->source, (PassId)i);
+    }
+    irtext_print(c->source, &text);
+    return print_text(&text);
+}
+
+bool show_plan(Compilation *c) {
+    Text text = {0};
+    plan_print(c->plan, &text);
+    return print_text(&text);
+}
+
+bool show_c(Compilation *c) {
+    Text text = {0};
+    const EmitOptions options = shown_options(c);
+    emit_c(c->plan, &options, &text);
+    return print_text(&text);
+}
+
+/* ---- summary, report, verify ---- */
+Sizes driver_sizes(Compilation *c, const Plan *plan, int level) {
+    const Options *o = c->options;
+    const EmitOptions options = shown_options(c);
+    return (Sizes){.weights = graph_weight_bytes(c->source),
+                   .packed = (int64_t)plan->recipe.packed_size,
+                   .arena = (int64_t)emit_arena_bytes(plan, &options, o->tune_threads),
+                   .target = target_text(&c->arena, &o->target),
+                   .level = level,
+                   .batch = o->batch,
+                   .threads = o->tune_threads};
+}
+
+/* The document, begun when the first part comes. */
+static void add_json(Compilation *c, const char *part, cJSON *json) {
+    if (!c->json) c->json = json_document(c->source->name, c->options->command);
+    cJSON_AddItemToObject(c->json, part, json);
+}
+
+/* Of a plan by the cost model, which -O3's differs from little: a summary measures nothing. */
+bool show_summary(Compilation *c) {
+    PassOptions passes = c->options->passes;
+    if (passes.level > 2) passes.level = 2;
+    passes.verbose = false;
+    passes.dump_after = NULL;
+    Graph *graph = graph_clone(c->source, &c->arena);
+    passes_run(graph, &passes);
+    const PlanOptions options = driver_plan_options(c, &passes);
+    const Sizes sizes = driver_sizes(c, plan_make(&c->arena, graph, &options), passes.level);
+    if (c->options->json)
+        add_json(c, "summary", json_summary(c->source, &sizes));
+    else
+        summary_print(c->source, &sizes, stdout);
+    return true;
+}
+
+static bool write_page(Compilation *c) {
+    const char *path = c->options->report;
+    Text text = {0};
+    const Sizes sizes = driver_sizes(c, c->plan, c->options->passes.level);
+    report_html(c->plan, &sizes, c->options->command, &text);
+    const bool good = driver_spares_inputs(c, path) && file_write(path, text.s, text.size);
+    if (!good && !c->diag.errors) diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", path, strerror(errno));
+    text_free(&text);
+    return good;
+}
+
+bool show_report(Compilation *c) {
+    if (*c->options->report && !write_page(c)) return false;
+    if (c->options->json) {
+        const Sizes sizes = driver_sizes(c, c->plan, c->options->passes.level);
+        add_json(c, "report", json_report(c->plan, &sizes));
+    } else if (!*c->options->report) {
+        Text text = {0};
+        report_text(c->plan, &text);
+        return print_text(&text);
+    }
+    return true;
+}
+
+static cJSON *verify_json(Compilation *c, const VerifyResult *r) {
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddBoolToObject(json, "agrees", r->agrees);
+    cJSON_AddNumberToObject(json, "tolerance", c->options->tolerance);
+    cJSON_AddNumberToObject(json, "images", r->images);
+    if (c->options->verify_input) cJSON_AddStringToObject(json, "input", c->options->verify_input);
+    cJSON_AddNumberToObject(json, "compared", r->compared);
+    cJSON_AddNumberToObject(json, "skipped", r->skipped);
+    cJSON_AddNumberToObject(json, "output_error", r->output_error);
+    cJSON_AddNumberToObject(json, "layer_error", r->layer_error);
+    cJSON_AddStringToObject(json, "layer", r->layer);
+    if (r->rounded) cJSON_AddNumberToObject(json, "rounding_error", r->rounding);
+    if (r->agrees) return json;
+    const VerifyDifference *d = &r->difference;
+    cJSON *at = cJSON_AddObjectToObject(json, "difference");
+    cJSON_AddStringToObject(at, "layer", d->layer);
+    cJSON_AddStringToObject(at, "operation", d->what);
+    cJSON_AddStringToObject(at, "place", describe_place(&c->arena, d->place));
+    cJSON_AddNumberToObject(at, "error", d->error);
+    cJSON_AddNumberToObject(at, "limit", d->limit);
+    cJSON_AddNumberToObject(at, "image", d->image);
+    cJSON_AddNumberToObject(at, "channel", d->channel);
+    cJSON_AddNumberToObject(at, "row", d->row);
+    cJSON_AddNumberToObject(at, "column", d->column);
+    cJSON_AddNumberToObject(at, "value", d->got);
+    cJSON_AddNumberToObject(at, "expected", d->expected);
+    return json;
+}
+
+static void print_verify(const Compilation *c, const VerifyResult *r) {
+    const Options *o = c->options;
+    printf("verify: %s: %d results agree with the interpreter, outputs within %g: relative error %.3g, of any layer "
+           "%.3g ('%s')",
+           c->source->name, r->compared, o->tolerance, r->output_error, r->layer_error, r->layer);
+    if (o->verify_input) printf("; %d image%s of %s", r->images, r->images == 1 ? "" : "s", path_base(o->verify_input));
+    if (r->skipped) printf("; %d intermediate ones have no counterpart", r->skipped);
+    if (r->rounded) printf("; rounding weights to bf16 moves the output by %.3g of its largest", r->rounding);
+    printf("\n");
+}
+
+bool show_verify(Compilation *c) {
+    VerifyResult result;
+    const bool agrees = verify_run(c, &result);
+    if (c->options->json && (agrees || result.difference.layer))
+        add_json(c, "verify", verify_json(c, &result));
+    else if (agrees)
+        print_verify(c, &result);
+    return agrees;
+}
+
+bool show_json(Compilation *c) {
+    const Options *o = c->options;
+    if (!o->json || o->bench || (o->verify && !cJSON_HasObjectItem(c->json, "verify"))) return true;
+    char *text = cJSON_Print(c->json);
+    if (!text) bug("out of memory");
+    puts(text);
+    cJSON_free(text);
+    return true;
+}

@@ -1,0 +1,147 @@
+/* What --json prints of a summary, a report and a bench; docs/json.md says what each member means. */
+#include "../bench.h"
+#include "../emit/describe.h"
+#include "../ops.h"
+#include "../../runtime/rn.h"
+#include "report.h"
+
+/* What is not known is null. */
+static void add_positive(cJSON *json, const char *name, double number) {
+    if (number > 0)
+        cJSON_AddNumberToObject(json, name, number);
+    else
+        cJSON_AddNullToObject(json, name);
+}
+
+static void add_sizes(cJSON *json, const Sizes *sizes) {
+    cJSON_AddNumberToObject(json, "level", sizes->level);
+    cJSON_AddStringToObject(json, "target", sizes->target);
+    cJSON_AddNumberToObject(json, "batch", sizes->batch);
+    cJSON_AddNumberToObject(json, "threads", sizes->threads);
+    cJSON_AddNumberToObject(json, "weights_bytes", (double)sizes->weights);
+    cJSON_AddNumberToObject(json, "packed_weights_bytes", (double)sizes->packed);
+    cJSON_AddNumberToObject(json, "arena_bytes", (double)sizes->arena);
+}
+
+cJSON *json_document(const char *network, const char *command) {
+    Arena arena = {0};
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "rnc", RN_VERSION);
+    cJSON_AddStringToObject(json, "network", network);
+    cJSON_AddStringToObject(json, "command", command);
+    cJSON_AddStringToObject(json, "machine", view_machine(&arena));
+    cJSON_AddStringToObject(json, "date", view_date(&arena));
+    arena_free(&arena);
+    return json;
+}
+
+cJSON *json_shape(Shape shape) {
+    return cJSON_CreateIntArray((const int[]){shape.c, shape.h, shape.w}, 3);
+}
+
+/* ---- summary ---- */
+static cJSON *summary_value(const Value *value) {
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "name", value->name ? value->name : "");
+    cJSON_AddItemToObject(json, "shape", json_shape(value->shape));
+    return json;
+}
+
+cJSON *json_summary(const Graph *graph, const Sizes *sizes) {
+    Arena arena = {0};
+    const Totals totals = graph_totals(graph);
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddItemToObject(json, "input", summary_value(graph->input));
+    cJSON *outputs = cJSON_AddArrayToObject(json, "outputs");
+    for (int i = 0; i < graph->output_count; i++) cJSON_AddItemToArray(outputs, summary_value(graph->outputs[i]));
+    cJSON *layers = cJSON_AddArrayToObject(json, "layers");
+    for (int i = 0; i < graph->node_count; i++) {
+        const Node *node = graph->nodes[i];
+        cJSON *layer = cJSON_CreateObject();
+        cJSON_AddStringToObject(layer, "name", node->name);
+        cJSON_AddStringToObject(layer, "operation", summary_operation(&arena, node));
+        cJSON_AddStringToObject(layer, "place", describe_place(&arena, node->place));
+        cJSON_AddItemToObject(layer, "shape", json_shape(node->out->shape));
+        cJSON_AddNumberToObject(layer, "parameters", (double)node_params(node));
+        cJSON_AddNumberToObject(layer, "multiply_adds", (double)node_cost(node));
+        cJSON_AddItemToArray(layers, layer);
+    }
+    cJSON_AddNumberToObject(json, "parameters", (double)totals.params);
+    cJSON_AddNumberToObject(json, "multiply_adds", (double)totals.macs);
+    cJSON_AddNumberToObject(json, "activation_bytes", (double)totals.activation_bytes);
+    cJSON_AddNumberToObject(json, "live_bytes", (double)totals.live_bytes);
+    add_sizes(json, sizes);
+    arena_free(&arena);
+    return json;
+}
+
+/* ---- report ---- */
+static cJSON *report_layer(const Report *r, const ReportRow *row) {
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "name", row->name);
+    cJSON_AddStringToObject(json, "operation", row->operation);
+    cJSON_AddStringToObject(json, "shape", row->shape);
+    cJSON_AddStringToObject(json, "place", row->place);
+    cJSON_AddStringToObject(json, "algorithm", row->algorithm);
+    cJSON_AddNumberToObject(json, "us", row->us);
+    cJSON_AddNumberToObject(json, "share", r->us > 0 ? row->us / r->us : 0);
+    add_positive(json, "direct_us", row->direct);
+    add_positive(json, "error", row->error);
+    cJSON_AddNumberToObject(json, "weights_bytes", (double)row->weights);
+    cJSON_AddNumberToObject(json, "packed_weights_bytes", (double)row->packed);
+    cJSON_AddNumberToObject(json, "activation_bytes", (double)row->activations);
+    cJSON_AddNumberToObject(json, "multiply_adds", (double)row->macs);
+    cJSON_AddNumberToObject(json, "multiplications", (double)row->multiplications);
+    cJSON_AddStringToObject(json, "reason", row->reason);
+    cJSON *others = cJSON_AddArrayToObject(json, "others");
+    for (int i = 0; i < row->others; i++) {
+        cJSON *other = cJSON_CreateObject();
+        cJSON_AddStringToObject(other, "algorithm", row->other[i]);
+        cJSON_AddNumberToObject(other, "us", row->other_us[i]);
+        cJSON_AddItemToArray(others, other);
+    }
+    return json;
+}
+
+cJSON *json_report(const Plan *plan, const Sizes *sizes) {
+    Report r = report_make(plan);
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddBoolToObject(json, "measured", r.measured);
+    cJSON_AddNumberToObject(json, "us", r.us);
+    cJSON_AddNumberToObject(json, "tolerance", plan->options.tolerance);
+    cJSON_AddNumberToObject(json, "predicted_error", plan->predicted_error);
+    add_positive(json, "measured_error", plan->measured_error);
+    cJSON_AddNumberToObject(json, "multiply_adds", (double)r.macs);
+    cJSON_AddNumberToObject(json, "multiplications", (double)r.multiplications);
+    cJSON_AddNumberToObject(json, "activation_bytes", (double)r.activations);
+    add_sizes(json, sizes);
+    cJSON *layers = cJSON_AddArrayToObject(json, "layers");
+    for (int i = 0; i < r.count; i++) cJSON_AddItemToArray(layers, report_layer(&r, &r.rows[i]));
+    report_free(&r);
+    return json;
+}
+
+/* ---- bench ---- */
+void json_add_bench(cJSON *json, const Bench *b) {
+    static const char *const kinds[] = {"unfused", "alone", "without", "all"};
+    cJSON_AddNumberToObject(json, "batch", b->batch);
+    cJSON_AddNumberToObject(json, "threads", b->threads);
+    cJSON_AddStringToObject(json, "target", b->target);
+    cJSON_AddStringToObject(json, "weights", b->weights);
+    cJSON *variants = cJSON_AddArrayToObject(json, "variants");
+    for (int i = 0; i < b->count; i++) {
+        const BenchVariant *v = &b->variants[i];
+        cJSON *row = cJSON_CreateObject();
+        cJSON_AddStringToObject(row, "name", v->name);
+        cJSON_AddStringToObject(row, "kind", kinds[v->kind]);
+        cJSON_AddBoolToObject(row, "changes_code", !v->same_as_first);
+        cJSON_AddNumberToObject(row, "min_ms", v->min_ms);
+        cJSON_AddNumberToObject(row, "median_ms", v->median_ms);
+        cJSON_AddNumberToObject(row, "runs", v->runs);
+        cJSON_AddNumberToObject(row, "traffic_bytes", (double)v->traffic);
+        cJSON_AddNumberToObject(row, "arena_bytes", (double)v->arena);
+        cJSON_AddNumberToObject(row, "speedup", v->speedup);
+        cJSON_AddNumberToObject(row, "difference", v->difference);
+        cJSON_AddItemToArray(variants, row);
+    }
+}
