@@ -10,7 +10,13 @@
 enum { DEEPEST = 8, MOST_DICTS = 64, LISTED_DICTS = 6, SHOWN_NAME = 160 };
 
 /* ---- the names that a checkpoint may use ---- */
-typedef enum GlobalId { G_OTHER, G_TENSOR, G_PARAMETER, G_STORAGE /* + index in types[] */ } GlobalId;
+typedef enum GlobalId {
+    G_OTHER,
+    G_TENSOR,    /* (storage, offset, shape, strides, ...) */
+    G_PARAMETER, /* (tensor, ...) */
+    G_FROM_TYPE, /* (what rebuilds it, its class, the arguments, ...) */
+    G_STORAGE    /* + index in types[] */
+} GlobalId;
 
 static const TorchType types[] = {{"F32", 4}, {"F64", 8}, {"F16", 2}, {"BF16", 2}, {"I64", 8}, {"I32", 4},
                                   {"I16", 2}, {"I8", 1},  {"U8", 1},  {"BOOL", 1}, {"C64", 8}, {"C128", 16}};
@@ -28,6 +34,8 @@ static const PickleGlobal globals[] = {
     {"torch._utils._rebuild_tensor_v2", G_TENSOR, false},
     {"torch._utils._rebuild_parameter", G_PARAMETER, false},
     {"torch._utils._rebuild_parameter_with_state", G_PARAMETER, false},
+    {"torch.nn.parameter.Parameter", G_PARAMETER, false}, /* until PyTorch 0.4 */
+    {"torch._tensor._rebuild_from_type_v2", G_FROM_TYPE, false},
     STORAGE("Float", 0),
     STORAGE("Double", 1),
     STORAGE("Half", 2),
@@ -66,6 +74,7 @@ static const PickleGlobal globals[] = {
     OTHER("numpy._core.multiarray.scalar"),
     OTHER("numpy.core.multiarray._reconstruct"),
     OTHER("numpy._core.multiarray._reconstruct"),
+    OTHER("torch.Tensor"),
     OTHER("torch.Size"),
     OTHER("torch.device"),
     OTHER("torch.float32"),
@@ -94,10 +103,11 @@ bool torch_fail(TorchFile *file, const char *format, ...) {
     return false;
 }
 
-bool torch_pickle(TorchFile *file, Pickle *pickle, const uint8_t *bytes, size_t size, const char *name, size_t offset) {
+bool torch_pickle(TorchFile *file, Pickle *pickle, const uint8_t *bytes, size_t size, const char *where,
+                  size_t offset) {
     char error[PICKLE_ERROR_SIZE];
     if (pickle_read(pickle, &file->arena, bytes, size, offset, &table, error)) return true;
-    return torch_fail(file, "PyTorch checkpoint: %s, %s", name, error);
+    return torch_fail(file, "PyTorch checkpoint%s, %s", where, error);
 }
 
 /* ---- storages ---- */
@@ -152,16 +162,23 @@ typedef struct Search {
     int count, capacity;
 } Search;
 
-static const PickleValue *tensor_call(const PickleValue *value) {
-    if (global_id(value) == G_PARAMETER && value->kind == PICKLE_CALL && value->count > 0) value = value->v.items[0];
-    return global_id(value) == G_TENSOR && value->kind == PICKLE_CALL ? value : NULL;
+/* The arguments that a tensor or parameter is rebuilt from; NULL where the value is none. */
+static const PickleValue *tensor_arguments(const PickleValue *value) {
+    if (value->kind == PICKLE_CALL && global_id(value) == G_PARAMETER && value->count > 0) value = value->v.items[0];
+    if (value->kind != PICKLE_CALL) return NULL;
+    if (global_id(value) == G_TENSOR) return value;
+    if (global_id(value) != G_FROM_TYPE || value->count < 3) return NULL;
+    const PickleValue *how = value->v.items[0], *arguments = value->v.items[2];
+    return how->kind == PICKLE_GLOBAL && global_id(how) == G_TENSOR && arguments->kind == PICKLE_TUPLE ? arguments
+                                                                                                       : NULL;
 }
 
 /* Weights have dimensions: a dict with none but single numbers ("best_acc1") is no state dict. */
 static bool has_weights(const PickleValue *dict) {
     for (int i = 0; i < dict->count; i += 2) {
-        const PickleValue *call = tensor_call(dict->v.items[i + 1]);
-        if (dict->v.items[i]->kind == PICKLE_STRING && call && call->count > 2 && call->v.items[2]->count > 0)
+        const PickleValue *arguments = tensor_arguments(dict->v.items[i + 1]);
+        if (dict->v.items[i]->kind == PICKLE_STRING && arguments && arguments->count > 2 &&
+            arguments->v.items[2]->count > 0)
             return true;
     }
     return false;
@@ -305,9 +322,9 @@ static bool check_bounds(TorchFile *file, const rn_safetensor *tensor, const Tor
 }
 
 /* _rebuild_tensor(storage, offset, size, stride), _v2 with more that does not matter here */
-static bool parse_tensor(TorchFile *file, const PickleValue *call, rn_safetensor *tensor, TorchTensor *view) {
-    PickleValue *const *args = call->v.items;
-    if (call->count < 4 || args[0]->kind != PICKLE_PERSISTENT || !is_integer(args[1], 0))
+static bool parse_tensor(TorchFile *file, const PickleValue *arguments, rn_safetensor *tensor, TorchTensor *view) {
+    PickleValue *const *args = arguments->v.items;
+    if (arguments->count < 4 || args[0]->kind != PICKLE_PERSISTENT || !is_integer(args[1], 0))
         return torch_fail(file, "tensor %.160s: it has no storage or offset", tensor->name);
     view->storage = (int)args[0]->u.integer;
     view->offset = args[1]->u.integer;
@@ -337,11 +354,11 @@ static bool index_tensors(TorchFile *file, const PickleValue *dict) {
     Named *all = arena_alloc(&file->arena, capacity * sizeof *all);
     int count = 0;
     for (int i = 0; i < dict->count; i += 2) {
-        const PickleValue *key = dict->v.items[i], *call = tensor_call(dict->v.items[i + 1]);
-        if (!call || key->kind != PICKLE_STRING) continue;
+        const PickleValue *key = dict->v.items[i], *arguments = tensor_arguments(dict->v.items[i + 1]);
+        if (!arguments || key->kind != PICKLE_STRING) continue;
         if (strlen(key->v.text) != (size_t)key->count) return torch_fail(file, "a tensor's name has a NUL");
         all[count].tensor.name = key->v.text;
-        if (!parse_tensor(file, call, &all[count].tensor, &all[count].view)) return false;
+        if (!parse_tensor(file, arguments, &all[count].tensor, &all[count].view)) return false;
         count++;
     }
     qsort(all, (size_t)count, sizeof *all, compare_names);

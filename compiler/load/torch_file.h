@@ -44,8 +44,8 @@ struct TorchFile {
 
 /* Writes the text, with control characters replaced, and returns false. */
 bool torch_fail(TorchFile *file, const char *format, ...) PRINTF_LIKE(2, 3);
-/* Reads a pickle at `bytes` (for messages: `name`, whose byte `offset` that is). */
-bool torch_pickle(TorchFile *file, Pickle *pickle, const uint8_t *bytes, size_t size, const char *name, size_t offset);
+/* Reads a pickle at `bytes`; messages say "PyTorch checkpoint", `where`, and the byte from `offset` on. */
+bool torch_pickle(TorchFile *file, Pickle *pickle, const uint8_t *bytes, size_t size, const char *where, size_t offset);
 /* Makes the list of storages from a pickle's persistent ids, and puts each one's index into the id's u.integer. */
 bool torch_storages(TorchFile *file, const Pickle *pickle);
 

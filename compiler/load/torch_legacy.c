@@ -10,7 +10,7 @@ enum { COUNT_SIZE = 8 };
 
 /* One pickle after another; *at moves on. */
 static bool next_pickle(TorchFile *file, Pickle *pickle, size_t *at) {
-    if (!torch_pickle(file, pickle, file->bytes + *at, file->size - *at, "its pickle", *at)) return false;
+    if (!torch_pickle(file, pickle, file->bytes + *at, file->size - *at, " of the older form", *at)) return false;
     *at += pickle->used;
     return true;
 }

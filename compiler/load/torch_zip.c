@@ -144,7 +144,7 @@ bool torch_zip_open(TorchFile *file, Pickle *pickle) {
     }
     if (!find_pickle(file, &entry) || !read_byteorder(file)) return false;
     uint8_t *bytes = read_entry(file, entry, pickle_name, &size);
-    const bool good = bytes && torch_pickle(file, pickle, bytes, size, pickle_name, 0) && torch_storages(file, pickle);
+    const bool good = bytes && torch_pickle(file, pickle, bytes, size, ": data.pkl", 0) && torch_storages(file, pickle);
     free(bytes);
     return good && place_storages(file);
 }

@@ -48,6 +48,7 @@ static int collect_params(const Graph *graph, rn_param *params, int *tensor_ids)
 typedef struct Weights {
     rn_safetensors safetensors;
     TorchFile *torch; /* NULL: the safetensors' own bytes */
+    bool damaged;     /* so that nothing more need be tried */
 } Weights;
 
 static const rn_safetensors *weights_index(const Weights *weights) {
@@ -60,6 +61,7 @@ static float *read_param(Weights *weights, const rn_param *param, Report *report
     rn_safetensor tensor = *param->tensor;
     if (weights->torch && !(tensor.data = torch_elements(weights->torch, param->tensor, error))) {
         report_problem(report, error);
+        weights->damaged = true;
         return NULL;
     }
     tensor.size = (size_t)tensor.count * (size_t)rn_safetensor_bytes(&tensor);
@@ -79,7 +81,7 @@ static bool read_params(const Graph *graph, const rn_param *params, const int *t
     out->count = graph->tensor_count;
     out->data = calloc((size_t)graph->tensor_count + 1, sizeof *out->data);
     if (!out->data) bug("out of memory");
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count && !weights->damaged; i++) {
         out->data[tensor_ids[i]] = read_param(weights, &params[i], report);
         sound &= out->data[tensor_ids[i]] != NULL;
     }

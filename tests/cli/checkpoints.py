@@ -4,6 +4,8 @@ damaged and hostile ones. The bytes of the pickles are Python's own; names of to
     checkpoints.py FOLDER      reads FOLDER/net.safetensors, whose tensors all the files hold
 """
 import collections
+import copy
+import copyreg
 import io
 import json
 import os
@@ -17,18 +19,21 @@ import zipfile
 folder = sys.argv[1]
 
 
-def stand_in(module, name, **more):
+def stand_in(module, name):
     """A class that pickles as module.name."""
     parts = module.split(".")
     for i in range(len(parts)):
         sys.modules.setdefault(".".join(parts[: i + 1]), types.ModuleType(parts[i]))
-    made = type(name, (), dict(more, __module__=module))
+    made = type(name, (), {"__module__": module})
     setattr(sys.modules[module], name, made)
     return made
 
 
 rebuild = stand_in("torch._utils", "_rebuild_tensor_v2")
 rebuild_parameter = stand_in("torch._utils", "_rebuild_parameter")
+rebuild_from_type = stand_in("torch._tensor", "_rebuild_from_type_v2")
+stand_in("torch.nn.parameter", "Parameter")
+stand_in("torch", "Tensor")
 types_ = {"F32": ("Float", "f"), "F64": ("Double", "d"), "F16": ("Half", "e"), "I64": ("Long", "q"), "BF16": ("BFloat16", "H")}
 for storage_name, _ in types_.values():
     stand_in("torch", storage_name + "Storage")
@@ -59,6 +64,26 @@ class Tensor:
 class Parameter(Tensor):
     def __reduce__(self):
         return rebuild_parameter, (Tensor(self.storage, self.shape, self.stride, self.offset), True, collections.OrderedDict())
+
+
+class OldParameter(Tensor):
+    """As PyTorch 0.2 wrote it."""
+
+    __module__, __qualname__ = "torch.nn.parameter", "Parameter"
+
+    def __reduce__(self):
+        state = (True, False, collections.OrderedDict())
+        return copyreg.__newobj__, (OldParameter, Tensor(self.storage, self.shape)), state
+
+
+sys.modules["torch.nn.parameter"].Parameter = OldParameter
+
+
+class TypedTensor(Tensor):
+    """As a tensor with attributes is written."""
+
+    def __reduce__(self):
+        return rebuild_from_type, (rebuild, sys.modules["torch"].Tensor, super().__reduce__()[1], {"note": "x"})
 
 
 class Pickler(pickle.Pickler):
@@ -175,6 +200,8 @@ write("big-old.pth", legacy(ok, little=False))
 save("views.pth", views())
 write("views-old.pth", legacy(views()))
 save("parameters.pth", state(kind=Parameter))
+write("old-parameters.pth", legacy(state(kind=OldParameter)))
+save("typed.pth", state(kind=TypedTensor))
 number = Tensor(Storage("F32", [0.75]), ())
 moments = {"state": {0: {"exp_avg": Tensor(Storage("F32", [1.0, 2.0]), (2,))}}, "param_groups": [{"lr": 0.1, "nesterov": False}]}
 training = {"epoch": 7, "arch": "net", "best": number, "state_dict": ok, "optimizer": moments, "none": None, "big": 2**90}
@@ -198,6 +225,7 @@ with open(os.path.join(folder, "zip2.pth"), "rb") as f:
     good = f.read()
 old = legacy(ok)
 write("cut.pth", good[: len(good) // 2])
+write("stub-old.pth", old[:15] + b"\x80\x02M\xe9\x03." + bytes(100))
 write("cut-old.pth", old[:-6])
 write("more-old.pth", old + b"\0")
 write("count-old.pth", legacy(ok, count=lambda s: len(s.values) + (s.key == "2")))
@@ -209,6 +237,19 @@ save_raw("order.pth", data, storages, order="middle")
 warnings.simplefilter("ignore")  # of the name that is there twice
 save_raw("twice.pth", data, storages, extra=[("archive/data/0", b"other")])
 save_raw("two-pickles.pth", data, storages, extra=[("b/data.pkl", b"N.")])
+flat = views()
+with open(os.path.join(folder, "views.pth"), "rb") as f:
+    good = f.read()
+at = good.index(next(iter(flat.values())).storage.bytes())
+write("flipped-views.pth", good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+many = {str(i): Tensor(Storage("F32", [1.0] * 4096), (4096,)) for i in range(8)}
+with zipfile.ZipFile(os.path.join(folder, "overlap.pth"), "w") as z:
+    pickle_, copies = pickled(many)
+    z.writestr("archive/data.pkl", pickle_)
+    z.writestr("archive/data/0", copies[0].bytes())
+    for s in copies[1:]:  # all of them at the same place
+        z.filelist.append(copy.copy(z.getinfo("archive/data/0")))
+        z.filelist[-1].filename = f"archive/data/{s.key}"
 short = storages[0].values.pop()
 save_raw("short.pth", data, storages)
 storages[0].values.append(short)

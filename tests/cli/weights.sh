@@ -23,10 +23,10 @@ gives() { # gives NAME FILE TO OPTIONS...: the weights of FILE are those of TO
 }
 
 expect weights 0 "$RNC" -o net.safetensors --random-weights net.rn
-expect checkpoints 0 "${PYTHON:-python3}" "$ROOT/tests/cli/checkpoints.py" "$WORK"
+expect checkpoints 0 "${PYTHON:-python3}" "$ROOT/tests/cli/checkpoints.py" "$WORK" || { finish; exit 1; }
 
 # ---- checkpoints ----
-for file in zip{2,3,4,5}.pth old{2,3,4,5}.pth top.pt big.pth big-old.pth views.pth views-old.pth parameters.pth \
+for file in zip{2,3,4,5}.pth old{2,3,4,5}.pth top.pt big.pth big-old.pth views.pth views-old.pth parameters.pth old-parameters.pth typed.pth \
     training.pth training-old.pth two.pth; do
     gives $file $file net.safetensors
     [ $file = two.pth ] || { [ ! -s "$WORK/.err" ] && ok || bad $file "says $(cat "$WORK/.err")"; }
@@ -39,9 +39,12 @@ expect "half precision" 0 "$RNC" -o half.safetensors --weights half.pth net.rn
 
 refused "truncated" "the archive is damaged or truncated" cut.pth
 refused "truncated, old" "truncated: storage 49 has 2 of its 8 bytes" cut-old.pth
+refused "nothing but its beginning" "PyTorch checkpoint of the older form, byte 21: opcode 0x00 (unknown)" stub-old.pth
 refused "longer" "1 bytes at its end belong to no storage" more-old.pth
 refused "another count" "storage 2 has 17 elements, its tensors are views of 16" count-old.pth
 refused "a flipped bit" "damaged: data/0: CRC error" flipped.pth
+refused "a flipped bit of all tensors" "damaged: data/0: CRC error" flipped-views.pth
+refused "entries in one place" "damaged: its storages would together be larger than the file" overlap.pth
 refused "compressed" "byteorder is compressed" deflated.pth
 refused "a storage missing" "storage data/0 is missing" missing.pth
 refused "byte order" "its byteorder is neither little nor big" order.pth
