@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LISTED_PROBLEMS = 100 };
+enum { LISTED_PROBLEMS = 50 };
 
 typedef struct Report {
     Diag *diag;
@@ -120,10 +120,11 @@ static bool match_params(const Graph *graph, rn_param *params, int count, const 
     const int problems = rn_params_match(params, count, file, &how, &result, report_match, report);
     if (problems < 0) bug("out of memory");
     if (report->told > 1) {
-        char counts[256];
+        char counts[256], listed[48] = "";
+        if (report->told > LISTED_PROBLEMS)
+            snprintf(listed, sizeof listed, "; the first %d are listed", LISTED_PROBLEMS);
         rn_params_counts(counts, sizeof counts, &result, count, file);
-        diag_note(report->diag, report->place, "these are not the weights of %s: %s%s", graph->name, counts,
-                  report->told > LISTED_PROBLEMS ? "; the first 100 are listed" : "");
+        diag_note(report->diag, report->place, "these are not the weights of %s: %s%s", graph->name, counts, listed);
     }
     if (*result.prefix && !prefix)
         diag_note(report->diag, report->place, "all names begin with '%s', which is left out", result.prefix);
