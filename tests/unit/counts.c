@@ -1,8 +1,9 @@
 /* Parameters and multiply-adds of every example, exactly.
  *
- * Where torchvision or timm publish a count (ResNet, VGG, ResNeXt, DenseNet, ResNet-D, SE-ResNet) it is theirs; the
- * others were derived from the papers' tables by an independent program. Parameters are what training changes: batch
- * norm's running mean and variance are not among them. Multiply-adds are of one image, convolutions and fc only.
+ * Where torchvision or timm publish a count (ResNet, VGG, ResNeXt, DenseNet, ResNet-D, SE-ResNet, and what has a file
+ * in tests/golden/names) it is theirs, as their modules have it; the others were derived from the papers' tables by an
+ * independent program. Parameters are what training changes: batch norm's running mean and variance are not among them.
+ * Multiply-adds are of one image, convolutions and fc only.
  */
 #include <CUnit/CUnit.h>
 #include <glob.h>
@@ -18,6 +19,7 @@ typedef struct Count {
 } Count;
 
 static const Count counts[] = {
+    /* ImageNet */
     {"examples/plain18.rn", 11515688, 1794805760},
     {"examples/plain34.rn", 21623848, 3644493824},
     {"examples/resnet18_a.rn", 11515688, 1794805760},
@@ -43,6 +45,18 @@ static const Count counts[] = {
     {"examples/se_resnet50.rn", 28088024, 4091699200},
     {"examples/densenet121.rn", 7978856, 2834161664},
     {"examples/repvgg_a0.rn", 9108968, 1512581120},
+    {"examples/vgg16_bn.rn", 138365992, 15470264320},
+    {"examples/googlenet_bn.rn", 6624904, 1498376192},
+    {"examples/squeezenet1_1.rn", 1235496, 349151936},
+    {"examples/resnet26d.rn", 16014408, 2581897216},
+    {"examples/resnetv2_50.rn", 25549352, 4089184256},
+    {"examples/wide_resnet50_2.rn", 68883240, 11398021120},
+    {"examples/resnet50_dilated.rn", 25557032, 19079364608},
+    {"examples/resnet50_fpn.rn", 26852416, 36201037824},
+    {"examples/regnet_y_400mf.rn", 4344144, 401842848},
+    {"examples/mobilenet_v2.rn", 3504872, 300774272},
+    {"examples/efficientnet_lite0.rn", 4652008, 385187552},
+    /* CIFAR-10 */
     {"examples/cifar/resnet20.rn", 269722, 40551040},
     {"examples/cifar/resnet32.rn", 464154, 68862592},
     {"examples/cifar/resnet44.rn", 658586, 97174144},
@@ -56,6 +70,7 @@ static const Count counts[] = {
     {"examples/cifar/plain110.rn", 1727962, 252887680},
     {"examples/cifar/preact_resnet110.rn", 1727962, 252887680},
     {"examples/cifar/wrn28_10.rn", 36479194, 5243328768},
+    /* faces */
     {"examples/face/face.rn", 5614592, 270854144},
 };
 enum { COUNT_ROWS = sizeof counts / sizeof *counts };
@@ -121,9 +136,20 @@ static void test_small_inputs(void) {
         Graph *graph = example_load(&arena, path, "size=64");
         CU_ASSERT_PTR_NOT_NULL(graph);
         if (graph) CU_ASSERT_TRUE(shape_equal(graph->input->shape, (Shape){3, 64, 64}));
-        if (graph) CU_ASSERT_TRUE(shape_equal(graph->outputs[0]->shape, (Shape){1000, 1, 1}));
+        if (graph && strcmp(path, "examples/resnet50_fpn.rn"))
+            CU_ASSERT_TRUE(shape_equal(graph->outputs[0]->shape, (Shape){1000, 1, 1}));
         arena_free(&arena);
     }
+}
+
+/* In the source's order: the finest first. */
+static void test_pyramid(void) {
+    Arena arena = {0};
+    Graph *graph = example_load(&arena, "examples/resnet50_fpn.rn", "size=64");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+    CU_ASSERT_EQUAL_FATAL(graph->output_count, 5);
+    for (int i = 0; i < 5; i++) CU_ASSERT_TRUE(shape_equal(graph->outputs[i]->shape, (Shape){256, 16 >> i, 16 >> i}));
+    arena_free(&arena);
 }
 
 static void test_train_sections(void) {
@@ -142,5 +168,6 @@ void suite_counts(void) {
     CU_add_test(suite, "parameters and multiply-adds of every example", test_counts);
     CU_add_test(suite, "every example has a row", test_every_example_has_a_row);
     CU_add_test(suite, "ImageNet networks at 64 x 64", test_small_inputs);
+    CU_add_test(suite, "the feature pyramid's outputs", test_pyramid);
     CU_add_test(suite, "CIFAR networks have a training section", test_train_sections);
 }

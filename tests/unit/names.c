@@ -1,7 +1,8 @@
-/* A network's parameters against torchvision's own names and shapes, so that its weights load as they are.
+/* A network's parameters against the names and shapes of torchvision (resnet26d, resnetv2_50: timm; efficientnet_lite0:
+ * efficientnet-lite-pytorch), so that its weights load as they are.
  *
- * tests/golden/names/NET.txt: a line "name d0xd1..." per tensor of torchvision's state dict, sorted, without
- * num_batches_tracked. They were written down from torchvision's modules, not by rnc.
+ * tests/golden/names/NET.txt: a line "name d0xd1..." per tensor of the package's state dict, sorted, without
+ * num_batches_tracked and GoogLeNet's auxiliary heads. They were written down from the packages' modules, not by rnc.
  */
 #include <CUnit/CUnit.h>
 #include <stdlib.h>
@@ -31,9 +32,9 @@ static Map read_names(Arena *arena, const char *path) {
     return names;
 }
 
-static void check_names(const char *network, int tensors) {
+static void check_names(const char *network, const char *names, int tensors) {
     Arena arena = {0};
-    Map expected = read_names(&arena, arena_printf(&arena, "tests/golden/names/%s.txt", network));
+    Map expected = read_names(&arena, arena_printf(&arena, "tests/golden/names/%s.txt", names));
     CU_ASSERT_EQUAL(expected.count, tensors);
     Graph *graph = example_load(&arena, arena_printf(&arena, "examples/%s.rn", network), NULL);
     CU_ASSERT_PTR_NOT_NULL(graph);
@@ -43,41 +44,47 @@ static void check_names(const char *network, int tensors) {
         if (tensor->op != RN_PARAM) continue;
         const char *dims = dims_text(&arena, tensor), *want = map_get(&expected, tensor->name);
         if (!want || strcmp(want, dims))
-            fprintf(stderr, "%s: %s %s; torchvision: %s\n", network, tensor->name, dims, want ? want : "has none");
+            fprintf(stderr, "%s: %s %s; the package: %s\n", network, tensor->name, dims, want ? want : "has none");
         CU_ASSERT_TRUE(want && !strcmp(want, dims));
         CU_ASSERT_PTR_NULL(map_get(&found, tensor->name)); /* twice */
         map_put(&found, &arena, tensor->name, (void *)tensor);
     }
     for (int i = 0; graph && i < expected.count; i++) {
         const char *name = expected.entries[i].key;
-        if (!map_get(&found, name)) fprintf(stderr, "%s: torchvision's %s is missing\n", network, name);
+        if (!map_get(&found, name)) fprintf(stderr, "%s: the package's %s is missing\n", network, name);
         CU_ASSERT_PTR_NOT_NULL(map_get(&found, name));
     }
     arena_free(&arena);
 }
 
-/* With the number of tensors that torchvision's state dict has (without num_batches_tracked). */
-static void test_resnet18(void) {
-    check_names("resnet18", 102);
-}
-static void test_resnet50(void) {
-    check_names("resnet50", 267);
-}
-static void test_vgg16(void) {
-    check_names("vgg16", 32);
-}
-static void test_densenet121(void) {
-    check_names("densenet121", 606);
-}
-static void test_resnext50(void) {
-    check_names("resnext50", 267);
+static const struct {
+    const char *network, *names;
+    int tensors; /* of the state dict, without num_batches_tracked */
+} rows[] = {
+    {"resnet18", "resnet18", 102},
+    {"resnet50", "resnet50", 267},
+    {"resnet50_dilated", "resnet50", 267},
+    {"resnet50_fpn", "resnet50_fpn", 281},
+    {"wide_resnet50_2", "wide_resnet50_2", 267},
+    {"resnext50", "resnext50", 267},
+    {"resnet26d", "resnet26d", 157},
+    {"resnetv2_50", "resnetv2_50", 251},
+    {"vgg16", "vgg16", 32},
+    {"vgg16_bn", "vgg16_bn", 84},
+    {"googlenet_bn", "googlenet_bn", 287},
+    {"densenet121", "densenet121", 606},
+    {"squeezenet1_1", "squeezenet1_1", 52},
+    {"mobilenet_v2", "mobilenet_v2", 262},
+    {"efficientnet_lite0", "efficientnet_lite0", 247},
+    {"regnet_y_400mf", "regnet_y_400mf", 331},
+};
+
+static void test_names(void) {
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        check_names(rows[i].network, rows[i].names, rows[i].tensors);
 }
 
 void suite_names(void) {
     CU_pSuite suite = CU_add_suite("names", NULL, NULL);
-    CU_add_test(suite, "ResNet-18", test_resnet18);
-    CU_add_test(suite, "ResNet-50", test_resnet50);
-    CU_add_test(suite, "VGG-16", test_vgg16);
-    CU_add_test(suite, "DenseNet-121", test_densenet121);
-    CU_add_test(suite, "ResNeXt-50", test_resnext50);
+    CU_add_test(suite, "names and shapes of the packages' weights", test_names);
 }
