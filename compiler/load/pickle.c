@@ -140,9 +140,9 @@ static void push_string(Machine *m, uint64_t count) {
     push(m, value);
 }
 
-static void push_tuple(Machine *m, PickleKind kind, int count) {
-    PickleValue *value = make(m, kind);
-    for (int i = 0; i < count; i++) top(m), m->depth--; /* all of them must be there */
+static void push_tuple(Machine *m, int count) {
+    PickleValue *value = make(m, PICKLE_TUPLE);
+    for (int i = 0; i < count; i++) pop(m); /* they stay in the memory of the stack */
     append(m, value, m->stack + m->depth, count);
     push(m, value);
 }
@@ -343,6 +343,7 @@ static const char *refused_name(uint8_t opcode) {
     return "unknown";
 }
 
+/* Numbers, texts and None; last, so that what is none of these is refused. */
 static void step_scalar(Machine *m, uint8_t opcode) {
     switch (opcode) {
     case NONE:
@@ -390,15 +391,14 @@ static void step_scalar(Machine *m, uint8_t opcode) {
     }
 }
 
-static void step(Machine *m, uint8_t opcode) {
-    PickleValue **items;
+/* The stack itself, the memo, and what frames the bytes. Each family returns false for an opcode of another. */
+static bool step_stack(Machine *m, uint8_t opcode) {
     int count;
     switch (opcode) {
-    case PROTO: {
-        const int version = (int)take_number(m, 1);
-        if (version > 5) fail(m, "protocol %d is not known", version);
+    case PROTO:
+        count = (int)take_number(m, 1);
+        if (count > 5) fail(m, "protocol %d is not known", count);
         break;
-    }
     case FRAME:
         take_number(m, 8);
         break;
@@ -417,17 +417,42 @@ static void step(Machine *m, uint8_t opcode) {
     case DUP:
         push(m, top(m));
         break;
+    case BINPUT:
+        put(m, take_number(m, 1));
+        break;
+    case LONG_BINPUT:
+        put(m, take_number(m, 4));
+        break;
+    case MEMOIZE:
+        put(m, (uint64_t)m->memo_used);
+        break;
+    case BINGET:
+        get(m, take_number(m, 1));
+        break;
+    case LONG_BINGET:
+        get(m, take_number(m, 4));
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+static bool step_container(Machine *m, uint8_t opcode) {
+    PickleValue **items, *pair[2];
+    int count;
+    switch (opcode) {
     case EMPTY_TUPLE:
         push_kind(m, PICKLE_TUPLE);
         break;
     case TUPLE1:
-        push_tuple(m, PICKLE_TUPLE, 1);
+        push_tuple(m, 1);
         break;
     case TUPLE2:
-        push_tuple(m, PICKLE_TUPLE, 2);
+        push_tuple(m, 2);
         break;
     case TUPLE3:
-        push_tuple(m, PICKLE_TUPLE, 3);
+        push_tuple(m, 3);
         break;
     case TUPLE:
         push_marked(m, PICKLE_TUPLE);
@@ -447,8 +472,8 @@ static void step(Machine *m, uint8_t opcode) {
         push_marked(m, PICKLE_DICT);
         break;
     case APPEND:
-        items = (PickleValue *[]){pop(m)};
-        append_items(m, items, 1);
+        pair[0] = pop(m);
+        append_items(m, pair, 1);
         break;
     case ADDITEMS:
     case APPENDS:
@@ -456,29 +481,21 @@ static void step(Machine *m, uint8_t opcode) {
         append_items(m, items, count);
         break;
     case SETITEM:
-        items = (PickleValue *[]){NULL, NULL};
-        items[1] = pop(m), items[0] = pop(m);
-        set_items(m, items, 2);
+        pair[1] = pop(m), pair[0] = pop(m);
+        set_items(m, pair, 2);
         break;
     case SETITEMS:
         items = pop_mark(m, &count);
         set_items(m, items, count);
         break;
-    case BINPUT:
-        put(m, take_number(m, 1));
-        break;
-    case LONG_BINPUT:
-        put(m, take_number(m, 4));
-        break;
-    case MEMOIZE:
-        put(m, (uint64_t)m->memo_used);
-        break;
-    case BINGET:
-        get(m, take_number(m, 1));
-        break;
-    case LONG_BINGET:
-        get(m, take_number(m, 4));
-        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+static bool step_object(Machine *m, uint8_t opcode) {
+    switch (opcode) {
     case GLOBAL:
         push_named_global(m);
         break;
@@ -496,8 +513,9 @@ static void step(Machine *m, uint8_t opcode) {
         push_persistent(m);
         break;
     default:
-        step_scalar(m, opcode);
+        return false;
     }
+    return true;
 }
 
 bool pickle_read(Pickle *pickle, Arena *arena, const uint8_t *bytes, size_t size, size_t offset,
@@ -514,7 +532,7 @@ bool pickle_read(Pickle *pickle, Arena *arena, const uint8_t *bytes, size_t size
         if (m.at == m.size && m.size < size) fail(&m, "the pickle is longer than %d MB", PICKLE_LONGEST >> 20);
         const uint8_t opcode = (uint8_t)take_number(&m, 1);
         if (opcode == STOP) break;
-        step(&m, opcode);
+        if (!step_stack(&m, opcode) && !step_container(&m, opcode) && !step_object(&m, opcode)) step_scalar(&m, opcode);
     }
     PickleValue *value = pop(&m);
     if (m.depth || m.mark_count) fail(&m, "the pickle ends with more than one value");
