@@ -8,6 +8,8 @@
 #define AS_SAFETENSORS "save its tensors under the network's names as safetensors"
 #define COMPRESSED "compressed: unpack it first"
 
+enum { LOOKED_AT = 4096 }; /* bytes */
+
 typedef struct Signature {
     size_t offset, size;
     const char *bytes;
@@ -101,6 +103,7 @@ static const char *protobuf_advice(const uint8_t *bytes, size_t size) {
 const char *rn_format_advice(const void *content, size_t size) {
     const uint8_t *bytes = content;
     if (!size) return "an empty file";
+    if (size > LOOKED_AT) size = LOOKED_AT;
     for (size_t i = 0; i < sizeof signatures / sizeof *signatures; i++)
         if (begins(bytes, size, signatures[i].offset, signatures[i].bytes, signatures[i].size))
             return signatures[i].advice;

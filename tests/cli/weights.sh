@@ -26,8 +26,8 @@ expect weights 0 "$RNC" -o net.safetensors --random-weights net.rn
 expect checkpoints 0 "${PYTHON:-python3}" "$ROOT/tests/cli/checkpoints.py" "$WORK" || { finish; exit 1; }
 
 # ---- checkpoints ----
-for file in zip{2,3,4,5}.pth old{2,3,4,5}.pth top.pt big.pth big-old.pth views.pth views-old.pth parameters.pth old-parameters.pth typed.pth \
-    training.pth training-old.pth two.pth; do
+for file in zip{2,3,4,5}.pth old{2,3,4,5}.pth top.pt unsummed.pth big.pth big-old.pth views.pth views-old.pth parameters.pth \
+    old-parameters.pth typed.pth training.pth training-old.pth two.pth; do
     gives $file $file net.safetensors
     [ $file = two.pth ] || { [ ! -s "$WORK/.err" ] && ok || bad $file "says $(cat "$WORK/.err")"; }
 done
