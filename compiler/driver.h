@@ -61,6 +61,7 @@ typedef struct VerifyDifference { /* where a layer is not as it should be */
 typedef struct VerifyResult {
     bool agrees;
     int compared, skipped, images;
+    double output_limit;              /* the tolerance, or what was predicted where nothing keeps that */
     double output_error, layer_error; /* the largest, relative; that of any layer, which is called `layer` */
     const char *layer;
     bool rounded; /* weights to bf16 */

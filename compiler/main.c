@@ -152,9 +152,15 @@ static bool make_plan(Compilation *c) {
         if (!options.candidates_user) return false;
     }
     c->plan = plan_make(&c->arena, c->graph, &options);
+    if (!c->plan) return false;
     const bool given = c->options->weights || c->options->random_weights; /* others are for this run alone */
-    const bool measures = c->options->passes.level >= 3 && given && options.tolerance > 0;
-    return c->plan && (!measures || tune_error(c, &options));
+    if (c->options->passes.level >= 3 && given && options.tolerance > 0) return tune_error(c, &options);
+    if (options.tolerance > 0 && c->plan->predicted_error > options.tolerance)
+        diag_warning(&c->diag, (Place){0},
+                     "%s: rounding may change an output by %.2g of its largest number, more than the tolerance of %g: "
+                     "in fp32 no way to compute it does better, not even direct sums",
+                     c->source->name, c->plan->predicted_error, options.tolerance);
+    return true;
 }
 
 /* ---- the pipeline ---- */

@@ -193,11 +193,19 @@ const float *rule_weight(const Node *node, const TensorData *weights, const Tens
 }
 
 /* Of several, the first is a block's last convolution, the others are its projected shortcut. */
+/* In a wide layer an error grows as numbers do. In a narrow one it may find the few channels that grow more: over
+ * layers of n channels the logarithm of what is left of a vector varies by their 1/n (Hanin and Nica 2019, "Products of
+ * many large random matrices and gradients in deep neural networks"). */
+static double narrow(const Value *in) {
+    return 1 + 1.0 / in->shape.c;
+}
+
 Moments rule_terms_moments(const Node *node, const Moments *in, double *carried) {
     const Moments first = moments_product(in[0], node->term[0].weight, &carried[0]);
     Moments shortcut = {0};
     for (int i = 1; i < node->nin; i++)
         shortcut = moments_sum(shortcut, moments_product(in[i], node->term[i].weight, &carried[i]));
+    for (int i = 0; i < node->nin; i++) carried[i] *= narrow(node->in[i]);
     if (node->nin == 1) return first;
     double branch;
     const Moments sum = moments_residual(first, shortcut, &branch);

@@ -118,6 +118,8 @@ static cJSON *verify_json(Compilation *c, const VerifyResult *r) {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddBoolToObject(json, "agrees", r->agrees);
     cJSON_AddNumberToObject(json, "tolerance", c->options->tolerance);
+    cJSON_AddNumberToObject(json, "limit", r->output_limit);
+    cJSON_AddNumberToObject(json, "predicted_error", c->plan->predicted_error);
     cJSON_AddNumberToObject(json, "images", r->images);
     if (c->options->verify_input) cJSON_AddStringToObject(json, "input", c->options->verify_input);
     cJSON_AddNumberToObject(json, "compared", r->compared);
@@ -145,9 +147,10 @@ static cJSON *verify_json(Compilation *c, const VerifyResult *r) {
 
 static void print_verify(const Compilation *c, const VerifyResult *r) {
     const Options *o = c->options;
-    printf("verify: %s: %d results agree with the interpreter, outputs within %g: relative error %.3g, of any layer "
-           "%.3g ('%s')",
-           c->source->name, r->compared, o->tolerance, r->output_error, r->layer_error, r->layer);
+    printf("verify: %s: %d results agree with the interpreter, outputs within %.3g: relative error %.3g (predicted: "
+           "%.3g), of any layer %.3g ('%s')",
+           c->source->name, r->compared, r->output_limit, r->output_error, c->plan->predicted_error, r->layer_error,
+           r->layer);
     if (o->verify_input) printf("; %d image%s of %s", r->images, r->images == 1 ? "" : "s", path_base(o->verify_input));
     if (r->skipped) printf("; %d intermediate ones have no counterpart", r->skipped);
     if (r->rounded) printf("; rounding weights to bf16 moves the output by %.3g of its largest", r->rounding);

@@ -2,10 +2,11 @@
  *
  * The code is built into a shared object and run in a process of its own (probe.c) on random images, or those of
  * --input, with the layer hook recording every result that survived fusion. Each is compared with the interpreter's
- * value of the same name: relative error = largest |a - b| / largest |b|. An output may differ by the tolerance, a
- * layer before it by what brings an output there (plan/error.c), at least the tolerance. The first layer beyond is the
- * one that is named, since later ones differ in consequence. NaN never passes. With --batch N a batch of N runs as
- * well.
+ * value of the same name: relative error = largest |a - b| / largest |b|. An output may differ by the tolerance, or
+ * where no way to compute it keeps that, by what was predicted. A layer before it may by what brings an output there
+ * (plan/error.h), at least as much, and more at its worst elements, which do not all reach an output. The first layer
+ * beyond is the one that is named, since later ones differ in consequence. NaN never passes. With --batch N a batch of
+ * N runs as well.
  *
  * Weights that are to be stored as bf16 are rounded for the interpreter too, so that the emitted code has to be as
  * exact as ever; what the rounding itself does to the outputs is told beside.
@@ -53,7 +54,9 @@ typedef struct Verify {
 } Verify;
 
 static char ambiguous;
-static const double LEAST_SHARE = 0.1; /* of a layer's error, that is taken to reach an output */
+/* Of a layer's largest error, that is taken to reach an output: the model knows what is true of the mean, and the worst
+ * places of a tile are four times as far off. */
+static const double WORST_PLACES = 4, LEAST_SHARE = 1.0 / 30;
 
 /* ---- records ---- */
 static const char *take(Records *records, size_t size) {
@@ -120,10 +123,15 @@ static Difference compare(const Record *record, const double *expected) {
     return d;
 }
 
-/* Of a layer that no output needs: the tolerance. */
-static double limit_of(const Verify *v, const char *value) {
-    const double *limit = map_get(&v->limits, value);
-    return limit ? *limit : v->c->options->tolerance;
+/* What an output may be off by: the tolerance, or what the compile said where nothing keeps it. */
+static double output_limit(const Verify *v) {
+    return fmax(v->c->options->tolerance, v->c->plan->predicted_error);
+}
+
+/* Of a layer that no output needs: an output's. */
+static double limit_of(const Verify *v, const Value *value, const char *name) {
+    const double *limit = value->is_output ? NULL : map_get(&v->limits, name);
+    return limit ? *limit : output_limit(v);
 }
 
 /* Which of the expected images it is of. */
@@ -140,7 +148,7 @@ static void report_difference(Verify *v, const Record *record, const Value *valu
                                  .what = arena_strdup(&c->arena, record->what),
                                  .place = value->producer ? value->producer->place : (Place){0},
                                  .error = d->error,
-                                 .limit = limit_of(v, record->value),
+                                 .limit = limit_of(v, value, record->value),
                                  .got = d->got,
                                  .expected = d->expected,
                                  .channel = (int)(d->where / pixels),
@@ -171,7 +179,7 @@ static bool check_record(Verify *v, const Record *record) {
         snprintf(v->worst_layer, sizeof v->worst_layer, "%s", record->name);
     }
     if (value->is_output && !(d.error <= v->worst_output)) v->worst_output = isnan(d.error) ? INFINITY : d.error;
-    if (v->outputs_only || d.error <= limit_of(v, record->value)) return true;
+    if (v->outputs_only || d.error <= limit_of(v, value, record->value)) return true;
     report_difference(v, record, value, &d);
     return false;
 }
@@ -295,8 +303,8 @@ static bool verify_images(Verify *v, int first, int count) {
 static void index_limits(Verify *v, const Plan *plan) {
     for (int i = 0; i < plan->graph->value_count; i++) {
         double *limit = arena_alloc(&v->c->arena, sizeof *limit);
-        const double share = fmin(fmax(sqrt(plan->value_gains[i]), LEAST_SHARE), 1);
-        *limit = v->c->options->tolerance / share;
+        const double share = sqrt(plan->value_gains[i]) / WORST_PLACES;
+        *limit = output_limit(v) / fmin(fmax(share, LEAST_SHARE), 1);
         if (plan->value_gains[i] > 0) map_put(&v->limits, &v->c->arena, plan->graph->values[i]->name, limit);
     }
 }
@@ -353,6 +361,7 @@ bool verify_run(Compilation *c, VerifyResult *result) {
                              .skipped = v.skipped,
                              .images = v.images_seen,
                              .output_error = v.worst_output,
+                             .output_limit = output_limit(&v),
                              .layer_error = v.worst,
                              .layer = arena_strdup(&c->arena, v.worst_layer),
                              .rounded = v.source != c->source,

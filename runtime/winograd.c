@@ -118,14 +118,23 @@ int rn_winograd_make(rn_winograd *w, int m, int r, int stride) {
     return 0;
 }
 
-double rn_winograd_amplification(const rn_winograd *w) {
-    double total = 0;
+void rn_winograd_amplify(const rn_winograd *w, double rough[RN_WINOGRAD_MAX], double even[RN_WINOGRAD_MAX]) {
+    for (int i = 0; i < w->m; i++) rough[i] = even[i] = 0;
     for (int x = 0; x < w->n; x++) {
-        double input = 0, kernel = 0, output = 0;
-        for (int j = 0; j < w->span; j++) input += w->input[x][j] * w->input[x][j];
+        double squares = 0, sum = 0, kernel = 0;
+        for (int j = 0; j < w->span; j++) squares += w->input[x][j] * w->input[x][j], sum += w->input[x][j];
         for (int k = 0; k < w->r; k++) kernel += w->kernel[x][k] * w->kernel[x][k];
-        for (int i = 0; i < w->m; i++) output += w->output[i][x] * w->output[i][x];
-        total += input * kernel * output;
+        for (int i = 0; i < w->m; i++) {
+            const double output = w->output[i][x] * w->output[i][x] * kernel / w->r;
+            rough[i] += output * squares;
+            even[i] += output * sum * sum;
+        }
     }
-    return sqrt(total / (w->m * w->r));
+}
+
+double rn_winograd_amplification(const rn_winograd *w) {
+    double rough[RN_WINOGRAD_MAX], even[RN_WINOGRAD_MAX], total = 0;
+    rn_winograd_amplify(w, rough, even);
+    for (int i = 0; i < w->m; i++) total += rough[i];
+    return sqrt(total / w->m);
 }

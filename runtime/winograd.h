@@ -27,10 +27,14 @@ typedef struct rn_winograd {
  * phase's taps above 10) or a dimension passes RN_WINOGRAD_MAX. Thread-safe. */
 int rn_winograd_make(rn_winograd *w, int m, int r, int stride);
 
-/* How much the transforms amplify rounding, against 1 for the direct sum: the root mean square over outputs i of
- *     sqrt(sum over products x of output[i][x]^2 |input[x]|^2 |kernel[x]|^2 / r)
- * which is the standard deviation of what is added up for y[i], in units of y's, for uncorrelated inputs and weights.
- * Scaling a product's rows does not change it. Two dimensions multiply (docs/kernels.md has how well it predicts). */
+/* How much the transforms amplify rounding: the mean square of what is added up for an output y[i], where the direct
+ * sum has 1,
+ *     sum over products x of output[i][x]^2 s[x] |kernel[x]|^2 / r
+ * for uncorrelated weights. Inputs that are uncorrelated (rough) have s[x] = |input[x]|^2, equal ones (even), of which
+ * the transform takes away most, the square of input[x]'s sum. Scaling a product's rows does not change it. In two
+ * dimensions both multiply (docs/kernels.md has how well it predicts). Fills the first m of each array. */
+void rn_winograd_amplify(const rn_winograd *w, double rough[RN_WINOGRAD_MAX], double even[RN_WINOGRAD_MAX]);
+/* Root of the mean of `rough` over the outputs. */
 double rn_winograd_amplification(const rn_winograd *w);
 
 #endif

@@ -167,7 +167,10 @@ static double noise_at(uint64_t stream, int y, int x, int step) {
     return value / sqrt(variance);
 }
 
-/* A picture of three octaves of noise, its levels as a photograph's, preprocessed as the network's input is. */
+static const double LEVEL_MEAN = 0.45, LEVEL_STD = 0.25; /* of a photograph */
+
+/* A picture of three octaves of noise, its levels as a photograph's, preprocessed as the network's input is; where the
+ * source says nothing of that, to mean 0 and variance 1. */
 static double *make_image(const Graph *graph, uint64_t seed, int number) {
     const Preprocess *p = &graph->preprocess;
     const Shape shape = graph->input->shape;
@@ -178,15 +181,15 @@ static double *make_image(const Graph *graph, uint64_t seed, int number) {
     if (!image) bug("out of memory");
     for (int c = 0; c < shape.c; c++) {
         const double range = p->given && p->range > 0 ? p->range : 1;
-        const double mean = p->given && c < 4 ? p->mean[c] : 0,
-                     std = p->given && c < 4 && p->std[c] > 0 ? p->std[c] : 1;
+        const double mean = p->given && c < 4 ? p->mean[c] : LEVEL_MEAN,
+                     std = p->given && c < 4 && p->std[c] > 0 ? p->std[c] : LEVEL_STD;
         for (int y = 0; y < shape.h; y++)
             for (int x = 0; x < shape.w; x++) {
                 double level = 0;
                 for (int o = 0; o < 3; o++)
                     level += shares[number][o] *
                              noise_at(mix(seed + (uint64_t)(number * 1000003 + c * 3 + o)), y, x, steps[o]);
-                level = 0.45 + 0.25 * level;
+                level = LEVEL_MEAN + LEVEL_STD * level;
                 level = level < 0 ? 0 : level > 1 ? 1 : level;
                 image[((int64_t)c * shape.h + y) * shape.w + x] = (level * range - mean) / std;
             }

@@ -10,13 +10,13 @@
 #include <math.h>
 #include <string.h>
 #include "choose.h"
+#include "error.h"
 #include "steps.h"
 #include "strassen.h"
 #include "winograd.h"
 
 enum { STRASSEN_TILES = 3, LARGEST_SHARE = 8 << 20 /* bytes of V that all tiles may take */ };
-/* MARGIN: predictions are for one picture and weights like those that they were fitted to */
-static const double MARGIN = 1.5, WORTH = 0.005, MOST_EXPONENT = 256;
+static const double WORTH = 0.005, MOST_EXPONENT = 256;
 
 bool choose_fits_int(const Shape s) {
     return shape_size((Shape){s.c + 16, s.h + 32, s.w + 32}) < INT_MAX / 2;
@@ -140,34 +140,20 @@ int choose_candidates(const Plan *plan, const Node *n, Candidate list[CHOOSE_MAX
 
 /* ---- the budget ---- */
 
-static double square(double x) {
-    return x * x;
-}
-
-/* What a layer adds to the mean square of the output's relative error. Winograd's method is for the first term. */
-static double added_error(const Plan *plan, const Node *n, const Candidate *c) {
-    const double others = c->choice.algorithm == ALG_WINOGRAD ? cost_sum_error(n) : c->cost.error;
-    const Gain *gain = &plan->gains[n->id];
-    const double scale = MARGIN * fmax(plan->options.error_scale, 1);
-    return square(scale) * (gain->first * square(c->cost.error) + gain->others * square(others));
-}
-
 double choose_error(const Plan *plan, const Node *n, const Candidate *c) {
-    return sqrt(added_error(plan, n, c));
+    return sqrt(error_added(plan, n, &c->choice));
 }
 
 bool choose_fits(const Plan *plan, const Node *n, const Candidate *c) {
     return plan->options.tolerance <= 0 || choose_error(plan, n, c) <= plan->options.tolerance ||
-           c->cost.error <= cost_sum_error(n);
+           error_added(plan, n, &c->choice) <= error_of_sum(plan, n);
 }
 
 static double total_error(const Plan *plan) {
     double sum = 0;
     for (int i = 0; i < plan->graph->node_count; i++) {
-        const Node *n = plan->graph->nodes[i];
         const Decision *d = &plan->decisions[i];
-        const Candidate fixed = {.cost.error = n->term ? cost_sum_error(n) : 0};
-        sum += added_error(plan, n, d->count ? &d->list[d->chosen] : &fixed);
+        sum += d->added[d->chosen];
     }
     return sqrt(sum);
 }
@@ -178,7 +164,7 @@ static double choose_at(const Plan *plan, double price) {
         Decision *d = &plan->decisions[i];
         double least = INFINITY;
         for (int k = 0; k < d->count; k++) {
-            const double whole = d->list[k].cost.us + price * added_error(plan, plan->graph->nodes[i], &d->list[k]);
+            const double whole = d->list[k].cost.us + price * d->added[k];
             if (whole < least) least = whole, d->chosen = k;
         }
     }
@@ -191,7 +177,7 @@ static void spare_errors(const Plan *plan) {
         Decision *d = &plan->decisions[i];
         const double most = d->count ? d->list[d->chosen].cost.us * (1 + WORTH) : 0;
         for (int k = 0; k < d->count; k++)
-            if (d->list[k].cost.us <= most && d->list[k].cost.error < d->list[d->chosen].cost.error) d->chosen = k;
+            if (d->list[k].cost.us <= most && d->added[k] < d->added[d->chosen]) d->chosen = k;
     }
 }
 
@@ -225,22 +211,32 @@ const Decision *choose_decision(Plan *plan, const Node *n) {
     return d;
 }
 
+/* What there is to choose from. */
+static Decision decide(Plan *plan, const Node *n) {
+    const PlanOptions *o = &plan->options;
+    Decision d = {.list = NULL};
+    if (n->op == OP_CONV) {
+        Candidate given[CHOOSE_MAX_CANDIDATES];
+        d.count = o->candidates ? o->candidates(o->candidates_user, plan, n, given) : 0;
+        if (d.count) {
+            Candidate *list = arena_alloc(plan->arena, (size_t)d.count * sizeof *list);
+            d.list = memcpy(list, given, (size_t)d.count * sizeof *list);
+        } else {
+            d = *choose_decision(plan, n);
+        }
+    }
+    double *added = arena_alloc(plan->arena, ((size_t)d.count + 1) * sizeof *added);
+    error_of_candidates(plan, n, d.list, d.count, added);
+    if (!d.count) *added = error_of_sum(plan, n);
+    d.added = added;
+    return d;
+}
+
 void plan_choices(Plan *plan) {
     const Graph *g = plan->graph;
-    const PlanOptions *o = &plan->options;
     for (int i = 0; i < g->node_count; i++) {
-        const Node *n = g->nodes[i];
         plan->choices[i].algorithm = ALG_COUNT; /* what step_algorithm says */
-        if (n->op != OP_CONV) continue;
-        Candidate given[CHOOSE_MAX_CANDIDATES];
-        const int count = o->candidates ? o->candidates(o->candidates_user, plan, n, given) : 0;
-        if (!count) {
-            plan->decisions[i] = *choose_decision(plan, n);
-            continue;
-        }
-        Candidate *list = arena_alloc(plan->arena, (size_t)count * sizeof *list);
-        memcpy(list, given, (size_t)count * sizeof *list);
-        plan->decisions[i] = (Decision){.list = list, .count = count};
+        plan->decisions[i] = decide(plan, g->nodes[i]);
     }
     plan->predicted_error = keep_budget(plan);
     for (int i = 0; i < g->node_count; i++)

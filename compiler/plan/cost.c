@@ -36,10 +36,7 @@ static const Machine *machine_of(const Plan *plan) {
     return &machines[plan->options.isa >= 4];
 }
 
-/* A sum of n products is off by so much times sqrt(n) roundoffs, root mean square, relative: each of n roundings is off
- * by 0.4 roundoffs of what is summed so far (Higham and Mary 2019, "A new approach to probabilistic rounding error
- * analysis"). */
-static const double ERROR_OF_A_SUM = 0.3, ROUNDOFF = 0x1p-24;
+static const double ERROR_OF_A_SUM = 0.3, ROUNDOFF = 0x1p-24; /* rounding.c */
 
 static const double SEVERAL_CORES = 1.8; /* times the bandwidth of memory that one core sees */
 static const double MANY = 1e6;          /* parts that any number of threads divides evenly */
@@ -110,14 +107,14 @@ static double pixels_traffic(const Plan *plan, double features, double pixels, d
     return (ceil(features / panel) - 1) * bytes / m->l3 / threads_of(plan);
 }
 
-static double sum_error(double products) {
+double cost_error_of_products(double products) {
     return ROUNDOFF * fmax(ERROR_OF_A_SUM * sqrt(products), 1);
 }
 
 double cost_sum_error(const Node *node) {
     double products = 0;
     for (int i = 0; i < node->nin; i++) products += (double)tensor_size(node->term[i].weight) / node->features;
-    return sum_error(products);
+    return cost_error_of_products(products);
 }
 
 /* The terms from `first` on. */
@@ -186,7 +183,8 @@ bool cost_tiles(TileCost *t, const Node *node, const Choice *choice, int images)
     if (!winograd_tiles(&t->w, node, choice, images)) return false;
     t->input = input_operations(&t->w);
     t->output = output_operations(&t->w, &node->epilogue);
-    t->error = sum_error(t->w.channels) * rn_winograd_amplification(&t->w.h) * rn_winograd_amplification(&t->w.w);
+    t->error =
+        cost_error_of_products(t->w.channels) * rn_winograd_amplification(&t->w.h) * rn_winograd_amplification(&t->w.w);
     return true;
 }
 

@@ -11,6 +11,8 @@ Cost cost_direct(const Plan *plan, const Node *node);
 double cost_fc(const Plan *plan, const Node *node); /* microseconds */
 /* The error of a direct sum, root mean square, relative; of a convolution or a fully connected layer. */
 double cost_sum_error(const Node *node);
+/* Of a sum of so many products. */
+double cost_error_of_products(double products);
 /* choice->algorithm is ALG_WINOGRAD; us is infinite where there is no such transform. */
 Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice);
 

@@ -58,15 +58,18 @@ typedef struct Candidate {
 /* How a node is computed, and what else was considered. */
 typedef struct Decision {
     const Candidate *list; /* the fastest first; NULL where there was nothing to choose */
-    int count, chosen;     /* chosen > 0: a smaller error was needed */
+    const double
+        *added; /* to the square of the output's error, by each; where there was nothing to choose, by the node */
+    int count, chosen; /* chosen > 0: a smaller error was needed */
 } Decision;
 
 enum { CHOOSE_MAX_CANDIDATES = 96 };
 
-/* How far an error spreads: a relative error's mean square times this is what an output gets of it. Of a sum's first
- * term, and of the others together. */
+/* How far an error spreads: a relative error's mean square times this is the square of the largest relative error that
+ * an output gets of it. Of a sum's first term, and of the others together. */
 typedef struct Gain {
     double first, others;
+    double window_h, window_w; /* variance of the window through which an output's element sees it, in pixels */
 } Gain;
 
 typedef struct Plan Plan;
@@ -221,7 +224,8 @@ struct Plan {
     Decision *decisions;    /* by node id */
     Map shapes;             /* choose_shape's text -> Decision *: those of one shape share their candidates */
     Gain *gains;            /* by node id: of its sum */
-    double *value_gains;    /* by value id */
+    double *value_gains;    /* by value id: of its own relative error */
+    double *rough;          /* by value id: of its mean square, what varies within a channel */
     double predicted_error; /* of the output, relative, by the error model */
     double measured_error;  /* the same, where -O3 measured it; 0: not */
     ValuePlan *values;      /* by value id */
@@ -256,7 +260,7 @@ static inline const ValuePlan *plan_value(const Plan *plan, const Value *v) {
 /* ---- parts of plan_make, in order; each in its file ---- */
 void plan_roots(Plan *plan);            /* layout.c: which buffer each value lives in */
 void plan_group(Plan *plan);            /* group.c: which layers run for several images at once */
-void plan_gains(Plan *plan);            /* error.c: how far a rounding error spreads */
+void plan_gains(Plan *plan);            /* spread.c: how far a rounding error spreads */
 void plan_choices(Plan *plan);          /* choose.c: how each convolution is computed */
 void plan_layouts(Plan *plan);          /* layout.c: roots, halos, strides */
 void plan_steps(Plan *plan);            /* steps.c: algorithm per node */

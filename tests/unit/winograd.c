@@ -135,9 +135,10 @@ static void test_packed(void) {
 }
 
 /* One channel's F(m x m, 3 x 3) in float, summed over C channels; returns the error's root mean square over the
- * result's. */
-static double measured_error(const rn_winograd *w, int channels) {
-    double error = 0, size = 0;
+ * result's, and that of the tile's worst place. Half of the inputs are 0 (a rectifier's), or all are nearly the same.
+ */
+static double measured_error(const rn_winograd *w, int channels, bool even, double *worst) {
+    double error = 0, size = 0, places[9][9] = {{0}};
     uint64_t state = 3;
     for (int run = 0; run < 40; run++) {
         float sum[9][9] = {{0}}, y[9][9];
@@ -145,7 +146,8 @@ static double measured_error(const rn_winograd *w, int channels) {
         for (int c = 0; c < channels; c++) {
             float x[9][9], g[3][3], t[9][9], v[9][9], u[9][9];
             for (int i = 0; i < w->n; i++)
-                for (int j = 0; j < w->n; j++) x[i][j] = (float)fmax(random_real(&state), 0);
+                for (int j = 0; j < w->n; j++)
+                    x[i][j] = (float)(even ? 1 + 1e-3 * random_real(&state) : fmax(random_real(&state), 0));
             for (int i = 0; i < 9; i++) g[i / 3][i % 3] = (float)random_real(&state);
             for (int i = 0; i < w->m * w->m; i++)
                 for (int k = 0; k < 9; k++)
@@ -175,10 +177,14 @@ static double measured_error(const rn_winograd *w, int channels) {
             for (int k = 0; k < w->m; k++) {
                 y[i][k] = 0;
                 for (int q = 0; q < w->n; q++) y[i][k] = fmaf((float)w->output[k][q], half[i][q], y[i][k]);
+                places[i][k] += pow((double)y[i][k] - exact[i][k], 2);
                 error += pow((double)y[i][k] - exact[i][k], 2);
                 size += pow(exact[i][k], 2);
             }
     }
+    *worst = 0;
+    for (int i = 0; i < w->m * w->m; i++) *worst = fmax(*worst, places[i / w->m][i % w->m]);
+    *worst = sqrt(*worst * w->m * w->m / size);
     return sqrt(error / size);
 }
 
@@ -194,10 +200,31 @@ static void test_error_model(void) {
             const Node *conv = net_conv(graph, graph->input, 16, 3, 1, 1, false)->producer;
             TileCost tiles;
             CU_ASSERT_FATAL(cost_tiles(&tiles, conv, &(Choice){ALG_WINOGRAD, m, m, 4, 1}, 1));
-            const double ratio = measured_error(&w, channels[i]) / tiles.error;
+            double worst;
+            const double ratio = measured_error(&w, channels[i], false, &worst) / tiles.error;
             arena_free(&arena);
             const int fine = ratio > 0.65 && ratio < 1.25;
             if (!fine) printf("\nF(%d,3), %d channels: measured / predicted = %g\n", m, channels[i], ratio);
+            CU_ASSERT(fine);
+        }
+}
+
+/* What an output sees of a layer that it is: the worst place of a tile. Pixels that are alike hardly lose anything. */
+static void test_worst_place(void) {
+    for (int m = 2; m <= 7; m++)
+        for (int even = 0; even < 2; even++) {
+            rn_winograd w;
+            CU_ASSERT_EQUAL_FATAL(rn_winograd_make(&w, m, 3, 1), 0);
+            double rough[RN_WINOGRAD_MAX], flat[RN_WINOGRAD_MAX], most[2] = {0, 0}, worst;
+            rn_winograd_amplify(&w, rough, flat);
+            for (int i = 0; i < m; i++) most[0] = fmax(most[0], rough[i]), most[1] = fmax(most[1], flat[i]);
+            measured_error(&w, 128, even, &worst);
+            /* of a rectifier's numbers 3 / 8 of the mean square are the mean's */
+            const double said = even ? most[1] * most[1] : 0.625 * most[0] * most[0] + 0.375 * most[1] * most[1];
+            const double sum = hypot(cost_error_of_products(128), even ? 5 * 0x1p-24 : 0); /* and the transforms' own */
+            const double ratio = worst / (sum * sqrt(said));
+            const int fine = ratio > 0.5 && ratio < 1.5;
+            if (!fine) printf("\nF(%d,3), %s: measured / predicted = %g\n", m, even ? "even" : "rough", ratio);
             CU_ASSERT(fine);
         }
 }
@@ -224,7 +251,7 @@ static void test_budget(void) {
     CU_ASSERT(usual->predicted_error <= 1e-4);
     double last = any->predicted_error;
     int cautious = 0;
-    for (double tolerance = last * 0.7; tolerance > 2e-6; tolerance *= 0.7) {
+    for (double tolerance = last * 0.7; tolerance > 4e-6; tolerance *= 0.7) {
         const Plan *plan = plan_network(&arena, tolerance);
         CU_ASSERT(plan->predicted_error <= tolerance);
         CU_ASSERT(plan->predicted_error < last);
@@ -236,7 +263,7 @@ static void test_budget(void) {
     const Plan *strict = plan_network(&arena, 1e-9); /* cannot be kept */
     for (int i = 0; i < strict->graph->node_count; i++) {
         const Decision *d = &strict->decisions[i];
-        for (int k = 0; k < d->count; k++) CU_ASSERT(d->list[k].cost.error >= d->list[d->chosen].cost.error);
+        for (int k = 0; k < d->count; k++) CU_ASSERT(d->added[k] >= d->added[d->chosen]);
     }
     arena_free(&arena);
 }
@@ -251,10 +278,10 @@ static int only_direct(const void *user, const Plan *plan, const Node *node, Can
 /* The direct sum, and tiles that are so many microseconds faster than its 100 with a larger error. */
 static int two_ways(const void *user, const Plan *plan, const Node *node, Candidate *list) {
     if (!choose_may_be_winograd(node)) return 0;
-    const Choice tiles = {ALG_WINOGRAD, 4, 4, 4, 1};
+    const Choice tiles = {ALG_WINOGRAD, 7, 7, 4, 1};
     list[0] = (Candidate){tiles, cost_winograd(plan, node, &tiles)};
     list[0].cost.us = 100 - *(const double *)user;
-    list[1] = (Candidate){{.algorithm = ALG_DIRECT}, {.us = 100, .error = list[0].cost.error / 2}};
+    list[1] = (Candidate){{.algorithm = ALG_DIRECT}, {.us = 100}};
     return 2;
 }
 
@@ -313,6 +340,7 @@ void suite_winograd(void) {
     CU_add_test(suite, "factored transforms", test_factored);
     CU_add_test(suite, "packed kernels", test_packed);
     CU_add_test(suite, "the error model holds", test_error_model);
+    CU_add_test(suite, "the worst place of a tile", test_worst_place);
     CU_add_test(suite, "tiles within the error budget", test_budget);
     CU_add_test(suite, "a smaller error that costs little", test_worth);
     CU_add_test(suite, "given candidates are taken", test_given_candidates);
