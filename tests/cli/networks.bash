@@ -44,3 +44,18 @@ open(name, "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBB
                        chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 P
 }
+
+# A C compiler that miscompiles, $WORK/bad-cc: the first relu of the emitted file lets negative numbers through, or what
+# FAULT says. It needs $REAL_CC.
+bad_cc() {
+    cat > "$WORK/bad-cc" <<'S'
+#!/bin/bash
+args=()
+for a; do
+    case $a in *.c) sed -i "${FAULT:-s/return max_(zero(), v);/return v;/}" "$a" ;; esac
+    args+=("$a")
+done
+exec $REAL_CC "${args[@]}"
+S
+    chmod +x "$WORK/bad-cc"
+}
