@@ -68,7 +68,8 @@ void map_put(Map *map, Arena *arena, const char *key, void *value); /* key is ke
 char *file_read(const char *path, size_t *size);
 /* The same of standard input, which is not read to its end where that is more than `limit` bytes away. */
 char *stdin_read(size_t limit, size_t *size);
-/* Where the text of a file begins: behind a UTF-8 byte order mark. NULL where it is UTF-16 or UTF-32, by their marks. */
+/* Where the text of a file begins: behind a UTF-8 byte order mark. NULL where it is UTF-16 or UTF-32, by their marks.
+ */
 const char *text_begin(const char *text, size_t size);
 /* Writes to a temporary beside `path` and renames it: all of it or nothing. Returns false and sets errno. */
 bool file_write(const char *path, const void *data, size_t size);

@@ -42,6 +42,7 @@ bool driver_probe(Compilation *c, const char *task, const char *const *words, co
 /* ---- show.c: what is printed instead of written; false after a diagnostic ---- */
 bool show_tree(Compilation *c);
 bool show_graph(Compilation *c);
+bool show_dot(Compilation *c);
 bool show_plan(Compilation *c);
 bool show_c(Compilation *c);
 bool show_summary(Compilation *c);

@@ -107,6 +107,12 @@ static bool read_use_stride(Elab *elab, const Frame *frame, const Stmt *use, int
     return false;
 }
 
+static const Group *add_group(Elab *elab, const Frame *frame, const char *name, size_t length, Place place) {
+    Group *group = arena_alloc(elab->arena, sizeof *group);
+    *group = (Group){arena_strndup(elab->arena, name, length), place, frame->group};
+    return group;
+}
+
 /* One copy of a block, under `prefix`. */
 static void run_block(Elab *elab, const Frame *frame, const Decl *block, const Stmt *stmt, const char *prefix,
                       int index, int64_t stride) {
@@ -128,7 +134,8 @@ static void run_block(Elab *elab, const Frame *frame, const Decl *block, const S
     int before = elab->diag->errors;
     bool ok;
     Use use = {frame->use, stmt->place, block};
-    Frame inner = {env, scope_new(elab, prefix), NULL, &use, frame->depth + 1};
+    const Group *group = add_group(elab, frame, prefix, strlen(prefix) - 1, stmt->place);
+    Frame inner = {env, scope_new(elab, prefix), NULL, &use, group, frame->depth + 1};
     for (const ParamDecl *param = block->params; param; param = param->next)
         for (int i = 0; i < 3; i++)
             if (strcmp(param->name, given[i]) == 0)
@@ -175,6 +182,14 @@ static const char *turn_prefix(Elab *elab, const Frame *frame, const Name *name,
                                   : arena_printf(elab->arena, "%s.%d.", given, index);
 }
 
+/* "layer1" of "layer1.0.", the prefix of its first copy. */
+static size_t stage_name_length(const char *prefix) {
+    const size_t whole = strlen(prefix) - 1;
+    size_t length = whole;
+    while (length && prefix[length - 1] != '.') length--;
+    return length ? length - 1 : whole;
+}
+
 static void run_stage(Elab *elab, const Frame *frame, const Stmt *stmt) {
     const Decl *block = find_block(elab, stmt);
     int64_t count = 0, stride;
@@ -185,6 +200,7 @@ static void run_stage(Elab *elab, const Frame *frame, const Stmt *stmt) {
         return;
     }
     const char *base = stmt->name ? NULL : name_numbered(elab, frame, "layer");
+    const Group *group = NULL;
     int before = elab->diag->errors;
     for (int i = 0; i < count && elab->diag->errors == before && !elab->gave_up; i++) {
         Frame turn = *frame;
@@ -195,6 +211,8 @@ static void run_stage(Elab *elab, const Frame *frame, const Stmt *stmt) {
             elab->now = NULL;
             return;
         }
+        if (!group) group = add_group(elab, frame, prefix, stage_name_length(prefix), stmt->place);
+        turn.group = group;
         run_block(elab, &turn, block, stmt, prefix, i, i == 0 ? stride : 1);
     }
 }

@@ -41,6 +41,7 @@ typedef struct Frame { /* where a statement runs */
     Scope *scope;
     Sequence *sequence; /* NULL outside a shortcut's body */
     const Use *use;     /* NULL in the network itself */
+    const Group *group; /* likewise */
     int depth;          /* of uses */
 } Frame;
 

@@ -123,6 +123,13 @@ typedef struct Epilogue {
 
 enum { WEIGHT = 0, BIAS = 1, MEAN = 2, VAR = 3 }; /* Node.weight[] of bn, scale, prelu, affine */
 
+/* A use of a block, or a stage, as the source has it; for those who look at the network. */
+typedef struct Group {
+    const char *name; /* what its layers' names begin with: "layer1" of a stage, "layer1.0" of its first copy */
+    Place place;      /* the statement */
+    const struct Group *outer; /* NULL: it stands in the network itself */
+} Group;
+
 struct Node {
     int id; /* position in Graph.nodes */
     Op op;
@@ -135,8 +142,9 @@ struct Node {
     Tensor *weight[NODE_MAX_WEIGHTS]; /* bn: WEIGHT BIAS MEAN VAR; scale, affine: WEIGHT BIAS; prelu: WEIGHT */
     Epilogue epilogue;
     Value *out;
-    Place place; /* the layer's statement */
-    Place via;   /* where its block or stage was used; source NULL where it stands in the network itself */
+    Place place;        /* the layer's statement */
+    const Group *group; /* the innermost that it stands in; NULL: the network itself, or a graph file */
+    Place via;          /* where its block or stage was used; source NULL where it stands in the network itself */
 };
 
 struct Value {

@@ -30,6 +30,7 @@ Node *elab_add_node(Elab *elab, const Frame *frame, Op op, const char *name, Val
     }
     Node *node = graph_add_node(elab->graph, op, name, in, nin, place);
     if (frame->use) node->via = frame->use->place;
+    node->group = frame->group;
     map_put(&elab->layers, elab->arena, name, node);
     return node;
 }

@@ -185,7 +185,8 @@ static bool compile(Compilation *c) {
     if (o->bench) return bench_run(c);
 
     if (!run_passes(c)) return false; /* graph -> graph */
-    if (!make_plan(c)) return false;  /* graph -> plan */
+    if (o->dump == DUMP_DOT) return show_dot(c);
+    if (!make_plan(c)) return false; /* graph -> plan */
     if (o->report && !show_report(c)) return false;
     if (o->dump == DUMP_PLAN) return show_plan(c);
     if (o->dump == DUMP_C) return show_c(c);

@@ -222,14 +222,14 @@ static bool set_run_pass(Options *options, const char *value, size_t member, Dia
 }
 
 static bool set_dump(Options *options, const char *value, size_t member, Diag *diag) {
-    static const char *const words[] = {"ast", "ir", "plan", "c"};
+    static const char *const words[] = {"ast", "ir", "dot", "plan", "c"};
     (void)member;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         if (strcmp(words[i], value)) continue;
         options->dump = (Dump)(DUMP_AST + i);
         return true;
     }
-    usage_error(diag, "--dump: '%s' is not ast, ir, plan or c%s", value, suggestion(options, value, words, 4));
+    usage_error(diag, "--dump: '%s' is not ast, ir, dot, plan or c%s", value, suggestion(options, value, words, 5));
     return false;
 }
 
@@ -445,7 +445,8 @@ static const OptionRow rows[] = {
      "the output's largest relative error: chooses algorithms, and what --verify accepts (default 1e-4)"},
     {"--report", "FILE.html", TAKES_OPTIONAL, FOR_COMPILE | UNRECORDED, true, set_report, 0,
      "how each layer is computed, its time, what else was considered, and the predicted error; text without a file"},
-    {"--dump", "WHAT", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_dump, 0, "print the ast, ir, plan or c"},
+    {"--dump", "WHAT", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_dump, 0,
+     "print the ast, ir, dot (Graphviz, after the passes), plan or c"},
     {"--dump-after", "PASS", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_dump_after, 0,
      "print the graph after a pass, or after all"},
     {"--format", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(format), "print the source in the standard form"},

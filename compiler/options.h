@@ -8,7 +8,7 @@
 #include "passes.h"
 #include "target.h"
 
-typedef enum Dump { DUMP_NONE, DUMP_AST, DUMP_IR, DUMP_PLAN, DUMP_C } Dump;
+typedef enum Dump { DUMP_NONE, DUMP_AST, DUMP_IR, DUMP_DOT, DUMP_PLAN, DUMP_C } Dump;
 
 typedef enum OutputKind { /* by the ending of -o's file */
                           OUTPUT_NONE,

@@ -41,6 +41,12 @@ bool show_graph(Compilation *c) {
     return print_text(&text);
 }
 
+bool show_dot(Compilation *c) {
+    Text text = {0};
+    graph_dot(c->graph, &text);
+    return print_text(&text);
+}
+
 bool show_plan(Compilation *c) {
     Text text = {0};
     plan_print(c->plan, &text);

@@ -132,8 +132,8 @@ struct rn_weights { /* for the functions below, which read it in any runtime of 
 };
 /* These functions may be called from any thread. The weights belong to the caller until rn_weights_close.
  * Opens packed weights (mapped, checksum verified) or a safetensors file (folded and packed into memory by the model's
- * recipe; a prefix that all its names have is left out; not for a standalone network). On an error *weights is NULL, and `error` (may be NULL) has the text: every
- * missing, surplus or mis-shaped tensor. */
+ * recipe; a prefix that all its names have is left out; not for a standalone network). On an error *weights is NULL,
+ * and `error` (may be NULL) has the text: every missing, surplus or mis-shaped tensor. */
 rn_status rn_weights_open(rn_weights **weights, const rn_model *model, const char *path, char *error,
                           size_t error_size);
 /* The same from memory; packed bytes must be 64-byte aligned and outlive the weights. */

@@ -19,11 +19,11 @@ static void put_row(Text *out, const Bench *b, int index, double longest) {
         text_printf(out,
                     "<td data-v=\"%.9g\">%.3f</td><td data-v=\"%.9g\">%.3f</td><td data-v=\"%.9g\">&#215;%.3f</td>",
                     v->median_ms, v->median_ms, v->min_ms, v->min_ms, v->speedup, v->speedup);
-        text_printf(out, "<td data-v=\"%lld\">%.2f</td><td data-v=\"%zu\">%.2f</td><td data-v=\"%.9g\">%.1e</td>",
+        text_printf(out, "<td data-v=\"%lld\">%.2f</td><td data-v=\"%zu\">%.2f</td><td data-v=\"%.9g\">%.2g</td>",
                     v->traffic, (double)v->traffic / 1e6, v->arena, (double)v->arena / 1e6, v->difference,
                     v->difference);
     }
-    text_puts(out, "<td class=\"l s\">");
+    text_puts(out, "<td class=\"l s t\">");
     html_escape(out, v->text);
     text_puts(out, "</td></tr>\n");
 }

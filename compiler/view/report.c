@@ -211,6 +211,28 @@ Report report_make(const Plan *plan) {
     return r;
 }
 
+const char *const report_kinds[REPORT_KINDS] = {
+    "direct sums",     "Winograd's method",       "Strassen's method",
+    "fully connected", "passes over activations", "conversions of input and outputs"};
+
+int report_kind(const ReportRow *row) {
+    if (!row->node) return 5;
+    switch (row->main) {
+    case ALG_POINTWISE:
+    case ALG_DIRECT:
+    case ALG_DEPTHWISE:
+        return 0;
+    case ALG_WINOGRAD:
+        return 1;
+    case ALG_STRASSEN:
+        return 2;
+    case ALG_FC:
+        return 3;
+    default:
+        return 4;
+    }
+}
+
 void report_free(Report *r) {
     arena_free(&r->arena);
 }

@@ -37,6 +37,14 @@ typedef struct Report {
     int *row_of; /* by id of the plan's nodes: the row, or -1: no code of its own */
 } Report;
 
+/* How a layer is computed, in a word: what the colours of a page mean. */
+enum { REPORT_KINDS = 6 };
+extern const char *const report_kinds[REPORT_KINDS];
+int report_kind(const ReportRow *row);
+
+/* The graph as a part of the page (graph_html.c). */
+void graph_html(Report *report, Text *out);
+
 Report report_make(const Plan *plan); /* lives in its own arena, beside the plan's */
 void report_free(Report *report);
 const char *report_times(Report *report); /* "times by the cost model, of 1 thread" */

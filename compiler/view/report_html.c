@@ -3,29 +3,6 @@
 #include "report.h"
 #include "../../runtime/cpu.h"
 
-/* Layers by how they are computed: what colours of the page mean. */
-static const char *const kinds[] = {"direct sums",     "Winograd's method",       "Strassen's method",
-                                    "fully connected", "passes over activations", "conversions of input and outputs"};
-enum { KINDS = sizeof kinds / sizeof *kinds };
-
-static int kind_of(const ReportRow *row) {
-    if (!row->node) return 5;
-    switch (row->main) {
-    case ALG_POINTWISE:
-    case ALG_DIRECT:
-    case ALG_DEPTHWISE:
-        return 0;
-    case ALG_WINOGRAD:
-        return 1;
-    case ALG_STRASSEN:
-        return 2;
-    case ALG_FC:
-        return 3;
-    default:
-        return 4;
-    }
-}
-
 static double share(const Report *r, double us) {
     return r->us > 0 ? 100 * us / r->us : 0;
 }
@@ -56,21 +33,21 @@ static void put_figures(Report *r, const Sizes *sizes, Text *out) {
 
 /* One bar of the whole time, divided among the ways of computing. */
 static void put_kinds(Report *r, Text *out) {
-    double us[KINDS] = {0};
-    int layers[KINDS] = {0};
+    double us[REPORT_KINDS] = {0};
+    int layers[REPORT_KINDS] = {0};
     for (int i = 0; i < r->count; i++) {
-        us[kind_of(&r->rows[i])] += r->rows[i].us;
-        layers[kind_of(&r->rows[i])]++;
+        us[report_kind(&r->rows[i])] += r->rows[i].us;
+        layers[report_kind(&r->rows[i])]++;
     }
     text_puts(out, "<h2>Where the time goes</h2>\n<div class=\"stack\">");
-    for (int k = 0; k < KINDS; k++)
+    for (int k = 0; k < REPORT_KINDS; k++)
         if (us[k] > 0)
             text_printf(out, "<span class=\"k%d\" style=\"width:%.2f%%\" title=\"%s %.1f %%\"></span>", k,
-                        share(r, us[k]), kinds[k], share(r, us[k]));
+                        share(r, us[k]), report_kinds[k], share(r, us[k]));
     text_puts(out, "</div>\n<div class=\"keys\">");
-    for (int k = 0; k < KINDS; k++)
+    for (int k = 0; k < REPORT_KINDS; k++)
         if (layers[k])
-            text_printf(out, "<span class=\"key k%d\">%s: %d layer%s, %.1f %%</span>\n", k, kinds[k], layers[k],
+            text_printf(out, "<span class=\"key k%d\">%s: %d layer%s, %.1f %%</span>\n", k, report_kinds[k], layers[k],
                         layers[k] == 1 ? "" : "s", share(r, us[k]));
     text_puts(out, "</div>\n<p>");
     report_totals(r, out);
@@ -112,7 +89,7 @@ static void put_row(Report *r, int index, double longest, Text *out) {
     put_word(out, "l", row->operation, NULL);
     put_word(out, "l", row->shape, NULL);
     put_word(out, "l", row->algorithm, NULL);
-    text_printf(out, "<td class=\"bar l k%d\" data-v=\"%.9g\"><i style=\"width:%.1f%%\"></i></td>", kind_of(row),
+    text_printf(out, "<td class=\"bar l k%d\" data-v=\"%.9g\"><i style=\"width:%.1f%%\"></i></td>", report_kind(row),
                 row->us, longest > 0 ? 100 * row->us / longest : 0);
     put_number(out, row->us, arena_printf(a, "%.1f %%", share(r, row->us)));
     put_number(out, row->us, arena_printf(a, "%.0f", row->us));
@@ -154,6 +131,7 @@ void report_html(const Plan *plan, const Sizes *sizes, const char *command, Text
     html_begin(out, arena_printf(&r.arena, "%s: how it is computed", plan->graph->name), command);
     put_figures(&r, sizes, out);
     put_kinds(&r, out);
+    graph_html(&r, out);
     put_table(&r, out);
     html_end(out);
     report_free(&r);

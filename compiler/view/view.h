@@ -34,6 +34,9 @@ int64_t graph_weight_bytes(const Graph *graph); /* Sizes.weights of the graph as
 void summary_print(const Graph *graph, const Sizes *sizes, FILE *out);
 const char *summary_operation(Arena *arena, const Node *node); /* "conv 3x3 /2 pad 1" */
 
+/* rnc --dump=dot: for Graphviz. */
+void graph_dot(const Graph *graph, Text *out);
+
 /* ---- json.c: the parts of what --json prints (docs/json.md); the caller owns them ---- */
 /* A document's beginning: what was compiled, by what, where and when. */
 cJSON *json_document(const char *network, const char *command);

@@ -150,4 +150,52 @@ for network in resnet18 googlenet densenet121; do
     expect "page: $network" 0 "$PYTHON" page.py "$network.html"
     [ "$(cat "$WORK/.out")" = "$rows" ] && ok || bad "page: $network" "$(cat "$WORK/.out") rows instead of $rows"
 done
+
+# the graph on it: a fold per stage and block, and edges
+[ "$(grep -o '<details class="g">' "$WORK/resnet18.html" | wc -l)" = 12 ] && ok || bad "graph: folds" "$(grep -c '<details' "$WORK/resnet18.html")"
+if grep -qF '<b>layer3</b> <code>stage 2 basic(256) /2</code>' "$WORK/resnet18.html" && grep -qF '<svg class="e"' "$WORK/resnet18.html"; then
+    ok
+else
+    bad "graph" "no stage or no edges"
+fi
+
+# ---- --dump=dot: the nodes and edges of the graph after the passes, in clusters ----
+for options in "-O0" "-O2" "-O2 --output relu2 --output add"; do
+    cat > "$WORK/branches.rn" <<'N'
+block b(k) {
+    residual { conv k, 3x3; bn; relu } shortcut project
+}
+network branches {
+    input 3x16x16
+    stage 2 b(8)
+    concat { { conv 4, 1x1 } { conv 4, 3x3 as other } }
+    relu as relu2
+    add layer1.0.relu as add
+    output other
+}
+N
+    expect "dot $options" 0 "$RNC" --dump-after=in-place $options branches.rn
+    cp "$WORK/.out" "$WORK/graph.ir"
+    expect "dot $options" 0 "$RNC" --dump=dot $options branches.rn
+    cp "$WORK/.out" "$WORK/graph.dot"
+    python "dot $options" '
+import re
+ir, dot = open("graph.ir").read(), open("graph.dot").read()
+made, reads, outputs = {}, [], []
+for line in ir.splitlines():
+    m = re.match(r"%(\d+) (\d+x\d+x\d+) (\S+)(?: in \S+)? = (.*)", line)
+    if re.match(r"input %(\d+) ", line): made[line.split()[1][1:]] = "input"
+    elif m:
+        made[m[1]] = (re.search(r" layer (\S+)", line) or [0, m[3]])[1]
+        reads += [(v, m[1]) for v in re.findall(r"%(\d+)", m[4])]
+    elif line.startswith("output "): outputs.append(line.split()[1][1:])
+names = {i: label.split("\\n")[0] for i, label in re.findall(r"^ *(\w+) \[label=\"([^\"]*)\"\];$", dot, re.M)}
+edges = sorted((names[a], names[b]) for a, b in re.findall(r"^  (\w+) -> (n\d+|output\d+)", dot, re.M) if b[0] == "n")
+ends = [names[a] for a, b in re.findall(r"^  (\w+) -> (output\d+)", dot, re.M)]
+assert edges == sorted((made[a], made[b]) for a, b in reads), (edges, sorted((made[a], made[b]) for a, b in reads))
+assert ends == [made[v] for v in outputs], (ends, outputs)
+assert dot.count("{") == dot.count("}") and dot.count("subgraph cluster") == 3 and "layer1  stage 2 b(8)" in dot'
+    if command -v dot > /dev/null; then expect "dot $options: Graphviz" 0 dot -Tsvg -o graph.svg graph.dot; fi
+done
+expect "dot of a graph file" 0 "$RNC" --dump=dot graph.ir
 finish

@@ -41,7 +41,7 @@ wrong "the levels are -O0 to -O3" -O7 net.rn -o out.c
 wrong "did you mean '-ffuse-add'?" -ffuse-ad net.rn -o out.c
 wrong "did you mean '-fno-fuse-add'?" -fno-fuse-ad net.rn -o out.c
 wrong "this pass always runs" -fno-lower net.rn -o out.c
-wrong "is not ast, ir, plan or c" --dump=tree net.rn
+wrong "is not ast, ir, dot, plan or c" --dump=tree net.rn
 wrong "did you mean 'plan'?" --dump=pln net.rn
 wrong "--dump-after: no pass is called 'nonsense'" --dump-after nonsense net.rn
 wrong "is not native, x86-64-v3, x86-64-v4 or generic" --target arm net.rn -o out.c
