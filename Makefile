@@ -174,7 +174,7 @@ bench-peers: all ## rnc beside ONNX Runtime, OpenVINO and ncnn (from PyPI); NETW
 
 fuzz: ## libFuzzer on every reader, FUZZ_SECONDS=60 each
 	@tools/install-deps.sh fuzz
-	@$(MAKE) BUILD='$(BUILD)/fuzz' CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined' FUZZER=1 fuzzers
+	@$(MAKE) BUILD='$(BUILD)/fuzz' CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' FUZZER=1 fuzzers
 	@OUT='$(BUILD)/fuzz' T='$(T)' tests/fuzz/run.sh
 
 demo: ## what rnc does, from a bare Debian 12: ResNet-152, fused against unfused, trained networks on photographs

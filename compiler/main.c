@@ -177,7 +177,8 @@ static bool compile(Compilation *c) {
     if (o->summary && !show_summary(c)) return false;
     if (!o->output && !o->verify && !o->bench && !o->dump && !o->report && !o->passes.dump_after) return show_json(c);
     const bool saves_source = o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX;
-    if ((!saves_source || o->verify) && !check_name(c)) return false;
+    const bool emits = !saves_source || o->verify;
+    if (emits && (!check_name(c) || !plan_fits(c->source, &c->diag))) return false;
     if (o->kind == OUTPUT_ONNX && !onnx_check(c->source, o->output, &c->diag)) return false;
 
     if (!load_weights(c)) return false;

@@ -79,8 +79,17 @@ static void add_json(Compilation *c, const char *part, cJSON *json) {
     cJSON_AddItemToObject(c->json, part, json);
 }
 
+static bool print_summary(Compilation *c, const Sizes *sizes) {
+    if (c->options->json)
+        add_json(c, "summary", json_summary(c->source, sizes));
+    else
+        summary_print(c->source, sizes, stdout);
+    return true;
+}
+
 /* Of a plan by the cost model, which -O3's differs from little: a summary measures nothing. */
 bool show_summary(Compilation *c) {
+    if (!plan_fits(c->source, NULL)) return print_summary(c, NULL);
     PassOptions passes = c->options->passes;
     if (passes.level > 2) passes.level = 2;
     passes.verbose = false;
@@ -89,11 +98,7 @@ bool show_summary(Compilation *c) {
     passes_run(graph, &passes);
     const PlanOptions options = driver_plan_options(c, &passes);
     const Sizes sizes = driver_sizes(c, plan_make(&c->arena, graph, &options), passes.level);
-    if (c->options->json)
-        add_json(c, "summary", json_summary(c->source, &sizes));
-    else
-        summary_print(c->source, &sizes, stdout);
-    return true;
+    return print_summary(c, &sizes);
 }
 
 static bool write_page(Compilation *c) {

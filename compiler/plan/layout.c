@@ -100,7 +100,7 @@ void plan_layouts(Plan *plan) {
         if (plain && only_fc_reads(by_other, by_fc, v))
             p->layout.pixel = c;
         else
-            p->layout.pixel = c < 16 ? round_up(c, 4) : round_up(c, 16) + 16;
+            p->layout.pixel = plan_pixel(c);
         p->layout.row = (p->layout.left + v->shape.w + p->layout.right) * p->layout.pixel;
     }
     for (int i = 0; i < g->value_count; i++)

@@ -244,6 +244,10 @@ struct Plan {
     int *tensor_step; /* by tensor id: its recipe step, -1 */
 };
 
+/* Whether emitted code can address every value and the weights; false after a diagnostic, unless diag is NULL
+ * (limits.c). Passes make none larger, so the graph of the source speaks for those that come of it. */
+bool plan_fits(const Graph *graph, Diag *diag);
+/* The plan of a graph that fits. */
 Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options);
 void plan_print(const Plan *plan, Text *text);
 const char *algorithm_name(Algorithm algorithm);
@@ -251,6 +255,11 @@ const char *algorithm_name(Algorithm algorithm);
 /* Images that a call of the node computes. */
 static inline int plan_images(const Plan *plan, const Node *node) {
     return node->id >= plan->last_node ? plan->group : 1;
+}
+
+/* Floats from one pixel to the next of a value that has its own storage. */
+static inline int plan_pixel(int channels) {
+    return channels < 16 ? round_up(channels, 4) : round_up(channels, 16) + 16;
 }
 
 static inline const ValuePlan *plan_value(const Plan *plan, const Value *v) {

@@ -70,7 +70,7 @@ cJSON *json_summary(const Graph *graph, const Sizes *sizes) {
     cJSON_AddNumberToObject(json, "multiply_adds", (double)totals.macs);
     cJSON_AddNumberToObject(json, "activation_bytes", (double)totals.activation_bytes);
     cJSON_AddNumberToObject(json, "live_bytes", (double)totals.live_bytes);
-    add_sizes(json, sizes);
+    if (sizes) add_sizes(json, sizes);
     arena_free(&arena);
     return json;
 }

@@ -40,7 +40,7 @@ void graph_dot(const Graph *graph, Text *out);
 /* ---- json.c: the parts of what --json prints (docs/json.md); the caller owns them ---- */
 /* A document's beginning: what was compiled, by what, where and when. */
 cJSON *json_document(const char *network, const char *command);
-cJSON *json_summary(const Graph *graph, const Sizes *sizes);
+cJSON *json_summary(const Graph *graph, const Sizes *sizes); /* sizes: NULL where it does not compile */
 cJSON *json_report(const Plan *plan, const Sizes *sizes);
 void json_add_bench(cJSON *document, const struct Bench *bench);
 cJSON *json_shape(Shape shape);

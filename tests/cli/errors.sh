@@ -40,6 +40,19 @@ for mark in '\377\376n\0' '\376\377\0n'; do
     refused "UTF-16" "wide.rn': it is UTF-16; save it as UTF-8" -o out.c wide.rn
     refused "UTF-16" "wide.ir': it is UTF-16; save it as UTF-8" -o out.c wide.ir
 done
+# kernels count a value's floats in ints
+printf 'network large(n = 3700) {\n    input 3 x n x n\n    conv 64, 3x3\n    fc 2\n}\n' > "$WORK/large.rn"
+printf 'network large {\n    input 3x16400x16400\n    maxpool 9x9 /9\n}\n' > "$WORK/large_input.rn"
+refused "a value too large" "large.rn:3:5: error: the layer's result with its padding, 64x3700x3700, would take 4.39 GB; emitted code can address 4.29" \
+    --random-weights -o out.c large.rn
+expect "its summary" 0 "$RNC" --summary large.rn
+refused "an input too large" "large_input.rn: error: the input with its padding, 3x16400x16400, would take 4.3 GB" --dump=plan large_input.rn
+printf 'network large {\n    input 3x6000x6000\n    fc 1\n}\n' > "$WORK/large_fc.rn"
+refused "weights too large" "large_fc.rn:3:5: error: the layer's weights for a few outputs, 3x6000x6000, would take 6.91 GB" --dump=plan large_fc.rn
+refused "more than 2^31" "large.rn:3:5: error: conv: the result, 64x16000x16000, exceeds" -D n=16000 --summary large.rn
+refused "more than 2^31" "large.rn:2:5: error: input: the input has more than 2^31 numbers" -D n=65536 --summary large.rn
+refused "a huge parameter" "height must be from 1 to 65536, not 9223372036854775807" -D n=9223372036854775807 --summary large.rn
+refused "a huge parameter" "-D n=99999999999999999999: a number" -D n=99999999999999999999 --summary large.rn
 refused "unknown parameter" "clases" -o out.c -D clases=3 net.rn
 refused "a folder" "folder.rn" -o out.c folder.rn
 mkdir "$WORK/folder.rn"

@@ -1,7 +1,5 @@
-/* The text form of a graph: what is accepted is a sound graph, and reads back as it is printed. */
-#include "fuzz.h"
-
-#include "compiler/ir.h"
+/* The text form of a graph: what is accepted is a sound graph, reads back as it is printed, and compiles. */
+#include "compile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     Arena arena = {0};
@@ -18,6 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         CHECK(again);
         irtext_print(again, &twice);
         CHECK(once.size == twice.size && !memcmp(once.s, twice.s, once.size));
+        FuzzChoice choice = fuzz_choice(bytes, size);
+        fuzz_compile(&arena, graph, &choice, &diag);
     }
     text_free(&messages);
     text_free(&once);

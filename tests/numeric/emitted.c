@@ -5,20 +5,17 @@
  */
 #include <CUnit/CUnit.h>
 #include <dlfcn.h>
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../random_choice.h"
 #include "ast.h"
 #include "emit/emit.h"
 #include "emitted.h"
 #include "load/load.h"
-#include "plan/strassen.h"
-#include "plan/winograd.h"
-#include "plan/choose.h"
 #include "rn.h"
 #include "save/save.h"
 
@@ -36,13 +33,6 @@ void batch_begin(Batch *batch) {
     memset(batch, 0, sizeof *batch);
     strcpy(batch->folder, "/tmp/rn-numeric-XXXXXX");
     if (!mkdtemp(batch->folder)) CU_FAIL_FATAL("no temporary folder");
-}
-
-static uint64_t next_random(uint64_t *state) { /* splitmix64 (Steele, Lea, Flood, 2014) */
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
 }
 
 static bool write_text(const char *folder, const char *name, const char *ending, const Text *text) {
@@ -112,31 +102,10 @@ static void write_case(Batch *batch, EmittedCase *c) {
     text_free(&header);
 }
 
-/* PlanOptions.candidates: any tiles and blocks that there are, so that all are tried, not only the fast ones. */
 static int choose_winograd(const void *user, const Plan *plan, const Node *node, Candidate *list) {
     const Variant *variant = user;
-    Choice *choice = &list->choice;
     if (!variant->winograd) return 0;
-    uint64_t state = (uint64_t)variant->winograd * 1000 + (uint64_t)node->id;
-    if (strassen_possible(node)) {
-        const int pixels = node->out->shape.h * node->out->shape.w, most = pixels / 2 < 56 ? pixels / 2 : 56;
-        *choice = (Choice){.algorithm = ALG_STRASSEN, .block = 1 + (int)(next_random(&state) % (uint64_t)most)};
-        return 1;
-    }
-    if (!choose_may_be_winograd(node)) return 0;
-    for (int tries = 0; tries < 1000; tries++) {
-        WinogradPlan w = {0};
-        *choice = (Choice){ALG_WINOGRAD, 1 + (int)(next_random(&state) % CHOOSE_MAX_TILE),
-                           1 + (int)(next_random(&state) % CHOOSE_MAX_TILE), INT_MAX,
-                           tries % 2 ? 1 : winograd_side(plan, node)};
-        if (!winograd_tiles(&w, node, choice, plan_images(plan, node))) continue;
-        const int tiles = winograd_tile_count(&w), limit = tiles < WINOGRAD_CALL ? tiles : WINOGRAD_CALL;
-        const bool all = node->epilogue.pool == POOL_GLOBAL_AVG || next_random(&state) % 2;
-        choice->block = all ? tiles : 1 + (int)(next_random(&state) % (uint64_t)limit);
-        if (!winograd_tiles(&w, node, choice, w.images)) continue; /* windows that only an image of all tiles holds */
-        return 1;
-    }
-    return 0;
+    return random_choice((uint64_t)variant->winograd * 1000 + (uint64_t)node->id, 1000, plan, node, list);
 }
 
 void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *g, TensorData weights, Variant variant) {
@@ -158,7 +127,7 @@ void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *g, Tens
     c->image = malloc((size_t)(size * variant.batch) * sizeof *c->image);
     uint64_t state = 7;
     for (int64_t i = 0; i < size * variant.batch; i++)
-        c->image[i] = (float)((double)(next_random(&state) >> 40) / (1 << 23) - 1.0) * 1.7f;
+        c->image[i] = (float)((double)(random_choice_bits(&state) >> 40) / (1 << 23) - 1.0) * 1.7f;
     c->expected = calloc((size_t)(g->value_count * variant.batch), sizeof *c->expected);
     for (int n = 0; n < variant.batch; n++)
         interpret(g, &c->weights, c->image + n * size, c->expected + n * g->value_count, 2);
