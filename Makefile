@@ -68,7 +68,7 @@ else
 say  = @:
 endif
 
-.PHONY: all demo check check-full tests bench bench-peers fuzz fuzzers install uninstall update-golden format clean help deps
+.PHONY: all demo check check-full tests bench bench-peers fuzz fuzzers stress install uninstall update-golden format clean help deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -176,6 +176,11 @@ fuzz: ## libFuzzer on every reader, FUZZ_SECONDS=60 each
 	@tools/install-deps.sh fuzz
 	@$(MAKE) BUILD='$(BUILD)/fuzz' CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' FUZZER=1 fuzzers
 	@OUT='$(BUILD)/fuzz' T='$(T)' tests/fuzz/run.sh
+
+stress: ## random layers in every way of compiling against the interpreter; STRESS_SECONDS=3600 SEED= TARGET=x86-64-v3
+	@$(MAKE) tests
+	@OUT='$(OUT)' CC='$(CC)' OMP_WAIT_POLICY=passive RNC_SEED='$(SEED)' RNC_TARGET='$(TARGET)' RNC_FAILURES='$(BUILD)/layers' \
+	    STRESS_SECONDS='$(or $(STRESS_SECONDS),3600)' $(OUT)/tests/numeric =numeric/layers
 
 demo: ## what rnc does, from a bare Debian 12: ResNet-152, fused against unfused, trained networks on photographs
 	@tools/install-deps.sh build

@@ -14,10 +14,20 @@ static int row_operations(const Linear *l, int row) {
     return entries ? entries - one : 0;
 }
 
+bool linear_uses(const Linear *l, int column) {
+    for (int i = 0; i < l->rows; i++)
+        if (l->m[i][column] != 0) return true;
+    return false;
+}
+
+bool linear_reads(const Linear *l, int input) {
+    return linear_uses(l, input) || (l->column_pair[input] >= 0 && linear_uses(l, l->column_pair[input]));
+}
+
 static int count_operations(const Linear *l) {
     int operations = 0;
     for (int i = 0; i < l->rows; i++) operations += row_operations(l, i) + (l->row_pair[i] >= 0);
-    for (int j = 0; j < l->columns; j++) operations += l->column_pair[j] >= 0;
+    for (int j = 0; j < l->columns; j++) operations += l->column_pair[j] >= 0 && linear_uses(l, j);
     return operations;
 }
 

@@ -20,6 +20,12 @@ typedef struct Linear {
     int operations; /* vector operations; an fma is one */
 } Linear;
 
+/* Whether a result has a multiple of the column: of the input, of a pair's sum or difference (of columns that are
+ * equal, only the sum). */
+bool linear_uses(const Linear *linear, int column);
+/* Whether a result depends on the input: strides that are larger than the kernel skip some. */
+bool linear_reads(const Linear *linear, int input);
+
 Linear linear_factor(const double m[RN_WINOGRAD_MAX][RN_WINOGRAD_MAX], int rows, int columns);
 
 #endif

@@ -26,10 +26,14 @@ static const char *row_expression(const Emit *e, const Linear *l, int row) {
 }
 
 void emit_linear(const Emit *e, const Linear *l, int indent, Text *t) {
-    for (int j = 0; j < l->columns; j++)
-        if (l->column_pair[j] > j)
-            text_printf(t, "%*sconst V p%d = add(d%d, d%d), p%d = sub(d%d, d%d);\n", indent, "", j, j,
-                        l->column_pair[j], l->column_pair[j], j, l->column_pair[j]);
+    for (int j = 0; j < l->columns; j++) {
+        const int pair = l->column_pair[j];
+        if (pair <= j || !linear_reads(l, j)) continue;
+        text_printf(t, "%*sconst V ", indent, "");
+        if (linear_uses(l, j)) text_printf(t, "p%d = add(d%d, d%d)", j, j, pair);
+        if (linear_uses(l, pair)) text_printf(t, "%sp%d = sub(d%d, d%d)", linear_uses(l, j) ? ", " : "", pair, j, pair);
+        text_puts(t, ";\n");
+    }
     for (int i = 0; i < l->rows; i++)
         text_printf(t, "%*sconst V %s%d = %s;\n", indent, "", l->row_pair[i] >= 0 ? "q" : "r", i,
                     row_expression(e, l, i));

@@ -5,7 +5,8 @@
 #include "../linear.h"
 #include "emit.h"
 
-/* Appends "const V r0 = ...;" for every row, in terms of d0, d1 ..., which the text before has defined. */
+/* Appends "const V r0 = ...;" for every row, in terms of d0, d1 ..., of which the text before has
+ * defined those that it reads (linear_reads). */
 void emit_linear(const Emit *e, const Linear *linear, int indent, Text *text);
 
 #endif

@@ -72,19 +72,22 @@ static const char *load_input(const Wino *v, int64_t at, int join, int left) {
                         plus(v->e, "p", at + join - half));
 }
 
-/* "const V d0 = load(p), d1 = load(p + step) ..." */
-static void load_inputs(const Wino *v, int count, int64_t step, int join, int left, int indent, Text *t) {
+/* "const V d0 = load(p), d1 = load(p + step) ...", those that the transform reads. */
+static void load_inputs(const Wino *v, const Linear *l, int64_t step, int join, int left, int indent, Text *t) {
     text_printf(t, "%*sconst V ", indent, "");
-    for (int i = 0; i < count; i++)
-        text_printf(t, "%sd%d = %s", i ? i % 4 ? ", " : arena_printf(v->e->arena, ",\n%*s", indent + 8, "") : "", i,
-                    load_input(v, i * step, join, left));
+    for (int i = 0, count = 0; i < l->columns; i++) {
+        if (!linear_reads(l, i)) continue;
+        const char *gap = count % 4 ? ", " : arena_printf(v->e->arena, ",\n%*s", indent + 8, "");
+        text_printf(t, "%sd%d = %s", count++ ? gap : "", i, load_input(v, i * step, join, left));
+    }
     text_puts(t, ";\n");
 }
 
 /* The same from a row of t. */
-static void load_row(const char *row, int count, int indent, Text *t) {
+static void load_row(const char *row, const Linear *l, int indent, Text *t) {
     text_printf(t, "%*sconst V ", indent, "");
-    for (int i = 0; i < count; i++) text_printf(t, "%sd%d = t[%s][%d]", i ? ", " : "", i, row, i);
+    for (int i = 0, count = 0; i < l->columns; i++)
+        if (linear_reads(l, i)) text_printf(t, "%sd%d = t[%s][%d]", count++ ? ", " : "", i, row, i);
     text_puts(t, ";\n");
 }
 
@@ -112,13 +115,13 @@ static void input_vectors(const Wino *v, const Linear *columns, const Linear *ro
     text_printf(t, "        V t[%d][%d];\n", w->h.n, w->w.span);
     text_printf(t, "        for (int j = 0; j < %d; j++) {\n", w->w.span);
     text_printf(t, "            const float *p = x + (j * %d + %s);\n", v->in_pixel, c);
-    load_inputs(v, w->h.span, v->in_row, deep && v->e->lanes > wide ? l->row : 0, left, 12, t);
+    load_inputs(v, columns, v->in_row, deep && v->e->lanes > wide ? l->row : 0, left, 12, t);
     emit_linear(v->e, columns, 12, t);
     store_column(w->h.n, 12, t);
     text_puts(t, "        }\n");
     text_printf(t, "        float *to = v + c;\n        for (int i = 0; i < %d; i++, to += %d) {\n", w->h.n,
                 w->w.n * w->v_matrix);
-    load_row("i", w->w.span, 12, t);
+    load_row("i", rows, 12, t);
     emit_linear(v->e, rows, 12, t);
     for (int i = 0; i < w->w.n; i++)
         text_printf(t, "            store(%s, r%d);\n", plus(v->e, "to", (int64_t)i * w->v_matrix), i);
@@ -210,7 +213,7 @@ static void output_rows(const Wino *v, const Linear *rows, const OutputText *o, 
         const Layout *l = &plan_value(e->plan, v->ep->addend)->layout;
         text_printf(t, "            const float *from = addend + (i * %d + c);\n", v->ep->addend_stride * l->row);
     }
-    load_row("i", w->w.n, 12, t);
+    load_row("i", rows, 12, t);
     emit_linear(e, rows, 12, t);
     for (int j = 0; j < w->w.m; j++) {
         const char *value = output_value(v, o, arena_printf(e->arena, "r%d", j), j);
@@ -238,7 +241,7 @@ static void output_pooled_rows(const Wino *v, const Linear *rows, const OutputTe
     for (int k = 0; k < v->pool_h; k++) {
         const char *row = k ? arena_printf(e->arena, "i + %d", k) : "i";
         text_puts(t, "            {\n");
-        load_row(k && cut_h ? arena_printf(e->arena, "%s < rows ? %s : i", row, row) : row, w->w.n, 16, t);
+        load_row(k && cut_h ? arena_printf(e->arena, "%s < rows ? %s : i", row, row) : row, rows, 16, t);
         emit_linear(e, rows, 16, t);
         for (int j = 0; j < w->w.m; j++) {
             const int q = j / v->pool_w;
@@ -272,7 +275,7 @@ static void output_vectors(const Wino *v, const Linear *columns, const Linear *r
     if (o.sum) text_printf(t, "        V total = %s;\n", emit_load(v->e, "sum + c", o.left));
     text_printf(t, "        for (int j = 0; j < %d; j++) {\n", w->w.n);
     text_printf(t, "            const float *p = m + (j * %d + c);\n", w->m_matrix);
-    load_inputs(v, w->h.n, (int64_t)w->w.n * w->m_matrix, 0, o.left, 12, t);
+    load_inputs(v, columns, (int64_t)w->w.n * w->m_matrix, 0, o.left, 12, t);
     emit_linear(e, columns, 12, t);
     store_column(w->h.m, 12, t);
     text_puts(t, "        }\n");

@@ -9,10 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../random_choice.h"
 #include "ast.h"
+#include "bounds.h"
 #include "emit/emit.h"
 #include "emitted.h"
 #include "load/load.h"
@@ -31,8 +33,9 @@ bool cpu_runs(int isa) {
 
 void batch_begin(Batch *batch) {
     memset(batch, 0, sizeof *batch);
-    strcpy(batch->folder, "/tmp/rn-numeric-XXXXXX");
-    if (!mkdtemp(batch->folder)) CU_FAIL_FATAL("no temporary folder");
+    const char *given = getenv("RNC_FOLDER"); /* another process's, which may have what is compiled once */
+    snprintf(batch->folder, sizeof batch->folder, "%s", given ? given : "/tmp/rn-numeric-XXXXXX");
+    if (!given && !mkdtemp(batch->folder)) CU_FAIL_FATAL("no temporary folder");
 }
 
 static bool write_text(const char *folder, const char *name, const char *ending, const Text *text) {
@@ -85,17 +88,21 @@ static void run_in_software(Text *code) {
     replace_all(code, "RN_ISA_X86_64_V4", "RN_ISA_X86_64_V3");
 }
 
-static void write_case(Batch *batch, EmittedCase *c) {
-    Text code = {0}, header = {0};
+static void emit_case(EmittedCase *c, Text *code, Text *header) {
     const bool in_software = c->variant.isa == 4 && !cpu_runs(4); /* but kernels: libxsmm has some that the CPU runs */
     const EmitOptions options = {.name = c->name,
                                  .target = {in_software ? KERNELS_JIT : c->variant.kernels, {c->variant.isa}, 1},
                                  .command = "test",
                                  .source_hash = "0",
                                  .header_name = arena_printf(&c->arena, "%s.h", c->name)};
-    emit_c(c->plan, &options, &code);
-    emit_h(c->plan, &options, &header);
-    if (in_software) run_in_software(&code);
+    emit_c(c->plan, &options, code);
+    emit_h(c->plan, &options, header);
+    if (in_software) run_in_software(code);
+}
+
+static void write_case(Batch *batch, EmittedCase *c) {
+    Text code = {0}, header = {0};
+    emit_case(c, &code, &header);
     CU_ASSERT(write_text(batch->folder, c->name, "c", &code));
     CU_ASSERT(write_text(batch->folder, c->name, "h", &header));
     text_free(&code);
@@ -104,8 +111,46 @@ static void write_case(Batch *batch, EmittedCase *c) {
 
 static int choose_winograd(const void *user, const Plan *plan, const Node *node, Candidate *list) {
     const Variant *variant = user;
-    if (!variant->winograd) return 0;
+    if (variant->winograd <= 0) return 0;
     return random_choice((uint64_t)variant->winograd * 1000 + (uint64_t)node->id, 1000, plan, node, list);
+}
+
+static PassOptions passes_of(const Variant *variant) {
+    PassOptions passes = {.level = variant->level};
+    char list[128], *rest = list;
+    snprintf(list, sizeof list, "%s", variant->pass ? variant->pass : "");
+    for (const char *name; (name = strsep(&rest, ",")) != NULL;)
+        if (*name && !pass_option_set(&passes, name)) CU_FAIL("no such pass");
+    return passes;
+}
+
+static void plan_case(EmittedCase *c, const PassOptions *passes) {
+    const Variant *v = &c->variant;
+    c->graph = graph_clone(c->source, &c->arena);
+    passes_run(c->graph, passes);
+    c->plan = plan_make(&c->arena, c->graph,
+                        &(PlanOptions){.isa = v->isa,
+                                       .batch = v->batch,
+                                       .threads = v->threads,
+                                       .reuse_memory = pass_enabled(passes, PASS_reuse_memory),
+                                       .whole_batch = pass_enabled(passes, PASS_whole_batch),
+                                       .winograd = v->winograd < 0 && pass_enabled(passes, PASS_winograd),
+                                       .strassen = v->winograd < 0 && pass_enabled(passes, PASS_strassen),
+                                       .last_layers = v->last_layers,
+                                       .candidates = choose_winograd,
+                                       .candidates_user = v});
+}
+
+void graph_emit(Arena arena, Graph *g, Variant variant) {
+    EmittedCase c = {.name = "emitted", .variant = variant, .arena = arena, .source = g};
+    Text code = {0}, header = {0};
+    const PassOptions passes = passes_of(&variant);
+    g->arena = &c.arena;
+    plan_case(&c, &passes);
+    emit_case(&c, &code, &header);
+    text_free(&code);
+    text_free(&header);
+    arena_free(&c.arena);
 }
 
 void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *g, TensorData weights, Variant variant) {
@@ -117,8 +162,7 @@ void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *g, Tens
     *c = (EmittedCase){.variant = variant, .arena = arena, .source = g, .weights = weights};
     g->arena = &c->arena; /* graphs grow where they live */
     snprintf(c->name, sizeof c->name, "%s_%s", name, variant.name);
-    PassOptions passes = {.level = variant.level};
-    if (variant.pass && !pass_option_set(&passes, variant.pass)) CU_FAIL("no such pass");
+    const PassOptions passes = passes_of(&variant);
     if (pass_enabled(&passes, PASS_store_bf16)) { /* the interpreter has the rounded weights too */
         pass_run(g, PASS_store_bf16);
         tensor_data_evaluate(g, &c->weights);
@@ -131,22 +175,17 @@ void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *g, Tens
     c->expected = calloc((size_t)(g->value_count * variant.batch), sizeof *c->expected);
     for (int n = 0; n < variant.batch; n++)
         interpret(g, &c->weights, c->image + n * size, c->expected + n * g->value_count, 2);
-    c->graph = graph_clone(g, &c->arena);
-    passes_run(c->graph, &passes);
-    c->plan = plan_make(&c->arena, c->graph,
-                        &(PlanOptions){.isa = variant.isa,
-                                       .batch = variant.batch,
-                                       .reuse_memory = true,
-                                       .whole_batch = true,
-                                       .last_layers = variant.last_layers,
-                                       .candidates = choose_winograd,
-                                       .candidates_user = &variant});
+    plan_case(c, &passes);
     write_case(batch, c);
+    if (!batch->bounded) return;
+    c->bounds = calloc((size_t)variant.batch, sizeof *c->bounds);
+    for (int n = 0; n < variant.batch; n++)
+        c->bounds[n] = bounds_make(g, &c->weights, c->expected + n * g->value_count, c->plan);
 }
 
 /* ---- running ---- */
 typedef struct Watch {
-    const EmittedCase *c;
+    EmittedCase *c;
     const rn_model *model;
     double tolerance;
     int image, compared;
@@ -171,31 +210,59 @@ static double largest_expected(const EmittedCase *c, const Value *v) {
     return largest;
 }
 
-/* |a - b| relative to the largest expected value; a NaN compares as infinite. */
+/* An element's error in units of what is allowed: of its bound, or of `tolerance` times the largest expected value. A
+ * NaN compares as infinite. */
+typedef struct Worst {
+    const EmittedCase *c;
+    const Value *value;
+    int image;
+    double limit, ratio, error;
+    int64_t at;
+} Worst;
+
+static Worst worst_of(const EmittedCase *c, const Value *v, int image, double tolerance) {
+    return (Worst){.c = c, .value = v, .image = image, .limit = tolerance * largest_expected(c, v)};
+}
+
+static void compare_element(Worst *w, int64_t i, float got) {
+    const EmittedCase *c = w->c;
+    const double error = fabs((double)got - c->expected[w->image * c->source->value_count + w->value->id][i]);
+    const double ratio = error / (c->bounds ? c->bounds[w->image][w->value->id][i] : w->limit);
+    if (ratio <= w->ratio) return;
+    w->ratio = isnan(ratio) ? INFINITY : ratio;
+    w->error = error;
+    w->at = i;
+}
+
+/* Keeps the case's worst; false where it is more than is allowed. */
+static bool worst_fits(const Worst *w, EmittedCase *c, const char *name, const char *what, const char *algorithm) {
+    if (w->ratio > c->worst) c->worst = w->ratio;
+    if (w->ratio <= 1) return true;
+    const Shape s = w->value->shape;
+    printf("\n%s: %s (%s, %s) of image %d differs by %.3g from %.9g, %.3g times what is allowed, at %d,%d,%d of "
+           "%dx%dx%d\n",
+           c->name, name, what, algorithm, w->image, w->error,
+           c->expected[w->image * c->source->value_count + w->value->id][w->at], w->ratio, (int)(w->at / s.w / s.h),
+           (int)(w->at / s.w % s.h), (int)(w->at % s.w), s.c, s.h, s.w);
+    return false;
+}
+
 static void compare_image(Watch *w, int layer, const rn_tensor *out, int image) {
     const rn_layer *row = &w->model->layers[layer];
     if (!strcmp(row->algorithm, "output")) return;
-    const Graph *g = w->c->source;
-    const Value *v = find_value(g, row->value);
-    if (!v) return;
-    const double *expected = w->c->expected[w->seen[layer] * g->value_count + v->id];
+    const Value *v = find_value(w->c->source, row->value);
+    if (!v || !w->c->expected[w->seen[layer] * w->c->source->value_count + v->id]) return;
     const float *data = out->data + (size_t)image * out->image;
-    if (!expected) return;
-    const double largest = largest_expected(w->c, v);
-    double worst = 0;
+    Worst worst = worst_of(w->c, v, w->seen[layer], w->tolerance);
     const Shape s = v->shape;
+    int64_t i = 0;
     for (int c = 0; c < s.c; c++)
         for (int y = 0; y < s.h; y++)
-            for (int x = 0; x < s.w; x++) {
-                const double e = expected[((int64_t)c * s.h + y) * s.w + x];
-                const double d = fabs((double)data[y * (int64_t)out->row + x * (int64_t)out->pixel + c] - e);
-                if (!(d <= worst)) worst = isnan(d) ? INFINITY : d;
-            }
+            for (int x = 0; x < s.w; x++, i++)
+                compare_element(&worst, i, data[y * (int64_t)out->row + x * (int64_t)out->pixel + c]);
     w->compared++;
-    if (worst / largest <= w->tolerance) return;
-    printf("\n%s: %s (%s, %s) differs by %.3g of %.3g\n", w->c->name, row->name, row->what, row->algorithm, worst,
-           largest);
-    CU_FAIL("a layer differs from the interpreter");
+    if (!worst_fits(&worst, w->c, row->name, row->what, row->algorithm))
+        CU_FAIL("a layer differs from the interpreter");
 }
 
 static void compare_layer(void *user, int layer, const rn_tensor *out) {
@@ -204,24 +271,32 @@ static void compare_layer(void *user, int layer, const rn_tensor *out) {
     for (int n = 0; layer >= 0 && out && n < out->images; n++, w->seen[layer]++) compare_image(w, layer, out, n);
 }
 
-static void compare_outputs(const EmittedCase *c, const rn_model *model, int batch, const float *output,
-                            double tolerance) {
-    const Graph *g = c->source;
+static void compare_outputs(EmittedCase *c, const rn_model *model, int batch, const float *output, double tolerance) {
     for (int n = 0; n < batch; n++)
         for (int o = 0; o < model->output_count; o++) {
-            const int64_t size = shape_size(g->outputs[o]->shape);
-            const double *expected = c->expected[n * g->value_count + g->outputs[o]->id];
-            const double largest = largest_expected(c, g->outputs[o]);
-            double worst = 0;
-            for (int64_t i = 0; i < size; i++, output++) {
-                const double d = fabs(*output - expected[i]);
-                if (!(d <= worst)) worst = isnan(d) ? INFINITY : d;
-            }
-            if (worst / largest <= tolerance) continue;
-            printf("\n%s: output %s of image %d differs by %.3g of %.3g\n", c->name, model->outputs[o].name, n, worst,
-                   largest);
-            CU_FAIL("an output differs from the interpreter");
+            const Value *v = c->source->outputs[o];
+            Worst worst = worst_of(c, v, n, tolerance);
+            for (int64_t i = 0; i < shape_size(v->shape); i++) compare_element(&worst, i, *output++);
+            if (!worst_fits(&worst, c, model->outputs[o].name, "output", "no hook"))
+                CU_FAIL("an output differs from the interpreter");
         }
+}
+
+/* Memory that ends where no access is allowed, so that one beyond the end is a crash. */
+typedef struct Guarded {
+    void *pages;
+    size_t length;
+    void *data; /* aligned to `align`: less than that lies between its end and the guard */
+} Guarded;
+
+static Guarded guarded_new(size_t size, size_t align) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), used = (size + page - 1) / page * page;
+    Guarded g = {.length = used + page};
+    g.pages = mmap(NULL, g.length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CU_ASSERT_FATAL(g.pages != MAP_FAILED);
+    CU_ASSERT_EQUAL_FATAL(mprotect((char *)g.pages + used, page, PROT_NONE), 0);
+    g.data = (char *)g.pages + (used - size) / align * align;
+    return g;
 }
 
 /* Whatever an earlier run may have left in the arena must not reach a result: all of it is NaN before the first. */
@@ -231,19 +306,24 @@ static void poison_activations(void *net, size_t arena_size) {
     for (float *p = context->arena; p < end; p++) *p = NAN;
 }
 
-static void run_batch(const EmittedCase *c, const rn_model *model, void *net, int batch, double tolerance) {
-    const size_t floats = model->output_size * (size_t)batch;
-    float *output = malloc((floats + 16) * sizeof *output);
-    for (size_t i = 0; i < floats + 16; i++) output[i] = -12345.0f;
+static void run_batch(EmittedCase *c, const rn_model *model, void *net, int batch, double tolerance) {
+    const size_t floats = model->output_size * (size_t)batch, size = (size_t)shape_size(c->source->input->shape);
+    const Guarded output = guarded_new(floats * sizeof(float), sizeof(float)),
+                  image = guarded_new(size * (size_t)batch * sizeof(float), sizeof(float));
+    memcpy(image.data, c->image, size * (size_t)batch * sizeof(float));
+    float *before = output.pages; /* and what lies before the output stays as it is */
+    while (before < (float *)output.data) *before++ = -12345.0f;
     poison_activations(net, model->arena_size(c->variant.batch, c->variant.threads));
-    CU_ASSERT_EQUAL(model->run(net, batch, c->image, output), RN_OK);
-    for (size_t i = floats; i < floats + 16; i++) CU_ASSERT_EQUAL(output[i], -12345.0f);
-    compare_outputs(c, model, batch, output, tolerance);
-    free(output);
+    CU_ASSERT_EQUAL(model->run(net, batch, image.data, output.data), RN_OK);
+    while (before > (float *)output.pages) CU_ASSERT_EQUAL(*--before, -12345.0f);
+    compare_outputs(c, model, batch, output.data, tolerance);
+    munmap(output.pages, output.length);
+    munmap(image.pages, image.length);
 }
 
-/* With a layer hook; without one, when images may run beside each other; and with fewer images than a group has. */
-static int run_case(const char *folder, const EmittedCase *c, const rn_model *model, double tolerance) {
+/* With a layer hook; without one, when images may run beside each other, in memory of the caller's; and with fewer
+ * images than a group has. */
+static int run_case(const char *folder, EmittedCase *c, const rn_model *model, double tolerance) {
     char error[RN_ERROR_SIZE] = "";
     char path[256];
     Diag diag = {0};
@@ -267,15 +347,20 @@ static int run_case(const char *folder, const EmittedCase *c, const rn_model *mo
     CU_ASSERT_EQUAL(watch.image, c->variant.batch);
     model->destroy(net);
     options.layer = NULL;
-    CU_ASSERT_EQUAL_FATAL(model->create(&net, NULL, 0, weights, &options), RN_OK);
+    const size_t size = model->arena_size(c->variant.batch, c->variant.threads);
+    const Guarded arena = guarded_new(size, 64);
+    CU_ASSERT_EQUAL_FATAL(model->create(&net, arena.data, size, weights, &options), RN_OK);
     for (int batch = c->variant.batch; batch > 0; batch--) run_batch(c, model, net, batch, tolerance);
     model->destroy(net);
+    munmap(arena.pages, arena.length);
     rn_weights_close(weights);
     return watch.compared;
 }
 
 static void free_case(EmittedCase *c) {
     for (int i = 0; i < c->source->value_count * c->variant.batch; i++) free(c->expected[i]);
+    for (int n = 0; c->bounds && n < c->variant.batch; n++) bounds_free(c->bounds[n], c->source->value_count);
+    free(c->bounds);
     free(c->expected);
     free(c->image);
     tensor_data_free(&c->weights);
@@ -289,15 +374,18 @@ int batch_check(Batch *batch, double tolerance) {
     snprintf(command, sizeof command,
              "top=$PWD; cp tests/numeric/avx512_in_software.h %s && cd %s || exit; "
              "cc=\"%s -std=c11 -O1 -Wall -Wextra -Werror -pedantic -mavx2 -mfma -fPIC\"; "
-             "compile() { xargs -r -P 2 -n 1 $cc -I\"$top/runtime\" $* -c; }; "
-             "echo '#include <immintrin.h>' > vectors.h; $cc vectors.h || exit; "
-             "if grep -q avx512_in_software *.c; then $cc avx512_in_software.h || exit; fi; "
+             "compile() { xargs -r -P %s -n 1 $cc -I\"$top/runtime\" $* -c; }; "
+             "rm -f *.o all.so; "
+             "[ -e vectors.h.gch ] || { echo '#include <immintrin.h>' > vectors.h; $cc vectors.h || exit; }; "
+             "if [ ! -e avx512_in_software.h.gch ] && grep -q avx512_in_software *.c; then $cc avx512_in_software.h || "
+             "exit; fi; "
              "grep -l avx512_in_software *.c | compile || exit; "
              "grep -L avx512_in_software *.c | xargs -r grep -l immintrin | compile -include vectors.h || exit; "
              "grep -L immintrin *.c | compile || exit; "
              "cd \"$top\" && %s -shared -fopenmp -o %s/all.so %s/*.o %s/librn.a -lxsmm -lxsmmnoblas -lpng -ljpeg "
              "-lcjson -lxxhash -lpthread -lrt -ldl -lm",
-             batch->folder, batch->folder, cc, cc, batch->folder, batch->folder, build);
+             batch->folder, batch->folder, cc, getenv("RNC_JOBS") ? getenv("RNC_JOBS") : "2", cc, batch->folder,
+             batch->folder, build);
     CU_ASSERT_EQUAL_FATAL(system(command), 0);
     snprintf(command, sizeof command, "%s/all.so", batch->folder);
     void *library = dlopen(command, RTLD_NOW | RTLD_LOCAL);
@@ -311,11 +399,13 @@ int batch_check(Batch *batch, double tolerance) {
         const rn_model *(*model)(void);
         *(void **)&model = dlsym(library, symbol);
         CU_ASSERT_PTR_NOT_NULL_FATAL(model);
+        const unsigned failures = CU_get_number_of_failures();
         compared += run_case(batch->folder, c, model(), tolerance);
+        if (batch->done) batch->done(c, CU_get_number_of_failures() > failures);
         free_case(c);
     }
     free(batch->cases);
-    if (!getenv("KEEP")) {
+    if (!getenv("KEEP") && !getenv("RNC_FOLDER")) {
         snprintf(command, sizeof command, "rm -rf %s", batch->folder);
         if (system(command)) printf("\n%s is left\n", batch->folder);
     } else

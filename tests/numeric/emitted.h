@@ -9,10 +9,10 @@
 typedef struct Variant {
     const char *name; /* "O2", "O0", ... : part of the emitted API's name */
     int level, isa;
-    const char *pass; /* "NAME", "no-NAME" or NULL: -f */
+    const char *pass; /* "NAME", "no-NAME", several with commas between, or NULL: -f */
     int threads, batch;
-    int winograd; /* 0: direct; else every convolution that can be is by Winograd's or Strassen's method, with tiles and
-                     blocks drawn from this seed */
+    int winograd; /* 0: direct; -1: as the plan chooses; else every convolution that can be is by Winograd's or
+                     Strassen's method, with tiles and blocks drawn from this seed */
     Kernels kernels;
     int last_layers; /* PlanOptions's: from which node on the batch is computed as a whole */
 } Variant;
@@ -25,6 +25,9 @@ typedef struct EmittedCase {
     Plan *plan;
     TensorData weights;
     double **expected; /* by value id of the source graph, per image of the batch */
+    double ***bounds;  /* per image: by value id how far an element may be off (bounds.h); NULL: a tolerance for all */
+    double worst;      /* the largest error in units of its bound */
+    uint64_t id;       /* the test's */
     float *image;
 } EmittedCase;
 
@@ -32,6 +35,8 @@ typedef struct Batch { /* cases that are compiled together, for one compiler run
     EmittedCase *cases;
     int count, capacity;
     char folder[64];
+    bool bounded;                                    /* every case gets bounds */
+    void (*done)(const EmittedCase *c, bool failed); /* called after each case; NULL: nothing */
 } Batch;
 
 void batch_begin(Batch *batch);
@@ -39,6 +44,8 @@ void batch_begin(Batch *batch);
 void batch_add(Batch *batch, const char *name, const char *text, Variant variant);
 /* The same from a graph as elaboration makes it, in an arena that the case takes over, with its weights. */
 void batch_add_graph(Batch *batch, const char *name, Arena arena, Graph *source, TensorData weights, Variant variant);
+/* The same without running it: passes, plan and C, for what may crash. */
+void graph_emit(Arena arena, Graph *source, Variant variant);
 /* Compiles, links, runs and compares all; every difference beyond `tolerance` (relative to a layer's largest value) is
  * a failed assertion that names case and layer. Returns how many layers were compared. */
 int batch_check(Batch *batch, double tolerance);

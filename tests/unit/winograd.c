@@ -2,10 +2,12 @@
  * against measured errors; the choice of tiles within a budget.
  */
 #include <CUnit/CUnit.h>
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "emit/transform.h"
 #include "example.h"
 #include "linear.h"
 #include "nets.h"
@@ -333,11 +335,57 @@ static void test_multiplications(void) {
     arena_free(&arena);
 }
 
+static int count_name(const char *text, const char *name) {
+    int count = 0;
+    const size_t n = strlen(name);
+    for (const char *at = text; (at = strstr(at, name)) != NULL; at += n)
+        count += !isdigit((unsigned char)at[n]) && (at == text || !isalnum((unsigned char)at[-1]));
+    return count;
+}
+
+/* Every name that the code of a transform defines is used, and what it reads is what linear_reads says: a stride larger
+ * than the kernel skips inputs, and of inputs that are only ever summed there is no difference. */
+static void check_names(const double m[RN_WINOGRAD_MAX][RN_WINOGRAD_MAX], int rows, int columns, int *skipped,
+                        int *sums) {
+    Arena arena = {0};
+    Text text = {0};
+    const Linear l = linear_factor(m, rows, columns);
+    emit_linear(&(Emit){.arena = &arena}, &l, 0, &text);
+    for (int i = 0; i < columns || i < rows; i++) {
+        const char *p = arena_printf(&arena, "p%d", i), *q = arena_printf(&arena, "q%d", i);
+        const int pairs = count_name(text.s, p);
+        CU_ASSERT(pairs != 1);
+        CU_ASSERT(count_name(text.s, q) != 1);
+        if (i >= columns) continue;
+        const bool read = count_name(text.s, arena_printf(&arena, "d%d", i)) > 0;
+        CU_ASSERT_EQUAL(read, linear_reads(&l, i));
+        *skipped += !read;
+        *sums += read && l.column_pair[i] >= 0 && !pairs;
+    }
+    text_free(&text);
+    arena_free(&arena);
+}
+
+static void test_names(void) {
+    int skipped = 0, sums = 0;
+    for (int stride = 1; stride <= 7; stride++)
+        for (int r = 1; r <= 7; r++)
+            for (int m = 1; m <= 8; m++) {
+                rn_winograd w;
+                if (rn_winograd_make(&w, m, r, stride)) continue;
+                check_names(w.input, w.n, w.span, &skipped, &sums);
+                check_names(w.output, w.m, w.n, &skipped, &sums);
+            }
+    CU_ASSERT(skipped > 0);
+    CU_ASSERT(sums > 0);
+}
+
 void suite_winograd(void) {
     CU_pSuite suite = CU_add_suite("winograd", NULL, NULL);
     CU_add_test(suite, "every F(m, r) is the filter", test_identity);
     CU_add_test(suite, "coefficients are exact in float", test_exact);
     CU_add_test(suite, "factored transforms", test_factored);
+    CU_add_test(suite, "names in the code of transforms", test_names);
     CU_add_test(suite, "packed kernels", test_packed);
     CU_add_test(suite, "the error model holds", test_error_model);
     CU_add_test(suite, "the worst place of a tile", test_worst_place);

@@ -1,0 +1,288 @@
+/* Bounds on the rounding errors of emitted code, element by element, carried through a graph by its ops' definitions.
+ *
+ * A sum of n products in fp32 is off by some sqrt(n) roundoffs of its partial sums, whose size is that of the root of
+ * the products' squares added up, or of the result (Higham and Mary 2019, "A new approach to probabilistic rounding
+ * error analysis"); MARGIN standard deviations are allowed. Errors of the inputs pass through |W|. Winograd's and
+ * Strassen's methods mix an image's elements, so that theirs are of the largest of a channel, or of all, times the
+ * amplification of the transforms. Random weights and images are assumed: these are bounds for tests.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bounds.h"
+#include "ops.h"
+#include "winograd.h"
+
+void suite_bounds(void);
+void suite_bounds(void) {} /* a helper of the other suites */
+
+static const double ROUNDOFF = 0x1p-24, LEAST = 1e-35; /* below it results may be denormal */
+static const double MARGIN = 8, STRASSEN = 2.65;
+static const double FUNCTION = 16; /* roundoffs of an approximated function's result */
+
+typedef struct Bounds {
+    const Graph *graph;
+    const TensorData *weights;
+    double *const *values;
+    double **bound,
+        **size; /* by value id; size: of what a value may be added up from, where a norm folds into a layer */
+    double *channel, *all; /* by node id: roundoffs of the largest element of a channel, of all; 0: no transforms */
+    double most_channel, most_all;
+} Bounds;
+
+static int64_t pixels_of(const Value *v) {
+    return (int64_t)v->shape.h * v->shape.w;
+}
+
+static double *new_array(const Value *v) {
+    return calloc((size_t)shape_size(v->shape), sizeof(double));
+}
+
+/* The op's definition on other inputs and weights. */
+static void run(const Node *node, double *const *arrays, const TensorData *weights, double *out) {
+    const double **in = malloc(sizeof *in * (size_t)node->nin);
+    for (int i = 0; i < node->nin; i++) in[i] = arrays[node->in[i]->id];
+    op_info(node->op)->reference(node, in, out, weights, 1);
+    free(in);
+}
+
+/* A layer's sum with its weights' sizes or their squares, and inputs' likewise. */
+static double *run_sizes(const Bounds *b, const Node *node, double *const *arrays, bool squares) {
+    TensorData weights = {calloc((size_t)b->weights->count, sizeof(float *)), b->weights->count};
+    const Tensor *w = node->term[0].weight;
+    const int64_t count = tensor_size(w);
+    float *to = weights.data[w->id] = malloc((size_t)count * sizeof *to);
+    for (int64_t i = 0; i < count; i++) {
+        const float x = b->weights->data[w->id][i];
+        to[i] = squares ? x * x : fabsf(x);
+    }
+    double **in = calloc((size_t)b->graph->value_count, sizeof *in), *out = new_array(node->out);
+    const Value *x = node->in[0];
+    in[x->id] = new_array(x);
+    for (int64_t i = 0; i < shape_size(x->shape); i++) {
+        const double value = arrays[x->id][i];
+        in[x->id][i] = squares ? value * value : value;
+    }
+    run(node, in, &weights, out);
+    free(in[x->id]);
+    free(in);
+    tensor_data_free(&weights);
+    return out;
+}
+
+static double largest_of(const double *data, int64_t count) {
+    double largest = 0;
+    for (int64_t i = 0; i < count; i++)
+        if (fabs(data[i]) > largest) largest = fabs(data[i]);
+    return largest;
+}
+
+static void bound_sum(Bounds *b, const Node *node) {
+    const Value *out = node->out;
+    const int64_t count = shape_size(out->shape), pixels = pixels_of(out);
+    const double products = (double)tensor_size(node->term[0].weight) / node->features;
+    double *carried = run_sizes(b, node, b->bound, false), *size = run_sizes(b, node, b->size, true);
+    for (int64_t i = 0; i < count; i++) size[i] = sqrt(size[i]);
+    const double largest = largest_of(size, count), *x = b->values[out->id];
+    const float *bias = node->epilogue.bias ? b->weights->data[node->epilogue.bias->id] : NULL;
+    const double direct = ROUNDOFF * (MARGIN * 0.3 * sqrt(products) + 4);
+    for (int64_t i = 0; i < count; i++) {
+        const int c = (int)(i / pixels);
+        carried[i] += direct * (3 * size[i] + fabs(x[i])) + b->all[node->id] * largest;
+        if (b->channel[node->id] > 0) carried[i] += b->channel[node->id] * largest_of(size + c * pixels, pixels);
+        if (bias) carried[i] += 4 * ROUNDOFF * fabs(bias[c]);
+    }
+    free(size);
+    b->bound[out->id] = carried;
+}
+
+/* Batch norm and scale: x * scale + shift. */
+static void bound_affine(Bounds *b, const Node *node) {
+    const Value *in = node->in[0], *out = node->out;
+    const int64_t pixels = pixels_of(out);
+    const bool norm = node->op == OP_BN;
+    const float *const *data = (const float *const *)b->weights->data;
+    b->size[out->id] = new_array(out);
+    for (int c = 0; c < out->shape.c; c++) {
+        double scale = data[node->weight[WEIGHT]->id][c], shift = fabs((double)data[node->weight[BIAS]->id][c]);
+        if (norm) scale /= sqrt((double)data[node->weight[VAR]->id][c] + node->attr.eps);
+        if (norm) shift += fabs(scale * (double)data[node->weight[MEAN]->id][c]);
+        scale = fabs(scale);
+        const double largest = largest_of(b->size[in->id] + c * pixels, pixels);
+        for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) {
+            const double size = scale * b->size[in->id][i] + shift;
+            b->size[out->id][i] = size;
+            /* it may become a convolution's kernel, with its transforms */
+            b->bound[out->id][i] =
+                scale * b->bound[in->id][i] + 4 * ROUNDOFF * size + (b->most_channel + b->most_all) * scale * largest;
+        }
+    }
+}
+
+static void bound_add(Bounds *b, const Node *node) {
+    run(node, b->bound, b->weights, b->bound[node->out->id]);
+    const double *out = b->values[node->out->id];
+    double largest = 0; /* a summand may be a kernel's centre */
+    for (int i = 0; i < 2; i++)
+        if (!node->in[i]->producer || node->in[i]->producer->op != OP_CONV)
+            largest = fmax(largest, largest_of(b->size[node->in[i]->id], shape_size(node->in[i]->shape)));
+    for (int64_t i = 0; i < shape_size(node->out->shape); i++)
+        b->bound[node->out->id][i] += 2 * ROUNDOFF * fabs(out[i]) + (b->most_channel + b->most_all) * largest;
+}
+
+static void bound_mul(Bounds *b, const Node *node) {
+    const Value *in = node->in[0], *gate = node->in[1], *out = node->out;
+    const int64_t pixels = pixels_of(out);
+    const bool per_channel = !shape_equal(in->shape, gate->shape);
+    for (int64_t i = 0; i < shape_size(out->shape); i++) {
+        const int64_t g = per_channel ? i / pixels : i;
+        const double a = fabs(b->values[in->id][i]), da = b->bound[in->id][i];
+        const double f = fabs(b->values[gate->id][g]), df = b->bound[gate->id][g];
+        b->bound[out->id][i] = a * df + da * f + da * df + 2 * ROUNDOFF * a * f;
+    }
+}
+
+static void bound_activation(Bounds *b, const Node *node) {
+    const Value *in = node->in[0], *out = node->out;
+    for (int64_t i = 0; i < shape_size(out->shape); i++) {
+        const double x = fabs(b->values[in->id][i]), y = fabs(b->values[out->id][i]), d = b->bound[in->id][i];
+        double slope = fabs(node->attr.slope);
+        if (node->op == OP_PRELU) slope = fabs((double)b->weights->data[node->weight[WEIGHT]->id][i / pixels_of(out)]);
+        double bound = fmax(1, slope) * d + 2 * ROUNDOFF * y;
+        if (node->op == OP_SIGMOID || node->op == OP_TANH) bound = d + FUNCTION * ROUNDOFF;
+        if (node->op == OP_SWISH) bound = 1.1 * d + FUNCTION * ROUNDOFF * fmax(x * 0.5, y);
+        b->bound[out->id][i] = bound;
+    }
+}
+
+static void bound_lrn(Bounds *b, const Node *node) {
+    const Value *in = node->in[0], *out = node->out;
+    const Attr *attr = &node->attr;
+    const int64_t pixels = pixels_of(out);
+    for (int64_t i = 0; i < shape_size(out->shape); i++) {
+        const int c = (int)(i / pixels), first = c - attr->size / 2, last = c + (attr->size - 1) / 2;
+        double sum = 0, error = 0;
+        for (int k = first < 0 ? 0 : first; k <= last && k < out->shape.c; k++) {
+            const int64_t at = k * pixels + i % pixels;
+            const double x = fabs(b->values[in->id][at]), d = b->bound[in->id][at];
+            sum += x * x, error += 2 * x * d + d * d;
+        }
+        const double share = attr->alpha / attr->size, base = attr->k + share * sum;
+        const double relative = (share * error + attr->size * ROUNDOFF * share * sum) / base + 4 * ROUNDOFF;
+        b->bound[out->id][i] = b->bound[in->id][i] / pow(base, attr->beta) +
+                               fabs(b->values[out->id][i]) * (2 * attr->beta * relative +
+                                                              FUNCTION * ROUNDOFF * (1 + attr->beta * fabs(log(base))));
+    }
+}
+
+static void bound_softmax(Bounds *b, const Node *node) {
+    const Value *in = node->in[0], *out = node->out;
+    const int64_t pixels = pixels_of(out);
+    for (int64_t p = 0; p < pixels; p++) {
+        double error = 0, largest = 0;
+        for (int c = 0; c < out->shape.c; c++) {
+            error = fmax(error, b->bound[in->id][c * pixels + p]);
+            largest = fmax(largest, fabs(b->values[in->id][c * pixels + p]));
+        }
+        for (int c = 0; c < out->shape.c; c++)
+            b->bound[out->id][c * pixels + p] =
+                b->values[out->id][c * pixels + p] *
+                (expm1(2 * error) + ROUNDOFF * (FUNCTION + 4 * largest + 2 * sqrt(out->shape.c)));
+    }
+}
+
+/* What moves elements, or takes the largest or the mean of some. */
+static void bound_moved(Bounds *b, const Node *node) {
+    run(node, b->bound, b->weights, b->bound[node->out->id]);
+    if (node->op == OP_MAXPOOL || node->op == OP_SPP) return;
+    b->size[node->out->id] = new_array(node->out);
+    run(node, b->size, b->weights, b->size[node->out->id]);
+    if (node->op != OP_AVGPOOL) return;
+    const Window *w = &node->attr.window;
+    const double count = node->attr.global ? (double)pixels_of(node->in[0]) : (double)w->r * w->s;
+    for (int64_t i = 0; i < shape_size(node->out->shape); i++)
+        b->bound[node->out->id][i] += ROUNDOFF * (MARGIN * sqrt(count) + 4) * b->size[node->out->id][i];
+}
+
+static void bound_node(Bounds *b, const Node *node) {
+    const Value *out = node->out;
+    if (!node->term) b->bound[out->id] = new_array(out);
+    switch (node->op) {
+    case OP_CONV:
+    case OP_FC:
+        bound_sum(b, node);
+        break;
+    case OP_BN:
+    case OP_SCALE:
+        bound_affine(b, node);
+        break;
+    case OP_ADD:
+        bound_add(b, node);
+        break;
+    case OP_MUL:
+        bound_mul(b, node);
+        break;
+    case OP_LRN:
+        bound_lrn(b, node);
+        break;
+    case OP_SOFTMAX:
+        bound_softmax(b, node);
+        break;
+    default:
+        (op_info(node->op)->flags & OPF_ACTIVATION ? bound_activation : bound_moved)(b, node);
+    }
+    for (int64_t i = 0; i < shape_size(out->shape); i++) b->bound[out->id][i] += LEAST;
+    if (b->size[out->id]) return;
+    b->size[out->id] = new_array(out);
+    for (int64_t i = 0; i < shape_size(out->shape); i++) b->size[out->id][i] = fabs(b->values[out->id][i]);
+}
+
+static double sum_roundoffs(double products) {
+    return ROUNDOFF * fmax(0.3 * sqrt(products), 1);
+}
+
+/* Roundoffs that the plan's transforms add to a layer; to all layers that became a part of another. */
+static void find_transforms(Bounds *b, const Plan *plan) {
+    b->channel = calloc((size_t)b->graph->node_count + 1, sizeof *b->channel);
+    b->all = calloc((size_t)b->graph->node_count + 1, sizeof *b->all);
+    for (int k = 0; k < plan->step_count; k++) {
+        const Step *s = &plan->steps[k];
+        double channel = 0, all = 0;
+        if (s->algorithm == ALG_WINOGRAD)
+            channel = 2 * MARGIN * sum_roundoffs(s->winograd->channels) * rn_winograd_amplification(&s->winograd->h) *
+                      rn_winograd_amplification(&s->winograd->w);
+        if (s->algorithm == ALG_STRASSEN) all = 2 * MARGIN * STRASSEN * sum_roundoffs(s->node->in[0]->shape.c);
+        b->most_channel = fmax(b->most_channel, channel), b->most_all = fmax(b->most_all, all);
+        for (int i = 0; s->node && i < b->graph->node_count; i++)
+            if (!strcmp(b->graph->nodes[i]->name, s->node->name)) b->channel[i] += channel, b->all[i] += all;
+    }
+    for (int i = 0; i < b->graph->node_count; i++) {
+        bool left = false;
+        for (int k = 0; k < plan->graph->node_count && !left; k++)
+            left = !strcmp(plan->graph->nodes[k]->name, b->graph->nodes[i]->name);
+        if (!left) b->channel[i] = b->most_channel, b->all[i] = b->most_all;
+    }
+}
+
+double **bounds_make(const Graph *source, const TensorData *weights, double *const *values, const Plan *plan) {
+    Bounds b = {.graph = source, .weights = weights, .values = values};
+    b.bound = calloc((size_t)source->value_count, sizeof *b.bound);
+    b.size = calloc((size_t)source->value_count, sizeof *b.size);
+    find_transforms(&b, plan);
+    const Value *input = source->input;
+    b.bound[input->id] = new_array(input);
+    b.size[input->id] = new_array(input);
+    for (int64_t i = 0; i < shape_size(input->shape); i++)
+        b.size[input->id][i] = fabs(values[input->id][i]), b.bound[input->id][i] = LEAST;
+    for (int i = 0; i < source->node_count; i++) bound_node(&b, source->nodes[i]);
+    bounds_free(b.size, source->value_count);
+    free(b.channel);
+    free(b.all);
+    return b.bound;
+}
+
+void bounds_free(double **bounds, int count) {
+    for (int i = 0; bounds && i < count; i++) free(bounds[i]);
+    free(bounds);
+}
