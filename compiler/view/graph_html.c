@@ -119,7 +119,11 @@ static void put_row(Drawing *d, const ItemRow *row, double width) {
             text_printf(d->out, " style=\"width:%.3f%%;margin-left:%.3f%%\"", 100 * (c->right - c->left) / width,
                         i ? 0 : 100 * c->left / width);
         text_puts(d->out, ">");
-        if (c->item) put_item(d, c->item);
+        if (c->item)
+            put_item(d, c->item);
+        else
+            text_puts(d->out,
+                      "<svg class=\"v\" viewBox=\"0 0 2 1\" preserveAspectRatio=\"none\"><path d=\"M1 0V1\"/></svg>");
         text_puts(d->out, "</div>");
     }
     text_puts(d->out, "</div>\n");

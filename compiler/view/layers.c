@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-static const double PASSING = 0.16; /* width of an edge that passes an item's row */
+static const double PASSING = 0.16, GROUP = 1.45; /* widths: of an edge that passes a row, of a group that is folded */
 enum { SWEEPS = 4 };
 
 typedef struct Rows {
@@ -92,7 +92,10 @@ static void add_edges(Rows *r) {
 }
 
 static double cell_width(const RowCell *cell) {
-    return !cell->item ? PASSING : cell->item->kind == ITEM_FROM || cell->item->kind == ITEM_TO ? 0.5 : 1;
+    if (!cell->item) return PASSING;
+    return cell->item->kind == ITEM_FROM || cell->item->kind == ITEM_TO ? 0.5
+           : cell->item->kind == ITEM_GROUP                             ? GROUP
+                                                                        : 1;
 }
 
 static double middle(const RowCell *cell) {
