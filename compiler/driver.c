@@ -105,6 +105,8 @@ bool driver_probe(Compilation *c, const char *task, const char *const *words, co
     return !status;
 }
 
+static const double SMALL_TIME_SHARE = 0.1; /* what -Os may cost */
+
 PlanOptions driver_plan_options(const Compilation *c, const PassOptions *passes) {
     const Options *options = c->options;
     return (PlanOptions){.isa = options->target.isa[0],
@@ -114,7 +116,9 @@ PlanOptions driver_plan_options(const Compilation *c, const PassOptions *passes)
                          .whole_batch = pass_enabled(passes, PASS_whole_batch),
                          .winograd = pass_enabled(passes, PASS_winograd),
                          .strassen = pass_enabled(passes, PASS_strassen),
-                         .tolerance = options->tolerance};
+                         .tolerance = options->tolerance,
+                         .time_share = options->small ? SMALL_TIME_SHARE : 0,
+                         .weights_limit = (int64_t)(options->weights_limit * 1e6)};
 }
 
 bool driver_spares_inputs(Compilation *c, const char *path) {

@@ -4,6 +4,7 @@
  * that has it is done, and nothing later runs that nobody asked for.
  */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -144,6 +145,16 @@ static bool run_passes(Compilation *c) {
     return true;
 }
 
+/* --weights-limit: what is chosen is the smallest where nothing keeps it. */
+static bool keeps_weights_limit(Compilation *c) {
+    const double megabytes = (double)c->plan->recipe.packed_size / 1e6, limit = c->options->weights_limit;
+    if (!limit || megabytes <= limit) return true;
+    diag_error(&c->diag, (Place){0},
+               "--weights-limit: %s's packed weights take at least %.2f MB, more than %g (within --tolerance %g)",
+               c->source->name, ceil(megabytes * 100) / 100, limit, c->options->tolerance);
+    return false;
+}
+
 static bool make_plan(Compilation *c) {
     PlanOptions options = driver_plan_options(c, &c->options->passes);
     if (c->options->passes.level >= 3) {
@@ -152,7 +163,7 @@ static bool make_plan(Compilation *c) {
         if (!options.candidates_user) return false;
     }
     c->plan = plan_make(&c->arena, c->graph, &options);
-    if (!c->plan) return false;
+    if (!c->plan || !keeps_weights_limit(c)) return false;
     const bool given = c->options->weights || c->options->random_weights; /* others are for this run alone */
     if (c->options->passes.level >= 3 && given && options.tolerance > 0) return tune_error(c, &options);
     if (options.tolerance > 0 && c->plan->predicted_error > options.tolerance)

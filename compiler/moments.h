@@ -1,6 +1,6 @@
 /* What can be said of a value's numbers before there are any: a mean-field model of the network, in which numbers are
  * normal, a channel's differ from another's in their mean, and weights are as training leaves them on the whole. From
- * it follows how far an error spreads (plan/error.c). The method: Poole et al. 2016, "Exponential expressivity in deep
+ * it follows how far an error spreads (plan/spread.c). The method: Poole et al. 2016, "Exponential expressivity in deep
  * neural networks through transient chaos"; why batch norms make errors grow: Yang et al. 2019, "A mean field theory of
  * batch normalization" (they take away a mean, which had no part in the error).
  */

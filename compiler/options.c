@@ -164,11 +164,12 @@ static bool set_output_file(Options *options, const char *value, size_t member, 
 
 static bool set_level(Options *options, const char *value, size_t member, Diag *diag) {
     (void)member;
-    if (value[0] >= '0' && value[0] <= '3' && !value[1]) {
-        options->passes.level = value[0] - '0';
+    if (value[0] && strchr("0123s", value[0]) && !value[1]) {
+        options->small = value[0] == 's';
+        options->passes.level = options->small ? 2 : value[0] - '0';
         return true;
     }
-    usage_error(diag, "-O%s: the levels are -O0 to -O3", value);
+    usage_error(diag, "-O%s: the levels are -O0 to -O3, and -Os", value);
     return false;
 }
 
@@ -429,7 +430,10 @@ static const OptionRow rows[] = {
     {"--embed", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(embed), "put the packed weights into the object"},
     {.text = "Optimisation"},
     {"-O", "LEVEL", TAKES_JOINED, FOR_COMPILE, false, set_level, 0,
-     "0 unfused, 1 folded, 2 fused (default), 3 tuned: convolutions chosen by measuring"},
+     "0 unfused, 1 folded, 2 fused (default), 3 tuned: convolutions chosen by measuring; s: 2, and smaller weights for "
+     "at most 10 % more time"},
+    {"--weights-limit", "MB", TAKES_VALUE, FOR_COMPILE, false, set_positive, M(weights_limit),
+     "packed weights take at most so many megabytes: the fastest of what keeps that"},
     {"-f", "[no-]PASS", TAKES_JOINED, FOR_COMPILE, false, set_pass, 0, "one pass on or off"},
     {"--passes", NULL, TAKES_NOTHING, FOR_BOTH, false, set_flag, M(list_passes), "list the passes"},
     {"--tune-cache", "FILE", TAKES_VALUE, FOR_COMPILE | UNRECORDED, true, set_string, M(tune_cache),

@@ -56,6 +56,8 @@ typedef struct Options {
     bool summary, verify, format, list_passes, version, help;
     const char *verify_input; /* --input: an array or a picture for --verify, or NULL: noise */
     double tolerance;
+    bool small;             /* -Os */
+    double weights_limit;   /* --weights-limit, megabytes; 0: none */
     const char *tune_cache; /* -O3: file of measured times, or NULL: the user's cache */
     const char *report;     /* --report FILE.html, "" for text on standard output, or NULL */
     double seconds;         /* bench: per variant */

@@ -1,5 +1,5 @@
 /* -O3 and the error budget: where the weights are given, the output's error is measured, since a network may do more
- * with its layers' rounding than the model knows (plan/error.c). Where it passes the tolerance, the choices are made
+ * with its layers' rounding than the model knows (plan/error.h). Where it passes the tolerance, the choices are made
  * again with larger predictions.
  */
 #include <math.h>

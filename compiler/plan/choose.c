@@ -1,10 +1,5 @@
-/* How each convolution is computed: of the direct sum and Winograd's method with its tiles, what the cost model
- * (cost.h) says is fastest, within the network's error budget.
- *
- * The budget: layers' errors are taken as independent, so that their squares add up, each times what reaches the output
- * of it (error.c). Where the sum exceeds the tolerance, error gets a price, the lowest at which every layer's cheapest
- * way keeps the sum (a Lagrange multiplier: the least time for that error but for the last step). Where none does,
- * errors are as small as they can be.
+/* How each convolution may be computed: the direct sum, Strassen's method, and Winograd's with its tiles, each with
+ * what the cost model (cost.h) and the error model (error.h) say of it. budget.c chooses among them.
  */
 #include <limits.h>
 #include <math.h>
@@ -16,7 +11,6 @@
 #include "winograd.h"
 
 enum { STRASSEN_TILES = 3, LARGEST_SHARE = 8 << 20 /* bytes of V that all tiles may take */ };
-static const double WORTH = 0.005, MOST_EXPONENT = 256;
 
 bool choose_fits_int(const Shape s) {
     return shape_size((Shape){s.c + 16, s.h + 32, s.w + 32}) < INT_MAX / 2;
@@ -138,8 +132,6 @@ int choose_candidates(const Plan *plan, const Node *n, Candidate list[CHOOSE_MAX
     return count;
 }
 
-/* ---- the budget ---- */
-
 double choose_error(const Plan *plan, const Node *n, const Candidate *c) {
     return sqrt(error_added(plan, n, &c->choice));
 }
@@ -147,56 +139,6 @@ double choose_error(const Plan *plan, const Node *n, const Candidate *c) {
 bool choose_fits(const Plan *plan, const Node *n, const Candidate *c) {
     return plan->options.tolerance <= 0 || choose_error(plan, n, c) <= plan->options.tolerance ||
            error_added(plan, n, &c->choice) <= error_of_sum(plan, n);
-}
-
-static double total_error(const Plan *plan) {
-    double sum = 0;
-    for (int i = 0; i < plan->graph->node_count; i++) {
-        const Decision *d = &plan->decisions[i];
-        sum += d->added[d->chosen];
-    }
-    return sqrt(sum);
-}
-
-/* Every layer's cheapest way where a unit of added error costs `price` microseconds. Returns the predicted error. */
-static double choose_at(const Plan *plan, double price) {
-    for (int i = 0; i < plan->graph->node_count; i++) {
-        Decision *d = &plan->decisions[i];
-        double least = INFINITY;
-        for (int k = 0; k < d->count; k++) {
-            const double whole = d->list[k].cost.us + price * d->added[k];
-            if (whole < least) least = whole, d->chosen = k;
-        }
-    }
-    return total_error(plan);
-}
-
-/* Smaller errors that cost next to nothing. */
-static void spare_errors(const Plan *plan) {
-    for (int i = 0; i < plan->graph->node_count; i++) {
-        Decision *d = &plan->decisions[i];
-        const double most = d->count ? d->list[d->chosen].cost.us * (1 + WORTH) : 0;
-        for (int k = 0; k < d->count; k++)
-            if (d->list[k].cost.us <= most && d->added[k] < d->added[d->chosen]) d->chosen = k;
-    }
-}
-
-/* Returns the predicted error of what is chosen then. */
-static double keep_budget(const Plan *plan) {
-    const double tolerance = plan->options.tolerance;
-    const double error = choose_at(plan, 0);
-    if (tolerance <= 0) return error;
-    if (error > tolerance) {
-        double low = 0, high = 1; /* the price's exponents of 2 */
-        while (high < MOST_EXPONENT && choose_at(plan, exp2(high)) > tolerance) low = high, high *= 2;
-        for (int i = 0; i < 12; i++) {
-            const double middle = (low + high) / 2;
-            *(choose_at(plan, exp2(middle)) > tolerance ? &low : &high) = middle;
-        }
-        choose_at(plan, exp2(high));
-    }
-    spare_errors(plan);
-    return total_error(plan);
 }
 
 const Decision *choose_decision(Plan *plan, const Node *n) {
@@ -238,7 +180,7 @@ void plan_choices(Plan *plan) {
         plan->choices[i].algorithm = ALG_COUNT; /* what step_algorithm says */
         plan->decisions[i] = decide(plan, g->nodes[i]);
     }
-    plan->predicted_error = keep_budget(plan);
+    plan_budget(plan);
     for (int i = 0; i < g->node_count; i++)
         if (plan->decisions[i].count) plan->choices[i] = plan->decisions[i].list[plan->decisions[i].chosen].choice;
 }

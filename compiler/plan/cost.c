@@ -117,6 +117,14 @@ double cost_sum_error(const Node *node) {
     return cost_error_of_products(products);
 }
 
+/* Packed weights of the terms from `first` on, without groups. */
+static int64_t panels_bytes(const Node *node, int first) {
+    int64_t bytes = 0;
+    for (int i = first; i < node->nin; i++)
+        bytes += 4 * tensor_size(node->term[i].weight) / node->features * round_up(node->features, 16);
+    return bytes;
+}
+
 /* The terms from `first` on. */
 static Cost direct_terms(const Plan *plan, const Node *node, int first) {
     const Machine *m = machine_of(plan);
@@ -151,6 +159,7 @@ Cost cost_direct(const Plan *plan, const Node *node) {
     const Machine *m = machine_of(plan);
     const int images = plan_images(plan, node);
     Cost c = direct_terms(plan, node, 0);
+    c.bytes = panels_bytes(node, 0);
     c.memory += group_traffic(plan, node, images);
     c.memory += results_traffic(plan, node, images);
     return of_one_image(plan, c, images, MANY, MANY, exposed(m, node, 0));
@@ -183,6 +192,8 @@ bool cost_tiles(TileCost *t, const Node *node, const Choice *choice, int images)
     if (!winograd_tiles(&t->w, node, choice, images)) return false;
     t->input = input_operations(&t->w);
     t->output = output_operations(&t->w, &node->epilogue);
+    t->bytes = 4 * (int64_t)winograd_products(&t->w) * t->w.channels * round_up(node->features, 16);
+    t->bytes += panels_bytes(node, 1);
     t->error =
         cost_error_of_products(t->w.channels) * rn_winograd_amplification(&t->w.h) * rn_winograd_amplification(&t->w.w);
     return true;
@@ -196,7 +207,7 @@ Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {
 
 Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most) {
     const Machine *m = machine_of(plan);
-    Cost c = {.error = t->error};
+    Cost c = {.error = t->error, .bytes = t->bytes};
     const double C = t->w.channels, K = node->features, tiles = winograd_tile_count(&t->w);
     const double products = winograd_products(&t->w), block = fmin(most, winograd_largest_block(&t->w));
     const double blocks = t->w.pool_rows ? t->w.rows * ceil(t->w.columns / block) : ceil(tiles / block);
@@ -239,7 +250,10 @@ Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice) {
         /* sums of pixels: 4 loads, 4 stores, 4 subtractions; 3 stores of copies */
         operations += (strassen_is_flat(plan, node, i) ? 12 : 15) * channels;
     }
-    Cost c = {.error = STRASSEN_AMPLIFICATION * cost_sum_error(node)};
+    Cost c = {
+        .error = STRASSEN_AMPLIFICATION * cost_sum_error(node),
+    };
+    for (int i = 0; i < node->nin; i++) c.bytes += strassen_term_bytes(node, i);
     c.compute =
         STRASSEN_PRODUCTS * images * pairs * kernel_flops(m, half, tile, depth) / m->flops / 0.96 * (1 + 0.5 / tile);
     c.memory =

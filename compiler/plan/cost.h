@@ -20,6 +20,7 @@ Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice);
 typedef struct TileCost {
     WinogradPlan w;       /* transforms and number of tiles only */
     double input, output; /* vector operations of a tile's transforms */
+    int64_t bytes;        /* of packed weights */
     double error;
 } TileCost;
 

@@ -47,6 +47,7 @@ typedef struct Cost {
     double us;                          /* microseconds */
     double compute, transforms, memory; /* by the model, of one thread: multiplications, transforms, fetching weights */
     double error;                       /* root mean square of the relative error that it adds to its result */
+    int64_t bytes;                      /* of packed weights; 0 where there is no other way */
     bool measured;                      /* us is */
 } Cost;
 
@@ -72,19 +73,29 @@ typedef struct Gain {
     double window_h, window_w; /* variance of the window through which an output's element sees it, in pixels */
 } Gain;
 
+/* What packed weights take of layers that have several ways. */
+typedef struct SizeBudget {
+    int64_t bytes, fastest_bytes; /* as chosen; as the least time has it */
+    double time;                  /* the share that the network takes longer than that, by the cost model */
+} SizeBudget;
+
 typedef struct Plan Plan;
 
 typedef struct PlanOptions {
-    int isa;            /* rn_isa, of several the strongest: 3: AVX2 + FMA, 4: AVX-512, 0: any CPU */
-    int batch;          /* the largest that run accepts */
-    int threads;        /* that choices are made for; 0: 1. The code runs with any number */
-    bool reuse_memory;  /* buffers share the arena by lifetime; off: each value has its own */
-    bool whole_batch;   /* the last layers may run for several images at once (group.c) */
-    int last_layers;    /* 0: by the cost model; n: node n - 1 and those after it run for the whole batch */
-    bool strassen;      /* 1x1 convolutions may be computed by Strassen's method */
-    bool winograd;      /* convolutions by Winograd's method where that is faster */
-    double tolerance;   /* the output's largest relative error, by the error model; 0: any */
-    double error_scale; /* what the model's prediction is multiplied by, where a measurement showed it low; 0: 1 */
+    int isa;           /* rn_isa, of several the strongest: 3: AVX2 + FMA, 4: AVX-512, 0: any CPU */
+    int batch;         /* the largest that run accepts */
+    int threads;       /* that choices are made for; 0: 1. The code runs with any number */
+    bool reuse_memory; /* buffers share the arena by lifetime; off: each value has its own */
+    bool whole_batch;  /* the last layers may run for several images at once (group.c) */
+    int last_layers;   /* 0: by the cost model; n: node n - 1 and those after it run for the whole batch */
+    bool strassen;     /* 1x1 convolutions may be computed by Strassen's method */
+    bool winograd;     /* convolutions by Winograd's method where that is faster */
+    double tolerance;  /* the output's largest relative error, by the error model; 0: any */
+    double time_share; /* -Os: the smallest weights that take at most this share of time more; 0: the least time */
+    int64_t
+        weights_limit;   /* bytes of packed weights; 0: any. plan_make's result may have more where nothing keeps it */
+    int64_t other_bytes; /* of those, what other layers take and nothing changes; plan_make finds it */
+    double error_scale;  /* what the model's prediction is multiplied by, where a measurement showed it low; 0: 1 */
     /* Candidates to choose from instead of those of the cost model, the fastest first; returns how many, 0 leaves the
      * node to the model. NULL: none. */
     int (*candidates)(const void *user, const Plan *plan, const Node *node, Candidate *list);
@@ -217,15 +228,16 @@ struct Plan {
     const Graph *graph;
     PlanOptions options;
     Arena *arena;
-    int group;              /* images that a call of forward takes, and the last layers at once; 1: one by one */
-    int last_node;          /* id of the first node of the last layers */
-    int last_step;          /* the first step of the last layers; step_count where there are none */
-    Choice *choices;        /* by node id */
-    Decision *decisions;    /* by node id */
-    Map shapes;             /* choose_shape's text -> Decision *: those of one shape share their candidates */
-    Gain *gains;            /* by node id: of its sum */
-    double *value_gains;    /* by value id: of its own relative error */
-    double *rough;          /* by value id: of its mean square, what varies within a channel */
+    int group;           /* images that a call of forward takes, and the last layers at once; 1: one by one */
+    int last_node;       /* id of the first node of the last layers */
+    int last_step;       /* the first step of the last layers; step_count where there are none */
+    Choice *choices;     /* by node id */
+    Decision *decisions; /* by node id */
+    Map shapes;          /* choose_shape's text -> Decision *: those of one shape share their candidates */
+    Gain *gains;         /* by node id: of its sum */
+    double *value_gains; /* by value id: of its own relative error */
+    double *rough;       /* by value id: of its mean square, what varies within a channel */
+    SizeBudget size;
     double predicted_error; /* of the output, relative, by the error model */
     double measured_error;  /* the same, where -O3 measured it; 0: not */
     ValuePlan *values;      /* by value id */
@@ -271,6 +283,7 @@ void plan_roots(Plan *plan);            /* layout.c: which buffer each value liv
 void plan_group(Plan *plan);            /* group.c: which layers run for several images at once */
 void plan_gains(Plan *plan);            /* spread.c: how far a rounding error spreads */
 void plan_choices(Plan *plan);          /* choose.c: how each convolution is computed */
+void plan_budget(Plan *plan);           /* budget.c: of what is possible, what is chosen */
 void plan_layouts(Plan *plan);          /* layout.c: roots, halos, strides */
 void plan_steps(Plan *plan);            /* steps.c: algorithm per node */
 void plan_conv(Plan *plan, Step *step); /* conv.c: blocking of one convolution or fc */

@@ -51,3 +51,8 @@ StrassenPlan *plan_strassen(Plan *plan, const Node *n, int tile) {
     }
     return s;
 }
+
+int64_t strassen_term_bytes(const Node *node, int term) {
+    const int *dim = node->term[term].weight->dim;
+    return (int64_t)STRASSEN_PRODUCTS * (dim[0] / 2) * (dim[1] / 2) * (int64_t)sizeof(float);
+}

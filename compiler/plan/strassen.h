@@ -13,5 +13,7 @@ enum { STRASSEN_PRODUCTS = 7, STRASSEN_PRODUCT_BUFFERS = 3 };
 bool strassen_possible(const Node *node);
 /* Whether the pixels that the term reads lie side by side. */
 bool strassen_is_flat(const Plan *plan, const Node *node, int term);
+/* Of the packed weights of a term. */
+int64_t strassen_term_bytes(const Node *node, int term);
 
 #endif

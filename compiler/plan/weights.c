@@ -96,7 +96,7 @@ static void pack_strassen(Plan *plan, Step *s) {
     for (int i = 0; i < s->node->nin; i++) {
         const Tensor *w = s->node->term[i].weight;
         const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
-        const size_t bytes = (size_t)STRASSEN_PRODUCTS * (size_t)(dim[0] / 2) * (size_t)(dim[1] / 2) * sizeof(float);
+        const size_t bytes = (size_t)strassen_term_bytes(s->node, i);
         const int32_t integer[4] = {s->strassen->panel};
         s->strassen->term[i].weight = pack(plan, RN_PACK_STRASSEN, tensor_step(plan, w), dim, integer, bytes);
         s->weight_bytes += (int64_t)bytes;

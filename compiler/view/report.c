@@ -4,11 +4,13 @@
  * Convolutions have their candidates' times. Of other layers the cost model has fully connected ones; what is left
  * moves its activations through the caches, and is estimated by their bytes.
  */
+#include <math.h>
 #include <string.h>
 
 #include "../emit/describe.h"
 #include "../ops.h"
 #include "../plan/choose.h"
+#include "../plan/error.h"
 #include "../plan/winograd.h"
 #include "report.h"
 
@@ -43,6 +45,9 @@ static const char *reason_of(Report *r, const ReportRow *row, const Decision *d)
     const Candidate *c = &d->list[d->chosen];
     if (d->count == 1) return "no other way";
     if (d->chosen && c->cost.us <= d->list[0].cost.us * (1 + AS_FAST)) return "as fast as any, with a smaller error";
+    if (d->chosen && c->cost.bytes < d->list[0].cost.bytes && r->smaller)
+        return arena_printf(&r->arena, "%s would have larger weights",
+                            d->chosen == 1 ? "a faster one" : arena_printf(&r->arena, "%d faster ones", d->chosen));
     if (d->chosen)
         return arena_printf(&r->arena, "%s would spend more of the error budget",
                             d->chosen == 1 ? "a faster one" : arena_printf(&r->arena, "%d faster ones", d->chosen));
@@ -61,7 +66,7 @@ static void decide(Report *r, ReportRow *row, const Decision *d) {
     for (int i = 0; i < d->count; i++)
         if (!choice_is_fast(&d->list[i].choice)) row->direct = d->list[i].cost.us;
     row->reason = reason_of(r, row, d);
-    r->cautious += d->chosen > 0;
+    r->cautious += d->chosen > 0 && !(r->smaller && c->cost.bytes < d->list[0].cost.bytes);
     r->measured |= c->cost.measured;
 }
 
@@ -176,12 +181,11 @@ static void add_step_to(Report *r, ReportRow *row, const Step *s) {
     row->main = s->algorithm;
     row->algorithm = algorithm_name(s->algorithm);
     row->reason = plain_reason(r, s);
-    if (s->algorithm == ALG_FC)
-        row->error = choose_error(r->plan, row->node, &(Candidate){.cost.error = cost_sum_error(row->node)});
+    if (s->algorithm == ALG_FC) row->error = sqrt(error_of_sum(r->plan, row->node));
 }
 
 Report report_make(const Plan *plan) {
-    Report r = {.plan = plan};
+    Report r = {.plan = plan, .smaller = plan->size.bytes < plan->size.fastest_bytes};
     const Graph *g = plan->graph;
     r.row_of = arena_alloc(&r.arena, sizeof *r.row_of * (size_t)(g->node_count + 1));
     for (int i = 0; i < g->node_count; i++) r.row_of[i] = -1;
@@ -247,6 +251,10 @@ void report_totals(const Report *r, Text *out) {
         text_printf(out, "; %d layer%s less error than the fastest would", r->cautious,
                     r->cautious == 1 ? " takes" : "s take");
     text_printf(out, "; packed weights %.1f MB", (double)r->plan->recipe.packed_size * 1e-6);
+    if (r->smaller)
+        text_printf(out, " (%.1f MB less than the fastest, for %.1f %% more time)",
+                    (double)(r->plan->size.fastest_bytes - r->plan->size.bytes) * 1e-6,
+                    fmax(r->plan->size.time, 0) * 100);
     if (r->bf16) text_printf(out, ", of them %.1f MB bf16, each rounded by up to 1/256 of it", (double)r->bf16 * 1e-6);
 }
 

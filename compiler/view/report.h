@@ -31,6 +31,7 @@ typedef struct Report {
     ReportRow *rows; /* in the order of execution */
     int count, capacity;
     int cautious;  /* layers that take less error than the fastest candidate has */
+    bool smaller;  /* weights than the fastest choice has: -Os, --weights-limit */
     bool measured; /* some times are */
     double us;
     int64_t multiplications, macs, activations, weights, packed, bf16;

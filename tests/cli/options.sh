@@ -5,7 +5,7 @@
 tiny > "$WORK/net.rn"
 
 expect help 0 "$RNC" --help
-for option in -o --name --output -D --batch --target --weights --random-weights --store --embed -O -f --passes --summary --verify \
+for option in -o --name --output -D --batch --target --weights --random-weights --store --embed -O --weights-limit -f --passes --summary --verify \
     --tolerance --dump --dump-after --format --threads -v --version "-h, --help"; do
     prints help "  $option"
 done
@@ -37,7 +37,7 @@ wrong "--batch: '0' is not a number from 1" --batch 0 net.rn -o out.c
 wrong "--batch: '4x' is not" --batch=4x net.rn -o out.c
 wrong "--batch: '99999999999' is not" --batch 99999999999 net.rn -o out.c
 wrong "--threads: '-1' is not" --threads -1 net.rn -o out.c
-wrong "the levels are -O0 to -O3" -O7 net.rn -o out.c
+wrong "the levels are -O0 to -O3, and -Os" -O7 net.rn -o out.c
 wrong "did you mean '-ffuse-add'?" -ffuse-ad net.rn -o out.c
 wrong "did you mean '-fno-fuse-add'?" -fno-fuse-ad net.rn -o out.c
 wrong "this pass always runs" -fno-lower net.rn -o out.c

@@ -35,6 +35,19 @@ expect "weights read back" 0 "$RNC" -o o/r.c --weights o/t.safetensors tiny.rn
 expect "weights drawn" 0 "$RNC" -o o/d.c --random-weights=7 tiny.rn && same "weights read back" o/r.rnw o/d.rnw
 if ls -d "$WORK"/o/.rnc-* > /dev/null 2>&1; then bad clean "a temporary folder was left behind"; else ok; fi
 
+# ---- the size of packed weights ----
+size() { stat -c %s "$WORK/$1"; }
+expect "fastest" 0 "$RNC" -o o/fast.c --target x86-64-v3 --random-weights tiny.rn
+expect "-Os" 0 "$RNC" -o o/small.c -Os --target x86-64-v3 --random-weights tiny.rn
+if [ "$(size o/small.rnw)" -lt "$(size o/fast.rnw)" ]; then ok; else bad "-Os" "$(size o/small.rnw) bytes"; fi
+expect "-Os, then -O2" 0 "$RNC" -Os -O2 -o o/last.c --target x86-64-v3 --random-weights tiny.rn && same "the last -O counts" o/last.rnw o/fast.rnw
+expect "no such limit" 1 "$RNC" -o o/limit.c --weights-limit 0.001 --target x86-64-v3 --random-weights tiny.rn
+says "no such limit" "--weights-limit: tiny's packed weights take at least 0."
+absent "no such limit" o/limit.c o/limit.h o/limit.rnw
+limit=$(sed 's/.*take at least \([0-9.]*\) MB.*/\1/' "$WORK/.err")
+expect "the least" 0 "$RNC" -o o/limit.c --weights-limit "$limit" --target x86-64-v3 --random-weights tiny.rn
+if [ "$(size o/limit.rnw)" -le "$(echo "$limit" | awk '{print $1 * 1000000 + 4096}')" ]; then ok; else bad "the least" "$(size o/limit.rnw) bytes"; fi
+
 # ---- a network called as a parameter or variable of the emitted code ----
 for name in net status options made image batch k; do
     expect "called $name" 0 "$RNC" -o "o/called_$name.o" --name "$name" --random-weights tiny.rn
