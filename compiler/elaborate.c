@@ -82,19 +82,24 @@ static bool bind_params(Elab *elab, const Frame *frame, const Frame *inner, cons
         Number value = eval_expr(param->value, env, elab->diag);
         ok = value.kind != NUMBER_ERROR;
         env_put(env, elab->arena, param->name, value);
+        if (elab->diag->errors > elab->explained) map_put(&elab->failed, elab->arena, block->name, (void *)block);
         elab_explain(elab, inner);
     }
     return ok;
 }
 
+/* The block that a use means; after an error, told once, NULL. */
 static const Decl *find_block(Elab *elab, const Stmt *use) {
     const Decl *block = map_get(&elab->ast->block_map, use->word);
     if (block) return block;
+    elab->now = NULL;
+    const char *key = arena_printf(elab->arena, "block %s", use->word);
+    if (map_get(&elab->failed, key)) return NULL;
+    map_put(&elab->failed, elab->arena, key, elab);
     Text message = {0};
     ast_unknown_word(elab->ast, use->word, "unknown layer or block", &message);
     diag_error(elab->diag, use->word_place, "%s", message.s);
     text_free(&message);
-    elab->now = NULL;
     return NULL;
 }
 
@@ -116,11 +121,10 @@ static const Group *add_group(Elab *elab, const Frame *frame, const char *name, 
 /* One copy of a block, under `prefix`. */
 static void run_block(Elab *elab, const Frame *frame, const Decl *block, const Stmt *stmt, const char *prefix,
                       int index, int64_t stride) {
-    static const char *const given[] = {"stride", "index", "first"};
     if (!count_step(elab, stmt->place)) return;
     if (map_get(&elab->failed, block->name)) {
         elab->now = NULL;
-        return;
+        return poison_body(elab, prefix, block->body);
     }
     if (frame->depth >= LIMIT_DEPTH) {
         diag_error(elab->diag, stmt->place, "blocks are used within blocks more than %d levels deep", LIMIT_DEPTH);
@@ -131,36 +135,43 @@ static void run_block(Elab *elab, const Frame *frame, const Decl *block, const S
     }
     Env *env = arena_alloc(elab->arena, sizeof *env);
     env->now = elab->env->now;
+    env->unknown = unknown_new(elab->arena);
     int before = elab->diag->errors;
     bool ok;
     Use use = {frame->use, stmt->place, block};
     const Group *group = add_group(elab, frame, prefix, strlen(prefix) - 1, stmt->place);
     Frame inner = {env, scope_new(elab, prefix), NULL, &use, group, frame->depth + 1};
-    for (const ParamDecl *param = block->params; param; param = param->next)
-        for (int i = 0; i < 3; i++)
-            if (strcmp(param->name, given[i]) == 0)
-                diag_error(elab->diag, param->place, "'%s' cannot be a block's parameter: every use gives it",
-                           given[i]);
     ok = bind_params(elab, frame, &inner, stmt, env);
     if (ok) {
         env_put(env, elab->arena, "stride", number_int(stride));
         env_put(env, elab->arena, "index", number_int(index));
         env_put(env, elab->arena, "first", number_bool(index == 0));
         int inside = elab->diag->errors;
-        if (inside == before) run_stmts(elab, &inner, block->body);
+        run_stmts(elab, &inner, block->body);
         if (elab->diag->errors > inside) map_put(&elab->failed, elab->arena, block->name, (void *)block);
     }
+    if (!ok) poison_body(elab, prefix, block->body);
     if (!ok || elab->diag->errors > before) elab->now = NULL;
+}
+
+/* What a use of an unknown word was meant to make. */
+static void poison_unknown(Elab *elab, const Frame *frame, const Stmt *stmt) {
+    const char *near = ast_nearest(elab->ast, stmt->word), *word = near ? near : stmt->word;
+    elab->now = NULL;
+    if (stmt->name) return poison_given(elab, frame->scope->prefix, stmt->name);
+    poison_prefix(elab, name_default(elab, frame, word));
+    poison_prefix(elab, arena_printf(elab->arena, "%s%s", frame->scope->prefix, stmt->word));
 }
 
 static void run_use(Elab *elab, const Frame *frame, const Stmt *stmt) {
     const Decl *block = find_block(elab, stmt);
     int64_t stride;
-    if (!block) return;
+    if (!block) return poison_unknown(elab, frame, stmt);
     const char *name = stmt->name ? name_given(elab, frame, stmt->name) : name_default(elab, frame, block->name);
     if (!name || !read_use_stride(elab, frame, stmt, &stride)) {
         elab->now = NULL;
-        return;
+        poison_body(elab, frame->scope->prefix, block->body);
+        return name ? poison_prefix(elab, name) : poison_given(elab, frame->scope->prefix, stmt->name);
     }
     run_block(elab, frame, block, stmt, arena_printf(elab->arena, "%s.", name), 0, stride);
 }
@@ -193,39 +204,38 @@ static size_t stage_name_length(const char *prefix) {
 static void run_stage(Elab *elab, const Frame *frame, const Stmt *stmt) {
     const Decl *block = find_block(elab, stmt);
     int64_t count = 0, stride;
-    bool ok = eval_int(stmt->expr, frame->env, "the number of copies", 0, LIMIT_NODES, &count, elab->diag);
-    if (!read_use_stride(elab, frame, stmt, &stride)) ok = false;
-    if (!block || !ok) {
-        elab->now = NULL;
-        return;
-    }
     const char *base = stmt->name ? NULL : name_numbered(elab, frame, "layer");
     const Group *group = NULL;
     int before = elab->diag->errors;
-    for (int i = 0; i < count && elab->diag->errors == before && !elab->gave_up; i++) {
+    bool ok = eval_int(stmt->expr, frame->env, "the number of copies", 0, LIMIT_NODES, &count, elab->diag);
+    ok = read_use_stride(elab, frame, stmt, &stride) && ok && block;
+    for (int i = 0; ok && i < count && elab->diag->errors == before && !elab->gave_up; i++) {
         Frame turn = *frame;
         turn.env = turn_env(elab, frame, i);
         const char *prefix =
             base ? arena_printf(elab->arena, "%s.%d.", base, i) : turn_prefix(elab, &turn, stmt->name, i);
         if (!prefix) {
-            elab->now = NULL;
-            return;
+            ok = false;
+            continue;
         }
         if (!group) group = add_group(elab, frame, prefix, stage_name_length(prefix), stmt->place);
         turn.group = group;
         run_block(elab, &turn, block, stmt, prefix, i, i == 0 ? stride : 1);
     }
+    if (ok && elab->diag->errors == before) return;
+    elab->now = NULL;
+    if (base)
+        poison_prefix(elab, arena_printf(elab->arena, "%s.", base));
+    else
+        poison_given(elab, frame->scope->prefix, stmt->name);
 }
 
 /* ---- control ---- */
 static void run_repeat(Elab *elab, const Frame *frame, const Stmt *stmt) {
     int64_t count = 0;
-    if (!eval_int(stmt->expr, frame->env, "the number of turns", 0, LIMIT_NODES, &count, elab->diag)) {
-        elab->now = NULL;
-        return;
-    }
     int before = elab->diag->errors;
-    for (int i = 0; i < count && elab->diag->errors == before && count_step(elab, stmt->place); i++) {
+    bool ok = eval_int(stmt->expr, frame->env, "the number of turns", 0, LIMIT_NODES, &count, elab->diag);
+    for (int i = 0; ok && i < count && elab->diag->errors == before && count_step(elab, stmt->place); i++) {
         Frame turn = *frame;
         turn.env = turn_env(elab, frame, i);
         const char *prefix = stmt->name ? turn_prefix(elab, &turn, stmt->name, i) : NULL;
@@ -235,6 +245,10 @@ static void run_repeat(Elab *elab, const Frame *frame, const Stmt *stmt) {
         }
         run_stmts(elab, &turn, stmt->body);
     }
+    if (ok && elab->diag->errors == before) return;
+    elab->now = NULL;
+    if (stmt->name) poison_given(elab, frame->scope->prefix, stmt->name);
+    poison_body(elab, frame->scope->prefix, stmt->body);
 }
 
 static void run_if(Elab *elab, const Frame *frame, const Stmt *stmt) {
@@ -242,7 +256,8 @@ static void run_if(Elab *elab, const Frame *frame, const Stmt *stmt) {
         bool yes;
         if (!eval_bool(stmt->expr, frame->env, "a condition", &yes, elab->diag)) {
             elab->now = NULL;
-            return;
+            poison_body(elab, frame->scope->prefix, stmt->body);
+            return poison_body(elab, frame->scope->prefix, stmt->other);
         }
         if (yes) return run_stmts(elab, frame, stmt->body);
         if (!stmt->other || !stmt->other->is_else_if) return run_stmts(elab, frame, stmt->other);
@@ -251,37 +266,34 @@ static void run_if(Elab *elab, const Frame *frame, const Stmt *stmt) {
 }
 
 /* ---- branches that meet again ---- */
-static Value *join(Elab *elab, const Frame *frame, Op op, Value *const *in, int nin, bool fill, Place place) {
-    elab->now = NULL;
-    Node *node = elab_add_node(elab, frame, op, name_default(elab, frame, op == OP_MUL ? "mul" : layer_word(op)), in,
-                               nin, place);
-    if (!node) return NULL;
-    node->attr.fill = fill;
-    return elab_finish_node(elab, frame, node, false) ? elab->now : NULL;
+/* One of `in` may be NULL: an error has left none. */
+static void join(Elab *elab, const Frame *frame, Op op, Value *const *in, int nin, bool fill, Place place) {
+    const char *name = name_default(elab, frame, op == OP_MUL ? "mul" : layer_word(op));
+    bool ok = true;
+    for (int i = 0; i < nin; i++) ok = ok && in[i];
+    Node *node = ok ? elab_add_node(elab, frame, op, name, in, nin, place) : NULL;
+    if (node) node->attr.fill = fill;
+    elab->now = node && elab_finish_node(elab, frame, node, false) ? node->out : NULL;
+    if (!elab->now) poison_name(elab, name);
 }
 
 static void run_concat(Elab *elab, const Frame *frame, const Stmt *stmt) {
     Value *from = elab->now, *in[LIMIT_BRANCHES];
     int count = 0;
-    bool ok = true;
     for (const struct Branch *branch = stmt->branches; branch; branch = branch->next) {
         if (count == LIMIT_BRANCHES) {
             diag_error(elab->diag, branch->place, "more than %d branches", LIMIT_BRANCHES);
-            ok = false;
+            in[0] = NULL;
             break;
         }
         Frame inner = named_frame(elab, frame, branch->name);
         elab->now = from;
         run_stmts(elab, &inner, branch->body);
         in[count++] = elab->now;
-        if (!elab->now) ok = false;
     }
-    elab->now = NULL;
-    if (count == 0) {
-        diag_error(elab->diag, stmt->place, "concat has no branches");
-        return;
-    }
-    if (ok) join(elab, frame, OP_CONCAT, in, count, false, stmt->place);
+    if (count == 0) diag_error(elab->diag, stmt->place, "concat has no branches");
+    if (count == 0) in[count++] = NULL;
+    join(elab, frame, OP_CONCAT, in, count, false, stmt->place);
 }
 
 static void run_gate(Elab *elab, const Frame *frame, const Stmt *stmt) {
@@ -289,7 +301,7 @@ static void run_gate(Elab *elab, const Frame *frame, const Stmt *stmt) {
     Value *in[2] = {elab->now, NULL};
     run_stmts(elab, &inner, stmt->body);
     in[1] = elab->now;
-    if (in[0] && in[1]) join(elab, &inner, OP_MUL, in, 2, false, stmt->place);
+    join(elab, &inner, OP_MUL, in, 2, false, stmt->place);
 }
 
 /* ---- residual ---- */
@@ -360,43 +372,49 @@ static Value *subsample(Elab *elab, const Frame *frame, const Stmt *stmt, Value 
     return elab_finish_node(elab, &inner, node, false) ? elab->now : NULL;
 }
 
+/* The sum, and perhaps the shortcut, cannot be made. */
+static void poison_residual(Elab *elab, const Frame *frame) {
+    elab->now = NULL;
+    poison_prefix(elab, arena_printf(elab->arena, "%sadd", frame->scope->prefix));
+    poison_prefix(elab, arena_printf(elab->arena, "%sdownsample", frame->scope->prefix));
+}
+
 static void run_residual(Elab *elab, const Frame *frame, const Stmt *stmt) {
     Value *from = elab->now;
     run_stmts(elab, frame, stmt->body);
     Value *body = elab->now, *shortcut = from;
     bool has_body = stmt->shortcut == SHORTCUT_BODY || stmt->shortcut == SHORTCUT_BODY_ALWAYS;
-    bool same = from && body && shape_equal(from->shape, body->shape);
-    bool none = stmt->shortcut == SHORTCUT_IDENTITY_OR_NONE && from && body && !same;
+    bool known = from && body, same = known && shape_equal(from->shape, body->shape);
+    bool none = stmt->shortcut == SHORTCUT_IDENTITY_OR_NONE && known && !same;
     if (stmt->shortcut == SHORTCUT_NONE || none) return;
     bool always = stmt->shortcut == SHORTCUT_BODY_ALWAYS || stmt->shortcut == SHORTCUT_PROJECT_ALWAYS;
     bool fill = stmt->fill;
-    if (has_body && (!same || always)) {
+    if (has_body && (always || (known && !same))) {
         Sequence sequence;
         Frame inner = downsample_frame(elab, frame, &sequence);
         elab->now = from;
         run_stmts(elab, &inner, stmt->other);
         shortcut = elab->now;
-    } else if (!from || !body) {
-        elab->now = NULL;
-        return;
+    } else if (!known) {
+        return poison_residual(elab, frame);
     } else if (stmt->shortcut == SHORTCUT_PAD && !same) {
         shortcut = subsample(elab, frame, stmt, from, body->shape);
         fill = true;
     } else if ((stmt->shortcut == SHORTCUT_PROJECT && !same && !fill) || (always && !has_body)) {
         shortcut = project(elab, frame, stmt, from, body->shape);
     }
-    elab->now = NULL;
-    if (!shortcut || !body) return;
-    if (!fill && !shape_equal(body->shape, shortcut->shape))
-        return mismatch(elab, stmt, body->shape, shortcut->shape, "");
+    if (!shortcut || !body) return poison_residual(elab, frame);
+    if (!fill && !shape_equal(body->shape, shortcut->shape)) {
+        mismatch(elab, stmt, body->shape, shortcut->shape, "");
+        return poison_residual(elab, frame);
+    }
     Value *in[2] = {body, shortcut};
     join(elab, frame, OP_ADD, in, 2, fill && !shape_equal(body->shape, shortcut->shape), stmt->place);
 }
 
 /* ---- other layers' values ---- */
 static void run_from(Elab *elab, const Frame *frame, const Stmt *stmt) {
-    Value *value = name_find(elab, frame, stmt->target);
-    elab->now = value && value->shape.c > 0 ? value : NULL;
+    elab->now = name_find(elab, frame, stmt->target);
 }
 
 static void run_output(Elab *elab, const Frame *frame, const Stmt *stmt) {
@@ -434,15 +452,14 @@ static void put_defines(Elab *elab, const Decl *network, const char *const *defi
         const ParamDecl *param = network->params;
         while (param && strcmp(param->name, name) != 0) param = param->next;
         Number value = equals ? number_parse(equals + 1) : (Number){.kind = NUMBER_ERROR};
+        const char *near = param ? param->name : diag_suggest(name, names, known);
+        if (near) env_put(env, elab->arena, near, value); /* a wrong one too: then it is not missing as well */
         if (!param) {
-            const char *near = diag_suggest(name, names, known);
             diag_error(elab->diag, (Place){0}, "-D %s: network '%s' has no parameter '%s'%s%s%s", defines[i],
                        network->name, name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
             diag_note(elab->diag, network->place, "the network is here");
         } else if (value.kind == NUMBER_ERROR) {
             diag_error(elab->diag, (Place){0}, "-D %s: a number, true or false must follow the '='", defines[i]);
-        } else {
-            env_put(env, elab->arena, param->name, value);
         }
     }
 }
@@ -455,6 +472,7 @@ static void put_defaults(Elab *elab, const Decl *network, Env *env) {
         } else {
             diag_error(elab->diag, param->place, "parameter '%s' has no value; give it one with -D %s=VALUE",
                        param->name, param->name);
+            env_put(env, elab->arena, param->name, (Number){.kind = NUMBER_ERROR});
         }
     }
 }
@@ -476,7 +494,7 @@ Graph *elaborate(Arena *arena, const Ast *ast, const char *const *defines, int n
     }
     Elab elab = {.arena = arena, .ast = ast, .diag = diag, .graph = graph_new(arena, network->name)};
     elab.graph->source = ast->source;
-    Env env = {0};
+    Env env = {.unknown = unknown_new(arena)};
     elab.env = &env;
     elab.explained = before;
     put_defines(&elab, network, defines, ndefines, &env);

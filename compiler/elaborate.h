@@ -1,4 +1,4 @@
-/* What elaborate.c, layer.c, naming.c and train.c share; nobody else includes this. */
+/* What elaborate.c, layer.c, naming.c, poison.c and train.c share; nobody else includes this. */
 #ifndef RNC_ELABORATE_H
 #define RNC_ELABORATE_H
 
@@ -53,8 +53,11 @@ typedef struct Elab {
     Value *now;    /* the value that the next layer reads; NULL before the input and after an error */
     Env *env;      /* the network's */
     int explained; /* so many errors have had their notes */
-    bool has_input;
-    Map layers;    /* name -> Node */
+    bool has_input, input_failed;
+    Map layers;   /* name -> Node */
+    Map poisoned; /* see poison.c: names, the beginnings of names, and blocks */
+    Map poisoned_prefixes;
+    Map poisoned_blocks;
     Map failed;    /* blocks whose expansion failed: reported once */
     Value **extra; /* of `output` statements */
     int extra_count, extra_capacity;
@@ -70,8 +73,16 @@ bool name_is_computed(const Name *name);
 /* The next default name for a word: conv1, conv2 ..., relu, relu2 ..., downsample.0 ... in a sequence. */
 const char *name_default(Elab *elab, const Frame *frame, const char *word);
 const char *name_numbered(Elab *elab, const Frame *frame, const char *word); /* always with its number, from 1 */
-/* The layer that a name means: below the scope, then below each scope around it, then as it stands. */
+/* The layer that a name means: below the scope, then below each scope around it, then as it stands. NULL after an
+ * error, and without one where an earlier error has kept the layer from being made. */
 Value *name_find(Elab *elab, const Frame *frame, const Name *name);
+
+/* ---- poison.c ---- */
+void poison_name(Elab *elab, const char *name); /* a layer's full name, or NULL */
+void poison_prefix(Elab *elab, const char *prefix);
+void poison_given(Elab *elab, const char *prefix, const Name *name); /* what begins as an `as NAME` below the prefix */
+void poison_body(Elab *elab, const char *prefix, const Stmt *stmts); /* all that these might make below the prefix */
+bool is_poisoned(const Elab *elab, const char *name);
 
 /* ---- layer.c ---- */
 /* Notes where the block was used, after errors in it that have no such notes yet. */

@@ -15,6 +15,17 @@
 
 static const Number failed = {.kind = NUMBER_ERROR};
 
+struct Unknown {
+    Arena *arena;
+    Map names;
+};
+
+struct Unknown *unknown_new(Arena *arena) {
+    struct Unknown *unknown = arena_alloc(arena, sizeof *unknown);
+    unknown->arena = arena;
+    return unknown;
+}
+
 void env_put(Env *env, Arena *arena, const char *name, Number value) {
     Number *kept = arena_alloc(arena, sizeof *kept);
     *kept = value;
@@ -60,9 +71,11 @@ static Number eval_shape(const Expr *expr, int which, Value *const *now, Diag *d
 static Number eval_name(const Expr *expr, const Env *env, Diag *diag) {
     const char *names[MOST_NAMES];
     Value *const *now = NULL;
+    struct Unknown *unknown = NULL;
     int count = 0;
     for (; env; env = env->outer) {
         now = env->now;
+        unknown = env->unknown;
         const Number *value = map_get(&env->names, expr->name);
         if (value) return *value;
         for (int i = 0; i < env->names.count && count < MOST_NAMES; i++) names[count++] = env->names.entries[i].key;
@@ -70,6 +83,8 @@ static Number eval_name(const Expr *expr, const Env *env, Diag *diag) {
     for (int i = 0; i < 3; i++)
         if (strcmp(expr->name, shape_names[i]) == 0) return eval_shape(expr, i, now, diag);
     for (int i = 0; now && i < 3 && count < MOST_NAMES; i++) names[count++] = shape_names[i];
+    if (map_get(&unknown->names, expr->name)) return failed;
+    map_put(&unknown->names, unknown->arena, expr->name, unknown);
     const char *near = diag_suggest(expr->name, names, count);
     if (near)
         diag_error(diag, expr->place, "nothing is called '%s' here; did you mean '%s'?", expr->name, near);

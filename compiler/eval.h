@@ -18,8 +18,10 @@ typedef struct Env {
     Map names;         /* -> Number */
     Value *const *now; /* whose shape `channels`, `height` and `width` are; of the outermost. NULL: they are not known;
                         *now NULL: an error, reported, has left no value */
+    struct Unknown *unknown; /* of the outermost: names that nothing has, each reported once */
 } Env;
 
+struct Unknown *unknown_new(Arena *arena);
 const Number *env_find(const Env *env, const char *name); /* NULL where nothing has the name */
 void env_put(Env *env, Arena *arena, const char *name, Number value);
 static inline Number number_int(int64_t value) {

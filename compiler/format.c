@@ -158,16 +158,20 @@ static const char *trim_comment(Arena *arena, const Token *token) {
     return arena_strndup(arena, token->text, n);
 }
 
+static bool ends_line(const Token *token) {
+    return token->kind < 0 || token->kind == T_END || (token->kind == T_SEPARATOR && token->text[0] == '\n');
+}
+
 static void split_lines(Formatter *formatter, const Parser *parser) {
     for (int i = 0; i < parser->token_count;) {
         Token *first = &parser->tokens[i];
         const char *comment = NULL;
         int count = 0;
-        while (i + count < parser->token_count && first[count].kind >= 0) count++;
+        while (i + count < parser->token_count && !ends_line(&first[count])) count++;
         i += count;
         if (i < parser->token_count && parser->tokens[i].kind == TOKEN_COMMENT)
             comment = trim_comment(formatter->arena, &parser->tokens[i++]);
-        if (i < parser->token_count && parser->tokens[i].kind == TOKEN_NEWLINE) i++;
+        if (i < parser->token_count) i++; /* the newline, or the end */
         add_line(formatter, first, count, comment);
     }
 }
@@ -265,6 +269,7 @@ bool ast_format(const Source *source, Text *out, Diag *diag) {
         write_lines(&formatter, out);
         text_write(out, "", 0); /* an empty file is a text too */
     }
+    arena_free(&parser.token_arena);
     arena_free(&arena);
     return ok && diag->errors == before;
 }

@@ -207,17 +207,7 @@ static void read_padding(Reader *reader, Window *window) {
     window->right = n == 4 ? v[3] : n == 1 ? v[0] : v[1];
 }
 
-static void read_kernel(Reader *reader, const Arg *arg, Window *window) {
-    int values[2];
-    if (arg->kind != ARG_DIMS) return fail(reader, arg->place, "a kernel size like 3x3 is needed here");
-    read_ints(reader, arg, "a kernel size", 1, LIMIT_KERNEL, values, 2);
-    if (!reader->ok) return;
-    window->r = values[0];
-    window->s = values[1];
-}
-
-/* ---- one function per family of layers ---- */
-/* An argument that has no place; a word, as in `upsample 2, bilinear`, was meant as an attribute. */
+/* An argument that is none; a word, as in `upsample 2, bilinear`, was meant as an attribute. */
 static void fail_argument(Reader *reader, const Arg *arg, const char *what) {
     const Expr *word = arg->items;
     bool name = arg->kind == ARG_EXPR && word->kind == EXPR_NAME && !env_find(reader->env, word->name);
@@ -229,6 +219,16 @@ static void fail_argument(Reader *reader, const Arg *arg, const char *what) {
     reader->ok = false;
 }
 
+static void read_kernel(Reader *reader, const Arg *arg, Window *window) {
+    int values[2];
+    if (arg->kind != ARG_DIMS) return fail_argument(reader, arg, "a kernel size like 3x3 is needed here");
+    read_ints(reader, arg, "a kernel size", 1, LIMIT_KERNEL, values, 2);
+    if (!reader->ok) return;
+    window->r = values[0];
+    window->s = values[1];
+}
+
+/* ---- one function per family of layers ---- */
 /* The positional arguments, at most two; NULL where absent. */
 static void read_args(Reader *reader, int most, const Arg *args[2]) {
     args[0] = args[1] = NULL;
@@ -444,10 +444,10 @@ void elab_layer(Elab *elab, const Frame *frame, const Stmt *stmt) {
     }
     bool bias = false;
     read_layer(&reader, node, &bias);
-    if (node == &scratch || !reader.ok)
-        elab->now = NULL;
-    else
-        elab_finish_node(elab, frame, node, bias);
+    elab->now = node != &scratch && reader.ok && elab_finish_node(elab, frame, node, bias) ? node->out : NULL;
+    if (elab->now) return;
+    poison_name(elab, name);
+    if (stmt->name && !name) poison_given(elab, frame->scope->prefix, stmt->name);
 }
 
 /* ---- input ---- */
@@ -478,8 +478,9 @@ static void read_preprocess(Reader *reader, Shape shape, Preprocess *p) {
         const AttrUse *attr = find_attr(reader, orders[i]);
         if (!attr || !attr_flag(reader, orders[i], false)) continue;
         p->order = i == 0 ? ORDER_RGB : i == 1 ? ORDER_BGR : ORDER_GRAY;
-        if (said++) fail(reader, attr->place, "one of rgb, bgr and gray");
-        if ((i == 2 ? 1 : 3) != shape.c)
+        if (said++)
+            fail(reader, attr->place, "one of rgb, bgr and gray");
+        else if ((i == 2 ? 1 : 3) != shape.c)
             fail(reader, attr->place, i == 2 ? "gray has 1 channel" : "a colour picture has 3 channels");
     }
     read_per_channel(reader, "mean", shape.c, p->mean);
@@ -514,5 +515,6 @@ void elab_input(Elab *elab, const Frame *frame, const Stmt *stmt) {
     read_preprocess(&reader, shape, &elab->graph->preprocess);
     elab->graph->input = graph_add_value(elab->graph, "input", shape);
     elab->env->now = &elab->now;
+    elab->input_failed = !reader.ok;
     if (reader.ok) elab->now = elab->graph->input;
 }

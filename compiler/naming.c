@@ -76,13 +76,14 @@ const char *name_default(Elab *elab, const Frame *frame, const char *word) {
 Value *name_find(Elab *elab, const Frame *frame, const Name *name) {
     const char *text = name_text(elab, frame, name);
     if (!text) return NULL;
-    if (strcmp(text, "input") == 0) return elab->graph->input;
+    if (strcmp(text, "input") == 0) return elab->input_failed ? NULL : elab->graph->input;
     size_t length = text[0] == '/' ? 0 : strlen(frame->scope->prefix);
     if (text[0] == '/') text++;
     for (;;) {
-        const Node *node =
-            map_get(&elab->layers, arena_printf(elab->arena, "%.*s%s", (int)length, frame->scope->prefix, text));
-        if (node) return node->out;
+        const char *full = arena_printf(elab->arena, "%.*s%s", (int)length, frame->scope->prefix, text);
+        const Node *node = map_get(&elab->layers, full);
+        if (node) return node->out && node->out->shape.c > 0 ? node->out : NULL;
+        if (is_poisoned(elab, full)) return NULL;
         if (length == 0) break;
         for (length--; length > 0 && frame->scope->prefix[length - 1] != '.';) length--;
     }
@@ -94,5 +95,6 @@ Value *name_find(Elab *elab, const Frame *frame, const Name *name) {
     diag_error(elab->diag, name->place,
                near ? "no layer before this is called '%s'; did you mean '%s'?" : "no layer before this is called '%s'",
                text, near);
+    poison_name(elab, text); /* once */
     return NULL;
 }

@@ -96,7 +96,7 @@ AttrUse *attr_new(Parser *parser, const char *word, Arg *value, Place place) {
 }
 
 void parser_mark_stride(Parser *parser, Place slash) {
-    for (int i = parser->token_count - 1; i >= 0; i--) {
+    for (int i = parser->current; i >= 0; i--) {
         Token *token = &parser->tokens[i];
         if (token->place.line != slash.line || token->place.column != slash.column) continue;
         token->is_stride = true;
@@ -112,7 +112,8 @@ bool parser_enter(Parser *parser, Place place) {
 }
 
 /* ---- declarations ---- */
-static void check_params(Parser *parser, const Decl *decl) {
+static void check_params(Parser *parser, const Decl *decl, bool network) {
+    static const char *const given[] = {"stride", "index", "first"};
     Map seen = {0};
     for (ParamDecl *param = decl->params; param; param = param->next) {
         const ParamDecl *first = map_get(&seen, param->name);
@@ -121,13 +122,16 @@ static void check_params(Parser *parser, const Decl *decl) {
             diag_note(parser->diag, first->place, "the first is here");
         }
         map_put(&seen, parser->arena, param->name, param);
+        for (int i = 0; i < 3; i++)
+            if (!network && strcmp(param->name, given[i]) == 0)
+                diag_error(parser->diag, param->place, "'%s' cannot be a block's parameter: every use gives it",
+                           given[i]);
     }
 }
 
 void parser_add_decl(Parser *parser, Decl *decl, bool network) {
     Ast *ast = parser->ast;
-    check_params(parser, decl);
-    if (!decl->name) return; /* it has had its error */
+    check_params(parser, decl, network);
     if (network && parser->imported) {
         diag_error(parser->diag, decl->place, "an imported file holds blocks only, but this is a network");
         return;
@@ -300,8 +304,6 @@ void parser_import(Parser *parser, const char *path, Place place) {
 
 bool parser_run(Parser *parser) {
     int before = parser->diag->errors;
-    parser->line = parser->column = 1;
-    parser->at_start = true;
     return parse_source(parser) == 0 && parser->diag->errors == before;
 }
 

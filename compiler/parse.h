@@ -11,12 +11,28 @@
 
 enum { MAX_NESTING = 200, MAX_EXPR_DEPTH = 500, MAX_NAME = 200, MAX_IMPORT_DEPTH = 32, MAX_SOURCE = 16 << 20 };
 
-typedef struct Token { /* recorded for the formatter only */
-    int kind;          /* a grammar token, TOKEN_NEWLINE or TOKEN_COMMENT */
-    Place place;
+typedef union TokenValue { /* the members of the grammar's YYSTYPE that tokens have */
+    int64_t integer;
     const char *text;
+    int dims[3];
+    struct {
+        Op op;
+        const char *word;
+    } layer;
+} TokenValue;
+
+typedef struct Token {
+    int kind; /* a grammar token; TOKEN_NEWLINE, where none ends a statement, or TOKEN_COMMENT: not for the parser */
+    Place place;
+    const char *text; /* what --format writes; not terminated */
     size_t length;
-    bool is_stride; /* this '/' is a stride, not a division */
+    TokenValue value;
+    const char *error;     /* reported where the parser reaches it; NULL: it is right */
+    const Place *unclosed; /* of an error about a missing '}': its '{' */
+    bool is_stride;        /* this '/' is a stride, not a division */
+    bool is_body;          /* this '{' begins the body that its statement's first word has */
+    bool in_train;         /* words are names there */
+    bool in_concat;        /* it stands in the braces of a concat, in no branch */
 } Token;
 
 enum { TOKEN_NEWLINE = -1, TOKEN_COMMENT = -2 };
@@ -42,16 +58,20 @@ typedef struct Parser {
     int parens;           /* open ( [ in this statement */
     const char *attrs;    /* attribute words of the statement so far, or NULL */
     const char *word;     /* its first word */
-    Place word_place;
-    bool word_is_unknown; /* the first word is no layer and no keyword */
+    const char *error;    /* of a token that is none */
     int train_nesting;    /* > 0: in the train section, every word is a plain name */
     bool after_train;     /* `train` was the last word */
     bool after_comma;
     int last; /* token */
 
-    bool record;
+    bool record; /* keep comments, and the tokens when done */
     Token *tokens;
     int token_count, token_capacity;
+    Arena token_arena;
+
+    /* parser */
+    int position, current; /* of the next token, of the last one */
+    bool recovering;       /* from an error: go on where the parser can */
 } Parser;
 
 /* parse.c, for the grammar's actions */
@@ -70,7 +90,11 @@ void parser_add_train(Parser *parser, TrainStmt *stmts, Place place);
 void parser_mark_stride(Parser *parser, Place slash);
 bool parser_enter(Parser *parser, Place place); /* one bracket deeper; false after an error: too deep */
 int parse_source(Parser *parser);               /* 0, or not after errors */
-void parser_resolve_words(Parser *parser);      /* after all files: which layers' words are blocks' names */
-bool parser_run(Parser *parser);                /* one file; false after errors */
+/* tokens.c */
+void tokens_read(Parser *parser);
+int statement_start(const Parser *parser, int index); /* the first token of the statement that has this one */
+void parser_recover(Parser *parser);                  /* the current token is wrong */
+void parser_resolve_words(Parser *parser);            /* after all files: which layers' words are blocks' names */
+bool parser_run(Parser *parser);                      /* one file; false after errors */
 
 #endif

@@ -169,9 +169,14 @@ void unknown_word(const char *word, const char *otherwise, const char *const *bl
         if (row >= 0) return say_row(word, otherwise, row, text);
         near = respelt(plain);
     } while (!near && drop_2d(plain));
+    int limit;
+    bool attr = !near && attr_kind(word, &limit) != ATTR_NONE;
     if (!near) near = nearest_word(word, blocks, nblocks);
     text_printf(text, "%s '%s'", otherwise, word);
-    if (near) text_printf(text, "; did you mean '%s'?", near);
+    if (attr)
+        text_puts(text, "; an attribute stands on its layer's line, or on the next where that ends in a ','");
+    else if (near)
+        text_printf(text, "; did you mean '%s'?", near);
 }
 
 void unknown_attr(const char *word, const char *layer, const char *attrs, Text *text) {

@@ -2,7 +2,7 @@
  *
  * `/` divides inside an expression; a stride's `/` follows something that no expression continues: a kernel, an attribute's
  * value, a block's arguments. Hence attribute values and strides are primaries, and a `,` ends the number of channels.
- * Errors resume at the end of the statement.
+ * Errors resume at the statement's body or its end (compiler/tokens.c).
  */
 %code requires {
 #include "parse.h"
@@ -27,8 +27,8 @@ static inline Place place_join(Place first, Place last) {
 %define parse.lac full
 %locations
 %expect 0
-%param { void *scanner }
-%parse-param { Parser *parser }
+%param { Parser *parser }
+%define lr.default-reduction consistent /* after an error the next token decides */
 %initial-action { @$ = (Place){parser->source, 1, 1, 0}; }
 
 %union {
@@ -59,17 +59,18 @@ static inline Place place_join(Place first, Place last) {
 }
 
 %code {
-#include "rn.lex.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void yyerror(const Place *place, void *scanner, Parser *parser, const char *message);
+int grammar_lex(GRAMMAR_STYPE *value, GRAMMAR_LTYPE *place, Parser *parser);
+static void yyerror(const Place *place, Parser *parser, const char *message);
 static Arg *dims_arg(Parser *parser, const int *dims, int count, Place place);
 static Stmt *layer_stmt(Parser *parser, Op op, const char *word, Arg *args, AttrUse *attrs, Arg *stride, Name *name, Place place);
 static void attrs_append(AttrUse **list, AttrUse *attr);
 static void second_stride(Parser *parser, const Arg *first, const Arg *second);
 static void unknown_body(Parser *parser, const char *word, Place place);
+static void check_stride(Parser *parser, Place slash, Place stride);
 
 /* Appends `node` to a list with first and last. */
 #define APPEND(list, node)                                                                                             \
@@ -117,7 +118,6 @@ static void unknown_body(Parser *parser, const char *word, Place place);
 %type <expr> expr primary
 %type <exprs> expr_list
 %type <name> as_opt name
-%type <text> decl_name
 %type <parts> name_parts name_part
 %type <branches> branches
 %type <branch> branch
@@ -136,19 +136,21 @@ separator: SEPARATOR { yyerrok; } ; /* the next statement's errors are its own *
 
 decl_or_none: %empty | network | block | import | train | error ;
 
-network: NETWORK decl_name params body {
+network: NETWORK IDENT params body {
         Decl *decl = arena_alloc(parser->arena, sizeof *decl);
         *decl = (Decl){.name = $2, .place = @2, .params = $3.first, .body = $4.first, .source = parser->source};
         parser_add_decl(parser, decl, true);
-    } ;
+    }
+    | NETWORK error
+    | NETWORK error body ;
 
-block: BLOCK decl_name params body {
+block: BLOCK IDENT params body {
         Decl *decl = arena_alloc(parser->arena, sizeof *decl);
         *decl = (Decl){.name = $2, .place = @2, .params = $3.first, .body = $4.first, .source = parser->source};
         parser_add_decl(parser, decl, false);
-    } ;
-
-decl_name: IDENT | error { $$ = NULL; } ; /* the declaration goes on: its body has no errors for that */
+    }
+    | BLOCK error
+    | BLOCK error body ;
 
 import: IMPORT STRING { parser_import(parser, $2, @2); } ;
 
@@ -157,11 +159,11 @@ params: %empty               { NONE_YET($$); }
       | '(' param_list ')'   { $$ = $2; } ;
 param_list: param                 { NONE_YET($$); APPEND($$, $1); }
           | param_list ',' param  { $$ = $1; APPEND($$, $3); } ;
-param: error          { $$ = NULL; }
-     | IDENT          { $$ = arena_alloc(parser->arena, sizeof *$$); $$->name = $1; $$->place = @1; }
+param: IDENT          { $$ = arena_alloc(parser->arena, sizeof *$$); $$->name = $1; $$->place = @1; }
      | IDENT '=' expr { $$ = arena_alloc(parser->arena, sizeof *$$); $$->name = $1; $$->place = @1; $$->value = $3; } ;
 
-body: '{' stmts '}' { $$ = $2; } ;
+body: open stmts '}' { $$ = $2; } ;
+open: '{' { yyerrok; } ;
 stmts: stmt_or_none                  { NONE_YET($$); APPEND($$, $1); }
      | stmts separator stmt_or_none  { $$ = $1; APPEND($$, $3); } ;
 stmt_or_none: %empty { $$ = NULL; }
@@ -191,7 +193,7 @@ stmt: layer
         if ($4 && $3.kind == SHORTCUT_IDENTITY_OR_NONE)
             diag_error(parser->diag, @4, "there is nothing to fill: `identity or none` adds only where the shapes agree");
     }
-    | CONCAT '{' branches '}' { $$ = stmt_new(parser, STMT_CONCAT, @1); $$->branches = $3.first; }
+    | CONCAT open branches '}' { $$ = stmt_new(parser, STMT_CONCAT, @1); $$->branches = $3.first; }
     | GATE body as_opt        { $$ = stmt_new(parser, STMT_GATE, @1); $$->body = $2.first; $$->name = $3; }
     | REPEAT expr body as_opt {
         $$ = stmt_new(parser, STMT_REPEAT, place_join(@1, @2));
@@ -204,7 +206,15 @@ stmt: layer
     | FROM name        { $$ = stmt_new(parser, STMT_FROM, @$); $$->target = $2; }
     | OUTPUT           { $$ = stmt_new(parser, STMT_OUTPUT, @$); }
     | OUTPUT name      { $$ = stmt_new(parser, STMT_OUTPUT, @$); $$->target = $2; }
-    | IDENT body shortcut_opt fill_opt { $$ = NULL; unknown_body(parser, $1, @1); } ;
+    | IDENT body shortcut_opt fill_opt { $$ = NULL; unknown_body(parser, $1, @1); }
+    | wrong { $$ = NULL; } ;
+
+/* the head of a statement is wrong; its body is read all the same */
+wrong: RESIDUAL error | RESIDUAL error body shortcut_opt fill_opt
+     | CONCAT error   | CONCAT error open branches '}'
+     | GATE error     | GATE error body as_opt
+     | REPEAT error   | REPEAT error body as_opt
+     | IF error       | IF error body else_opt ;
 
 else_opt: %empty     { $$ = NULL; }
         | ELSE body  { $$ = $2.first; }
@@ -228,6 +238,7 @@ fill_opt: %empty { $$ = false; } | FILL { $$ = true; } ;
 
 branches: %empty              { NONE_YET($$); }
         | branches SEPARATOR
+        | branches error
         | branches branch     { $$ = $1; APPEND($$, $2); } ;
 branch: body as_opt {
         $$ = arena_alloc(parser->arena, sizeof *$$);
@@ -270,7 +281,7 @@ attr: FLAG          { $$ = attr_new(parser, $1, NULL, @1); }
 value: primary      { $$ = arg_new(parser, ARG_EXPR, $1, @1); }
      | '-' primary  { $$ = arg_new(parser, ARG_EXPR, expr_unary(parser, EXPR_NEG, $2, @$), @$); }
      | kernel | list ;
-stride: '/' primary { $$ = arg_new(parser, ARG_EXPR, $2, @$); parser_mark_stride(parser, @1); }
+stride: '/' primary { $$ = arg_new(parser, ARG_EXPR, $2, @$); parser_mark_stride(parser, @1); check_stride(parser, @1, @$); }
       | '/' DIMS2   { $$ = dims_arg(parser, $2, 2, @$); parser_mark_stride(parser, @1); } ;
 stride_opt: %empty  { $$.args = NULL; $$.attrs = NULL; $$.stride = NULL; }
           | stride  { $$.args = NULL; $$.attrs = NULL; $$.stride = $1; } ;
@@ -397,65 +408,82 @@ static void unknown_body(Parser *parser, const char *word, Place place) {
     text_free(&message);
 }
 
-static void yyerror(const Place *place, void *scanner, Parser *parser, const char *message) {
-    (void)scanner;
+static void yyerror(const Place *place, Parser *parser, const char *message) {
     bool deep = strcmp(message, "memory exhausted") == 0; /* the parser's stack is bounded, and bison calls it that */
     if (!parser->gave_up) diag_error(parser->diag, *place, "%s", deep ? "this is nested too deeply" : message);
     parser->gave_up = true;
 }
 
-/* The source from a place on; NULL where the place has no text. */
-static const char *place_text(const Place *place) {
-    const char *at = place->source->text, *end = at + place->source->size;
-    for (int line = 1; at && line < place->line; line++) {
-        at = memchr(at, '\n', (size_t)(end - at));
-        if (at) at++;
-    }
-    return at && end - at >= place->column - 1 + place->length ? at + place->column - 1 : NULL;
+/* ---- messages ---- */
+static const Token *current_token(const Parser *parser) {
+    return &parser->tokens[parser->current];
+}
+
+/* The token `back` places before the one at `index` that the parser sees; NULL at the file's start. */
+static const Token *token_before(const Parser *parser, int index, int back) {
+    while (index > 0 && back > 0)
+        if (parser->tokens[--index].kind >= 0) back--;
+    return back ? NULL : &parser->tokens[index];
+}
+
+static const char *token_string(const Parser *parser, const Token *token) {
+    return arena_strndup(parser->arena, token->text, token->length);
+}
+
+static void report(const Parser *parser, Place place, Text *message) {
+    diag_error(parser->diag, place, "%s", message->s);
+    text_free(message);
 }
 
 /* The misspelt word that the statement began with: what follows it at once makes no sense. */
-static bool report_first_word(Parser *parser, const Place *place) {
-    const Place *word = &parser->word_place;
-    bool unknown = parser->word_is_unknown && !map_get(&parser->ast->block_map, parser->word);
-    if (!unknown || place->line != word->line || place->column <= word->column) return false;
-    int gap = word->column + word->length - 1;
-    const char *line = place_text(word);
-    if (!line) return false;
-    for (const char *at = line + word->length; gap < place->column - 1; gap++, at++)
-        if (*at != ' ' && *at != '\t') return false;
+static bool report_first_word(Parser *parser) {
+    int first = statement_start(parser, parser->current);
+    const Token *word = &parser->tokens[first];
+    if (word->kind != T_IDENT || token_before(parser, parser->current, 1) != word) return false;
+    if (map_get(&parser->ast->block_map, word->value.text)) return false;
     Text message = {0};
-    ast_unknown_word(parser->ast, parser->word, "unknown layer or block", &message);
-    diag_error(parser->diag, *word, "%s", message.s);
-    text_free(&message);
+    ast_unknown_word(parser->ast, word->value.text, "unknown layer or block", &message);
+    report(parser, word->place, &message);
     return true;
 }
 
-/* A word that is no attribute of this layer. */
-static bool report_attribute(Parser *parser, const Place *place, const char *word) {
-    if (!parser->attrs || parser->parens || parser->word_is_unknown) return false;
-    Text message = {0};
-    unknown_attr(word, parser->word, parser->attrs, &message);
-    diag_error(parser->diag, *place, "%s", message.s);
-    text_free(&message);
-    return true;
+/* The layer that the current statement is, or the input; false where it is another. */
+static bool statement_layer(const Parser *parser, LayerWord *layer) {
+    const Token *first = &parser->tokens[statement_start(parser, parser->current)];
+    *layer = (LayerWord){OP_COUNT, "input", input_attrs};
+    if (first->kind == T_INPUT) return true;
+    bool is = first->kind == T_LAYER || first->kind == T_PAD || first->kind == T_IDENTITY;
+    return is && layer_by_word(first->value.layer.word, layer);
 }
 
-/* A name right before a number, as in `3x3, strid 2`: read as an expression's, but meant as an attribute. */
-static bool report_word_before(Parser *parser, const Place *place) {
-    const char *at = place_text(place);
-    if (!at || !parser->attrs) return false;
-    const char *end = at, *start = at - (place->column - 1);
-    while (end > start && (end[-1] == ' ' || end[-1] == '\t')) end--;
-    const char *word = end;
-    while (word > start && (isalnum((unsigned char)word[-1]) || word[-1] == '_')) word--;
-    if (end == at || word == end || isdigit((unsigned char)*word)) return false;
-    Place before = *place;
-    before.column = (int)(word - start) + 1;
-    before.length = (int)(end - word);
-    if (before.line == parser->word_place.line && before.column <= parser->word_place.column) return false;
-    const char *name = arena_strndup(parser->arena, word, (size_t)(end - word));
-    return !attr_listed(parser->attrs, name) && report_attribute(parser, &before, name);
+/* Is the token between brackets of its statement? */
+static int open_parens(const Parser *parser) {
+    int depth = 0;
+    for (int i = statement_start(parser, parser->current); i < parser->current; i++) {
+        int kind = parser->tokens[i].kind;
+        depth += (kind == '(' || kind == '[') - (kind == ')' || kind == ']');
+    }
+    return depth;
+}
+
+/* A word that is no attribute of this layer; or the word before a value, as in `3x3, strid 2`. */
+static bool report_attribute(Parser *parser, yysymbol_kind_t kind) {
+    LayerWord layer;
+    if (open_parens(parser) || !statement_layer(parser, &layer)) return false;
+    const Token *word = current_token(parser), *before = token_before(parser, parser->current, 1);
+    const Token *earlier = token_before(parser, parser->current, 2);
+    int first = statement_start(parser, parser->current);
+    bool value = kind == YYSYMBOL_INTEGER || kind == YYSYMBOL_REAL || kind == YYSYMBOL_DIMS2 || kind == YYSYMBOL_IDENT ||
+                 word->kind == '[' || word->kind == '=';
+    bool features = layer.op == OP_CONV || layer.op == OP_FC; /* may be a name */
+    if (before && (before->kind == T_NAMEPART || before->kind == T_NAME_CLOSE)) return false;
+    bool behind = earlier && (earlier->kind == ',' || earlier->kind == T_FLAG || (!features && earlier == &parser->tokens[first]));
+    if (value && before && before->kind == T_IDENT && behind) word = before;
+    else if (kind != YYSYMBOL_IDENT) return false;
+    Text message = {0};
+    unknown_attr(word->value.text, layer.standard, layer.attrs, &message);
+    report(parser, word->place, &message);
+    return true;
 }
 
 static bool begins_operand(yysymbol_kind_t kind) {
@@ -473,18 +501,84 @@ static bool is_operator(yysymbol_kind_t kind) {
            kind == YYSYMBOL_AND || kind == YYSYMBOL_OR || kind == YYSYMBOL_X;
 }
 
-enum { MOST_EXPECTED = 5, MOST_ERRORS = 100 };
+/* The operand that ends before the token at `index`: where it begins. */
+static int operand_start(const Parser *parser, int index) {
+    int depth = 0;
+    while (index > 0) {
+        int kind = parser->tokens[--index].kind;
+        depth += (kind == ')') - (kind == '(');
+        if (kind >= 0 && depth == 0) break;
+    }
+    const Token *before = token_before(parser, index, 1);
+    bool call = parser->tokens[index].kind == '(' && before && before->kind == T_IDENT;
+    return call ? (int)(before - parser->tokens) : index;
+}
+
+/* The expression that goes on behind the token at `index`: the index behind it. */
+static int expression_end(const Parser *parser, int index) {
+    for (int depth = 0;; index++) {
+        int kind = parser->tokens[index].kind;
+        depth += (kind == '(') - (kind == ')');
+        bool ends = kind == T_SEPARATOR || kind == T_END || kind == '}' || kind == '{';
+        bool next = kind == ',' || kind == T_KEY || kind == T_FLAG || kind == T_AS || kind == T_NO || kind == T_X;
+        if (ends || depth < 0 || (depth == 0 && next)) return index;
+    }
+}
+
+/* `groups 2*c`: the value of an attribute, of a stride and in a size is one number or name, or stands in brackets. */
+static bool report_brackets(Parser *parser, yysymbol_kind_t kind) {
+    LayerWord layer;
+    if (!is_operator(kind) || current_token(parser)->kind == '(' || open_parens(parser)) return false;
+    if (kind == YYSYMBOL_X || !statement_layer(parser, &layer)) return false;
+    int start = operand_start(parser, parser->current), end = expression_end(parser, parser->current);
+    const Token *word = token_before(parser, start, 1);
+    if (word && word->kind == '-') word = token_before(parser, --start, 1);
+    bool stride = word && word->kind == '/', size = word && word->kind == T_X;
+    bool attribute = word && (word->kind == T_KEY || word->kind == T_FLAG);
+    if (!attribute && !stride && !size) return false;
+    Place place = parser->tokens[start].place;
+    const Token *last = &parser->tokens[end - 1];
+    const char *from = parser->tokens[start].text, *to = last->text + last->length;
+    place.length = (int)(to - from);
+    const char *head = attribute ? token_string(parser, word) : stride ? "/" : "x";
+    diag_error(parser->diag, place, "an expression needs brackets here: `%s%s(%.*s)`", head, stride ? "" : " ",
+               place.length, from);
+    return true;
+}
+
+/* `groups g/2`: a stride by the grammar, and meant as a quotient. */
+static void check_stride(Parser *parser, Place slash, Place stride) {
+    int index = parser->current;
+    while (index > 0 && !(parser->tokens[index].is_stride && parser->tokens[index].place.line == slash.line &&
+                          parser->tokens[index].place.column == slash.column))
+        index--;
+    const Token *value = token_before(parser, index, 1);
+    if (!value || value->place.line != slash.line || value->place.column + value->place.length != slash.column) return;
+    if (value->kind != T_INTEGER && value->kind != T_REAL && value->kind != T_IDENT && value->kind != ')') return;
+    int start = operand_start(parser, index);
+    const Token *word = token_before(parser, start, 1), *first = &parser->tokens[start];
+    if (!word || word->kind != T_KEY) return;
+    const char *from = first->text, *to = value->text + value->length + stride.length;
+    diag_error(parser->diag, stride, "a quotient or a stride? write `%s (%.*s)`, or a blank before the slash",
+               token_string(parser, word), (int)(to - from), from);
+}
+
+enum { MOST_EXPECTED = 6, MOST_ERRORS = 100 };
 
 /* "; expected A, B or C", where these are few; or the word that was meant. */
 static void add_expected(const yypcontext_t *context, yysymbol_kind_t kind, const char *word, Text *message) {
     yysymbol_kind_t expected[YYNTOKENS];
     const char *names[YYNTOKENS], *words[YYNTOKENS];
     int count = yypcontext_expected_tokens(context, expected, YYNTOKENS), kept = 0, nwords = 0;
-    bool comma = false;
+    bool comma = false, end = false, operand = false, flag = false;
     for (int i = 0; i < count; i++) {
         const char *name = yysymbol_name(expected[i]);
         if (strcmp(name, "','") == 0) comma = true;
-        if (!is_operator(expected[i])) names[kept++] = name;
+        if (expected[i] == YYSYMBOL_SEPARATOR) end = true;
+        if (expected[i] == YYSYMBOL_INTEGER) operand = true;
+        if (expected[i] == YYSYMBOL_FLAG) flag = true;
+        bool other = is_operator(expected[i]) || (expected[i] == YYSYMBOL_KEY && flag); /* both are attributes */
+        if (!other) names[kept++] = name;
         if (name[0] == '\'' && name[1] >= 'a' && name[1] <= 'z') words[nwords++] = name;
     }
     for (int i = 0; word && i < nwords; i++) {
@@ -495,54 +589,102 @@ static void add_expected(const yypcontext_t *context, yysymbol_kind_t kind, cons
         text_printf(message, "; did you mean %s?", words[i]);
         return;
     }
-    if (comma && begins_operand(kind)) {
-        text_puts(message, "; is a ',' missing before it?");
-        return;
-    }
-    for (int i = 0; i < kept && kept <= MOST_EXPECTED; i++)
-        text_printf(message, "%s%s", i == 0 ? "; expected " : i + 1 < kept ? ", " : " or ", names[i]);
+    bool layer = kind == YYSYMBOL_LAYER || kind == YYSYMBOL_PAD || kind == YYSYMBOL_IDENTITY;
+    if (comma && begins_operand(kind)) text_puts(message, "; is a ',' missing before it?");
+    else if (end && layer) text_puts(message, "; is a ';' missing before it?");
+    else if (operand && !end && !begins_operand(kind)) text_puts(message, "; a number or a name is missing before it");
+    else
+        for (int i = 0; i < kept && kept <= MOST_EXPECTED; i++)
+            text_printf(message, "%s%s", i == 0 ? "; expected " : i + 1 < kept ? ", " : " or ", names[i]);
 }
 
-/* A word of the language where only a name may stand. */
-static bool report_reserved(Parser *parser, const yypcontext_t *context, const Place *place, const char *at) {
-    yysymbol_kind_t expected[2];
-    bool name = yypcontext_expected_tokens(context, expected, 2) == 1 && expected[0] == YYSYMBOL_IDENT;
-    if (!name || yypcontext_token(context) == YYSYMBOL_YYEOF || !at || !isalpha((unsigned char)*at)) return false;
-    diag_error(parser->diag, *place, "'%.*s' is a word of the language and cannot be a name", place->length, at);
+/* What other languages write so: the token that is meant, and what it is here. */
+static const char *other_language(const Parser *parser, const Token **token) {
+    static const char *const words[][2] = {{"and", "&&"}, {"or", "||"}, {"not", "!"}, {"is", "=="}, {"elif", "else if"}, {"elseif", "else if"}};
+    const Token *first = &parser->tokens[statement_start(parser, parser->current)], *here = *token;
+    const Token *near[] = {here, token_before(parser, parser->current, 1)};
+    for (int n = 0; n < 2; n++)
+        for (int i = 0; near[n] && near[n]->kind == T_IDENT && i < 6; i++)
+            if (strcmp(near[n]->value.text, words[i][0]) == 0) return *token = near[n], words[i][1];
+    if (here->kind == '=' && first->kind == T_IF) return "==";
+    bool comment = here->kind == '/' && (here->text[1] == '/' || here->text[1] == '*' || near[1]->kind == '/');
+    return comment ? "#" : NULL;
+}
+
+static bool say(Parser *parser, Place place, const char *text) {
+    diag_error(parser->diag, place, "%s", text);
     return true;
 }
 
-static int yyreport_syntax_error(const yypcontext_t *context, void *scanner, Parser *parser) {
-    (void)scanner;
+/* Mistakes that have a message of their own. */
+static bool report_known(Parser *parser, yysymbol_kind_t kind) {
+    const Token *token = current_token(parser), *before = token_before(parser, parser->current, 1);
+    const Token *first = &parser->tokens[statement_start(parser, parser->current)];
+    bool starts = token == first || (before && before->kind == '}');
+    if (token->in_concat && starts && kind != YYSYMBOL_SEPARATOR && token->kind != '}' && token->kind != ',')
+        return say(parser, token->place, "a branch of concat stands in braces, as in `{ conv 64, 1x1; relu }`");
+    if (!before) return false;
+    const Token *earlier = token_before(parser, parser->current, 2);
+    bool comment = token->kind == '/' && (token->text[1] == '/' || token->text[1] == '*');
+    if (token == first && (token->kind == ',' || (is_operator(kind) && kind != YYSYMBOL_X && token->kind != '(' && !comment)))
+        return say(parser, token->place, "a line goes on in the next one only where it ends in a ','");
+    bool arrow = token->kind == '-' && token->text[1] == '>';
+    if (arrow || (token->kind == '>' && before->kind == '-'))
+        return say(parser, arrow ? token->place : before->place, "layers are parted by ';' or the end of the line");
+    if (first->kind == T_INPUT && (before == first || (earlier == first && before->kind == T_INTEGER)))
+        return say(parser, token->place, "the input's size is needed here, as in `input 3x224x224`");
+    if (before->kind == T_IF && token->kind != '(') return say(parser, token->place, "the condition of an `if` stands in brackets");
+    if ((before->kind == T_NAMEPART || before->kind == T_NAME_CLOSE) && (kind == YYSYMBOL_KEY || kind == YYSYMBOL_FLAG || token->kind == '/'))
+        return say(parser, token->place, "`as NAME` stands at the end, behind attributes and stride");
+    if (token->kind == '=' && (before->kind == T_KEY || before->kind == T_FLAG))
+        return say(parser, token->place, "an attribute's value follows it without '=', as in `pad 1`");
+    if (token->kind == '=' && before == first && before->kind == T_IDENT)
+        return say(parser, token->place, "nothing is assigned here; a layer's name follows it, as in `conv 64, 3x3 as stem`");
+    bool block = before == first && before->kind == T_IDENT && map_get(&parser->ast->block_map, before->value.text);
+    if (block && begins_operand(kind)) return say(parser, token->place, "a block's arguments stand in brackets, as in `basic(64)`");
+    bool size = kind == YYSYMBOL_IDENT && token->value.text[0] == 'x' && isdigit((unsigned char)token->value.text[1]);
+    if (size && (before->kind == T_INTEGER || before->kind == T_IDENT))
+        return say(parser, token->place, "a size is one word, as `3x3`, or has blanks around its x, as `k x 3`");
+    return false;
+}
+
+/* `conv(64, 3x3)` */
+static bool report_call(Parser *parser) {
+    const Token *first = &parser->tokens[statement_start(parser, parser->current)];
+    const Token *token = current_token(parser);
+    bool layer = first->kind == T_LAYER && first < token && first[1].kind == '(' && open_parens(parser) == 1;
+    if (!layer || (token->kind != ',' && token->kind != ')' && token->kind != T_DIMS2 && token->kind != T_X && token->kind != '='))
+        return false;
+    diag_error(parser->diag, first[1].place, "a layer has its arguments without brackets, as in `conv 64, 3x3 /2`");
+    return true;
+}
+
+static int yyreport_syntax_error(const yypcontext_t *context, Parser *parser) {
     yysymbol_kind_t kind = yypcontext_token(context);
-    const Place *place = yypcontext_location(context);
+    const Token *token = current_token(parser);
     if (kind == YYSYMBOL_YYEMPTY || parser->gave_up) return 0;
+    parser_recover(parser);
+    if (token->error) return 0; /* it has been said what is wrong */
     if (parser->diag->errors >= MOST_ERRORS) parser->gave_up = true; /* this is no rn source */
-    const char *at = place_text(place), *word = NULL;
-    if (kind == YYSYMBOL_IDENT && at) word = arena_strndup(parser->arena, at, (size_t)place->length);
-    if (!parser->train_nesting && (report_first_word(parser, place) || (word && report_attribute(parser, place, word))))
-        return 0;
-    bool number = kind == YYSYMBOL_INTEGER || kind == YYSYMBOL_REAL;
-    if (!parser->train_nesting && number && report_word_before(parser, place)) return 0;
-    if (report_reserved(parser, context, place, at)) return 0;
+    bool told = !token->in_train && (report_known(parser, kind) || report_first_word(parser) || report_attribute(parser, kind) ||
+                                     report_brackets(parser, kind) || report_call(parser));
+    if (told) return 0;
     Text message = {0};
-    bool shown = at && kind != YYSYMBOL_YYEOF && kind != YYSYMBOL_SEPARATOR && place->length > 0 && place->length <= 60;
-    if (shown) text_printf(&message, "unexpected '%.*s'", place->length, at);
+    const char *other = other_language(parser, &token), *text = token_string(parser, token);
+    bool shown = kind != YYSYMBOL_YYEOF && kind != YYSYMBOL_SEPARATOR && token->length > 0 && token->length <= 60;
+    if (shown) text_printf(&message, "unexpected '%s'", text);
     else text_printf(&message, "unexpected %s", yysymbol_name(kind));
     if (kind == YYSYMBOL_LAYER) text_puts(&message, ", the name of a layer");
-    if (kind == YYSYMBOL_LAYER && !parser->parens) text_puts(&message, "; is a ';' missing before it?");
-    else    if (kind == YYSYMBOL_ELSE) text_puts(&message, "; it stands on the line of the `}` that closes its `if`");
-    else add_expected(context, kind, word, &message);
-    diag_error(parser->diag, *place, "%s", message.s);
-    text_free(&message);
+    if (other) text_printf(&message, "; did you mean '%s'?", other);
+    else if (kind == YYSYMBOL_ELSE) text_puts(&message, "; there is no `if` before it");
+    else add_expected(context, kind, kind == YYSYMBOL_IDENT ? text : NULL, &message);
+    report(parser, token->place, &message);
     return 0;
 }
 
 int parse_source(Parser *parser) {
-    yyscan_t scanner;
-    if (grammar_lex_init_extra(parser, &scanner) != 0) return 1;
-    grammar__scan_bytes(parser->source->text, (int)parser->source->size, scanner);
-    int status = grammar_parse(scanner, parser);
-    grammar_lex_destroy(scanner);
+    tokens_read(parser);
+    int status = grammar_parse(parser);
+    if (!parser->record) arena_free(&parser->token_arena);
     return status;
 }

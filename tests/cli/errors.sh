@@ -33,7 +33,7 @@ expect "a byte order mark" 0 "$RNC" --dump=ir mark.rn
 expect "a byte order mark" 0 "$RNC" --dump=ir mark.ir
 sed 's/    b$/    c/' "$WORK/mark.rn" > "$WORK/mark_c.rn"
 sed 's/import/IMPORT/' "$WORK/mark.rn" > "$WORK/mark_i.rn"
-refused "a byte order mark" "mark_i.rn:1:1: error: unexpected" -o out.c mark_i.rn
+refused "a byte order mark" "mark_i.rn:1:1: error: unknown declaration 'IMPORT'" -o out.c mark_i.rn
 refused "a byte order mark" "mark_c.rn:4:5: error: unknown layer" -o out.c mark_c.rn
 for mark in '\377\376n\0' '\376\377\0n'; do
     printf "$mark" | tee "$WORK/wide.rn" > "$WORK/wide.ir"

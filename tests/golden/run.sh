@@ -2,6 +2,7 @@
 # Golden tests: what rnc prints for a small input, against the file beside it.
 #
 #   parse/X.rn           X.ast: --dump=ast;   X.err: the diagnostics of --dump=ir, which must fail
+#   parse/X.txt          many small sources, each followed by its errors
 #   ir/X.ir              --dump=ir prints it back, byte for byte;   X.err where it is refused
 #   passes/NAME/X.ir     X.out: the graph after pass NAME alone
 #   c/X.rn               X.c: the emitted C, with the options of a first line `# rnc: OPTIONS`
@@ -45,6 +46,34 @@ for file in $(files parse rn); do
     if [ -e "$GOLDEN/$stem.err" ]; then
         run "$file" 1 "$folder" --dump=ir "$base" && check "$file" "$GOLDEN/$stem.err" "$WORK/err"
     fi
+done
+
+# broken FILE: its sources again, each with the errors that it has
+broken() {
+    local line source="" lines=() started=""
+    put() {
+        [ ${#lines[@]} = 0 ] && return
+        source=$(printf '%s\n' "${lines[@]}")
+        printf '%s\n%s\n' ---- "$source"
+        case $source in ' '*) source=$(printf 'network n(classes = 10) { input 3x32x32\n%s\n}\n' "$source") ;; esac
+        printf '%s\n' "$source" | "$RNC" --dump=ir - 2>&1 > /dev/null | sed -n 's/^<stdin>:/=> /p; s/^rnc: /=> rnc: /p'
+        [ "${PIPESTATUS[1]}" = 1 ] || echo "=> status ${PIPESTATUS[1]}"
+        lines=()
+    }
+    while IFS= read -r line; do
+        case $line in
+        ----) started=yes && put ;;
+        '=> '*) ;;
+        *) if [ "$started" ]; then lines+=("$line"); else echo "$line"; fi ;;
+        esac
+    done < "$1"
+    put
+}
+
+for file in $(files parse txt); do
+    wanted "$file" || continue
+    broken "$GOLDEN/$file" > "$WORK/out"
+    check "$file" "$GOLDEN/$file" "$WORK/out"
 done
 
 for file in $(files ir ir); do
