@@ -17,6 +17,7 @@ PREFIX   ?= /usr/local
 LIBDIR   ?= $(PREFIX)/lib
 BUILD    ?= build
 DESTDIR  ?=
+OBJCOPY  ?= objcopy
 V        ?=
 SAN      ?=
 T        ?=
@@ -35,11 +36,12 @@ OUT      := $(BUILD)$(if $(SAN),/san)
 VERSION  := $(shell sed -n 's/^.define RN_VERSION "\(.*\)"/\1/p' runtime/rn.h)
 ABI      := $(shell sed -n 's/^.define RN_ABI \([0-9]*\).*/\1/p' runtime/rn.h)
 
-override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fPIC -fopenmp -fvisibility=default $(SANITIZE)
-INCLUDE  := -I. -Icompiler -Iruntime -I$(OUT)/grammar -I$(OUT)/onnx -I$(OUT)/standalone
+override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fPIC -fopenmp $(SANITIZE)
+INCLUDE  := -I. -Icompiler -Iruntime -I$(OUT)/grammar -I$(OUT)/onnx -I$(OUT)/standalone -I$(OUT)/names
 OPENMP   := $(if $(findstring clang,$(CC)),-lomp,-lgomp)
-RN_LIBS  := -lxsmm -lxsmmnoblas -lpng -ljpeg -lcjson -lxxhash $(OPENMP) -lpthread -lrt -ldl -lm
-RNC_LIBS := -lprotobuf-c -lzip
+# what librn.a needs; libxsmm is inside it
+RN_LIBS  := -lpng -ljpeg -lcjson -lxxhash $(OPENMP) -lpthread -lrt -ldl -lm
+RNC_LIBS := -lprotobuf-c -lzip -lxsmmgen
 LDFLAGS  ?=
 
 # ---- sources ----
@@ -50,12 +52,13 @@ NUMERIC_SRC  := $(wildcard tests/numeric/*.c)
 FUZZ_SRC     := $(wildcard tests/fuzz/*.c)
 
 # what rnc --standalone takes its runtime from, in the order of the emitted text
-STANDALONE   := rn.h recipe.h status.h cpu.h pages.h safetensors.h xxh3.h packed.h \
+STANDALONE   := rn.h recipe.h status.h cpu.h pages.h threads.h safetensors.h xxh3.h packed.h \
                 status.c cpu.c pages.c xxh3.c packed.c weights.c threads.c preprocess.c context.c
 
 COMPILER_OBJ := $(COMPILER_SRC:%.c=$(OUT)/obj/%.o) $(OUT)/obj/grammar/rn.tab.o $(OUT)/obj/grammar/rn.lex.o $(OUT)/obj/onnx/onnx.pb-c.o
 LIBRARY_OBJ  := $(filter-out $(OUT)/obj/compiler/main.o,$(COMPILER_OBJ))
-RUNTIME_OBJ  := $(RUNTIME_SRC:%.c=$(OUT)/obj/%.o)
+RUNTIME_OBJ  := $(filter-out %/runtime/gemm.o $(OUT)/obj/runtime/cli/%,$(RUNTIME_SRC:%.c=$(OUT)/obj/%.o)) \
+                $(OUT)/obj/joined/gemm.o $(OUT)/obj/joined/cli.o
 HEADERS      := $(OUT)/include/rn/rn.h $(OUT)/include/rn/recipe.h
 TEST_RUNNERS := $(if $(UNIT_SRC),$(OUT)/tests/unit) $(if $(NUMERIC_SRC),$(OUT)/tests/numeric)
 FUZZ_REPLAY  := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/tests/fuzz-%)
@@ -79,13 +82,25 @@ $(OUT)/rnc: $(COMPILER_OBJ) $(OUT)/librn.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(COMPILER_OBJ) $(OUT)/librn.a -Wl,--as-needed $(RNC_LIBS) $(RN_LIBS)
 
+# Several objects as one, whose other names nobody else can meet: an application's own libxsmm, its BLAS (libxsmm has
+# stand-ins called sgemm_ and dgemm_), its functions called as those of the commands.
+one_object = $(CC) -r -nostdlib -Wl,-d $(filter -L%,$(LDFLAGS)) -o $@ $(1) && $(OBJCOPY) $(addprefix --keep-global-symbol=,$(2)) $@
+
+$(OUT)/obj/joined/gemm.o: $(OUT)/obj/runtime/gemm.o
+	$(call say,JOIN,$@)
+	$(Q)mkdir -p $(@D) && $(call one_object,$< -Wl$(,)-Bstatic -lxsmm -lxsmmnoblas,rn_gemm_dispatch rn_gemm_peak_gflops)
+
+$(OUT)/obj/joined/cli.o: $(filter $(OUT)/obj/runtime/cli/%,$(RUNTIME_SRC:%.c=$(OUT)/obj/%.o))
+	$(call say,JOIN,$@)
+	$(Q)mkdir -p $(@D) && $(call one_object,$^,rn_main)
+
 $(OUT)/librn.a: $(RUNTIME_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcsD $@ $^
 
 $(OUT)/librn.so.$(VERSION): $(RUNTIME_OBJ)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,librn.so.$(ABI) -Wl,-Bsymbolic -o $@ $^ -Wl,--exclude-libs,ALL -Wl,--as-needed $(RN_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,librn.so.$(ABI) -Wl,-Bsymbolic -o $@ $^ -Wl,--as-needed $(RN_LIBS)
 
 $(OUT)/librn.so: $(OUT)/librn.so.$(VERSION)
 	$(Q)ln -sf librn.so.$(VERSION) $(OUT)/librn.so.$(ABI) && ln -sf librn.so.$(ABI) $@
@@ -96,6 +111,9 @@ $(OUT)/include/rn/%.h: runtime/%.h
 $(OUT)/obj/%.o: %.c | $(OUT)/grammar/rn.tab.h $(OUT)/grammar/rn.lex.h $(OUT)/onnx/onnx.pb-c.h
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -c -o $@ $<
+
+# of librn.so, and of shared objects that librn.a goes into, nothing is seen but what rn.h declares
+$(OUT)/obj/runtime/%.o: override CFLAGS += -fvisibility=hidden
 
 # rnc links the programs that it makes as the Makefile links rnc
 $(OUT)/obj/compiler/toolchain.o: override CFLAGS += -DRN_LINK_LIBS='"$(RN_LIBS)"'
@@ -121,6 +139,12 @@ $(OUT)/onnx/onnx.pb-c.c $(OUT)/onnx/onnx.pb-c.h &: compiler/onnx.proto
 	$(Q)mkdir -p $(@D) && $(PROTOC_C) --proto_path=compiler --c_out=$(@D) onnx.proto
 
 $(OUT)/obj/compiler/emit/standalone.o: $(OUT)/standalone/runtime.def
+
+$(OUT)/obj/compiler/emit/c_names.o: $(OUT)/names/c_names.def
+
+$(OUT)/names/c_names.def: tools/c-names.sh compiler/emit/c_headers.def compiler/emit/c_keywords.def
+	$(call say,NAMES,$@)
+	$(Q)mkdir -p $(@D) && CC='$(CC)' tools/c-names.sh compiler/emit/c_headers.def compiler/emit/c_keywords.def > $@
 
 $(OUT)/standalone/runtime.def: Makefile $(STANDALONE:%=runtime/%)
 	$(call say,TEXT,$@)

@@ -42,7 +42,7 @@ static bool write_text(Compilation *c, const char *path, const Text *text) {
 
 /* How the text that goes with -o's file differs from that which rnc builds for itself. */
 typedef struct Form {
-    bool embed, program, standalone;
+    bool embed, program, shared, standalone;
 } Form;
 
 /* A program's sources do not outlive the C compiler, and it may be called like a header of the system. */
@@ -50,37 +50,61 @@ static const char *source_stem(const char *stem, bool program) {
     return program ? "network" : stem;
 }
 
-/* STEM.c, STEM.h (of a program network.c, network.h) and, where there are weights, STEM.rnw, in `folder`. */
+static EmitOptions emit_options(const Compilation *c, const Plan *plan, const char *header, const char *packed,
+                                Form form) {
+    return (EmitOptions){.name = c->name,
+                         .target = c->options->target,
+                         .command = c->options->command,
+                         .source_hash = c->hash,
+                         .header_name = header,
+                         .weights_file = c->has_weights && !form.embed ? packed : NULL,
+                         .embed_path = form.embed ? packed : NULL,
+                         .embed_size = form.embed ? (long long)(RN_PACKED_HEADER_SIZE + plan->recipe.packed_size) : 0,
+                         .program = form.program,
+                         .shared = form.shared,
+                         .standalone = form.standalone};
+}
+
+/* STEM.c, STEM.h (of a program network.c, network.h), STEM.map (what a shared object exports) and, where there are
+ * weights, STEM.rnw, in `folder`. */
 static bool emit_files(Compilation *c, const Plan *plan, const char *folder, const char *stem, Form form) {
-    Text text = {0}, header = {0};
+    Text text = {0}, header = {0}, exports = {0};
     const char *packed = arena_printf(&c->arena, "%s.rnw", stem);
     stem = source_stem(stem, form.program);
-    EmitOptions options = {.name = c->name,
-                           .target = c->options->target,
-                           .command = c->options->command,
-                           .source_hash = c->hash,
-                           .header_name = arena_printf(&c->arena, "%s.h", stem),
-                           .weights_file = c->has_weights && !form.embed ? packed : NULL,
-                           .embed_path = form.embed ? packed : NULL,
-                           .embed_size = form.embed ? (long long)(RN_PACKED_HEADER_SIZE + plan->recipe.packed_size) : 0,
-                           .program = form.program,
-                           .standalone = form.standalone};
+    EmitOptions options = emit_options(c, plan, arena_printf(&c->arena, "%s.h", stem), packed, form);
     if (c->has_weights && !save_packed(arena_printf(&c->arena, "%s/%s", folder, packed), &plan->recipe,
                                        plan->graph->name, c->source, &c->weights, &c->diag, c->options->threads))
         return false;
     emit_c(plan, &options, &text);
+    emit_exports(&options, &exports);
+    options.shared = false; /* the C includes rn.h itself */
     emit_h(plan, &options, &header);
     bool good = write_text(c, arena_printf(&c->arena, "%s/%s.c", folder, stem), &text) &&
+                write_text(c, arena_printf(&c->arena, "%s/%s.map", folder, stem), &exports) &&
                 write_text(c, arena_printf(&c->arena, "%s/%s.h", folder, stem), &header);
     text_free(&text);
+    text_free(&header);
+    text_free(&exports);
+    return good;
+}
+
+/* STEM.so from those, and the header for those who link it. */
+static bool build_shared(Compilation *c, const Plan *plan, const char *folder, const char *stem, Form form) {
+    Arena *a = &c->arena;
+    Text header = {0};
+    const char *so = arena_printf(a, "%s/%s.so", folder, stem), *h = arena_printf(a, "%s/%s.h", folder, stem);
+    if (!toolchain_build(BUILD_SHARED, !form.standalone, arena_printf(a, "%s/%s.c", folder, stem), folder, so,
+                         c->options->passes.verbose, &c->diag))
+        return false;
+    const EmitOptions options = emit_options(c, plan, arena_printf(a, "%s.h", stem), NULL, form);
+    emit_h(plan, &options, &header);
+    const bool good = write_text(c, h, &header);
     text_free(&header);
     return good;
 }
 
 bool driver_build_shared(Compilation *c, const Plan *plan, const char *folder, const char *stem) {
-    return emit_files(c, plan, folder, stem, (Form){0}) &&
-           toolchain_build(BUILD_SHARED, true, arena_printf(&c->arena, "%s/%s.c", folder, stem), folder,
-                           arena_printf(&c->arena, "%s/%s.so", folder, stem), c->options->passes.verbose, &c->diag);
+    return emit_files(c, plan, folder, stem, (Form){0}) && build_shared(c, plan, folder, stem, (Form){0});
 }
 
 bool driver_probe(Compilation *c, const char *task, const char *const *words, const char *folder,
@@ -136,19 +160,11 @@ bool driver_spares_inputs(Compilation *c, const char *path) {
     return true;
 }
 
-/* Headers that #include would find the new one in the stead of: librn's and, by an application's -I, the system's. */
 static bool check_header(const Outputs *o) {
-    static const char *const headers[] = {
-        "alloca",  "assert",    "complex",  "ctype",  "endian",      "errno",  "features",  "fenv",
-        "float",   "immintrin", "inttypes", "limits", "locale",      "math",   "mm_malloc", "omp",
-        "pthread", "sched",     "setjmp",   "signal", "stdalign",    "stdarg", "stdatomic", "stdbool",
-        "stddef",  "stdint",    "stdio",    "stdlib", "stdnoreturn", "string", "strings",   "tgmath",
-        "threads", "time",      "uchar",    "unistd", "wchar",       "wctype", "rn",        "recipe"};
-    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
-        if (!strcmp(o->stem, headers[i]))
-            diag_error(&o->c->diag, (Place){0},
-                       "-o: '%s.h' would hide the header of that name; give the output another one", o->stem);
-    return !o->c->diag.errors;
+    if (!emit_header_is_c(o->stem)) return true;
+    diag_error(&o->c->diag, (Place){0}, "-o: '%s.h' would hide the header of that name; give the output another one",
+               o->stem);
+    return false;
 }
 
 /* What rename() must not replace: a device, a pipe, a folder, or what this run reads. */
@@ -237,15 +253,13 @@ static bool make_outputs(const Outputs *o) {
         return save_onnx(c->source, &c->weights, c->name, options->batch_given ? options->batch : 0,
                          temp_file(o, ".onnx"), &c->diag);
     }
-    const Form form = {options->embed, kind == OUTPUT_PROGRAM, options->standalone};
+    const Form form = {options->embed, kind == OUTPUT_PROGRAM, kind == OUTPUT_SHARED, options->standalone};
     const bool librn = !options->standalone;
     if (!emit_files(c, c->plan, o->temp, o->stem, form)) return false;
     if (kind == OUTPUT_OBJECT || kind == OUTPUT_ARCHIVE)
         if (!toolchain_build(BUILD_OBJECT, librn, c_file, o->temp, temp_file(o, ".o"), verbose, &c->diag)) return false;
     if (kind == OUTPUT_ARCHIVE && !make_archive(o)) return false;
-    if (kind == OUTPUT_SHARED)
-        if (!toolchain_build(BUILD_SHARED, librn, c_file, o->temp, temp_file(o, ".so"), verbose, &c->diag))
-            return false;
+    if (kind == OUTPUT_SHARED) return build_shared(c, c->plan, o->temp, o->stem, form);
     if (kind == OUTPUT_PROGRAM)
         if (!toolchain_build(BUILD_PROGRAM, librn, c_file, o->temp, temp_file(o, ""), verbose, &c->diag)) return false;
     return true;

@@ -3,8 +3,8 @@
  *     build/rnc   build/librn.a   build/include/rn/rn.h            in the source tree
  *     bin/rnc     lib/librn.a     include/rn/rn.h                  installed
  *
- * Programs and shared objects get librn.a, so that they run wherever they are taken; a shared object binds its own
- * copy.
+ * Programs and shared objects get librn.a, so that they run wherever they are taken; a shared object shows nothing of
+ * its copy: net.map, beside net.c, says what it exports.
  */
 #include "driver.h"
 
@@ -111,18 +111,19 @@ bool toolchain_build(Build build, bool librn, const char *c_file, const char *fo
     if (build != BUILD_PROGRAM) command_add(&command, "-fPIC");
     command_add(&command, arena_printf(&command.arena, "-I%s", folder));
     if (librn) command_add(&command, arena_printf(&command.arena, "-I%s", include));
-    command_add_words(&command, build == BUILD_OBJECT   ? "-c -o"
-                                : build == BUILD_SHARED ? "-shared -Wl,-Bsymbolic -o"
-                                                        : "-o");
+    command_add_words(&command, build == BUILD_OBJECT ? "-c -o" : build == BUILD_SHARED ? "-shared -o" : "-o");
     command_add(&command, out);
     command_add(&command, c_file);
+    if (build == BUILD_SHARED) {
+        command_add(&command, "-Xlinker"); /* which takes commas in a path as they are */
+        command_add(&command,
+                    arena_printf(&command.arena, "--version-script=%.*s.map", (int)strlen(c_file) - 2, c_file));
+    }
     if (build != BUILD_OBJECT && !librn) {
         command_add(&command, "-lm");
     } else if (build != BUILD_OBJECT) {
         const char *archive = arena_printf(&command.arena, "%s/librn.a", lib);
-        if (build == BUILD_SHARED) command_add(&command, "-Wl,--whole-archive");
         command_add(&command, archive);
-        if (build == BUILD_SHARED) command_add(&command, "-Wl,--no-whole-archive");
         command_add_words(&command, "-Wl,--as-needed " RN_LINK_LIBS);
     }
     command_add(&command, NULL);

@@ -24,12 +24,15 @@ int rn_options_threads(const rn_options *options) {
     return options && options->threads > 0 ? options->threads : 1;
 }
 
-/* Activations are read through wide strides: on 4 KB pages the TLB misses show, so larger arenas ask for huge ones. */
-static void *context_allocate(size_t *size) {
-    void *memory;
-    size_t alignment = *size >= RN_HUGE_PAGE ? RN_HUGE_PAGE : LINE;
+/* Activations are read through wide strides: on 4 KB pages the TLB misses show, so larger arenas ask for huge ones.
+ * By malloc: glibc's posix_memalign (before 2.38) seldom takes again what it gave and got back, so that a program which
+ * makes and ends instances in turns would grow. */
+static void *context_allocate(size_t *size, void **owned) {
+    const size_t alignment = *size >= RN_HUGE_PAGE ? RN_HUGE_PAGE : LINE;
     *size = context_round(*size, alignment);
-    if (posix_memalign(&memory, alignment, *size)) return NULL;
+    *owned = malloc(*size + alignment - 1);
+    if (!*owned) return NULL;
+    void *memory = (char *)*owned + (context_round((uintptr_t)*owned, alignment) - (uintptr_t)*owned);
     if (alignment == RN_HUGE_PAGE) rn_pages_prefer_huge(memory, *size);
     return memory;
 }
@@ -98,7 +101,7 @@ static rn_status context_arena(const rn_model *model, size_t need, void **arena,
     *owned = NULL;
     if (!*arena) {
         *size = need;
-        *owned = *arena = context_allocate(size);
+        *arena = context_allocate(size, owned);
         if (!*arena)
             return rn_status_fail(error, RN_ERROR_SIZE, RN_ERROR_MEMORY, "%s: no memory for an arena of %zu bytes",
                                   model->name, need);

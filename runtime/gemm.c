@@ -16,20 +16,25 @@
 #include "cpu.h"
 #include "peak.h"
 #include "status.h"
+#include "threads.h"
 
 #ifdef __x86_64__
 #include <libxsmm.h>
 #include <libxsmm_generator.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 static const char binding[] = "OMP_PROC_BIND";
-static pthread_once_t gemm_once = PTHREAD_ONCE_INIT;
 
+/* Under the lock: a child of fork() finds libxsmm's own locks free. Its kernels and its table of them cannot be given
+ * back, so this object stays: loaded again and again it would lose them each time. */
 static void gemm_init(void) {
+    static int is_ready;
+    if (is_ready) return;
+    is_ready = 1;
+    rn_keep_loaded(binding);
     const char *old = getenv(binding);
     char *saved = old ? strdup(old) : NULL; /* libxsmm replaces an empty value too */
     libxsmm_init();
@@ -76,19 +81,20 @@ rn_status rn_gemm_dispatch(rn_kernel *kernel, const rn_kernel_spec *s, char *err
                               "needs; allow it (SELinux: execmem, systemd: MemoryDenyWriteExecute=no, or a looser "
                               "seccomp filter), or create the network before giving up that right",
                               kind, s->m, s->n, s->k);
-    pthread_once(&gemm_once, gemm_init);
-
     const libxsmm_blasint lda = s->lda, ldb = s->ldb, ldc = s->ldc;
     const float alpha = 1, beta = s->accumulate;
     const int flags = LIBXSMM_GEMM_FLAG_NONE;
     const int prefetch = s->prefetch ? LIBXSMM_GEMM_PREFETCH_AL2 : LIBXSMM_GEMM_PREFETCH_NONE;
     /* libxsmm's types end in `, ...`, for prefetches; its machine code reads the registers that ours pass */
+    rn_lock();
+    gemm_init();
     if (s->reduce)
         kernel->offs = (rn_brgemm_fn)libxsmm_smmdispatch_reducebatch_offs(s->m, s->n, s->k, &lda, &ldb, &ldc, &alpha,
                                                                           &beta, &flags, &prefetch);
     else
         kernel->gemm =
             (rn_gemm_fn)libxsmm_smmdispatch(s->m, s->n, s->k, &lda, &ldb, &ldc, &alpha, &beta, &flags, &prefetch);
+    rn_unlock();
     if (kernel->any) return RN_OK;
 
     const char *target = libxsmm_get_target_arch();

@@ -8,6 +8,7 @@
 #include "packed.h"
 #include "pages.h"
 #include "status.h"
+#include "threads.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -18,10 +19,6 @@
 #define XXH3_64bits rn_xxh3
 #else
 #include <xxhash.h>
-#endif
-#if defined(_REENTRANT) || defined(_OPENMP) /* librn has threads; a standalone network as it is compiled */
-#include <pthread.h>
-#define HELPERS
 #endif
 
 enum { CHUNK = 1 << 20, MAX_THREADS = 8, THREAD_MIN_CHUNKS = 8 };
@@ -80,18 +77,9 @@ static int checksum(const void *payload, size_t size, int threads, uint64_t *sum
     Job job = {.payload = payload, .size = size, .chunks = (size + CHUNK - 1) / CHUNK};
     job.digests = malloc((job.chunks + 1) * sizeof *job.digests);
     if (!job.digests) return -1;
-#ifdef HELPERS
-    pthread_t helpers[MAX_THREADS];
-    int started = 0;
     if (threads > MAX_THREADS) threads = MAX_THREADS;
     if ((size_t)threads > job.chunks / THREAD_MIN_CHUNKS) threads = (int)(job.chunks / THREAD_MIN_CHUNKS);
-    while (started < threads - 1 && pthread_create(&helpers[started], NULL, digest_chunks, &job) == 0) started++;
-    digest_chunks(&job); /* does all of it where no thread could be had */
-    for (int i = 0; i < started; i++) pthread_join(helpers[i], NULL);
-#else
-    (void)threads;
-    digest_chunks(&job);
-#endif
+    rn_threads_run(threads, digest_chunks, &job);
     *sum = XXH3_64bits(job.digests, job.chunks * sizeof *job.digests);
     free(job.digests);
     return job.failed ? -2 : 0;

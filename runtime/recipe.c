@@ -6,6 +6,7 @@
  * by panels, which changes no order. Hence the bytes do not depend on the number of threads.
  */
 #include "recipe.h"
+#include "rn.h"
 #include "winograd.h"
 
 #include <math.h>
@@ -446,28 +447,41 @@ static int clear_gaps(const rn_recipe *recipe, uint8_t *payload) {
     return result;
 }
 
+typedef struct StepJob { /* one step, divided among threads, each of which takes the next of the parts */
+    const rn_recipe_step *step;
+    const float *args[3];
+    const int32_t *arg_dims[3];
+    float *out;
+    uint8_t *payload;
+    int64_t units, parts, next;
+} StepJob;
+
+static void run_parts(void *arg, int thread, int threads) {
+    StepJob *job = arg;
+    (void)thread, (void)threads;
+    for (int64_t part; (part = __atomic_fetch_add(&job->next, 1, __ATOMIC_RELAXED)) < job->parts;) {
+        const int64_t begin = job->units * part / job->parts, end = job->units * (part + 1) / job->parts;
+        if (is_packing(job->step))
+            pack_part(job->step, job->args[0], job->payload, begin, end);
+        else
+            evaluate_rows(job->step, job->args, job->arg_dims, job->out, begin, end);
+    }
+}
+
 static void run_step(const rn_recipe *recipe, const rn_recipe_step *step, float *const *tensors, float *out,
                      uint8_t *payload, int threads) {
-    const float *args[3] = {NULL, NULL, NULL};
-    const int32_t *arg_dims[3] = {NULL, NULL, NULL};
+    StepJob job = {.step = step, .out = out, .payload = payload};
     for (int a = 0; a < 3; a++)
         if (step->arg[a] >= 0) {
-            args[a] = tensors[step->arg[a]];
-            arg_dims[a] = recipe->steps[step->arg[a]].dim;
+            job.args[a] = tensors[step->arg[a]];
+            job.arg_dims[a] = recipe->steps[step->arg[a]].dim;
         }
-    const int64_t units = is_packing(step) ? pack_units(step) : extent(step->dim, 0);
-    const int64_t work = args[0] ? element_count(arg_dims[0]) : element_count(step->dim);
-    int64_t parts = work < PARALLEL_MIN_ELEMENTS || threads < 2 ? 1 : (units < 4 * threads ? units : 4 * threads);
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(threads) schedule(dynamic) if (parts > 1)
-#endif
-    for (int64_t part = 0; part < parts; part++) {
-        int64_t begin = units * part / parts, end = units * (part + 1) / parts;
-        if (is_packing(step))
-            pack_part(step, args[0], payload, begin, end);
-        else
-            evaluate_rows(step, args, arg_dims, out, begin, end);
-    }
+    job.units = is_packing(step) ? pack_units(step) : extent(step->dim, 0);
+    const int64_t work = job.args[0] ? element_count(job.arg_dims[0]) : element_count(step->dim);
+    if (work < PARALLEL_MIN_ELEMENTS) threads = 1;
+    job.parts = threads < 2 ? 1 : job.units < 4 * threads ? job.units : 4 * threads;
+    rn_context context = {.threads = threads};
+    rn_parallel(&context, run_parts, &job);
 }
 
 int rn_recipe_run(const rn_recipe *recipe, rn_param_source source, void *user, uint8_t *payload, int threads) {

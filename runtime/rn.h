@@ -21,6 +21,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef RN_STANDALONE
+#ifdef __GNUC__
+#pragma GCC visibility push(default) /* librn's own objects are compiled with -fvisibility=hidden */
+#endif
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -79,6 +84,11 @@ typedef struct rn_preprocess {
     float range, mean[4], std[4]; /* one per channel of the input, in its order; std is not 0 */
     int resize; /* shorter side before the centre crop; 0: straight to the input's size, whatever the proportions */
 } rn_preprocess;
+
+typedef struct rn_image { /* a decoded picture file */
+    int width, height;
+    uint8_t *rgb; /* [height][width][3] */
+} rn_image;
 
 struct rn_recipe;
 struct rn_weights;
@@ -204,6 +214,11 @@ static inline uint64_t rn_weights_recipe(const rn_weights *weights) {
 #ifdef __cplusplus
 }
 #endif
+#ifndef RN_STANDALONE
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
+#endif
 #endif
 
 /* =====================================================================================================================
@@ -212,6 +227,9 @@ static inline uint64_t rn_weights_recipe(const rn_weights *weights) {
 #ifndef RN_LIBRN_H
 #define RN_LIBRN_H
 
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -230,10 +248,6 @@ double rn_peak_memory(int threads, double seconds);
  * profiles and EXIF orientation are ignored, as PIL's convert("RGB") does. Damaged and truncated files are refused, as
  * are pictures of more than 2^27 pixels. On an error rgb is NULL and `error` (may be NULL) has the text. The caller
  * frees the picture. Any thread. Linked only where it is called: needs libpng and libjpeg. */
-typedef struct rn_image {
-    int width, height;
-    uint8_t *rgb; /* [height][width][3] */
-} rn_image;
 rn_status rn_image_read(rn_image *image, const char *path, char *error, size_t error_size);
 void rn_image_free(rn_image *image); /* a zeroed or freed one is allowed */
 
@@ -274,7 +288,7 @@ typedef struct rn_context { /* the first member of every instance */
     void *parallel_user;
     void (*layer)(void *user, int layer, const rn_tensor *out);
     void *layer_user;
-    void *owned; /* memory to free in destroy: the arena where create allocated it */
+    void *owned; /* memory to free in destroy: the arena is in it where create allocated it */
     size_t owned_size;
     rn_weights *owned_weights; /* opened by create from the embedded bytes */
     char message[RN_ERROR_SIZE];
@@ -315,5 +329,8 @@ rn_status rn_preprocess_rgb(const rn_model *model, const uint8_t *rgb, int heigh
 
 #ifdef __cplusplus
 }
+#endif
+#ifdef __GNUC__
+#pragma GCC visibility pop
 #endif
 #endif

@@ -3,11 +3,11 @@
  */
 #include "safetensors.h"
 #include "status.h"
+#include "threads.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -280,10 +280,9 @@ static int has_escaped_nul(const char *s, size_t size) {
 
 /* cJSON notes the place of its last error in a variable of its own; the lock keeps threads from racing for it. */
 static cJSON *parse_json(const char *text, size_t size, const char **end) {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    pthread_mutex_lock(&lock);
+    rn_lock();
     cJSON *json = cJSON_ParseWithLengthOpts(text, size, end, 0);
-    pthread_mutex_unlock(&lock);
+    rn_unlock();
     return json;
 }
 

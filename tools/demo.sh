@@ -6,7 +6,7 @@ ROOT=$PWD
 OUT=$(cd "${OUT:-build}" && pwd) || exit 1
 CC=${CC:-cc}
 DEMO=$OUT/demo
-LIBS="$OUT/librn.a -lxsmm -lxsmmnoblas -lpng -ljpeg -lcjson -lxxhash -lgomp -lpthread -lrt -ldl -lm"
+LIBS="$OUT/librn.a -lpng -ljpeg -lcjson -lxxhash -lgomp -lpthread -lrt -ldl -lm"
 export CC
 rm -rf "$DEMO"
 mkdir -p "$DEMO"

@@ -23,20 +23,29 @@ typedef struct EmitOptions {
     const char *embed_path;   /* packed file's path for .incbin, or NULL */
     long long embed_size;     /* its size in bytes */
     bool program;             /* emit main() */
+    bool shared;              /* for a shared object: with what those call who load it at run time */
     bool standalone;          /* with what it needs of the runtime; kernels are not by JIT */
 } EmitOptions;
 
 void emit_c(const Plan *plan, const EmitOptions *options, Text *c);
+/* `shared`: with the types of rn.h instead of rn.h, since a shared object has a runtime of its own. */
 void emit_h(const Plan *plan, const EmitOptions *options, Text *h);
 /* What NAME_arena_size of that code returns for the largest batch: bytes of an instance with its activations. */
 size_t emit_arena_bytes(const Plan *plan, const EmitOptions *options, int threads);
+/* The linker's version script: a shared object exports NAME_..., and nothing of its runtime. */
+void emit_exports(const EmitOptions *options, Text *t);
 /* Whether the API's prefix `name` would meet a name that the emitted code or librn has already. */
 bool emit_name_is_taken(const char *name);
-/* Nor is one of C's, C++'s or the C library's. */
+/* Or one of C's, C++'s or the C library's. */
 bool emit_name_is_c(const char *name);
+/* Whether NAME.h is a header of the system's or librn's, which one of that name would hide from #include. */
+bool emit_header_is_c(const char *name);
 bool emit_standalone_name_is_taken(const char *name); /* or that of the runtime in a standalone network */
 
 /* ---- for the files of emit/ ---- */
+/* NAME_... of every network; of shared objects and standalone ones; of shared objects with librn. NULL is the last. */
+extern const char *const emit_api_functions[], *const emit_loader_functions[], *const emit_image_functions[];
+
 typedef struct Emit {
     const Plan *plan;
     const EmitOptions *options;

@@ -325,10 +325,23 @@ void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
         emit_includes(&e, c);
         text_write(c, network.s, network.size);
     }
+    if (options->shared && !options->standalone) emit_loader(options->name, c);
     if (options->program) text_puts(c, "\nint main(int argc, char **argv) { return rn_main(&model, argc, argv); }\n");
     text_free(&text);
     text_free(&network);
     arena_free(&arena);
+}
+
+static void export_names(const char *network, const char *const *functions, Text *t) {
+    for (; *functions; functions++) text_printf(t, "    %s_%s;\n", network, *functions);
+}
+
+void emit_exports(const EmitOptions *options, Text *t) {
+    text_puts(t, "{\n  global:\n");
+    export_names(options->name, emit_api_functions, t);
+    if (options->shared || options->standalone) export_names(options->name, emit_loader_functions, t);
+    if (options->shared && !options->standalone) export_names(options->name, emit_image_functions, t);
+    text_puts(t, "  local: *;\n};\n");
 }
 
 void emit_h(const Plan *plan, const EmitOptions *options, Text *h) {
@@ -340,9 +353,12 @@ void emit_h(const Plan *plan, const EmitOptions *options, Text *h) {
     text_printf(h,
                 " *\n * C99 and C++. An instance serves one thread at a time; any number of instances may share "
                 "weights. %s */\n",
-                options->standalone ? "Needs no librn." : "See rn.h.");
+                options->standalone ? "Needs no librn."
+                : options->shared   ? "Of a shared object that has its runtime inside."
+                                    : "See rn.h.");
     text_printf(h, "#ifndef %s_H\n#define %s_H\n\n", N, N);
-    if (options->standalone)
+    const bool has_runtime = options->standalone || options->shared;
+    if (has_runtime)
         emit_standalone_types(h);
     else
         text_puts(h, "#include \"rn.h\"\n\n");
@@ -388,7 +404,7 @@ void emit_h(const Plan *plan, const EmitOptions *options, Text *h) {
                 "/* Ends an instance; frees the arena where create allocated it. NULL is allowed. */\nvoid "
                 "%s_destroy(%s *net);\n\n",
                 n, n);
-    if (options->standalone) emit_standalone_api(n, h);
+    if (has_runtime) emit_loader_api(options, h);
     text_printf(h, "#ifdef __cplusplus\n}\n#endif\n#endif\n");
     arena_free(&arena);
 }

@@ -341,17 +341,41 @@ void emit_standalone_types(Text *h) {
     arena_free(&arena);
 }
 
-void emit_standalone_api(const char *name, Text *h) {
+/* ---- for those who load a network at run time ---- */
+static const char open_parameters[] = "(rn_weights **weights, const rn_model *model, const char *path, char *error,\n"
+                                      "    size_t error_size)";
+static const char memory_parameters[] =
+    "(rn_weights **weights, const rn_model *model, const void *bytes, size_t size,\n"
+    "    char *error, size_t error_size)";
+static const char image_parameters[] = "(rn_image *image, const char *path, char *error, size_t error_size)";
+
+void emit_loader_api(const EmitOptions *options, Text *h) {
+    const char *n = options->name;
+    text_printf(h,
+                "/* rn_weights_open, rn_weights_memory and rn_weights_close under names that no other network has: for "
+                "those who\n * load this network at run time. */\n"
+                "rn_status %s_weights_open%s;\nrn_status %s_weights_memory%s;\n"
+                "void %s_weights_close(rn_weights *weights);\n\n",
+                n, open_parameters, n, memory_parameters, n);
+    if (!options->standalone)
+        text_printf(h,
+                    "/* librn's rn_image_read and rn_image_free: a PNG or JPEG file -> 8-bit RGB, as run_rgb takes it. "
+                    "*/\n"
+                    "rn_status %s_image_read%s;\nvoid %s_image_free(rn_image *image);\n\n",
+                    n, image_parameters, n);
+}
+
+void emit_loader(const char *n, Text *t) {
     text_printf(
-        h,
-        "/* rn_weights_open, rn_weights_memory and rn_weights_close under names that no other network has: for "
-        "those who\n * load this network at run time. */\n"
-        "rn_status %s_weights_open(rn_weights **weights, const rn_model *model, const char *path, char *error,\n"
-        "    size_t error_size);\n"
-        "rn_status %s_weights_memory(rn_weights **weights, const rn_model *model, const void *bytes, size_t "
-        "size,\n    char *error, size_t error_size);\n"
-        "void %s_weights_close(rn_weights *weights);\n\n",
-        name, name, name);
+        t,
+        "\n/* ---- for those who load this network at run time ---- */\n"
+        "rn_status %s_weights_open%s {\n    return rn_weights_open(weights, model, path, error, error_size);\n}\n\n"
+        "rn_status %s_weights_memory%s {\n"
+        "    return rn_weights_memory(weights, model, bytes, size, error, error_size);\n}\n\n"
+        "void %s_weights_close(rn_weights *weights) { rn_weights_close(weights); }\n\n"
+        "rn_status %s_image_read%s {\n    return rn_image_read(image, path, error, error_size);\n}\n\n"
+        "void %s_image_free(rn_image *image) { rn_image_free(image); }\n",
+        n, open_parameters, n, memory_parameters, n, n, image_parameters, n);
 }
 
 /* ---- names ---- */

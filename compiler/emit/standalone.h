@@ -9,7 +9,9 @@ void emit_standalone(Emit *e, const Text *network, Text *t);
 /* net.h: in the place of #include "rn.h" */
 void emit_standalone_types(Text *h);
 /* net.h: functions that the ordinary one does not have */
-void emit_standalone_api(const char *name, Text *h);
+void emit_loader_api(const EmitOptions *options, Text *h);
+/* net.c: the same, of a shared object that has librn inside */
+void emit_loader(const char *name, Text *t);
 /* No task may be called like what the runtime defines. */
 void standalone_reserve_names(Emit *e);
 

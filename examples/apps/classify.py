@@ -85,7 +85,7 @@ class Network:
 
     def __init__(self, library, weights=None, name=None, threads=1):
         self._net, self._weights = c.c_void_p(), c.c_void_p()
-        name = name or os.path.splitext(os.path.basename(library))[0]
+        self._name = name = name or os.path.splitext(os.path.basename(library))[0]
         self._lib = lib = c.CDLL(os.path.abspath(library))
         find = getattr(lib, name + "_model", None)
         if find is None:
@@ -158,15 +158,15 @@ class Network:
     def read_image(self, path):
         """A PNG or JPEG file as H x W x 3 uint8."""
         image, error = Image(), c.create_string_buffer(ERROR_SIZE)
-        if not hasattr(self._lib, "rn_image_read"):
+        if not hasattr(self._lib, self._name + "_image_read"):
             raise NetworkError(f"{path}: a standalone network reads no pictures; give it an array (.npy)")
-        self._lib.rn_image_read.argtypes = [c.POINTER(Image), c.c_char_p, c.c_char_p, c.c_size_t]
-        self._lib.rn_image_free.argtypes = [c.POINTER(Image)]
-        self._lib.rn_image_free.restype = None
-        if self._lib.rn_image_read(c.byref(image), os.fsencode(path), error, ERROR_SIZE):
+        read, free = self._lib[self._name + "_image_read"], self._lib[self._name + "_image_free"]
+        read.argtypes = [c.POINTER(Image), c.c_char_p, c.c_char_p, c.c_size_t]
+        free.argtypes, free.restype = [c.POINTER(Image)], None
+        if read(c.byref(image), os.fsencode(path), error, ERROR_SIZE):
             raise NetworkError(error.value.decode(errors="replace"))
         picture = np.ctypeslib.as_array(image.rgb, (image.height, image.width, 3)).copy()
-        self._lib.rn_image_free(c.byref(image))
+        free(c.byref(image))
         return picture
 
 

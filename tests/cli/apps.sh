@@ -9,7 +9,7 @@ picture "$WORK/two.png" 17 50
 seq -f 'label %g' 10 > "$WORK/labels.txt"
 APPS=$ROOT/examples/apps
 INCLUDE=$OUT/include/rn
-LIBS="$OUT/librn.a -lxsmm -lxsmmnoblas -lpng -ljpeg -lcjson -lxxhash -lgomp -lpthread -lrt -ldl -lm"
+LIBS="$OUT/librn.a -lpng -ljpeg -lcjson -lxxhash -lgomp -lpthread -lrt -ldl -lm"
 WARN="-Wall -Wextra -Werror"
 
 expect compile 0 "$RNC" -o tiny.c --random-weights tiny.rn

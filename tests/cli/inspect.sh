@@ -55,7 +55,7 @@ for options in "--batch 4" "--target x86-64-v3,x86-64-v4 --kernels=static" "--ke
 done
 expect "sizes on two threads" 0 "$RNC" -o two.c --batch 4 --threads 2 tiny.rn
 printf '#include <stdio.h>\n#include "two.h"\nint main(void) { printf("%%zu\\n", tiny_arena_size(4, 2)); return 0; }\n' > "$WORK/app.c"
-expect "sizes on two threads" 0 $CC -I. -I"$OUT/include/rn" -o app app.c two.c "$OUT/librn.a" -lxsmm -lxsmmnoblas -lcjson -lxxhash -lgomp \
+expect "sizes on two threads" 0 $CC -I. -I"$OUT/include/rn" -o app app.c two.c "$OUT/librn.a" -lcjson -lxxhash -lgomp \
     -lpthread -lrt -ldl -lm
 expect "sizes on two threads" 0 ./app
 cp "$WORK/.out" "$WORK/arena.txt"

@@ -22,7 +22,7 @@ RN
 INCLUDE=$OUT/include/rn
 WARN="-Wall -Wextra -Werror -pedantic"
 LIBS="$OUT/librn.a -lcjson -lxxhash -lgomp -lpthread -lm" # no libxsmm
-JIT_LIBS="$OUT/librn.a -lxsmm -lxsmmnoblas -lcjson -lxxhash -lgomp -lpthread -lrt -ldl -lm"
+JIT_LIBS="$OUT/librn.a -lcjson -lxxhash -lgomp -lpthread -lrt -ldl -lm"
 compilers=(gcc clang) networks=(tiny other odd) plain_loops=("-O1 -DRN_NO_VECTORS")
 # what links with a sanitized librn; fewer, since all is slower: gcc takes half a minute over plain loops
 [ -z "${SANITIZED:-}" ] || compilers=("$CC") networks=(odd) plain_loops=()

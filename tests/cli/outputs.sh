@@ -7,7 +7,7 @@ tiny > "$WORK/tiny.rn"
 other > "$WORK/other.rn"
 INCLUDE=$OUT/include/rn
 WARN="-Wall -Wextra -Werror -pedantic"
-LIBS="$OUT/librn.a -lxsmm -lxsmmnoblas -lpng -ljpeg -lcjson -lxxhash -lgomp -lpthread -lrt -ldl -lm"
+LIBS="$OUT/librn.a -lpng -ljpeg -lcjson -lxxhash -lgomp -lpthread -lrt -ldl -lm"
 
 exists() { # exists NAME FILE...
     local name=$1 file
@@ -55,8 +55,13 @@ done
 for name in g part parts arg n; do
     expect "called $name, a batch" 0 "$RNC" -o "o/called_$name.o" --name "$name" --batch 3 --random-weights tiny.rn
 done
-for name in model step V rn_tensor size_t; do
+for name in cli time_now net_open; do # as the commands of a program
+    expect "called $name, a program" 0 "$RNC" -o "o/called_$name" --name "$name" --random-weights tiny.rn
+    expect "called $name, a program, runs" 0 "o/called_$name" info
+done
+for name in model step V rn_tensor size_t I complex linux bool errno stdin NULL main class stat jpeg; do
     expect "called $name" 1 "$RNC" -o "o/called_$name.o" --name "$name" --random-weights tiny.rn
+    says "called $name" "'$name' cannot name the emitted type and functions"
 done
 
 # ---- the same bytes in any folder ----

@@ -8,7 +8,7 @@ other > "$WORK/other.rn"
 WARN="-Wall -Wextra -Werror -pedantic"
 v3=$(grep -c -m1 avx2 /proc/cpuinfo) v4=$(grep -c -m1 avx512vl /proc/cpuinfo)
 compilers=(gcc clang)
-LIBS="$OUT/librn.a -lxsmm -lxsmmnoblas -lcjson -lxxhash -lgomp -lpthread -lrt -ldl -lm"
+LIBS="$OUT/librn.a -lcjson -lxxhash -lgomp -lpthread -lrt -ldl -lm"
 
 # app FILE WEIGHTS THREADS OUT: noise and a picture through the network, the outputs to a file
 cat > "$WORK/app.c" <<'C'

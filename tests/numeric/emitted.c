@@ -382,7 +382,7 @@ int batch_check(Batch *batch, double tolerance) {
              "grep -l avx512_in_software *.c | compile || exit; "
              "grep -L avx512_in_software *.c | xargs -r grep -l immintrin | compile -include vectors.h || exit; "
              "grep -L immintrin *.c | compile || exit; "
-             "cd \"$top\" && %s -shared -fopenmp -o %s/all.so %s/*.o %s/librn.a -lxsmm -lxsmmnoblas -lpng -ljpeg "
+             "cd \"$top\" && %s -shared -fopenmp -o %s/all.so %s/*.o %s/librn.a -lpng -ljpeg "
              "-lcjson -lxxhash -lpthread -lrt -ldl -lm",
              batch->folder, batch->folder, cc, getenv("RNC_JOBS") ? getenv("RNC_JOBS") : "2", cc, batch->folder,
              batch->folder, build);
