@@ -217,12 +217,32 @@ L := $(DESTDIR)$(LIBDIR)
 FILL := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g' -e 's|@ABI@|$(ABI)|g' \
     -e 's|@LIBS@|$(RN_LIBS)|g'
 
+# the language's and the runtime's reference, as manual pages
+MD_MAN = awk -f tools/md-man.awk -v name=rn -v version=$(VERSION)
+
+$(OUT)/man/rn.5: docs/language.md tools/md-man.awk
+	$(call say,MAN,$@)
+	$(Q)mkdir -p $(@D) && $(MD_MAN) -v page='RN 5' -v text='the language of residual networks' -v see='rnc (1), rn (3)' $< > $@
+
+$(OUT)/man/rn.3: docs/runtime.md runtime/rn.h tools/md-man.awk
+	$(call say,MAN,$@)
+	$(Q)mkdir -p $(@D) && $(MD_MAN) -v page='RN 3' -v text='the runtime of networks compiled by rnc' -v see='rnc (1), rn (5)' \
+	    docs/runtime.md runtime/rn.h > $@
+
+# installed files name these two, whatever the folder that they are read from
+ifneq ($(filter install uninstall,$(MAKECMDGOALS)),)
+$(foreach v,PREFIX LIBDIR,$(if $(filter-out /%,$($v))$(word 2,$($v)),$(error $v is '$($v)': it must be one path that begins with /)))
+endif
+
 # so that programs find librn.so at once; not in a staging folder, and not without root
 LDCONFIG := $(if $(DESTDIR),:,if [ $$(id -u) = 0 ]; then PATH=$$PATH:/sbin:/usr/sbin ldconfig || :; fi)
 
-install: all ## rnc, librn, its header, pkg-config and CMake files, man page; PREFIX= DESTDIR= LIBDIR=
+MAN  := $(OUT)/man/rn.3 $(OUT)/man/rn.5
+DOCS := $(wildcard docs/*.md)
+
+install: all $(MAN) ## rnc, librn, its header, pkg-config and CMake files, manual pages, docs; PREFIX= DESTDIR= LIBDIR=
 	$(call say,INSTALL,$(I))
-	$(Q)install -d $(I)/bin $(I)/include/rn $(L)/pkgconfig $(L)/cmake/rn $(I)/share/man/man1
+	$(Q)install -d $(I)/bin $(I)/include/rn $(L)/pkgconfig $(L)/cmake/rn $(addprefix $(I)/share/,man/man1 man/man3 man/man5 doc/rn)
 	$(Q)install -m 755 $(OUT)/rnc $(I)/bin/
 	$(Q)install -m 644 $(OUT)/librn.a $(OUT)/librn.so.$(VERSION) $(L)/
 	$(Q)ln -sf librn.so.$(VERSION) $(L)/librn.so.$(ABI) && ln -sf librn.so.$(ABI) $(L)/librn.so
@@ -231,14 +251,17 @@ install: all ## rnc, librn, its header, pkg-config and CMake files, man page; PR
 	$(Q)$(FILL) tools/rn-config.cmake.in > $(L)/cmake/rn/rn-config.cmake
 	$(Q)$(FILL) tools/rn-config-version.cmake.in > $(L)/cmake/rn/rn-config-version.cmake
 	$(Q)install -m 644 docs/rnc.1 $(I)/share/man/man1/
+	$(Q)install -m 644 $(OUT)/man/rn.3 $(I)/share/man/man3/
+	$(Q)install -m 644 $(OUT)/man/rn.5 $(I)/share/man/man5/
+	$(Q)install -m 644 $(DOCS) $(I)/share/doc/rn/
 	$(Q)$(LDCONFIG)
 
 uninstall: ## removes what install put there
 	$(call say,REMOVE,$(I))
 	$(Q)rm -f $(I)/bin/rnc $(L)/librn.a $(L)/librn.so $(L)/librn.so.$(ABI) $(L)/librn.so.$(VERSION) $(L)/pkgconfig/rn.pc \
 	    $(addprefix $(I)/include/rn/,$(notdir $(HEADERS))) $(addprefix $(L)/cmake/rn/,rn-config.cmake rn-config-version.cmake) \
-	    $(I)/share/man/man1/rnc.1
-	$(Q)rmdir $(I)/include/rn $(L)/cmake/rn 2>/dev/null || true
+	    $(addprefix $(I)/share/man/,man1/rnc.1 man3/rn.3 man5/rn.5) $(addprefix $(I)/share/doc/rn/,$(notdir $(DOCS)))
+	$(Q)rmdir $(I)/include/rn $(L)/cmake/rn $(I)/share/doc/rn 2>/dev/null || true
 	$(Q)$(LDCONFIG)
 
 # ---- house ----

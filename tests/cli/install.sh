@@ -19,7 +19,7 @@ export PATH="$WORK/bin:$PATH"
 # ---- staging: DESTDIR is no part of what the files say ----
 expect staged 0 make_in_tree install DESTDIR="$WORK/stage" PREFIX=/opt/rn
 for file in bin/rnc lib/librn.a lib/librn.so "lib/librn.so.$VERSION" include/rn/rn.h lib/pkgconfig/rn.pc \
-    lib/cmake/rn/rn-config.cmake share/man/man1/rnc.1; do
+    lib/cmake/rn/rn-config.cmake share/man/man1/rnc.1 share/man/man3/rn.3 share/man/man5/rn.5 share/doc/rn/language.md; do
     [ -e "$WORK/stage/opt/rn/$file" ] && ok || bad staged "$file is not installed"
 done
 if grep -rq "$WORK\|@[A-Z]*@" "$WORK/stage/opt/rn/lib/pkgconfig" "$WORK/stage/opt/rn/lib/cmake"; then
@@ -31,6 +31,17 @@ expect unstaged 0 make_in_tree uninstall DESTDIR="$WORK/stage" PREFIX=/opt/rn
 left=$(find "$WORK/stage" -type f -o -type l)
 [ -z "$left" ] && ok || bad uninstall "left: $left"
 absent "staged: ldconfig" told
+
+# ---- installed files name the prefix: a relative one would be another folder for everyone who reads them ----
+for variable in PREFIX=usr PREFIX='~/rn' PREFIX="$WORK/a b" LIBDIR=lib; do
+    for goal in install uninstall; do
+        expect "$goal $variable" 2 make_in_tree $goal DESTDIR="$WORK/stage" "$variable"
+        says "$goal $variable" "it must be one path that begins with /"
+    done
+done
+expect "an install into a relative staging folder" 0 make_in_tree install DESTDIR="$(realpath --relative-to="$ROOT" "$WORK/stage")" PREFIX=/opt/rn LIBDIR=/opt/rn/lib64
+expect "rnc of a staged install" 0 "$WORK/stage/opt/rn/bin/rnc" -o staged --random-weights tiny.rn
+expect "and away" 0 make_in_tree uninstall DESTDIR="$WORK/stage" PREFIX=/opt/rn LIBDIR=/opt/rn/lib64
 
 # ---- a real prefix ----
 PREFIX=$WORK/usr
@@ -137,7 +148,17 @@ done
 cd "$WORK/app" || exit 1
 
 # ---- the manual ----
-if man --warnings -l "$PREFIX/share/man/man1/rnc.1" 2> "$WORK/man.err" > "$WORK/man.txt" && ! [ -s "$WORK/man.err" ]; then ok; else bad man "$(head -3 "$WORK/man.err")"; fi
+for page in rn.3 rn.5 rnc.1; do
+    if man --warnings -l "$PREFIX/share/man/man${page#*.}/$page" 2> "$WORK/man.err" > "$WORK/man.txt" && ! [ -s "$WORK/man.err" ]; then ok; else bad "man $page" "$(head -3 "$WORK/man.err")"; fi
+    case $page in # a heading, a table's row, code, and what follows the pages that docs/ made
+    rn.5) set -- "^LAYERS" "^ *convolution *to *K *channels" "^ *maxpool 3x3 /2 pad 1" "rnc(1), rn(3)" ;;
+    rn.3) set -- "^ERRORS" "^ *RN_ERROR_KERNEL" "^ *rn_status rn_image_read(rn_image \*image" "rnc(1), rn(5)" ;;
+    rnc.1) set -- "rn(5), the language" ;;
+    esac
+    for line; do grep -q -- "$line" "$WORK/man.txt" && ok || bad "man $page" "no '$line'"; done
+    grep -nE '(^|[ (])\*\*[A-Z]|\]\([a-z#.]|^ *\| [a-z]' "$WORK/man.txt" | head -3 > "$WORK/marks"
+    [ -s "$WORK/marks" ] && bad "man $page" "marks are left: $(cat "$WORK/marks")" || ok
+done
 "$RNC" --help | grep -oE '^  (--[-a-z]+|-M[A-Z]+|-[a-zDO])' | sort -u | while read -r option; do
     grep -qF -- "$(echo "$option" | sed 's/-/\\-/g')" "$PREFIX/share/man/man1/rnc.1" || echo "$option"
 done > "$WORK/undocumented"
