@@ -156,7 +156,7 @@ for page in rn.3 rn.5 rnc.1; do
     rnc.1) set -- "rn(5), the language" ;;
     esac
     for line; do grep -q -- "$line" "$WORK/man.txt" && ok || bad "man $page" "no '$line'"; done
-    grep -nE '(^|[ (])\*\*[A-Z]|\]\([a-z#.]|^ *\| [a-z]' "$WORK/man.txt" | head -3 > "$WORK/marks"
+    grep -nE '(^|[ (])\*\*[A-Z]|\]\([a-z#.]|^ *\|.*\| *$' "$WORK/man.txt" | head -3 > "$WORK/marks"
     [ -s "$WORK/marks" ] && bad "man $page" "marks are left: $(cat "$WORK/marks")" || ok
 done
 "$RNC" --help | grep -oE '^  (--[-a-z]+|-M[A-Z]+|-[a-zDO])' | sort -u | while read -r option; do
