@@ -3,6 +3,7 @@
 # BLAS, a shared object may be closed and opened again, a network may run after fork().
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/networks.bash"
+emitted_unchecked
 cd "$WORK" || exit 1
 tiny > net.rn
 sed -i 's/network [a-z]*/network net/' net.rn
