@@ -15,10 +15,6 @@ typedef struct Drawing {
     Text *out;
 } Drawing;
 
-static double share(const Report *r, double us) {
-    return r->us > 0 ? 100 * us / r->us : 0;
-}
-
 static const ReportRow *row_of(const Drawing *d, const Item *item) {
     const int row = item->node ? d->report->row_of[item->node->id] : -1;
     return row < 0 ? NULL : &d->report->rows[row];
@@ -47,11 +43,11 @@ static void put_layer(Drawing *d, const Item *item) {
     }
     text_printf(d->out, "<a class=\"n k%d\" href=\"#r%d\"", report_kind(row), (int)(row - d->report->rows) + 1);
     put_escaped(d, " title=\"", item->node->name, ": ");
-    put_escaped(d, "", row->algorithm, arena_printf(&d->arena, ", %.0f \302\265s\">", row->us));
+    put_escaped(d, "", row->algorithm, arena_printf(&d->arena, ", %s \302\265s\">", report_us(&d->arena, row->us)));
     put_escaped(d, "<b>", item->label, "</b>");
     put_escaped(d, "<span>", row->operation, "</span>");
     put_escaped(d, "<span>", row->shape,
-                arena_printf(&d->arena, "</span><em>%.1f %%</em></a>", share(d->report, row->us)));
+                arena_printf(&d->arena, "</span><em>%.1f %%</em></a>", report_share(d->report, row->us)));
 }
 
 static void put_holder(Drawing *d, const Item *holder);
@@ -61,7 +57,7 @@ static void put_group(Drawing *d, const Item *item) {
     put_escaped(d, "<details class=\"g\"><summary><b>", item->label, "</b> ");
     put_escaped(d, "<code>", item->text, "</code>");
     text_printf(d->out, "<span>%d layer%s, %.1f %%<i style=\"width:%.1f%%\"></i></span></summary>\n", item->layers,
-                item->layers == 1 ? "" : "s", share(d->report, us), share(d->report, us));
+                item->layers == 1 ? "" : "s", report_share(d->report, us), report_share(d->report, us));
     put_holder(d, item);
     text_puts(d->out, "</details>");
 }

@@ -237,6 +237,14 @@ int report_kind(const ReportRow *row) {
     }
 }
 
+double report_share(const Report *r, double us) {
+    return r->us > 0 ? 100 * us / r->us : 0;
+}
+
+const char *report_us(Arena *arena, double us) {
+    return arena_printf(arena, us < 99.95 ? "%.1f" : "%.0f", us);
+}
+
 void report_free(Report *r) {
     arena_free(&r->arena);
 }

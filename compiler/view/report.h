@@ -48,7 +48,9 @@ void graph_html(Report *report, Text *out);
 
 Report report_make(const Plan *plan); /* lives in its own arena, beside the plan's */
 void report_free(Report *report);
-const char *report_times(Report *report); /* "times by the cost model, of 1 thread" */
+double report_share(const Report *report, double us); /* percent of the whole time */
+const char *report_us(Arena *arena, double us);       /* "541", "12.5" */
+const char *report_times(Report *report);             /* "times by the cost model, of 1 thread" */
 /* Of the whole network: "0.55 G multiplications where the source has 1.81; predicted error ..." */
 void report_totals(const Report *report, Text *out);
 

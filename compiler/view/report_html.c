@@ -3,12 +3,9 @@
 #include "report.h"
 #include "../../runtime/cpu.h"
 
-static double share(const Report *r, double us) {
-    return r->us > 0 ? 100 * us / r->us : 0;
-}
-
 static const char *milliseconds(Arena *arena, double us) {
-    return us < 1000 ? arena_printf(arena, "%.0f \302\265s", us) : arena_printf(arena, "%.2f ms", us * 1e-3);
+    return us < 1000 ? arena_printf(arena, "%s \302\265s", report_us(arena, us))
+                     : arena_printf(arena, "%.2f ms", us * 1e-3);
 }
 
 static void put_figures(Report *r, const Sizes *sizes, Text *out) {
@@ -43,12 +40,12 @@ static void put_kinds(Report *r, Text *out) {
     for (int k = 0; k < REPORT_KINDS; k++)
         if (us[k] > 0)
             text_printf(out, "<span class=\"k%d\" style=\"width:%.2f%%\" title=\"%s %.1f %%\"></span>", k,
-                        share(r, us[k]), report_kinds[k], share(r, us[k]));
+                        report_share(r, us[k]), report_kinds[k], report_share(r, us[k]));
     text_puts(out, "</div>\n<div class=\"keys\">");
     for (int k = 0; k < REPORT_KINDS; k++)
         if (layers[k])
             text_printf(out, "<span class=\"key k%d\">%s: %d layer%s, %.1f %%</span>\n", k, report_kinds[k], layers[k],
-                        layers[k] == 1 ? "" : "s", share(r, us[k]));
+                        layers[k] == 1 ? "" : "s", report_share(r, us[k]));
     text_puts(out, "</div>\n<p>");
     report_totals(r, out);
     text_puts(out, ".</p>\n");
@@ -75,8 +72,10 @@ static void put_number(Text *out, double value, const char *shown) {
 static void put_reason(Report *r, const ReportRow *row, Text *out) {
     Text all = {0};
     for (int i = 0; i < row->others; i++)
-        text_printf(&all, "%s%s %.0f \302\265s", i ? ", " : "", row->other[i], row->other_us[i]);
-    const char *next = row->others ? arena_printf(&r->arena, "; next %s %.0f", row->other[0], row->other_us[0]) : "";
+        text_printf(&all, "%s%s %s \302\265s", i ? ", " : "", row->other[i], report_us(&r->arena, row->other_us[i]));
+    const char *next =
+        row->others ? arena_printf(&r->arena, "; next %s %s", row->other[0], report_us(&r->arena, row->other_us[0]))
+                    : "";
     put_word(out, "l s", arena_printf(&r->arena, "%s%s", row->reason, next), all.s);
     text_free(&all);
 }
@@ -91,9 +90,9 @@ static void put_row(Report *r, int index, double longest, Text *out) {
     put_word(out, "l", row->algorithm, NULL);
     text_printf(out, "<td class=\"bar l k%d\" data-v=\"%.9g\"><i style=\"width:%.1f%%\"></i></td>", report_kind(row),
                 row->us, longest > 0 ? 100 * row->us / longest : 0);
-    put_number(out, row->us, arena_printf(a, "%.1f %%", share(r, row->us)));
-    put_number(out, row->us, arena_printf(a, "%.0f", row->us));
-    put_number(out, row->direct, row->direct > 0 ? arena_printf(a, "%.0f", row->direct) : "");
+    put_number(out, row->us, arena_printf(a, "%.1f %%", report_share(r, row->us)));
+    put_number(out, row->us, report_us(a, row->us));
+    put_number(out, row->direct, row->direct > 0 ? report_us(a, row->direct) : "");
     put_number(out, row->error, row->error > 0 ? arena_printf(a, "%.1e", row->error) : "");
     put_number(out, (double)row->weights, row->weights ? view_bytes(a, (double)row->weights) : "");
     put_number(out, (double)row->packed, row->packed ? view_bytes(a, (double)row->packed) : "");
@@ -116,9 +115,9 @@ static void put_table(Report *r, Text *out) {
     Arena *a = &r->arena;
     text_printf(out,
                 "</tbody><tfoot><tr><td></td><td class=\"l\">%d layers</td><td></td><td></td><td></td><td></td>"
-                "<td>100 %%</td><td>%.0f</td><td></td><td>%.1e</td><td>%s</td><td>%s</td><td></td></tr></tfoot>"
+                "<td>100 %%</td><td>%s</td><td></td><td>%.1e</td><td>%s</td><td>%s</td><td></td></tr></tfoot>"
                 "</table></div>\n",
-                r->count, r->us, r->plan->predicted_error, view_bytes(a, (double)r->weights),
+                r->count, report_us(a, r->us), r->plan->predicted_error, view_bytes(a, (double)r->weights),
                 view_bytes(a, (double)r->packed));
     text_puts(out,
               "<p>Times are of one image. direct: the same layer as a direct sum. error: what the output gets of "

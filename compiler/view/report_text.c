@@ -14,9 +14,9 @@ enum { COLUMNS = 10, LEFT = 4 /* the first columns are words */ };
 static void fill_cells(Report *r, const ReportRow *row, const char *cells[COLUMNS]) {
     Arena *a = &r->arena;
     cells[0] = row->name, cells[1] = row->operation, cells[2] = row->shape, cells[3] = row->algorithm;
-    cells[4] = arena_printf(a, "%.0f", row->us);
-    cells[5] = arena_printf(a, "%.1f %%", r->us > 0 ? 100 * row->us / r->us : 0);
-    cells[6] = row->direct > 0 ? arena_printf(a, "%.0f", row->direct) : "";
+    cells[4] = report_us(a, row->us);
+    cells[5] = arena_printf(a, "%.1f %%", report_share(r, row->us));
+    cells[6] = row->direct > 0 ? report_us(a, row->direct) : "";
     cells[7] = row->error > 0 ? arena_printf(a, "%.1e", row->error) : "";
     cells[8] = row->weights ? view_bytes(a, (double)row->weights) : "";
     cells[9] = row->packed ? view_bytes(a, (double)row->packed) : "";
@@ -46,10 +46,11 @@ void report_text(const Plan *plan, Text *out) {
         const ReportRow *row = &r.rows[i];
         put_line(out, cells[i + 1], width);
         for (int k = 0; k < row->others; k++)
-            text_printf(out, "%s %.0f%s", row->other[k], row->other_us[k], k + 1 < row->others ? ", " : "; ");
+            text_printf(out, "%s %s%s", row->other[k], report_us(&r.arena, row->other_us[k]),
+                        k + 1 < row->others ? ", " : "; ");
         text_printf(out, "%s\n", row->reason);
     }
-    text_printf(out, "\n%d layers, %.0f us; ", r.count, r.us);
+    text_printf(out, "\n%d layers, %s us; ", r.count, report_us(&r.arena, r.us));
     report_totals(&r, out);
     text_puts(out, "\n");
     report_free(&r);
