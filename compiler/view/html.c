@@ -1,5 +1,7 @@
 #include "html.h"
 
+#include <string.h>
+
 #include "../../runtime/rn.h"
 #include "view.h"
 
@@ -16,6 +18,20 @@ void html_escape(Text *out, const char *s) {
         else
             text_write(out, s, 1);
     }
+}
+
+void html_prose(Text *out, const char *s) {
+    Arena arena = {0};
+    while (*s) {
+        const size_t length = *s == ' ' ? 1 : strcspn(s, " ");
+        char *word = arena_strndup(&arena, s, length);
+        const bool whole = strstr(word, "e-") != NULL;
+        if (whole) text_puts(out, "<span class=\"nb\">");
+        html_escape(out, word);
+        if (whole) text_puts(out, "</span>");
+        s += length;
+    }
+    arena_free(&arena);
 }
 
 static const char style[] =
@@ -36,7 +52,8 @@ static const char style[] =
     ".figures div{border:1px solid var(--line);border-radius:6px;padding:.6em .8em;background:var(--box)}"
     ".figures b{display:block;font-size:1.25em;font-weight:600;white-space:nowrap}.figures span{color:var(--soft);"
     "font-size:.9em}\n"
-    ".fold button{font:inherit;font-size:.9em;color:var(--link);background:var(--box);border:1px solid var(--line);"
+    ".nb{white-space:nowrap}.figures .nb{font-size:1em}.fold "
+    "button{font:inherit;font-size:.9em;color:var(--link);background:var(--box);border:1px solid var(--line);"
     "border-radius:4px;padding:.1em .6em;cursor:pointer}\n"
     ".scroll{overflow-x:auto;border:1px solid var(--line);border-radius:6px}"
     "table{border-collapse:collapse;width:100%;font-size:12.5px;font-variant-numeric:tabular-nums}"
@@ -135,7 +152,7 @@ void html_figure(Text *out, const char *value, const char *what) {
     text_puts(out, "<div><b>");
     html_escape(out, value);
     text_puts(out, "</b><span>");
-    html_escape(out, what);
+    html_prose(out, what);
     text_puts(out, "</span></div>\n");
 }
 

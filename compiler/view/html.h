@@ -7,6 +7,8 @@
 #include "../base.h"
 
 void html_escape(Text *out, const char *s);
+/* The same of a sentence, in which no number is broken after its exponent's sign. */
+void html_prose(Text *out, const char *s);
 /* From the doctype to the heading, which is also the title, and the line that says where the page comes from: machine,
  * date, version, and the command. */
 void html_begin(Text *out, const char *heading, const char *command);

@@ -47,7 +47,10 @@ static void put_kinds(Report *r, Text *out) {
             text_printf(out, "<span class=\"key k%d\">%s: %d layer%s, %.1f %%</span>\n", k, report_kinds[k], layers[k],
                         layers[k] == 1 ? "" : "s", report_share(r, us[k]));
     text_puts(out, "</div>\n<p>");
-    report_totals(r, out);
+    Text totals = {0};
+    report_totals(r, &totals);
+    html_prose(out, totals.s);
+    text_free(&totals);
     text_puts(out, ".</p>\n");
 }
 
