@@ -25,8 +25,9 @@ typedef struct Bounds {
     const Graph *graph;
     const TensorData *weights;
     double *const *values;
-    double **bound,
-        **size; /* by value id; size: of what a value may be added up from, where a norm folds into a layer */
+    /* by value id: the bounds; the size of what a value may be added up from, where a norm folds into a layer; the
+     * products of the sums that it is made of, which others may join */
+    double **bound, **size, *products;
     double *channel, *all; /* by node id: roundoffs of the largest element of a channel, of all; 0: no transforms */
     double most_channel, most_all;
 } Bounds;
@@ -81,7 +82,7 @@ static double largest_of(const double *data, int64_t count) {
 static void bound_sum(Bounds *b, const Node *node) {
     const Value *out = node->out;
     const int64_t count = shape_size(out->shape), pixels = pixels_of(out);
-    const double products = (double)tensor_size(node->term[0].weight) / node->features;
+    const double products = b->products[out->id] = (double)tensor_size(node->term[0].weight) / node->features;
     double *carried = run_sizes(b, node, b->bound, false), *size = run_sizes(b, node, b->size, true);
     for (int64_t i = 0; i < count; i++) size[i] = sqrt(size[i]);
     const double largest = largest_of(size, count), *x = b->values[out->id];
@@ -102,6 +103,7 @@ static void bound_affine(Bounds *b, const Node *node) {
     const Value *in = node->in[0], *out = node->out;
     const int64_t pixels = pixels_of(out);
     const bool norm = node->op == OP_BN;
+    b->products[out->id] = b->products[in->id];
     const float *const *data = (const float *const *)b->weights->data;
     b->size[out->id] = new_array(out);
     for (int c = 0; c < out->shape.c; c++) {
@@ -120,15 +122,20 @@ static void bound_affine(Bounds *b, const Node *node) {
     }
 }
 
+/* A layer's sum may go on from the other summand, which then is a part of all its partial sums. */
 static void bound_add(Bounds *b, const Node *node) {
     run(node, b->bound, b->weights, b->bound[node->out->id]);
-    const double *out = b->values[node->out->id];
+    const double products = b->products[node->in[0]->id] + b->products[node->in[1]->id];
+    const double share = ROUNDOFF * (2 + MARGIN * 0.3 * sqrt(products));
+    double *size = b->size[node->out->id] = new_array(node->out);
+    run(node, b->size, b->weights, size);
     double largest = 0; /* a summand may be a kernel's centre */
     for (int i = 0; i < 2; i++)
         if (!node->in[i]->producer || node->in[i]->producer->op != OP_CONV)
             largest = fmax(largest, largest_of(b->size[node->in[i]->id], shape_size(node->in[i]->shape)));
     for (int64_t i = 0; i < shape_size(node->out->shape); i++)
-        b->bound[node->out->id][i] += 2 * ROUNDOFF * fabs(out[i]) + (b->most_channel + b->most_all) * largest;
+        b->bound[node->out->id][i] += share * size[i] + (b->most_channel + b->most_all) * largest;
+    b->products[node->out->id] = products;
 }
 
 static void bound_mul(Bounds *b, const Node *node) {
@@ -269,6 +276,7 @@ double **bounds_make(const Graph *source, const TensorData *weights, double *con
     Bounds b = {.graph = source, .weights = weights, .values = values};
     b.bound = calloc((size_t)source->value_count, sizeof *b.bound);
     b.size = calloc((size_t)source->value_count, sizeof *b.size);
+    b.products = calloc((size_t)source->value_count, sizeof *b.products);
     find_transforms(&b, plan);
     const Value *input = source->input;
     b.bound[input->id] = new_array(input);
@@ -277,6 +285,7 @@ double **bounds_make(const Graph *source, const TensorData *weights, double *con
         b.size[input->id][i] = fabs(values[input->id][i]), b.bound[input->id][i] = LEAST;
     for (int i = 0; i < source->node_count; i++) bound_node(&b, source->nodes[i]);
     bounds_free(b.size, source->value_count);
+    free(b.products);
     free(b.channel);
     free(b.all);
     return b.bound;

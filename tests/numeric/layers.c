@@ -102,7 +102,9 @@ typedef enum Result { UNKNOWN, PASSED, FAILED } Result;
 
 static Text choices_text(const Choices *choices) {
     Text text = {0};
-    for (int i = 0; i < choices->count; i++) text_printf(&text, "%s%d", i ? "," : "", choices->value[i]);
+    int count = choices->count; /* those beyond are 0 anyway */
+    while (count > 1 && !choices->value[count - 1]) count--;
+    for (int i = 0; i < count; i++) text_printf(&text, "%s%d", i ? "," : "", choices->value[i]);
     return text;
 }
 
@@ -189,12 +191,11 @@ static void report(Driver *d, uint64_t seed, const Text *log) {
     Choices choices = {.state = seed, .given = -1};
     Variant variant;
     Graph *graph = random_layer(&arena, &choices, target(), &variant);
-    const char *name = getenv("RNC_TARGET") && *getenv("RNC_TARGET")
-                           ? arena_printf(&arena, "RNC_TARGET=%s ", getenv("RNC_TARGET"))
-                           : "";
-    printf("FAIL layers: %sRNC_SEED=%" PRIu64 " RNC_LAYERS=1 %s =numeric/layers    (%s, %s)\n%s", name, seed,
-           d->program, write_graph(d, &arena, graph, seed, ""), random_layer_options(&arena, &variant),
-           log->s ? log->s : "");
+    const char *of = getenv("RNC_TARGET"), *out = getenv("OUT");
+    const char *name = of && *of ? arena_printf(&arena, "RNC_TARGET=%s ", of) : "";
+    const char *program = arena_printf(&arena, "%s/tests/numeric", out ? out : "build");
+    printf("FAIL layers: %sRNC_SEED=%" PRIu64 " RNC_LAYERS=1 %s =numeric/layers    (%s, %s)\n%s", name, seed, program,
+           write_graph(d, &arena, graph, seed, ""), random_layer_options(&arena, &variant), log->s ? log->s : "");
     fflush(stdout);
     choices.state = seed;
     reduce(d, &choices);
@@ -203,7 +204,7 @@ static void report(Driver *d, uint64_t seed, const Text *log) {
     choices.state = seed;
     graph = random_layer(&arena, &choices, target(), &variant);
     printf("FAIL layers: reduced: %sRNC_SEED=%" PRIu64 " RNC_CHOICES=%s %s =numeric/layers    (%s, %s)\n", name, seed,
-           list.s, d->program, write_graph(d, &arena, graph, seed, "-reduced"), random_layer_options(&arena, &variant));
+           list.s, program, write_graph(d, &arena, graph, seed, "-reduced"), random_layer_options(&arena, &variant));
     fflush(stdout);
     text_free(&list);
     arena_free(&arena);

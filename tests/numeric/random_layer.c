@@ -167,7 +167,8 @@ static Value *conv(Layers *l, Value *x) {
     if (kind == 6 || kind == 7) groups = divisor(c, pick(l, 16));
     if (kind == 8) groups = c, features = c;
     if (kind == 9) groups = c, features = c * (1 + pick(l, 3));
-    if (groups > 1 && groups < c) features = groups * (1 + pick(l, divide_up(MOST_CHANNELS, groups)));
+    if (groups > 1 && groups < c) /* of a group: one, a few, any number */
+        features = groups * (1 + pick(l, pick(l, 3) < 2 ? 3 : divide_up(MOST_CHANNELS, groups)));
     if (features % groups) features = round_up(features, groups);
     return conv_of(l, x, features, groups, window(l, false));
 }
@@ -218,8 +219,27 @@ static Value *fc(Layers *l, Value *x) {
     return random_done(node);
 }
 
+/* Pools that may join the layer before them. */
+static Value *pooled(Layers *l, Value *x) {
+    Window w = {3, 3, 2, 2, 1, 1, 1, 1, 1, 1, false};
+    switch (pick(l, 5)) {
+    case 0:
+        return random_unary(&l->random, OP_AVGPOOL, x);
+    case 1: /* overlapping */
+        return pool(l, x, OP_MAXPOOL, pick(l, 2) ? window(l, true) : w);
+    case 2: /* as large as the image */
+        w = (Window){x->shape.h, x->shape.w, 1, 1, 1, 1, 0, 0, 0, 0, false};
+        return pool(l, x, OP_AVGPOOL, w);
+    default: /* side by side */
+        w = (Window){.r = 1 + pick(l, 4), .s = 1 + pick(l, 4), .dilate_h = 1, .dilate_w = 1, .ceil = pick(l, 2)};
+        w.stride_h = w.r, w.stride_w = w.s;
+        return pool(l, x, OP_MAXPOOL, w);
+    }
+}
+
 static Value *layer(Layers *l, Value *x) {
-    return activation(l, norm(l, conv(l, x)));
+    x = activation(l, norm(l, conv(l, x)));
+    return chance(l, 25) ? pooled(l, x) : x;
 }
 
 /* Zero-filled where the shapes differ. */
@@ -230,7 +250,7 @@ static Value *sum(Layers *l, Value *a, Value *b) {
 /* A sum of a body and the value before it, in one of the ways that blocks have. */
 static Value *residual(Layers *l, Value *x) {
     Value *body = x, *side = x;
-    if (pick(l, 2)) body = layer(l, body);
+    if (pick(l, 2)) body = activation(l, norm(l, conv(l, body)));
     switch (pick(l, 5)) {
     case 0: /* identity */
         body = norm(l, same_conv(l, body, x->shape.c));
@@ -239,13 +259,16 @@ static Value *residual(Layers *l, Value *x) {
         body = norm(l, conv(l, body));
         side = norm(l, conv_of(l, x, body->shape.c, 1, window(l, false)));
         break;
-    case 2: { /* projected at a stride */
-        Window w = window(l, false);
-        w.r = w.s = 1, w.top = w.left = w.bottom = w.right = 0, w.dilate_h = w.dilate_w = 1;
-        const int features = channels(l);
-        side = norm(l, conv_of(l, x, features, 1, w));
-        body = same_conv(l, x, side->shape.c);
-        body = norm(l, conv_of(l, activation(l, body), side->shape.c, 1, w));
+    case 2: { /* projected at a stride, both as large */
+        const int at = gap(l), features = channels(l);
+        const int kernel[2] = {1 + 2 * pick(l, 3), 1 + 2 * (pick(l, 3) == 2)};
+        Window w[2];
+        for (int i = 0; i < 2; i++)
+            w[i] = (Window){kernel[i],     kernel[i],     at,   at, 1, 1, kernel[i] / 2, kernel[i] / 2,
+                            kernel[i] / 2, kernel[i] / 2, false};
+        side = norm(l, conv_of(l, x, features, 1, w[1]));
+        if (pick(l, 2)) body = activation(l, norm(l, same_conv(l, x, channels(l))));
+        body = norm(l, conv_of(l, body, side->shape.c, 1, w[0]));
         break;
     }
     case 3: { /* subsampled, with fewer channels or more */
@@ -261,7 +284,8 @@ static Value *residual(Layers *l, Value *x) {
         side = norm(l, same_conv(l, x, x->shape.c));
         if (pick(l, 2)) side = sum(l, side, norm(l, x));
     }
-    return activation(l, pick(l, 2) ? sum(l, side, body) : sum(l, body, side));
+    x = activation(l, pick(l, 2) ? sum(l, side, body) : sum(l, body, side));
+    return chance(l, 15) ? pooled(l, x) : x;
 }
 
 static Value *branches(Layers *l, Value *x) {
@@ -329,11 +353,11 @@ static Value *other(Layers *l, Value *x) {
 static Value *step(Layers *l, Value *x) {
     const int kind = pick(l, 100);
     if (kind < 45) return layer(l, x);
-    if (kind < 60) return residual(l, x);
-    if (kind < 70) return any_pool(l, x);
-    if (kind < 77) return branches(l, x);
-    if (kind < 82) return gate(l, x);
-    if (kind < 87) return activation(l, norm(l, fc(l, x)));
+    if (kind < 67) return residual(l, x);
+    if (kind < 72) return any_pool(l, x);
+    if (kind < 80) return branches(l, x);
+    if (kind < 84) return gate(l, x);
+    if (kind < 89) return activation(l, norm(l, fc(l, x)));
     return other(l, x);
 }
 
@@ -350,7 +374,7 @@ static const char *passes(Layers *l) {
 
 static Variant variant(Layers *l, int isa) {
     Variant v = {.name = "layer", .threads = 1, .batch = 1};
-    v.level = pick(l, 3);
+    v.level = least(pick(l, 5), 2);
     v.isa = pick(l, 2) ? 3 : 4;
     if (isa >= 0) v.isa = isa;
     v.kernels = chance(l, 15) ? KERNELS_STATIC : KERNELS_JIT;
