@@ -142,7 +142,7 @@ static int offset_tables(const Conv *v, const Segment *seg, int i, int blocks, i
     text_printf(tables, "    static const unsigned long long w_at%d[] = {", id);
     for (int b = 0, at = 0; b < blocks; b++)
         for (int tap = 0; tap < w->r * w->s; tap++, at++)
-            text_printf(tables, "%s%d", at ? ", " : "", at * channels * seg->width * 4);
+            text_printf(tables, "%s%lld", at ? ", " : "", (long long)at * channels * seg->width * 4);
     text_printf(tables, "};\n    static const unsigned long long x_at%d[] = {", id);
     for (int b = 0, at = 0; b < blocks; b++)
         for (int r = 0; r < w->r; r++)

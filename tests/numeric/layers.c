@@ -1,6 +1,6 @@
 /* Random single layers (random_layer.h), compiled in every way that rnc has, against the interpreter.
  *
- * Compiling and running is the work of a second process (this program again, RNC_WORKER=), since a crash or a loop
+ * Compiling and running is the work of a second process (this program again, RNC_WORKER=1), since a crash or a loop
  * without end is a fault of the case, whatever the case is. This one gives it cases, a batch at a time; divides a batch
  * that did not end; and reduces a failing case: smaller choices, as long as it fails.
  *
@@ -29,7 +29,7 @@ void suite_layers(void);
 enum {
     LAYERS = 200,
     BATCH = 50,
-    EMITTED = 20, /* times as many are only emitted: far quicker, and it finds what crashes */
+    EMITTED = 20, /* times as many are large and only emitted: far quicker, and it finds what crashes */
     MOST_BATCH = EMITTED * BATCH,
     MOST_FAILURES = 5,
     WORKER_CPU_SECONDS = 200,
@@ -112,9 +112,9 @@ static Text choices_text(const Choices *choices) {
 static bool run_worker(Driver *d, uint64_t first, int count, const Choices *choices, Result *results, Text *log) {
     Text command = {0};
     text_printf(&command,
-                "rm -f %s/seed*; OMP_WAIT_POLICY=passive RNC_WORKER=%s RNC_FOLDER=%s RNC_SEED=%" PRIu64
+                "rm -f %s/seed*; OMP_WAIT_POLICY=passive RNC_WORKER=1 RNC_FOLDER=%s RNC_SEED=%" PRIu64
                 " RNC_LAYERS=%d ",
-                d->work, d->runs ? "run" : "emit", d->work, first, count);
+                d->work, d->work, first, count);
     if (choices) {
         Text list = choices_text(choices);
         text_printf(&command, "RNC_CHOICES=%s ", list.s ? list.s : "");
@@ -253,9 +253,8 @@ static void test_layers(void) {
     Choices given = {.state = seed};
     if (getenv("RNC_CHOICES")) read_choices(&given, getenv("RNC_CHOICES"));
     if (getenv("RNC_WORKER") || getenv("RNC_CHOICES")) {
-        const char *worker = getenv("RNC_WORKER");
         const bool one = getenv("RNC_CHOICES");
-        work(seed, one ? 1 : count, one ? &given : NULL, !worker || strcmp(worker, "emit"));
+        work(seed, one ? 1 : count, one ? &given : NULL, !random_layer_is_large(seed));
         return;
     }
     Driver d = {.end = seconds ? time(NULL) + (time_t)seconds : 0};
@@ -272,7 +271,7 @@ static void test_layers(void) {
         d.runs = true;
         drive(&d, seed + (uint64_t)i, some);
         d.runs = false;
-        if (count > 1) drive(&d, seed + ((uint64_t)1 << 40) + (uint64_t)i * EMITTED, some * EMITTED);
+        if (count > 1) drive(&d, LARGE_LAYERS + seed + (uint64_t)i * EMITTED, some * EMITTED);
         if (!d.end) continue;
         printf("%6lld s: ", (long long)(time(NULL) - begin));
         print_counts(&d);

@@ -8,15 +8,16 @@
 void suite_random_layer(void);
 void suite_random_layer(void) {} /* a helper of the other suites */
 
-enum {
-    MOST_CHANNELS = 300,
-    MOST_FLOATS = 60000, /* of a value */
-    MOST_STEPS = 4,
-    MOST_EARLIER = 24
-};
-static const double MOST_PRODUCTS = 2e7, MOST_WEIGHTS = 1e6; /* of a layer */
+enum { MOST_STEPS = 4 };
+typedef struct Limits {
+    int channels, side, floats; /* of a value */
+    double products, weights;   /* of a layer */
+} Limits;
+
+static const Limits small = {300, 120, 60000, 2e7, 1e6}, large = {5000, 1000, 50000000, 1e13, 4e8};
 
 typedef struct Layers {
+    const Limits *most;
     Choices *choices;
     Random random; /* for what is no choice: slopes */
     Value *x;
@@ -48,9 +49,9 @@ static int channels(Layers *l) {
     case 0:
         return 1 + pick(l, 12);
     case 1:
-        return 15 + 16 * pick(l, 18) + pick(l, 3);
+        return 15 + 16 * pick(l, l->most->channels / 16) + pick(l, 3);
     default:
-        return 1 + pick(l, MOST_CHANNELS);
+        return 1 + pick(l, l->most->channels);
     }
 }
 
@@ -73,8 +74,8 @@ static bool fits(const Node *node, int64_t most) {
     return yes;
 }
 
-static bool accepted(const Node *node) {
-    return fits(node, 4 * MOST_FLOATS);
+static bool accepted(const Layers *l, const Node *node) {
+    return fits(node, 4 * (int64_t)l->most->floats);
 }
 
 static int gap(Layers *l) { /* a stride or dilation */
@@ -119,17 +120,17 @@ static Window window(Layers *l, bool pool) {
 }
 
 /* Until the rule takes it: no dilation, no padding, no more than the image, one pixel. */
-static void make_fit(Node *node, Window *w) {
+static void make_fit(const Layers *l, Node *node, Window *w) {
     const Shape in = node->in[0]->shape;
-    if (accepted(node)) return;
+    if (accepted(l, node)) return;
     w->dilate_h = w->dilate_w = 1;
-    if (accepted(node)) return;
+    if (accepted(l, node)) return;
     w->r = least(w->r, in.h), w->s = least(w->s, in.w);
-    if (accepted(node)) return;
+    if (accepted(l, node)) return;
     w->top = w->bottom = least(w->top, w->r / 2), w->left = w->right = least(w->left, w->s / 2);
-    if (accepted(node)) return;
+    if (accepted(l, node)) return;
     w->top = w->left = w->bottom = w->right = 0;
-    if (accepted(node)) return;
+    if (accepted(l, node)) return;
     w->r = w->s = 1;
 }
 
@@ -143,17 +144,17 @@ static int divisor(int n, int at) { /* the at-th divisor from 1 on, of as many a
 static Value *conv_of(Layers *l, Value *x, int features, int groups, Window w) {
     Random *r = &l->random;
     Node *node = random_node(r, OP_CONV, &x, 1);
-    const int size = (int)(2.0 * MOST_FLOATS / x->shape.h / x->shape.w) / groups * groups;
+    const int size = (int)(2.0 * l->most->floats / x->shape.h / x->shape.w) / groups * groups;
     if (features > size) features = size > groups ? size : groups;
     node->features = features;
     node->term[0].groups = groups;
     node->term[0].window = w;
-    if (w.r * w.s > 1 || w.stride_h * w.stride_w > 1 || w.top || w.left) make_fit(node, &node->term[0].window);
+    if (w.r * w.s > 1 || w.stride_h * w.stride_w > 1 || w.top || w.left) make_fit(l, node, &node->term[0].window);
     const Window *fit = &node->term[0].window;
     double products = (double)shape_size(x->shape) / x->shape.c * (x->shape.c / groups) * fit->r * fit->s;
     products /= fit->stride_h * fit->stride_w;
     const double weights = (double)(x->shape.c / groups) * fit->r * fit->s;
-    const int most = (int)fmin(MOST_PRODUCTS / products, MOST_WEIGHTS / weights) / groups * groups;
+    const int most = (int)fmin(l->most->products / products, l->most->weights / weights) / groups * groups;
     if (features > most) node->features = most > groups ? most : groups;
     if (!fits(node, INT_MAX)) bug("a random convolution does not fit"); /* the generator's own mistake */
     random_params(r, node, pick(l, 2));
@@ -168,7 +169,7 @@ static Value *conv(Layers *l, Value *x) {
     if (kind == 8) groups = c, features = c;
     if (kind == 9) groups = c, features = c * (1 + pick(l, 3));
     if (groups > 1 && groups < c) /* of a group: one, a few, any number */
-        features = groups * (1 + pick(l, pick(l, 3) < 2 ? 3 : divide_up(MOST_CHANNELS, groups)));
+        features = groups * (1 + pick(l, pick(l, 3) < 2 ? 3 : divide_up(l->most->channels, groups)));
     if (features % groups) features = round_up(features, groups);
     return conv_of(l, x, features, groups, window(l, false));
 }
@@ -202,7 +203,7 @@ static Value *pool(Layers *l, Value *x, Op op, Window w) {
     Node *node = random_node(&l->random, op, &x, 1);
     node->attr.window = w;
     node->attr.count_include_pad = op == OP_AVGPOOL && pick(l, 2);
-    make_fit(node, &node->attr.window);
+    make_fit(l, node, &node->attr.window);
     return random_done(node);
 }
 
@@ -212,7 +213,7 @@ static Value *any_pool(Layers *l, Value *x) {
 }
 
 static Value *fc(Layers *l, Value *x) {
-    const int most = (int)(MOST_WEIGHTS / (double)shape_size(x->shape)), features = channels(l);
+    const int most = (int)(l->most->weights / (double)shape_size(x->shape)), features = channels(l);
     Node *node = random_node(&l->random, OP_FC, &x, 1);
     node->features = features < most ? features : most > 1 ? most : 1;
     random_params(&l->random, node, pick(l, 2));
@@ -307,7 +308,7 @@ static Value *gate(Layers *l, Value *x) {
     Random *r = &l->random;
     static const Window one = {1, 1, 1, 1, 1, 1, 0, 0, 0, 0, false};
     Value *g = x;
-    if (x->shape.c > MOST_CHANNELS) return layer(l, x);
+    if (x->shape.c > l->most->channels) return layer(l, x);
     if (pick(l, 4)) {
         g = random_unary(r, OP_AVGPOOL, x);
         if (pick(l, 2)) g = activation(l, fc(l, g));
@@ -344,7 +345,7 @@ static Value *other(Layers *l, Value *x) {
         trial.op = OP_UPSAMPLE;
         attr->factor = 1 + pick(l, 4);
     }
-    if (!accepted(&trial)) return random_unary(r, OP_IDENTITY, x); /* too large */
+    if (!accepted(l, &trial)) return random_unary(r, OP_IDENTITY, x); /* too large */
     Node *node = random_node(r, trial.op, &x, 1);
     node->attr = *attr;
     return random_done(node);
@@ -390,17 +391,22 @@ static Variant variant(Layers *l, int isa) {
 }
 
 static Shape image(Layers *l) {
-    static const int sides[] = {6, 14, 30, 120};
+    const int sides[] = {6, 14, 30, l->most->side};
     const int kind = pick(l, 10);
     const int most = sides[kind < 4 ? 0 : kind < 8 ? 1 : kind < 9 ? 2 : 3];
     Shape s = {channels(l), 1 + pick(l, most), 0};
     s.w = chance(l, 70) ? 1 + pick(l, most) : s.h;
-    while (shape_size(s) > MOST_FLOATS) s.h = divide_up(s.h, 2), s.w = divide_up(s.w, 2);
+    while (shape_size(s) > l->most->floats) s.h = divide_up(s.h, 2), s.w = divide_up(s.w, 2);
     return s;
 }
 
+bool random_layer_is_large(uint64_t seed) {
+    return seed >= LARGE_LAYERS;
+}
+
 Graph *random_layer(Arena *arena, Choices *choices, int isa, Variant *v) {
-    Layers layers = {.choices = choices,
+    Layers layers = {.most = random_layer_is_large(choices->state) ? &large : &small,
+                     .choices = choices,
                      .random = {.arena = arena, .graph = graph_new(arena, "layer"), .state = choices->state}};
     Layers *l = &layers;
     Graph *graph = l->random.graph;

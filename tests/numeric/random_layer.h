@@ -9,9 +9,11 @@
 #include "emitted.h"
 
 enum { CHOICES_MOST = 1000 };
+#define LARGE_LAYERS                                                                                                   \
+    ((uint64_t)1 << 50) /* seeds from here on make layers of real networks' sizes: to emit, not to run */
 
 typedef struct Choices {
-    uint64_t state;
+    uint64_t state;          /* at first the seed */
     int value[CHOICES_MOST]; /* from 0, the simplest */
     int count;               /* that the case was made from */
     int given;               /* the first of them are taken from value; -1: all are drawn, else those beyond are 0 */
@@ -19,6 +21,7 @@ typedef struct Choices {
 
 /* isa: of the emitted code, or -1: any. The variant's texts live in the arena. */
 Graph *random_layer(Arena *arena, Choices *choices, int isa, Variant *variant);
+bool random_layer_is_large(uint64_t seed);
 /* rnc's options for the variant, as far as there are such. */
 const char *random_layer_options(Arena *arena, const Variant *variant);
 
