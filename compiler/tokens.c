@@ -47,9 +47,10 @@ typedef struct Reader {
     int line, indent;      /* of that token's line */
     int unclosed;          /* a '{' whose '}' seems to be missing, by the indentation; -1 */
     bool closed_one;       /* a declaration ended before */
-    bool dropping;         /* what stands outside of declarations: nothing until the next one */
-    bool dropping_rest;    /* of the statement */
-    bool may_declare;      /* while dropping: a declaration may begin here */
+    bool mended;        /* a brace of this declaration was wrong: those that do not fit in the end may follow from it */
+    bool dropping;      /* what stands outside of declarations: nothing until the next one */
+    bool dropping_rest; /* of the statement */
+    bool may_declare;   /* while dropping: a declaration may begin here */
 } Reader;
 
 static bool is_declaration(int kind) {
@@ -189,7 +190,7 @@ static void close_all(Reader *reader, const Token *at, const char *error) {
         if (open->kind == '{' && !open->supplied && !open->stray) unclosed = open->token;
     }
     if (reader->unclosed >= 0 && unclosed >= 0) unclosed = reader->unclosed;
-    if (unclosed < 0) error = NULL;
+    if (unclosed < 0 || reader->mended) error = NULL;
     while (reader->depth) {
         bool said = !innermost(reader)->stray;
         if (in_parens(reader)) {
@@ -206,6 +207,7 @@ static void close_all(Reader *reader, const Token *at, const char *error) {
         }
     }
     reader->unclosed = -1;
+    reader->mended = false;
 }
 
 /* ---- what begins a statement ---- */
@@ -235,7 +237,10 @@ static void begin_with_rest(Reader *reader, Token *token) {
     const Open *open = innermost(reader);
     bool inside = open && ((token->kind == T_ELSE && (open->word == T_IF || open->word == T_ELSE)) ||
                            (token->kind == T_SHORTCUT && open->word == T_RESIDUAL));
-    if (!rest && inside) supply_close(reader, token, message(reader, "'}' is missing before '%s'", token));
+    if (!rest && inside) {
+        supply_close(reader, token, message(reader, "'}' is missing before '%s'", token));
+        reader->mended = true;
+    }
     if (!rest) return;
     join_lines(reader);
     if (reader->now.supplied) return;
@@ -274,6 +279,7 @@ static void begin_outside(Reader *reader, Token *token) {
     else if (!token->error)
         token->error = arena_printf(reader->parser->arena, "'%s' stands outside of a network or block%s", text, hint);
     text_free(&other);
+    if (reader->mended) token->error = NULL;
     token->kind = T_GRAMMAR_error;
     reader->dropping = true;
     reader->may_declare = false;
@@ -293,6 +299,7 @@ static void begin_statement(Reader *reader, Token *token, bool new_line) {
         token->kind != '}' && token->kind != T_END && !is_declaration(token->kind)) {
         supply_close(reader, token, message(reader, "'}' is missing before '%s'", token));
         supply_separator(reader, token);
+        reader->mended = true;
     }
     if (is_declaration(token->kind) && reader->depth && new_line && token->place.column > innermost(reader)->indent) {
         reader->now = (Statement){.first = T_GRAMMAR_error, .body_word = token->kind, .indent = reader->indent};
@@ -325,6 +332,7 @@ static void take_open_brace(Reader *reader, Token *token, bool starts) {
     const Open *around = innermost(reader);
     if (starts && reader->depth > 1 && around->statement.first == '{' && around[-1].word == T_CONCAT) {
         supply_close(reader, token, "'}' is missing before '{'"); /* of the branch before */
+        reader->mended = true;
         supply_separator(reader, token);
     }
     bool branch = starts && reader->depth && innermost(reader)->word == T_CONCAT;
@@ -342,7 +350,8 @@ static void take_open_brace(Reader *reader, Token *token, bool starts) {
     if (reader->now.first == T_IF) token->is_body = true;
     if (stray) {
         token->kind = T_GRAMMAR_error;
-        token->error = "unexpected '{'; nothing before it has a body";
+        token->error = reader->mended ? NULL : "unexpected '{'; nothing before it has a body";
+        reader->mended = true;
     }
     if (branch) reader->now = (Statement){.first = '{', .indent = reader->indent};
     open_bracket(reader, '{', false);
@@ -443,6 +452,7 @@ static void take(Reader *reader, Token token) {
     if (reader->dropping_rest && token.kind != '{' && token.kind != '}' && token.kind != T_END) return;
     if (new_line) reader->indent = token.place.column;
     reader->line = token.place.line;
+    if (is_declaration(token.kind) && !reader->depth) reader->mended = false;
     if (is_declaration(token.kind) && reader->now.first && !reader->depth &&
         reader->parser->tokens[reader->last].kind == '}') {
         supply_separator(reader, &token);
