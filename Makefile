@@ -201,10 +201,11 @@ fuzz: ## libFuzzer on every reader, FUZZ_SECONDS=60 each
 	@$(MAKE) BUILD='$(BUILD)/fuzz' CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' FUZZER=1 fuzzers
 	@OUT='$(BUILD)/fuzz' T='$(T)' tests/fuzz/run.sh
 
-stress: ## random layers in every way of compiling against the interpreter; STRESS_SECONDS=3600 SEED= TARGET=x86-64-v3
+stress: ## random layers against the interpreter, then random networks against NumPy or ONNX Runtime; STRESS_SECONDS=3600 (each) SEED= TARGET=x86-64-v3 T=layers
 	@$(MAKE) tests
-	@OUT='$(OUT)' CC='$(CC)' OMP_WAIT_POLICY=passive RNC_SEED='$(SEED)' RNC_TARGET='$(TARGET)' RNC_FAILURES='$(BUILD)/layers' \
-	    STRESS_SECONDS='$(or $(STRESS_SECONDS),3600)' $(OUT)/tests/numeric =numeric/layers
+	@for suite in layers onnx_random; do case $$suite in *'$(T)'*) OUT='$(OUT)' CC='$(CC)' OMP_WAIT_POLICY=passive RNC_SEED='$(SEED)' \
+	    RNC_TARGET='$(TARGET)' RNC_FAILURES='$(BUILD)/layers' STRESS_SECONDS='$(or $(STRESS_SECONDS),3600)' \
+	    PYTHON="$${PYTHON:-$$(tools/find-python.sh)}" $(OUT)/tests/numeric =numeric/$$suite || exit 1;; esac; done
 
 demo: ## what rnc does, from a bare Debian 12: ResNet-152, fused against unfused, trained networks on photographs
 	@tools/install-deps.sh build

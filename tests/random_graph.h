@@ -2,7 +2,9 @@
  *
  * Small images and odd channel counts, put together from the shapes that passes look for: residual blocks with every
  * kind of shortcut, pre-activation, RepVGG branches, gates, branches joined and joined again, pools of every kind,
- * copies, values shared by several layers, several outputs, a classifier at the end or none.
+ * copies, values shared by several layers, several outputs, a classifier at the end or none. Every op is among them,
+ * with every attribute that it has: windows of unequal sides, strides and paddings, dilated ones, groups of many
+ * channels.
  */
 #ifndef RNC_TEST_RANDOM_GRAPH_H
 #define RNC_TEST_RANDOM_GRAPH_H
@@ -74,8 +76,21 @@ static inline Value *random_unary(Random *r, Op op, Value *x) {
     if (op == OP_BN) node->attr.eps = 1e-5;
     if (op == OP_LEAKYRELU) node->attr.slope = random_real(r, -0.3, 0.3);
     if (op == OP_MAXPOOL || op == OP_AVGPOOL) node->attr.global = true; /* windows: random_pool */
-    if (op == OP_LRN) node->attr.size = 3, node->attr.alpha = 0.1, node->attr.beta = 0.75, node->attr.k = 1;
-    if (op == OP_UPSAMPLE) node->attr.factor = 2;
+    if (op == OP_LRN) {
+        node->attr.size = random_int(r, 1, 7), node->attr.alpha = 0.1;
+        node->attr.beta = random_chance(r, 60) ? 0.75 : random_real(r, 0.3, 1);
+        node->attr.k = random_int(r, 1, 2);
+    }
+    if (op == OP_UPSAMPLE) node->attr.factor = random_int(r, 2, 3);
+    if (op == OP_PAD) {
+        const int most = random_chance(r, 50) ? 1 : 3;
+        node->attr.window.top = random_int(r, 0, most), node->attr.window.left = random_int(r, 0, most);
+        node->attr.window.bottom = random_int(r, 0, most), node->attr.window.right = random_int(r, 0, most);
+        node->attr.channels = random_chance(r, 40) ? random_int(r, 1, 5) : 0;
+    }
+    if (op == OP_SPP)
+        for (int n = random_int(r, 1, 3); node->attr.nlevels < n;)
+            node->attr.levels[node->attr.nlevels++] = random_int(r, 1, 4);
     random_params(r, node, true);
     return random_done(node);
 }
@@ -145,6 +160,48 @@ static inline Value *random_pool(Random *r, Op op, Value *x, int kernel, int str
     return random_done(node);
 }
 
+static inline int random_side(const Value *x) { /* the shorter */
+    return x->shape.h < x->shape.w ? x->shape.h : x->shape.w;
+}
+
+/* A window that fits, with all of its numbers apart from each other; paddings smaller than the kernel. */
+static inline Window random_window(Random *r, Shape in, bool dilated) {
+    for (int tries = 0; tries < 20; tries++) {
+        Window w = {.r = random_int(r, 1, 5), .s = random_int(r, 1, 5), .stride_h = random_int(r, 1, 3)};
+        w.stride_w = random_chance(r, 60) ? w.stride_h : random_int(r, 1, 3);
+        w.dilate_h = dilated ? random_int(r, 1, 3) : 1, w.dilate_w = dilated ? random_int(r, 1, 3) : 1;
+        w.top = random_int(r, 0, w.r - 1), w.bottom = random_int(r, 0, w.r - 1);
+        w.left = random_int(r, 0, w.s - 1), w.right = random_int(r, 0, w.s - 1);
+        if (window_out(in.h, w.r, w.stride_h, w.dilate_h, w.top, w.bottom, false) > 0 &&
+            window_out(in.w, w.s, w.stride_w, w.dilate_w, w.left, w.right, false) > 0)
+            return w;
+    }
+    return (Window){1, 1, 1, 1, 1, 1, 0, 0, 0, 0, false};
+}
+
+static inline Value *random_window_conv(Random *r, Value *x, int features, int groups) {
+    Node *node = random_node(r, OP_CONV, &x, 1);
+    node->features = features;
+    node->term[0].groups = groups;
+    node->term[0].window = random_window(r, x->shape, random_chance(r, 40));
+    random_params(r, node, random_chance(r, 50));
+    return random_done(node);
+}
+
+static inline Value *random_window_pool(Random *r, Value *x) {
+    const bool mean = random_chance(r, 50), dilated = !mean && random_chance(r, 20); /* a graph file's */
+    Node *node = random_node(r, mean ? OP_AVGPOOL : OP_MAXPOOL, &x, 1);
+    Window *w = &node->attr.window;
+    *w = random_window(r, x->shape, dilated);
+    w->ceil = random_chance(r, 60);
+    if (dilated) w->top = w->left = w->bottom = w->right = 0, w->ceil = false;
+    if (dilated && (window_out(x->shape.h, w->r, w->stride_h, w->dilate_h, 0, 0, false) < 1 ||
+                    window_out(x->shape.w, w->s, w->stride_w, w->dilate_w, 0, 0, false) < 1))
+        w->r = w->s = 1;
+    node->attr.count_include_pad = mean && random_chance(r, 50);
+    return random_done(node);
+}
+
 static inline Value *random_concat(Random *r, Value *const *in, int nin) {
     return random_done(random_node(r, OP_CONCAT, in, nin));
 }
@@ -158,10 +215,6 @@ static inline Value *random_activation(Random *r, Value *x) {
 /* Batch norm, scale, nothing. */
 static inline Value *random_norm(Random *r, Value *x) {
     return random_chance(r, 70) ? random_unary(r, OP_BN, x) : random_chance(r, 50) ? random_unary(r, OP_SCALE, x) : x;
-}
-
-static inline int random_side(const Value *x) { /* the shorter */
-    return x->shape.h < x->shape.w ? x->shape.h : x->shape.w;
 }
 
 /* ---- blocks ---- */
@@ -195,6 +248,8 @@ static inline Value *random_shortcut(Random *r, Value *x, Shape body, int stride
 }
 
 static inline Value *random_gate(Random *r, Value *x) {
+    if (random_chance(r, 15)) /* a factor for each element */
+        return random_binary(r, OP_MUL, x, random_unary(r, OP_SIGMOID, random_same_conv(r, x, x->shape.c, 1)), false);
     Value *g = random_unary(r, OP_AVGPOOL, x);
     int width = random_int(r, 1, 4);
     if (random_chance(r, 50)) {
@@ -262,6 +317,43 @@ static inline Value *random_branches(Random *r, Value *x) {
         joined = random_concat(r, again, random_int(r, 2, 3));
     }
     return joined->shape.c > 24 ? random_conv(r, joined, random_int(r, 3, 9), 1, 1, 0, 1, 1, true) : joined;
+}
+
+/* Groups of many channels, of few that merge, and of one; then few channels again. */
+static inline Value *random_groups(Random *r, Value *x) {
+    static const int counts[] = {2, 3, 4, 5, 8, 16};
+    const int groups = counts[random_int(r, 0, 5)], most = groups < 5 ? 40 : 9;
+    const int in = random_int(r, 1, most), out = random_int(r, 1, random_chance(r, 50) ? 3 : most);
+    x = random_activation(r, random_conv(r, x, groups * in, 1, 1, 0, 1, 1, true));
+    x = random_norm(r, random_chance(r, 50)
+                           ? random_window_conv(r, x, groups * out, groups)
+                           : random_conv(r, x, groups * out, 3, 1, 1, groups, 1, random_chance(r, 50)));
+    return random_conv(r, random_activation(r, x), random_int(r, 1, 9), 1, 1, 0, 1, 1, random_chance(r, 50));
+}
+
+/* The rarer layers, each with attributes of its own; then few channels again. */
+static inline Value *random_rare(Random *r, Value *x) {
+    const bool small = shape_size(x->shape) <= 300;
+    switch (random_int(r, 0, 6)) {
+    case 0:
+        return random_window_pool(r, x);
+    case 1:
+        return random_norm(r, random_window_conv(r, x, random_int(r, 1, 20), 1));
+    case 2:
+        x = random_unary(r, OP_PAD, x);
+        break;
+    case 3:
+        return random_unary(r, OP_SOFTMAX, x);
+    case 4:
+        if (small) x = random_unary(r, OP_SPP, x);
+        break;
+    case 5:
+        if (small) x = random_unary(r, OP_FLATTEN, x);
+        break;
+    default:
+        return random_unary(r, OP_LRN, random_window_pool(r, x));
+    }
+    return random_activation(r, random_conv(r, x, random_int(r, 1, 9), 1, 1, 0, 1, 1, random_chance(r, 50)));
 }
 
 static inline Value *random_single(Random *r, Value *x) {
@@ -341,17 +433,21 @@ static inline Graph *random_graph(Arena *arena, uint64_t seed) {
     for (int blocks = random_int(r, 2, 7); blocks > 0; blocks--) {
         if (earlier && random_chance(r, 25)) x = random_skip(r, x, earlier);
         if (!earlier || random_chance(r, 30)) earlier = x;
-        int kind = random_int(r, 0, 9);
-        x = kind < 4   ? random_residual(r, x)
-            : kind < 5 ? random_repvgg(r, x)
-            : kind < 7 ? random_branches(r, x)
-            : kind < 8 ? random_gate(r, x)
-                       : random_single(r, x);
+        int kind = random_int(r, 0, 12);
+        x = kind < 4    ? random_residual(r, x)
+            : kind < 5  ? random_repvgg(r, x)
+            : kind < 7  ? random_branches(r, x)
+            : kind < 8  ? random_gate(r, x)
+            : kind < 10 ? random_single(r, x)
+            : kind < 11 ? random_groups(r, x)
+                        : random_rare(r, x);
     }
     if (random_chance(r, 60)) x = random_head(r, x);
     graph_add_output(graph, x);
+    const int taps = random_chance(r, 15) ? 25 : 3;
     for (int i = 0; i < graph->node_count; i++) /* taps, and layers that nothing needs */
-        if (graph->nodes[i]->out != x && random_chance(r, 3)) graph_add_output(graph, graph->nodes[i]->out);
+        if (!graph->nodes[i]->out->is_output && random_chance(r, taps)) graph_add_output(graph, graph->nodes[i]->out);
+    if (random_chance(r, 3)) graph_add_output(graph, graph->input);
     if (random_chance(r, 30)) random_same_conv(r, graph->nodes[random_int(r, 0, graph->node_count - 1)]->out, 3, 1);
     return graph;
 }

@@ -29,6 +29,7 @@ typedef struct EmittedCase {
     double worst;      /* the largest error in units of its bound */
     uint64_t id;       /* the test's */
     float *image;
+    void (*ran)(const struct EmittedCase *c, const float *output); /* called with a whole batch's outputs; or NULL */
 } EmittedCase;
 
 typedef struct Batch { /* cases that are compiled together, for one compiler run each but one link */

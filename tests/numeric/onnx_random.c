@@ -1,43 +1,79 @@
-/* Random networks (tests/random_graph.h) as ONNX, as they are and after the passes of each level, run in NumPy by the
- * specification (onnx_run.py) and compared with the reference interpreter. RNC_SEED=N runs one seed.
+/* Random networks (tests/random_graph.h) against an oracle that shares no code with rnc: each is written as ONNX, run
+ * by onnx_run.py (NumPy by the specification; ONNX Runtime too, where Python has it) and compared
+ *
+ *     with the reference interpreter, as the network is and after the passes of each level,
+ *     with what rnc's emitted code computes, at every level, for each target and kind of kernels.
+ *
+ *     RNC_SEED=17 build/tests/numeric =numeric/onnx_random         the network of seed 17 alone
+ *     STRESS_SECONDS=3600 build/tests/numeric =numeric/onnx_random for so long
+ *
+ * KEEP=1 leaves the files.
  */
 #include <CUnit/CUnit.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "../random_graph.h"
 #include "driver.h"
-#include "passes.h"
+#include "emitted.h"
 #include "save/save.h"
 #include "../../runtime/npy.h"
 
-enum { SEEDS = 60, LEVELS = 3 };
+enum { SEEDS = 60, EMITTED_SEEDS = 12, STRESS_SEEDS = 20, LEVELS = 3 };
 #define TOLERANCE "1e-5"
+#define EMITTED_TOLERANCE "1e-4" /* fp32, by methods that round more */
 
-static void write_array(const char *path, const float *data, Shape shape) {
+/* In threes, of each level one. */
+static const Variant variants[][3] = {
+    {{"O2", 2, 4, NULL, 1, 1, 0, KERNELS_JIT, 0},
+     {"O0_avx2", 0, 3, NULL, 1, 1, 0, KERNELS_JIT, 0},
+     {"O1_c", 1, 0, NULL, 1, 1, 0, KERNELS_C, 0}},
+    {{"O2_avx2_threads2_batch3", 2, 3, NULL, 2, 3, 0, KERNELS_STATIC, 0},
+     {"O0_batch2", 0, 4, NULL, 1, 2, 0, KERNELS_JIT, 0},
+     {"O1_threads2", 1, 4, NULL, 2, 1, 0, KERNELS_STATIC, 0}},
+    {{"O2_c_batch2", 2, 0, NULL, 1, 2, 0, KERNELS_C, 0},
+     {"O0_threads3", 0, 4, NULL, 3, 1, 0, KERNELS_STATIC, 0},
+     {"O1_avx2_batch4", 1, 3, NULL, 2, 4, 0, KERNELS_JIT, 0}},
+};
+enum { TRIPLES = sizeof variants / sizeof *variants };
+
+static char *folder; /* of the test that runs */
+
+static void write_array(const char *path, const float *data, int images, Shape shape) {
     char error[RN_ERROR_SIZE] = "";
-    const size_t dim[] = {1, (size_t)shape.c, (size_t)shape.h, (size_t)shape.w};
+    const size_t dim[] = {(size_t)images, (size_t)shape.c, (size_t)shape.h, (size_t)shape.w};
     if (rn_npy_write(path, data, 4, dim, error, sizeof error)) CU_FAIL_FATAL("an array cannot be written");
 }
 
-/* NAME.onnx, NAME.in.npy and NAME.outNN.npy in `folder` */
-static void write_case(Arena *arena, const char *folder, const char *name, const Graph *graph, uint64_t seed) {
+/* NAME.onnx and NAME.in.npy: the network, for any number of images or for as many, and the images. */
+static void write_network(Arena *arena, const char *name, const Graph *graph, TensorData *weights, int batch,
+                          const float *image, int images) {
     Diag diag = {0};
+    tensor_data_evaluate(graph, weights);
+    CU_ASSERT_TRUE(
+        save_onnx(graph, weights, graph->name, batch, arena_printf(arena, "%s/%s.onnx", folder, name), &diag));
+    write_array(arena_printf(arena, "%s/%s.in.npy", folder, name), image, images, graph->input->shape);
+}
+
+static const char *output_path(Arena *arena, const char *name, int i) {
+    return arena_printf(arena, "%s/%s.out%02d.npy", folder, name, i);
+}
+
+/* The interpreter's outputs, as NAME.outNN.npy. */
+static void write_case(Arena *arena, const char *name, const Graph *graph, uint64_t seed) {
     TensorData weights = random_weights(graph, seed);
     float *image = random_image(graph, seed);
     double **values = calloc((size_t)graph->value_count, sizeof *values);
-    tensor_data_evaluate(graph, &weights);
-    CU_ASSERT_TRUE(save_onnx(graph, &weights, graph->name, (int)(seed % 2),
-                             arena_printf(arena, "%s/%s.onnx", folder, name), &diag));
-    write_array(arena_printf(arena, "%s/%s.in.npy", folder, name), image, graph->input->shape);
+    write_network(arena, name, graph, &weights, (int)(seed % 2), image, 1);
     interpret(graph, &weights, image, values, 1);
     for (int i = 0; i < graph->output_count; i++) {
         const Shape shape = graph->outputs[i]->shape;
         const double *value = values[graph->outputs[i]->id];
         float *out = malloc(sizeof *out * (size_t)shape_size(shape));
         for (int64_t j = 0; j < shape_size(shape); j++) out[j] = (float)value[j];
-        write_array(arena_printf(arena, "%s/%s.out%02d.npy", folder, name, i), out, shape);
+        write_array(output_path(arena, name, i), out, 1, shape);
         free(out);
     }
     for (int i = 0; i < graph->value_count; i++) free(values[i]);
@@ -46,32 +82,124 @@ static void write_case(Arena *arena, const char *folder, const char *name, const
     tensor_data_free(&weights);
 }
 
-static void test_random_networks(void) {
+/* EmittedCase.ran: the emitted code's outputs of all images. */
+static void write_outputs(const EmittedCase *c, const float *output) {
     Arena arena = {0};
+    int64_t size = 0, before = 0;
+    for (int i = 0; i < c->source->output_count; i++) size += shape_size(c->source->outputs[i]->shape);
+    for (int i = 0; i < c->source->output_count; i++) {
+        const Shape shape = c->source->outputs[i]->shape;
+        const int64_t floats = shape_size(shape);
+        float *out = malloc(sizeof *out * (size_t)(floats * c->variant.batch));
+        for (int n = 0; n < c->variant.batch; n++)
+            memcpy(out + n * floats, output + n * size + before, sizeof *out * (size_t)floats);
+        write_array(output_path(&arena, c->name, i), out, c->variant.batch, shape);
+        free(out);
+        before += floats;
+    }
+    arena_free(&arena);
+}
+
+static void compare(const char *tolerance, uint64_t first, int count) {
+    Text command = {0};
+    const char *python = getenv("PYTHON");
+    text_printf(&command, "%s tests/numeric/onnx_run.py %s %s", python ? python : "python3", tolerance, folder);
+    fflush(NULL);
+    const int status = system(command.s);
+    if (status)
+        printf("random networks as ONNX: failed, of seeds %llu to %llu; RNC_SEED= runs one\n",
+               (unsigned long long)first, (unsigned long long)first + (unsigned)count - 1);
+    CU_ASSERT_EQUAL(status, 0);
+    text_free(&command);
+}
+
+static void make_folder(Arena *arena) {
     Diag diag = {0};
-    const char *one = getenv("RNC_SEED"), *python = getenv("PYTHON");
-    const uint64_t first = one ? strtoull(one, NULL, 10) : (uint64_t)time(NULL);
-    const char *folder = temp_folder_make(&arena, NULL, &diag);
+    folder = temp_folder_make(arena, NULL, &diag);
     CU_ASSERT_PTR_NOT_NULL_FATAL(folder);
-    for (uint64_t seed = first; seed < first + (one ? 1 : SEEDS); seed++) {
+}
+
+static void remove_folder(Arena *arena) {
+    if (getenv("KEEP"))
+        printf("kept %s\n", folder);
+    else
+        temp_folder_remove(folder);
+    arena_free(arena);
+}
+
+static void check_written(uint64_t first, int count) {
+    Arena arena = {0};
+    make_folder(&arena);
+    for (uint64_t seed = first; seed < first + (uint64_t)count; seed++) {
         Graph *source = random_graph(&arena, seed);
-        write_case(&arena, folder, arena_printf(&arena, "%llu", (unsigned long long)seed), source, seed);
+        write_case(&arena, arena_printf(&arena, "%llu", (unsigned long long)seed), source, seed);
         Graph *fused = graph_clone(source, &arena);
         passes_run(fused, &(PassOptions){.level = (int)(seed % LEVELS)});
-        write_case(&arena, folder, arena_printf(&arena, "%llu-O%d", (unsigned long long)seed, (int)(seed % LEVELS)),
-                   fused, seed);
+        write_case(&arena, arena_printf(&arena, "%llu-O%d", (unsigned long long)seed, (int)(seed % LEVELS)), fused,
+                   seed);
     }
-    const char *command =
-        arena_printf(&arena, "%s tests/numeric/onnx_run.py " TOLERANCE " %s", python ? python : "python3", folder);
-    int status = system(command);
-    if (status) printf("random networks as ONNX: failed from seed %llu\n", (unsigned long long)first);
-    CU_ASSERT_EQUAL(status, 0);
-    temp_folder_remove(folder);
-    arena_free(&arena);
+    compare(TOLERANCE, first, count);
+    remove_folder(&arena);
+}
+
+/* Each network at each level; half of them by Winograd's method. */
+static void check_emitted(uint64_t first, int count) {
+    Arena arena = {0};
+    Batch batch;
+    make_folder(&arena);
+    batch_begin(&batch);
+    for (uint64_t seed = first; seed < first + (uint64_t)count; seed++)
+        for (int v = 0; v < 3; v++) {
+            Arena own = {0}, *kept = &own;
+            Graph *graph = random_graph(kept, seed);
+            Variant variant = variants[seed % TRIPLES][v];
+            variant.winograd = (seed / 2 + (uint64_t)v) % 2 ? (int)(seed % 10000) + 1 : 0;
+            variant.last_layers = variant.batch > 1 ? (int)(seed / 2 % 8) + 1 : 0;
+            batch_add_graph(&batch, arena_printf(&arena, "network%llu", (unsigned long long)seed), own, graph,
+                            random_weights(graph, seed), variant);
+            EmittedCase *c = &batch.cases[batch.count - 1];
+            c->ran = write_outputs;
+            write_network(&c->arena, c->name, c->source, &c->weights, v % 2 ? variant.batch : 0, c->image,
+                          variant.batch);
+        }
+    CU_ASSERT(batch_check(&batch, 1e-3) > count); /* with the oracle more closely */
+    compare(EMITTED_TOLERANCE, first, count);
+    remove_folder(&arena);
+}
+
+static uint64_t first_seed(void) {
+    const char *one = getenv("RNC_SEED");
+    return one && *one ? strtoull(one, NULL, 10) : (uint64_t)time(NULL);
+}
+
+static bool one_seed(void) {
+    return getenv("RNC_SEED") && *getenv("RNC_SEED") && !getenv("STRESS_SECONDS");
+}
+
+static void test_random_networks(void) {
+    check_written(first_seed(), one_seed() ? 1 : SEEDS);
+}
+
+static void test_emitted_networks(void) {
+    const char *stress = getenv("STRESS_SECONDS");
+    const uint64_t first = first_seed();
+    printf("onnx_random: from seed %llu\n", (unsigned long long)first);
+    if (!stress) {
+        const int share = getenv("SANITIZED") ? EMITTED_SEEDS / 4 : EMITTED_SEEDS;
+        return check_emitted(first, one_seed() ? 1 : share);
+    }
+    const time_t end = time(NULL) + strtol(stress, NULL, 10);
+    for (uint64_t seed = first; time(NULL) < end && !CU_get_number_of_failures(); seed += STRESS_SEEDS) {
+        check_written(seed, STRESS_SEEDS);
+        check_emitted(seed, STRESS_SEEDS);
+        printf("onnx_random: %llu networks agree\n", (unsigned long long)(seed + STRESS_SEEDS - first));
+        fflush(stdout);
+    }
 }
 
 void suite_onnx_random(void);
 void suite_onnx_random(void) {
     CU_pSuite suite = CU_add_suite("onnx_random", NULL, NULL);
     CU_add_test(suite, "random networks mean the same in ONNX", test_random_networks);
+    CU_add_test(suite, "emitted code computes what the ONNX file says", test_emitted_networks);
 }
