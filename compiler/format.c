@@ -241,7 +241,7 @@ static void write_lines(const Formatter *formatter, Text *out) {
 /* A layer by a synonym is written by its standard word. In a file with imports one that stands alone may be a block of
  * theirs, and stays. */
 static void write_standard_words(Parser *parser) {
-    Token *token = parser->tokens, *end = token + parser->token_count;
+    Token *token = parser->tokens, *end = token ? token + parser->token_count : NULL; /* NULL: an empty file */
     const Ast *ast = parser->ast;
     parser_resolve_words(parser);
     for (int i = 0; i < ast->other_word_count; i++) {
