@@ -7,6 +7,7 @@
 #include "eval.h"
 
 #include <errno.h>
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -304,7 +305,11 @@ bool eval_real(const Expr *expr, const Env *env, const char *what, double *value
     Number number = eval_expr(expr, env, diag);
     if (number.kind == NUMBER_BOOL) diag_error(diag, expr->place, "%s must be a number, not a truth value", what);
     *value = number_as_real(number);
-    return number.kind == NUMBER_INT || number.kind == NUMBER_REAL;
+    if (number.kind != NUMBER_INT && number.kind != NUMBER_REAL) return false;
+    if (*value == 0 || (fabs(*value) >= FLT_MIN && fabs(*value) <= FLT_MAX)) return true;
+    diag_error(diag, expr->place, "%s of %g is beyond what a float holds (%.3g to %.3g)", what, *value, FLT_MIN,
+               FLT_MAX);
+    return false;
 }
 
 bool eval_bool(const Expr *expr, const Env *env, const char *what, bool *value, Diag *diag) {

@@ -36,6 +36,7 @@ Number eval_expr(const Expr *expr, const Env *env, Diag *diag);
 /* An integer in [low, high]; `what` names it in errors ("the number of channels"). False after an error. */
 bool eval_int(const Expr *expr, const Env *env, const char *what, int64_t low, int64_t high, int64_t *value,
               Diag *diag);
+/* A number that a float can hold. */
 bool eval_real(const Expr *expr, const Env *env, const char *what, double *value, Diag *diag);
 bool eval_bool(const Expr *expr, const Env *env, const char *what, bool *value, Diag *diag);
 /* The number that -D gives as text; NUMBER_ERROR where it is none. */

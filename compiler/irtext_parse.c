@@ -9,6 +9,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
@@ -159,6 +160,8 @@ static bool read_real(Parser *parser, double *number) {
     char *end;
     *number = strtod(digits, &end);
     if (n == 0 || *end || !isfinite(*number)) return fail(parser, "expected a finite real number");
+    if (*number != 0 && (fabs(*number) < FLT_MIN || fabs(*number) > FLT_MAX))
+        return fail(parser, "%s is beyond what a float holds", digits);
     return true;
 }
 

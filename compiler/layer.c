@@ -463,9 +463,11 @@ static void read_per_channel(Reader *reader, const char *word, int channels, dou
         return;
     }
     const Expr *item = arg->items;
-    for (int c = 0; c < channels; c++) {
+    for (int c = 0; c < channels; c++, item = item->next) {
         if (!eval_real(item, reader->env, word, &values[c], reader->elab->diag)) reader->ok = false;
-        if (item->next) item = item->next;
+        if (item->next) continue;
+        for (const double one = values[c++]; c < channels; c++) values[c] = one; /* one number for all */
+        return;
     }
 }
 
