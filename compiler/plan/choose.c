@@ -52,10 +52,8 @@ static Candidate best_block(const Plan *plan, const Node *n, int m_h, int m_w, i
     if (!cost_tiles(&t, n, &best.choice, plan_images(plan, n))) return best;
     const bool rows = t.w.pool_rows;
     const int tiles = winograd_largest_block(&t.w);
-    for (int blocks = 1, last = 0; blocks <= tiles; blocks++) {
-        const int block = divide_up(tiles, blocks);
-        if (block == last) continue; /* its cost is known */
-        last = block;
+    for (int blocks = 1, block = tiles; blocks; blocks = block > 1 ? divide_up(tiles, block - 1) : 0) {
+        block = divide_up(tiles, blocks); /* the next smaller one each time */
         if (blocks == 1 && !rows && !choose_may_share(&t.w)) continue;
         if ((blocks > 1 || rows) && (block > WINOGRAD_CALL || n->epilogue.pool == POOL_GLOBAL_AVG)) continue;
         if (blocks > 1 && (block < 4 || t.w.pool_apart)) break;
