@@ -335,7 +335,8 @@ static void take_open_brace(Reader *reader, Token *token, bool starts) {
         reader->mended = true;
         supply_separator(reader, token);
     }
-    bool branch = starts && reader->depth && innermost(reader)->word == T_CONCAT;
+    bool beside = reader->now.first == '{'; /* another branch, on its line */
+    bool branch = (starts || beside) && reader->depth && innermost(reader)->word == T_CONCAT;
     const Token *last = reader->last >= 0 ? &reader->parser->tokens[reader->last] : NULL;
     bool unknown =
         reader->now.first == T_IDENT && last && last->kind == T_IDENT && !in_parens(reader) && !token->in_train;

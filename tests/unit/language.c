@@ -463,6 +463,22 @@ static void test_outputs(void) {
     finish(&r);
 }
 
+static void test_branches(void) { /* on lines of their own or beside each other, with names or without */
+    static const char *const texts[] = {
+        "concat { { conv 2, 1x1 } { conv 3, 3x3 } }; fc 4", "concat {{conv 2, 1x1}{conv 3, 3x3}}; fc 4",
+        "concat { { conv 2, 1x1 } as a { conv 3, 3x3 } as b }; fc 4",
+        "concat {\n{ conv 2, 1x1 } { conv 3, 3x3 }\n}; fc 4", "concat { { conv 2, 1x1 }\n{ conv 3, 3x3 } }\nfc 4"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        Result r;
+        Arena arena = {0};
+        const Graph *graph = load_good(&r, arena_printf(&arena, "network n { input 3x8x8; %s }", texts[i]));
+        CU_ASSERT_EQUAL(node(graph, "concat")->out->shape.c, 5);
+        CU_ASSERT_EQUAL(node(graph, "concat")->nin, 2);
+        finish(&r);
+        arena_free(&arena);
+    }
+}
+
 static void test_limits(void) {
     static const char *const endless[] = {
         "block a { a }\nnetwork n { input 3x8x8; a }",
@@ -553,6 +569,7 @@ void suite_language(void) {
     CU_add_test(suite, "preprocessing", test_preprocess);
     CU_add_test(suite, "training section", test_train);
     CU_add_test(suite, "outputs and earlier layers", test_outputs);
+    CU_add_test(suite, "branches of a concat", test_branches);
     CU_add_test(suite, "limits", test_limits);
     CU_add_test(suite, "several errors", test_several_errors);
     CU_add_test(suite, "format", test_format);
