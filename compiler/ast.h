@@ -221,6 +221,8 @@ Ast *ast_parse_text(Arena *arena, const Source *source, Diag *diag);
 void ast_dump(const Ast *ast, Text *text);
 /* The message about a word that begins a statement and is unknown: "OTHERWISE 'WORD'", and what may have been meant. */
 void ast_unknown_word(const Ast *ast, const char *word, const char *otherwise, Text *text);
+/* Of parameters that nothing reads, in the file's own blocks and network. */
+void ast_warn_unused(const Ast *ast, Diag *diag);
 /* The nearest layer's, statement's or block's word, or NULL. */
 const char *ast_nearest(const Ast *ast, const char *word);
 /* The source in the one true layout, comments kept. False after syntax errors. */

@@ -84,6 +84,7 @@ static bool elaborate_graph(Compilation *c) {
     const Options *options = c->options;
     if (c->ast) c->source = elaborate(&c->arena, c->ast, options->defines, options->define_count, &c->diag);
     if (c->source) c->name = options->name ? options->name : c->source->name;
+    if (c->source && c->ast) ast_warn_unused(c->ast, &c->diag);
     return c->source;
 }
 

@@ -176,4 +176,20 @@ place_taken "older outputs"
 echo "old" > "$WORK/kept.c"
 expect "kept" 1 "$RNC" -o kept.c bad.rn
 [ "$(cat "$WORK/kept.c")" = old ] && ok || bad kept "an old output was touched"
+# a parameter that nothing reads: a misspelled `width` would be the image's, silently
+cat > "$WORK/unused.rn" <<'N'
+block b(widht, used = 3) {
+    conv width, used x used; bn; relu
+}
+network n(classes = 10, clases = 5) {
+    input 3x8x8
+    b(16)
+    fc classes
+}
+N
+expect "unused parameters" 0 "$RNC" --summary unused.rn
+says "unused parameters" "unused.rn:1:9: warning: block 'b' does not use its parameter 'widht'"
+says "unused parameters" "unused.rn:4:25: warning: network 'n' does not use its parameter 'clases'"
+if [ "$(grep -c warning "$WORK/.err")" = 2 ]; then ok; else bad "unused parameters" "$(cat "$WORK/.err")"; fi
+
 finish
