@@ -64,13 +64,22 @@ const char *name_numbered(Elab *elab, const Frame *frame, const char *word) {
     return arena_printf(elab->arena, "%s%s%d", frame->scope->prefix, word, count_up(elab, frame->scope, word));
 }
 
+/* relu6 is the sixth relu and the first relu6: whoever comes second takes the next number. */
+static bool is_anothers(const Elab *elab, const char *full, const char *bare, const char *word) {
+    const Node *node = map_get(&elab->layers, full);
+    return node && op_by_word(bare) != OP_COUNT && strcmp(op_info(node->op)->word, word) != 0;
+}
+
 const char *name_default(Elab *elab, const Frame *frame, const char *word) {
     if (frame->sequence || strcmp(word, "conv") == 0 || strcmp(word, "bn") == 0)
         return name_numbered(elab, frame, word);
-    int count = count_up(elab, frame->scope, word);
-    if (count == 1) return arena_printf(elab->arena, "%s%s", frame->scope->prefix, word);
-    bool digit = isdigit((unsigned char)word[strlen(word) - 1]); /* relu6_2: relu62 would be another word */
-    return arena_printf(elab->arena, "%s%s%s%d", frame->scope->prefix, word, digit ? "_" : "", count);
+    const bool digit = isdigit((unsigned char)word[strlen(word) - 1]); /* relu6_2: relu62 would be another word */
+    for (;;) {
+        const int count = count_up(elab, frame->scope, word);
+        const char *bare = count == 1 ? word : arena_printf(elab->arena, "%s%s%d", word, digit ? "_" : "", count);
+        const char *full = arena_printf(elab->arena, "%s%s", frame->scope->prefix, bare);
+        if (!is_anothers(elab, full, bare, word)) return full;
+    }
 }
 
 Value *name_find(Elab *elab, const Frame *frame, const Name *name) {

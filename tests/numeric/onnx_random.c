@@ -1,5 +1,5 @@
-/* Random networks (tests/random_graph.h) against an oracle that shares no code with rnc: each is written as ONNX, run
- * by onnx_run.py (NumPy by the specification; ONNX Runtime too, where Python has it) and compared
+/* Random networks (tests/random_graph.h, random_source.h) against an oracle that shares no code with rnc: each is
+ * written as ONNX, run by onnx_run.py (NumPy by the specification; ONNX Runtime too, where Python has it) and compared
  *
  *     with the reference interpreter, as the network is and after the passes of each level,
  *     with what rnc's emitted code computes, at every level, for each target and kind of kernels.
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../random_graph.h"
+#include "../random_source.h"
 #include "driver.h"
 #include "emitted.h"
 #include "save/save.h"
@@ -100,6 +100,18 @@ static void write_outputs(const EmittedCase *c, const float *output) {
     arena_free(&arena);
 }
 
+/* Of every third seed from a text. */
+static Graph *random_network(Arena *arena, uint64_t seed) {
+    Text text = {0}, messages = {0};
+    Diag diag = {.capture = &messages};
+    Graph *graph = seed % 3 ? random_graph(arena, seed) : random_source(arena, seed, &text, &diag);
+    if (!graph) printf("%s\n%s\n", text.s, messages.s);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+    text_free(&text);
+    text_free(&messages);
+    return graph;
+}
+
 static void compare(const char *tolerance, uint64_t first, int count) {
     Text command = {0};
     const char *python = getenv("PYTHON");
@@ -131,7 +143,7 @@ static void check_written(uint64_t first, int count) {
     Arena arena = {0};
     make_folder(&arena);
     for (uint64_t seed = first; seed < first + (uint64_t)count; seed++) {
-        Graph *source = random_graph(&arena, seed);
+        Graph *source = random_network(&arena, seed);
         write_case(&arena, arena_printf(&arena, "%llu", (unsigned long long)seed), source, seed);
         Graph *fused = graph_clone(source, &arena);
         passes_run(fused, &(PassOptions){.level = (int)(seed % LEVELS)});
@@ -151,8 +163,8 @@ static void check_emitted(uint64_t first, int count) {
     for (uint64_t seed = first; seed < first + (uint64_t)count; seed++)
         for (int v = 0; v < 3; v++) {
             Arena own = {0}, *kept = &own;
-            Graph *graph = random_graph(kept, seed);
-            Variant variant = variants[seed % TRIPLES][v];
+            Graph *graph = random_network(kept, seed);
+            Variant variant = variants[seed / 3 % TRIPLES][v];
             variant.winograd = (seed / 2 + (uint64_t)v) % 2 ? (int)(seed % 10000) + 1 : 0;
             variant.last_layers = variant.batch > 1 ? (int)(seed / 2 % 8) + 1 : 0;
             batch_add_graph(&batch, arena_printf(&arena, "network%llu", (unsigned long long)seed), own, graph,

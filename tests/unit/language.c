@@ -99,6 +99,13 @@ static void test_given_names(void) {
     check_names(load_good(&r, "block b2 { tanh }\n" NET("relu6; relu6; relu; relu6; relu; b2; b2")),
                 "relu6 relu6_2 relu relu6_3 relu2 b2.tanh b2_2.tanh ");
     finish(&r);
+    /* "relu6" is the first relu6 and the sixth relu */
+    check_names(load_good(&r, NET("relu6; relu; relu; relu; relu; relu; relu; relu6")),
+                "relu6 relu relu2 relu3 relu4 relu5 relu7 relu6_2 ");
+    finish(&r);
+    check_names(load_good(&r, NET("relu; relu; relu; relu; relu; relu; relu6; relu6; relu")),
+                "relu relu2 relu3 relu4 relu5 relu6 relu6_2 relu6_3 relu7 ");
+    finish(&r);
     load(&r, NET("relu as a; relu as a"), NULL);
     CU_ASSERT(!r.graph && says(&r, "a second layer called 'a'"));
     finish(&r);
