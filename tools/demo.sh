@@ -30,7 +30,7 @@ echo
 "$RNC" --summary resnet152.rn | tail -n 4
 echo
 run "$RNC" -o net.c --random-weights resnet152.rn
-printf 'net.c: %d lines; net.rnw: %d MB of packed weights\n' "$(wc -l < net.c)" $(($(stat -c %s net.rnw) / 1000000))
+printf 'net.c: %d lines\n' "$(wc -l < net.c)"
 
 title "2. Built into a small application, and run on a photograph"
 cp net.h resnet152.h # classify.c includes the header by the network's name
