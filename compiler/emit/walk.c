@@ -103,6 +103,13 @@ static bool covers(const Walk *walk, const Operand *o, const Box *box, int dim) 
     return lo <= box->lo[dim] && box->hi[dim] <= hi;
 }
 
+/* Some of the box's channels have the operand. */
+static bool reaches(const Walk *walk, const Operand *o, const Box *box) {
+    int lo, hi;
+    operand_range(walk, o, DIM_C, &lo, &hi);
+    return lo < box->hi[DIM_C] && box->lo[DIM_C] < hi;
+}
+
 static const Operand *find_operand(const Walk *walk, const char *name) {
     for (int i = 0; i < walk->operands; i++)
         if (!strcmp(walk->operand[i].name, name)) return &walk->operand[i];
@@ -163,7 +170,7 @@ static const char *pixel_address(const Walk *walk, const Box *box, const Operand
 void walk_pointers(const Walk *walk, const Box *box, int indent, Text *text) {
     for (int i = 0; i < walk->operands; i++) {
         const Operand *o = &walk->operand[i];
-        if (covers(walk, o, box, DIM_H) && covers(walk, o, box, DIM_W))
+        if (reaches(walk, o, box) && covers(walk, o, box, DIM_H) && covers(walk, o, box, DIM_W))
             text_printf(text, "%*sconst float *%s = %s;\n", indent, "", o->name, pixel_address(walk, box, o));
     }
     const Operand out = {.base = "a->y",

@@ -490,6 +490,29 @@ static void test_written_networks(void) {
     CU_ASSERT(compared > 100 / stride());
 }
 
+/* Graphs that random layers were reduced to (layers.c), each once wrong. */
+static const struct {
+    const char *text;
+    int variant;
+} found[] = {
+    /* a depthwise layer whose addend ends between its channels: C with an unused variable */
+    {"input %0 378x1x1 image\n@0 = param 378x1x1x1 name a\n@1 = param 293x378x3x3 name b\n"
+     "%1 b = conv(%0 * @1 3x3 pad 1)\n%2 a = conv(%0 * @0 1x1 groups 378)\n%3 c = add(%1, %2) fill\noutput %3\n",
+     2},
+};
+
+static void test_found(void) {
+    Batch batch;
+    batch_begin(&batch);
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++) {
+        Arena arena = {0};
+        Graph *graph = parsed_graph(&arena, arena_printf(&arena, "network n\n%s", found[i].text));
+        batch_add_graph(&batch, arena_printf(&arena, "found%d", (int)i), arena, graph, random_weights(graph, i),
+                        variants[found[i].variant]);
+    }
+    CU_ASSERT(batch_check(&batch, 1e-5) >= batch.count);
+}
+
 /* Fully connected layers whose weights are stored as bf16: inputs and outputs around every vector and panel border,
  * images with and without halos and gaps between pixels, tails of the epilogue, a batch norm beside them. */
 static const struct {
@@ -547,6 +570,7 @@ void suite_networks(void) {
     CU_add_test(suite, "pools in the convolution before", test_pools);
     CU_add_test(suite, "weights stored as bf16", test_bf16);
     CU_add_test(suite, "first layers by Winograd's method", test_stems);
+    CU_add_test(suite, "what random layers found", test_found);
     CU_add_test(suite, "written networks", test_written_networks);
     CU_add_test(suite, "random networks", test_random_networks);
 }
