@@ -24,7 +24,7 @@ if ! python3 -m pip download --quiet --disable-pip-version-check --no-input --no
     --no-deps --only-binary=:all: --platform manylinux_2_28_x86_64 --python-version 3.11 --implementation cp --abi cp311 \
     --require-hashes --requirement "$here/demo-packages.txt" --dest "$new" > "$new/log" 2>&1; then
     echo "error: pip could not download the packages:" >&2
-    grep -i error "$new/log" | tail -n 3 | sed 's/^/       /' >&2
+    sed -n "s/.*after \(connection broken by .*'\): .*/\1/p; /^ERROR/p" "$new/log" | tail -n 3 | cut -c1-220 | sed 's/^/       /' >&2
     exit 1
 fi
 for wheel in "$new"/*.whl; do
