@@ -3,7 +3,6 @@
 # and of the program.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/networks.bash"
-emitted_unchecked
 tiny > "$WORK/tiny.rn"
 
 # python NAME CODE: with `out`, the JSON document that the last command printed, and `json`, `np` at hand
