@@ -108,7 +108,8 @@ static inline void fuzz_emit(const Plan *plan, Kernels kernels, FuzzChoice *choi
 
 /* Weights made up, packed by the recipe and written as ONNX. */
 static inline void fuzz_weights(const Graph *source, const Plan *plan) {
-    Diag diag = {0};
+    Text messages = {0};
+    Diag diag = {.capture = &messages};
     TensorData weights = {0};
     char path[64];
     FILE *file = tmpfile();
@@ -119,6 +120,7 @@ static inline void fuzz_weights(const Graph *source, const Plan *plan) {
     tensor_data_evaluate(source, &weights);
     if (onnx_check(source, "net.onnx", &diag)) CHECK(save_onnx(source, &weights, "net", 0, path, &diag));
     tensor_data_free(&weights);
+    text_free(&messages);
     fclose(file);
 }
 
