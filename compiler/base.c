@@ -20,7 +20,7 @@ struct ArenaBlock {
     _Alignas(ALIGNMENT) unsigned char data[];
 };
 
-static _Noreturn void out_of_memory(void) {
+_Noreturn void out_of_memory(void) {
     fputs("rnc: out of memory\n", stderr);
     exit(1);
 }

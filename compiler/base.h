@@ -74,6 +74,7 @@ const char *text_begin(const char *text, size_t size);
 /* Writes to a temporary beside `path` and renames it: all of it or nothing. Returns false and sets errno. */
 bool file_write(const char *path, const void *data, size_t size);
 
+_Noreturn void out_of_memory(void); /* says so; status 1 */
 /* Our own mistake, never the user's: prints what and which pass, and aborts. */
 _Noreturn void bug(const char *format, ...) PRINTF_LIKE(1, 2);
 extern const char *bug_context; /* the pass or stage that runs; the pass runner sets it */

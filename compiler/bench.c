@@ -177,7 +177,7 @@ static void print_json(const Bench *b) {
     cJSON *json = json_document(b->network, b->command);
     json_add_bench(json, b);
     char *text = cJSON_Print(json);
-    if (!text) bug("out of memory");
+    if (!text) out_of_memory();
     puts(text);
     cJSON_free(text);
     cJSON_Delete(json);

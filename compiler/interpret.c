@@ -13,7 +13,7 @@
 
 static double *new_value(Shape shape) {
     double *data = malloc(sizeof *data * (size_t)shape_size(shape));
-    if (!data) bug("out of memory");
+    if (!data) out_of_memory();
     return data;
 }
 
@@ -70,7 +70,7 @@ double *interpret_epilogue(const Node *node, double *data, const double *addend,
 
 static void run_node(const Node *node, const TensorData *weights, double **values, int threads) {
     const double **in = malloc(sizeof *in * (size_t)node->nin);
-    if (!in) bug("out of memory");
+    if (!in) out_of_memory();
     for (int i = 0; i < node->nin; i++) in[i] = values[node->in[i]->id];
     double *data = new_value(node_unpooled_shape(node));
     op_info(node->op)->reference(node, in, data, weights, threads);

@@ -182,7 +182,7 @@ bool show_json(Compilation *c) {
     const Options *o = c->options;
     if (!o->json || o->bench || (o->verify && !cJSON_HasObjectItem(c->json, "verify"))) return true;
     char *text = cJSON_Print(c->json);
-    if (!text) bug("out of memory");
+    if (!text) out_of_memory();
     puts(text);
     cJSON_free(text);
     return true;

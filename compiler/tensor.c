@@ -65,7 +65,7 @@ static float *evaluate(const Tensor *tensor, const TensorData *data) {
         arg_dims[i] = dims[i];
     }
     float *out = malloc(sizeof *out * (size_t)tensor_size(tensor));
-    if (!out) bug("out of memory");
+    if (!out) out_of_memory();
     rn_recipe_evaluate(&step, args, arg_dims, out);
     return out;
 }
@@ -73,7 +73,7 @@ static float *evaluate(const Tensor *tensor, const TensorData *data) {
 void tensor_data_evaluate(const Graph *graph, TensorData *data) {
     if (data->count < graph->tensor_count) {
         float **grown = realloc(data->data, sizeof *grown * (size_t)graph->tensor_count);
-        if (!grown) bug("out of memory");
+        if (!grown) out_of_memory();
         for (int i = data->count; i < graph->tensor_count; i++) grown[i] = NULL;
         data->data = grown;
         data->count = graph->tensor_count;

@@ -17,7 +17,7 @@ static const double BILLION = 1e9;
 /* What the error depends on beside the machine and what the tuning measured. */
 static const char *error_key(Compilation *c) {
     XXH3_state_t *state = XXH3_createState();
-    if (!state) bug("out of memory");
+    if (!state) out_of_memory();
     XXH3_64bits_reset(state);
     Text graph = {0};
     irtext_print(c->source, &graph); /* not the source's text: -D and --output change it, too */

@@ -237,7 +237,7 @@ static bool verify_batch(Verify *v, int batch, int from, int count) {
 
 static double **interpret_image(const Verify *v, const Graph *graph, const float *image) {
     double **values = calloc((size_t)graph->value_count, sizeof *values);
-    if (!values) bug("out of memory");
+    if (!values) out_of_memory();
     interpret(graph, &v->c->weights, image, values, v->c->options->threads);
     return values;
 }
@@ -273,7 +273,7 @@ static bool take_images(Verify *v) {
         return images_load(v->source, options->verify_input, &v->images, &v->c->diag);
     v->images.count = v->outputs_only || options->batch < PROBE_IMAGES ? 1 : PROBE_IMAGES;
     v->images.data = malloc((size_t)v->images.count * size * sizeof *v->images.data);
-    if (!v->images.data) bug("out of memory");
+    if (!v->images.data) out_of_memory();
     for (int i = 0; i < v->images.count; i++) probe_image(options->seed, i, v->images.data + (size_t)i * size, size);
     return true;
 }

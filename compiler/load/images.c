@@ -35,7 +35,7 @@ static bool take_array(const Graph *graph, const char *path, const rn_npy *array
         return false;
     }
     images->data = malloc(array->count * sizeof *images->data);
-    if (!images->data) bug("out of memory");
+    if (!images->data) out_of_memory();
     memcpy(images->data, array->data, array->count * sizeof *images->data);
     images->count = (int)(array->count / size);
     return true;
@@ -51,7 +51,7 @@ static bool take_picture(const Graph *graph, const char *path, const rn_image *p
         model.preprocess.std[i] = (float)p->std[i];
     }
     images->data = malloc((size_t)shape_size(s) * sizeof *images->data);
-    if (!images->data) bug("out of memory");
+    if (!images->data) out_of_memory();
     images->count = 1;
     if (!rn_preprocess_rgb(&model, picture->rgb, picture->height, picture->width, images->data)) return true;
     diag_error(diag, (Place){0}, "%s: a picture of %d x %d cannot be made the input of %s, %d x %d x %d", path,

@@ -143,7 +143,7 @@ static float *draw_tensor(const Tensor *tensor, Role role, uint64_t seed, int th
     const int64_t size = tensor_size(tensor);
     const uint64_t stream = stream_of(seed, tensor->name);
     float *data = malloc((size_t)size * sizeof *data + 1);
-    if (!data) bug("out of memory");
+    if (!data) out_of_memory();
     if (role == KERNEL)
         fill_normal(data, size, stream, sqrt(2.0 / ((double)size / tensor->dim[0])), threads);
     else
@@ -178,7 +178,7 @@ static double *make_image(const Graph *graph, uint64_t seed, int number) {
     static const double shares[MAX_IMAGES][3] = {{0.6, 0.5, 0.62},
                                                  {0.2, 0.3, 0.93}}; /* smooth, rough; squares sum to 1 */
     double *image = malloc((size_t)shape_size(shape) * sizeof *image);
-    if (!image) bug("out of memory");
+    if (!image) out_of_memory();
     for (int c = 0; c < shape.c; c++) {
         const double range = p->given && p->range > 0 ? p->range : 1;
         const double mean = p->given && c < 4 ? p->mean[c] : LEVEL_MEAN,
@@ -217,7 +217,7 @@ static void calibrate_bn(const Calibration *cal, const Node *node) {
     const double samples = (double)(pixels * cal->images);
     float *mean = cal->weights->data[node->weight[MEAN]->id], *var = cal->weights->data[node->weight[VAR]->id];
     double *sum = calloc(2 * (size_t)shape.c, sizeof *sum), *squares = sum + shape.c;
-    if (!sum) bug("out of memory");
+    if (!sum) out_of_memory();
 #pragma omp parallel for num_threads(cal->threads) if (pixels * shape.c > 65536)
     for (int c = 0; c < shape.c; c++) {
         for (int n = 0; n < cal->images; n++)
@@ -267,7 +267,7 @@ static void scale_param(const Calibration *cal, const Tensor *param, double fact
 
 static bool *new_marks(const Calibration *cal) {
     bool *marks = calloc((size_t)cal->graph->tensor_count, sizeof *marks);
-    if (!marks) bug("out of memory");
+    if (!marks) out_of_memory();
     return marks;
 }
 
@@ -309,11 +309,11 @@ static void release(Calibration *cal, const Value *value) {
 static void run_op(Calibration *cal, const Node *node) {
     const double **in = malloc(((size_t)node->nin + 1) * sizeof *in);
     const size_t size = (size_t)shape_size(node_unpooled_shape(node)) * sizeof(double);
-    if (!in) bug("out of memory");
+    if (!in) out_of_memory();
     for (int n = 0; n < cal->images; n++) {
         for (int i = 0; i < node->nin; i++) in[i] = cal->values[n][node->in[i]->id];
         double *out = malloc(size);
-        if (!out) bug("out of memory");
+        if (!out) out_of_memory();
         op_info(node->op)->reference(node, in, out, cal->weights, cal->threads);
         free(cal->values[n][node->out->id]);
         cal->values[n][node->out->id] = out;
@@ -391,7 +391,7 @@ void weights_random(const Graph *graph, uint64_t seed, TensorData *out, int thre
     if (threads < 1) threads = 1;
     out->count = graph->tensor_count;
     out->data = calloc((size_t)graph->tensor_count + 1, sizeof *out->data);
-    if (!out->data) bug("out of memory");
+    if (!out->data) out_of_memory();
     for (int i = 0; i < graph->tensor_count; i++)
         if (graph->tensors[i]->op == RN_PARAM) out->data[i] = draw_tensor(graph->tensors[i], roles[i], seed, threads);
     arena_free(&arena);

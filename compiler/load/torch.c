@@ -422,7 +422,7 @@ const uint8_t *torch_elements(TorchFile *file, const rn_safetensor *tensor, char
     if (!storage->bytes && !torch_zip_load(file, storage)) return NULL;
     size_t bytes;
     if (__builtin_mul_overflow((size_t)tensor->count, (size_t)size, &bytes) || !(file->elements = malloc(bytes + 1)))
-        bug("out of memory");
+        out_of_memory();
     gather(tensor, view, storage->bytes, size, file->elements);
     if (file->big_endian) swap_bytes(file->elements, tensor->count, size);
     if (file->zip && storage->users == 1) { /* nobody else needs it: large networks are held once, not twice */
@@ -443,7 +443,7 @@ bool torch_recognize(const void *bytes, size_t size) {
 TorchFile *torch_open(const void *bytes, size_t size, const char **prefix, char error[TORCH_ERROR_SIZE]) {
     TorchFile *file = calloc(1, sizeof *file);
     Pickle pickle;
-    if (!file) bug("out of memory");
+    if (!file) out_of_memory();
     file->bytes = bytes;
     file->size = size;
     file->error = error;

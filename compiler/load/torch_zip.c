@@ -76,7 +76,7 @@ static uint8_t *read_entry(TorchFile *file, zip_uint64_t entry, const char *name
     }
     zip_file_t *in = zip_fopen_index(file->zip, entry, 0);
     uint8_t *bytes = malloc(info.size + 1);
-    if (!bytes) bug("out of memory");
+    if (!bytes) out_of_memory();
     *size = info.size;
     bytes[info.size] = 0;
     bool good = in && zip_fread(in, bytes, info.size) == (zip_int64_t)info.size;

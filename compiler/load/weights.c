@@ -66,7 +66,7 @@ static float *read_param(Weights *weights, const rn_param *param, Report *report
     }
     tensor.size = (size_t)tensor.count * (size_t)rn_safetensor_bytes(&tensor);
     float *values = malloc((size_t)tensor.count * sizeof *values + 1);
-    if (!values) bug("out of memory");
+    if (!values) out_of_memory();
     const rn_param found = {param->name, param->ndim, param->dim, &tensor};
     if (rn_param_read(&found, values, error, sizeof error)) return values;
     report_problem(report, error);
@@ -80,7 +80,7 @@ static bool read_params(const Graph *graph, const rn_param *params, const int *t
     bool sound = true;
     out->count = graph->tensor_count;
     out->data = calloc((size_t)graph->tensor_count + 1, sizeof *out->data);
-    if (!out->data) bug("out of memory");
+    if (!out->data) out_of_memory();
     for (int i = 0; i < count && !weights->damaged; i++) {
         out->data[tensor_ids[i]] = read_param(weights, &params[i], report);
         sound &= out->data[tensor_ids[i]] != NULL;
@@ -118,7 +118,7 @@ static bool match_params(const Graph *graph, rn_param *params, int count, const 
     rn_params_result result;
     report->diag->limit = report->diag->errors + LISTED_PROBLEMS + 1;
     const int problems = rn_params_match(params, count, file, &how, &result, report_match, report);
-    if (problems < 0) bug("out of memory");
+    if (problems < 0) out_of_memory();
     if (report->told > 1) {
         char counts[256], listed[48] = "";
         if (report->told > LISTED_PROBLEMS)
@@ -137,7 +137,7 @@ static bool load_params(const Graph *graph, const WeightsOptions *options, const
                         TensorData *out, Report *report) {
     rn_param *params = calloc((size_t)graph->tensor_count + 1, sizeof *params);
     int *tensor_ids = calloc((size_t)graph->tensor_count + 1, sizeof *tensor_ids);
-    if (!params || !tensor_ids) bug("out of memory");
+    if (!params || !tensor_ids) out_of_memory();
     const int count = collect_params(graph, params, tensor_ids);
     const bool good = match_params(graph, params, count, weights_index(weights), options, prefix, report) &&
                       read_params(graph, params, tensor_ids, count, weights, out, report);

@@ -92,7 +92,7 @@ static void conv_tile(const double *corner, int stride, const ptrdiff_t *offset,
 static ptrdiff_t *tap_offsets(const Window *window, int channels, int height, int width) {
     ptrdiff_t *offset = malloc(sizeof *offset * (size_t)channels * (size_t)window->r * (size_t)window->s),
               *next = offset;
-    if (!offset) bug("out of memory");
+    if (!offset) out_of_memory();
     for (int c = 0; c < channels; c++)
         for (int r = 0; r < window->r; r++)
             for (int s = 0; s < window->s; s++)
@@ -109,7 +109,7 @@ static double *pad_image(const Term *term, Shape in, const double *image, int q,
     *width = in.w + window->left + window->right;
     if (*width < reach) *width = reach;
     double *padded = calloc((size_t)in.c * *height * *width, sizeof *padded);
-    if (!padded) bug("out of memory");
+    if (!padded) out_of_memory();
     for (int c = 0; c < in.c; c++)
         for (int y = 0; y < in.h; y++)
             memcpy(padded + ((size_t)c * *height + y + window->top) * *width + window->left,
@@ -122,7 +122,7 @@ static Lanes *transpose_weights(const float *weight, int groups, int features, s
     int blocks = (features + LANES - 1) / LANES;
     size_t bytes = sizeof(Lanes) * groups * blocks * size;
     Lanes *lanes = aligned_alloc(sizeof(Lanes), bytes);
-    if (!lanes) bug("out of memory");
+    if (!lanes) out_of_memory();
     memset(lanes, 0, bytes);
     for (int g = 0; g < groups; g++)
         for (int k = 0; k < features; k++) {

@@ -51,7 +51,7 @@ bool save_safetensors(const Graph *graph, const TensorData *data, const char *pa
     const uint64_t data_size = write_header(graph, &header);
     const size_t size = 8 + header.size + data_size;
     uint8_t *bytes = malloc(size), *at = bytes + 8 + header.size;
-    if (!bytes) bug("out of memory");
+    if (!bytes) out_of_memory();
     for (int i = 0; i < 8; i++) bytes[i] = (uint8_t)((uint64_t)header.size >> 8 * i);
     memcpy(bytes + 8, header.s, header.size);
     for (int i = 0; i < graph->tensor_count; i++) {

@@ -53,6 +53,12 @@ refused "more than 2^31" "large.rn:3:5: error: conv: the result, 64x16000x16000,
 refused "more than 2^31" "large.rn:2:5: error: input: the input has more than 2^31 numbers" -D n=65536 --summary large.rn
 refused "a huge parameter" "height must be from 1 to 65536, not 9223372036854775807" -D n=9223372036854775807 --summary large.rn
 refused "a huge parameter" "-D n=99999999999999999999: a number" -D n=99999999999999999999 --summary large.rn
+printf 'network large {\n    input 64x1000x1000\n    conv 64, 1x1\n}\n' > "$WORK/memory.rn"
+if [ -z "$SANITIZED" ]; then # whose shadow memory needs more than any limit
+    expect "out of memory" 1 bash -c "ulimit -v 600000; exec '$RNC' --threads 1 --random-weights -o out.c memory.rn"
+    says "out of memory" "rnc: out of memory"
+    absent "out of memory" out.c out.h out.rnw
+fi
 refused "unknown parameter" "clases" -o out.c -D clases=3 net.rn
 refused "a folder" "folder.rn" -o out.c folder.rn
 mkdir "$WORK/folder.rn"
