@@ -141,7 +141,7 @@ void plan_budget(Plan *plan) {
     const Sum fastest = keep_error(plan, 0);
     Sum sum = o->time_share > 0 ? spend_time(plan, fastest) : fastest;
     const int64_t most = o->weights_limit - o->other_bytes;
-    if (o->weights_limit && sum.bytes > most) sum = keep_bytes(plan, most);
+    if (o->weights_limit && o->other_known && sum.bytes > most) sum = keep_bytes(plan, most);
     plan->predicted_error = sum.error;
     plan->size = (SizeBudget){sum.bytes, fastest.bytes, fastest.us > 0 ? sum.us / fastest.us - 1 : 0};
 }

@@ -29,8 +29,9 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
         one_by_one.last_layers = 0;
         return plan_make(arena, graph, &one_by_one);
     }
-    if (options->weights_limit && !options->other_bytes && (int64_t)plan->recipe.packed_size > options->weights_limit) {
+    if (options->weights_limit && !options->other_known && (int64_t)plan->recipe.packed_size > options->weights_limit) {
         PlanOptions limited = *options;
+        limited.other_known = true;
         limited.other_bytes = (int64_t)plan->recipe.packed_size - plan->size.bytes;
         return plan_make(arena, graph, &limited);
     }

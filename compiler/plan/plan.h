@@ -94,7 +94,8 @@ typedef struct PlanOptions {
     double time_share; /* -Os: the smallest weights that take at most this share of time more; 0: the least time */
     int64_t
         weights_limit;   /* bytes of packed weights; 0: any. plan_make's result may have more where nothing keeps it */
-    int64_t other_bytes; /* of those, what other layers take and nothing changes; plan_make finds it */
+    bool other_known;    /* plan_make's own: a plan without the limit has shown ... */
+    int64_t other_bytes; /* ... what of those other layers take, which nothing changes */
     double error_scale;  /* what the model's prediction is multiplied by, where a measurement showed it low; 0: 1 */
     /* Candidates to choose from instead of those of the cost model, the fastest first; returns how many, 0 leaves the
      * node to the model. NULL: none. */

@@ -69,6 +69,20 @@ static void test_limit(void) {
     }
 }
 
+/* There may be nothing beside the layer that has a choice. */
+static void test_alone(void) {
+    Arena arena = {0};
+    for (int64_t limit = 100000; limit <= 10000000; limit *= 10) {
+        Graph *graph = example_source(&arena, "network n {\n input 64x56x56\n conv 64, 3x3\n}");
+        CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+        passes_run(graph, &(PassOptions){.level = 2});
+        const PlanOptions options = {.isa = 4, .batch = 1, .winograd = true, .tolerance = 1e-4, .weights_limit = limit};
+        const int64_t packed = (int64_t)plan_make(&arena, graph, &options)->recipe.packed_size;
+        CU_ASSERT(packed <= limit || packed == 4 * 64 * 64 * 9);
+    }
+    arena_free(&arena);
+}
+
 /* A tight tolerance goes before small weights. */
 static void test_error_first(void) {
     Arena arena = {0};
@@ -82,5 +96,6 @@ void suite_budget(void) {
     CU_pSuite suite = CU_add_suite("budget", NULL, NULL);
     CU_add_test(suite, "smaller weights for a share of the time", test_small);
     CU_add_test(suite, "a limit in bytes", test_limit);
+    CU_add_test(suite, "a layer alone", test_alone);
     CU_add_test(suite, "the tolerance goes first", test_error_first);
 }
