@@ -16,6 +16,7 @@
 #include "load/load.h"
 #include "ops.h"
 #include "plan/choose.h"
+#include "plan/error.h"
 #include "plan/winograd.h"
 #include "tune.h"
 
@@ -77,9 +78,11 @@ static Shaped *make_shaped(Tuning *t, const Plan *plan, const Node *n, const cha
         const bool winograd = list[i].choice.algorithm == ALG_WINOGRAD;
         if (!winograd || tiles++ < TILES) add_candidate(s, list[i]);
     }
+    double added[CHOOSE_MAX_CANDIDATES];
+    error_of_candidates(plan, n, list, count, added);
     int least = 0; /* the smallest error, for networks that need it */
     for (int i = 1; i < count; i++)
-        if (list[i].cost.error < list[least].cost.error) least = i;
+        if (added[i] < added[least]) least = i;
     add_candidate(s, list[least]);
     for (int i = 0, more = 0; i < count && more < MORE_BLOCKS; i++)
         if (list[i].choice.algorithm == ALG_WINOGRAD) add_blocks(s, plan, n, list[i]), more++;

@@ -1,4 +1,4 @@
-/* Times and errors by formula. Only ratios matter for a choice, so the machine is a generic one: a core with its FMA
+/* Times by formula. Only ratios matter for a choice, so the machine is a generic one: a core with its FMA
  * peak, 1 MB of L2 (AVX2 alone: half of it), and bandwidths as such cores have them. The constants were fitted to
  * layers of ResNet, VGG and Inception on one machine with AVX-512 and one without (docs/kernels.md); -O3 measures
  * instead.
@@ -35,8 +35,6 @@ static const Machine machines[] = {
 static const Machine *machine_of(const Plan *plan) {
     return &machines[plan->options.isa >= 4];
 }
-
-static const double ERROR_OF_A_SUM = 0.3, ROUNDOFF = 0x1p-24; /* rounding.c */
 
 static const double SEVERAL_CORES = 1.8; /* times the bandwidth of memory that one core sees */
 static const double MANY = 1e6;          /* parts that any number of threads divides evenly */
@@ -107,16 +105,6 @@ static double pixels_traffic(const Plan *plan, double features, double pixels, d
     return (ceil(features / panel) - 1) * bytes / m->l3 / threads_of(plan);
 }
 
-double cost_error_of_products(double products) {
-    return ROUNDOFF * fmax(ERROR_OF_A_SUM * sqrt(products), 1);
-}
-
-double cost_sum_error(const Node *node) {
-    double products = 0;
-    for (int i = 0; i < node->nin; i++) products += (double)tensor_size(node->term[i].weight) / node->features;
-    return cost_error_of_products(products);
-}
-
 /* Packed weights of the terms from `first` on, without groups. */
 static int64_t panels_bytes(const Node *node, int first) {
     int64_t bytes = 0;
@@ -132,7 +120,7 @@ static Cost direct_terms(const Plan *plan, const Node *node, int first) {
     const Shape out = node_walked_shape(node);
     const double pixels = (double)out.h * out.w;
     const bool depthwise = step_algorithm(plan, node) == ALG_DEPTHWISE;
-    Cost c = {.error = cost_sum_error(node)};
+    Cost c = {.us = 0};
     for (int i = first; i < node->nin; i++) {
         const Term *term = &node->term[i];
         const int channels = node->in[i]->shape.c;
@@ -188,14 +176,12 @@ static double output_operations(const WinogradPlan *w, const Epilogue *e) {
 }
 
 bool cost_tiles(TileCost *t, const Node *node, const Choice *choice, int images) {
-    *t = (TileCost){.error = 0};
+    *t = (TileCost){.bytes = 0};
     if (!winograd_tiles(&t->w, node, choice, images)) return false;
     t->input = input_operations(&t->w);
     t->output = output_operations(&t->w, &node->epilogue);
     t->bytes = 4 * (int64_t)winograd_products(&t->w) * t->w.channels * round_up(node->features, 16);
     t->bytes += panels_bytes(node, 1);
-    t->error =
-        cost_error_of_products(t->w.channels) * rn_winograd_amplification(&t->w.h) * rn_winograd_amplification(&t->w.w);
     return true;
 }
 
@@ -207,7 +193,7 @@ Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {
 
 Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most) {
     const Machine *m = machine_of(plan);
-    Cost c = {.error = t->error, .bytes = t->bytes};
+    Cost c = {.bytes = t->bytes};
     const double C = t->w.channels, K = node->features, tiles = winograd_tile_count(&t->w);
     const double products = winograd_products(&t->w), block = fmin(most, winograd_largest_block(&t->w));
     const double blocks = t->w.pool_rows ? t->w.rows * ceil(t->w.columns / block) : ceil(tiles / block);
@@ -234,10 +220,6 @@ Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most)
     return c;
 }
 
-/* The amplification, as rn_winograd_amplification has it, of one level: C11 sums 2 products of norm 1, the others 18.
- */
-static const double STRASSEN_AMPLIFICATION = 2.65;
-
 Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice) {
     const Machine *m = machine_of(plan);
     const Shape out = node->out->shape;
@@ -250,9 +232,7 @@ Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice) {
         /* sums of pixels: 4 loads, 4 stores, 4 subtractions; 3 stores of copies */
         operations += (strassen_is_flat(plan, node, i) ? 12 : 15) * channels;
     }
-    Cost c = {
-        .error = STRASSEN_AMPLIFICATION * cost_sum_error(node),
-    };
+    Cost c = {.us = 0};
     for (int i = 0; i < node->nin; i++) c.bytes += strassen_term_bytes(node, i);
     c.compute =
         STRASSEN_PRODUCTS * images * pairs * kernel_flops(m, half, tile, depth) / m->flops / 0.96 * (1 + 0.5 / tile);

@@ -1,4 +1,4 @@
-/* The cost model: how long a convolution takes one way or another, of one image, and how large its rounding error is.
+/* The cost model: how long a convolution takes one way or another, of one image, and what its packed weights take.
  * Where the node runs for a group of images (plan_images), its weights are fetched once for all of them. */
 #ifndef RNC_PLAN_COST_H
 #define RNC_PLAN_COST_H
@@ -9,10 +9,6 @@ enum { L2_BYTES = 1 << 20 }; /* of the core that is planned for; one with AVX2 a
 
 Cost cost_direct(const Plan *plan, const Node *node);
 double cost_fc(const Plan *plan, const Node *node); /* microseconds */
-/* The error of a direct sum, root mean square, relative; of a convolution or a fully connected layer. */
-double cost_sum_error(const Node *node);
-/* Of a sum of so many products. */
-double cost_error_of_products(double products);
 /* choice->algorithm is ALG_WINOGRAD; us is infinite where there is no such transform. */
 Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice);
 
@@ -21,7 +17,6 @@ typedef struct TileCost {
     WinogradPlan w;       /* transforms and number of tiles only */
     double input, output; /* vector operations of a tile's transforms */
     int64_t bytes;        /* of packed weights */
-    double error;
 } TileCost;
 
 /* False where there is no such transform. */

@@ -7,6 +7,9 @@
 #include "../moments.h"
 #include "plan.h"
 
+/* The error of a sum of so many products, root mean square, relative; and of a layer's direct sum. */
+double error_of_products(double products);
+double error_of_direct(const Node *node);
 /* What a layer adds to the square of the output's largest relative error, if it is computed like that; with the
  * margin. */
 double error_added(const Plan *plan, const Node *node, const Choice *choice);

@@ -46,7 +46,6 @@ typedef struct Choice {
 typedef struct Cost {
     double us;                          /* microseconds */
     double compute, transforms, memory; /* by the model, of one thread: multiplications, transforms, fetching weights */
-    double error;                       /* root mean square of the relative error that it adds to its result */
     int64_t bytes;                      /* of packed weights; 0 where there is no other way */
     bool measured;                      /* us is */
 } Cost;

@@ -14,6 +14,7 @@
 #include "error.h"
 #include "winograd.h"
 
+static const double ERROR_OF_A_SUM = 0.3, ROUNDOFF = 0x1p-24;
 /* Predictions are for weights like those that the model was fitted to; the worst of 200 random networks took up so
  * much of what was predicted without it (docs/kernels.md). */
 static const double MARGIN = 2;
@@ -28,6 +29,16 @@ static const double TRANSFORMS = 5 * 0x1p-24;
 typedef struct Peak {
     double rough, even;
 } Peak;
+
+double error_of_products(double products) {
+    return ROUNDOFF * fmax(ERROR_OF_A_SUM * sqrt(products), 1);
+}
+
+double error_of_direct(const Node *node) {
+    double products = 0;
+    for (int i = 0; i < node->nin; i++) products += (double)tensor_size(node->term[i].weight) / node->features;
+    return error_of_products(products);
+}
 
 /* A tile's profile, repeated and averaged by a normal window of variance `window`. */
 static double peak_of(const double *profile, int m, double window) {
@@ -86,20 +97,20 @@ static bool get_peak(Peaks *p, int dimension, const Choice *choice, Peak *peak) 
 /* The mean square, relative, of the first term's error where an output sees it. */
 static double first_error(Peaks *p, const Choice *choice) {
     const Node *n = p->node;
-    const double direct = cost_sum_error(n);
+    const double direct = error_of_direct(n);
     if (choice->algorithm == ALG_STRASSEN) return direct * direct * STRASSEN_AMPLIFICATION * STRASSEN_AMPLIFICATION;
     if (choice->algorithm != ALG_WINOGRAD) return direct * direct;
     Peak h, w;
     if (!get_peak(p, 0, choice, &h) || !get_peak(p, 1, choice, &w)) return INFINITY;
     const int channels = choice->side > 1 ? choice->side * choice->side * WINOGRAD_DEEP_PIXEL : n->in[0]->shape.c;
-    const double sum = cost_error_of_products(channels), rough = p->plan->rough[n->in[0]->id];
+    const double sum = error_of_products(channels), rough = p->plan->rough[n->in[0]->id];
     return sum * sum * rough * h.rough * w.rough +
            (sum * sum + TRANSFORMS * TRANSFORMS) * (1 - rough) * h.even * w.even;
 }
 
 static double added(Peaks *p, const Choice *choice) {
     const Gain *gain = &p->plan->gains[p->node->id];
-    const double direct = cost_sum_error(p->node), first = first_error(p, choice);
+    const double direct = error_of_direct(p->node), first = first_error(p, choice);
     const double others = choice->algorithm == ALG_STRASSEN ? first : direct * direct;
     const double scale = MARGIN * fmax(p->plan->options.error_scale, 1);
     return scale * scale * (gain->first * first + gain->others * others);
