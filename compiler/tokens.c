@@ -45,6 +45,7 @@ typedef struct Reader {
     Statement now, before; /* before: the one that the last separator ended */
     int last;              /* index of the last token that is no separator, -1 */
     int line, indent;      /* of that token's line */
+    int joined_until;      /* offset behind a run of newlines that was found to end no statement, and reported */
     int unclosed;          /* a '{' whose '}' seems to be missing, by the indentation; -1 */
     bool closed_one;       /* a declaration ended before */
     bool mended;        /* a brace of this declaration was wrong: those that do not fit in the end may follow from it */
@@ -394,26 +395,44 @@ static bool is_operator(int kind) {
     }
 }
 
+static bool is_newline(const Token *token) {
+    return token->kind == TOKEN_NEWLINE || (token->kind == T_SEPARATOR && token->text[0] == '\n');
+}
+
 /* Was the next line meant to go on from here? It closes a bracket that it has not opened, or it stands further right
  * and an operand is missing here. The line should have ended in a comma, then, or not have ended. */
-static bool next_line_goes_on(const Reader *reader) {
+static bool next_line_goes_on(Reader *reader) {
     const Parser *parser = reader->parser;
     const char *at = parser->source->text + parser->offset, *start = at;
     at += strspn(at, " \t\r");
     if (reader->last >= 0 && is_operator(parser->tokens[reader->last].kind))
         return at - start >= reader->now.indent && *at && *at != '\n';
+    if (!in_parens(reader)) return false;
     at += strspn(at, " \t\r\n\f");
+    const int behind = (int)(at - parser->source->text);
     int depth = 0;
-    for (; in_parens(reader) && *at && *at != '\n' && !strchr("#;{}", *at); at++) {
+    for (; *at && *at != '\n' && !strchr("#;{}", *at); at++) {
         if (*at == '(' || *at == '[') depth++;
-        if ((*at == ')' || *at == ']') && depth-- == 0) return true;
+        if ((*at == ')' || *at == ']') && depth-- == 0) {
+            reader->joined_until = behind;
+            return true;
+        }
     }
     return false;
 }
 
+/* Does it say no more than the separators before it? To the formatter two newlines are an empty line. */
+static bool is_repeated(const Parser *parser, const Token *token) {
+    const int count = parser->token_count;
+    if (token->kind == T_SEPARATOR && !(parser->record && is_newline(token)))
+        return count && parser->tokens[count - 1].kind == T_SEPARATOR;
+    return is_newline(token) && count > 1 && is_newline(&parser->tokens[count - 1]) &&
+           is_newline(&parser->tokens[count - 2]);
+}
+
 static void take_separator(Reader *reader, Token *token) {
     reader->may_declare = true;
-    if (reader->dropping) return;
+    if (reader->dropping || reader->parser->offset <= reader->joined_until) return;
     if (token->text[0] == '\n' && next_line_goes_on(reader)) {
         token->kind = T_GRAMMAR_error;
         token->error = "unexpected end of line; a statement goes on in the next line only behind a ','";
@@ -421,7 +440,7 @@ static void take_separator(Reader *reader, Token *token) {
     }
     close_parens(reader);
     reader->dropping_rest = false;
-    push(reader, *token);
+    if (!is_repeated(reader->parser, token)) push(reader, *token);
     if (reader->now.first) reader->before = reader->now;
     reader->now = (Statement){0};
 }
@@ -514,7 +533,7 @@ void tokens_read(Parser *parser) {
         if (token.kind == T_SEPARATOR) {
             take_separator(&reader, &token);
         } else if (token.kind < 0) {
-            if (parser->record)
+            if (parser->record && !is_repeated(parser, &token))
                 ARENA_PUSH(&parser->token_arena, parser->tokens, parser->token_count, parser->token_capacity, token);
         } else {
             take(&reader, token);

@@ -6,6 +6,7 @@
 
 #include "ast.h"
 #include "ops.h"
+#include "parse.h"
 
 typedef struct Result {
     Arena arena;
@@ -523,6 +524,54 @@ static void format(const char *text, Text *out) {
     CU_ASSERT_TRUE(ast_format(&source, out, &diag));
 }
 
+/* Tokens that the text has, read as a compilation or as the formatter does; it must be right. */
+static int count_tokens(const char *text, bool record) {
+    Arena arena = {0};
+    Diag diag = {0};
+    const Source source = {"test.rn", text, strlen(text)};
+    Ast ast = {.source = &source};
+    Parser parser = {.arena = &arena, .diag = &diag, .source = &source, .ast = &ast, .record = record};
+    CU_ASSERT_TRUE(parser_run(&parser));
+    arena_free(&parser.token_arena);
+    arena_free(&arena);
+    return parser.token_count;
+}
+
+/* A separator that follows another one is no token of its own, and a run of them is read once. */
+static void test_separators(void) {
+    static const char *const runs[] = {"\n", ";", ";\n", "\n \f ;;", "\r\n", "\n# a comment\n"};
+    enum { COUNT = 100000, COMMENTS = 5 };
+    for (int i = 0; i <= COMMENTS; i++) {
+        Text text = {0}, formatted = {0};
+        Result r;
+        text_puts(&text, "network n {\ninput 3x8x8");
+        for (int k = 0; k < COUNT; k++) text_puts(&text, runs[i]);
+        text_puts(&text, "\nrelu\n}\n");
+        check_names(load_good(&r, text.s), "relu ");
+        finish(&r);
+        CU_ASSERT_EQUAL(count_tokens(text.s, false), 12);
+        if (i < COMMENTS) { /* which are kept */
+            CU_ASSERT(count_tokens(text.s, true) <= 14);
+            format(text.s, &formatted);
+            CU_ASSERT_STRING_EQUAL(formatted.s, !strcmp(runs[i], ";")
+                                                    ? "network n {\n    input 3x8x8\n    relu\n}\n"
+                                                    : "network n {\n    input 3x8x8\n\n    relu\n}\n");
+        }
+        text_free(&formatted);
+        text_free(&text);
+    }
+    Text text = {0}; /* in brackets, which they do not end: one error */
+    Result r;
+    text_puts(&text, "network n {\ninput 3x8x8\nfc (3");
+    for (int k = 0; k < COUNT; k++) text_puts(&text, "\n");
+    text_puts(&text, ")\nconv 8 8\n}\n");
+    load(&r, text.s, NULL);
+    CU_ASSERT_EQUAL(r.diag.errors, 2);
+    CU_ASSERT(says(&r, ":3:6: error: unexpected end of line") && says(&r, ":100004:8: error: unexpected '8'"));
+    finish(&r);
+    text_free(&text);
+}
+
 static void test_format(void) {
     Text once = {0}, twice = {0}, bad = {0}, messages = {0};
     format("#top\n\n\n\nblock b( w,g=1 ){  # what\nresidual{\n\nconv w ,3x3/ stride ;;bn; relu\nconv w*2 - -1,1x1 as "
@@ -579,5 +628,6 @@ void suite_language(void) {
     CU_add_test(suite, "branches of a concat", test_branches);
     CU_add_test(suite, "limits", test_limits);
     CU_add_test(suite, "several errors", test_several_errors);
+    CU_add_test(suite, "runs of separators", test_separators);
     CU_add_test(suite, "format", test_format);
 }
