@@ -24,6 +24,7 @@ typedef union TokenValue { /* the members of the grammar's YYSTYPE that tokens h
 typedef struct Token {
     int kind; /* a grammar token; TOKEN_NEWLINE, where none ends a statement, or TOKEN_COMMENT: not for the parser */
     Place place;
+    int offset;       /* where it begins in the source; it has place.length bytes there, none where it was supplied */
     const char *text; /* what --format writes; not terminated */
     size_t length;
     TokenValue value;

@@ -108,15 +108,24 @@ static void push(Reader *reader, Token token) {
     ARENA_PUSH(&parser->token_arena, parser->tokens, parser->token_count, parser->token_capacity, token);
 }
 
+static Place place_end(const Token *token) {
+    Place place = token->place;
+    place.column += place.length;
+    place.length = 0;
+    return place;
+}
+
 /* A token that the source does not have, before `at`; `error` may be NULL. */
 static void supply(Reader *reader, int kind, const Token *at, const char *error) {
-    Place place = at->place;
+    Token token = {.kind = kind, .place = at->place, .offset = at->offset, .error = error};
+    token.place.length = 0;
     if (kind == '{' && reader->last >= 0) { /* behind what it is missing from */
-        place = reader->parser->tokens[reader->last].place;
-        place.column += place.length;
+        const Token *last = &reader->parser->tokens[reader->last];
+        token.place = place_end(last);
+        token.offset = last->offset + last->place.length;
     }
-    place.length = 0;
-    push(reader, (Token){.kind = kind, .place = place, .text = "", .error = error});
+    token.text = reader->parser->source->text + token.offset;
+    push(reader, token);
 }
 
 /* The separators behind the last token end no statement. */
@@ -396,7 +405,7 @@ static bool is_operator(int kind) {
 }
 
 static bool is_newline(const Token *token) {
-    return token->kind == TOKEN_NEWLINE || (token->kind == T_SEPARATOR && token->text[0] == '\n');
+    return token->kind == TOKEN_NEWLINE || (token->kind == T_SEPARATOR && token->length && token->text[0] == '\n');
 }
 
 /* Was the next line meant to go on from here? It closes a bracket that it has not opened, or it stands further right
@@ -501,13 +510,6 @@ static void take(Reader *reader, Token token) {
     if (token.kind == '(' || token.kind == '[') open_bracket(reader, token.kind, false);
 }
 
-static Place place_end(const Token *token) {
-    Place place = token->place;
-    place.column += place.length;
-    place.length = 0;
-    return place;
-}
-
 void tokens_read(Parser *parser) {
     yyscan_t scanner;
     Reader reader = {.parser = parser, .last = -1, .unclosed = -1};
@@ -519,13 +521,17 @@ void tokens_read(Parser *parser) {
     do {
         GRAMMAR_STYPE value = {0};
         token = (Token){.place = {parser->source, parser->line, parser->column, 0}};
-        int offset = parser->offset;
+        token.offset = parser->offset;
         token.kind = scan_lex(&value, &token.place, scanner);
         if (token.kind != T_END)
-            offset = parser->offset - token.place.length;
-        else if (reader.last >= 0)
-            token.place = place_end(&parser->tokens[reader.last]);
-        token.text = parser->standard ? parser->standard : parser->source->text + offset;
+            token.offset = parser->offset - token.place.length;
+        else if (reader.last >= 0) {
+            const Token *last = &parser->tokens[reader.last];
+            token.place = place_end(last);
+            token.offset = last->offset + last->place.length;
+        }
+        const int at = token.kind == T_END ? parser->offset : token.offset;
+        token.text = parser->standard ? parser->standard : parser->source->text + at;
         token.length = parser->standard ? strlen(parser->standard) : (size_t)token.place.length;
         token.error = token.kind == T_GRAMMAR_error ? parser->error : NULL;
         memcpy(&token.value, &value, sizeof token.value);

@@ -525,6 +525,20 @@ static int expression_end(const Parser *parser, int index) {
     }
 }
 
+enum { LONGEST_QUOTE = 100 };
+
+/* The source's text of the tokens from `start` to before `end`, and so many bytes behind them. NULL where that is long,
+ * more than a line, or lacks a bracket. */
+static const char *quoted(const Parser *parser, int start, int end, int behind) {
+    const Token *first = &parser->tokens[start], *last = &parser->tokens[end - 1];
+    for (const Token *token = first; token <= last; token++)
+        if (token->error || token->place.length == 0) return NULL;
+    const int length = last->offset + last->place.length + behind - first->offset;
+    if (length <= 0 || length > LONGEST_QUOTE || (size_t)(first->offset + length) > parser->source->size) return NULL;
+    const char *text = parser->source->text + first->offset;
+    return memchr(text, '\n', (size_t)length) ? NULL : arena_strndup(parser->arena, text, (size_t)length);
+}
+
 /* `groups 2*c`: the value of an attribute, of a stride and in a size is one number or name, or stands in brackets. */
 static bool report_brackets(Parser *parser, yysymbol_kind_t kind) {
     LayerWord layer;
@@ -536,13 +550,13 @@ static bool report_brackets(Parser *parser, yysymbol_kind_t kind) {
     bool stride = word && word->kind == '/', size = word && word->kind == T_X;
     bool attribute = word && (word->kind == T_KEY || word->kind == T_FLAG);
     if (!attribute && !stride && !size) return false;
-    Place place = parser->tokens[start].place;
-    const Token *last = &parser->tokens[end - 1];
-    const char *from = parser->tokens[start].text, *to = last->text + last->length;
-    place.length = (int)(to - from);
-    const char *head = attribute ? token_string(parser, word) : stride ? "/" : "x";
-    diag_error(parser->diag, place, "an expression needs brackets here: `%s%s(%.*s)`", head, stride ? "" : " ",
-               place.length, from);
+    const Token *first = &parser->tokens[start], *last = &parser->tokens[end - 1];
+    Place place = place_join(first->place, last->place);
+    const char *quote = quoted(parser, start, end, 0), *head = attribute ? token_string(parser, word) : stride ? "/" : "x";
+    if (quote)
+        diag_error(parser->diag, place, "an expression needs brackets here: `%s%s(%s)`", head, stride ? "" : " ", quote);
+    else
+        diag_error(parser->diag, place, "an expression needs brackets here");
     return true;
 }
 
@@ -556,11 +570,11 @@ static void check_stride(Parser *parser, Place slash, Place stride) {
     if (!value || value->place.line != slash.line || value->place.column + value->place.length != slash.column) return;
     if (value->kind != T_INTEGER && value->kind != T_REAL && value->kind != T_IDENT && value->kind != ')') return;
     int start = operand_start(parser, index);
-    const Token *word = token_before(parser, start, 1), *first = &parser->tokens[start];
+    const Token *word = token_before(parser, start, 1);
     if (!word || word->kind != T_KEY) return;
-    const char *from = first->text, *to = value->text + value->length + stride.length;
-    diag_error(parser->diag, stride, "a quotient or a stride? write `%s (%.*s)`, or a blank before the slash",
-               token_string(parser, word), (int)(to - from), from);
+    const char *quote = quoted(parser, start, index, stride.length);
+    diag_error(parser->diag, stride, "a quotient or a stride? write `%s (%s)`, or a blank before the slash",
+               token_string(parser, word), quote ? quote : "...");
 }
 
 enum { MOST_EXPECTED = 6, MOST_ERRORS = 100 };
