@@ -221,6 +221,7 @@ static void run_stage(Elab *elab, const Frame *frame, const Stmt *stmt) {
         if (!group) group = add_group(elab, frame, prefix, stage_name_length(prefix), stmt->place);
         turn.group = group;
         run_block(elab, &turn, block, stmt, prefix, i, i == 0 ? stride : 1);
+        if (map_get(&elab->failed, block->name)) ok = false; /* the other copies would be poisoned alike */
     }
     if (ok && elab->diag->errors == before) return;
     elab->now = NULL;

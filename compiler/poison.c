@@ -20,11 +20,16 @@ void poison_prefix(Elab *elab, const char *prefix) {
 
 bool is_poisoned(const Elab *elab, const char *name) {
     if (map_get(&elab->poisoned, name)) return true;
-    for (int i = 0; i < elab->poisoned_prefixes.count; i++) {
-        const char *prefix = elab->poisoned_prefixes.entries[i].key;
-        if (strncmp(name, prefix, strlen(prefix)) == 0) return true;
+    if (!elab->poisoned_prefixes.count) return false;
+    Text prefix = {0}; /* each that the name has, the whole of it first */
+    text_puts(&prefix, name);
+    bool found = false;
+    for (size_t length = strlen(name) + 1; !found && length-- > 0;) {
+        prefix.s[length] = 0;
+        found = map_get(&elab->poisoned_prefixes, prefix.s);
     }
-    return false;
+    text_free(&prefix);
+    return found;
 }
 
 void poison_given(Elab *elab, const char *prefix, const Name *name) {
@@ -49,8 +54,14 @@ static void poison_default(Elab *elab, const char *prefix, const Name *name, con
         poison_prefix(elab, arena_printf(elab->arena, "%s%s", prefix, word));
 }
 
+/* These statements count like those that are carried out: the work is bounded whether or not the network is wrong. */
+static bool count_poisoned(Elab *elab) {
+    if (++elab->steps > LIMIT_STEPS) elab->gave_up = true; /* there has been an error before */
+    return !elab->gave_up;
+}
+
 void poison_body(Elab *elab, const char *prefix, const Stmt *stmts) {
-    for (const Stmt *stmt = stmts; stmt; stmt = stmt->next) {
+    for (const Stmt *stmt = stmts; stmt && count_poisoned(elab); stmt = stmt->next) {
         switch (stmt->kind) {
         case STMT_LAYER:
             poison_default(elab, prefix, stmt->name, layer_word(stmt->op));

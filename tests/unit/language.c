@@ -505,6 +505,21 @@ static void test_limits(void) {
     }
 }
 
+/* What an error keeps from being expanded is bounded too, and the errors behind it are still found. */
+static void test_failed_blocks(void) {
+    Text text = {0};
+    Result r;
+    text_puts(&text, "block a {\nconv 8, 3x3 groups 2\n");
+    for (int i = 0; i < 300; i++) text_puts(&text, "relu as x\n");
+    text_puts(&text, "relu as /y\n}\nnetwork n { input 3x8x8; a; stage 100000 a; repeat 2000 { a }\n"
+                     "from layer1.77.x; from y; from a.x; stage 2 a as b; from b.1.x\nfrom z }\n");
+    load(&r, text.s, NULL);
+    CU_ASSERT_EQUAL(r.diag.errors, 2);
+    CU_ASSERT(says(&r, ":2:1: error: conv: groups 2") && says(&r, ": error: no layer before this is called 'z'"));
+    finish(&r);
+    text_free(&text);
+}
+
 static void test_several_errors(void) {
     Result r;
     load(&r, NET("conv 8, 3x3 groups 2\nfc clases\nrellu\nbn eps 0"), NULL);
@@ -627,6 +642,7 @@ void suite_language(void) {
     CU_add_test(suite, "outputs and earlier layers", test_outputs);
     CU_add_test(suite, "branches of a concat", test_branches);
     CU_add_test(suite, "limits", test_limits);
+    CU_add_test(suite, "failed blocks", test_failed_blocks);
     CU_add_test(suite, "several errors", test_several_errors);
     CU_add_test(suite, "runs of separators", test_separators);
     CU_add_test(suite, "format", test_format);
