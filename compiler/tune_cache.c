@@ -1,7 +1,6 @@
 /* The cache of measurements: lines of "machine|shape|choice microseconds", and of "machine|error of ...|what number"
  * (tune_error.c); sorted by nothing, rewritten as a whole.
  */
-#include <cpuid.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -11,6 +10,9 @@
 
 #include "../runtime/cpu.h"
 #include "tune.h"
+
+#ifdef __x86_64__
+#include <cpuid.h>
 
 /* "AuthenticAMD family 25 model 17": what decides a core's speed; the brand string may hide it. */
 static const char *cpu_name(Arena *arena) {
@@ -23,6 +25,12 @@ static const char *cpu_name(Arena *arena) {
     const unsigned model = (a >> 4 & 15) | (base == 6 || base == 15 ? (a >> 12 & 0xf0) : 0);
     return arena_printf(arena, "%s family %u model %u", vendor, family, model);
 }
+#else
+static const char *cpu_name(Arena *arena) {
+    (void)arena;
+    return "unknown";
+}
+#endif
 
 static const char *default_path(Arena *arena) {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");

@@ -1,5 +1,4 @@
 /* What a page or a document of measurements says of where it comes from. */
-#include <cpuid.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -7,19 +6,31 @@
 
 #include "view.h"
 
-const char *view_machine(Arena *arena) {
+#ifdef __x86_64__
+#include <cpuid.h>
+
+static const char *processor(Arena *arena) {
     unsigned brand[12], most = 0, b, c, d;
+    if (!__get_cpuid(0x80000000u, &most, &b, &c, &d) || most < 0x80000004u) return "x86-64";
+    for (unsigned i = 0; i < 3; i++)
+        __get_cpuid(0x80000002u + i, &brand[4 * i], &brand[4 * i + 1], &brand[4 * i + 2], &brand[4 * i + 3]);
+    char *words = arena_strndup(arena, (const char *)brand, sizeof brand);
+    while (*words == ' ') words++;
+    for (size_t n = strlen(words); n && words[n - 1] == ' ';) words[--n] = 0;
+    return *words ? words : "x86-64";
+}
+#else
+#include <sys/utsname.h>
+
+static const char *processor(Arena *arena) {
+    struct utsname name;
+    return uname(&name) == 0 ? arena_strdup(arena, name.machine) : "unknown";
+}
+#endif
+
+const char *view_machine(Arena *arena) {
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    const char *name = "x86-64";
-    if (__get_cpuid(0x80000000u, &most, &b, &c, &d) && most >= 0x80000004u) {
-        for (unsigned i = 0; i < 3; i++)
-            __get_cpuid(0x80000002u + i, &brand[4 * i], &brand[4 * i + 1], &brand[4 * i + 2], &brand[4 * i + 3]);
-        char *words = arena_strndup(arena, (const char *)brand, sizeof brand);
-        while (*words == ' ') words++;
-        for (size_t n = strlen(words); n && words[n - 1] == ' ';) words[--n] = 0;
-        if (*words) name = words;
-    }
-    return arena_printf(arena, "%s, %ld processor%s", name, processors, processors == 1 ? "" : "s");
+    return arena_printf(arena, "%s, %ld processor%s", processor(arena), processors, processors == 1 ? "" : "s");
 }
 
 const char *view_date(Arena *arena) {
