@@ -21,9 +21,9 @@ static const double MARGIN = 2;
 /* Of one level: C11 sums 2 products of norm 1, the other quarters 18; over 2 for the direct sum's. */
 static const double STRASSEN_AMPLIFICATION = 3;
 
-/* What the transforms' own rounding adds, relative: pixels that are alike lose little else. Measured (unit/winograd).
- */
-static const double TRANSFORMS = 5 * 0x1p-24;
+/* What the transforms' own rounding adds, relative, for each row of a tile beyond the first, and at most: pixels that
+ * are alike lose little else. Measured (unit/winograd). */
+static const double OF_A_ROW = 1.25 * 0x1p-24, OF_TRANSFORMS = 5 * 0x1p-24;
 
 /* Squared amplification of the worst place, by rows or columns of outputs, of both kinds of input. */
 typedef struct Peak {
@@ -104,8 +104,10 @@ static double first_error(Peaks *p, const Choice *choice) {
     if (!get_peak(p, 0, choice, &h) || !get_peak(p, 1, choice, &w)) return INFINITY;
     const int channels = choice->side > 1 ? choice->side * choice->side * WINOGRAD_DEEP_PIXEL : n->in[0]->shape.c;
     const double sum = error_of_products(channels), rough = p->plan->rough[n->in[0]->id];
+    const int rows = choice->m_h > choice->m_w ? choice->m_h : choice->m_w;
+    const double transforms = fmin(OF_A_ROW * (rows - 1), OF_TRANSFORMS);
     return sum * sum * rough * h.rough * w.rough +
-           (sum * sum + TRANSFORMS * TRANSFORMS) * (1 - rough) * h.even * w.even;
+           (sum * sum + transforms * transforms) * (1 - rough) * h.even * w.even;
 }
 
 static double added(Peaks *p, const Choice *choice) {
