@@ -2,6 +2,7 @@
 #
 # A page of docs/ as a manual page: headings, paragraphs, lists, code, tables (a row is a paragraph with its first cell as tag) and
 # the marks within a line. A C header follows as it is. Only what docs/ uses; a line that cannot be told apart is a paragraph's.
+# It stands for pandoc, which would be a build dependency of 150 MB.
 
 function escape(s) {
     gsub(/\\/, "\\e", s)

@@ -101,6 +101,10 @@ expect "cmake, shared" 0 app/build/shared_app
 prints "cmake, shared" "sum 1.0000"
 expect "cmake, static" 0 app/build/static_app
 expect "cmake refuses another version" 1 bash -c "printf 'cmake_minimum_required(VERSION 3.18)\nproject(x NONE)\nfind_package(rn 9 REQUIRED)\n' > app/x.cmake && mkdir -p x && mv app/x.cmake x/CMakeLists.txt && cmake -S x -B x/build -DCMAKE_PREFIX_PATH='$PREFIX'"
+mkdir "$WORK/old"
+printf 'cmake_minimum_required(VERSION 3.16)\nproject(x NONE)\nset(CMAKE_VERSION 3.18.4)\nfind_package(rn REQUIRED)\n' > "$WORK/old/CMakeLists.txt"
+expect "cmake is too old" 1 cmake -S old -B old/build -DCMAKE_PREFIX_PATH="$PREFIX"
+says "cmake is too old" "rn needs CMake 3.20 or later"
 
 # ---- nothing stale: what rn_add_network made is made again where a file that went into it changes; relative weights ----
 mkdir -p "$WORK/a place/blocks" && cd "$WORK/a place" || exit 1
@@ -116,13 +120,17 @@ cat > CMakeLists.txt <<'M'
 cmake_minimum_required(VERSION 3.16)
 project(app C)
 find_package(rn REQUIRED)
+if(NOT CMAKE_MINIMUM_REQUIRED_VERSION STREQUAL 3.16)
+    message(FATAL_ERROR "find_package changed the version that this project requires: ${CMAKE_MINIMUM_REQUIRED_VERSION}")
+endif()
 rn_add_network(net net.rn --weights w.safetensors)
 rn_add_network(alone net.rn --weights=w.safetensors --name alone --standalone --embed)
+rn_add_network(bare net.rn --weights-limit 10 --name bare) # no weights, so no bare.rnw
 add_executable(app main.c)
 target_link_libraries(app PRIVATE net)
 M
 weights() { "$RNC" -o w.safetensors --random-weights="$1" net.rn; }
-again() { # again NAME COUNT: a build makes so many of the two networks
+again() { # again NAME COUNT: a build makes so many of the three networks
     expect "$1" 0 cmake --build "a place/build"
     local made
     made=$(grep -c "Compiling network" "$WORK/.out")
@@ -132,17 +140,17 @@ for generator in "Unix Makefiles" Ninja; do
     rm -rf build && sed -i 's/5x5/3x3/' blocks/part.rn && weights 1
     expect "$generator: configures" 0 env CC="${CC%% *}" CFLAGS="$(case $CC in *' '*) echo "${CC#* }" ;; esac)" \
         cmake -G "$generator" -S "a place" -B "a place/build" -DCMAKE_PREFIX_PATH="$PREFIX"
-    again "$generator: first" 2
+    again "$generator: first" 3
     before=$(build/app) && cp build/net.rnw old.rnw
     again "$generator: nothing changed" 0
     sleep 0.05 && sed -i 's/3x3/5x5/' blocks/part.rn && weights 1
-    again "$generator: an import changed" 2
+    again "$generator: an import changed" 3
     [ "$before" != "$(build/app)" ] && ok || bad "$generator: an import changed" "the program did not"
     weights 2
     again "$generator: weights changed" 2
     cmp -s old.rnw build/net.rnw && bad "$generator: weights changed" "net.rnw did not" || ok
     touch "$RNC"
-    again "$generator: another rnc" 2
+    again "$generator: another rnc" 3
     again "$generator: nothing more" 0
 done
 cd "$WORK/app" || exit 1
