@@ -184,12 +184,13 @@ static char *stream_read(FILE *file, size_t limit, size_t *size) {
         errno = EISDIR;
         return NULL;
     }
-    if (info.st_size > 0 && (uintmax_t)info.st_size < SIZE_MAX / 2) capacity = (size_t)info.st_size + 2;
+    if (info.st_size > 0 && (uintmax_t)info.st_size < SIZE_MAX / 2)
+        capacity = ((size_t)info.st_size < limit ? (size_t)info.st_size : limit) + 2;
     char *data = malloc(capacity);
     if (!data) out_of_memory();
     for (size_t n; used <= limit && (n = fread(data + used, 1, capacity - used - 1, file)) > 0;) {
         used += n;
-        if (used + 1 < capacity) continue;
+        if (used + 1 < capacity || used > limit) continue;
         char *more = capacity < SIZE_MAX / 4 ? realloc(data, capacity *= 2) : NULL;
         if (!more) out_of_memory();
         data = more;
@@ -205,10 +206,10 @@ static char *stream_read(FILE *file, size_t limit, size_t *size) {
     return data;
 }
 
-char *file_read(const char *path, size_t *size) {
+char *file_read(const char *path, size_t limit, size_t *size) {
     FILE *file = fopen(path, "rb");
     if (!file) return NULL;
-    char *data = stream_read(file, SIZE_MAX, size);
+    char *data = stream_read(file, limit, size);
     const int failed = errno;
     fclose(file);
     errno = failed;

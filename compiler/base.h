@@ -64,10 +64,10 @@ void *map_get(const Map *map, const char *key);                     /* NULL wher
 void map_put(Map *map, Arena *arena, const char *key, void *value); /* key is kept, not copied */
 
 /* ---- whole files ---- */
-/* Reads a file into malloc'd memory, one NUL past its end. Returns NULL and sets errno where it cannot. */
-char *file_read(const char *path, size_t *size);
-/* The same of standard input, which is not read to its end where that is more than `limit` bytes away. */
-char *stdin_read(size_t limit, size_t *size);
+/* Reads a file into malloc'd memory, one NUL past its end; where it is longer than `limit` bytes, no more than a little
+ * beyond them. Returns NULL and sets errno where it cannot. */
+char *file_read(const char *path, size_t limit, size_t *size);
+char *stdin_read(size_t limit, size_t *size); /* the same of standard input */
 /* Where the text of a file begins: behind a UTF-8 byte order mark. NULL where it is UTF-16 or UTF-32, by their marks.
  */
 const char *text_begin(const char *text, size_t size);

@@ -210,11 +210,10 @@ static bool bench_in_folder(BenchRun *run) {
     for (int i = 0; i < run->bench.count; i++)
         if (!build_variant(run, i)) return false;
     if (!run_variants(run, out) || !read_results(run, out)) return false;
-    if (options->json)
-        print_json(&run->bench);
-    else
-        print_table(&run->bench);
-    return (!options->html || write_html(run)) && check_difference(run);
+    if (!options->json) print_table(&run->bench);
+    if (options->html && !write_html(run)) return false;
+    if (options->json) print_json(&run->bench);
+    return check_difference(run);
 }
 
 bool bench_run(Compilation *c) {

@@ -269,10 +269,10 @@ static bool make_outputs(const Outputs *o) {
 static void note_sizes(const Outputs *o, const char *const *endings, int count) {
     Compilation *c = o->c;
     const char *file = strcmp(endings[0], ".rnw") ? endings[count - 1] : endings[0];
-    const Sizes sizes = driver_sizes(c, c->plan, c->options->passes.level);
+    const Sizes *sizes = driver_sizes(c, c->plan, c->options->passes.level);
     diag_note(&c->diag, (Place){0}, "%s%s: packed weights %s, of %s in float32; arena %s an instance", o->stem, file,
-              view_bytes(&c->arena, (double)sizes.packed), view_bytes(&c->arena, (double)sizes.weights),
-              view_bytes(&c->arena, (double)sizes.arena));
+              view_bytes(&c->arena, (double)sizes->packed), view_bytes(&c->arena, (double)sizes->weights),
+              view_bytes(&c->arena, (double)sizes->arena));
 }
 
 bool driver_write(Compilation *c) {

@@ -23,6 +23,8 @@ typedef struct Compilation {
     bool has_weights;
     Graph *graph; /* after the passes */
     Plan *plan;
+    const Plan *sized; /* that `sizes` are of */
+    Sizes sizes;
     struct cJSON *json; /* --json: the document so far */
 } Compilation;
 
@@ -49,7 +51,8 @@ bool show_summary(Compilation *c);
 bool show_report(Compilation *c); /* a page, or text */
 bool show_verify(Compilation *c); /* runs it */
 bool show_json(Compilation *c);   /* --json: what the three above had to say, as one document */
-Sizes driver_sizes(Compilation *c, const Plan *plan, int level);
+/* Of the plan's code, kept in `c` for the last plan that was asked for: an instance's size takes emitting it. */
+const Sizes *driver_sizes(Compilation *c, const Plan *plan, int level);
 
 /* ---- verify_run.c ---- */
 typedef struct VerifyDifference { /* where a layer is not as it should be */

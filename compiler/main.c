@@ -25,22 +25,6 @@ static bool is_graph_file(const char *path) {
     return n > 3 && !strcmp(path + n - 3, ".ir");
 }
 
-static bool read_graph_file(Compilation *c, Source *source) {
-    const char *path = c->options->input;
-    char *text = file_read(path, &source->size);
-    if (!text) {
-        diag_error(&c->diag, (Place){0}, "cannot read '%s': %s", path, strerror(errno));
-        return false;
-    }
-    const char *begin = text_begin(text, source->size);
-    if (begin) source->size -= (size_t)(begin - text);
-    source->path = path;
-    source->text = begin ? arena_strndup(&c->arena, begin, source->size) : NULL;
-    free(text);
-    if (!begin) diag_error(&c->diag, (Place){0}, "cannot read '%s': it is UTF-16; save it as UTF-8", path);
-    return begin;
-}
-
 /* ---- stages ---- */
 static bool format_source(Compilation *c) {
     Source *source = source_read(&c->arena, c->options->input, &c->diag, (Place){0});
@@ -69,8 +53,8 @@ static void hash_source(Compilation *c, const Source *main_source) {
 static bool parse(Compilation *c) {
     const Options *options = c->options;
     if (is_graph_file(options->input)) {
-        Source *source = arena_alloc(&c->arena, sizeof *source);
-        if (!read_graph_file(c, source)) return false;
+        const Source *source = source_read(&c->arena, options->input, &c->diag, (Place){0});
+        if (!source) return false;
         c->source = irtext_parse(&c->arena, source, &c->diag);
         if (c->source) hash_source(c, source);
         return c->source;
@@ -194,7 +178,7 @@ static bool compile(Compilation *c) {
     if (o->kind == OUTPUT_ONNX && !onnx_check(c->source, o->output, &c->diag)) return false;
 
     if (!load_weights(c)) return false;
-    if (saves_source && !o->verify) return show_json(c) && driver_write(c);
+    if (saves_source && !o->verify) return driver_write(c) && show_json(c);
     if (o->bench) return bench_run(c);
 
     if (!run_passes(c)) return false; /* graph -> graph */
@@ -204,10 +188,12 @@ static bool compile(Compilation *c) {
     if (o->dump == DUMP_PLAN) return show_plan(c);
     if (o->dump == DUMP_C) return show_c(c);
 
-    const bool agrees = !o->verify || show_verify(c);
-    if (!show_json(c) || !agrees) return false;
+    if (o->verify && !show_verify(c)) {
+        show_json(c); /* the difference, where there is one */
+        return false;
+    }
     if (o->output && !driver_write(c)) return false; /* plan -> C -> object */
-    return true;
+    return show_json(c);
 }
 
 int main(int argc, char **argv) {

@@ -229,7 +229,7 @@ Source *source_read(Arena *arena, const char *path, Diag *diag, Place place) {
         reason = "it is no file";
     else if (S_ISREG(info.st_mode) && info.st_size > MAX_SOURCE)
         reason = "it is larger than 16 MB";
-    else if (!(text = file_read(path, &size)))
+    else if (!(text = file_read(path, MAX_SOURCE, &size)))
         reason = strerror(errno);
     if (!reason && size > MAX_SOURCE) reason = "it is larger than 16 MB";
     const char *begin = reason ? text : text_begin(text, size);

@@ -87,7 +87,7 @@ static void unload(Loaded *loaded) {
 static float *read_images(const rn_model *model, int batch, const char *path) {
     const size_t size = (size_t)model->input.c * (size_t)model->input.h * (size_t)model->input.w;
     size_t bytes;
-    char *file = file_read(path, &bytes);
+    char *file = file_read(path, SIZE_MAX, &bytes);
     const size_t count = file ? bytes / (size * sizeof(float)) : 0;
     if (!count) fail(path, "cannot be read");
     float *images = allocate(size * (size_t)batch * sizeof(float));

@@ -61,16 +61,19 @@ bool show_c(Compilation *c) {
 }
 
 /* ---- summary, report, verify ---- */
-Sizes driver_sizes(Compilation *c, const Plan *plan, int level) {
+const Sizes *driver_sizes(Compilation *c, const Plan *plan, int level) {
     const Options *o = c->options;
     const EmitOptions options = shown_options(c);
-    return (Sizes){.weights = graph_weight_bytes(c->source),
-                   .packed = (int64_t)plan->recipe.packed_size,
-                   .arena = (int64_t)emit_arena_bytes(plan, &options, o->tune_threads),
-                   .target = target_text(&c->arena, &o->target),
-                   .level = level,
-                   .batch = o->batch,
-                   .threads = o->tune_threads};
+    if (c->sized == plan) return &c->sizes;
+    c->sized = plan;
+    c->sizes = (Sizes){.weights = graph_weight_bytes(c->source),
+                       .packed = (int64_t)plan->recipe.packed_size,
+                       .arena = (int64_t)emit_arena_bytes(plan, &options, o->tune_threads),
+                       .target = target_text(&c->arena, &o->target),
+                       .level = level,
+                       .batch = o->batch,
+                       .threads = o->tune_threads};
+    return &c->sizes;
 }
 
 /* The document, begun when the first part comes. */
@@ -97,15 +100,13 @@ bool show_summary(Compilation *c) {
     Graph *graph = graph_clone(c->source, &c->arena);
     passes_run(graph, &passes);
     const PlanOptions options = driver_plan_options(c, &passes);
-    const Sizes sizes = driver_sizes(c, plan_make(&c->arena, graph, &options), passes.level);
-    return print_summary(c, &sizes);
+    return print_summary(c, driver_sizes(c, plan_make(&c->arena, graph, &options), passes.level));
 }
 
 static bool write_page(Compilation *c) {
     const char *path = c->options->report;
     Text text = {0};
-    const Sizes sizes = driver_sizes(c, c->plan, c->options->passes.level);
-    report_html(c->plan, &sizes, c->options->command, &text);
+    report_html(c->plan, driver_sizes(c, c->plan, c->options->passes.level), c->options->command, &text);
     const bool good = driver_spares_inputs(c, path) && file_write(path, text.s, text.size);
     if (!good && !c->diag.errors) diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", path, strerror(errno));
     text_free(&text);
@@ -115,8 +116,7 @@ static bool write_page(Compilation *c) {
 bool show_report(Compilation *c) {
     if (*c->options->report && !write_page(c)) return false;
     if (c->options->json) {
-        const Sizes sizes = driver_sizes(c, c->plan, c->options->passes.level);
-        add_json(c, "report", json_report(c->plan, &sizes));
+        add_json(c, "report", json_report(c->plan, driver_sizes(c, c->plan, c->options->passes.level)));
     } else if (!*c->options->report) {
         Text text = {0};
         report_text(c->plan, &text);

@@ -48,7 +48,7 @@ void tune_cache_open(TuneCache *cache, Compilation *c) {
                      rn_isa_name((rn_isa)o->target.isa[0]), o->target.kernels == KERNELS_C ? " kernels in C" : "",
                      toolchain_cc(), o->batch, o->tune_threads);
     size_t size;
-    char *text = cache->path ? file_read(cache->path, &size) : NULL;
+    char *text = cache->path ? file_read(cache->path, SIZE_MAX, &size) : NULL;
     for (char *line = text; line && *line;) {
         char *end = strchr(line, '\n'), *last;
         if (end) *end = '\0';

@@ -193,7 +193,7 @@ static bool check_outputs_seen(Verify *v, int outputs_seen) {
 
 static bool check_file(Verify *v, const char *path) {
     size_t size;
-    char *bytes = file_read(path, &size);
+    char *bytes = file_read(path, SIZE_MAX, &size);
     Record record;
     bool good = bytes != NULL;
     int outputs_seen = 0;

@@ -101,6 +101,17 @@ expect "with weights for others" 0 "$RNC" --summary --json --random-weights -o o
 python "with weights for others" 'assert "summary" in out'
 expect "an error prints no document" 1 "$RNC" --summary --verify --json --input nowhere.npy tiny.rn
 [ ! -s "$WORK/.out" ] && ok || bad "an error prints no document" "$(head -3 "$WORK/.out")"
+no_document() { # no_document NAME STATUS ARGUMENTS...: the run fails, and prints nothing
+    local name="an error prints no document: $1" status=$2
+    shift 2
+    expect "$name" "$status" "$RNC" "$@"
+    [ ! -s "$WORK/.out" ] && ok || bad "$name" "$(head -3 "$WORK/.out")"
+}
+mkdir "$WORK/taken.html"
+no_document "the C" 1 --summary --report --verify --json -o nowhere/x.c tiny.rn
+no_document "ONNX" 1 --summary --json --random-weights -o nowhere/x.onnx tiny.rn
+no_document "the page" 1 --summary --json --report=taken.html tiny.rn
+no_document "the bench page" 1 bench --json --seconds 0.01 --html taken.html tiny.rn
 expect "the date that is given" 0 env SOURCE_DATE_EPOCH=86400 "$RNC" --summary --json tiny.rn
 prints "the date that is given" '"1970-01-02T00:00:00Z"'
 expect "--json alone" 2 "$RNC" --json tiny.rn

@@ -29,6 +29,16 @@ expect "a closed one" 1 bash -c "'$RNC' --summary - <&-"
 says "a closed one" "cannot read '<stdin>'"
 expect "no end" 1 bash -c "yes | '$RNC' --summary -"
 says "no end" "larger than 16 MB"
+if truncate -s 1T "$WORK/big.rn" 2> /dev/null; then # more than there is memory for, of which 16 MB are read
+    expect "too large a file" 1 from big.rn --summary -
+    says "too large a file" "larger than 16 MB"
+    ln -s big.rn "$WORK/big.ir"
+    expect "too large a graph" 1 "$RNC" --dump=ir big.ir
+    says "too large a graph" "larger than 16 MB"
+    mkfifo "$WORK/pipe.rn"
+    expect "a pipe without an end" 1 bash -c "yes > pipe.rn & '$RNC' --summary pipe.rn; status=\$?; kill \$!; exit \$status"
+    says "a pipe without an end" "larger than 16 MB"
+fi
 absent errors out.c out.h
 
 mkdir "$WORK/blocks"

@@ -97,7 +97,7 @@ static void test_counts(void) {
 
 static bool is_network(const char *path) { /* rather than a file of blocks */
     size_t size;
-    char *text = file_read(path, &size);
+    char *text = file_read(path, SIZE_MAX, &size);
     CU_ASSERT_PTR_NOT_NULL_FATAL(text);
     bool found = !strncmp(text, "network ", 8) || strstr(text, "\nnetwork ");
     free(text);

@@ -82,7 +82,7 @@ static double largest_difference(const cJSON *expected, const double *numbers) {
 
 static void test_face_numbers(void) {
     size_t size;
-    char *text = file_read(FOLDER "face_reference.json", &size);
+    char *text = file_read(FOLDER "face_reference.json", SIZE_MAX, &size);
     CU_ASSERT_PTR_NOT_NULL_FATAL(text);
     cJSON *reference = cJSON_ParseWithLength(text, size);
     CU_ASSERT_PTR_NOT_NULL_FATAL(reference);

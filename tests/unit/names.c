@@ -20,7 +20,7 @@ static const char *dims_text(Arena *arena, const Tensor *tensor) {
 static Map read_names(Arena *arena, const char *path) {
     Map names = {0};
     size_t size;
-    char *text = file_read(path, &size);
+    char *text = file_read(path, SIZE_MAX, &size);
     CU_ASSERT_PTR_NOT_NULL_FATAL(text);
     for (char *save, *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         char *space = strchr(line, ' ');

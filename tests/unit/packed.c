@@ -91,7 +91,7 @@ static void free_world(World *w) {
 }
 
 static uint8_t *read_aligned(const char *path, size_t *size) {
-    char *text = file_read(path, size);
+    char *text = file_read(path, SIZE_MAX, size);
     if (!text) bug("cannot read %s", path);
     uint8_t *bytes = aligned_alloc(64, (*size + 63) / 64 * 64);
     memcpy(bytes, text, *size);
