@@ -225,7 +225,6 @@ bool bench_run(Compilation *c) {
     run.bench.batch = options->batch;
     run.bench.threads = options->threads;
     run.bench.weights = options->weights ? path_base(options->weights) : "random weights";
-    if (options->html && !driver_spares_inputs(c, options->html)) return false;
     run.folder = temp_folder_make(&c->arena, NULL, &c->diag);
     if (!run.folder) return false;
     list_variants(&run);

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct Dependencies {
@@ -61,26 +60,11 @@ static Dependencies collect(Compilation *c) {
     return d;
 }
 
-static const char *depfile_path(Compilation *c) {
+const char *depfile_path(Compilation *c) {
+    if (!c->options->depend) return NULL;
+    if (c->options->depfile) return strcmp(c->options->depfile, "-") != 0 ? c->options->depfile : NULL;
     const char *output = c->options->output, *base = path_base(output), *dot = strrchr(base, '.');
-    if (c->options->depfile) return c->options->depfile;
     return arena_printf(&c->arena, "%.*s.d", (int)(dot && dot != base ? dot - output : (long)strlen(output)), output);
-}
-
-/* The file must not replace one that was read or written. */
-static bool check_place(Compilation *c, const Dependencies *d, const char *path) {
-    struct stat to, from;
-    if (!strcmp(path, c->options->output)) {
-        diag_error(&c->diag, (Place){0}, "-MF: '%s' is the output itself", path);
-        return false;
-    }
-    if (stat(path, &to)) return true;
-    for (int i = 0; i < d->count; i++) {
-        if (stat(d->names[i], &from) || to.st_dev != from.st_dev || to.st_ino != from.st_ino) continue;
-        diag_error(&c->diag, (Place){0}, "'%s' would overwrite the input '%s'", path, d->names[i]);
-        return false;
-    }
-    return true;
 }
 
 static void write_rules(Compilation *c, const Dependencies *d, Text *t) {
@@ -105,13 +89,8 @@ bool depfile_write(Compilation *c) {
     }
     Text text = {0};
     write_rules(c, &d, &text);
-    bool good = check_place(c, &d, path);
-    if (good && !strcmp(path, "-")) {
-        fwrite(text.s, 1, text.size, stdout);
-    } else if (good && !file_write(path, text.s, text.size)) {
-        diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", path, strerror(errno));
-        good = false;
-    }
+    const bool good = path ? file_write(path, text.s, text.size) : fwrite(text.s, 1, text.size, stdout) == text.size;
+    if (!good && path) diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", path, strerror(errno));
     text_free(&text);
     return good;
 }

@@ -8,6 +8,7 @@
  */
 #include "driver.h"
 #include "depfile.h"
+#include "files.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,16 +22,16 @@
 
 typedef struct Outputs {
     Compilation *c;
-    const char *folder, *temp; /* where the files go, and where they are made */
-    const char *stem;          /* the bare name without its ending */
+    OutputFiles files;
+    const char *temp; /* the folder where they are made */
 } Outputs;
 
 static const char *temp_file(const Outputs *o, const char *ending) {
-    return arena_printf(&o->c->arena, "%s/%s%s", o->temp, o->stem, ending);
+    return arena_printf(&o->c->arena, "%s/%s%s", o->temp, o->files.stem, ending);
 }
 
 static const char *final_file(const Outputs *o, const char *ending) {
-    return arena_printf(&o->c->arena, "%s/%s%s", o->folder, o->stem, ending);
+    return arena_printf(&o->c->arena, "%s/%s%s", o->files.folder, o->files.stem, ending);
 }
 
 static bool write_text(Compilation *c, const char *path, const Text *text) {
@@ -145,44 +146,8 @@ PlanOptions driver_plan_options(const Compilation *c, const PassOptions *passes)
                          .weights_limit = (int64_t)(options->weights_limit * 1e6)};
 }
 
-bool driver_spares_inputs(Compilation *c, const char *path) {
-    const char *inputs[] = {c->options->input, c->options->weights, c->options->verify_input};
-    struct stat to, from;
-    if (stat(path, &to)) return true;
-    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
-        const bool standard = !i && !strcmp(inputs[i], "-");
-        if (!inputs[i] || (standard ? fstat(STDIN_FILENO, &from) : stat(inputs[i], &from)) ||
-            to.st_dev != from.st_dev || to.st_ino != from.st_ino)
-            continue;
-        diag_error(&c->diag, (Place){0}, "'%s' would overwrite the input '%s'", path, inputs[i]);
-        return false;
-    }
-    return true;
-}
-
-static bool check_header(const Outputs *o) {
-    if (!emit_header_is_c(o->stem)) return true;
-    diag_error(&o->c->diag, (Place){0}, "-o: '%s.h' would hide the header of that name; give the output another one",
-               o->stem);
-    return false;
-}
-
-/* What rename() must not replace: a device, a pipe, a folder, or what this run reads. */
-static bool check_places(const Outputs *o, const char *const *endings, int count) {
-    struct stat info;
-    for (int i = 0; i < count; i++) {
-        const char *to = final_file(o, endings[i]);
-        if (!stat(to, &info) && !S_ISREG(info.st_mode))
-            diag_error(&o->c->diag, (Place){0}, "cannot write '%s': it is there, and %s", to,
-                       S_ISDIR(info.st_mode) ? "a folder" : "no ordinary file");
-        else
-            driver_spares_inputs(o->c, to);
-    }
-    return !o->c->diag.errors;
-}
-
 static const char *old_file(const Outputs *o, const char *ending) {
-    return arena_printf(&o->c->arena, "%s/%s%s.old", o->temp, o->stem, ending);
+    return arena_printf(&o->c->arena, "%s/%s%s.old", o->temp, o->files.stem, ending);
 }
 
 /* Keeps what stands in an output's place, until all of them are in theirs: under a second name, so that the first is
@@ -193,19 +158,29 @@ static void keep_old(const Outputs *o, const char *ending) {
     if (link(to, old) && !lstat(to, &info) && S_ISREG(info.st_mode)) rename(to, old);
 }
 
-/* Gives the finished files their places; where that fails, everything is as it was before. */
-static bool move_into_place(const Outputs *o, const char *const *endings, int count) {
+/* The first `count` of the places have again what they had. */
+static void put_back(const Outputs *o, int count) {
     for (int i = 0; i < count; i++) {
-        const char *to = final_file(o, endings[i]);
-        keep_old(o, endings[i]);
-        if (!rename(temp_file(o, endings[i]), to)) continue;
+        const char *ending = o->files.endings[i];
+        if (rename(old_file(o, ending), final_file(o, ending))) unlink(final_file(o, ending));
+    }
+}
+
+/* Gives the finished files their places, and writes the depfile, last since it needs no way back; where that fails,
+ * everything is as it was before. */
+static bool move_into_place(const Outputs *o) {
+    for (int i = 0; i < o->files.count; i++) {
+        const char *ending = o->files.endings[i], *to = final_file(o, ending);
+        keep_old(o, ending);
+        if (!rename(temp_file(o, ending), to)) continue;
         diag_error(&o->c->diag, (Place){0}, "cannot write '%s': %s", to, strerror(errno));
-        rename(old_file(o, endings[i]), to);
-        while (i-- > 0)
-            if (rename(old_file(o, endings[i]), final_file(o, endings[i]))) unlink(final_file(o, endings[i]));
+        rename(old_file(o, ending), to);
+        put_back(o, i);
         return false;
     }
-    return true;
+    if (depfile_write(o->c)) return true;
+    put_back(o, o->files.count);
+    return false;
 }
 
 static bool make_archive(const Outputs *o) {
@@ -220,32 +195,13 @@ static bool make_archive(const Outputs *o) {
     return !status;
 }
 
-/* The endings of the files that -o asks for, at most three; the one that it names comes last. */
-static int list_endings(const Options *options, bool has_weights, const char *endings[3]) {
-    static const char *const result[] = {[OUTPUT_C] = ".c",
-                                         [OUTPUT_OBJECT] = ".o",
-                                         [OUTPUT_ARCHIVE] = ".a",
-                                         [OUTPUT_SHARED] = ".so",
-                                         [OUTPUT_SAFETENSORS] = ".safetensors",
-                                         [OUTPUT_ONNX] = ".onnx",
-                                         [OUTPUT_PROGRAM] = ""};
-    const OutputKind kind = options->kind;
-    const bool has_code = kind != OUTPUT_SAFETENSORS && kind != OUTPUT_ONNX;
-    int count = 0;
-    /* the packed weights stay a file of their own, also for --embed into C: the assembler reads them there */
-    if (has_code && has_weights && (!options->embed || kind == OUTPUT_C)) endings[count++] = ".rnw";
-    if (has_code && kind != OUTPUT_PROGRAM) endings[count++] = ".h";
-    endings[count++] = result[kind];
-    return count;
-}
-
 static bool make_outputs(const Outputs *o) {
     Compilation *c = o->c;
     const Options *options = c->options;
     OutputKind kind = options->kind;
     bool verbose = options->passes.verbose;
     const char *c_file =
-        arena_printf(&c->arena, "%s/%s.c", o->temp, source_stem(o->stem, options->kind == OUTPUT_PROGRAM));
+        arena_printf(&c->arena, "%s/%s.c", o->temp, source_stem(o->files.stem, options->kind == OUTPUT_PROGRAM));
     if (kind == OUTPUT_SAFETENSORS)
         return save_safetensors(c->source, &c->weights, temp_file(o, ".safetensors"), &c->diag);
     if (kind == OUTPUT_ONNX) {
@@ -255,42 +211,33 @@ static bool make_outputs(const Outputs *o) {
     }
     const Form form = {options->embed, kind == OUTPUT_PROGRAM, kind == OUTPUT_SHARED, options->standalone};
     const bool librn = !options->standalone;
-    if (!emit_files(c, c->plan, o->temp, o->stem, form)) return false;
+    if (!emit_files(c, c->plan, o->temp, o->files.stem, form)) return false;
     if (kind == OUTPUT_OBJECT || kind == OUTPUT_ARCHIVE)
         if (!toolchain_build(BUILD_OBJECT, librn, c_file, o->temp, temp_file(o, ".o"), verbose, &c->diag)) return false;
     if (kind == OUTPUT_ARCHIVE && !make_archive(o)) return false;
-    if (kind == OUTPUT_SHARED) return build_shared(c, c->plan, o->temp, o->stem, form);
+    if (kind == OUTPUT_SHARED) return build_shared(c, c->plan, o->temp, o->files.stem, form);
     if (kind == OUTPUT_PROGRAM)
         if (!toolchain_build(BUILD_PROGRAM, librn, c_file, o->temp, temp_file(o, ""), verbose, &c->diag)) return false;
     return true;
 }
 
 /* What packed weights take, since it is not what the weights file has. */
-static void note_sizes(const Outputs *o, const char *const *endings, int count) {
+static void note_sizes(const Outputs *o) {
     Compilation *c = o->c;
-    const char *file = strcmp(endings[0], ".rnw") ? endings[count - 1] : endings[0];
+    const OutputFiles *files = &o->files;
+    const char *ending = files->endings[strcmp(files->endings[0], ".rnw") ? files->count - 1 : 0];
     const Sizes *sizes = driver_sizes(c, c->plan, c->options->passes.level);
-    diag_note(&c->diag, (Place){0}, "%s%s: packed weights %s, of %s in float32; arena %s an instance", o->stem, file,
-              view_bytes(&c->arena, (double)sizes->packed), view_bytes(&c->arena, (double)sizes->weights),
+    diag_note(&c->diag, (Place){0}, "%s%s: packed weights %s, of %s in float32; arena %s an instance", files->stem,
+              ending, view_bytes(&c->arena, (double)sizes->packed), view_bytes(&c->arena, (double)sizes->weights),
               view_bytes(&c->arena, (double)sizes->arena));
 }
 
 bool driver_write(Compilation *c) {
-    const char *output = c->options->output, *base = path_base(output), *dot = strrchr(base, '.');
-    Outputs o = {.c = c};
-    o.folder = base == output       ? "."
-               : base == output + 1 ? "/"
-                                    : arena_strndup(&c->arena, output, (size_t)(base - output - 1));
-    o.stem = dot && dot != base ? arena_strndup(&c->arena, base, (size_t)(dot - base)) : base;
-    const char *endings[3];
-    int count = list_endings(c->options, c->has_weights, endings);
-    for (int i = 0; i < count; i++)
-        if (!strcmp(endings[i], ".h") && !check_header(&o)) return false;
-    if (!check_places(&o, endings, count)) return false;
-    o.temp = temp_folder_make(&c->arena, o.folder, &c->diag);
+    Outputs o = {.c = c, .files = files_of_output(&c->arena, c->options)};
+    o.temp = temp_folder_make(&c->arena, o.files.folder, &c->diag);
     if (!o.temp) return false;
-    bool good = make_outputs(&o) && depfile_write(c) && move_into_place(&o, endings, count);
-    if (good && c->has_weights && c->plan) note_sizes(&o, endings, count);
+    const bool good = make_outputs(&o) && move_into_place(&o);
+    if (good && c->has_weights && c->plan) note_sizes(&o);
     temp_folder_remove(o.temp);
     return good;
 }

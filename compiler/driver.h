@@ -32,8 +32,6 @@ typedef struct Compilation {
 bool driver_write(Compilation *c);
 PlanOptions driver_plan_options(const Compilation *c,
                                 const PassOptions *passes); /* but for the passes, as the command line says */
-/* False after a diagnostic: `path` is the source or the weights of this run. */
-bool driver_spares_inputs(Compilation *c, const char *path);
 /* Emits `plan` and builds it in `folder` as STEM.so, with STEM.rnw beside it; librn is inside. */
 bool driver_build_shared(Compilation *c, const Plan *plan, const char *folder, const char *stem);
 /* Runs what was built so: rnc --probe with `words`, then each of `stems` (NULL ends both), in a process of its own.

@@ -11,6 +11,7 @@
 #include <xxhash.h>
 
 #include "driver.h"
+#include "files.h"
 #include "load/load.h"
 #include "probe.h"
 #include "save/save.h"
@@ -117,10 +118,8 @@ static bool load_weights(Compilation *c) {
         c->has_weights = weights_load(c->source, &file, &c->weights, &c->diag);
         return c->has_weights;
     }
-    if (options->random_weights || options->verify || options->bench) { /* running it needs some */
-        weights_random(c->source, options->seed, &c->weights, options->threads);
-        c->has_weights = true;
-    }
+    c->has_weights = files_have_weights(options);
+    if (c->has_weights) weights_random(c->source, options->seed, &c->weights, options->threads);
     return true;
 }
 
@@ -170,6 +169,7 @@ static bool compile(Compilation *c) {
     if (!elaborate_graph(c)) return false; /* tree -> graph */
     if (!choose_outputs(c)) return false;
     if (o->dump == DUMP_IR || o->run_pass) return show_graph(c);
+    if (!files_check(c)) return false;
     if (o->summary && !show_summary(c)) return false;
     if (!o->output && !o->verify && !o->bench && !o->dump && !o->report && !o->passes.dump_after) return show_json(c);
     const bool saves_source = o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX;

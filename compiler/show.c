@@ -107,8 +107,8 @@ static bool write_page(Compilation *c) {
     const char *path = c->options->report;
     Text text = {0};
     report_html(c->plan, driver_sizes(c, c->plan, c->options->passes.level), c->options->command, &text);
-    const bool good = driver_spares_inputs(c, path) && file_write(path, text.s, text.size);
-    if (!good && !c->diag.errors) diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", path, strerror(errno));
+    const bool good = file_write(path, text.s, text.size);
+    if (!good) diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", path, strerror(errno));
     text_free(&text);
     return good;
 }

@@ -28,6 +28,13 @@ expect -MF 0 "$RNC" -MMD -MFother.dep -o net.c net.rn
 rule -MF other.dep "net.c: $FILES"
 expect "-MF -" 0 "$RNC" -MMD -MF - -o net.c net.rn
 rule "-MF -" .out "net.c: $FILES"
+expect "-MF /dev/stderr" 0 bash -c "'$RNC' -MMD -MF /dev/stderr -o net.c net.rn 2>&1 | cat"
+rule "-MF /dev/stderr" .out "net.c: $FILES"
+mkdir other
+for depfile in other/net.c net.d.c net; do # other files than -o's
+    expect "-MF $depfile" 0 "$RNC" -MMD -MF $depfile -o net.c --random-weights net.rn
+    rule "-MF $depfile" $depfile "net.c: $FILES"
+done
 expect "-MT, -MQ" 0 "$RNC" -MMD -MT 'a $(b)' -MQ 'c $d' -o net.c net.rn
 rule "-MT, -MQ" net.d "a \$(b) c\\ \$\$d: $FILES"
 expect -MP 0 "$RNC" -MMD -MP -o net.c net.rn
@@ -41,7 +48,7 @@ expect "a program" 0 "$RNC" -MD -o prog net.rn
 grep -q "librn.a$" prog.d && ok || bad "a program" "librn.a is not among: $(cat prog.d)"
 
 # ---- refused, with nothing written ----
-rm -f net.* plain.* prog* ./*.d
+rm -f net net.* plain.* prog* ./*.d
 echo 'import "blocks/part.rn"
 network net { input 3x8x8; part(8); avgpool global; fc 4 }' > net.rn
 refused() { # refused MESSAGE STATUS ARGUMENTS...
@@ -55,9 +62,30 @@ refused "-MD and -MMD need -o" 2 -MD --summary net.rn
 refused "go with -MD or -MMD" 2 -MF x.d -o net.c net.rn
 refused "-MF needs a value" 2 -o net.c net.rn -MMD -MF
 refused "unknown option '-MX'" 2 -MX -o net.c net.rn
-refused "is the output itself" 1 -MMD -MF net.c -o net.c net.rn
+refused "-MF: 'net.c' is a file that -o writes" 1 -MMD -MF net.c -o net.c net.rn
+for depfile in ./net.c net.h blocks/../net.h "$WORK/net.c" here/net.h net.rnw; do # by whatever path
+    ln -sfn . here
+    refused "-MF: '$depfile' is a file that -o writes" 1 -MMD -MF "$depfile" -o net.c --random-weights net.rn
+    absent "-MF $depfile" net.rnw
+done
+refused "-MF: './net.h' is a file that -o writes" 1 -MMD -MF ./net.h -o here/net.so net.rn
+refused "--report: 'here/net.html' is a file that -MF writes" 1 -MMD -MF net.html --report=here/net.html -o net.c net.rn
+absent "a page and a depfile" net.html
+refused "--tune-cache: './net.c' is a file that -o writes" 1 -O3 --tune-cache ./net.c -o net.c net.rn
+refused "cannot write 'blocks': it is there, and a folder" 1 -MMD -MF blocks -o net.c net.rn
+ln net.rn page.html
+refused "'page.html' would overwrite the input 'net.rn'" 1 --report=page.html -o net.c net.rn
 refused "would overwrite the input 'blocks/deep.rn'" 1 -MMD -MF blocks/deep.rn -o net.c net.rn
 refused "cannot write 'no/x.d'" 1 -MMD -MF no/x.d -o net.c net.rn
+# the last file fails: the others are as they were
+refused "cannot write '/dev/full'" 1 -MMD -MF /dev/full -o net.c --random-weights net.rn
+absent "no room for the rule" net.rnw
+echo old > old.c && echo old > old.h
+expect "no room for the rule" 1 "$RNC" -MMD -MF /dev/full -o old.c --random-weights net.rn
+[ "$(cat old.c old.h)" = "old
+old" ] && ok || bad "no room for the rule" "the files that were there are not"
+absent "no room for the rule" old.rnw
+clean "no room for the rule"
 
 # ---- make reads it ----
 dir='odd $ na#me \ and:co\#lon'
