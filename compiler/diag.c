@@ -32,15 +32,20 @@ static const char *source_line(const Place *place, size_t *length) {
     return at;
 }
 
+/* What is quoted (names in a checkpoint, lines of a source) comes from files that may be hostile: their control bytes
+ * must not reach the terminal. A tab is one column. */
+static char shown_byte(char c) {
+    return c == '\t' ? ' ' : (unsigned char)c < 32 || c == 127 ? '?' : c;
+}
+
 static void print_line(Text *out, const Place *place) {
     size_t length;
     const char *line = source_line(place, &length);
     if ((size_t)place->column > length + 1 || place->column > LONGEST_LINE) return;
     if (length > LONGEST_LINE) length = LONGEST_LINE;
     text_printf(out, "%5d | ", place->line);
-    for (size_t i = 0; i < length; i++) { /* a tab is one column, control bytes must not reach the terminal */
-        unsigned char c = (unsigned char)line[i];
-        char shown = c == '\t' ? ' ' : c < 32 || c == 127 ? '?' : (char)c;
+    for (size_t i = 0; i < length; i++) {
+        const char shown = shown_byte(line[i]);
         text_write(out, &shown, 1);
     }
     text_printf(out, "\n      | ");
@@ -63,6 +68,7 @@ static void print(Diag *diag, Place place, const char *kind, const char *format,
     }
     text_printf(&out, " %s: ", kind);
     text_vprintf(&out, format, args);
+    for (size_t i = 0; i < out.size; i++) out.s[i] = shown_byte(out.s[i]);
     text_puts(&out, "\n");
     if (place.source && place.line > 0 && place.column > 0) print_line(&out, &place);
     if (diag->capture)

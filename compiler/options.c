@@ -74,6 +74,12 @@ static bool set_string(Options *options, const char *value, size_t member, Diag 
     return true;
 }
 
+static bool set_prefix(Options *options, const char *value, size_t member, Diag *diag) {
+    (void)member, (void)diag;
+    options->weights_prefix = value;
+    return true;
+}
+
 static bool parse_count(const char *value, long max, int *count) {
     char *end;
     errno = 0;
@@ -419,8 +425,8 @@ static const OptionRow rows[] = {
     {.text = "Weights"},
     {"--weights", "FILE", TAKES_VALUE, FOR_BOTH, true, set_string, M(weights),
      "a safetensors file or PyTorch checkpoint (.pth, .pt), folded and packed now"},
-    {"--weights-prefix", "PREFIX", TAKES_VALUE, FOR_BOTH, false, set_string, M(weights_prefix),
-     "what the names in that file begin with, or the way to one of its state dicts (default: found out)"},
+    {"--weights-prefix", "PREFIX", TAKES_VALUE, FOR_BOTH, false, set_prefix, 0,
+     "what the names in that file begin with ('': nothing), or the way to one of its state dicts (default: found out)"},
     {"--ignore", "GLOB", TAKES_VALUE, FOR_BOTH, false, set_ignore, 0,
      "tensors of that file that the network may do without ('aux*'); may be repeated"},
     {"--random-weights", "SEED", TAKES_OPTIONAL, FOR_BOTH, false, set_random, 0,

@@ -44,7 +44,7 @@ typedef struct Options {
     bool kernels_given;
     bool standalone;
     const char *weights;        /* --weights FILE, or NULL */
-    const char *weights_prefix; /* --weights-prefix, or NULL: found out */
+    const char *weights_prefix; /* --weights-prefix, "" for none, or NULL: found out */
     const char **ignores;       /* --ignore GLOB */
     int ignore_count, ignore_capacity;
     bool random_weights;

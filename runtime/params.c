@@ -127,11 +127,11 @@ static void find_prefix(char best[RN_PREFIX_SIZE], const rn_param *params, int c
 /* Completes a prefix that was given by its dot; false where no name begins with it. */
 static int complete_prefix(char prefix[RN_PREFIX_SIZE], const char *given, const rn_safetensors *file) {
     const size_t n = strlen(given);
-    int begins = 0, dotted = 0;
+    int begins = !n, dotted = 0;
     for (int i = 0; i < file->count; i++) {
         if (strncmp(file->tensors[i].name, given, n)) continue;
         begins = 1;
-        dotted |= file->tensors[i].name[n] == '.';
+        dotted |= n && file->tensors[i].name[n] == '.';
     }
     return snprintf(prefix, RN_PREFIX_SIZE, "%s%s", given, dotted ? "." : "") < RN_PREFIX_SIZE && begins;
 }
@@ -162,10 +162,7 @@ typedef struct Teller {
     void *user;
 } Teller;
 
-/* The file's bytes must not reach a terminal as they are. */
-static void tell(const Teller *teller, int hint, char *text) {
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 32 || *c == 127) *c = '?';
+static void tell(const Teller *teller, int hint, const char *text) {
     teller->problem(teller->user, hint, text);
 }
 

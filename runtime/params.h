@@ -16,7 +16,7 @@ typedef struct rn_param {
 
 /* All zero is the default. */
 typedef struct rn_params_options {
-    const char *prefix;        /* before the file's names, with or without a dot at its end; NULL: find it out */
+    const char *prefix; /* before the file's names, with or without a dot at its end; "": none; NULL: find it out */
     const char *const *ignore; /* globs (fnmatch) of surplus tensors that are no problem */
     int ignore_count;
 } rn_params_options;
@@ -26,7 +26,8 @@ typedef struct rn_params_result {
     char prefix[RN_PREFIX_SIZE];        /* that the parameters' names have in the file; "" for none */
 } rn_params_result;
 
-/* Told a problem in one phrase ("conv1.weight is missing (64x3x7x7)"), or, where `hint` is true, what may help. */
+/* Told a problem in one phrase ("conv1.weight is missing (64x3x7x7)"), or, where `hint` is true, what may help. Names
+ * of the file stand in it as they are, with any control bytes. */
 typedef void (*rn_param_problem)(void *user, int hint, const char *text);
 
 /* Finds every parameter. An exact name goes first; where there is none, "gamma" and "beta" serve for "weight" and

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LENGTH_SIZE = 8, SHOWN_NAME = 100 };
+enum { LENGTH_SIZE = 8 };
 static const uint64_t longest_header = 100000000; /* the reference implementation's limit */
 
 typedef struct Reader {
@@ -130,16 +130,6 @@ void rn_safetensor_read(const rn_safetensor *tensor, float *out) {
 
 /* ---- header ---- */
 
-/* Text of the file for a message: short, and without bytes that a terminal would act on. */
-static const char *shown(const char *s, char buffer[SHOWN_NAME]) {
-    size_t n = 0;
-    for (; s[n] && n < SHOWN_NAME - 1; n++) buffer[n] = (unsigned char)s[n] < 32 || s[n] == 127 ? '?' : s[n];
-    if (s[n])
-        for (size_t i = n - 3; i < n; i++) buffer[i] = '.';
-    buffer[n] = 0;
-    return buffer;
-}
-
 /* A JSON number that is a count: whole, not negative, exact in a double. */
 static int whole_number(const cJSON *item, uint64_t *value) {
     if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= 9007199254740992.0)) return 0;
@@ -148,18 +138,19 @@ static int whole_number(const cJSON *item, uint64_t *value) {
 }
 
 static rn_status read_shape(Reader *reader, const cJSON *shape, const char *name, rn_safetensor *tensor) {
-    if (!cJSON_IsArray(shape)) return FAIL(reader, "%s: tensor %s: has no shape", reader->source, name);
+    if (!cJSON_IsArray(shape)) return FAIL(reader, "%s: tensor %.100s: has no shape", reader->source, name);
     tensor->count = 1;
     const cJSON *item;
     cJSON_ArrayForEach(item, shape) {
         uint64_t dim;
         if (tensor->ndim == RN_SAFETENSOR_MAX_DIMS)
-            return FAIL(reader, "%s: tensor %s: more than %d dimensions", reader->source, name, RN_SAFETENSOR_MAX_DIMS);
+            return FAIL(reader, "%s: tensor %.100s: more than %d dimensions", reader->source, name,
+                        RN_SAFETENSOR_MAX_DIMS);
         if (!whole_number(item, &dim))
-            return FAIL(reader, "%s: tensor %s: a dimension is not a whole number", reader->source, name);
+            return FAIL(reader, "%s: tensor %.100s: a dimension is not a whole number", reader->source, name);
         tensor->dim[tensor->ndim++] = (int64_t)dim;
         if (__builtin_mul_overflow(tensor->count, (int64_t)dim, &tensor->count))
-            return FAIL(reader, "%s: tensor %s: its size overflows", reader->source, name);
+            return FAIL(reader, "%s: tensor %.100s: its size overflows", reader->source, name);
     }
     return RN_OK;
 }
@@ -168,11 +159,11 @@ static rn_status read_offsets(Reader *reader, const cJSON *offsets, const char *
     uint64_t begin, end;
     if (!cJSON_IsArray(offsets) || cJSON_GetArraySize(offsets) != 2 ||
         !whole_number(cJSON_GetArrayItem(offsets, 0), &begin) || !whole_number(cJSON_GetArrayItem(offsets, 1), &end))
-        return FAIL(reader, "%s: tensor %s: data_offsets are not two whole numbers", reader->source, name);
-    if (begin > end) return FAIL(reader, "%s: tensor %s: data_offsets end before they begin", reader->source, name);
+        return FAIL(reader, "%s: tensor %.100s: data_offsets are not two whole numbers", reader->source, name);
+    if (begin > end) return FAIL(reader, "%s: tensor %.100s: data_offsets end before they begin", reader->source, name);
     if (end > reader->data_size)
         return FAIL(reader,
-                    "%s: tensor %s: its bytes %" PRIu64 " to %" PRIu64 " lie beyond the file's %" PRIu64
+                    "%s: tensor %.100s: its bytes %" PRIu64 " to %" PRIu64 " lie beyond the file's %" PRIu64
                     " bytes of data (truncated?)",
                     reader->source, name, begin, end, reader->data_size);
     tensor->data = reader->data + begin;
@@ -181,25 +172,22 @@ static rn_status read_offsets(Reader *reader, const cJSON *offsets, const char *
 }
 
 static rn_status read_tensor(Reader *reader, const cJSON *entry, rn_safetensor *tensor) {
-    char buffer[SHOWN_NAME], type_buffer[SHOWN_NAME];
-    const char *name = shown(entry->string, buffer);
+    const char *name = entry->string;
     const cJSON *parts[3] = {NULL, NULL, NULL};
     static const char *const keys[3] = {"dtype", "shape", "data_offsets"};
-    if (!cJSON_IsObject(entry)) return FAIL(reader, "%s: tensor %s: not an object", reader->source, name);
+    if (!cJSON_IsObject(entry)) return FAIL(reader, "%s: tensor %.100s: not an object", reader->source, name);
     const cJSON *item;
     cJSON_ArrayForEach(item, entry) {
         int k = 0;
         while (k < 3 && strcmp(item->string, keys[k])) k++;
-        if (k == 3)
-            return FAIL(reader, "%s: tensor %s: unknown key %s", reader->source, name,
-                        shown(item->string, type_buffer));
-        if (parts[k]) return FAIL(reader, "%s: tensor %s: two %s", reader->source, name, keys[k]);
+        if (k == 3) return FAIL(reader, "%s: tensor %.100s: unknown key %.100s", reader->source, name, item->string);
+        if (parts[k]) return FAIL(reader, "%s: tensor %.100s: two %s", reader->source, name, keys[k]);
         parts[k] = item;
     }
-    if (!cJSON_IsString(parts[0])) return FAIL(reader, "%s: tensor %s: has no dtype", reader->source, name);
+    if (!cJSON_IsString(parts[0])) return FAIL(reader, "%s: tensor %.100s: has no dtype", reader->source, name);
     const char *dtype = parts[0]->valuestring;
     if (strlen(dtype) >= RN_DTYPE_SIZE)
-        return FAIL(reader, "%s: tensor %s: unknown dtype %s", reader->source, name, shown(dtype, type_buffer));
+        return FAIL(reader, "%s: tensor %.100s: unknown dtype %.100s", reader->source, name, dtype);
     memset(tensor, 0, sizeof *tensor);
     tensor->name = entry->string;
     strcpy(tensor->dtype, dtype);
@@ -209,8 +197,8 @@ static rn_status read_tensor(Reader *reader, const cJSON *entry, rn_safetensor *
     const uint64_t bytes = (uint64_t)dtype_bits(dtype) / 8;
     uint64_t size;
     if (bytes && (__builtin_mul_overflow((uint64_t)tensor->count, bytes, &size) || size != tensor->size))
-        return FAIL(reader, "%s: tensor %s: %zu bytes of data do not fit %" PRId64 " elements of %s", reader->source,
-                    name, tensor->size, tensor->count, tensor->dtype);
+        return FAIL(reader, "%s: tensor %.100s: %zu bytes of data do not fit %" PRId64 " elements of %s",
+                    reader->source, name, tensor->size, tensor->count, tensor->dtype);
     return RN_OK;
 }
 
@@ -226,17 +214,16 @@ static int compare_places(const void *a, const void *b) {
 
 /* Tensors fill the data exactly, and no two have one name. Leaves them sorted by name. */
 static rn_status check_tensors(Reader *reader, rn_safetensors *file) {
-    char buffer[SHOWN_NAME], other[SHOWN_NAME];
     qsort(file->tensors, (size_t)file->count, sizeof *file->tensors, compare_places);
     const uint8_t *at = reader->data;
     for (int i = 0; i < file->count; i++) {
         const rn_safetensor *tensor = &file->tensors[i];
         if (tensor->data < at)
-            return FAIL(reader, "%s: tensors %s and %s overlap", reader->source,
-                        shown(file->tensors[i - 1].name, other), shown(tensor->name, buffer));
+            return FAIL(reader, "%s: tensors %.100s and %.100s overlap", reader->source, file->tensors[i - 1].name,
+                        tensor->name);
         if (tensor->data > at)
-            return FAIL(reader, "%s: %zu bytes before tensor %s belong to no tensor", reader->source,
-                        (size_t)(tensor->data - at), shown(tensor->name, buffer));
+            return FAIL(reader, "%s: %zu bytes before tensor %.100s belong to no tensor", reader->source,
+                        (size_t)(tensor->data - at), tensor->name);
         at = tensor->data + tensor->size;
     }
     const size_t rest = (size_t)(reader->data + reader->data_size - at);
@@ -244,7 +231,7 @@ static rn_status check_tensors(Reader *reader, rn_safetensors *file) {
     qsort(file->tensors, (size_t)file->count, sizeof *file->tensors, compare_names);
     for (int i = 1; i < file->count; i++)
         if (strcmp(file->tensors[i].name, file->tensors[i - 1].name) == 0)
-            return FAIL(reader, "%s: two tensors are named %s", reader->source, shown(file->tensors[i].name, buffer));
+            return FAIL(reader, "%s: two tensors are named %.100s", reader->source, file->tensors[i].name);
     return RN_OK;
 }
 

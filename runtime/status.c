@@ -26,7 +26,10 @@ const char *rn_status_text(rn_status status) {
 }
 
 rn_status rn_status_vfail(char *error, size_t error_size, rn_status status, const char *format, va_list arguments) {
-    if (error && error_size) vsnprintf(error, error_size, format, arguments);
+    if (!error || !error_size) return status;
+    vsnprintf(error, error_size, format, arguments);
+    for (char *c = error; *c; c++) /* a file's names may hold what a terminal would act on */
+        if ((unsigned char)*c < 32 || *c == 127) *c = '?';
     return status;
 }
 

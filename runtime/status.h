@@ -12,7 +12,7 @@
 #define RN_PRINTF(text, first)
 #endif
 
-/* Writes the text to error (may be NULL) and returns `status`. */
+/* Writes the text to error (may be NULL), one line with a ? for each control byte in it, and returns `status`. */
 rn_status rn_status_fail(char *error, size_t error_size, rn_status status, const char *format, ...) RN_PRINTF(4, 5);
 rn_status rn_status_vfail(char *error, size_t error_size, rn_status status, const char *format, va_list arguments)
     RN_PRINTF(4, 0);

@@ -45,7 +45,9 @@ static void add_problem(void *user, int hint, const char *text) {
         problems->omitted += !hint;
         return;
     }
-    snprintf(problems->error + problems->used, problems->size - problems->used, "\n   %s", text);
+    memcpy(problems->error + problems->used, "\n", 2);
+    rn_status_fail(problems->error + problems->used + 1, problems->size - problems->used - 1, RN_ERROR_FORMAT, "   %s",
+                   text);
     problems->used += need + 1;
 }
 
@@ -61,7 +63,7 @@ static rn_status find_params(rn_param **params, int *count, const rn_model *mode
     }
     Problems problems = {error, error ? error_size : 0, 0, 0};
     if (problems.size) {
-        snprintf(error, error_size, "%s: these are not the weights of %s:", source, model->name);
+        rn_status_fail(error, error_size, RN_ERROR_FORMAT, "%s: these are not the weights of %s:", source, model->name);
         problems.used = strlen(error);
     }
     rn_params_result result;

@@ -6,7 +6,7 @@
 
 typedef struct WeightsOptions {
     const char *path;
-    const char *prefix;  /* --weights-prefix, or NULL: found out */
+    const char *prefix;  /* --weights-prefix, "" for none, or NULL: found out */
     const char **ignore; /* --ignore: globs of tensors that the network does not want */
     int ignore_count;
 } WeightsOptions;

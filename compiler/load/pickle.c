@@ -32,8 +32,6 @@ static _Noreturn void fail(Machine *m, const char *format, ...) {
     va_start(args, format);
     vsnprintf(m->error + n, (size_t)(PICKLE_ERROR_SIZE - n), format, args);
     va_end(args);
-    for (char *c = m->error; *c; c++)
-        if ((unsigned char)*c < 32 || *c == 127) *c = '?'; /* the file's bytes must not reach a terminal as they are */
     longjmp(m->failed, 1);
 }
 

@@ -98,8 +98,6 @@ bool torch_fail(TorchFile *file, const char *format, ...) {
     va_start(args, format);
     vsnprintf(file->error, TORCH_ERROR_SIZE, format, args);
     va_end(args);
-    for (char *c = file->error; *c; c++)
-        if ((unsigned char)*c < 32 || *c == 127) *c = '?'; /* the file's bytes must not reach a terminal as they are */
     return false;
 }
 
@@ -224,14 +222,16 @@ static bool ends_with_key(const char *path, const char *key) {
     return n > m && !memcmp(path + n - m - 1, key, m) && (n == m + 1 || path[n - m - 2] == '.');
 }
 
-/* The dict that the prefix names, the longest path of several; the prefix goes on after it. */
+/* The dict that the prefix names, the longest path of several; the prefix goes on after it. An empty one names the top.
+ */
 static const Candidate *named_dict(const Search *search, const char **prefix) {
     const Candidate *best = NULL;
     const size_t length = *prefix ? strlen(*prefix) : 0;
+    if (!*prefix) return NULL;
     for (int i = 0; i < search->count; i++) {
         const size_t n = strlen(search->found[i].path);
-        if (!n || n > length + 1 || strncmp(search->found[i].path, *prefix, n - 1)) continue;
-        if (n <= length && (*prefix)[n - 1] != '.') continue;
+        if (length ? !n || n > length + 1 || strncmp(search->found[i].path, *prefix, n - 1) : n) continue;
+        if (n && n <= length && (*prefix)[n - 1] != '.') continue;
         if (!best || n > strlen(best->path)) best = &search->found[i];
     }
     if (best) *prefix += strlen(best->path) <= length ? strlen(best->path) : length;

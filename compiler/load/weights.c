@@ -190,7 +190,8 @@ bool weights_load(const Graph *graph, const WeightsOptions *options, TensorData 
     if (good) {
         if (weights.torch && torch_note(weights.torch)) diag_note(diag, report.place, "%s", torch_note(weights.torch));
         /* a prefix that was wholly the way to a state dict says nothing about its names */
-        good = load_params(graph, options, prefix && *prefix ? prefix : NULL, &weights, out, &report);
+        const bool used_up = prefix != options->prefix && !*prefix;
+        good = load_params(graph, options, used_up ? NULL : prefix, &weights, out, &report);
         if (!weights.torch) rn_safetensors_free(&weights.safetensors);
         torch_close(weights.torch);
     }

@@ -177,9 +177,9 @@ def views():
     return {name: Tensor(whole, shape, stride, offset) for name, (shape, stride, offset) in made.items()}
 
 
-def save_safetensors(path, prefix="", dtype="F32", change=None):
+def save_safetensors(path, prefix="", dtype="F32", change=None, more=()):
     head, data = {}, b""
-    for name, shape, values in tensors:
+    for name, shape, values in [*tensors, *more]:
         if change and name == change[0]:
             values = values[: change[1]] + [change[2]] + values[change[1] + 1 :]
         packed = struct.pack(f"<{len(values)}{types_[dtype][1]}", *values)
@@ -214,6 +214,11 @@ save("training.pth", training)
 write("training-old.pth", legacy(training))
 save("two.pth", {"state_dict": ok, "ema": state("F64")})
 save("gan.pth", {"generator": ok, "critic": state()})
+other = {name: Tensor(Storage("F32", [1.0] * len(v)), s) for name, s, v in tensors}
+save("empty-key.pth", {"": other, "model": ok})
+save("top-too.pth", {**ok, "model": other, "state_dict": other})
+save("hostile.pth", {"\x1b[31mEVIL\nx: error: forged\x7f": other, "model": ok})
+save("hostile-name.pth", dict(ok, **{"\x1b[31mEVIL": number}))
 save("half.pth", state("F16"))
 save("double.pth", state("F64"))
 
@@ -221,6 +226,7 @@ save("module.pth", state(prefix="module."))
 save("ema.pth", {"model": state("F16"), "model_ema": {"decay": 0.5, "shadow": state(prefix="_orig_mod.")}})
 save("aux.pth", dict(ok, **{"aux1.conv.weight": number, "aux1.conv.bias": number, "head.bias": number}))
 save_safetensors("module.safetensors", "module.model.")
+save_safetensors("hostile.safetensors", more=[("\x1b[31mEVIL", [], [0.5])])
 save_safetensors("double.safetensors", dtype="F64")
 save_safetensors("huge.safetensors", dtype="F64", change=("fc.bias", 3, 1e300))
 

@@ -22,6 +22,10 @@ gives() { # gives NAME FILE TO OPTIONS...: the weights of FILE are those of TO
         if cmp -s "$WORK/got.safetensors" "$WORK/$to"; then ok; else bad "$name" "other weights than in $to"; fi
 }
 
+clean_bytes() { # clean_bytes NAME: what it said has no control bytes but the ends of its lines
+    if tr -d '\n' < "$WORK/.err" | LC_ALL=C grep -q '[[:cntrl:]]'; then bad "$1" "says $(cat -v "$WORK/.err")"; else ok; fi
+}
+
 expect weights 0 "$RNC" -o net.safetensors --random-weights net.rn
 expect checkpoints 0 "${PYTHON:-python3}" "$ROOT/tests/cli/checkpoints.py" "$WORK" || { finish; exit 1; }
 
@@ -34,6 +38,15 @@ done
 gives "several" two.pth net.safetensors
 says "several" "two.pth: note: weights are its 'state_dict'; it also holds 'ema', which --weights-prefix can take"
 refused "none of several" "PyTorch checkpoint: it holds several dicts of tensors: 'generator', 'critic'; --weights-prefix" gan.pth
+gives "under the empty key" empty-key.pth net.safetensors
+says "under the empty key" "note: weights are its 'model'; it also holds '', which --weights-prefix can take"
+gives "a terminal's escape in a key" hostile.pth net.safetensors
+says "a terminal's escape in a key" "note: weights are its 'model'; it also holds '?[31mEVIL?x: error: forged?', which"
+clean_bytes "a terminal's escape in a key"
+refused "a terminal's escape in a name" "?[31mEVIL is surplus" hostile-name.pth
+clean_bytes "a terminal's escape in a name"
+refused "a terminal's escape in a safetensors name" "?[31mEVIL is surplus" hostile.safetensors
+clean_bytes "a terminal's escape in a safetensors name"
 gives double double.pth net.safetensors
 expect "half precision" 0 "$RNC" -o half.safetensors --weights half.pth net.rn
 
@@ -86,6 +99,10 @@ gives "a nested prefix" module.safetensors net.safetensors
 says "a nested prefix" "note: all names begin with 'module.model.', which is left out"
 gives "a prefix that is given" module.safetensors net.safetensors --weights-prefix module.model
 [ ! -s "$WORK/.err" ] && ok || bad "a prefix that is given" "says $(cat "$WORK/.err")"
+refused "no prefix where there is one" "hardly anything fits" module.safetensors --weights-prefix ''
+gives "no prefix" net.safetensors net.safetensors --weights-prefix=
+gives "no prefix: the top" top-too.pth net.safetensors --weights-prefix ''
+[ ! -s "$WORK/.err" ] && ok || bad "no prefix: the top" "says $(cat "$WORK/.err")"
 refused "a wrong prefix" "no tensor's name begins with 'backbone.'" module.safetensors --weights-prefix backbone.
 gives "the way to a state dict" two.pth net.safetensors --weights-prefix ema
 gives "the way, and a prefix" ema.pth net.safetensors --weights-prefix model_ema.shadow._orig_mod
@@ -137,6 +154,9 @@ unopened() { # unopened NAME MESSAGE FILE
 }
 unopened "a checkpoint" "a PyTorch checkpoint, which is read at compile time alone: rnc -o NEW.safetensors" old2.pth
 unopened "a checkpoint" "a PyTorch checkpoint, which is read at compile time alone: rnc -o NEW.safetensors" zip2.pth
+unopened "a terminal's escape" "these are not the weights of" hostile.safetensors
+says "a terminal's escape" "?[31mEVIL is surplus"
+clean_bytes "a terminal's escape"
 unopened "Git LFS" "a Git LFS pointer" lfs
 unopened "beyond fp32" "fc.bias: element 3 is 1e+300, beyond the range of fp32" huge.safetensors
 finish

@@ -160,7 +160,7 @@ static const struct {
     M("N)}\x92.", "(NEWOBJ_EX)"),
     M("\x97.", "(NEXT_BUFFER)"),
     M("\xff.", "byte 0: opcode 0xff (unknown)"),
-    M("cx\x1b[2J\ny\n.", "refers to x?[2J.y"),
+    M("cx\x1b[2J\ny\n.", "refers to x\x1b[2J.y"),
 #undef M
 };
 

@@ -230,7 +230,7 @@ static void test_bombs(void) {
     strcpy(header + DEPTH, "\":1}");
     Image image = make_image(header, 0);
     CU_ASSERT_EQUAL(parse(&file, image, error), RN_ERROR_FORMAT);
-    CU_ASSERT_PTR_NOT_NULL(strstr(error, "xxx...: not an object"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(error, "xxx: not an object"));
     CU_ASSERT_EQUAL(rn_safetensors_parse(&file, image.bytes, image.size, "file", NULL, 0), RN_ERROR_FORMAT);
     free(image.bytes);
     free(header);
@@ -317,7 +317,7 @@ static void test_match(void) {
     CU_ASSERT(heard_text(&heard, "gone.weight is missing (8x3x3x3)"));
     CU_ASSERT(heard_text(&heard, "a.gamma is surplus")); /* the exact name goes first */
     CU_ASSERT(heard_text(&heard, "c.num_batches is surplus"));
-    CU_ASSERT(heard_text(&heard, "new? is surplus"));
+    CU_ASSERT(heard_text(&heard, "new\a is surplus"));
     rn_safetensors_free(&file);
     free(image.bytes);
 }
