@@ -28,13 +28,11 @@
 
 static const char binding[] = "OMP_PROC_BIND";
 
-/* Under the lock: a child of fork() finds libxsmm's own locks free. Its kernels and its table of them cannot be given
- * back, so this object stays: loaded again and again it would lose them each time. */
+/* Under the lock: a child of fork() finds libxsmm's own locks free. */
 static void gemm_init(void) {
     static int is_ready;
     if (is_ready) return;
     is_ready = 1;
-    rn_keep_loaded(binding);
     const char *old = getenv(binding);
     char *saved = old ? strdup(old) : NULL; /* libxsmm replaces an empty value too */
     libxsmm_init();
@@ -85,6 +83,10 @@ rn_status rn_gemm_dispatch(rn_kernel *kernel, const rn_kernel_spec *s, char *err
     const float alpha = 1, beta = s->accumulate;
     const int flags = LIBXSMM_GEMM_FLAG_NONE;
     const int prefetch = s->prefetch ? LIBXSMM_GEMM_PREFETCH_AL2 : LIBXSMM_GEMM_PREFETCH_NONE;
+    /* libxsmm's kernels and its table of them cannot be given back, so this object stays: loaded again and again it
+     * would lose them each time */
+    static int is_kept;
+    rn_keep_loaded(binding, &is_kept);
     /* libxsmm's types end in `, ...`, for prefetches; its machine code reads the registers that ours pass */
     rn_lock();
     gemm_init();

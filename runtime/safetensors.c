@@ -267,9 +267,9 @@ static int has_escaped_nul(const char *s, size_t size) {
 
 /* cJSON notes the place of its last error in a variable of its own; the lock keeps threads from racing for it. */
 static cJSON *parse_json(const char *text, size_t size, const char **end) {
-    rn_lock();
+    rn_json_lock();
     cJSON *json = cJSON_ParseWithLengthOpts(text, size, end, 0);
-    rn_unlock();
+    rn_json_unlock();
     return json;
 }
 

@@ -48,16 +48,19 @@ void rn_threads_run(int threads, void *(*work)(void *), void *arg) {
 }
 
 #ifdef _OPENMP
-void rn_keep_loaded(const void *address) {
+void rn_keep_loaded(const void *address, int *is_kept) {
     Dl_info object;
-    if (!dladdr(address, &object) || !object.dli_fname || !strchr(object.dli_fname, '/')) return; /* the program */
-    void *handle = dlopen(object.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-    if (handle) dlclose(handle);
+    if (__atomic_load_n(is_kept, __ATOMIC_RELAXED)) return;
+    if (dladdr(address, &object) && object.dli_fname && strchr(object.dli_fname, '/')) { /* else the program */
+        void *handle = dlopen(object.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+        if (handle) dlclose(handle);
+    }
+    __atomic_store_n(is_kept, 1, __ATOMIC_RELAXED);
 }
 
 static _Thread_local int forks_beside_threads; /* this thread is in fork(), and there are, or were, others */
 static _Thread_local int pool_is_lost;         /* this thread's OpenMP may count on threads of the parent */
-static pthread_once_t pool_once = PTHREAD_ONCE_INIT, fork_once = PTHREAD_ONCE_INIT;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
 static void before_fork(void) {
     forks_beside_threads = !IS_SINGLE_THREADED;
@@ -79,11 +82,12 @@ static void watch_forks_once(void) {
 }
 
 static void pool_prepare(void) {
+    static int is_kept;
     const union {
         int (*function)(void);
         const void *address;
     } openmp = {omp_get_thread_num};
-    rn_keep_loaded(openmp.address);
+    rn_keep_loaded(openmp.address, &is_kept);
     watch_forks_once();
 }
 
@@ -101,7 +105,7 @@ static void *take_parts(void *arg) {
 }
 
 static void pool_run(int parts, rn_task fn, void *arg) {
-    pthread_once(&pool_once, pool_prepare);
+    pool_prepare();
     if (pool_is_lost) {
         rn_threads_run(parts, take_parts, &(PoolTask){fn, arg, parts, 0});
         return;

@@ -9,15 +9,20 @@
 void rn_threads_run(int threads, void *(*work)(void *), void *arg);
 #ifdef _OPENMP
 /* The shared object that holds `address`, and all that it needs, stay loaded until the process ends, whatever dlclose
- * says. */
-void rn_keep_loaded(const void *address);
+ * says. *is_kept, from 0 on, spares all calls but the first. It waits for other threads' dlopen, whose constructors may
+ * call librn: so no lock is held across it, nor is it called by pthread_once. */
+void rn_keep_loaded(const void *address, int *is_kept);
 #endif
 
 #ifndef RN_STANDALONE
-/* One lock for what the libraries below librn keep in variables of their own. No thread holds it while another one
- * forks, so that a child may take it. */
+/* Around libxsmm, for what it keeps in variables of its own. No thread holds it while another one forks, so that a
+ * child finds libxsmm's own locks free. */
 void rn_lock(void);
 void rn_unlock(void);
+/* Around cJSON, which notes the place of its last error in a variable. It may be held for long, so fork() does not wait
+ * for it: a child's is new. */
+void rn_json_lock(void);
+void rn_json_unlock(void);
 #endif
 
 #endif

@@ -254,4 +254,95 @@ done
 expect "fork: standalone C" 0 "$RNC" -o net.c --standalone --random-weights net.rn
 fork_test "fork, standalone" $CC -std=gnu11 -O1 -fopenmp -I. -o forks forks.c net.c -lm
 fork_test "fork, standalone, clang" clang -std=gnu11 -O1 -fopenmp -I. -o forks forks.c net.c -lm
+
+# ---- fork while another thread reads a long header of JSON: the child's first file waits for nobody ----
+cat > reads.c <<'C'
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "net.h"
+static atomic_int is_over;
+static int is_refused(const char *path) {
+    rn_weights *weights;
+    return rn_weights_open(&weights, net_model(), path, NULL, 0) == RN_ERROR_FORMAT;
+}
+static void *reader(void *arg) {
+    while (!is_over)
+        if (!is_refused("long.safetensors")) return arg;
+    return NULL;
+}
+int main(void) {
+    int status, good = 1;
+    pthread_t thread;
+    void *failed;
+    if (pthread_create(&thread, NULL, reader, &status)) return 2;
+    for (int i = 0; i < 20 && good; i++) {
+        usleep(10007);
+        pid_t id = fork();
+        if (!id) {
+            alarm(20);
+            _exit(!is_refused("short.safetensors"));
+        }
+        good = waitpid(id, &status, 0) == id && !status;
+    }
+    is_over = 1;
+    pthread_join(thread, &failed);
+    return !good || failed;
+}
+C
+"$PYTHON" - <<'PY'
+import json, struct
+for path, head in (("short", {}), ("long", {"__metadata__": {str(i): "x" for i in range(200000)}})):
+    text = json.dumps(head).encode()
+    open(path + ".safetensors", "wb").write(struct.pack("<Q", len(text)) + text)
+PY
+expect "C for threads" 0 "$RNC" -o net.c --random-weights net.rn
+expect "fork beside JSON: builds" 0 $CC -std=gnu11 -fopenmp -I. -I"$INCLUDE" -o reads reads.c net.c "$OUT/librn.a" $LIBS
+expect "fork beside JSON" 0 timeout 60 ./reads
+
+# ---- a constructor of a shared object makes a network while another thread makes the first: neither waits for ever ----
+cat > constructs.c <<'C'
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+#include "net.h"
+static float image[NET_INPUT_SIZE];
+static atomic_int is_inside, failures;
+static void make(void) {
+    float output[NET_OUTPUT_SIZE];
+    net *n = NULL;
+    rn_weights *weights = NULL;
+    rn_options options = {.threads = 2};
+    if (rn_weights_open(&weights, net_model(), "net.rnw", NULL, 0) || net_create(&n, NULL, 0, weights, &options) || net_run(n, 1, image, output))
+        failures++;
+    net_destroy(n);
+    rn_weights_close(weights);
+}
+void construct(void);
+void construct(void) {
+    is_inside = 1;
+    usleep(300000); /* the other thread gets as far as it can */
+    make();
+}
+static void *loader(void *arg) {
+    if (!dlopen("./constructor.so", RTLD_NOW)) puts(dlerror()), failures++;
+    return arg;
+}
+int main(void) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, loader, NULL)) return 2;
+    while (!is_inside) usleep(1000);
+    make();
+    pthread_join(thread, NULL);
+    return failures;
+}
+C
+echo 'void construct(void); __attribute__((constructor)) static void begin(void) { construct(); }' > constructor.c
+expect constructor 0 $CC -shared -fPIC -o constructor.so constructor.c
+expect "constructor: builds" 0 $CC -std=gnu11 -fopenmp -rdynamic -I. -I"$INCLUDE" -o constructs constructs.c net.c "$OUT/librn.a" $LIBS
+expect "a network in a constructor" 0 timeout 20 ./constructs
 finish
