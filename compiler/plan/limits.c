@@ -3,12 +3,13 @@
  * Whole arenas and packed files are counted in 64 bits.
  */
 #include <limits.h>
+#include <stdio.h>
 
 #include "plan.h"
 #include "../ops.h"
 
 static const int64_t MOST_FLOATS = INT_MAX / 2;
-enum { MOST_PANEL = 64 };
+enum { MOST_PANEL = 64 }; /* without groups: plan_panel */
 
 typedef struct Halo {
     int64_t rows, columns; /* on both sides together */
@@ -52,16 +53,20 @@ static bool refuse(Diag *diag, Place place, const char *what, Shape shape, doubl
     return false;
 }
 
-/* Of a convolution or an fc: of the most outputs that are computed together. */
+/* Of a convolution or an fc: of the most outputs that are computed together, which in a convolution with groups are
+ * those of whole groups. */
 static bool panels_fit(const Node *n, Diag *diag) {
-    const int panel = n->features < MOST_PANEL ? round_up(n->features, 16) : MOST_PANEL;
+    const int merged = plan_merged_groups(n), outputs = merged ? n->features / merged : n->features;
+    const int panel = merged || outputs < MOST_PANEL ? round_up(outputs, 16) : MOST_PANEL;
     for (int k = 0; k < n->nin; k++) {
-        const Shape in = n->in[k]->shape;
+        Shape in = n->in[k]->shape;
+        if (merged) in.c /= merged;
         const Window *w = &n->term[k].window;
         const Shape kernel = n->op == OP_FC ? in : (Shape){in.c, w->r, w->s};
         const double floats = (double)panel * kernel.c * kernel.h * kernel.w;
-        if (floats > (double)MOST_FLOATS)
-            return refuse(diag, n->place, "the layer's weights for a few outputs", kernel, floats);
+        char what[64];
+        snprintf(what, sizeof what, "the layer's weights for %d outputs", panel);
+        if (floats > (double)MOST_FLOATS) return refuse(diag, n->place, what, kernel, floats);
     }
     return true;
 }

@@ -257,7 +257,7 @@ struct Plan {
 };
 
 /* Whether emitted code can address every value and the weights; false after a diagnostic, unless diag is NULL
- * (limits.c). Passes make none larger, so the graph of the source speaks for those that come of it. */
+ * (limits.c). Passes make none larger and merge no groups, so the graph of the source speaks for what comes of it. */
 bool plan_fits(const Graph *graph, Diag *diag);
 /* The plan of a graph that fits. */
 Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options);

@@ -48,7 +48,7 @@ refused "a value too large" "large.rn:3:5: error: the layer's result with its pa
 expect "its summary" 0 "$RNC" --summary large.rn
 refused "an input too large" "large_input.rn: error: the input with its padding, 3x16400x16400, would take 4.3 GB" --dump=plan large_input.rn
 printf 'network large {\n    input 3x6000x6000\n    fc 1\n}\n' > "$WORK/large_fc.rn"
-refused "weights too large" "large_fc.rn:3:5: error: the layer's weights for a few outputs, 3x6000x6000, would take 6.91 GB" --dump=plan large_fc.rn
+refused "weights too large" "large_fc.rn:3:5: error: the layer's weights for 16 outputs, 3x6000x6000, would take 6.91 GB" --dump=plan large_fc.rn
 refused "more than 2^31" "large.rn:3:5: error: conv: the result, 64x16000x16000, exceeds" -D n=16000 --summary large.rn
 refused "more than 2^31" "large.rn:2:5: error: input: the input has more than 2^31 numbers" -D n=65536 --summary large.rn
 refused "a huge parameter" "height must be from 1 to 65536, not 9223372036854775807" -D n=9223372036854775807 --summary large.rn

@@ -1,6 +1,7 @@
 /* The plan and what is emitted from it: memory, algorithms, sharing, determinism, over every example. */
 #include <CUnit/CUnit.h>
 #include <glob.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -391,6 +392,36 @@ static void test_divided(void) {
     }
 }
 
+/* The limit is of the weights that are multiplied at once: those for 64 outputs, with groups for whole groups. */
+static void test_fits(void) {
+    static const struct {
+        const char *layers, *message; /* NULL: fits */
+    } cases[] = {
+        {"input 8192x16x16; conv 8192, 5x5 pad 2 groups 2", NULL},
+        {"input 8192x46x46; conv 8192, 46x46 groups 8192", NULL}, /* 64 outputs of all channels would not */
+        {"input 8192x46x46; conv 128, 46x46 groups 64", NULL},
+        {"input 123360x32x32; conv 34, 32x32 groups 2", "weights for 32 outputs, 61680x32x32, would take 8.08 GB"},
+        {"input 8192x50x50; conv 65, 50x50", "weights for 64 outputs, 8192x50x50, would take 5.24 GB"},
+        {"input 8192x50x50; conv 48, 50x50", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Arena arena = {0};
+        Text said = {0};
+        Diag diag = {.capture = &said};
+        const Graph *graph = example_source(&arena, arena_printf(&arena, "network n { %s }", cases[i].layers));
+        CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+        const bool fits = plan_fits(graph, &diag);
+        const bool right = cases[i].message ? !fits && strstr(said.s, cases[i].message) : fits;
+        if (!right) printf("%s: %d, %s\n", cases[i].layers, fits, said.s ? said.s : "");
+        CU_ASSERT(right);
+        const Plan *plan = fits ? plan_make(&arena, graph, &(PlanOptions){.isa = 4, .batch = 1}) : NULL;
+        for (int k = 0; plan && k < plan->step_count; k++)
+            CU_ASSERT(plan->steps[k].conv.term[0].panel_size <= INT_MAX / 2);
+        text_free(&said);
+        arena_free(&arena);
+    }
+}
+
 void suite_plan(void) {
     CU_pSuite suite = CU_add_suite("plan", NULL, NULL);
     CU_add_test(suite, "units divide among the threads", test_divided);
@@ -406,4 +437,5 @@ void suite_plan(void) {
     CU_add_test(suite, "last layers of a batch", test_last_layers);
     CU_add_test(suite, "choices for threads", test_choices_for_threads);
     CU_add_test(suite, "layers' weights", test_weight_bytes);
+    CU_add_test(suite, "what can be addressed", test_fits);
 }
