@@ -70,9 +70,14 @@ static const char *zip_advice(const uint8_t *bytes, size_t size) {
            "rnc -o NEW.safetensors --weights FILE NETWORK.rn converts it";
 }
 
+int rn_format_is_torch(const void *bytes, size_t size) {
+    /* a LONG1 of 10 bytes and STOP, after the protocol, and from protocol 4 on a frame */
+    static const char magic[] = "\x8a\n\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+    return size > 2 && *(const uint8_t *)bytes == 0x80 && contains(bytes, size < 32 ? size : 32, magic);
+}
+
 static const char *pickle_advice(const uint8_t *bytes, size_t size) {
-    static const char magic[] = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
-    if (contains(bytes, size < 32 ? size : 32, magic)) return torch_advice;
+    if (rn_format_is_torch(bytes, size)) return torch_advice;
     return "a Python pickle that torch.save did not write: load it with what wrote it, and " AS_SAFETENSORS;
 }
 

@@ -10,4 +10,7 @@
  * known (safetensors and packed weights are not asked about). */
 const char *rn_format_advice(const void *bytes, size_t size);
 
+/* Does it begin with the magic number of torch.save's older form, a pickle of its own? */
+int rn_format_is_torch(const void *bytes, size_t size);
+
 #endif

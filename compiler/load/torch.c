@@ -3,6 +3,8 @@
  */
 #include "torch_file.h"
 
+#include "../../runtime/format.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -434,10 +436,7 @@ const uint8_t *torch_elements(TorchFile *file, const rn_safetensor *tensor, char
 
 /* ---- the interface ---- */
 bool torch_recognize(const void *bytes, size_t size) {
-    static const uint8_t magic[] = {0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.'};
-    if (size >= 4 && !memcmp(bytes, "PK\3\4", 4)) return true;
-    /* after the protocol, and from protocol 4 on a frame */
-    return size > 32 && *(const uint8_t *)bytes == 0x80 && memmem(bytes, 32, magic, sizeof magic);
+    return (size >= 4 && !memcmp(bytes, "PK\3\4", 4)) || rn_format_is_torch(bytes, size);
 }
 
 TorchFile *torch_open(const void *bytes, size_t size, const char **prefix, char error[TORCH_ERROR_SIZE]) {
