@@ -7,12 +7,13 @@
 #include "outline.h"
 #include "report.h"
 
-enum { MOST_LAYERS = 4000, BOX_WIDTH = 215 /* pixels */ };
+enum { MOST_LAYERS = 4000, MOST_CELLS = 50000, BOX_WIDTH = 215 /* pixels */ };
 
 typedef struct Drawing {
     Report *report;
     Arena arena;
     Text *out;
+    int64_t cells; /* drawn so far */
 } Drawing;
 
 static const ReportRow *row_of(const Drawing *d, const Item *item) {
@@ -126,7 +127,13 @@ static void put_row(Drawing *d, const ItemRow *row, double width) {
 }
 
 static void put_holder(Drawing *d, const Item *holder) {
-    const ItemRows rows = outline_rows(holder, &d->arena);
+    const ItemRows rows = outline_rows(holder, MOST_CELLS - d->cells, &d->arena);
+    if (rows.count == 0) {
+        text_puts(d->out, "<p>The edges here pass too many layers to be drawn; rnc --dump=dot writes them for "
+                          "Graphviz.</p>\n");
+        return;
+    }
+    d->cells += rows.cells;
     text_printf(d->out, "<div class=\"rows\" style=\"min-width:%.0fpx\">\n", rows.width * BOX_WIDTH);
     for (int k = 0; k < rows.count; k++) {
         put_row(d, &rows.rows[k], rows.width);

@@ -55,19 +55,27 @@ static bool is_drawn(const Rows *r, const Item *item) {
 static void fill_rows(Rows *r) {
     const Item *h = r->holder;
     r->drawn.rows = arena_alloc(r->arena, sizeof *r->drawn.rows * (size_t)r->drawn.count);
-    for (int i = 0; i < h->count; i++)
+    for (int i = 0; i < h->count; i++) {
+        if (!is_drawn(r, h->items[i])) continue;
         for (int k = r->rank[i]; k == r->rank[i] || k < r->last[i]; k++) {
             ItemRow *row = &r->drawn.rows[k];
-            if (!is_drawn(r, h->items[i])) continue;
             const RowCell cell = {.item = k == r->rank[i] ? h->items[i] : NULL, .source = i};
             ARENA_PUSH(r->arena, row->cells, row->count, row->capacity, cell);
         }
+    }
 }
 
+/* A row that is not sorted yet has its cells in the order of their sources. */
 static int find_cell(const ItemRow *row, int source) {
-    for (int i = 0; i < row->count; i++)
-        if (row->cells[i].source == source) return i;
-    return -1;
+    int low = 0, high = row->count;
+    while (low < high) {
+        const int middle = (low + high) / 2;
+        if (row->cells[middle].source < source)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < row->count && row->cells[low].source == source ? low : -1;
 }
 
 static void connect_rows(Rows *r, int from_row, int source, int to) {
@@ -164,12 +172,24 @@ static void sort_row(Rows *r, int k, bool above) {
     place_row(r, row);
 }
 
-ItemRows outline_rows(const Item *holder, Arena *arena) {
+/* Items, and the rows that their edges pass. */
+static int64_t count_cells(const Rows *r) {
+    int64_t count = 0;
+    for (int i = 0; i < r->holder->count; i++) count += r->last[i] > r->rank[i] ? r->last[i] - r->rank[i] : 1;
+    return count;
+}
+
+ItemRows outline_rows(const Item *holder, int64_t most_cells, Arena *arena) {
     Rows r = {.holder = holder, .arena = arena};
     if (!holder->count) return r.drawn;
     r.rank = arena_alloc(arena, sizeof *r.rank * (size_t)holder->count);
     r.last = arena_alloc(arena, sizeof *r.last * (size_t)holder->count);
     find_ranks(&r);
+    r.drawn.cells = count_cells(&r);
+    if (r.drawn.cells > most_cells) {
+        r.drawn.count = 0;
+        return r.drawn;
+    }
     fill_rows(&r);
     add_edges(&r);
     place_rows(&r);

@@ -4,7 +4,14 @@
 
 typedef struct Outline {
     Arena *arena;
-    Map edges; /* "holder from to" that are there */
+    Map edges;  /* "holder from to" that are there */
+    Map groups; /* address -> Item */
+    struct LineIndex {
+        const Source *source;
+        const char **lines; /* where each begins */
+        int count, capacity;
+    } * indices; /* of the sources so far */
+    int index_count, index_capacity;
 } Outline;
 
 static Item *add_item(Arena *arena, Item *holder, ItemKind kind, const char *label) {
@@ -17,21 +24,33 @@ static Item *add_item(Arena *arena, Item *holder, ItemKind kind, const char *lab
     return item;
 }
 
-/* The statement's text in its source, up to its end or its `as`. */
-static const char *statement_text(Arena *arena, Place place) {
-    if (!place.source || place.line < 1) return "";
-    const char *at = place.source->text, *end = at + place.source->size;
-    for (int line = 1; at && line < place.line; line++) {
+static const struct LineIndex *index_lines(Outline *o, const Source *source) {
+    for (int i = o->index_count; i-- > 0;)
+        if (o->indices[i].source == source) return &o->indices[i];
+    struct LineIndex index = {.source = source};
+    const char *end = source->text + source->size;
+    for (const char *at = source->text; at;) {
+        ARENA_PUSH(o->arena, index.lines, index.count, index.capacity, at);
         at = memchr(at, '\n', (size_t)(end - at));
         if (at) at++;
     }
-    if (!at || end - at < place.column) return "";
+    ARENA_PUSH(o->arena, o->indices, o->index_count, o->index_capacity, index);
+    return &o->indices[o->index_count - 1];
+}
+
+/* The statement's text in its source, up to its end or its `as`. */
+static const char *statement_text(Outline *o, Place place) {
+    if (!place.source || place.line < 1) return "";
+    const struct LineIndex *index = index_lines(o, place.source);
+    if (place.line > index->count) return "";
+    const char *at = index->lines[place.line - 1];
+    if (place.source->text + place.source->size - at < place.column) return "";
     at += place.column - 1;
     size_t length = strcspn(at, "\r\n;#{}");
-    const char *as = strstr(at, " as ");
-    if (as && (size_t)(as - at) < length) length = (size_t)(as - at);
+    for (size_t i = 0; i + 4 <= length; i++)
+        if (!memcmp(at + i, " as ", 4)) length = i;
     while (length && at[length - 1] == ' ') length--;
-    return arena_strndup(arena, at, length);
+    return arena_strndup(o->arena, at, length);
 }
 
 /* "conv1" of "layer1.0.conv1" in "layer1.0". */
@@ -43,19 +62,21 @@ static const char *name_below(const char *name, const Item *holder) {
     return name;
 }
 
-/* The item of a group, and of those around it; it is among the last of its holder's, since their layers stand together.
- */
-static Item *find_group(Arena *arena, Item *root, const Group *group) {
+/* The item of a group, made with those around it where it is the first time. */
+static Item *find_group(Outline *o, Item *root, const Group *group) {
     if (!group) return root;
-    Item *holder = find_group(arena, root, group->outer);
-    for (int i = holder->count; i-- > 0;)
-        if (holder->items[i]->group == group) return holder->items[i];
+    Arena *arena = o->arena;
+    const char *key = arena_printf(arena, "%p", (const void *)group);
+    Item *known = map_get(&o->groups, key);
+    if (known) return known;
+    Item *holder = find_group(o, root, group->outer);
     Item *item = add_item(arena, holder, ITEM_GROUP, group->name);
     const Place *place = &group->place, *outer = group->outer ? &group->outer->place : place;
     const bool copy = group->outer && place->source == outer->source && place->line == outer->line &&
                       place->column == outer->column; /* of a stage, which says it */
     item->group = group;
-    item->text = copy ? "" : statement_text(arena, group->place);
+    item->text = copy ? "" : statement_text(o, group->place);
+    map_put(&o->groups, arena, key, item);
     add_item(arena, item, ITEM_FROM, "");
     return item;
 }
@@ -110,7 +131,7 @@ Item *outline_make(const Graph *graph, Arena *arena) {
     of_value[graph->input->id] = input;
     for (int i = 0; i < graph->node_count; i++) {
         const Node *node = graph->nodes[i];
-        Item *holder = find_group(arena, root, node->group);
+        Item *holder = find_group(&o, root, node->group);
         Item *item = add_item(arena, holder, ITEM_LAYER, name_below(node->name, holder));
         item->node = node;
         of_value[node->out->id] = item;

@@ -59,9 +59,10 @@ typedef struct ItemRow {
 typedef struct ItemRows {
     ItemRow *rows;
     int count;
-    double width; /* units: a layer's is 1 */
+    double width;  /* units: a layer's is 1 */
+    int64_t cells; /* of all rows; those that are too many leave no rows */
 } ItemRows;
 
-ItemRows outline_rows(const Item *holder, Arena *arena);
+ItemRows outline_rows(const Item *holder, int64_t most_cells, Arena *arena);
 
 #endif

@@ -3,6 +3,7 @@
 #include <CUnit/CUnit.h>
 #include <string.h>
 
+#include "ast.h"
 #include "example.h"
 #include "passes.h"
 #include "view/outline.h"
@@ -53,7 +54,7 @@ typedef struct Counts {
 } Counts;
 
 static void count_below(const Item *holder, Arena *arena, Counts *counts) {
-    const ItemRows rows = outline_rows(holder, arena);
+    const ItemRows rows = outline_rows(holder, INT64_MAX, arena);
     counts->crowded += !stand_apart(&rows);
     for (int i = 0; i < holder->edge_count; i++) {
         counts->edges++;
@@ -113,9 +114,39 @@ static void test_names(void) {
     arena_free(&arena);
 }
 
+/* A chain of layers that are all read at its end: the edges that pass grow with the square of its length, and are not
+ * drawn where they are too many. */
+static void test_wide(void) {
+    enum { LAYERS = 200 };
+    Arena arena = {0};
+    Text text = {0};
+    text_puts(&text, "network wide {\n  input 1x2x2\n");
+    for (int i = 0; i < LAYERS; i++) text_printf(&text, "  relu as a%d\n", i);
+    for (int i = 0; i < LAYERS; i++) text_printf(&text, "  add a%d\n", i);
+    text_puts(&text, "}\n");
+    const Source source = {"wide.rn", text.s, text.size};
+    Diag diag = {0};
+    const Ast *ast = ast_parse_text(&arena, &source, &diag);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(ast);
+    const Graph *graph = elaborate(&arena, ast, NULL, 0, &diag);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+    const Item *root = outline_make(graph, &arena);
+    const ItemRows rows = outline_rows(root, LAYERS * LAYERS * 2, &arena);
+    int64_t cells = 0;
+    for (int k = 0; k < rows.count; k++) cells += rows.rows[k].count;
+    CU_ASSERT_EQUAL(rows.count, 2 * LAYERS + 2);
+    CU_ASSERT_EQUAL(cells, rows.cells);
+    CU_ASSERT(cells > LAYERS * LAYERS);
+    CU_ASSERT_EQUAL(outline_rows(root, cells, &arena).count, rows.count);
+    CU_ASSERT_EQUAL(outline_rows(root, cells - 1, &arena).count, 0);
+    text_free(&text);
+    arena_free(&arena);
+}
+
 void suite_outline(void);
 void suite_outline(void) {
     CU_pSuite suite = CU_add_suite("outline", NULL, NULL);
     CU_add_test(suite, "examples", test_examples);
     CU_add_test(suite, "names", test_names);
+    CU_add_test(suite, "too wide", test_wide);
 }
