@@ -7,13 +7,16 @@
 #include "outline.h"
 #include "view.h"
 
-static void put_quoted(Text *out, const char *s) {
-    for (; *s; s++) {
+static void put_quoted(Text *out, const char *text) {
+    Text utf8 = {0};
+    text_puts_utf8(&utf8, text);
+    for (const char *s = utf8.s; s && *s; s++) {
         if (*s == '"' || *s == '\\')
             text_printf(out, "\\%c", *s);
         else
             text_write(out, (unsigned char)*s < ' ' ? " " : s, 1);
     }
+    text_free(&utf8);
 }
 
 static void put_box(Text *out, int depth, const char *id, const char *name, const char *words, Shape s) {

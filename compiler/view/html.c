@@ -5,8 +5,10 @@
 #include "../../runtime/rn.h"
 #include "view.h"
 
-void html_escape(Text *out, const char *s) {
-    for (; *s; s++) {
+void html_escape(Text *out, const char *text) {
+    Text utf8 = {0};
+    text_puts_utf8(&utf8, text);
+    for (const char *s = utf8.s; s && *s; s++) {
         if (*s == '<')
             text_puts(out, "&lt;");
         else if (*s == '>')
@@ -18,6 +20,7 @@ void html_escape(Text *out, const char *s) {
         else
             text_write(out, s, 1);
     }
+    text_free(&utf8);
 }
 
 void html_prose(Text *out, const char *s) {

@@ -6,7 +6,7 @@
 
 #include "../base.h"
 
-void html_escape(Text *out, const char *s);
+void html_escape(Text *out, const char *s); /* in UTF-8, as are all pages: what is none is replaced */
 /* The same of a sentence, in which no number is broken after its exponent's sign. */
 void html_prose(Text *out, const char *s);
 /* From the doctype to the heading, which is also the title, and the line that says where the page comes from: machine,

@@ -5,6 +5,13 @@
 #include "../../runtime/rn.h"
 #include "report.h"
 
+void json_add_string(cJSON *json, const char *name, const char *text) {
+    Text utf8 = {0};
+    text_puts_utf8(&utf8, text);
+    cJSON_AddStringToObject(json, name, utf8.s ? utf8.s : "");
+    text_free(&utf8);
+}
+
 /* What is not known is null. */
 static void add_positive(cJSON *json, const char *name, double number) {
     if (number > 0)
@@ -15,7 +22,7 @@ static void add_positive(cJSON *json, const char *name, double number) {
 
 static void add_sizes(cJSON *json, const Sizes *sizes) {
     cJSON_AddNumberToObject(json, "level", sizes->level);
-    cJSON_AddStringToObject(json, "target", sizes->target);
+    json_add_string(json, "target", sizes->target);
     cJSON_AddNumberToObject(json, "batch", sizes->batch);
     cJSON_AddNumberToObject(json, "threads", sizes->threads);
     cJSON_AddNumberToObject(json, "weights_bytes", (double)sizes->weights);
@@ -26,11 +33,11 @@ static void add_sizes(cJSON *json, const Sizes *sizes) {
 cJSON *json_document(const char *network, const char *command) {
     Arena arena = {0};
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "rnc", RN_VERSION);
-    cJSON_AddStringToObject(json, "network", network);
-    cJSON_AddStringToObject(json, "command", command);
-    cJSON_AddStringToObject(json, "machine", view_machine(&arena));
-    cJSON_AddStringToObject(json, "date", view_date(&arena));
+    json_add_string(json, "rnc", RN_VERSION);
+    json_add_string(json, "network", network);
+    json_add_string(json, "command", command);
+    json_add_string(json, "machine", view_machine(&arena));
+    json_add_string(json, "date", view_date(&arena));
     arena_free(&arena);
     return json;
 }
@@ -42,7 +49,7 @@ cJSON *json_shape(Shape shape) {
 /* ---- summary ---- */
 static cJSON *summary_value(const Value *value) {
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "name", value->name ? value->name : "");
+    json_add_string(json, "name", value->name ? value->name : "");
     cJSON_AddItemToObject(json, "shape", json_shape(value->shape));
     return json;
 }
@@ -58,9 +65,9 @@ cJSON *json_summary(const Graph *graph, const Sizes *sizes) {
     for (int i = 0; i < graph->node_count; i++) {
         const Node *node = graph->nodes[i];
         cJSON *layer = cJSON_CreateObject();
-        cJSON_AddStringToObject(layer, "name", node->name);
-        cJSON_AddStringToObject(layer, "operation", summary_operation(&arena, node));
-        cJSON_AddStringToObject(layer, "place", describe_place(&arena, node->place));
+        json_add_string(layer, "name", node->name);
+        json_add_string(layer, "operation", summary_operation(&arena, node));
+        json_add_string(layer, "place", describe_place(&arena, node->place));
         cJSON_AddItemToObject(layer, "shape", json_shape(node->out->shape));
         cJSON_AddNumberToObject(layer, "parameters", (double)node_params(node));
         cJSON_AddNumberToObject(layer, "multiply_adds", (double)node_cost(node));
@@ -78,11 +85,11 @@ cJSON *json_summary(const Graph *graph, const Sizes *sizes) {
 /* ---- report ---- */
 static cJSON *report_layer(const Report *r, const ReportRow *row) {
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "name", row->name);
-    cJSON_AddStringToObject(json, "operation", row->operation);
-    cJSON_AddStringToObject(json, "shape", row->shape);
-    cJSON_AddStringToObject(json, "place", row->place);
-    cJSON_AddStringToObject(json, "algorithm", row->algorithm);
+    json_add_string(json, "name", row->name);
+    json_add_string(json, "operation", row->operation);
+    json_add_string(json, "shape", row->shape);
+    json_add_string(json, "place", row->place);
+    json_add_string(json, "algorithm", row->algorithm);
     cJSON_AddNumberToObject(json, "us", row->us);
     cJSON_AddNumberToObject(json, "share", r->us > 0 ? row->us / r->us : 0);
     add_positive(json, "direct_us", row->direct);
@@ -92,11 +99,11 @@ static cJSON *report_layer(const Report *r, const ReportRow *row) {
     cJSON_AddNumberToObject(json, "activation_bytes", (double)row->activations);
     cJSON_AddNumberToObject(json, "multiply_adds", (double)row->macs);
     cJSON_AddNumberToObject(json, "multiplications", (double)row->multiplications);
-    cJSON_AddStringToObject(json, "reason", row->reason);
+    json_add_string(json, "reason", row->reason);
     cJSON *others = cJSON_AddArrayToObject(json, "others");
     for (int i = 0; i < row->others; i++) {
         cJSON *other = cJSON_CreateObject();
-        cJSON_AddStringToObject(other, "algorithm", row->other[i]);
+        json_add_string(other, "algorithm", row->other[i]);
         cJSON_AddNumberToObject(other, "us", row->other_us[i]);
         cJSON_AddItemToArray(others, other);
     }
@@ -126,14 +133,14 @@ void json_add_bench(cJSON *json, const Bench *b) {
     static const char *const kinds[] = {"unfused", "alone", "without", "all"};
     cJSON_AddNumberToObject(json, "batch", b->batch);
     cJSON_AddNumberToObject(json, "threads", b->threads);
-    cJSON_AddStringToObject(json, "target", b->target);
-    cJSON_AddStringToObject(json, "weights", b->weights);
+    json_add_string(json, "target", b->target);
+    json_add_string(json, "weights", b->weights);
     cJSON *variants = cJSON_AddArrayToObject(json, "variants");
     for (int i = 0; i < b->count; i++) {
         const BenchVariant *v = &b->variants[i];
         cJSON *row = cJSON_CreateObject();
-        cJSON_AddStringToObject(row, "name", v->name);
-        cJSON_AddStringToObject(row, "kind", kinds[v->kind]);
+        json_add_string(row, "name", v->name);
+        json_add_string(row, "kind", kinds[v->kind]);
         cJSON_AddBoolToObject(row, "changes_code", !v->same_as_first);
         cJSON_AddNumberToObject(row, "min_ms", v->min_ms);
         cJSON_AddNumberToObject(row, "median_ms", v->median_ms);

@@ -44,6 +44,8 @@ cJSON *json_summary(const Graph *graph, const Sizes *sizes); /* sizes: NULL wher
 cJSON *json_report(const Plan *plan, const Sizes *sizes);
 void json_add_bench(cJSON *document, const struct Bench *bench);
 cJSON *json_shape(Shape shape);
+/* A member; bytes that are no UTF-8 (of a file's name, say), which JSON cannot hold, are replaced by U+FFFD. */
+void json_add_string(cJSON *json, const char *name, const char *text);
 
 /* ---- stamp.c ---- */
 const char *view_machine(Arena *arena); /* "AMD EPYC 9B14, 2 processors" */

@@ -208,4 +208,17 @@ assert dot.count("{") == dot.count("}") and dot.count("subgraph cluster") == 3 a
     if command -v dot > /dev/null; then expect "dot $options: Graphviz" 0 dot -Tsvg -o graph.svg graph.dot; fi
 done
 expect "dot of a graph file" 0 "$RNC" --dump=dot graph.ir
+
+# ---- a name that is not in UTF-8 ----
+latin=$(printf 'caf\351 \303\251 \355\240\200 \360\237\230\200 \300\257 \364\220\200\200.rn') # Latin-1, a surrogate, overlong ...
+cp "$WORK/tiny.rn" "$WORK/$latin"
+expect "Latin-1 name" 0 "$RNC" --summary --report=latin.html --verify --json --random-weights -o latin.c "$latin"
+decoded='name = b"caf\351 \303\251 \355\240\200 \360\237\230\200 \300\257 \364\220\200\200.rn".decode("utf-8", "replace")'
+python "Latin-1 name: JSON" "$decoded"'
+out = json.loads(open(".out", "rb").read().decode("utf-8", "strict"))
+assert name in out["command"], out["command"]
+assert out["summary"]["layers"][0]["place"].startswith(name + ":"), out["summary"]["layers"][0]
+assert any(l["place"].startswith(name + ":") for l in out["report"]["layers"]), out["report"]["layers"][0]'
+python "Latin-1 name: page" "$decoded"'
+assert name in open("latin.html", "rb").read().decode("utf-8", "strict")'
 finish
