@@ -256,38 +256,54 @@ static bool write_all(int descriptor, const char *data, size_t size) {
     return true;
 }
 
-bool file_write(const char *path, const void *data, size_t size) {
+/* To a new file that then takes the name: whoever reads the old one keeps it whole. */
+static bool write_and_rename(const char *path, const void *data, size_t size) {
     struct stat info;
-    bool exists = stat(path, &info) == 0;
+    const bool exists = stat(path, &info) == 0;
     Text temporary = {0};
     text_printf(&temporary, "%s.XXXXXX", path);
-    bool device = exists && !S_ISREG(info.st_mode); /* /dev/stdout: nothing to rename */
-    FILE *direct = device ? fopen(path, "wb") : NULL;
-    bool ok;
-    if (device) {
-        ok = direct && fwrite(data, 1, size, direct) == size;
-        if (direct && fclose(direct) != 0) ok = false;
-    } else {
-        int descriptor = mkstemp(temporary.s);
-        ok = descriptor >= 0;
-        if (ok) {
-            mode_t mask = umask(0);
-            umask(mask);
-            ok = write_all(descriptor, data, size) &&
-                 fchmod(descriptor, exists ? info.st_mode & 0777 : 0666 & ~mask) == 0;
-            int saved = errno;
-            if (close(descriptor) != 0)
-                ok = false;
-            else
-                errno = saved;
-            if (ok) ok = rename(temporary.s, path) == 0;
-            saved = errno;
-            if (!ok) unlink(temporary.s);
+    const int descriptor = mkstemp(temporary.s);
+    bool ok = descriptor >= 0;
+    if (ok) {
+        const mode_t mask = umask(0);
+        umask(mask);
+        ok = write_all(descriptor, data, size) && fchmod(descriptor, exists ? info.st_mode & 0777 : 0666 & ~mask) == 0;
+        int saved = errno;
+        if (close(descriptor) != 0)
+            ok = false;
+        else
             errno = saved;
-        }
+        if (ok) ok = rename(temporary.s, path) == 0;
+        saved = errno;
+        if (!ok) unlink(temporary.s);
+        errno = saved;
     }
-    int saved = errno;
+    const int saved = errno;
     text_free(&temporary);
+    errno = saved;
+    return ok;
+}
+
+static bool write_directly(const char *path, const void *data, size_t size) {
+    FILE *file = fopen(path, "wb");
+    bool ok = file && fwrite(data, 1, size, file) == size;
+    if (file && fclose(file) != 0) ok = false;
+    return ok;
+}
+
+/* Whether what has this name is not to be replaced: a device or a pipe; /dev/stdout, whatever it leads to. */
+static bool is_stream(const char *path) {
+    struct stat info;
+    if (!strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6)) return true;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+}
+
+bool file_write(const char *path, const void *data, size_t size) {
+    if (is_stream(path)) return write_directly(path, data, size);
+    char *followed = realpath(path, NULL); /* a symbolic link stays one; NULL: there is nothing yet */
+    const bool ok = write_and_rename(followed ? followed : path, data, size);
+    const int saved = errno;
+    free(followed);
     errno = saved;
     return ok;
 }

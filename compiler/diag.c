@@ -8,6 +8,7 @@
  */
 #include "diag.h"
 
+#include <xxhash.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +72,13 @@ static void print(Diag *diag, Place place, const char *kind, const char *format,
     for (size_t i = 0; i < out.size; i++) out.s[i] = shown_byte(out.s[i]);
     text_puts(&out, "\n");
     if (place.source && place.line > 0 && place.column > 0) print_line(&out, &place);
+    const uint64_t hash = XXH3_64bits(out.s, out.size);
+    const bool again = !strcmp(kind, "error") && hash == diag->last_error;
+    if (!strcmp(kind, "error")) diag->last_error = hash;
+    if (again) {
+        text_free(&out);
+        return;
+    }
     if (diag->capture)
         text_write(diag->capture, out.s, out.size);
     else

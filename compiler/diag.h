@@ -29,7 +29,8 @@ typedef struct Diag {
     FILE *out;     /* where to print; NULL: stderr */
     Text *capture; /* print here instead (tests) */
     int errors, warnings;
-    int limit; /* stop printing errors after so many; 0: 20 */
+    uint64_t last_error; /* hash of its text: the same again is not printed */
+    int limit;           /* stop printing errors after so many; 0: 20 */
 } Diag;
 
 void diag_error(Diag *diag, Place place, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -201,6 +202,7 @@ int main(int argc, char **argv) {
     Options options;
     Compilation c = {.options = &options};
     int status = 0;
+    signal(SIGXFSZ, SIG_IGN); /* a file that may grow no more is an error of its write */
     if (argc > 1 && !strcmp(argv[1], "--probe")) return probe_main(argc - 2, argv + 2);
     if (!options_parse(&options, &arena, argc, argv, &c.diag)) {
         status = EXIT_USAGE;

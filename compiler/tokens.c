@@ -328,7 +328,7 @@ static void begin_statement(Reader *reader, Token *token, bool new_line) {
 /* ---- each token ---- */
 /* A name may not be a word of the language; the declaration goes on as if it might. */
 static void check_name(Reader *reader, Token *token) {
-    if (reader->last < 0 || token->kind == T_IDENT || !isalpha((unsigned char)token->text[0])) return;
+    if (reader->last < 0 || token->kind == T_IDENT || token->error || !isalpha((unsigned char)token->text[0])) return;
     int before = reader->parser->tokens[reader->last].kind, first = reader->now.first;
     bool name = before == T_NETWORK || before == T_BLOCK;
     bool param = (first == T_NETWORK || first == T_BLOCK) && reader->depth == 1 && (before == '(' || before == ',');

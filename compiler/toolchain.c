@@ -10,6 +10,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,11 +140,35 @@ end:
     return good;
 }
 
+/* A process of its own removes the folder when this one ends without having done so: interrupted, killed. It knows by a
+ * pipe that nobody writes to, whose end closes with this process. */
+static void remove_after_us(const char *folder) {
+    int ends[2];
+    if (pipe(ends)) return; /* only what an interrupt leaves depends on it */
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC), fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    const pid_t child = fork();
+    if (child == 0) {
+        char byte;
+        signal(SIGINT, SIG_IGN), signal(SIGTERM, SIG_IGN), signal(SIGHUP, SIG_IGN);
+        if (ends[0] > 0) close_range(0, (unsigned)ends[0] - 1, 0); /* a reader of our output must not wait for this */
+        close_range((unsigned)ends[0] + 1, ~0u, 0);
+        while (read(ends[0], &byte, 1) < 0 && errno == EINTR) {
+        }
+        temp_folder_remove(folder);
+        _exit(0);
+    }
+    close(ends[0]); /* the other end stays open as long as we live */
+    if (child < 0) close(ends[1]);
+}
+
 char *temp_folder_make(Arena *arena, const char *parent, Diag *diag) {
     const char *tmp = getenv("TMPDIR");
     if (!parent) parent = tmp && *tmp ? tmp : "/tmp";
     char *folder = arena_printf(arena, "%s/.rnc-XXXXXX", parent);
-    if (mkdtemp(folder)) return folder;
+    if (mkdtemp(folder)) {
+        remove_after_us(folder);
+        return folder;
+    }
     diag_error(diag, (Place){0}, "cannot write to the folder '%s': %s", parent, strerror(errno));
     return NULL;
 }

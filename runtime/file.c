@@ -65,10 +65,16 @@ static rn_status file_write_to(FILE *file, const char *path, const void *head, s
     return RN_OK;
 }
 
+/* Whether what has this name is not to be replaced: a device or a pipe; /dev/stdout, whatever it leads to. */
+static int is_stream(const char *path) {
+    struct stat info;
+    if (!strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6)) return 1;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+}
+
 rn_status rn_file_write(const char *path, const void *head, size_t head_size, const void *body, size_t body_size,
                         char *error, size_t error_size) {
-    struct stat info;
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) { /* a device or a pipe: no renaming over it */
+    if (is_stream(path)) {
         FILE *file = fopen(path, "wb");
         if (!file) return file_fail(error, error_size, path, "open for writing");
         rn_status status = file_write_to(file, path, head, head_size, body, body_size, error, error_size);
@@ -76,10 +82,15 @@ rn_status rn_file_write(const char *path, const void *head, size_t head_size, co
         return status;
     }
 
-    size_t length = strlen(path) + sizeof ".XXXXXX";
+    char *followed = realpath(path, NULL); /* a symbolic link stays one; NULL: there is nothing yet */
+    const char *target = followed ? followed : path;
+    size_t length = strlen(target) + sizeof ".XXXXXX";
     char *temporary = malloc(length);
-    if (!temporary) return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: out of memory", path);
-    snprintf(temporary, length, "%s.XXXXXX", path);
+    if (!temporary) {
+        free(followed);
+        return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: out of memory", path);
+    }
+    snprintf(temporary, length, "%s.XXXXXX", target);
     rn_status status = RN_OK;
     int descriptor = mkstemp(temporary);
     FILE *file = descriptor >= 0 ? fdopen(descriptor, "wb") : NULL;
@@ -92,9 +103,10 @@ rn_status rn_file_write(const char *path, const void *head, size_t head_size, co
         umask(mask);
         if (!status && fchmod(descriptor, 0666 & ~mask)) status = file_fail(error, error_size, path, "write");
         if (fclose(file) && !status) status = file_fail(error, error_size, path, "write");
-        if (!status && rename(temporary, path)) status = file_fail(error, error_size, path, "create");
+        if (!status && rename(temporary, target)) status = file_fail(error, error_size, path, "create");
     }
     if (status && descriptor >= 0) unlink(temporary);
     free(temporary);
+    free(followed);
     return status;
 }

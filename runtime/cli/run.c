@@ -89,15 +89,27 @@ static int write_outputs(const Cli *cli, const float *all, size_t images, double
     return cli_print_json(cli, json);
 }
 
-/* Writing over the input, or one output over another, would lose an array. */
+static int is_same_file(const char *path, const char *other) {
+    struct stat a, b;
+    if (stat(path, &a) || stat(other, &b)) return !strcmp(path, other);
+    return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* Writing over the input, the weights or the program, or one output over another, would lose what is there. */
 static int check_files(const Cli *cli) {
+    char *weights = cli_weights_path(cli, &(bool){false});
+    const char *lost = NULL;
+    for (int i = 1; i <= cli->model->output_count && !lost; i++) {
+        if (weights && is_same_file(cli->files[i], weights)) lost = "the weights";
+        if (is_same_file(cli->files[i], "/proc/self/exe")) lost = "this program";
+        if (lost) cli_fail(cli, "%s would overwrite %s", cli->files[i], lost);
+    }
+    free(weights);
+    if (lost) return CLI_FAILED;
     for (int i = 1; i <= cli->model->output_count; i++) {
         for (int j = 0; j < i; j++) {
-            struct stat a, b;
-            const int there = !stat(cli->files[i], &a) && !stat(cli->files[j], &b);
-            const int same = there ? S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino
-                                   : !strcmp(cli->files[i], cli->files[j]);
-            if (same) return cli_fail(cli, "%s would overwrite %s", cli->files[i], j ? "another output" : "the input");
+            if (is_same_file(cli->files[i], cli->files[j]))
+                return cli_fail(cli, "%s would overwrite %s", cli->files[i], j ? "another output" : "the input");
         }
     }
     return CLI_OK;

@@ -61,7 +61,19 @@ cp "$WORK/in.npy" "$WORK/kept.npy"
 expect "run: over its input" 1 ./prog run in.npy ./in.npy
 says "run: over its input" "would overwrite the input"
 cmp -s "$WORK/in.npy" "$WORK/kept.npy" && ok || bad "run: over its input" "the input was overwritten"
+cp "$WORK/prog.rnw" "$WORK/kept.rnw"
+expect "run: over its weights" 1 ./prog run in.npy prog.rnw
+says "run: over its weights" "prog.rnw would overwrite the weights"
+cmp -s "$WORK/prog.rnw" "$WORK/kept.rnw" && ok || bad "run: over its weights" "they were overwritten"
+expect "run: over itself" 1 ./prog run in.npy prog
+says "run: over itself" "prog would overwrite this program"
 expect "run: to a device" 0 ./prog run in.npy /dev/stdout
+# through a symbolic link, which stays one; /dev/stdout, which is one, leads to a file here
+ln -s real.npy "$WORK/link.npy" && : > "$WORK/real.npy"
+expect "run: through a link" 0 ./prog run in.npy link.npy
+if [ -L "$WORK/link.npy" ] && [ -s "$WORK/real.npy" ]; then ok; else bad "run: through a link" "it was replaced"; fi
+(cd "$WORK" && ./prog run in.npy /dev/stdout > stdout.npy)
+if cmp -s "$WORK/stdout.npy" "$WORK/real.npy"; then ok; else bad "run: /dev/stdout to a file" "$(stat -c %s "$WORK/stdout.npy") bytes"; fi
 
 expect classify 0 ./prog classify picture.png
 expect "classify --json" 0 ./prog classify --json picture.png
