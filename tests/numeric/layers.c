@@ -28,6 +28,7 @@ void suite_layers(void);
 
 enum {
     LAYERS = 200,
+    CHECK_SEED = 1000, /* of check: a commit passes or fails whenever it is tested. Stress runs begin anew */
     BATCH = 50,
     EMITTED = 20, /* times as many are large and only emitted: far quicker, and it finds what crashes */
     MOST_BATCH = EMITTED * BATCH,
@@ -251,7 +252,7 @@ static void read_choices(Choices *choices, const char *text) {
 }
 
 static void test_layers(void) {
-    const uint64_t seed = number("RNC_SEED", (uint64_t)time(NULL) * 1000);
+    const uint64_t seed = number("RNC_SEED", getenv("STRESS_SECONDS") ? (uint64_t)time(NULL) * 1000 : CHECK_SEED);
     const int share = getenv("SANITIZED") ? LAYERS / 4 : LAYERS, count = (int)number("RNC_LAYERS", (uint64_t)share);
     const uint64_t seconds = number("STRESS_SECONDS", 0);
     Choices given = {.state = seed};

@@ -181,7 +181,8 @@ static void check_emitted(uint64_t first, int count) {
 
 static uint64_t first_seed(void) {
     const char *one = getenv("RNC_SEED");
-    return one && *one ? strtoull(one, NULL, 10) : (uint64_t)time(NULL);
+    if (one && *one) return strtoull(one, NULL, 10);
+    return getenv("STRESS_SECONDS") ? (uint64_t)time(NULL) : 1; /* check's are always the same */
 }
 
 static bool one_seed(void) {

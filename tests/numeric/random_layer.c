@@ -244,7 +244,15 @@ static Value *layer(Layers *l, Value *x) {
 }
 
 /* Zero-filled where the shapes differ. */
+static int larger(int a, int b) {
+    return a > b ? a : b;
+}
+
+/* Of values of any sizes, if their common one is not too large: then the first. */
 static Value *sum(Layers *l, Value *a, Value *b) {
+    const double floats =
+        (double)larger(a->shape.c, b->shape.c) * larger(a->shape.h, b->shape.h) * larger(a->shape.w, b->shape.w);
+    if (floats > (double)l->most->floats && !shape_equal(a->shape, b->shape)) return a;
     return random_binary(&l->random, OP_ADD, a, b, !shape_equal(a->shape, b->shape));
 }
 
