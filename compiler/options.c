@@ -522,10 +522,6 @@ static bool parse_option(Options *options, int argc, char **argv, int *index, Te
         unknown_option(options, arg, diag);
         return false;
     }
-    if (!(row->scope & (options->bench ? FOR_BENCH : FOR_COMPILE))) {
-        usage_error(diag, options->bench ? "%s does not go with rnc bench" : "%s is an option of rnc bench", row->name);
-        return false;
-    }
     if (row->takes == TAKES_NOTHING && value) {
         usage_error(diag, "%s takes no value", row->name);
         return false;
@@ -538,6 +534,10 @@ static bool parse_option(Options *options, int argc, char **argv, int *index, Te
         }
         value = argv[++*index];
         separate = true;
+    }
+    if (!(row->scope & (options->bench ? FOR_BENCH : FOR_COMPILE))) {
+        usage_error(diag, options->bench ? "%s does not go with rnc bench" : "%s is an option of rnc bench", row->name);
+        return false;
     }
     if (row->takes == TAKES_JOINED && !value) {
         usage_error(diag, "%s needs a value: %s%s", row->name, row->name, row->value);

@@ -49,7 +49,9 @@ void tune_cache_open(TuneCache *cache, Compilation *c) {
                      toolchain_cc(), o->batch, o->tune_threads);
     size_t size;
     char *text = cache->path ? file_read(cache->path, SIZE_MAX, &size) : NULL;
+    cache->foreign = text && size;
     for (char *line = text; line && *line;) {
+        if (!strncmp(line, "rnc ", 4)) cache->foreign = false;
         char *end = strchr(line, '\n'), *last;
         if (end) *end = '\0';
         char *space = strrchr(line, ' ');
@@ -88,6 +90,10 @@ static void make_folder(Arena *arena, const char *path) {
 
 bool tune_cache_save(TuneCache *cache, Diag *diag) {
     if (!cache->added || !cache->path) return true;
+    if (cache->foreign) {
+        diag_error(diag, (Place){0}, "'%s' is no cache of measurements, and stays as it is", cache->path);
+        return false;
+    }
     Text text = {0};
     for (int i = 0; i < cache->us.count; i++)
         text_printf(&text, "%s %.3f\n", cache->us.entries[i].key, *(double *)cache->us.entries[i].value);

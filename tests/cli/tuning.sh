@@ -44,6 +44,13 @@ expect "-O3 with a tight tolerance" 0 "$RNC" -O3 --tolerance 1e-9 --tune-cache c
 contains "the direct sum is measured" cache/tight '|direct '
 lacks "large tiles are not" cache/tight '|F([4-7]x[4-7])'
 
+# a file of something else is not written over
+echo "a note to myself" > "$WORK/notes.txt"
+expect "a file that is no cache" 1 "$RNC" -O3 --tune-cache notes.txt --threads 1 -o n.c tiny.rn
+says "a file that is no cache" "'notes.txt' is no cache of measurements, and stays as it is"
+grep -q "a note to myself" "$WORK/notes.txt" && ok || bad "a file that is no cache" "it was written over"
+absent "a file that is no cache" n.c n.h
+
 # damaged lines cost a measurement, no more; a place that cannot be written is an error
 printf 'nonsense\n|||\nx 1e\n\n' | cat - before > cache/damaged
 expect "a damaged cache" 0 "$RNC" -O3 --tune-cache cache/damaged --threads 1 -o c.c tiny.rn
