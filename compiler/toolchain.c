@@ -140,25 +140,59 @@ end:
     return good;
 }
 
-/* A process of its own removes the folder when this one ends without having done so: interrupted, killed. It knows by a
+static void remove_folder(const char *folder) {
+    DIR *dir = opendir(folder);
+    if (!dir) return;
+    for (struct dirent *entry; (entry = readdir(dir));)
+        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..")) unlinkat(dirfd(dir), entry->d_name, 0);
+    closedir(dir);
+    rmdir(folder);
+}
+
+/* A process of its own removes a folder when this one ends without having done so: interrupted, killed. It knows by a
  * pipe that nobody writes to, whose end closes with this process. */
-static void remove_after_us(const char *folder) {
+enum { MOST_FOLDERS = 8 }; /* at a time; beyond, an interrupt leaves one */
+static struct Watch {
+    const char *folder; /* NULL: free */
+    int end;
+    pid_t process;
+} watches[MOST_FOLDERS];
+
+static struct Watch *find_watch(const char *folder) {
+    for (int i = 0; i < MOST_FOLDERS; i++)
+        if (watches[i].folder == folder) return &watches[i];
+    return NULL;
+}
+
+static void watch(const char *folder) {
     int ends[2];
-    if (pipe(ends)) return; /* only what an interrupt leaves depends on it */
+    struct Watch *w = find_watch(NULL);
+    if (!w || pipe(ends)) return;
     fcntl(ends[0], F_SETFD, FD_CLOEXEC), fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    const pid_t child = fork();
-    if (child == 0) {
+    *w = (struct Watch){folder, ends[1], fork()};
+    if (w->process == 0) {
         char byte;
         signal(SIGINT, SIG_IGN), signal(SIGTERM, SIG_IGN), signal(SIGHUP, SIG_IGN);
         if (ends[0] > 0) close_range(0, (unsigned)ends[0] - 1, 0); /* a reader of our output must not wait for this */
         close_range((unsigned)ends[0] + 1, ~0u, 0);
         while (read(ends[0], &byte, 1) < 0 && errno == EINTR) {
         }
-        temp_folder_remove(folder);
+        remove_folder(folder);
         _exit(0);
     }
     close(ends[0]); /* the other end stays open as long as we live */
-    if (child < 0) close(ends[1]);
+    if (w->process > 0) return;
+    close(ends[1]);
+    w->folder = NULL;
+}
+
+static void end_watch(const char *folder) {
+    struct Watch *w = find_watch(folder);
+    if (!w) return;
+    close(w->end);
+    while (waitpid(w->process, NULL, 0) < 0 && errno == EINTR) {
+    }
+    w->folder = NULL;
 }
 
 char *temp_folder_make(Arena *arena, const char *parent, Diag *diag) {
@@ -166,7 +200,7 @@ char *temp_folder_make(Arena *arena, const char *parent, Diag *diag) {
     if (!parent) parent = tmp && *tmp ? tmp : "/tmp";
     char *folder = arena_printf(arena, "%s/.rnc-XXXXXX", parent);
     if (mkdtemp(folder)) {
-        remove_after_us(folder);
+        watch(folder);
         return folder;
     }
     diag_error(diag, (Place){0}, "cannot write to the folder '%s': %s", parent, strerror(errno));
@@ -174,10 +208,6 @@ char *temp_folder_make(Arena *arena, const char *parent, Diag *diag) {
 }
 
 void temp_folder_remove(const char *folder) {
-    DIR *dir = opendir(folder);
-    if (!dir) return;
-    for (struct dirent *entry; (entry = readdir(dir));)
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..")) unlinkat(dirfd(dir), entry->d_name, 0);
-    closedir(dir);
-    rmdir(folder);
+    remove_folder(folder);
+    end_watch(folder);
 }
