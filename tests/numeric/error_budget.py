@@ -6,7 +6,7 @@
 Makes N small networks from a seed: single layers, plain and residual stacks, Inception's branches, U-Nets, separable ones, with
 every kind of head, and a tolerance for each. --verify, which runs the emitted code beside the interpreter, says what was predicted
 and what is so. Prints the networks whose error passes the tolerance, as they can be run again, and how the two compare. Status 0
-where none does, no prediction is far below what is measured, most networks keep their tolerance by the model, and half of the
+where none does, no prediction is far below what is measured (errors below 1e-6 aside), most networks keep their tolerance by the model, and half of the
 predictions are at most five times (of few networks: eight times) what is measured.
 """
 import argparse
@@ -129,7 +129,8 @@ def main():
     print(f"{len(runs)} networks, seed {args.seed}: {len(over)} pass the tolerance, {len(runs) - len(kept)} cannot keep it by the model; "
           f"measured / predicted: median {statistics.median(ratios):.2f}, largest {ratios[-1]:.2f}, smallest {ratios[0]:.3f}")
     median = statistics.median(ratios)
-    sound = ratios[-1] <= 1.5 and len(kept) >= 0.8 * len(runs) and median >= (0.2 if len(runs) >= 100 else 0.125)
+    low = [x for x in runs if x["error"] > max(1.5 * x["predicted"], 1e-6)]  # below, roundoffs are counted on one hand
+    sound = not low and len(kept) >= 0.8 * len(runs) and median >= (0.2 if len(runs) >= 100 else 0.125)
     sys.exit(0 if sound and not over and not bad else 1)
 
 
