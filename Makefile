@@ -45,21 +45,22 @@ RNC_LIBS := -lprotobuf-c -lzip -lxsmmgen
 LDFLAGS  ?=
 
 # ---- sources ----
-COMPILER_SRC := $(wildcard compiler/*.c $(foreach d,ops passes plan emit load save view,compiler/$(d)/*.c))
-RUNTIME_SRC  := $(wildcard runtime/*.c runtime/cli/*.c)
+COMPILER_SRC := $(wildcard compiler/*.c compiler/*/*.c compiler/graph/ops/*.c)
+RUNTIME_SRC  := $(wildcard runtime/*/*.c)
 UNIT_SRC     := $(wildcard tests/unit/*.c)
 NUMERIC_SRC  := $(wildcard tests/numeric/*.c)
 FUZZ_SRC     := $(wildcard tests/fuzz/*.c)
 
 # what rnc --standalone takes its runtime from, in the order of the emitted text
-STANDALONE   := rn.h recipe.h status.h cpu.h pages.h threads.h safetensors.h xxh3.h packed.h \
-                status.c cpu.c pages.c xxh3.c packed.c weights.c threads.c preprocess.c context.c
+STANDALONE   := rn.h rn_recipe.h core/status.h core/cpu.h core/pages.h core/threads.h weights/safetensors.h weights/xxh3.h \
+                weights/packed.h core/status.c core/cpu.c core/pages.c weights/xxh3.c weights/packed.c weights/weights.c \
+                core/threads.c image/preprocess.c core/context.c
 
 COMPILER_OBJ := $(COMPILER_SRC:%.c=$(OUT)/obj/%.o) $(OUT)/obj/grammar/rn.tab.o $(OUT)/obj/grammar/rn.lex.o $(OUT)/obj/onnx/onnx.pb-c.o
 LIBRARY_OBJ  := $(filter-out $(OUT)/obj/compiler/main.o,$(COMPILER_OBJ))
-RUNTIME_OBJ  := $(filter-out %/runtime/gemm.o $(OUT)/obj/runtime/cli/%,$(RUNTIME_SRC:%.c=$(OUT)/obj/%.o)) \
+RUNTIME_OBJ  := $(filter-out %/runtime/core/gemm.o $(OUT)/obj/runtime/cli/%,$(RUNTIME_SRC:%.c=$(OUT)/obj/%.o)) \
                 $(OUT)/obj/joined/gemm.o $(OUT)/obj/joined/cli.o
-HEADERS      := $(OUT)/include/rn/rn.h $(OUT)/include/rn/recipe.h
+HEADERS      := $(OUT)/include/rn/rn.h $(OUT)/include/rn/rn_recipe.h
 TEST_RUNNERS := $(if $(UNIT_SRC),$(OUT)/tests/unit) $(if $(NUMERIC_SRC),$(OUT)/tests/numeric)
 FUZZ_REPLAY  := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/tests/fuzz-%)
 
@@ -86,7 +87,7 @@ $(OUT)/rnc: $(COMPILER_OBJ) $(OUT)/librn.a
 # stand-ins called sgemm_ and dgemm_), its functions called as those of the commands.
 one_object = $(CC) -r -nostdlib -Wl,-d $(filter -L%,$(LDFLAGS)) -o $@ $(1) && $(OBJCOPY) $(addprefix --keep-global-symbol=,$(2)) $@
 
-$(OUT)/obj/joined/gemm.o: $(OUT)/obj/runtime/gemm.o
+$(OUT)/obj/joined/gemm.o: $(OUT)/obj/runtime/core/gemm.o
 	$(call say,JOIN,$@)
 	$(Q)mkdir -p $(@D) && $(call one_object,$< -Wl$(,)-Bstatic -lxsmm -lxsmmnoblas,rn_gemm_dispatch rn_gemm_peak_gflops)
 
@@ -116,17 +117,17 @@ $(OUT)/obj/%.o: %.c | $(OUT)/grammar/rn.tab.h $(OUT)/grammar/rn.lex.h $(OUT)/onn
 $(OUT)/obj/runtime/%.o: override CFLAGS += -fvisibility=hidden
 
 # rnc links the programs that it makes as the Makefile links rnc
-$(OUT)/obj/compiler/toolchain.o: override CFLAGS += -DRN_LINK_LIBS='"$(RN_LIBS)"'
+$(OUT)/obj/compiler/base/toolchain.o: override CFLAGS += -DRN_LINK_LIBS='"$(RN_LIBS)"'
 
 $(OUT)/obj/grammar/%.o: $(OUT)/grammar/%.c $(OUT)/grammar/rn.tab.h $(OUT)/grammar/rn.lex.h
 	$(call say,CC,$<)
-	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(INCLUDE) -Igrammar -Wno-unused-function -MMD -MP -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(INCLUDE) -Icompiler/language -Wno-unused-function -MMD -MP -c -o $@ $<
 
-$(OUT)/grammar/rn.tab.c $(OUT)/grammar/rn.tab.h &: grammar/rn.y
+$(OUT)/grammar/rn.tab.c $(OUT)/grammar/rn.tab.h &: compiler/language/rn.y
 	$(call say,BISON,$<)
 	$(Q)mkdir -p $(OUT)/grammar && $(BISON) -Wall -Werror --header=$(OUT)/grammar/rn.tab.h -o $(OUT)/grammar/rn.tab.c $<
 
-$(OUT)/grammar/rn.lex.c $(OUT)/grammar/rn.lex.h &: grammar/rn.l
+$(OUT)/grammar/rn.lex.c $(OUT)/grammar/rn.lex.h &: compiler/language/rn.l
 	$(call say,FLEX,$<)
 	$(Q)mkdir -p $(OUT)/grammar && $(FLEX) --header-file=$(OUT)/grammar/rn.lex.h -o $(OUT)/grammar/rn.lex.c $<
 
@@ -134,9 +135,9 @@ $(OUT)/obj/onnx/%.o: $(OUT)/onnx/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -c -o $@ $<
 
-$(OUT)/onnx/onnx.pb-c.c $(OUT)/onnx/onnx.pb-c.h &: compiler/onnx.proto
+$(OUT)/onnx/onnx.pb-c.c $(OUT)/onnx/onnx.pb-c.h &: compiler/save/onnx.proto
 	$(call say,PROTOC,$<)
-	$(Q)mkdir -p $(@D) && $(PROTOC_C) --proto_path=compiler --c_out=$(@D) onnx.proto
+	$(Q)mkdir -p $(@D) && $(PROTOC_C) --proto_path=compiler/save --c_out=$(@D) onnx.proto
 
 $(OUT)/obj/compiler/emit/standalone.o: $(OUT)/standalone/runtime.def
 
@@ -149,7 +150,7 @@ $(OUT)/names/c_names.def: tools/c-names.sh compiler/emit/c_headers.def compiler/
 $(OUT)/standalone/runtime.def: Makefile $(STANDALONE:%=runtime/%)
 	$(call say,TEXT,$@)
 	$(Q)mkdir -p $(@D) && for file in $(STANDALONE); do \
-	    echo "FILE(\"$$file\"," && sed -e 's/[\\"]/\\&/g' -e 's/.*/    "&\\n"/' runtime/$$file && echo ')'; done > $@
+	    echo "FILE(\"$${file##*/}\"," && sed -e 's/[\\"]/\\&/g' -e 's/.*/    "&\\n"/' runtime/$$file && echo ')'; done > $@
 
 # ---- tests ----
 tests: all $(TEST_RUNNERS) $(if $(SAN),$(FUZZ_REPLAY))
@@ -267,7 +268,7 @@ uninstall: ## removes what install put there
 
 # ---- house ----
 format: ## clang-format on all C
-	@clang-format -i $(wildcard compiler/*.[ch] compiler/*/*.[ch] runtime/*.[ch] runtime/*/*.[ch] tests/*.c tests/*/*.c examples/apps/*.c)
+	@clang-format -i $(wildcard compiler/*.[ch] compiler/*/*.[ch] compiler/graph/ops/*.[ch] runtime/*.[ch] runtime/*/*.[ch] tests/*.c tests/*/*.c examples/apps/*.c)
 
 clean: ## removes build/
 	@rm -rf $(BUILD)

@@ -11,14 +11,18 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "graph/irtext.h"
+#include "graph/tensor.h"
 #include "driver.h"
-#include "files.h"
+#include "save/files.h"
 #include "load/load.h"
-#include "probe.h"
+#include "base/toolchain.h"
+#include "measure/bench.h"
+#include "measure/probe.h"
 #include "save/save.h"
-#include "tune.h"
+#include "measure/tune.h"
 #include "view/view.h"
-#include "../runtime/rn.h"
+#include "rn.h"
 
 enum { EXIT_INPUT = 1, EXIT_USAGE = 2 };
 
@@ -141,7 +145,7 @@ static bool keeps_weights_limit(Compilation *c) {
 }
 
 static bool make_plan(Compilation *c) {
-    PlanOptions options = driver_plan_options(c, &c->options->passes);
+    PlanOptions options = compilation_plan_options(c, &c->options->passes);
     if (c->options->passes.level >= 3) {
         options.candidates_user = tune_run(c);
         options.candidates = tune_candidates;

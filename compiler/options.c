@@ -5,8 +5,8 @@
  * that emitted code is the same in any folder.
  */
 #include "options.h"
-#include "depfile.h"
-#include "../runtime/rn.h"
+#include "save/depfile.h"
+#include "rn.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -479,11 +479,6 @@ static const OptionRow rows[] = {
 enum { ROW_COUNT = sizeof rows / sizeof *rows };
 
 /* ---- parsing ---- */
-const char *path_base(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* The row of an argument; *value points at what follows the name within it, or is NULL. */
 static const OptionRow *find_row(const char *arg, const char **value) {
     const bool is_long = arg[1] == '-';

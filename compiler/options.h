@@ -3,10 +3,10 @@
 #ifndef RNC_OPTIONS_H
 #define RNC_OPTIONS_H
 
-#include "base.h"
-#include "diag.h"
-#include "passes.h"
-#include "target.h"
+#include "base/base.h"
+#include "base/diag.h"
+#include "passes/passes.h"
+#include "emit/target.h"
 
 typedef enum Dump { DUMP_NONE, DUMP_AST, DUMP_IR, DUMP_DOT, DUMP_PLAN, DUMP_C } Dump;
 
@@ -70,6 +70,5 @@ typedef struct Options {
 bool options_parse(Options *options, Arena *arena, int argc, char **argv, Diag *diag);
 void options_help(FILE *out);
 void options_list_passes(FILE *out);
-const char *path_base(const char *path); /* what follows the last '/' */
 
 #endif

@@ -6,22 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "graph/irtext.h"
 #include "driver.h"
 #include "emit/describe.h"
+#include "measure/verify_run.h"
 
 static bool print_text(Text *text) {
     fwrite(text->s, 1, text->size, stdout);
     text_free(text);
     return true;
-}
-
-static EmitOptions shown_options(Compilation *c) {
-    return (EmitOptions){.name = c->name,
-                         .target = c->options->target,
-                         .command = c->options->command,
-                         .source_hash = c->hash,
-                         .header_name = arena_printf(&c->arena, "%s.h", c->name),
-                         .standalone = c->options->standalone};
 }
 
 /* ---- dumps ---- */
@@ -55,27 +48,12 @@ bool show_plan(Compilation *c) {
 
 bool show_c(Compilation *c) {
     Text text = {0};
-    const EmitOptions options = shown_options(c);
+    const EmitOptions options = compilation_emit_options(c);
     emit_c(c->plan, &options, &text);
     return print_text(&text);
 }
 
 /* ---- summary, report, verify ---- */
-const Sizes *driver_sizes(Compilation *c, const Plan *plan, int level) {
-    const Options *o = c->options;
-    const EmitOptions options = shown_options(c);
-    if (c->sized == plan) return &c->sizes;
-    c->sized = plan;
-    c->sizes = (Sizes){.weights = graph_weight_bytes(c->source),
-                       .packed = (int64_t)plan->recipe.packed_size,
-                       .arena = (int64_t)emit_arena_bytes(plan, &options, o->tune_threads),
-                       .target = target_text(&c->arena, &o->target),
-                       .level = level,
-                       .batch = o->batch,
-                       .threads = o->tune_threads};
-    return &c->sizes;
-}
-
 /* The document, begun when the first part comes. */
 static void add_json(Compilation *c, const char *part, cJSON *json) {
     if (!c->json) c->json = json_document(c->source->name, c->options->command);
@@ -99,14 +77,14 @@ bool show_summary(Compilation *c) {
     passes.dump_after = NULL;
     Graph *graph = graph_clone(c->source, &c->arena);
     passes_run(graph, &passes);
-    const PlanOptions options = driver_plan_options(c, &passes);
-    return print_summary(c, driver_sizes(c, plan_make(&c->arena, graph, &options), passes.level));
+    const PlanOptions options = compilation_plan_options(c, &passes);
+    return print_summary(c, compilation_sizes(c, plan_make(&c->arena, graph, &options), passes.level));
 }
 
 static bool write_page(Compilation *c) {
     const char *path = c->options->report;
     Text text = {0};
-    report_html(c->plan, driver_sizes(c, c->plan, c->options->passes.level), c->options->command, &text);
+    report_html(c->plan, compilation_sizes(c, c->plan, c->options->passes.level), c->options->command, &text);
     const bool good = file_write(path, text.s, text.size);
     if (!good) diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", path, strerror(errno));
     text_free(&text);
@@ -116,7 +94,7 @@ static bool write_page(Compilation *c) {
 bool show_report(Compilation *c) {
     if (*c->options->report && !write_page(c)) return false;
     if (c->options->json) {
-        add_json(c, "report", json_report(c->plan, driver_sizes(c, c->plan, c->options->passes.level)));
+        add_json(c, "report", json_report(c->plan, compilation_sizes(c, c->plan, c->options->passes.level)));
     } else if (!*c->options->report) {
         Text text = {0};
         report_text(c->plan, &text);

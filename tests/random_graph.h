@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops.h"
+#include "graph/tensor.h"
+#include "graph/ops.h"
 
 typedef struct Random {
     Arena *arena;

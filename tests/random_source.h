@@ -5,7 +5,7 @@
 #ifndef RNC_TEST_RANDOM_SOURCE_H
 #define RNC_TEST_RANDOM_SOURCE_H
 
-#include "ast.h"
+#include "language/ast.h"
 #include "random_graph.h"
 
 typedef struct RandomSource {

@@ -18,7 +18,7 @@
 #include "emit.h"
 #include "panels.h"
 #include "pooled.h"
-#include "../ops.h"
+#include "graph/ops.h"
 
 typedef enum Destination { TO_OUTPUT, TO_SUM, TO_ROWS, TO_RING } Destination;
 

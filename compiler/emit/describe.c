@@ -2,7 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 #include "describe.h"
-#include "../ops.h"
+#include "graph/ops.h"
 
 static void describe_window(const Window *w, Text *t) {
     text_printf(t, " %dx%d", w->r, w->s);

@@ -2,7 +2,7 @@
 #ifndef RNC_EMIT_DESCRIBE_H
 #define RNC_EMIT_DESCRIBE_H
 
-#include "../plan/plan.h"
+#include "plan/plan.h"
 
 void describe_step(const Step *step, Text *text);      /* "conv 3x3 /2 + add + relu" */
 const char *describe_place(Arena *arena, Place place); /* "resnet152.rn:7:9", no folders; "" where there is none */

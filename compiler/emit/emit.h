@@ -10,8 +10,8 @@
 #ifndef RNC_EMIT_H
 #define RNC_EMIT_H
 
-#include "../plan/plan.h"
-#include "../target.h"
+#include "plan/plan.h"
+#include "target.h"
 
 typedef struct EmitOptions {
     const char *name;    /* prefix of the API, a C identifier */

@@ -12,8 +12,8 @@
 #include "forward.h"
 #include "describe.h"
 #include "model.h"
-#include "../ops.h"
-#include "../../runtime/rn.h"
+#include "graph/ops.h"
+#include "rn.h"
 
 void emit_task_body(Emit *e, const Step *s, Text *body) {
     static void (*const emitters[ALG_COUNT])(Emit *, const Step *, Text *) = {

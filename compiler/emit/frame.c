@@ -7,8 +7,8 @@
 #include "kernels.h"
 #include "model.h"
 #include "standalone.h"
-#include "../ops.h"
-#include "../../runtime/rn.h"
+#include "graph/ops.h"
+#include "rn.h"
 
 /* The names of what stands in the file once for each instruction set differ. */
 static const char *isa_suffix(const Target *target, int index) {
@@ -321,7 +321,7 @@ void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
     if (options->standalone) {
         emit_standalone(&e, &network, c);
     } else {
-        text_printf(c, "#include \"%s\"\n#include \"recipe.h\"\n\n", options->header_name);
+        text_printf(c, "#include \"%s\"\n#include \"rn_recipe.h\"\n\n", options->header_name);
         emit_includes(&e, c);
         text_write(c, network.s, network.size);
     }

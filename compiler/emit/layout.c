@@ -3,7 +3,7 @@
  * transposes: four channels of four neighbouring pixels.
  */
 #include "walk.h"
-#include "../../runtime/rn.h"
+#include "rn.h"
 
 /* The transpose of `planes` planes (missing ones are zero) for the pixels x of one row. */
 static void emit_transpose(Emit *e, bool to_planar, int planes, int64_t plane, int pixel, const char *loop, int indent,

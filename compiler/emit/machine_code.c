@@ -13,7 +13,7 @@
 #include <libxsmm_generator.h>
 #include <string.h>
 
-#include "../../runtime/rn.h"
+#include "rn.h"
 
 enum { BYTES_A_LINE = 24, LINES_A_STRING = 28 };
 

@@ -1,6 +1,6 @@
 /* Elementwise layers as passes of their own over memory: affine, activations, sums and products of two images. */
 #include "walk.h"
-#include "../ops.h"
+#include "graph/ops.h"
 
 /* The activation op as the epilogue that it would be; emit_epilogue knows the words. */
 static const char *activation(const Walk *walk, const char *value, const char *c, int left) {

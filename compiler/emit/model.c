@@ -3,8 +3,8 @@
 #include <string.h>
 #include "model.h"
 #include "describe.h"
-#include "../ops.h"
-#include "../../runtime/rn.h"
+#include "graph/ops.h"
+#include "rn.h"
 
 bool step_is_call(const Step *step) {
     return step->algorithm != ALG_ALIAS;
@@ -73,7 +73,7 @@ static void emit_recipe(Emit *e, Text *t) {
     if (steps) {
         text_puts(t, "/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, "
                      "{sizes}, number,\n"
-                     " * {integers}, packed offset, name} (rn's recipe.h) */\n"
+                     " * {integers}, packed offset, name} (rn_recipe.h) */\n"
                      "static const rn_recipe_step recipe_steps[] = {\n");
         for (int i = 0; i < r->count; i++) {
             const rn_recipe_step *s = &r->steps[i];

@@ -1,6 +1,6 @@
 #include "pooled.h"
 #include "describe.h"
-#include "../ops.h"
+#include "graph/ops.h"
 
 void pooled_window(Emit *e, const Step *s, const char *from, int channels, bool finish, int depth, Text *t) {
     const Epilogue *ep = &s->node->epilogue;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include "emit.h"
 #include "prelude.h"
-#include "../../runtime/cpu.h"
+#include "runtime/core/cpu.h"
 
 static const char primitives_avx512[] =
     "#define TARGET __attribute__((target(\"avx512f,avx512bw,avx512dq,avx512vl,fma\")))\n"

@@ -17,7 +17,7 @@
 #include "describe.h"
 #include "emit.h"
 #include "standalone.h"
-#include "../../runtime/rn.h"
+#include "rn.h"
 
 typedef struct RuntimeFile {
     const char *name, *text;

@@ -12,8 +12,8 @@
  */
 #include "describe.h"
 #include "emit.h"
-#include "../ops.h"
-#include "../plan/strassen.h"
+#include "graph/ops.h"
+#include "plan/strassen.h"
 
 typedef struct Strassen {
     Emit *e;

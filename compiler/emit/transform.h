@@ -2,7 +2,7 @@
 #ifndef RNC_EMIT_TRANSFORM_H
 #define RNC_EMIT_TRANSFORM_H
 
-#include "../linear.h"
+#include "plan/linear.h"
 #include "emit.h"
 
 /* Appends "const V r0 = ...;" for every row, in terms of d0, d1 ..., of which the text before has

@@ -1,4 +1,4 @@
-/* Convolutions by Winograd's method (runtime/winograd.h, plan/winograd.c). Per layer:
+/* Convolutions by Winograd's method (runtime/core/winograd.h, plan/winograd.c). Per layer:
  *
  *     input    one tile, all channels: x -> V[product][tile][channel]
  *     panel    a block of tiles: a GEMM a product, M[product][tile][feature] = U V; then `output` tile by tile
@@ -15,8 +15,8 @@
 #include "panels.h"
 #include "pooled.h"
 #include "transform.h"
-#include "../ops.h"
-#include "../../runtime/rn.h"
+#include "graph/ops.h"
+#include "rn.h"
 
 typedef struct Wino {
     Emit *e;

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../runtime/file.h"
-#include "../../runtime/image.h"
-#include "../../runtime/npy.h"
+#include "runtime/core/file.h"
+#include "runtime/image/image.h"
+#include "runtime/image/npy.h"
 
 enum { MAX_FILE = 1 << 30 };
 

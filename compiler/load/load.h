@@ -2,7 +2,8 @@
 #ifndef RNC_LOAD_H
 #define RNC_LOAD_H
 
-#include "../ir.h"
+#include "graph/tensor.h"
+#include "graph/ir.h"
 
 typedef struct WeightsOptions {
     const char *path;

@@ -6,7 +6,7 @@
 #ifndef RNC_PICKLE_H
 #define RNC_PICKLE_H
 
-#include "../base.h"
+#include "base/base.h"
 
 typedef enum PickleKind {
     PICKLE_NONE,

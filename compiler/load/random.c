@@ -15,9 +15,11 @@
  * where Box-Muller would depend on libm's last bits; and calibrated numbers are rounded to 16 bits, so that the last
  * bits of a sum (fused multiply-add or not) do not matter.
  */
+#include "graph/tensor.h"
+#include "graph/interpret.h"
 #include "load.h"
 
-#include "../ops.h"
+#include "graph/ops.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  */
 #include "torch_file.h"
 
-#include "../../runtime/format.h"
+#include "runtime/weights/format.h"
 
 #include <stdio.h>
 #include <stdlib.h>

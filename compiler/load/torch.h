@@ -5,9 +5,9 @@
 #ifndef RNC_TORCH_H
 #define RNC_TORCH_H
 
-#include "../../runtime/safetensors.h"
+#include "runtime/weights/safetensors.h"
 
-#include "../base.h"
+#include "base/base.h"
 
 typedef struct TorchFile TorchFile;
 

@@ -1,12 +1,13 @@
 /* Weights from a safetensors file or a PyTorch checkpoint: the graph's parameters by name and dims, as floats by tensor
  * id. */
+#include "graph/tensor.h"
 #include "load.h"
 #include "torch.h"
 
-#include "../../runtime/format.h"
-#include "../../runtime/packed.h"
-#include "../../runtime/pages.h"
-#include "../../runtime/params.h"
+#include "runtime/weights/format.h"
+#include "runtime/weights/packed.h"
+#include "runtime/core/pages.h"
+#include "runtime/weights/params.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -15,8 +15,8 @@
 #ifndef RNC_PASSES_REWRITE_H
 #define RNC_PASSES_REWRITE_H
 
-#include "../ir.h"
-#include "../ops.h"
+#include "graph/ir.h"
+#include "graph/ops.h"
 
 typedef struct Rewrite {
     Graph *graph;

@@ -7,7 +7,7 @@
  */
 #include <string.h>
 #include "plan.h"
-#include "../ops.h"
+#include "graph/ops.h"
 #include "rn.h"
 
 enum {
@@ -141,7 +141,7 @@ static void choose_walk(const Plan *plan, Step *s, Shape out) {
     if (apart) c->chunk_rows = round_up(c->chunk_rows, e->pool_window.r);
 }
 
-/* `merged`: of plan_merged_groups. A term with groups is one block, since its zeros are between them (recipe.h). */
+/* `merged`: of plan_merged_groups. A term with groups is one block, since its zeros are between them (rn_recipe.h). */
 static void plan_term(const ConvPlan *c, TermPlan *t, const Term *term, int channels, int merged) {
     const Window *w = &term->window;
     const int taps = w->r * w->s;

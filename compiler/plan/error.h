@@ -4,7 +4,7 @@
 #ifndef RNC_PLAN_ERROR_H
 #define RNC_PLAN_ERROR_H
 
-#include "../moments.h"
+#include "graph/moments.h"
 #include "plan.h"
 
 /* The error of a sum of so many products, root mean square, relative; and of a layer's direct sum. */

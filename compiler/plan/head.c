@@ -11,7 +11,7 @@
  */
 #include <math.h>
 
-#include "../ops.h"
+#include "graph/ops.h"
 #include "error.h"
 
 static const double RARE = 0.1;         /* of networks have a smaller largest element */

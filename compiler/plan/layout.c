@@ -7,7 +7,7 @@
 #include <string.h>
 #include "plan.h"
 #include "steps.h"
-#include "../ops.h"
+#include "graph/ops.h"
 
 /* The value whose storage `v` shares directly, or NULL; *channel is advanced. */
 static const Value *shares_with(const Plan *plan, const Value *v, int *channel) {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "plan.h"
-#include "../ops.h"
+#include "graph/ops.h"
 
 static const int64_t MOST_FLOATS = INT_MAX / 2;
 enum { MOST_PANEL = 64 }; /* without groups: plan_panel */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include "plan.h"
 #include "steps.h"
-#include "../ops.h"
+#include "graph/ops.h"
 
 static void touch(Plan *plan, const Value *v, int step) {
     const ValuePlan *root = &plan->values[plan->values[v->id].root->id];

@@ -2,8 +2,8 @@
 #include <limits.h>
 #include <string.h>
 #include "plan.h"
-#include "../../runtime/cpu.h"
-#include "../ops.h"
+#include "runtime/core/cpu.h"
+#include "graph/ops.h"
 
 Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
     bug_context = "plan";

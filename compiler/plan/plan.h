@@ -8,8 +8,8 @@
 #ifndef RNC_PLAN_H
 #define RNC_PLAN_H
 
-#include "../ir.h"
-#include "../linear.h"
+#include "graph/ir.h"
+#include "linear.h"
 
 typedef enum Algorithm {
     ALG_ALIAS,     /* no code: the value is its input's buffer (copies), or its inputs wrote it (concat) */
@@ -19,7 +19,7 @@ typedef enum Algorithm {
     ALG_DIRECT, /* convolution: batch-reduce GEMMs over kernel taps and channel blocks; groups as block-diagonal panels
                  */
     ALG_WINOGRAD_INPUT, /* the input transform of all tiles, where it is a step of its own */
-    ALG_WINOGRAD,       /* minimal filtering (runtime/winograd.h): transforms around a plain GEMM a product */
+    ALG_WINOGRAD,       /* minimal filtering (runtime/core/winograd.h): transforms around a plain GEMM a product */
     ALG_STRASSEN,       /* 1x1 convolution: 7 products of halves for 8 (strassen.c) */
     ALG_DEPTHWISE,      /* vector loops */
     ALG_FC,             /* GEMMs with one column, panels streamed from memory */

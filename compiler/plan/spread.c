@@ -4,7 +4,7 @@
  */
 #include <math.h>
 
-#include "../ops.h"
+#include "graph/ops.h"
 #include "error.h"
 
 typedef struct Passage {   /* through a node */

@@ -5,7 +5,7 @@
 #include "plan.h"
 #include "steps.h"
 #include "strassen.h"
-#include "../ops.h"
+#include "graph/ops.h"
 
 bool step_is_alias(const Plan *plan, const Node *node) {
     const Shape in = node->in[0]->shape;

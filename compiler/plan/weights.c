@@ -1,11 +1,11 @@
-/* Weights: the recipe (runtime/recipe.h) that makes the packed file from the source's tensors, in the order in which
+/* Weights: the recipe (runtime/rn_recipe.h) that makes the packed file from the source's tensors, in the order in which
  * the steps read them, and the steps' offsets into it. A tensor's expression becomes one step however often it is used.
  */
 #include <string.h>
 #include "plan.h"
 #include "strassen.h"
 #include "winograd.h"
-#include "../ops.h"
+#include "graph/ops.h"
 
 static int add_recipe_step(Plan *plan, rn_recipe_step step) {
     ARENA_PUSH(plan->arena, plan->recipe_steps, plan->recipe.count, plan->recipe_capacity, step);

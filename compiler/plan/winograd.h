@@ -3,7 +3,7 @@
 #define RNC_PLAN_WINOGRAD_H
 
 #include "plan.h"
-#include "../ops.h"
+#include "graph/ops.h"
 
 enum { WINOGRAD_CALL = 32 /* most tiles of a GEMM: more columns gain nothing, and their results stay in L1 */ };
 

@@ -1,4 +1,5 @@
-/* The graph as an ONNX model, opset 13, with its weights as fp32 initializers (compiler/onnx.proto has the format).
+/* The graph as an ONNX model, opset 13, with its weights as fp32 initializers (compiler/save/onnx.proto has the
+ * format).
  *
  * Any graph will do; rnc -o X.onnx writes the one before the passes, since that is what other programs know how to
  * optimise. Parameters keep their names, layers give theirs to nodes and values, and every value's shape is written.
@@ -6,12 +7,13 @@
  *
  * The weights go from where they lie to the file: a message only points at them.
  */
+#include "graph/tensor.h"
 #include "onnx.h"
 #include "save.h"
 
-#include "../options.h"
+#include "base/base.h"
 
-#include "../../runtime/rn.h"
+#include "rn.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -6,7 +6,8 @@
 #ifndef RNC_SAVE_ONNX_H
 #define RNC_SAVE_ONNX_H
 
-#include "../ops.h"
+#include "graph/tensor.h"
+#include "graph/ops.h"
 #include "onnx.pb-c.h"
 
 /* A value of the ONNX graph. rnc's are all C x H x W; in ONNX what an fc, a flatten or an spp makes is N x C, "flat",

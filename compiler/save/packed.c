@@ -1,9 +1,11 @@
-/* Packed weights at compile time: the recipe run on the graph's parameters, and its header (runtime/packed.h). */
+/* Packed weights at compile time: the recipe run on the graph's parameters, and its header (runtime/weights/packed.h).
+ */
+#include "graph/tensor.h"
 #include "save.h"
 
-#include "../options.h"
+#include "base/base.h"
 
-#include "../../runtime/packed.h"
+#include "runtime/weights/packed.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,11 @@
-/* Parameters as a safetensors file (runtime/safetensors.h describes it): F32, in the order of the graph's tensors, the
- * header padded with spaces so that the data begin at a multiple of 8. */
+/* Parameters as a safetensors file (runtime/weights/safetensors.h describes it): F32, in the order of the graph's
+ * tensors, the header padded with spaces so that the data begin at a multiple of 8. */
+#include "graph/tensor.h"
 #include "save.h"
 
-#include "../options.h"
+#include "base/base.h"
 
-#include "../../runtime/rn.h"
+#include "rn.h"
 
 #include <errno.h>
 #include <inttypes.h>

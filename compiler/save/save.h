@@ -2,13 +2,14 @@
 #ifndef RNC_SAVE_H
 #define RNC_SAVE_H
 
-#include "../ir.h"
+#include "graph/tensor.h"
+#include "graph/ir.h"
 
 /* Every parameter of the graph under its name, as F32. */
 bool save_safetensors(const Graph *graph, const TensorData *data, const char *path, Diag *diag);
 
-/* Runs the recipe on the graph's parameters (by name) and writes the packed file (runtime/packed.h): the bytes that
- * rn_weights_open makes of the same parameters' safetensors file. */
+/* Runs the recipe on the graph's parameters (by name) and writes the packed file (runtime/weights/packed.h): the bytes
+ * that rn_weights_open makes of the same parameters' safetensors file. */
 bool save_packed(const char *path, const rn_recipe *recipe, const char *network, const Graph *graph,
                  const TensorData *params, Diag *diag, int threads);
 

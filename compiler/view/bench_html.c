@@ -1,5 +1,5 @@
 /* The result of rnc bench as one self-contained HTML page: a row per variant, with a bar of its median time. */
-#include "../bench.h"
+#include "bench_view.h"
 #include "html.h"
 #include "view.h"
 

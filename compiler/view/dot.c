@@ -3,7 +3,7 @@
  *     n3 [label="layer1.0.conv1\nconv 3x3 + relu\n64x56x56"];
  *     n2 -> n3;
  */
-#include "../emit/describe.h"
+#include "emit/describe.h"
 #include "outline.h"
 #include "view.h"
 

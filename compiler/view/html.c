@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "../../runtime/rn.h"
+#include "rn.h"
 #include "view.h"
 
 void html_escape(Text *out, const char *text) {

@@ -4,7 +4,7 @@
 #ifndef RNC_VIEW_HTML_H
 #define RNC_VIEW_HTML_H
 
-#include "../base.h"
+#include "base/base.h"
 
 void html_escape(Text *out, const char *s); /* in UTF-8, as are all pages: what is none is replaced */
 /* The same of a sentence, in which no number is broken after its exponent's sign. */

@@ -1,8 +1,8 @@
 /* What --json prints of a summary, a report and a bench; docs/json.md says what each member means. */
-#include "../bench.h"
-#include "../emit/describe.h"
-#include "../ops.h"
-#include "../../runtime/rn.h"
+#include "bench_view.h"
+#include "emit/describe.h"
+#include "graph/ops.h"
+#include "rn.h"
 #include "report.h"
 
 void json_add_string(cJSON *json, const char *name, const char *text) {

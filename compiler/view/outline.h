@@ -3,7 +3,7 @@
 #ifndef RNC_VIEW_OUTLINE_H
 #define RNC_VIEW_OUTLINE_H
 
-#include "../ir.h"
+#include "graph/ir.h"
 
 typedef enum ItemKind {
     ITEM_GROUP, /* has items; the network is one */

@@ -7,11 +7,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "../emit/describe.h"
-#include "../ops.h"
-#include "../plan/choose.h"
-#include "../plan/error.h"
-#include "../plan/winograd.h"
+#include "emit/describe.h"
+#include "graph/ops.h"
+#include "plan/choose.h"
+#include "plan/error.h"
+#include "plan/winograd.h"
 #include "report.h"
 
 static const double BYTES_PER_US = 20e3; /* activations through L2 and L3, of one thread */

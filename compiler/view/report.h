@@ -3,7 +3,7 @@
 #ifndef RNC_VIEW_REPORT_H
 #define RNC_VIEW_REPORT_H
 
-#include "../plan/plan.h"
+#include "plan/plan.h"
 #include "view.h"
 
 enum { REPORT_OTHERS = 3 };

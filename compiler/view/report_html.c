@@ -1,7 +1,7 @@
 /* rnc --report=FILE.html: the whole network on one page. Figures, where the time goes, the graph, a row per layer. */
 #include "html.h"
 #include "report.h"
-#include "../../runtime/cpu.h"
+#include "runtime/core/cpu.h"
 
 static const char *milliseconds(Arena *arena, double us) {
     return us < 1000 ? arena_printf(arena, "%s \302\265s", report_us(arena, us))

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "report.h"
-#include "../../runtime/cpu.h"
+#include "runtime/core/cpu.h"
 
 enum { COLUMNS = 10, LEFT = 4 /* the first columns are words */ };
 

@@ -3,12 +3,11 @@
  *     layer         operation              output        parameters  multiply-adds
  *     conv1         conv 7x7 /2 pad 3      64x112x112         9,408    118,013,952
  */
+#include "graph/irtext_fields.h"
 #include "view.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-#include "../irtext.h"
 
 int64_t node_params(const Node *node) {
     int64_t count = 0;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <cjson/cJSON.h>
 
-#include "../plan/plan.h"
+#include "plan/plan.h"
 
 struct Bench;
 

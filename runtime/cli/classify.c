@@ -1,8 +1,8 @@
 /* classify IMAGE...: the likeliest classes of each picture, with their probabilities. A network that ends in logits
  * gets its softmax here; a file that cannot be read is reported and the others go on. */
 #include "cli.h"
-#include "../file.h"
-#include "../image.h"
+#include "core/file.h"
+#include "image/image.h"
 
 #include <math.h>
 #include <stdio.h>

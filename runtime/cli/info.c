@@ -1,7 +1,7 @@
 /* info: what the network is, what it was made by and for, and whether its weights are there. */
 #include "cli.h"
-#include "../cpu.h"
-#include "../recipe.h"
+#include "core/cpu.h"
+#include "rn_recipe.h"
 
 #include <inttypes.h>
 #include <stdio.h>

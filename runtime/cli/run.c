@@ -1,6 +1,6 @@
 /* run IN.npy OUT.npy...: any number of images, in batches as large as the network takes. */
 #include "cli.h"
-#include "../npy.h"
+#include "image/npy.h"
 
 #include <stdio.h>
 #include <stdlib.h>

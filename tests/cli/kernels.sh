@@ -227,14 +227,14 @@ done
 # and librn for them, as far as a compiler for this one can tell: with the system's headers read, x86-64 is forgotten
 {
     echo '#include <stdio.h>' # jpeglib.h needs it before
-    grep -ho '^#include <[^>]*>' "$ROOT"/runtime/*.[ch] "$ROOT"/runtime/cli/*.[ch] | grep -v 'xsmm\|cpuid' | sort -u
+    grep -ho '^#include <[^>]*>' "$ROOT"/runtime/*.h "$ROOT"/runtime/*/*.[ch] | grep -v 'xsmm\|cpuid' | sort -u
     printf '#undef __x86_64__\n#undef __i386__\n'
 } > "$WORK/other.h"
 mkdir -p "$WORK/librn"
 echo 'int main(int argc, char **argv) { return rn_main(net_model(), argc, argv); }' > "$WORK/program.c"
 expect "librn for another processor" 0 bash -c "
-    for file in '$ROOT'/runtime/*.c '$ROOT'/runtime/cli/*.c; do
-        $CC -std=c11 -D_GNU_SOURCE $WARN -Wno-pedantic -fopenmp -include other.h -c -o librn/\$(echo \${file#'$ROOT'/} | tr / -).o \$file || exit 1
+    for file in '$ROOT'/runtime/*/*.c; do
+        $CC -std=c11 -D_GNU_SOURCE $WARN -Wno-pedantic -fopenmp -I'$ROOT'/runtime -include other.h -c -o librn/\$(echo \${file#'$ROOT'/} | tr / -).o \$file || exit 1
     done
     $CC -std=c11 -O1 -I'$INCLUDE' -Ic -include net.h -o other program.c c/net.c librn/*.o -lpng -ljpeg -lcjson -lxxhash -lgomp -lpthread -lm"
 expect "a CPU without AVX2" 0 ./other bench --weights c/net.rnw --seconds 0.01

@@ -10,15 +10,16 @@
 
 #include <unistd.h>
 
-#include "compiler/load/load.h"
-#include "compiler/ops.h"
-#include "compiler/options.h"
-#include "compiler/passes.h"
-#include "compiler/plan/plan.h"
-#include "compiler/plan/steps.h"
-#include "compiler/emit/emit.h"
-#include "compiler/save/save.h"
-#include "compiler/view/view.h"
+#include "graph/tensor.h"
+#include "load/load.h"
+#include "graph/ops.h"
+#include "options.h"
+#include "passes/passes.h"
+#include "plan/plan.h"
+#include "plan/steps.h"
+#include "emit/emit.h"
+#include "save/save.h"
+#include "view/view.h"
 #include "fuzz.h"
 #include "tests/random_choice.h"
 

@@ -1,4 +1,6 @@
 /* The text form of a graph: what is accepted is a sound graph, reads back as it is printed, and compiles. */
+#include "graph/irtext.h"
+#include "graph/verify.h"
 #include "compile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {

@@ -1,7 +1,7 @@
 /* Pictures, PNG and JPEG: decoded whole, or refused with a text. */
 #include "fuzz.h"
 
-#include "runtime/image.h"
+#include "runtime/image/image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     rn_image image = {0};

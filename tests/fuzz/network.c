@@ -1,5 +1,6 @@
 /* Networks built from bytes, with any number as any attribute: what the shape rules accept compiles. Mutated text is
  * mostly refused by its parser; here every byte says something. */
+#include "graph/verify.h"
 #include "compile.h"
 
 typedef struct Bytes {

@@ -1,7 +1,7 @@
 /* NumPy arrays. */
 #include "fuzz.h"
 
-#include "runtime/npy.h"
+#include "runtime/image/npy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     rn_npy array = {0};

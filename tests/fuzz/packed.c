@@ -1,7 +1,7 @@
 /* A packed weights file: recognized and checked, or refused with a text. */
 #include "fuzz.h"
 
-#include "runtime/packed.h"
+#include "runtime/weights/packed.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     char error[RN_ERROR_SIZE] = "";

@@ -2,8 +2,8 @@
  * that is none is called. */
 #include "fuzz.h"
 
-#include "runtime/format.h"
-#include "runtime/params.h"
+#include "runtime/weights/format.h"
+#include "runtime/weights/params.h"
 
 static void count_problem(void *user, int hint, const char *text) {
     *(int *)user += !hint;

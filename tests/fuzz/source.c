@@ -1,8 +1,9 @@
 /* .rn source: parsed, formatted, elaborated, with parameters as they are and as -D may have them, and compiled. The
  * formatter keeps the tree and is idempotent; an error is said. */
+#include "graph/verify.h"
 #include "compile.h"
 
-#include "compiler/ast.h"
+#include "language/ast.h"
 
 static char *with_nul(Arena *arena, const uint8_t *bytes, size_t size) {
     return arena_strndup(arena, (const char *)bytes, size);

@@ -1,7 +1,7 @@
 /* A PyTorch checkpoint of either form: its state dict's tensors, and every element that they say they have. */
 #include "fuzz.h"
 
-#include "compiler/load/torch.h"
+#include "load/torch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     char error[TORCH_ERROR_SIZE] = "";

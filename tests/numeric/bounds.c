@@ -11,9 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "graph/tensor.h"
 #include "bounds.h"
-#include "ops.h"
-#include "winograd.h"
+#include "graph/ops.h"
+#include "runtime/core/winograd.h"
 
 void suite_bounds(void);
 void suite_bounds(void) {} /* a helper of the other suites */

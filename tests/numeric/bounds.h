@@ -2,6 +2,7 @@
 #ifndef TEST_BOUNDS_H
 #define TEST_BOUNDS_H
 
+#include "graph/tensor.h"
 #include "plan/plan.h"
 
 /* `source`: the graph before the passes, whose nodes have no epilogue but a bias; values: what interpret made of one

@@ -12,8 +12,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "graph/tensor.h"
+#include "graph/interpret.h"
 #include "../random_choice.h"
-#include "ast.h"
+#include "language/ast.h"
 #include "bounds.h"
 #include "emit/emit.h"
 #include "emitted.h"

@@ -2,9 +2,10 @@
 #ifndef TEST_EMITTED_H
 #define TEST_EMITTED_H
 
-#include "passes.h"
+#include "graph/tensor.h"
+#include "passes/passes.h"
 #include "plan/plan.h"
-#include "target.h"
+#include "emit/target.h"
 
 typedef struct Variant {
     const char *name; /* "O2", "O0", ... : part of the emitted API's name */

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "graph/irtext.h"
 #include "../random_graph.h"
 #include "emitted.h"
 #include "random_layer.h"

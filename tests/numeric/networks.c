@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "graph/irtext.h"
+#include "graph/tensor.h"
+#include "graph/interpret.h"
 #include "../random_graph.h"
 #include "emitted.h"
 

@@ -15,11 +15,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "graph/tensor.h"
+#include "graph/interpret.h"
 #include "../random_source.h"
-#include "driver.h"
+#include "base/toolchain.h"
 #include "emitted.h"
 #include "save/save.h"
-#include "../../runtime/npy.h"
+#include "runtime/image/npy.h"
 
 enum { SEEDS = 60, EMITTED_SEEDS = 12, STRESS_SEEDS = 20, LEVELS = 3 };
 #define TOLERANCE "1e-5"

@@ -2,7 +2,7 @@
 #include <CUnit/CUnit.h>
 
 #include "example.h"
-#include "passes.h"
+#include "passes/passes.h"
 #include "plan/plan.h"
 
 void suite_budget(void);

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/cpu.h"
-#include "runtime/recipe.h"
-#include "runtime/rn.h"
+#include "runtime/core/cpu.h"
+#include "rn_recipe.h"
+#include "rn.h"
 
 typedef struct Tiny {
     rn_context context; /* first, as in every emitted network */

@@ -3,7 +3,7 @@
 #include <CUnit/CUnit.h>
 #include <stdbool.h>
 
-#include "runtime/cpu.h"
+#include "runtime/core/cpu.h"
 
 static void test_levels(void) {
     __builtin_cpu_init();

@@ -6,7 +6,7 @@
 
 #include "emit/emit.h"
 #include "nets.h"
-#include "passes.h"
+#include "passes/passes.h"
 
 void suite_emit_names(void);
 

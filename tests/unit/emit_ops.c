@@ -6,9 +6,9 @@
  */
 #include <dlfcn.h>
 #include <unistd.h>
-#include "../../compiler/emit/emit.h"
-#include "../../compiler/plan/steps.h"
-#include "../../runtime/rn.h"
+#include "emit/emit.h"
+#include "plan/steps.h"
+#include "rn.h"
 #include "ir_run.h"
 
 enum { VARIANTS = 2, MOST_STEPS = 8 };

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ast.h"
+#include "language/ast.h"
 
 static inline Graph *example_elaborate(Arena *arena, Ast *ast, const char *define, Diag *diag) {
     Graph *graph = ast ? elaborate(arena, ast, &define, define ? 1 : 0, diag) : NULL;

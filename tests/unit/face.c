@@ -6,7 +6,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "../../runtime/image.h"
+#include "graph/tensor.h"
+#include "graph/interpret.h"
+#include "runtime/image/image.h"
 #include "example.h"
 #include "load/load.h"
 

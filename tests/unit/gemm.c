@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "runtime/gemm.h"
+#include "runtime/core/gemm.h"
 
 enum { CASES = 600, TERMS_MAX = 9 };
 

@@ -9,7 +9,7 @@
 #include <jpeglib.h>
 #include <png.h>
 
-#include "runtime/image.h"
+#include "runtime/image/image.h"
 
 /* ---- pictures made here ---- */
 typedef struct Bytes {

@@ -1,5 +1,6 @@
 /* The interpreter: what a node does after its op, several terms, whole graphs, and the tensors' expressions. Expected
  * values are worked out by hand, or by composing unfused nodes, whose ops tests/unit/ops.c checks. */
+#include "graph/tensor.h"
 #include "ir_run.h"
 
 static const float counting[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};

@@ -3,7 +3,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "ops.h"
+#include "graph/irtext.h"
+#include "graph/verify.h"
+#include "graph/ops.h"
 
 static const Place nowhere = {0};
 

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops.h"
+#include "graph/irtext.h"
+#include "graph/tensor.h"
+#include "graph/interpret.h"
+#include "graph/ops.h"
 
 typedef struct IrRun {
     Arena arena;

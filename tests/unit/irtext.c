@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ops.h"
+#include "graph/irtext.h"
+#include "graph/ops.h"
 
 /* Parses `text`; prints into `printed` where it is right, else its errors. */
 static bool parse_and_print(const char *text, Text *printed) {

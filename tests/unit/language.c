@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ast.h"
-#include "ops.h"
-#include "parse.h"
+#include "graph/verify.h"
+#include "language/ast.h"
+#include "graph/ops.h"
+#include "language/parse.h"
 
 typedef struct Result {
     Arena arena;
@@ -351,7 +352,7 @@ static void test_words(void) {
 #define SAME_ATTR(word, standard) {#word, #standard, true},
 #define WRITE_ATTR(word, how) {#word, NULL, true},
 #define ABSENT_ATTR(word, nearest) {#word, NULL, true},
-#include "words.def"
+#include "language/words.def"
     };
     LayerWord layer;
     int limit, n = sizeof rows / sizeof *rows;

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "emit/kernels.h"
-#include "runtime/cpu.h"
-#include "runtime/gemm.h"
+#include "runtime/core/cpu.h"
+#include "runtime/core/gemm.h"
 
 enum { CASES = 200 };
 

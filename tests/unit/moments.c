@@ -1,10 +1,10 @@
 /* The mean-field model, against numbers worked out by hand, and the gains that it gives networks. */
-#include "moments.h"
+#include "graph/moments.h"
 
 #include "example.h"
 #include "nets.h"
-#include "ops.h"
-#include "passes.h"
+#include "graph/ops.h"
+#include "passes/passes.h"
 #include "plan/error.h"
 
 #include <CUnit/CUnit.h>

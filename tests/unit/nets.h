@@ -2,7 +2,7 @@
 #ifndef TESTS_NETS_H
 #define TESTS_NETS_H
 
-#include "ops.h"
+#include "graph/ops.h"
 
 #include <stdio.h>
 #include <string.h>

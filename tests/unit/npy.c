@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "runtime/npy.h"
+#include "runtime/image/npy.h"
 
 /* A file as NumPy writes it: version, header text, data; returns its size */
 static size_t make(uint8_t *file, int version, const char *header, const void *data, size_t size) {

@@ -1,6 +1,7 @@
 /* Every op's shape rule, parameters, cost and reference, against values worked out by hand or by a second, plainer
  * program (the naive convolution below). The reference is the oracle of all other tests, so nothing here uses it to
  * check itself. */
+#include "graph/irtext.h"
 #include "ir_run.h"
 
 /* ---- the table ---- */

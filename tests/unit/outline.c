@@ -3,9 +3,9 @@
 #include <CUnit/CUnit.h>
 #include <string.h>
 
-#include "ast.h"
+#include "language/ast.h"
 #include "example.h"
-#include "passes.h"
+#include "passes/passes.h"
 #include "view/outline.h"
 
 static int find_cell(const ItemRow *row, int source) {

@@ -1,8 +1,9 @@
 /* Packed weights: round trip, refusal of truncated, altered and foreign files, and equal bytes from the compiler and
  * from rn_weights_open on a safetensors file of the same parameters. */
+#include "graph/tensor.h"
 #include "load/load.h"
-#include "packed.h"
-#include "recipe.h"
+#include "runtime/weights/packed.h"
+#include "rn_recipe.h"
 #include "save/save.h"
 
 #include "nets.h"

@@ -1,7 +1,7 @@
 /* Finding a network's parameters under names with prefixes and among tensors to ignore, what is told where little fits,
  * the narrowing of doubles, and the formats that are no weights. */
-#include "format.h"
-#include "params.h"
+#include "runtime/weights/format.h"
+#include "runtime/weights/params.h"
 
 #include <CUnit/CUnit.h>
 #include <float.h>

@@ -9,8 +9,11 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "graph/verify.h"
+#include "graph/tensor.h"
+#include "graph/interpret.h"
 #include "../random_graph.h"
-#include "passes.h"
+#include "passes/passes.h"
 
 enum { SEEDS = 120 };
 static const double FOLDED = 2e-4, EXACT = 1e-12;

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "graph/irtext.h"
 #include "emit/emit.h"
 #include "example.h"
-#include "irtext.h"
-#include "ops.h"
-#include "passes.h"
+#include "graph/ops.h"
+#include "passes/passes.h"
 #include "plan/plan.h"
 
 void suite_plan(void);

@@ -1,7 +1,9 @@
 /* Random weights: the same for a seed, whatever the threads; every layer's result stays finite and of a usable size, on
  * pictures other than those of the calibration too, in deep networks, without batch norm, and on 1x1 images. */
+#include "graph/tensor.h"
+#include "graph/interpret.h"
 #include "load/load.h"
-#include "passes.h"
+#include "passes/passes.h"
 
 #include "nets.h"
 

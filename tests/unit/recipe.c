@@ -1,6 +1,6 @@
 /* The weight recipe: every expression against its formula written out naively, packing layouts against a walk in
  * storage order, whole recipes for order, threads, gaps and damaged tables. */
-#include "recipe.h"
+#include "rn_recipe.h"
 
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -166,7 +166,7 @@ static int ceil16(int n) {
     return (n + 15) / 16 * 16;
 }
 
-/* Walks the layout of recipe.h in storage order. */
+/* Walks the layout of rn_recipe.h in storage order. */
 static void check_panels(int K, int C, int R, int S, int panel, int block) {
     const size_t bytes = rn_pack_panels_size(K, C, R, S, panel, block, 1);
     CU_ASSERT_EQUAL(bytes % 64, 0);

@@ -1,7 +1,7 @@
 /* The safetensors reader: good files of three types, exact conversions, and malformed headers, each with its error; and
  * the matching of a network's parameters. */
-#include "params.h"
-#include "safetensors.h"
+#include "runtime/weights/params.h"
+#include "runtime/weights/safetensors.h"
 
 #include <CUnit/CUnit.h>
 #include <math.h>

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "runtime/rn.h"
+#include "rn.h"
 
 enum { PARTS_MAX = 64 };
 

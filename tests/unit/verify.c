@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ops.h"
+#include "graph/irtext.h"
+#include "graph/verify.h"
+#include "graph/ops.h"
 
 static const char *const sound =
     "network t\ninput %0 8x8x8 image\n\n"

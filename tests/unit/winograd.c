@@ -9,14 +9,14 @@
 
 #include "emit/transform.h"
 #include "example.h"
-#include "linear.h"
+#include "plan/linear.h"
 #include "nets.h"
-#include "passes.h"
+#include "passes/passes.h"
 #include "plan/choose.h"
 #include "plan/error.h"
 #include "plan/winograd.h"
-#include "recipe.h"
-#include "winograd.h"
+#include "rn_recipe.h"
+#include "runtime/core/winograd.h"
 
 void suite_winograd(void);
 

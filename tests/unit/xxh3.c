@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-#include "xxh3.h"
+#include "runtime/weights/xxh3.h"
 
 void suite_xxh3(void);
 

@@ -4,7 +4,7 @@
  *
  * A batch of at most 1; one arena of 17664 bytes of activations, reused by lifetime. */
 #include "block_fused.h"
-#include "recipe.h"
+#include "rn_recipe.h"
 
 #include <immintrin.h>
 #include <math.h>
@@ -18,7 +18,7 @@ struct block_fused {
 };
 
 /* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
- * {integers}, packed offset, name} (rn's recipe.h) */
+ * {integers}, packed offset, name} (rn_recipe.h) */
 static const rn_recipe_step recipe_steps[] = {
     {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.bias"},
     {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_mean"},

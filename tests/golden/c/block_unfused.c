@@ -4,7 +4,7 @@
  *
  * A batch of at most 2; one arena of 0 bytes of activations a thread and 65728 for each of 2 images, reused by lifetime. */
 #include "block_unfused.h"
-#include "recipe.h"
+#include "rn_recipe.h"
 
 #include <immintrin.h>
 #include <math.h>
@@ -18,7 +18,7 @@ struct block_unfused {
 };
 
 /* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
- * {integers}, packed offset, name} (rn's recipe.h) */
+ * {integers}, packed offset, name} (rn_recipe.h) */
 static const rn_recipe_step recipe_steps[] = {
     {RN_PARAM, 4, {-1, -1, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, "conv1.weight"},
     {RN_PACK_PANELS, 4, {0, -1, -1}, {16, 3, 3, 3}, 0, {16, 3, 1, 0}, 0, NULL},

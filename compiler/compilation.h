@@ -1,0 +1,39 @@
+/* One compilation: what the command line asks for, and what each stage made of the source.
+ *
+ * compile() in main.c fills a Compilation from top to bottom; later parts read it.
+ */
+#ifndef RNC_COMPILATION_H
+#define RNC_COMPILATION_H
+
+#include "graph/tensor.h"
+#include "emit/emit.h"
+#include "language/ast.h"
+#include "options.h"
+#include "plan/plan.h"
+#include "view/view.h"
+
+typedef struct Compilation {
+    const Options *options;
+    Arena arena;
+    Diag diag;
+    const Ast *ast;     /* NULL for .ir input */
+    const char *name;   /* prefix of the emitted API */
+    char hash[17];      /* XXH3-64 of the source, in hexadecimal */
+    Graph *source;      /* as written: weights are loaded for it, and the interpreter runs it */
+    TensorData weights; /* by tensor id of `source`; count 0 where there are none */
+    bool has_weights;
+    Graph *graph; /* after the passes */
+    Plan *plan;
+    const Plan *sized; /* that `sizes` are of */
+    Sizes sizes;
+    struct cJSON *json; /* --json: the document so far */
+} Compilation;
+
+/* But for the passes, as the command line says. */
+PlanOptions compilation_plan_options(const Compilation *c, const PassOptions *passes);
+/* Of the code that --dump=c shows, without a weights file. */
+EmitOptions compilation_emit_options(Compilation *c);
+/* Of the plan's code, kept in `c` for the last plan that was asked for: an instance's size takes emitting it. */
+const Sizes *compilation_sizes(Compilation *c, const Plan *plan, int level);
+
+#endif

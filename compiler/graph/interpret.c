@@ -1,0 +1,90 @@
+/* The reference interpreter: runs a graph by the ops' definitions (ops/ *.c) and this file's definition of an epilogue.
+ *
+ *     out = pool(act(op(inputs) + bias + addend))
+ *
+ * It is the oracle of every test, so it knows nothing of layouts, buffers or order: each value gets memory of its own,
+ * planar C x H x W doubles, whatever `home` and `in_place` say.
+ */
+#include "tensor.h"
+#include "interpret.h"
+#include "ops.h"
+#include "graph/ops/rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static double *new_value(Shape shape) {
+    double *data = malloc(sizeof *data * (size_t)shape_size(shape));
+    if (!data) out_of_memory();
+    return data;
+}
+
+/* The addend at (c, y, x) of the result: strided, and zero beyond a partial addend's end. */
+static double addend_at(const Epilogue *epilogue, const double *addend, int c, int y, int x) {
+    Shape shape = epilogue->addend->shape;
+    int row = y * epilogue->addend_stride, column = x * epilogue->addend_stride;
+    if (c >= shape.c || row >= shape.h || column >= shape.w) return 0;
+    return addend[((size_t)c * shape.h + row) * shape.w + column];
+}
+
+/* Bias, addend and activation, in place on the op's own result. */
+static void apply_epilogue(const Node *node, Shape shape, const double *addend, double *data,
+                           const TensorData *weights) {
+    const Epilogue *epilogue = &node->epilogue;
+    const float *bias = epilogue->bias ? rule_weight(node, weights, epilogue->bias) : NULL;
+    const float *prelu = epilogue->act == ACT_PRELU ? rule_weight(node, weights, epilogue->prelu) : NULL;
+    for (int c = 0; c < shape.c; c++) {
+        double slope = prelu ? prelu[c] : epilogue->slope;
+        for (int y = 0; y < shape.h; y++)
+            for (int x = 0; x < shape.w; x++) {
+                double *element = &data[((size_t)c * shape.h + y) * shape.w + x];
+                double sum = *element;
+                if (bias) sum += bias[c];
+                if (addend) sum += addend_at(epilogue, addend, c, y, x);
+                *element = act_apply(epilogue->act, sum, slope);
+            }
+    }
+}
+
+static double *apply_pool(const Node *node, Shape shape, const double *data) {
+    double *out = new_value(node->out->shape);
+    if (node->epilogue.pool == POOL_MAX) {
+        reference_maxpool(&node->epilogue.pool_window, shape, data, node->out->shape, out);
+        return out;
+    }
+    int64_t pixels = (int64_t)shape.h * shape.w;
+    for (int c = 0; c < shape.c; c++) {
+        double sum = 0;
+        for (int64_t i = 0; i < pixels; i++) sum += data[c * pixels + i];
+        out[c] = sum / (double)pixels;
+    }
+    return out;
+}
+
+double *interpret_epilogue(const Node *node, double *data, const double *addend, const TensorData *weights) {
+    Shape shape = node_unpooled_shape(node);
+    apply_epilogue(node, shape, addend, data, weights);
+    if (node->epilogue.pool == POOL_NONE) return data;
+    double *pooled = apply_pool(node, shape, data);
+    free(data);
+    return pooled;
+}
+
+static void run_node(const Node *node, const TensorData *weights, double **values, int threads) {
+    const double **in = malloc(sizeof *in * (size_t)node->nin);
+    if (!in) out_of_memory();
+    for (int i = 0; i < node->nin; i++) in[i] = values[node->in[i]->id];
+    double *data = new_value(node_unpooled_shape(node));
+    op_info(node->op)->reference(node, in, data, weights, threads);
+    free(in);
+    const double *addend = node->epilogue.addend ? values[node->epilogue.addend->id] : NULL;
+    values[node->out->id] = interpret_epilogue(node, data, addend, weights);
+}
+
+void interpret(const Graph *graph, const TensorData *weights, const float *image, double **values, int threads) {
+    for (int i = 0; i < graph->value_count; i++) values[i] = NULL;
+    double *input = new_value(graph->input->shape);
+    for (int64_t i = 0; i < shape_size(graph->input->shape); i++) input[i] = image[i];
+    values[graph->input->id] = input;
+    for (int i = 0; i < graph->node_count; i++) run_node(graph->nodes[i], weights, values, threads < 1 ? 1 : threads);
+}

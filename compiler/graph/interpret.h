@@ -1,0 +1,15 @@
+/* The reference interpreter: the oracle of every pass and of emitted code. */
+#ifndef RNC_INTERPRET_H
+#define RNC_INTERPRET_H
+
+#include "tensor.h"
+
+/* The reference interpreter: runs the graph by the ops' definitions, plain loops with double sums.
+ * image: C x H x W floats. values: graph->value_count entries, filled with malloc'd C x H x W doubles for every value
+ * that some node makes (and the input); the caller frees each. threads: OpenMP threads. */
+void interpret(const Graph *graph, const TensorData *weights, const float *image, double **values, int threads);
+/* A node's value from its op's own results, `data`, which it takes over: with bias, addend (NULL: none), activation and
+ * pool. malloc'd. */
+double *interpret_epilogue(const Node *node, double *data, const double *addend, const TensorData *weights);
+
+#endif

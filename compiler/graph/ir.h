@@ -1,0 +1,219 @@
+/* The graph: values, the nodes that make them, and weight tensors.
+ *
+ * A Value is an activation: one image's shape C x H x W (every operation treats the images of a batch alike, so the
+ * batch is no dimension of the graph; the emitted code loops over it). A Node makes exactly one Value. Nodes are kept
+ * in topological order. A Tensor is a constant: a parameter from the weights file, or an expression over other tensors
+ * (the recipe, runtime/rn_recipe.h); a pass makes new Tensors and never changes one.
+ *
+ * Fusion makes no new ops. A conv or fc sums a list of terms, sum_i W_i * x_i, and every node ends in an epilogue:
+ *
+ *     out = pool(act(op(inputs) + bias + addend))
+ *
+ * Dimensions: C H W input channels, height, width; K R S filters and kernel; P Q output height and width.
+ */
+#ifndef RNC_IR_H
+#define RNC_IR_H
+
+#include "base/base.h"
+#include "base/diag.h"
+#include "rn_recipe.h"
+
+typedef struct Graph Graph;
+typedef struct Node Node;
+typedef struct Value Value;
+typedef struct Tensor Tensor;
+
+typedef struct Shape {
+    int c, h, w;
+} Shape;
+
+static inline int64_t shape_size(Shape s) {
+    return (int64_t)s.c * s.h * s.w;
+}
+static inline bool shape_equal(Shape a, Shape b) {
+    return a.c == b.c && a.h == b.h && a.w == b.w;
+}
+
+/* ---- weight tensors: what is computed once, when weights are packed ---- */
+enum { TENSOR_MAX_ARGS = 4 };
+
+struct Tensor {
+    int id;           /* index in Graph.tensors; arguments have smaller ids */
+    rn_recipe_op op;  /* RN_PARAM: read from the weights file by name; others: an expression (recipe.h) */
+    const char *name; /* RN_PARAM: its name in the file; others: for people */
+    int ndim, dim[4]; /* row-major; conv weights K x C/groups x R x S, fc K x C, vectors [K] */
+    Tensor *arg[TENSOR_MAX_ARGS];
+    int nargs;
+    double real;    /* the op's number, if it has one (epsilon, fill value) */
+    int integer[2]; /* the op's integers, if it has any */
+    Place place;
+};
+
+static inline int64_t tensor_size(const Tensor *t) {
+    int64_t n = 1;
+    for (int i = 0; i < t->ndim; i++) n *= t->dim[i];
+    return n;
+}
+
+/* Rounded to bf16, which a fully connected layer's weights are then stored as. */
+static inline bool tensor_is_bf16(const Tensor *t) {
+    return t->op == RN_ROUND_BF16;
+}
+
+/* ---- operations ---- */
+typedef enum Op {
+#define OP(name, ...) OP_##name,
+#include "ops.def"
+#undef OP
+    OP_COUNT
+} Op;
+
+typedef enum Act { ACT_NONE, ACT_RELU, ACT_RELU6, ACT_PRELU, ACT_LEAKYRELU, ACT_SIGMOID, ACT_TANH, ACT_SWISH } Act;
+
+typedef struct Window {           /* a kernel that slides: conv, maxpool, avgpool */
+    int r, s;                     /* height, width */
+    int stride_h, stride_w;       /* from 1 */
+    int dilate_h, dilate_w;       /* from 1 */
+    int top, left, bottom, right; /* padding */
+    bool ceil; /* pooling: round the output size up (a last window must start inside input or left/top padding, as in
+                  Caffe and PyTorch) */
+} Window;
+
+enum { SPP_MAX_LEVELS = 8 };
+
+typedef struct Attr {       /* an op uses those that its row in ops.def names; the others are zero */
+    bool global;            /* maxpool, avgpool: over the whole image */
+    bool count_include_pad; /* avgpool: divide by the window's size even at the borders */
+    Window window;          /* maxpool, avgpool (not global); pad: top, left, bottom, right only */
+    double eps, momentum;   /* bn */
+    double slope;           /* leakyrelu */
+    double alpha, beta, k;  /* lrn: x / (k + alpha / size * sum x^2)^beta (PyTorch's and Caffe's convention) */
+    int size;               /* lrn: channels in the sum */
+    int levels[SPP_MAX_LEVELS], nlevels; /* spp: pyramid levels, n x n bins each */
+    int factor;                          /* upsample: nearest neighbour, integer */
+    int channels;                        /* pad: zero channels added at the end */
+    double rate;                         /* dropout: not used at inference */
+    bool fill; /* add: zero-fill the smaller side at the end of c, h, w; otherwise shapes agree */
+} Attr;
+
+enum { NODE_MAX_TERMS = 4, NODE_MAX_WEIGHTS = 4 };
+
+/* one summand of a conv or fc: weight * in[i], seen through its own window */
+typedef struct Term {
+    Tensor *weight; /* conv: K x C/groups x R x S; fc: K x (C*H*W), in C, H, W order of its input */
+    Window window;  /* conv; fc: unused */
+    int groups;
+} Term;
+
+/* what a node does to its result while it is hot: bias, addend, activation, pool, in this order */
+typedef struct Epilogue {
+    Tensor *bias;        /* [K] or NULL */
+    Value *addend;       /* added before the activation, or NULL */
+    int addend_stride;   /* the addend is read at (c, stride*y, stride*x); 1 unless the pass folded a subsampling */
+    bool addend_partial; /* the addend has fewer channels (rows, columns) than the result: zero beyond (option A) */
+    bool in_place;       /* the result may overwrite the addend's buffer: this is the addend's last use */
+    Act act;
+    double slope;  /* ACT_LEAKYRELU */
+    Tensor *prelu; /* ACT_PRELU: [K] */
+    enum { POOL_NONE, POOL_MAX, POOL_GLOBAL_AVG } pool;
+    Window pool_window;    /* POOL_MAX */
+    Shape unpooled;        /* shape before the pool; valid where pool != POOL_NONE */
+    Value *unpooled_value; /* the value before the pool, for names only (it is never stored); may be NULL */
+} Epilogue;
+
+enum { WEIGHT = 0, BIAS = 1, MEAN = 2, VAR = 3 }; /* Node.weight[] of bn, scale, prelu, affine */
+
+/* A use of a block, or a stage, as the source has it; for those who look at the network. */
+typedef struct Group {
+    const char *name; /* what its layers' names begin with: "layer1" of a stage, "layer1.0" of its first copy */
+    Place place;      /* the statement */
+    const struct Group *outer; /* NULL: it stands in the network itself */
+} Group;
+
+struct Node {
+    int id; /* position in Graph.nodes */
+    Op op;
+    const char *name; /* the layer's name: "layer1.0.conv1"; unique where it has parameters */
+    Value **in;       /* inputs, without the epilogue's addend */
+    int nin;
+    Term *term;   /* conv, fc: nin terms, term[i] belongs to in[i]; NULL for other ops */
+    int features; /* conv, fc: K */
+    Attr attr;
+    Tensor *weight[NODE_MAX_WEIGHTS]; /* bn: WEIGHT BIAS MEAN VAR; scale, affine: WEIGHT BIAS; prelu: WEIGHT */
+    Epilogue epilogue;
+    Value *out;
+    Place place;        /* the layer's statement */
+    const Group *group; /* the innermost that it stands in; NULL: the network itself, or a graph file */
+    Place via;          /* where its block or stage was used; source NULL where it stands in the network itself */
+};
+
+struct Value {
+    int id;           /* index in Graph.values */
+    const char *name; /* the producer's layer name when it was made; fusion keeps the last value's name */
+    Shape shape;
+    Node *producer; /* NULL: the network's input */
+    bool is_output;
+    Value *home; /* concat by placement: stored as channels [home_channel, +shape.c) of this value; or NULL */
+    int home_channel;
+};
+
+/* how an 8-bit picture becomes the input */
+typedef struct Preprocess {
+    bool given; /* the source says so; otherwise run_rgb and classify use range 1, mean 0, std 1 */
+    enum { ORDER_RGB, ORDER_BGR, ORDER_GRAY } order;
+    double range;           /* 8-bit values are scaled to 0..range first: 1 or 255 */
+    double mean[4], std[4]; /* x = (v - mean) / std, per channel, after scaling */
+    int resize;             /* shorter side, 0: straight to the input's size */
+    int crop_h, crop_w;     /* centre crop, 0: the input's size */
+} Preprocess;
+
+struct Train; /* the training section, checked (ast.h owns the struct); used by --train */
+
+struct Graph {
+    Arena *arena;
+    const char *name; /* the network's */
+    const Source *source;
+    Node **nodes; /* topological order */
+    int node_count, node_capacity;
+    Value **values; /* by id; a dead value stays, with no producer and no uses */
+    int value_count, value_capacity;
+    Tensor **tensors; /* by id */
+    int tensor_count, tensor_capacity;
+    Value *input;    /* one input */
+    Value **outputs; /* in the order of the source; the last is the network's result */
+    int output_count, output_capacity;
+    Preprocess preprocess;
+    struct Train *train; /* NULL where there is no section */
+};
+
+/* ---- building ---- */
+Graph *graph_new(Arena *arena, const char *name);
+Value *graph_add_value(Graph *graph, const char *name, Shape shape);
+/* A node with one new output value named `name`, shape not yet inferred; appended at the end. */
+Node *graph_add_node(Graph *graph, Op op, const char *name, Value *const *in, int nin, Place place);
+void graph_add_output(Graph *graph, Value *value);
+Tensor *graph_add_param(Graph *graph, const char *name, int ndim, const int *dim, Place place);
+Tensor *graph_add_expr(Graph *graph, rn_recipe_op op, const char *name, int ndim, const int *dim, int nargs,
+                       Tensor *const *args, double real);
+
+/* ---- asking ---- */
+/* Every value that the node reads, its epilogue's addend last; returns how many (at most nin + 1). */
+int node_reads(const Node *node, Value **reads);
+int value_use_count(const Graph *graph, const Value *value); /* readers; being an output counts as one more */
+Node *value_only_user(const Graph *graph,
+                      const Value *value); /* the one node that reads it once, or NULL; NULL for outputs */
+/* All use counts at once, indexed by value id; lives in `arena`. */
+int *graph_use_counts(const Graph *graph, Arena *arena);
+const char *act_name(Act act);
+int window_out(int size, int kernel, int stride, int dilate, int pad_begin, int pad_end,
+               bool ceil); /* may be <= 0: does not fit */
+
+/* ---- changing (for passes) ---- */
+void graph_replace_uses(Graph *graph, Value *from,
+                        Value *to);               /* readers, addends and outputs; `to` takes over is_output */
+void graph_remove_node(Graph *graph, Node *node); /* its value must have no uses left */
+void graph_insert_before(Graph *graph, Node *position, Node *node); /* moves `node` (already added) before `position` */
+void graph_renumber(Graph *graph);                                  /* node ids back to positions */
+Graph *graph_clone(const Graph *graph, Arena *arena);               /* deep; value and tensor ids are kept */
+
+#endif

@@ -1,0 +1,249 @@
+/* Graph -> text. The format is docs/ir.md's; irtext_parse.c reads it back, and what it read prints to the same bytes.
+ *
+ *     network tiny
+ *     input %0 3x8x8 image
+ *
+ *     @0 = param 16x3x3x3 conv1.weight
+ *     @1 = param 16 conv1.bias
+ *
+ *     %1 16x8x8 relu1 = conv(%0 * @0 3x3 pad 1) layer conv1 + @1 -> relu
+ *     output %1
+ *
+ * Values are numbered as they appear, whatever their ids, so that a pass's dead values leave no gaps. Source places and
+ * the training section are not printed.
+ */
+
+#include "irtext_fields.h"
+#include "irtext.h"
+#include "tensor.h"
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+const IrField irtext_fields[] = {
+    {"eps", IR_REAL, offsetof(Attr, eps)},
+    {"momentum", IR_REAL, offsetof(Attr, momentum)},
+    {"slope", IR_REAL, offsetof(Attr, slope)},
+    {"size", IR_INTEGER, offsetof(Attr, size)},
+    {"alpha", IR_REAL, offsetof(Attr, alpha)},
+    {"beta", IR_REAL, offsetof(Attr, beta)},
+    {"k", IR_REAL, offsetof(Attr, k)},
+    {"factor", IR_INTEGER, offsetof(Attr, factor)},
+    {"top", IR_INTEGER, offsetof(Attr, window.top)},
+    {"left", IR_INTEGER, offsetof(Attr, window.left)},
+    {"bottom", IR_INTEGER, offsetof(Attr, window.bottom)},
+    {"right", IR_INTEGER, offsetof(Attr, window.right)},
+    {"channels", IR_INTEGER, offsetof(Attr, channels)},
+    {"rate", IR_REAL, offsetof(Attr, rate)},
+    {"global", IR_FLAG, offsetof(Attr, global)},
+    {"count_include_pad", IR_FLAG, offsetof(Attr, count_include_pad)},
+    {"fill", IR_FLAG, offsetof(Attr, fill)},
+};
+const int irtext_field_count = sizeof irtext_fields / sizeof *irtext_fields;
+
+const char *const irtext_orders[3] = {[ORDER_RGB] = "rgb", [ORDER_BGR] = "bgr", [ORDER_GRAY] = "gray"};
+const char *const irtext_slots[NODE_MAX_WEIGHTS] = {"weight", "bias", "mean", "var"};
+
+bool irtext_op_has(Op op, const char *field) {
+    if (op == OP_DROPOUT && !strcmp(field, "rate")) return true; /* its words in the language are not keyed */
+    size_t n = strlen(field);
+    for (const char *word = op_info(op)->attrs; *word; word += strcspn(word, " "), word += strspn(word, " "))
+        if (strcspn(word, " ") == n && !strncmp(word, field, n)) return true;
+    return false;
+}
+
+bool irtext_bare(char c) {
+    return isalnum((unsigned char)c) || c == '_' || c == '.' || c == '-';
+}
+
+/* ---- pieces ---- */
+
+/* A name as it is where it reads back as one word, else in quotes. */
+static void print_name(Text *text, const char *name) {
+    bool bare = name && *name && *name != '-';
+    for (const char *c = name; bare && *c; c++) bare = irtext_bare(*c);
+    if (bare) {
+        text_puts(text, name);
+        return;
+    }
+    text_puts(text, "\"");
+    for (const char *c = name ? name : ""; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            text_printf(text, "\\x%02x", (unsigned char)*c);
+        else
+            text_printf(text, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
+    text_puts(text, "\"");
+}
+
+/* The shortest decimal that reads back as the same double. */
+static void print_real(Text *text, double x) {
+    char digits[40];
+    for (int precision = 1; precision <= 17; precision++) {
+        snprintf(digits, sizeof digits, "%.*g", precision, x);
+        if (strtod(digits, NULL) == x) break;
+    }
+    text_puts(text, digits);
+}
+
+static void print_pair(Text *text, const char *word, int a, int b) {
+    text_printf(text, a == b ? "%s%d" : "%s%dx%d", word, a, b);
+}
+
+void irtext_print_window(Text *text, const Window *window) {
+    text_printf(text, " %dx%d", window->r, window->s);
+    if (window->stride_h != 1 || window->stride_w != 1) print_pair(text, " /", window->stride_h, window->stride_w);
+    if (window->top == window->left && window->top == window->bottom && window->top == window->right) {
+        if (window->top) text_printf(text, " pad %d", window->top);
+    } else {
+        text_printf(text, " pad %d,%d,%d,%d", window->top, window->left, window->bottom, window->right);
+    }
+    if (window->dilate_h != 1 || window->dilate_w != 1)
+        print_pair(text, " dilate ", window->dilate_h, window->dilate_w);
+    if (window->ceil) text_puts(text, " ceil");
+}
+
+static void print_list(Text *text, const char *word, const int *items, int count) {
+    text_printf(text, " %s ", word);
+    for (int i = 0; i < count; i++) text_printf(text, i ? ",%d" : "%d", items[i]);
+}
+
+/* ---- lines ---- */
+
+static void print_preprocess(const Graph *graph, Text *text) {
+    const Preprocess *preprocess = &graph->preprocess;
+    if (!preprocess->given) return;
+    int channels = graph->input->shape.c < 4 ? graph->input->shape.c : 4;
+    text_printf(text, "preprocess %s range ", irtext_orders[preprocess->order]);
+    print_real(text, preprocess->range);
+    for (int i = 0; i < channels; i++) {
+        text_puts(text, i ? "," : " mean ");
+        print_real(text, preprocess->mean[i]);
+    }
+    for (int i = 0; i < channels; i++) {
+        text_puts(text, i ? "," : " std ");
+        print_real(text, preprocess->std[i]);
+    }
+    if (preprocess->resize) text_printf(text, " resize %d", preprocess->resize);
+    if (preprocess->crop_h || preprocess->crop_w)
+        text_printf(text, " crop %dx%d", preprocess->crop_h, preprocess->crop_w);
+    text_puts(text, "\n");
+}
+
+static void print_tensor(const Tensor *tensor, Text *text) {
+    text_printf(text, "@%d = %s", tensor->id, recipe_op_name(tensor->op));
+    for (int i = 0; i < tensor->nargs; i++) text_printf(text, i ? ", @%d" : "(@%d", tensor->arg[i]->id);
+    if (tensor->nargs) text_puts(text, ")");
+    for (int i = 0; i < tensor->ndim; i++) text_printf(text, i ? "x%d" : " %d", tensor->dim[i]);
+    if (tensor->real != 0) {
+        text_puts(text, " real ");
+        print_real(text, tensor->real);
+    }
+    if (tensor->integer[0] || tensor->integer[1]) print_list(text, "integers", tensor->integer, 2);
+    if (tensor->name && *tensor->name) {
+        text_puts(text, " name ");
+        print_name(text, tensor->name);
+    }
+    text_puts(text, "\n");
+}
+
+static void print_tensor_id(Text *text, const Tensor *tensor) {
+    if (tensor)
+        text_printf(text, "@%d", tensor->id);
+    else
+        text_puts(text, "@none"); /* a broken graph, shown for debugging; does not read back */
+}
+
+static void print_inputs(const Node *node, const int *number, Text *text) {
+    for (int i = 0; i < node->nin; i++) {
+        text_printf(text, i ? ", %%%d" : "%%%d", number[node->in[i]->id]);
+        if (!node->term) continue;
+        text_puts(text, " * ");
+        print_tensor_id(text, node->term[i].weight);
+        if (node->op != OP_CONV) continue;
+        irtext_print_window(text, &node->term[i].window);
+        if (node->term[i].groups != 1) text_printf(text, " groups %d", node->term[i].groups);
+    }
+}
+
+void irtext_print_attributes(Text *text, const Node *node) {
+    const Attr *attr = &node->attr;
+    if ((op_info(node->op)->flags & OPF_WINDOW) && !attr->global) irtext_print_window(text, &attr->window);
+    if (node->op == OP_SPP) print_list(text, "levels", attr->levels, attr->nlevels);
+    for (const IrField *field = irtext_fields; field < irtext_fields + irtext_field_count; field++) {
+        if (!irtext_op_has(node->op, field->word)) continue;
+        const char *at = (const char *)attr + field->offset;
+        if (field->kind == IR_FLAG) {
+            if (*(const bool *)at) text_printf(text, " %s", field->word);
+            continue;
+        }
+        text_printf(text, " %s ", field->word);
+        if (field->kind == IR_INTEGER) text_printf(text, "%d", *(const int *)at);
+        if (field->kind == IR_REAL) print_real(text, *(const double *)at);
+    }
+}
+
+static void print_epilogue(const Epilogue *epilogue, const int *number, Text *text) {
+    if (epilogue->bias) text_printf(text, " + @%d", epilogue->bias->id);
+    if (epilogue->addend) {
+        text_printf(text, " + %%%d", number[epilogue->addend->id]);
+        if (epilogue->addend_stride != 1) text_printf(text, " stride %d", epilogue->addend_stride);
+        if (epilogue->addend_partial) text_puts(text, " partial");
+        if (epilogue->in_place) text_puts(text, " in_place");
+    }
+    if (epilogue->act != ACT_NONE) text_printf(text, " -> %s", act_name(epilogue->act));
+    if (epilogue->act == ACT_LEAKYRELU) {
+        text_puts(text, " slope ");
+        print_real(text, epilogue->slope);
+    }
+    if (epilogue->act == ACT_PRELU) {
+        text_puts(text, " weight ");
+        print_tensor_id(text, epilogue->prelu);
+    }
+    if (epilogue->pool == POOL_NONE) return;
+    text_puts(text, epilogue->pool == POOL_MAX ? " -> maxpool" : " -> avgpool global");
+    if (epilogue->pool == POOL_MAX) irtext_print_window(text, &epilogue->pool_window);
+    if (epilogue->unpooled_value) {
+        text_puts(text, " hides ");
+        print_name(text, epilogue->unpooled_value->name);
+    }
+}
+
+static void print_node(const Node *node, const int *number, Text *text) {
+    const Value *out = node->out;
+    text_printf(text, "%%%d %dx%dx%d ", number[out->id], out->shape.c, out->shape.h, out->shape.w);
+    print_name(text, out->name);
+    if (out->home) text_printf(text, " in %%%d[%d]", number[out->home->id], out->home_channel);
+    const char *word = op_info(node->op)->word;
+    text_printf(text, " = %s(", *word == '.' ? word + 1 : word);
+    print_inputs(node, number, text);
+    text_puts(text, ")");
+    for (int i = 0; i < NODE_MAX_WEIGHTS; i++)
+        if (node->weight[i]) text_printf(text, " %s @%d", irtext_slots[i], node->weight[i]->id);
+    irtext_print_attributes(text, node);
+    if (strcmp(node->name, out->name ? out->name : "")) {
+        text_puts(text, " layer ");
+        print_name(text, node->name);
+    }
+    print_epilogue(&node->epilogue, number, text);
+    text_puts(text, "\n");
+}
+
+void irtext_print(const Graph *graph, Text *text) {
+    Arena arena = {0};
+    int *number = arena_alloc(&arena, sizeof(int) * (size_t)(graph->value_count + 1)); /* by value id */
+    for (int i = 0; i < graph->node_count; i++) number[graph->nodes[i]->out->id] = i + 1;
+
+    Shape input = graph->input->shape;
+    text_puts(text, "network ");
+    print_name(text, graph->name);
+    text_printf(text, "\ninput %%0 %dx%dx%d ", input.c, input.h, input.w);
+    print_name(text, graph->input->name);
+    text_puts(text, "\n");
+    print_preprocess(graph, text);
+    text_puts(text, "\n");
+    for (int i = 0; i < graph->tensor_count; i++) print_tensor(graph->tensors[i], text);
+    if (graph->tensor_count) text_puts(text, "\n");
+    for (int i = 0; i < graph->node_count; i++) print_node(graph->nodes[i], number, text);
+    for (int i = 0; i < graph->output_count; i++) text_printf(text, "output %%%d\n", number[graph->outputs[i]->id]);
+    arena_free(&arena);
+}

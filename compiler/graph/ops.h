@@ -1,0 +1,62 @@
+/* The table of operations (ops.def). Adding an op is one row there and one file in ops/. */
+#ifndef RNC_OPS_H
+#define RNC_OPS_H
+
+#include "tensor.h"
+#include "ir.h"
+#include "moments.h"
+
+enum {
+    OPF_TERMS = 1,       /* conv, fc: in[i] has a Term */
+    OPF_ELEMENTWISE = 2, /* out has in[0]'s shape (add with fill: the larger of both) */
+    OPF_ACTIVATION = 4,  /* elementwise, and can be an epilogue's Act (ops_act) */
+    OPF_WINDOW = 8,      /* slides attr.window, or is global */
+    OPF_COPY = 16        /* moves no data at inference: dropout, identity, flatten */
+};
+
+/* one parameter that a layer reads from the weights file as "LAYER.suffix" */
+typedef struct ParamSpec {
+    const char *suffix; /* weight, bias, running_mean, running_var */
+    int slot; /* WEIGHT, BIAS, MEAN, VAR; a conv's or fc's weight goes to term[0], its bias to epilogue.bias */
+    int ndim, dim[4];
+} ParamSpec;
+
+typedef struct OpInfo {
+    const char *word;
+    const char *id; /* "CONV" */
+    int min_in, max_in;
+    unsigned flags;
+    const char *attrs;
+    /* Sets out->shape from the inputs' shapes and attributes. Returns false after a diag_error at node->place (with
+     * numbers: what does not fit what). diag may be NULL when the graph is known to be right. Takes the epilogue's
+     * pool into account (epilogue.unpooled is set here, out->shape is after the pool). */
+    bool (*infer)(Node *node, Diag *diag);
+    /* The layer's parameters in the weights file, given in-shapes, features, attr; returns how many. */
+    int (*params)(const Node *node, bool bias, ParamSpec spec[4]);
+    /* Multiply-adds of one image: convolutions and fully connected layers count, all else is 0. */
+    int64_t (*cost)(const Node *node);
+    /* out[C x H x W] = op(inputs), without the epilogue (the interpreter applies it), in double.
+     * weight(t): the evaluated floats of tensor t. threads: OpenMP threads. */
+    void (*reference)(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads);
+    /* What the inputs' moments make of the result, without the epilogue. carried[i]: by how much the mean square of a
+     * small error in input i is multiplied on its way to the result. */
+    Moments (*moments)(const Node *node, const Moments *in, double *carried);
+} OpInfo;
+
+extern const OpInfo op_table[OP_COUNT];
+
+static inline const OpInfo *op_info(Op op) {
+    return &op_table[op];
+}
+Op op_by_word(const char *word); /* OP_COUNT where unknown */
+Act op_act(Op op);               /* the epilogue activation that an OPF_ACTIVATION op is */
+double act_apply(Act act, double x, double slope);
+/* shape of the op's own result, before the epilogue's pool */
+Shape node_unpooled_shape(const Node *node);
+/* A pool's windows lie side by side: none overlaps another or reaches over the image's upper or left edge. */
+bool window_is_apart(const Window *window);
+/* The same shape less the last rows and columns that no window of a pool like that reads. */
+Shape node_walked_shape(const Node *node);
+int64_t node_cost(const Node *node); /* multiply-adds of one image, all terms */
+
+#endif

@@ -1,0 +1,35 @@
+/* The activations as layers of their own: out = act(x). The functions are act_apply's; prelu has a slope per channel.
+ */
+#include "graph/tensor.h"
+#include "rules.h"
+
+bool activation_infer(Node *node, Diag *diag) {
+    Shape in = node->in[0]->shape;
+    return rule_set_shape(node, diag, in.c, in.h, in.w);
+}
+
+int activation_params(const Node *node, bool bias, ParamSpec spec[4]) {
+    (void)bias;
+    if (node->op != OP_PRELU) return 0;
+    spec[0] = (ParamSpec){"weight", WEIGHT, 1, {node->in[0]->shape.c}};
+    return 1;
+}
+
+RULE_NO_COST(activation)
+
+Moments activation_moments(const Node *node, const Moments *in, double *carried) {
+    return moments_activation(op_act(node->op), node->attr.slope, in[0], carried);
+}
+
+void activation_reference(const Node *node, const double *const *in, double *out, const TensorData *weights,
+                          int threads) {
+    (void)threads;
+    Shape shape = node->in[0]->shape;
+    const float *prelu = node->op == OP_PRELU ? rule_weight(node, weights, node->weight[WEIGHT]) : NULL;
+    Act act = op_act(node->op);
+    int64_t pixels = (int64_t)shape.h * shape.w;
+    for (int c = 0; c < shape.c; c++) {
+        double slope = prelu ? prelu[c] : node->attr.slope;
+        for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) out[i] = act_apply(act, in[0][i], slope);
+    }
+}

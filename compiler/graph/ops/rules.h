@@ -1,0 +1,56 @@
+/* For the files in ops/ and ops.c alone: the functions that each op's file defines, and what their rules share. */
+#ifndef RNC_OPS_RULES_H
+#define RNC_OPS_RULES_H
+
+#include "graph/tensor.h"
+#include "graph/ops.h"
+
+/* Declared from the table, so that a function that does not fit its row is a compile error. */
+#define OP(name, word, low, high, flags, attributes, prefix)                                                           \
+    bool prefix##_infer(Node *node, Diag *diag);                                                                       \
+    int prefix##_params(const Node *node, bool bias, ParamSpec spec[4]);                                               \
+    int64_t prefix##_cost(const Node *node);                                                                           \
+    void prefix##_reference(const Node *node, const double *const *in, double *out, const TensorData *weights,         \
+                            int threads);                                                                              \
+    Moments prefix##_moments(const Node *node, const Moments *in, double *carried);
+#include "graph/ops.def"
+#undef OP
+
+enum { RULE_WINDOW_LIMIT = 65535 }; /* on a window's numbers: their products stay far from overflow */
+
+/* An error at the layer's place, "conv: ...". Returns false. Without a diag the graph was promised to be right: bug().
+ */
+bool rule_error(const Node *node, Diag *diag, const char *format, ...) PRINTF_LIKE(3, 4);
+/* The end of every infer: c x h x w is the op's own result; applies the epilogue's pool and the limit on sizes. */
+bool rule_set_shape(Node *node, Diag *diag, int64_t c, int64_t h, int64_t w);
+/* Output rows p and columns q of a window that slides over `in`; false after an error. */
+bool rule_window(const Node *node, Diag *diag, const Window *window, Shape in, int *p, int *q);
+/* A pool's windows must each see a pixel of the image: a maximum of nothing has no value. */
+bool rule_window_covers(const Node *node, Diag *diag, const Window *window, Shape in, int p, int q);
+/* The evaluated elements of a tensor; a missing one is our own mistake. */
+const float *rule_weight(const Node *node, const TensorData *weights, const Tensor *tensor);
+/* The moments of a sum of terms. */
+Moments rule_terms_moments(const Node *node, const Moments *in, double *carried);
+/* Max-pool by the definition; the op's, and the interpreter's for an epilogue. */
+void reference_maxpool(const Window *window, Shape in, const double *image, Shape result, double *out);
+
+/* For the many ops that read no parameters, and those that cost no multiply-adds. */
+#define RULE_NO_PARAMS(prefix)                                                                                         \
+    int prefix##_params(const Node *node, bool bias, ParamSpec spec[4]) {                                              \
+        (void)node, (void)bias, (void)spec;                                                                            \
+        return 0;                                                                                                      \
+    }
+#define RULE_NO_COST(prefix)                                                                                           \
+    int64_t prefix##_cost(const Node *node) {                                                                          \
+        (void)node;                                                                                                    \
+        return 0;                                                                                                      \
+    }
+/* For those that move numbers, or leave them about as large as they were. */
+#define RULE_KEEPS_MOMENTS(prefix)                                                                                     \
+    Moments prefix##_moments(const Node *node, const Moments *in, double *carried) {                                   \
+        (void)node;                                                                                                    \
+        *carried = 1;                                                                                                  \
+        return in[0];                                                                                                  \
+    }
+
+#endif

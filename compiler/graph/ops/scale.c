@@ -1,0 +1,29 @@
+/* scale: out = x * weight + bias, per channel, both read from the weights file. */
+#include "graph/tensor.h"
+#include "rules.h"
+
+bool scale_infer(Node *node, Diag *diag) {
+    Shape in = node->in[0]->shape;
+    return rule_set_shape(node, diag, in.c, in.h, in.w);
+}
+
+int scale_params(const Node *node, bool bias, ParamSpec spec[4]) {
+    (void)bias; /* a scale always has one */
+    int c = node->in[0]->shape.c;
+    spec[0] = (ParamSpec){"weight", WEIGHT, 1, {c}};
+    spec[1] = (ParamSpec){"bias", BIAS, 1, {c}};
+    return 2;
+}
+
+RULE_NO_COST(scale)
+RULE_KEEPS_MOMENTS(scale)
+
+void scale_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
+    (void)threads;
+    Shape shape = node->in[0]->shape;
+    const float *weight = rule_weight(node, weights, node->weight[WEIGHT]);
+    const float *bias = rule_weight(node, weights, node->weight[BIAS]);
+    int64_t pixels = (int64_t)shape.h * shape.w;
+    for (int c = 0; c < shape.c; c++)
+        for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) out[i] = in[0][i] * weight[c] + bias[c];
+}

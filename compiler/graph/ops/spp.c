@@ -1,0 +1,50 @@
+/* spp: spatial pyramid pooling (He et al. 2014). Each level n max-pools the image into n x n bins, bin i covering rows
+ * floor(i*H/n) .. ceil((i+1)*H/n) - 1, so that no bin is empty (with n > H bins share rows); the levels follow each
+ * other, each in C, n, n order: C * sum of n^2 channels. */
+#include "graph/tensor.h"
+#include "rules.h"
+
+#include <math.h>
+
+enum { LARGEST_LEVEL = 1024 };
+
+bool spp_infer(Node *node, Diag *diag) {
+    Shape in = node->in[0]->shape;
+    int64_t bins = 0;
+    if (node->attr.nlevels < 1) return rule_error(node, diag, "no levels are given");
+    for (int i = 0; i < node->attr.nlevels; i++) {
+        int n = node->attr.levels[i];
+        if (n < 1 || n > LARGEST_LEVEL)
+            return rule_error(node, diag, "level %d: must be from 1 to %d", n, LARGEST_LEVEL);
+        bins += (int64_t)n * n;
+    }
+    return rule_set_shape(node, diag, in.c * bins, 1, 1);
+}
+
+RULE_NO_PARAMS(spp)
+RULE_NO_COST(spp)
+RULE_KEEPS_MOMENTS(spp)
+
+static double largest_of_bin(Shape shape, const double *channel, int n, int i, int j) {
+    int row_end = (int)(((int64_t)(i + 1) * shape.h + n - 1) / n),
+        column_end = (int)(((int64_t)(j + 1) * shape.w + n - 1) / n);
+    double largest = -INFINITY;
+    for (int y = (int)((int64_t)i * shape.h / n); y < row_end; y++)
+        for (int x = (int)((int64_t)j * shape.w / n); x < column_end; x++) {
+            double value = channel[(size_t)y * shape.w + x];
+            if (value > largest || isnan(value)) largest = value;
+        }
+    return largest;
+}
+
+void spp_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
+    (void)weights, (void)threads;
+    Shape shape = node->in[0]->shape;
+    for (int level = 0; level < node->attr.nlevels; level++) {
+        int n = node->attr.levels[level];
+        for (int c = 0; c < shape.c; c++)
+            for (int i = 0; i < n; i++)
+                for (int j = 0; j < n; j++)
+                    *out++ = largest_of_bin(shape, in[0] + (size_t)c * shape.h * shape.w, n, i, j);
+    }
+}

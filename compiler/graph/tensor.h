@@ -1,0 +1,20 @@
+/* The contents of weight tensors, and the words of their expressions. */
+#ifndef RNC_TENSOR_H
+#define RNC_TENSOR_H
+
+#include "ir.h"
+
+const char *recipe_op_name(rn_recipe_op op);      /* "bn_scale"; "param" */
+rn_recipe_op recipe_op_by_name(const char *name); /* RN_RECIPE_OP_COUNT where unknown */
+int recipe_op_arity(rn_recipe_op op);             /* how many arguments; -1: packing, which no graph has */
+
+/* Weight tensors' contents, by tensor id (NULL where not evaluated); malloc'd, row-major floats. */
+typedef struct TensorData {
+    float **data;
+    int count;
+} TensorData;
+void tensor_data_free(TensorData *data);
+/* Evaluates every expression whose parameters are present in `data` (which has graph->tensor_count entries after). */
+void tensor_data_evaluate(const Graph *graph, TensorData *data);
+
+#endif

@@ -1,0 +1,386 @@
+/* The graph's invariants, checked between all passes. One walk over tensors, one over nodes: linear, since ResNet-1202
+ * has ten thousand nodes and a dozen passes.
+ *
+ * A pass must leave: tensors whose arguments come first and whose dims follow from them; nodes in topological order
+ * with ids equal to positions; shapes as the ops' rules give them; weights of the dims that the ops need; epilogues
+ * whose addend fits; `home` only for a concat's own inputs; `in_place` only at an addend's last use.
+ */
+#include "verify.h"
+#include "tensor.h"
+#include "ops.h"
+
+#include <limits.h>
+
+typedef struct Check {
+    const Graph *graph;
+    Arena arena;     /* what the check needs, freed at its end */
+    int *defined_at; /* by value id: position of its node + 1, the input 0, undefined -1 */
+    int *last_read;  /* by value id: position of its last reader, -1 where there is none */
+    Map params;      /* names of layers that have parameters */
+    Text *problem;
+    Place place; /* of what is being looked at */
+} Check;
+
+PRINTF_LIKE(2, 3) static bool broken(Check *check, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    text_vprintf(check->problem, format, args);
+    va_end(args);
+    return false;
+}
+
+static const char *printable(const char *name) {
+    return name ? name : "";
+}
+
+/* ---- tensors ---- */
+
+static bool same_dims(const Tensor *a, const Tensor *b) {
+    if (a->ndim != b->ndim) return false;
+    for (int i = 0; i < a->ndim; i++)
+        if (a->dim[i] != b->dim[i]) return false;
+    return true;
+}
+
+static bool is_vector(const Tensor *tensor, int64_t size) {
+    return tensor->ndim == 1 && tensor->dim[0] == size;
+}
+
+/* The number of elements where it is within bounds, else 0. */
+static int64_t bounded_size(const Tensor *tensor) {
+    int64_t size = 1;
+    for (int i = 0; i < tensor->ndim; i++) {
+        if (tensor->dim[i] < 1 || size > INT_MAX / tensor->dim[i]) return 0;
+        size *= tensor->dim[i];
+    }
+    return size;
+}
+
+/* Channels that scale_in and shift_in see in weight w: [groups * C/groups], fc: [C] with integer[1] pixels each. */
+static bool is_input_vector(const Tensor *tensor, const Tensor *w, const Tensor *vector) {
+    int groups = tensor->integer[0], pixels = tensor->integer[1];
+    if (groups < 1 || pixels < 1 || w->ndim < 2 || w->dim[0] % groups || w->dim[1] % pixels) return false;
+    return is_vector(vector, (int64_t)w->dim[1] / pixels * groups);
+}
+
+/* Whether a tensor's dims follow from its arguments', by its expression's definition (rn_recipe.h). */
+static bool dims_follow(const Tensor *tensor) {
+    const Tensor *a = tensor->arg[0], *b = tensor->arg[1], *c = tensor->arg[2];
+    switch (tensor->op) {
+    case RN_PARAM:
+    case RN_FILL:
+        return true;
+    case RN_IDENTITY_KERNEL:
+        return tensor->ndim == 4 && tensor->integer[0] > 0 && tensor->dim[0] % tensor->integer[0] == 0;
+    case RN_BN_SCALE:
+        return tensor->ndim == 1 && same_dims(tensor, a) && same_dims(tensor, b);
+    case RN_BN_SHIFT:
+    case RN_MUL_ADD:
+        return tensor->ndim == 1 && same_dims(tensor, a) && same_dims(tensor, b) && same_dims(tensor, c);
+    case RN_SCALE_OUT:
+        return same_dims(tensor, a) && is_vector(b, a->dim[0]);
+    case RN_SCALE_IN:
+        return same_dims(tensor, a) && is_input_vector(tensor, a, b);
+    case RN_SHIFT_IN:
+        return is_vector(tensor, a->dim[0]) && is_input_vector(tensor, a, b);
+    case RN_ADD:
+        return same_dims(tensor, a) && same_dims(tensor, b);
+    case RN_EMBED:
+        return tensor->ndim == 4 && a->ndim == 4 && tensor->dim[0] == a->dim[0] && tensor->dim[1] == a->dim[1] &&
+               tensor->integer[0] >= 0 && tensor->integer[1] >= 0 && tensor->integer[0] <= tensor->dim[2] - a->dim[2] &&
+               tensor->integer[1] <= tensor->dim[3] - a->dim[3];
+    case RN_RESHAPE:
+        return tensor_size(tensor) == tensor_size(a);
+    case RN_ROUND_BF16:
+        return same_dims(tensor, a);
+    default:
+        return false;
+    }
+}
+
+static bool check_tensors(Check *check) {
+    Map names = {0};
+    for (int i = 0; i < check->graph->tensor_count; i++) {
+        Tensor *tensor = check->graph->tensors[i];
+        const char *name = printable(tensor->name);
+        check->place = tensor->place;
+        if (tensor->id != i) return broken(check, "tensor %s: id %d at position %d", name, tensor->id, i);
+        if ((unsigned)tensor->op >= RN_RECIPE_OP_COUNT || recipe_op_arity(tensor->op) < 0)
+            return broken(check, "tensor %s: op %d is none of a graph's", name, (int)tensor->op);
+        if (tensor->nargs != recipe_op_arity(tensor->op))
+            return broken(check, "tensor %s: %s takes %d arguments, not %d", name, recipe_op_name(tensor->op),
+                          recipe_op_arity(tensor->op), tensor->nargs);
+        if (tensor->ndim < 1 || tensor->ndim > 4 || !bounded_size(tensor))
+            return broken(check, "tensor %s: its dims are not 1 to 4 numbers from 1, of 2^31 elements at most", name);
+        for (int j = 0; j < tensor->nargs; j++) {
+            const Tensor *arg = tensor->arg[j];
+            if (!arg || arg->id < 0 || arg->id >= i || check->graph->tensors[arg->id] != arg)
+                return broken(check, "tensor %s: argument %d does not come before it", name, j + 1);
+        }
+        if (!dims_follow(tensor))
+            return broken(check, "tensor %s: dims or integers do not fit %s of its arguments", name,
+                          recipe_op_name(tensor->op));
+        if (tensor->op != RN_PARAM) continue;
+        if (!tensor->name) return broken(check, "parameter %d has no name", i);
+        if (map_get(&names, tensor->name)) return broken(check, "two parameters are called %s", name);
+        map_put(&names, &check->arena, tensor->name, tensor);
+    }
+    return true;
+}
+
+static bool owns_tensor(const Graph *graph, const Tensor *tensor) {
+    return tensor && tensor->id >= 0 && tensor->id < graph->tensor_count && graph->tensors[tensor->id] == tensor;
+}
+
+static bool owns_value(const Graph *graph, const Value *value) {
+    return value && value->id >= 0 && value->id < graph->value_count && graph->values[value->id] == value;
+}
+
+/* ---- nodes ---- */
+
+static bool check_vector(Check *check, const Node *node, const char *what, const Tensor *tensor, int size) {
+    if (!owns_tensor(check->graph, tensor)) return broken(check, "layer %s: no %s", node->name, what);
+    if (!is_vector(tensor, size))
+        return broken(check, "layer %s: its %s %s is not a vector of %d", node->name, what, printable(tensor->name),
+                      size);
+    return true;
+}
+
+/* The order of reading and writing: inputs are made before, the result here and only here. */
+static bool check_order(Check *check, const Node *node, int position) {
+    const OpInfo *info = op_info(node->op);
+    if (node->nin < info->min_in || node->nin > info->max_in)
+        return broken(check, "layer %s: %s with %d inputs", node->name, info->word, node->nin);
+    for (int i = 0; i <= node->nin; i++) {
+        const Value *value = i < node->nin ? node->in[i] : node->epilogue.addend;
+        if (i == node->nin && !value) break;
+        if (!owns_value(check->graph, value))
+            return broken(check, "layer %s: input %d is no value of the graph", node->name, i);
+        if (check->defined_at[value->id] < 0)
+            return broken(check, "layer %s: reads %s, which is not made before it", node->name, printable(value->name));
+    }
+    const Value *out = node->out;
+    if (!owns_value(check->graph, out) || out->producer != node)
+        return broken(check, "layer %s: its value does not name it as producer", node->name);
+    if (check->defined_at[out->id] >= 0)
+        return broken(check, "layer %s: its value %s is made twice", node->name, printable(out->name));
+    check->defined_at[out->id] = position + 1;
+    return true;
+}
+
+static bool check_shape(Check *check, Node *node) {
+    Shape shape = node->out->shape, unpooled = node->epilogue.unpooled;
+    Text error = {0};
+    Diag diag = {.capture = &error};
+    bool fits = op_info(node->op)->infer(node, &diag);
+    Shape inferred = node->out->shape;
+    bool same = shape_equal(shape, inferred) &&
+                (node->epilogue.pool == POOL_NONE || shape_equal(unpooled, node->epilogue.unpooled));
+    node->out->shape = shape;
+    node->epilogue.unpooled = unpooled;
+    if (!fits) broken(check, "layer %s: %s", node->name, printable(error.s));
+    text_free(&error);
+    if (fits && !same)
+        broken(check, "layer %s: its shape is %dx%dx%d (%dx%dx%d before a pool), but %s gives %dx%dx%d", node->name,
+               shape.c, shape.h, shape.w, unpooled.c, unpooled.h, unpooled.w, op_info(node->op)->word, inferred.c,
+               inferred.h, inferred.w);
+    return fits && same;
+}
+
+static bool check_term(Check *check, const Node *node, int i) {
+    const Term *term = &node->term[i];
+    const Tensor *weight = term->weight;
+    Shape in = node->in[i]->shape;
+    if (!owns_tensor(check->graph, weight)) return broken(check, "layer %s: term %d has no weight", node->name, i);
+    bool fits;
+    if (node->op == OP_FC)
+        fits = weight->ndim == 2 && weight->dim[0] == node->features && weight->dim[1] == shape_size(in);
+    else
+        fits = weight->ndim == 4 && weight->dim[0] == node->features && weight->dim[1] == in.c / term->groups &&
+               weight->dim[2] == term->window.r && weight->dim[3] == term->window.s;
+    if (!fits)
+        return broken(check, "layer %s: the dims of weight %s do not fit term %d", node->name, printable(weight->name),
+                      i);
+    return true;
+}
+
+static bool check_weights(Check *check, const Node *node) {
+    static const char *const slots[] = {"weight", "bias", "mean", "variance"};
+    if (!(op_info(node->op)->flags & OPF_TERMS) != !node->term)
+        return broken(check, "layer %s: terms belong to conv and fc, and only to them", node->name);
+    if (node->term)
+        for (int i = 0; i < node->nin; i++)
+            if (!check_term(check, node, i)) return false;
+    int need = node->op == OP_BN ? 4 : node->op == OP_SCALE || node->op == OP_AFFINE ? 2 : node->op == OP_PRELU ? 1 : 0;
+    for (int i = 0; i < NODE_MAX_WEIGHTS; i++) {
+        if (i < need && !check_vector(check, node, slots[i], node->weight[i], node->in[0]->shape.c)) return false;
+        if (i >= need && node->weight[i])
+            return broken(check, "layer %s: %s has no %s", node->name, op_info(node->op)->word, slots[i]);
+    }
+    ParamSpec spec[4];
+    if (op_info(node->op)->params(node, false, spec) == 0) return true;
+    if (map_get(&check->params, node->name))
+        return broken(check, "two layers with parameters are called %s", node->name);
+    map_put(&check->params, &check->arena, node->name, (void *)node);
+    return true;
+}
+
+/* A strided addend of `size` covers `out` positions exactly, or, where it is partial, at most. */
+static bool addend_fits(int size, int stride, int out, bool partial) {
+    int positions = (size + stride - 1) / stride;
+    return partial ? positions <= out : positions == out;
+}
+
+static bool check_addend(Check *check, const Node *node) {
+    const Epilogue *epilogue = &node->epilogue;
+    if (!epilogue->addend) {
+        if (epilogue->in_place || epilogue->addend_partial)
+            return broken(check, "layer %s: in_place or partial without an addend", node->name);
+        return true;
+    }
+    Shape shape = epilogue->addend->shape, out = node_unpooled_shape(node);
+    int stride = epilogue->addend_stride;
+    bool partial = epilogue->addend_partial;
+    if (stride < 1) return broken(check, "layer %s: an addend stride of %d", node->name, stride);
+    if (!addend_fits(shape.c, 1, out.c, partial) || !addend_fits(shape.h, stride, out.h, partial) ||
+        !addend_fits(shape.w, stride, out.w, partial))
+        return broken(check, "layer %s: an addend of %dx%dx%d (stride %d%s) does not fit a result of %dx%dx%d",
+                      node->name, shape.c, shape.h, shape.w, stride, partial ? ", partial" : "", out.c, out.h, out.w);
+    return true;
+}
+
+/* Overwriting the addend's buffer: only where nobody reads it again, and where the result lies in it exactly. */
+static bool check_in_place(Check *check, const Node *node, int position) {
+    const Epilogue *epilogue = &node->epilogue;
+    if (!epilogue->in_place) return true;
+    const Value *addend = epilogue->addend;
+    const char *reason = NULL;
+    if (addend == check->graph->input) reason = "the addend is the network's input";
+    if (addend->is_output) reason = "the addend is an output";
+    if (check->last_read[addend->id] > position) reason = "the addend is read again";
+    for (int i = 0; i < node->nin; i++)
+        if (node->in[i] == addend) reason = "the addend is an input too";
+    if (epilogue->addend_partial || epilogue->addend_stride != 1) reason = "the addend is partial or strided";
+    if (epilogue->pool != POOL_NONE) reason = "a pool follows";
+    if (addend->home || node->out->home) reason = "the addend or the result is a slice of a concatenation";
+    return reason ? broken(check, "layer %s: in_place, but %s", node->name, reason) : true;
+}
+
+static bool check_epilogue(Check *check, const Node *node, int position) {
+    const Epilogue *epilogue = &node->epilogue;
+    int channels = node_unpooled_shape(node).c;
+    if (epilogue->bias && !check_vector(check, node, "bias", epilogue->bias, channels)) return false;
+    if ((unsigned)epilogue->act > ACT_SWISH) return broken(check, "layer %s: activation %d", node->name, epilogue->act);
+    if ((epilogue->act == ACT_PRELU) != (epilogue->prelu != NULL))
+        return broken(check, "layer %s: prelu's slopes belong to prelu, and only to it", node->name);
+    if (epilogue->prelu && !check_vector(check, node, "prelu slopes", epilogue->prelu, channels)) return false;
+    if ((unsigned)epilogue->pool > POOL_GLOBAL_AVG)
+        return broken(check, "layer %s: pool %d", node->name, epilogue->pool);
+    return check_addend(check, node) && check_in_place(check, node, position);
+}
+
+/* Placement: each value at home in a concat's result is that concat's input, at that channel. */
+static bool check_home(Check *check, const Value *value) {
+    const Value *home = value->home;
+    const char *name = printable(value->name);
+    if (!owns_value(check->graph, home) || !home->producer || check->defined_at[home->id] < 0)
+        return broken(check, "value %s: its home is not made by any layer", name);
+    const Node *concat = home->producer;
+    if (concat->op != OP_CONCAT)
+        return broken(check, "value %s: its home %s is no concatenation", name, printable(home->name));
+    const Epilogue *epilogue = &concat->epilogue;
+    if (epilogue->bias || epilogue->addend || epilogue->act != ACT_NONE || epilogue->pool != POOL_NONE)
+        return broken(check, "value %s: its home %s has an epilogue", name, printable(home->name));
+    int channel = 0;
+    for (int i = 0; i < concat->nin; i++) {
+        if (concat->in[i] == value && channel == value->home_channel) return true;
+        channel += concat->in[i]->shape.c;
+    }
+    return broken(check, "value %s: it is not channel %d of its home %s", name, value->home_channel,
+                  printable(home->name));
+}
+
+static void note_reads(Check *check) {
+    for (int i = 0; i < check->graph->node_count; i++) {
+        const Node *node = check->graph->nodes[i];
+        for (int j = 0; j < node->nin; j++)
+            if (owns_value(check->graph, node->in[j])) check->last_read[node->in[j]->id] = i;
+        if (owns_value(check->graph, node->epilogue.addend)) check->last_read[node->epilogue.addend->id] = i;
+    }
+}
+
+static bool check_nodes(Check *check) {
+    const Graph *graph = check->graph;
+    note_reads(check);
+    for (int i = 0; i < graph->node_count; i++) {
+        Node *node = graph->nodes[i];
+        check->place = node->place;
+        if (!node->name) return broken(check, "node %d has no name", i);
+        if ((unsigned)node->op >= OP_COUNT) return broken(check, "layer %s: op %d", node->name, (int)node->op);
+        if (node->id != i)
+            return broken(check, "layer %s: id %d at position %d (graph_renumber was not called)", node->name, node->id,
+                          i);
+        if (!check_order(check, node, i) || !check_shape(check, node) || !check_weights(check, node) ||
+            !check_epilogue(check, node, i))
+            return false;
+    }
+    return true;
+}
+
+static bool check_values(Check *check) {
+    const Graph *graph = check->graph;
+    int outputs = 0;
+    bool *listed = arena_alloc(&check->arena, (size_t)graph->value_count);
+    for (int i = 0; i < graph->value_count; i++) {
+        const Value *value = graph->values[i];
+        check->place = value->producer ? value->producer->place : (Place){0};
+        if (value->id != i)
+            return broken(check, "value %s: id %d at position %d", printable(value->name), value->id, i);
+        if (value->producer && check->defined_at[i] < 0)
+            return broken(check, "value %s: it has a producer that does not make it", printable(value->name));
+        if (value->home && check->defined_at[i] >= 0 && !check_home(check, value)) return false;
+        outputs += value->is_output;
+    }
+    check->place = (Place){0};
+    if (graph->output_count < 1) return broken(check, "the graph has no output");
+    for (int i = 0; i < graph->output_count; i++) {
+        const Value *value = graph->outputs[i];
+        if (!owns_value(graph, value) || !value->is_output || check->defined_at[value->id] < 0)
+            return broken(check, "output %d is not made, or not marked as one", i);
+        outputs -= !listed[value->id]; /* a value may be listed twice: two outputs that cse found equal */
+        listed[value->id] = true;
+    }
+    if (outputs != 0) return broken(check, "%d values are marked as outputs, but not listed", outputs);
+    return true;
+}
+
+static bool check_input(Check *check) {
+    const Graph *graph = check->graph;
+    if (!owns_value(graph, graph->input) || graph->input->producer) return broken(check, "the graph has no input");
+    Shape shape = graph->input->shape;
+    if (shape.c < 1 || shape.h < 1 || shape.w < 1 || shape.c > INT_MAX / shape.h ||
+        shape.c * shape.h > INT_MAX / shape.w)
+        return broken(check, "the input is %dx%dx%d", shape.c, shape.h, shape.w);
+    check->defined_at[graph->input->id] = 0;
+    return true;
+}
+
+bool graph_check(const Graph *graph, Text *problem, Place *place) {
+    Text unwanted = {0};
+    Check check = {.graph = graph, .problem = problem ? problem : &unwanted};
+    size_t count = (size_t)graph->value_count + 1;
+    check.defined_at = arena_alloc(&check.arena, sizeof(int) * count);
+    check.last_read = arena_alloc(&check.arena, sizeof(int) * count);
+    for (size_t i = 0; i < count; i++) check.defined_at[i] = check.last_read[i] = -1;
+    bool right = check_input(&check) && check_tensors(&check) && check_nodes(&check) && check_values(&check);
+    if (place) *place = check.place;
+    text_free(&unwanted);
+    arena_free(&check.arena);
+    return right;
+}
+
+void verify_graph(const Graph *graph) {
+    Text problem = {0};
+    if (!graph_check(graph, &problem, NULL)) bug("broken graph: %s", problem.s);
+    text_free(&problem);
+}

@@ -1,0 +1,22 @@
+/* Emitted code in a process of its own (probe.c): what both sides of --probe agree on. */
+#ifndef RNC_PROBE_H
+#define RNC_PROBE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compilation.h"
+
+enum { PROBE_IMAGES = 2 }; /* a batch repeats these, so that neighbours differ and the interpreter runs twice at most */
+
+/* main() of that process: the arguments after `rnc --probe`. */
+int probe_main(int argc, char **argv);
+/* Image `index`: uniform, mean 0, variance 1, the same everywhere. */
+void probe_image(uint64_t seed, int index, float *image, size_t size);
+
+/* Runs what emitted_build_shared made: rnc --probe with `words`, then each of `stems` (NULL ends both), in a process of
+ * its own. False after a diagnostic, which names the `task`. */
+bool probe_run(Compilation *c, const char *task, const char *const *words, const char *folder,
+               const char *const *stems);
+
+#endif

@@ -1,0 +1,108 @@
+/* The cache of measurements: lines of "machine|shape|choice microseconds", and of "machine|error of ...|what number"
+ * (tune_error.c); sorted by nothing, rewritten as a whole.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/toolchain.h"
+#include "runtime/core/cpu.h"
+#include "tune.h"
+
+#ifdef __x86_64__
+#include <cpuid.h>
+
+/* "AuthenticAMD family 25 model 17": what decides a core's speed; the brand string may hide it. */
+static const char *cpu_name(Arena *arena) {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    char vendor[13] = "";
+    if (!__get_cpuid(0, &a, &b, &c, &d)) return "unknown";
+    memcpy(vendor, &b, 4), memcpy(vendor + 4, &d, 4), memcpy(vendor + 8, &c, 4);
+    __get_cpuid(1, &a, &b, &c, &d);
+    const unsigned base = a >> 8 & 15, family = base == 15 ? base + (a >> 20 & 255) : base;
+    const unsigned model = (a >> 4 & 15) | (base == 6 || base == 15 ? (a >> 12 & 0xf0) : 0);
+    return arena_printf(arena, "%s family %u model %u", vendor, family, model);
+}
+#else
+static const char *cpu_name(Arena *arena) {
+    (void)arena;
+    return "unknown";
+}
+#endif
+
+static const char *default_path(Arena *arena) {
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (cache && *cache) return arena_printf(arena, "%s/rnc/tune", cache);
+    return home && *home ? arena_printf(arena, "%s/.cache/rnc/tune", home) : NULL;
+}
+
+void tune_cache_open(TuneCache *cache, Compilation *c) {
+    const Options *o = c->options;
+    *cache = (TuneCache){.arena = &c->arena, .path = o->tune_cache ? o->tune_cache : default_path(&c->arena)};
+    cache->required = o->tune_cache;
+    /* the C compiler's options decide how fast the rest of a layer is */
+    cache->machine =
+        arena_printf(&c->arena, "rnc %s, %s %s%s by %s batch %d threads %d", RN_VERSION, cpu_name(&c->arena),
+                     rn_isa_name((rn_isa)o->target.isa[0]), o->target.kernels == KERNELS_C ? " kernels in C" : "",
+                     toolchain_cc(), o->batch, o->tune_threads);
+    size_t size;
+    char *text = cache->path ? file_read(cache->path, SIZE_MAX, &size) : NULL;
+    cache->foreign = text && size;
+    for (char *line = text; line && *line;) {
+        if (!strncmp(line, "rnc ", 4)) cache->foreign = false;
+        char *end = strchr(line, '\n'), *last;
+        if (end) *end = '\0';
+        char *space = strrchr(line, ' ');
+        const double us = space ? strtod(space + 1, &last) : 0;
+        if (space && us > 0 && us < 1e12 && !*last) {
+            double *kept = arena_alloc(&c->arena, sizeof *kept);
+            *kept = us;
+            map_put(&cache->us, &c->arena, arena_strndup(&c->arena, line, (size_t)(space - line)), kept);
+        }
+        line = end ? end + 1 : NULL;
+    }
+    free(text);
+}
+
+static const char *key_of(const TuneCache *cache, const char *shape, const char *choice) {
+    return arena_printf(cache->arena, "%s|%s|%s", cache->machine, shape, choice);
+}
+
+double tune_cache_get(const TuneCache *cache, const char *shape, const char *choice) {
+    const double *us = map_get(&cache->us, key_of(cache, shape, choice));
+    return us ? *us : 0;
+}
+
+double tune_cache_put(TuneCache *cache, const char *shape, const char *choice, double us) {
+    double *kept = arena_alloc(cache->arena, sizeof *kept);
+    *kept = fmax(round(us * 1000), 1) / 1000;
+    map_put(&cache->us, cache->arena, key_of(cache, shape, choice), kept);
+    cache->added++;
+    return *kept;
+}
+
+static void make_folder(Arena *arena, const char *path) {
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/'))
+        mkdir(arena_strndup(arena, path, (size_t)(slash - path)), 0777); /* what fails shows in the write */
+}
+
+bool tune_cache_save(TuneCache *cache, Diag *diag) {
+    if (!cache->added || !cache->path) return true;
+    if (cache->foreign) {
+        diag_error(diag, (Place){0}, "'%s' is no cache of measurements, and stays as it is", cache->path);
+        return false;
+    }
+    Text text = {0};
+    for (int i = 0; i < cache->us.count; i++)
+        text_printf(&text, "%s %.3f\n", cache->us.entries[i].key, *(double *)cache->us.entries[i].value);
+    make_folder(cache->arena, cache->path);
+    /* the user's cache may have no place (a build daemon has no home); one that was asked for must */
+    const bool good = file_write(cache->path, text.s, text.size) || !cache->required;
+    if (!good)
+        diag_error(diag, (Place){0}, "cannot write the cache of measurements '%s': %s", cache->path, strerror(errno));
+    text_free(&text);
+    return good;
+}

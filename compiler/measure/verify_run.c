@@ -1,0 +1,383 @@
+/* rnc --verify: the emitted code, run, against the reference interpreter on the graph as the source says it.
+ *
+ * The code is built into a shared object and run in a process of its own (probe.c) on random images, or those of
+ * --input, with the layer hook recording every result that survived fusion. Each is compared with the interpreter's
+ * value of the same name: relative error = largest |a - b| / largest |b|. An output may differ by the tolerance, or
+ * where no way to compute it keeps that, by what was predicted. A layer before it may by what brings an output there
+ * (plan/error.h), at least as much, and more at its worst elements, which do not all reach an output. The first layer
+ * beyond is the one that is named, since later ones differ in consequence. NaN never passes. With --batch N a batch of
+ * N runs as well.
+ *
+ * Weights that are to be stored as bf16 are rounded for the interpreter too, so that the emitted code has to be as
+ * exact as ever; what the rounding itself does to the outputs is told beside.
+ */
+#include "graph/tensor.h"
+#include "graph/interpret.h"
+#include "verify_run.h"
+#include "save/emitted.h"
+#include "base/toolchain.h"
+#include "compilation.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "load/load.h"
+#include "probe.h"
+
+typedef struct Records { /* the file that the probe wrote */
+    const char *at, *end;
+    bool broken;
+} Records;
+
+typedef struct Record {
+    int32_t image;
+    Shape shape;
+    const char *value, *name, *what, *place;
+    const char *data; /* floats C x H x W, not aligned */
+} Record;
+
+typedef struct Verify {
+    Compilation *c;
+    const Graph *source;             /* with the weights as they are stored */
+    Images images;                   /* that it is run on */
+    int first;                       /* the images from here on are expected */
+    int from, count;                 /* of those, the ones that a run is given, which its batch repeats */
+    double **expected[PROBE_IMAGES]; /* by its value ids */
+    double rounding;                 /* the largest relative change of an output by rounding weights; 0: none are */
+    const char *folder;
+    Map by_name; /* source values; `ambiguous` where two have one name */
+    Map limits;  /* double: largest relative errors, by the names of the planned values */
+    int compared, skipped, batch, images_seen;
+    bool outputs_only; /* to measure them, whatever their error is */
+    const char *task;  /* for messages */
+    double worst, worst_output;
+    VerifyDifference difference;
+    char worst_layer[300];
+} Verify;
+
+static char ambiguous;
+/* Of a layer's largest error, that is taken to reach an output: the model knows what is true of the mean, and the worst
+ * places of a tile are four times as far off. */
+static const double WORST_PLACES = 4, LEAST_SHARE = 1.0 / 30;
+
+/* ---- records ---- */
+static const char *take(Records *records, size_t size) {
+    if ((size_t)(records->end - records->at) < size) {
+        records->broken = true;
+        records->at = records->end;
+        return NULL;
+    }
+    const char *at = records->at;
+    records->at += size;
+    return at;
+}
+
+static const char *take_string(Records *records, Arena *arena) {
+    int32_t length = 0;
+    const char *at = take(records, sizeof length);
+    if (at) memcpy(&length, at, sizeof length);
+    at = take(records, (size_t)length);
+    return at ? arena_strndup(arena, at, (size_t)length) : "";
+}
+
+static bool next_record(Records *records, Arena *arena, Record *record) {
+    int32_t head[4];
+    if (records->at == records->end) return false;
+    const char *at = take(records, sizeof head);
+    if (!at) return false;
+    memcpy(head, at, sizeof head);
+    record->image = head[0];
+    record->shape = (Shape){head[1], head[2], head[3]};
+    record->value = take_string(records, arena);
+    record->name = take_string(records, arena);
+    record->what = take_string(records, arena);
+    record->place = take_string(records, arena);
+    record->data = take(records, (size_t)shape_size(record->shape) * sizeof(float));
+    return !records->broken;
+}
+
+/* ---- comparison ---- */
+typedef struct Difference {
+    double error;  /* relative; NaN or infinite where a result is */
+    int64_t where; /* index of the largest */
+    double got, expected;
+} Difference;
+
+static Difference compare(const Record *record, const double *expected) {
+    Difference d = {0};
+    double largest = 1e-30, worst = -1;
+    int64_t size = shape_size(record->shape);
+    for (int64_t i = 0; i < size; i++) {
+        float got;
+        memcpy(&got, record->data + i * (int64_t)sizeof got, sizeof got);
+        double error = fabs((double)got - expected[i]);
+        if (fabs(expected[i]) > largest) largest = fabs(expected[i]);
+        if (error <= worst) continue;
+        bool finite = isfinite(error);
+        worst = error;
+        d = (Difference){.where = i, .got = (double)got, .expected = expected[i]};
+        if (!finite) { /* NaN compares with nothing: stop at the first */
+            d.error = error;
+            return d;
+        }
+    }
+    d.error = worst / largest;
+    return d;
+}
+
+/* What an output may be off by: the tolerance, or what the compile said where nothing keeps it. */
+static double output_limit(const Verify *v) {
+    return fmax(v->c->options->tolerance, v->c->plan->predicted_error);
+}
+
+/* Of a layer that no output needs: an output's. */
+static double limit_of(const Verify *v, const Value *value, const char *name) {
+    const double *limit = value->is_output ? NULL : map_get(&v->limits, name);
+    return limit ? *limit : output_limit(v);
+}
+
+/* Which of the expected images it is of. */
+static int shown_image(const Verify *v, const Record *record) {
+    return v->from + record->image % v->count;
+}
+
+static void report_difference(Verify *v, const Record *record, const Value *value, const Difference *d) {
+    Compilation *c = v->c;
+    const Shape s = record->shape;
+    const int pixels = s.h * s.w;
+    const char *input = c->options->verify_input;
+    const VerifyDifference at = {.layer = arena_strdup(&c->arena, record->name),
+                                 .what = arena_strdup(&c->arena, record->what),
+                                 .place = value->producer ? value->producer->place : (Place){0},
+                                 .error = d->error,
+                                 .limit = limit_of(v, value, record->value),
+                                 .got = d->got,
+                                 .expected = d->expected,
+                                 .channel = (int)(d->where / pixels),
+                                 .row = (int)(d->where % pixels / s.w),
+                                 .column = (int)(d->where % s.w),
+                                 .image = input ? v->first + shown_image(v, record) + 1 : record->image + 1};
+    diag_error(&c->diag, at.place,
+               "verify: layer '%s' (%s) differs from the interpreter: relative error %.3g, more than %g; "
+               "channel %d, row %d, column %d of image %d of %s is %.9g and should be %.9g",
+               at.layer, at.what, at.error, at.limit, at.channel, at.row, at.column, at.image,
+               input ? input : arena_printf(&c->arena, "%d", v->batch), at.got, at.expected);
+    v->difference = at;
+}
+
+/* False where the layer differs. */
+static bool check_record(Verify *v, const Record *record) {
+    const void *found = map_get(&v->by_name, record->value);
+    const Value *value = found == &ambiguous ? NULL : found;
+    if (!value || !shape_equal(value->shape, record->shape)) { /* an intermediate that only a pass made */
+        v->skipped++;
+        return true;
+    }
+    if (v->outputs_only && !value->is_output) return true;
+    Difference d = compare(record, v->expected[shown_image(v, record)][value->id]);
+    v->compared++;
+    if (!(d.error <= v->worst)) {
+        v->worst = d.error;
+        snprintf(v->worst_layer, sizeof v->worst_layer, "%s", record->name);
+    }
+    if (value->is_output && !(d.error <= v->worst_output)) v->worst_output = isnan(d.error) ? INFINITY : d.error;
+    if (v->outputs_only || d.error <= limit_of(v, value, record->value)) return true;
+    report_difference(v, record, value, &d);
+    return false;
+}
+
+static bool check_outputs_seen(Verify *v, int outputs_seen) {
+    if (outputs_seen == v->c->source->output_count * v->batch) return true;
+    diag_error(&v->c->diag, (Place){0}, "%s: %d of %d outputs were compared", v->task, outputs_seen,
+               v->c->source->output_count * v->batch);
+    return false;
+}
+
+static bool check_file(Verify *v, const char *path) {
+    size_t size;
+    char *bytes = file_read(path, SIZE_MAX, &size);
+    Record record;
+    bool good = bytes != NULL;
+    int outputs_seen = 0;
+    Records records = {bytes, bytes + (bytes ? size : 0), false};
+    while (good && next_record(&records, &v->c->arena, &record)) {
+        int before = v->compared;
+        good = check_record(v, &record);
+        if (!strcmp(record.what, "output")) outputs_seen += v->compared - before;
+    }
+    free(bytes);
+    if (!bytes || records.broken) {
+        diag_error(&v->c->diag, (Place){0}, "%s: the results of the emitted code cannot be read", v->task);
+        return false;
+    }
+    return good && check_outputs_seen(v, outputs_seen);
+}
+
+/* ---- running ---- */
+static size_t image_size(const Verify *v) {
+    return (size_t)shape_size(v->source->input->shape);
+}
+
+/* One run of `count` of the expected images, `from` on. */
+static bool verify_batch(Verify *v, int batch, int from, int count) {
+    Compilation *c = v->c;
+    const size_t size = image_size(v);
+    const char *images = arena_printf(&c->arena, "%s/images", v->folder);
+    const char *out = arena_printf(&c->arena, "%s/layers-%d", v->folder, batch);
+    const char *words[] = {
+        "layers", arena_printf(&c->arena, "%d", c->options->threads), arena_printf(&c->arena, "%d", batch), images, out,
+        NULL};
+    v->batch = batch;
+    v->from = from;
+    v->count = count;
+    if (!file_write(images, v->images.data + (size_t)(v->first + from) * size, (size_t)count * size * sizeof(float))) {
+        diag_error(&c->diag, (Place){0}, "%s: cannot write '%s': %s", v->task, images, strerror(errno));
+        return false;
+    }
+    return probe_run(c, v->task, words, v->folder, (const char *[]){"net", NULL}) && check_file(v, out);
+}
+
+static double **interpret_image(const Verify *v, const Graph *graph, const float *image) {
+    double **values = calloc((size_t)graph->value_count, sizeof *values);
+    if (!values) out_of_memory();
+    interpret(graph, &v->c->weights, image, values, v->c->options->threads);
+    return values;
+}
+
+static void free_values(const Graph *graph, double **values) {
+    for (int i = 0; values && i < graph->value_count; i++) free(values[i]);
+    free(values);
+}
+
+/* How far rounding moves the outputs of an image, relative to the largest number of each. */
+static double rounding_error(const Verify *v, const float *image, double *const *rounded) {
+    const Graph *graph = v->c->source;
+    double **values = interpret_image(v, graph, image), worst = 0;
+    for (int i = 0; i < graph->output_count; i++) {
+        const Value *output = graph->outputs[i];
+        double largest = 1e-30, difference = 0;
+        for (int64_t k = 0; k < shape_size(output->shape); k++) {
+            const double x = values[output->id][k];
+            largest = fmax(largest, fabs(x));
+            difference = fmax(difference, fabs(x - rounded[output->id][k]));
+        }
+        worst = fmax(worst, difference / largest);
+    }
+    free_values(graph, values);
+    return worst;
+}
+
+/* Noise, unless --input has other images; of outputs that are to be measured alone, one is enough. */
+static bool take_images(Verify *v) {
+    const Options *options = v->c->options;
+    const size_t size = image_size(v);
+    if (options->verify_input && !v->outputs_only)
+        return images_load(v->source, options->verify_input, &v->images, &v->c->diag);
+    v->images.count = v->outputs_only || options->batch < PROBE_IMAGES ? 1 : PROBE_IMAGES;
+    v->images.data = malloc((size_t)v->images.count * size * sizeof *v->images.data);
+    if (!v->images.data) out_of_memory();
+    for (int i = 0; i < v->images.count; i++) probe_image(options->seed, i, v->images.data + (size_t)i * size, size);
+    return true;
+}
+
+/* What the interpreter says for `count` images, the first on. */
+static void interpret_images(Verify *v, int first, int count) {
+    Compilation *c = v->c;
+    v->first = first;
+    for (int i = 0; i < count; i++) {
+        const float *image = v->images.data + (size_t)(first + i) * image_size(v);
+        free_values(v->source, v->expected[i]);
+        v->expected[i] = interpret_image(v, v->source, image);
+        if (v->source != c->source && !v->outputs_only)
+            v->rounding = fmax(v->rounding, rounding_error(v, image, v->expected[i]));
+    }
+}
+
+/* Noise alone and, where batches may be larger, as a batch; images that were given, each. */
+static bool verify_images(Verify *v, int first, int count) {
+    const int batch = v->c->options->batch, alone = v->c->options->verify_input ? count : 1;
+    interpret_images(v, first, count);
+    for (int i = 0; i < alone; i++)
+        if (!verify_batch(v, 1, i, 1)) return false;
+    return v->outputs_only || batch == 1 || verify_batch(v, batch, 0, count);
+}
+
+static void index_limits(Verify *v, const Plan *plan) {
+    for (int i = 0; i < plan->graph->value_count; i++) {
+        double *limit = arena_alloc(&v->c->arena, sizeof *limit);
+        const double share = sqrt(plan->value_gains[i]) / WORST_PLACES;
+        *limit = output_limit(v) / fmin(fmax(share, LEAST_SHARE), 1);
+        if (plan->value_gains[i] > 0) map_put(&v->limits, &v->c->arena, plan->graph->values[i]->name, limit);
+    }
+}
+
+static void index_names(Verify *v) {
+    const Graph *graph = v->source;
+    for (int i = 0; i < graph->value_count; i++) {
+        Value *value = graph->values[i];
+        if (!value->producer && value != graph->input) continue;
+        bool twice = map_get(&v->by_name, value->name) != NULL;
+        map_put(&v->by_name, &v->c->arena, value->name, twice ? (void *)&ambiguous : value);
+    }
+}
+
+/* The graph as the source says it, with the weights as they are stored. */
+static const Graph *stored_source(Compilation *c) {
+    if (!pass_enabled(&c->options->passes, PASS_store_bf16)) return c->source;
+    Graph *graph = graph_clone(c->source, &c->arena);
+    pass_run(graph, PASS_store_bf16);
+    return graph;
+}
+
+static bool run_in_folder(Verify *v, const Plan *plan) {
+    Compilation *c = v->c;
+    if (!emitted_build_shared(c, plan, v->folder, "net")) return false;
+    tensor_data_evaluate(v->source, &c->weights);
+    index_names(v);
+    if (!v->outputs_only) index_limits(v, plan);
+    for (int i = 0; i < v->images.count; i += PROBE_IMAGES) {
+        const int left = v->images.count - i;
+        if (!verify_images(v, i, left < PROBE_IMAGES ? left : PROBE_IMAGES)) return false;
+    }
+    return true;
+}
+
+/* Builds and runs the plan, and compares what it computes. */
+static bool compare_plan(Verify *v, const Plan *plan) {
+    v->source = stored_source(v->c);
+    if (!take_images(v)) return false;
+    v->folder = temp_folder_make(&v->c->arena, NULL, &v->c->diag);
+    const bool good = v->folder && run_in_folder(v, plan);
+    if (v->folder) temp_folder_remove(v->folder);
+    for (int i = 0; i < PROBE_IMAGES; i++) free_values(v->source, v->expected[i]);
+    v->images_seen = v->images.count;
+    images_free(&v->images);
+    return good;
+}
+
+bool verify_run(Compilation *c, VerifyResult *result) {
+    Verify v = {.c = c, .task = "verify"};
+    const bool agrees = compare_plan(&v, c->plan);
+    *result = (VerifyResult){.agrees = agrees,
+                             .compared = v.compared,
+                             .skipped = v.skipped,
+                             .images = v.images_seen,
+                             .output_error = v.worst_output,
+                             .output_limit = output_limit(&v),
+                             .layer_error = v.worst,
+                             .layer = arena_strdup(&c->arena, v.worst_layer),
+                             .rounded = v.source != c->source,
+                             .rounding = v.rounding,
+                             .difference = v.difference};
+    return agrees;
+}
+
+bool verify_outputs(Compilation *c, const Plan *plan, double *error) {
+    Verify v = {.c = c, .task = "-O3", .outputs_only = true};
+    const bool good = compare_plan(&v, plan);
+    *error = v.worst_output;
+    return good;
+}
