@@ -24,8 +24,9 @@ import time
 
 import numpy as np
 
-from contenders import PACKAGES, RNC, SET_UP, compile_batch, prepare, present, say, source_of
-from report import chart, markdown, peers_best, table
+from contenders import PACKAGES, RNC, ROOT, SET_UP, compile_batch, prepare, present, say, source_of
+from publish import fastest_peer, publish, read
+from report import chart, markdown, table
 
 NETWORKS = ("resnet18 resnet34 resnet50 resnet101 resnet152 vgg16 googlenet bn_inception prelu_net_a resnet56 "
             "resnet110")
@@ -45,7 +46,9 @@ HELP = f"""environment:
   SECONDS    but no new round after so many seconds of a combination (default: 60), from {LEAST_ROUNDS} rounds on
 
 So the default takes about 5 minutes, with packages that are there already; NETWORKS=all BATCHES="1 8" takes about an
-hour. Results are written after each combination: DIR/table.md and DIR/chart.svg have what was measured so far.
+hour. Results are written after each combination: DIR/table.md, chart.svg and result.json have what was measured so far.
+With --write the tables of docs/performance.md and README.md that are about this CPU, these networks and these numbers of
+images are replaced when all is measured; `tests/peers/publish.py DIR/result.json` does the same later.
 """
 
 
@@ -167,16 +170,38 @@ def measure(folder, network, names, shape, threads, limits):
              "median_ms": per_image * float(np.median(c.times)), "runs": len(c.times)} for c in contenders]
     result = {"network": network, "threads": threads, "batch": len(image), "rounds": rounds, "left_out": left_out,
               "rows": rows}
-    best = peers_best(rows)
-    if best:
-        result |= {"best_peer": best["name"], "ratio": best["min_ms"] / rows[0]["min_ms"]}
+    peer = fastest_peer(result)
+    if peer:
+        result |= {"best_peer": peer[0], "ratio": peer[1] / rows[0]["min_ms"]}
     return result
 
 
 # ---- the whole ----
-def cpu_name():
+VENDORS = {"AuthenticAMD": "AMD", "GenuineIntel": "Intel"}
+ISAS = {"AVX-512": {"avx512f", "avx512bw", "avx512dq", "avx512vl"}, "AVX2": {"avx2", "fma"}}  # as rnc's targets need them
+
+
+def cpu():
+    """-> its name, and its kind: what the tables of different machines are told apart by"""
+    found = {}
     with open("/proc/cpuinfo", encoding="utf-8") as file:
-        return next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown")
+        for line in file:
+            key, _, value = line.partition(":")
+            found.setdefault(key.strip(), value.strip())
+    flags = set(found.get("flags", "").split())
+    isa = next((isa for isa, needed in ISAS.items() if needed <= flags), "no AVX2")
+    vendor = found.get("vendor_id", "unknown")
+    return found.get("model name", "unknown"), f"{VENDORS.get(vendor, vendor)}, {isa}"
+
+
+def commit():
+    """Of what rnc is made from; changes beside it are told."""
+    def git(*command):
+        result = subprocess.run(["git", "-C", ROOT, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                check=False)
+        return result.stdout.strip()
+    changed = git("status", "--porcelain", "--", "compiler", "runtime", "examples", ":!*.md")
+    return (git("rev-parse", "--short=7", "HEAD") or "unknown") + (" with changes" if changed else "")
 
 
 def first_line(command):
@@ -214,7 +239,8 @@ def threads_here(processors):
 
 
 def save(report, folder):
-    for name, text in (("table.md", markdown(report)), ("chart.svg", chart(report))):
+    for name, text in (("table.md", markdown(report)), ("chart.svg", chart(report)),
+                       ("result.json", json.dumps(report, indent=2))):
         with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
             file.write(text)
 
@@ -238,20 +264,25 @@ def main():
     parser = argparse.ArgumentParser(description="rnc beside ONNX Runtime, OpenVINO and ncnn", epilog=HELP,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rnc", required=True, help="the compiler")
-    parser.add_argument("--dir", required=True, help="where to work, and to write table.md and chart.svg")
+    parser.add_argument("--dir", required=True, help="where to work, and to write table.md, chart.svg and result.json")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--write", action="store_true", help="write the tables of docs/performance.md and README.md")
     arguments = parser.parse_args()
     networks = os.environ.get("NETWORKS", "resnet18 resnet50").split()
-    networks = NETWORKS.split() if networks == ["all"] else networks
+    networks = NETWORKS.split() if networks == ["all"] else list(dict.fromkeys(networks))
     for network in networks:
         source_of(network)
     processors = len(os.sched_getaffinity(0))
     limits = numbers("ROUNDS", "20")[0], numbers("SECONDS", "60")[0]
     settings = threads_here(processors), numbers("BATCHES", "1"), limits
     names = present()
+    if arguments.write:
+        read(ROOT)  # an error now, and not after an hour
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # tidies up on the way out
-    report = {"cpu": cpu_name(), "processors": processors,
+    name, kind = cpu()
+    report = {"cpu": name, "kind": kind, "processors": processors, "date": time.strftime("%Y-%m-%d", time.gmtime()),
+              "commit": commit(), "networks": "all networks" if set(networks) == set(NETWORKS.split()) else ", ".join(networks),
               "system": platform.freedesktop_os_release()["PRETTY_NAME"],
               "versions": versions(arguments.rnc, names), "results": []}
     try:
@@ -262,7 +293,10 @@ def main():
     if arguments.json:
         print(json.dumps(report, indent=2))
     else:
-        print(f"{arguments.dir}/table.md and chart.svg have all of it")
+        print(f"{arguments.dir}/table.md, chart.svg and result.json have all of it")
+    if arguments.write:
+        for path in publish(report):
+            say(f"written: {path}")
 
 
 if __name__ == "__main__":

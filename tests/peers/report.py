@@ -1,19 +1,8 @@
 """What the measurements come to: tables in Markdown, and a chart."""
 import html
 
-from contenders import PACKAGES, RNC
-
-
-def count(n, what):
-    return f"{n} {what}{'' if n == 1 else 's'}"
-
-
-def engines(results):
-    """Of all results, in a fixed order: some may have been left out of one."""
-    names = []
-    for result in results:
-        names += [row["name"] for row in result["rows"] if row["name"] not in names]
-    return names
+from contenders import RNC
+from publish import count, engines
 
 
 def cell(result, name):
@@ -113,9 +102,3 @@ def chart(report):
         f'<text x="{LEFT}" y="38" class="note">fp32, minima; right of the dashed line {RNC[0]} is ahead. '
         f'Behind a bar: {RNC[0]}\'s ms per image; the best peer. {html.escape(report["cpu"])}</text>',
         *legend(settings), *grid(scale, largest, bottom), *groups, "</svg>", ""])
-
-
-def peers_best(rows):
-    """-> the fastest peer's row, or None."""
-    peers = [row for row in rows if row["name"] in PACKAGES]
-    return min(peers, key=lambda row: row["min_ms"]) if peers else None
