@@ -1,5 +1,5 @@
 #!/bin/bash
-# make bench: the figures that the README states. Ratios come from one run each, so that a slow machine or a busy neighbour
+# make bench: the figures of docs/performance.md. Ratios come from one run each, so that a slow machine or a busy neighbour
 # changes both sides alike; nothing is compared with a stored time.
 #   SECONDS_EACH=3   time per measurement
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
