@@ -5,7 +5,7 @@
 #include "ops.h"
 
 /* A channel's mean over one picture is partly the picture's own: so much of its square is what a batch norm takes away.
- * In theory all of it, at initialisation; measured, on networks of 18 to 152 layers, less (docs/kernels.md). */
+ * In theory all of it, at initialisation; measured, on networks of 18 to 152 layers, less (docs/errors.md). */
 static const double COMMON_MEAN = 0.3;
 /* A trained branch adds little to its shortcut (Goyal et al. 2017, section 5.1, begin with nothing). */
 static const double BRANCH = 0.2;

@@ -16,7 +16,7 @@
 
 static const double ERROR_OF_A_SUM = 0.3, ROUNDOFF = 0x1p-24;
 /* Predictions are for weights like those that the model was fitted to; the worst of 200 random networks took up so
- * much of what was predicted without it (docs/kernels.md). */
+ * much of what was predicted without it (docs/errors.md). */
 static const double MARGIN = 2;
 /* Of one level: C11 sums 2 products of norm 1, the other quarters 18; over 2 for the direct sum's. */
 static const double STRASSEN_AMPLIFICATION = 3;

@@ -32,7 +32,7 @@ int rn_winograd_make(rn_winograd *w, int m, int r, int stride);
  *     sum over products x of output[i][x]^2 s[x] |kernel[x]|^2 / r
  * for uncorrelated weights. Inputs that are uncorrelated (rough) have s[x] = |input[x]|^2, equal ones (even), of which
  * the transform takes away most, the square of input[x]'s sum. Scaling a product's rows does not change it. In two
- * dimensions both multiply (docs/kernels.md has how well it predicts). Fills the first m of each array. */
+ * dimensions both multiply (docs/errors.md has how well it predicts). Fills the first m of each array. */
 void rn_winograd_amplify(const rn_winograd *w, double rough[RN_WINOGRAD_MAX], double even[RN_WINOGRAD_MAX]);
 /* Root of the mean of `rough` over the outputs. */
 double rn_winograd_amplification(const rn_winograd *w);
