@@ -60,7 +60,7 @@ COMPILER_OBJ := $(COMPILER_SRC:%.c=$(OUT)/obj/%.o) $(OUT)/obj/grammar/rn.tab.o $
 LIBRARY_OBJ  := $(filter-out $(OUT)/obj/compiler/main.o,$(COMPILER_OBJ))
 RUNTIME_OBJ  := $(filter-out %/runtime/core/gemm.o $(OUT)/obj/runtime/cli/%,$(RUNTIME_SRC:%.c=$(OUT)/obj/%.o)) \
                 $(OUT)/obj/joined/gemm.o $(OUT)/obj/joined/cli.o
-HEADERS      := $(OUT)/include/rn/rn.h $(OUT)/include/rn/rn_recipe.h
+HEADERS      := $(addprefix $(OUT)/include/rn/,rn.h rn_recipe.h rn_recipe.def)
 TEST_RUNNERS := $(if $(UNIT_SRC),$(OUT)/tests/unit) $(if $(NUMERIC_SRC),$(OUT)/tests/numeric)
 FUZZ_REPLAY  := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/tests/fuzz-%)
 
@@ -106,7 +106,7 @@ $(OUT)/librn.so.$(VERSION): $(RUNTIME_OBJ)
 $(OUT)/librn.so: $(OUT)/librn.so.$(VERSION)
 	$(Q)ln -sf librn.so.$(VERSION) $(OUT)/librn.so.$(ABI) && ln -sf librn.so.$(ABI) $@
 
-$(OUT)/include/rn/%.h: runtime/%.h
+$(OUT)/include/rn/%: runtime/%
 	$(Q)mkdir -p $(@D) && cp $< $@
 
 $(OUT)/obj/%.o: %.c | $(OUT)/grammar/rn.tab.h $(OUT)/grammar/rn.lex.h $(OUT)/onnx/onnx.pb-c.h

@@ -4,6 +4,7 @@
 #include "model.h"
 #include "describe.h"
 #include "graph/ops.h"
+#include "graph/tensor.h"
 #include "rn.h"
 
 bool step_is_call(const Step *step) {
@@ -44,29 +45,6 @@ void emit_output_macros(const Graph *graph, const char *prefix, Arena *arena, Te
     }
 }
 
-static const char *const recipe_ops[RN_RECIPE_OP_COUNT] = {
-    [RN_PARAM] = "RN_PARAM",
-    [RN_FILL] = "RN_FILL",
-    [RN_IDENTITY_KERNEL] = "RN_IDENTITY_KERNEL",
-    [RN_BN_SCALE] = "RN_BN_SCALE",
-    [RN_BN_SHIFT] = "RN_BN_SHIFT",
-    [RN_MUL_ADD] = "RN_MUL_ADD",
-    [RN_SCALE_OUT] = "RN_SCALE_OUT",
-    [RN_SCALE_IN] = "RN_SCALE_IN",
-    [RN_SHIFT_IN] = "RN_SHIFT_IN",
-    [RN_ADD] = "RN_ADD",
-    [RN_EMBED] = "RN_EMBED",
-    [RN_RESHAPE] = "RN_RESHAPE",
-    [RN_SPACE_TO_DEPTH] = "RN_SPACE_TO_DEPTH",
-    [RN_PACK_VECTOR] = "RN_PACK_VECTOR",
-    [RN_PACK_PANELS] = "RN_PACK_PANELS",
-    [RN_PACK_DEPTHWISE] = "RN_PACK_DEPTHWISE",
-    [RN_PACK_WINOGRAD] = "RN_PACK_WINOGRAD",
-    [RN_PACK_STRASSEN] = "RN_PACK_STRASSEN",
-    [RN_PACK_PANELS_BF16] = "RN_PACK_PANELS_BF16",
-    [RN_ROUND_BF16] = "RN_ROUND_BF16",
-};
-
 static void emit_recipe(Emit *e, Text *t) {
     const rn_recipe *r = &e->plan->recipe;
     const bool steps = r->count && !e->options->standalone; /* which reads packed weights alone */
@@ -78,9 +56,9 @@ static void emit_recipe(Emit *e, Text *t) {
         for (int i = 0; i < r->count; i++) {
             const rn_recipe_step *s = &r->steps[i];
             text_printf(t, "    {%s, %d, {%d, %d, %d}, {%d, %d, %d, %d}, %.17g, {%d, %d, %d, %d}, %llu, %s},\n",
-                        recipe_ops[s->op], s->ndim, s->arg[0], s->arg[1], s->arg[2], s->dim[0], s->dim[1], s->dim[2],
-                        s->dim[3], s->real, s->integer[0], s->integer[1], s->integer[2], s->integer[3],
-                        (unsigned long long)s->offset, quote_c(e->arena, s->name));
+                        recipe_op_symbol((rn_recipe_op)s->op), s->ndim, s->arg[0], s->arg[1], s->arg[2], s->dim[0],
+                        s->dim[1], s->dim[2], s->dim[3], s->real, s->integer[0], s->integer[1], s->integer[2],
+                        s->integer[3], (unsigned long long)s->offset, quote_c(e->arena, s->name));
         }
         text_puts(t, "};\n");
     }

@@ -1,4 +1,4 @@
-/* Weight tensors: the names and arities of the recipe's expressions, and their evaluation for the interpreter. */
+/* Weight tensors: the words of the recipe's operations (runtime/rn_recipe.def), and evaluation for the interpreter. */
 #include "tensor.h"
 #include "ir.h"
 
@@ -6,33 +6,25 @@
 #include <string.h>
 
 static const struct {
-    const char *name;
+    const char *word, *symbol, *what;
     int arity;
 } recipe_ops[RN_RECIPE_OP_COUNT] = {
-    [RN_PARAM] = {"param", 0},
-    [RN_FILL] = {"fill", 0},
-    [RN_IDENTITY_KERNEL] = {"identity_kernel", 0},
-    [RN_BN_SCALE] = {"bn_scale", 2},
-    [RN_BN_SHIFT] = {"bn_shift", 3},
-    [RN_MUL_ADD] = {"mul_add", 3},
-    [RN_SCALE_OUT] = {"scale_out", 2},
-    [RN_SCALE_IN] = {"scale_in", 2},
-    [RN_SHIFT_IN] = {"shift_in", 2},
-    [RN_ADD] = {"add", 2},
-    [RN_EMBED] = {"embed", 1},
-    [RN_RESHAPE] = {"reshape", 1},
-    [RN_SPACE_TO_DEPTH] = {"space_to_depth", -1}, /* the plan's alone */
-    [RN_PACK_VECTOR] = {"pack_vector", -1},
-    [RN_PACK_PANELS] = {"pack_panels", -1},
-    [RN_PACK_DEPTHWISE] = {"pack_depthwise", -1},
-    [RN_PACK_WINOGRAD] = {"pack_winograd", -1},
-    [RN_PACK_STRASSEN] = {"pack_strassen", -1},
-    [RN_PACK_PANELS_BF16] = {"pack_panels_bf16", -1},
-    [RN_ROUND_BF16] = {"round_bf16", 1},
+#define RN_PARAMETER(name, word, what) [RN_##name] = {#word, "RN_" #name, what, 0},
+#define RN_EXPRESSION(name, word, arity, a, b, c, what) [RN_##name] = {#word, "RN_" #name, what, arity},
+#define RN_PACKING(name, word, what) [RN_##name] = {#word, "RN_" #name, what, -1},
+#include "rn_recipe.def"
 };
 
 const char *recipe_op_name(rn_recipe_op op) {
-    return recipe_ops[op].name;
+    return recipe_ops[op].word;
+}
+
+const char *recipe_op_symbol(rn_recipe_op op) {
+    return recipe_ops[op].symbol;
+}
+
+const char *recipe_op_text(rn_recipe_op op) {
+    return recipe_ops[op].what;
 }
 
 int recipe_op_arity(rn_recipe_op op) {
@@ -41,7 +33,7 @@ int recipe_op_arity(rn_recipe_op op) {
 
 rn_recipe_op recipe_op_by_name(const char *name) {
     int op = 0;
-    while (op < RN_RECIPE_OP_COUNT && strcmp(recipe_ops[op].name, name)) op++;
+    while (op < RN_RECIPE_OP_COUNT && strcmp(recipe_ops[op].word, name)) op++;
     return (rn_recipe_op)op;
 }
 

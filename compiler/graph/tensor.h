@@ -5,8 +5,13 @@
 #include "ir.h"
 
 const char *recipe_op_name(rn_recipe_op op);      /* "bn_scale"; "param" */
+const char *recipe_op_symbol(rn_recipe_op op);    /* "RN_BN_SCALE" */
+const char *recipe_op_text(rn_recipe_op op);      /* what it is, in words */
 rn_recipe_op recipe_op_by_name(const char *name); /* RN_RECIPE_OP_COUNT where unknown */
 int recipe_op_arity(rn_recipe_op op);             /* how many arguments; -1: packing, which no graph has */
+/* Whether a tensor's dims and integers follow from its arguments', by its expression's definition (tensor_dims.c). */
+bool tensor_dims_fit(const Tensor *tensor);
+bool tensor_is_vector(const Tensor *tensor, int64_t size);
 
 /* Weight tensors' contents, by tensor id (NULL where not evaluated); malloc'd, row-major floats. */
 typedef struct TensorData {

@@ -35,17 +35,6 @@ static const char *printable(const char *name) {
 
 /* ---- tensors ---- */
 
-static bool same_dims(const Tensor *a, const Tensor *b) {
-    if (a->ndim != b->ndim) return false;
-    for (int i = 0; i < a->ndim; i++)
-        if (a->dim[i] != b->dim[i]) return false;
-    return true;
-}
-
-static bool is_vector(const Tensor *tensor, int64_t size) {
-    return tensor->ndim == 1 && tensor->dim[0] == size;
-}
-
 /* The number of elements where it is within bounds, else 0. */
 static int64_t bounded_size(const Tensor *tensor) {
     int64_t size = 1;
@@ -54,48 +43,6 @@ static int64_t bounded_size(const Tensor *tensor) {
         size *= tensor->dim[i];
     }
     return size;
-}
-
-/* Channels that scale_in and shift_in see in weight w: [groups * C/groups], fc: [C] with integer[1] pixels each. */
-static bool is_input_vector(const Tensor *tensor, const Tensor *w, const Tensor *vector) {
-    int groups = tensor->integer[0], pixels = tensor->integer[1];
-    if (groups < 1 || pixels < 1 || w->ndim < 2 || w->dim[0] % groups || w->dim[1] % pixels) return false;
-    return is_vector(vector, (int64_t)w->dim[1] / pixels * groups);
-}
-
-/* Whether a tensor's dims follow from its arguments', by its expression's definition (rn_recipe.h). */
-static bool dims_follow(const Tensor *tensor) {
-    const Tensor *a = tensor->arg[0], *b = tensor->arg[1], *c = tensor->arg[2];
-    switch (tensor->op) {
-    case RN_PARAM:
-    case RN_FILL:
-        return true;
-    case RN_IDENTITY_KERNEL:
-        return tensor->ndim == 4 && tensor->integer[0] > 0 && tensor->dim[0] % tensor->integer[0] == 0;
-    case RN_BN_SCALE:
-        return tensor->ndim == 1 && same_dims(tensor, a) && same_dims(tensor, b);
-    case RN_BN_SHIFT:
-    case RN_MUL_ADD:
-        return tensor->ndim == 1 && same_dims(tensor, a) && same_dims(tensor, b) && same_dims(tensor, c);
-    case RN_SCALE_OUT:
-        return same_dims(tensor, a) && is_vector(b, a->dim[0]);
-    case RN_SCALE_IN:
-        return same_dims(tensor, a) && is_input_vector(tensor, a, b);
-    case RN_SHIFT_IN:
-        return is_vector(tensor, a->dim[0]) && is_input_vector(tensor, a, b);
-    case RN_ADD:
-        return same_dims(tensor, a) && same_dims(tensor, b);
-    case RN_EMBED:
-        return tensor->ndim == 4 && a->ndim == 4 && tensor->dim[0] == a->dim[0] && tensor->dim[1] == a->dim[1] &&
-               tensor->integer[0] >= 0 && tensor->integer[1] >= 0 && tensor->integer[0] <= tensor->dim[2] - a->dim[2] &&
-               tensor->integer[1] <= tensor->dim[3] - a->dim[3];
-    case RN_RESHAPE:
-        return tensor_size(tensor) == tensor_size(a);
-    case RN_ROUND_BF16:
-        return same_dims(tensor, a);
-    default:
-        return false;
-    }
 }
 
 static bool check_tensors(Check *check) {
@@ -117,9 +64,9 @@ static bool check_tensors(Check *check) {
             if (!arg || arg->id < 0 || arg->id >= i || check->graph->tensors[arg->id] != arg)
                 return broken(check, "tensor %s: argument %d does not come before it", name, j + 1);
         }
-        if (!dims_follow(tensor))
-            return broken(check, "tensor %s: dims or integers do not fit %s of its arguments", name,
-                          recipe_op_name(tensor->op));
+        if (!tensor_dims_fit(tensor))
+            return broken(check, "tensor %s: dims or integers do not fit %s of its arguments (%s)", name,
+                          recipe_op_name(tensor->op), recipe_op_text(tensor->op));
         if (tensor->op != RN_PARAM) continue;
         if (!tensor->name) return broken(check, "parameter %d has no name", i);
         if (map_get(&names, tensor->name)) return broken(check, "two parameters are called %s", name);
@@ -140,7 +87,7 @@ static bool owns_value(const Graph *graph, const Value *value) {
 
 static bool check_vector(Check *check, const Node *node, const char *what, const Tensor *tensor, int size) {
     if (!owns_tensor(check->graph, tensor)) return broken(check, "layer %s: no %s", node->name, what);
-    if (!is_vector(tensor, size))
+    if (!tensor_is_vector(tensor, size))
         return broken(check, "layer %s: its %s %s is not a vector of %d", node->name, what, printable(tensor->name),
                       size);
     return true;

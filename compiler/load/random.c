@@ -71,26 +71,18 @@ static double round_calibrated(double x) {
 /* ---- drawing ---- */
 
 /* What a tensor is, which says how its elements are drawn. */
-typedef enum Role { ROLE_NONE, KERNEL, FACTOR, BRANCH_FACTOR, SHIFT, ADDED, SLOPE, AVERAGE, VARIANCE, SAME } Role;
+typedef enum Role { NONE, KERNEL, FACTOR, BRANCH_FACTOR, SHIFT, ADDED, SLOPE, AVERAGE, VARIANCE, SAME } Role;
 
 static const struct {
     double low, high;
-} ranges[] = {[ROLE_NONE] = {-0.05, 0.05}, [FACTOR] = {0.8, 1.2},   [BRANCH_FACTOR] = {0.16, 0.24},
-              [SHIFT] = {-0.1, 0.1},       [ADDED] = {-0.05, 0.05}, [SLOPE] = {0.25, 0.25},
-              [AVERAGE] = {0, 0},          [VARIANCE] = {1, 1}}; /* calibrated below */
+} ranges[] = {[NONE] = {-0.05, 0.05}, [FACTOR] = {0.8, 1.2},   [BRANCH_FACTOR] = {0.16, 0.24},
+              [SHIFT] = {-0.1, 0.1},  [ADDED] = {-0.05, 0.05}, [SLOPE] = {0.25, 0.25},
+              [AVERAGE] = {0, 0},     [VARIANCE] = {1, 1}}; /* calibrated below */
 
 /* What an expression's arguments are; SAME: what its result is. */
 static const Role argument_roles[RN_RECIPE_OP_COUNT][3] = {
-    [RN_BN_SCALE] = {FACTOR, VARIANCE},
-    [RN_BN_SHIFT] = {SHIFT, AVERAGE, FACTOR},
-    [RN_MUL_ADD] = {SAME, FACTOR, SHIFT},
-    [RN_SCALE_OUT] = {SAME, FACTOR},
-    [RN_SCALE_IN] = {SAME, FACTOR},
-    [RN_SHIFT_IN] = {KERNEL, SHIFT},
-    [RN_ADD] = {SAME, SAME},
-    [RN_EMBED] = {SAME},
-    [RN_RESHAPE] = {SAME},
-    [RN_ROUND_BF16] = {SAME},
+#define RN_EXPRESSION(name, word, arity, a, b, c, ...) [RN_##name] = {a, b, c},
+#include "rn_recipe.def"
 };
 
 static void set_role(Role *roles, const Tensor *tensor, Role role) {
@@ -286,7 +278,7 @@ static void evaluate_again(const Calibration *cal, bool *changed) {
     free(changed);
 }
 
-/* The weights of a graph that was folded are expressions: each is linear in its first argument, a sum in both. So their
+/* The weights of a graph that was folded are expressions, linear in the arguments that are what the result is. So their
  * parameters are scaled. */
 static void scale_weights(const Calibration *cal, const Node *node, double factor) {
     bool *changed = new_marks(cal);
@@ -294,8 +286,8 @@ static void scale_weights(const Calibration *cal, const Node *node, double facto
     for (int i = cal->graph->tensor_count - 1; i >= 0; i--) {
         const Tensor *tensor = cal->graph->tensors[i];
         if (changed[i] && tensor->op == RN_PARAM) scale_param(cal, tensor, factor);
-        if (changed[i] && tensor->nargs) changed[tensor->arg[0]->id] = true;
-        if (changed[i] && tensor->op == RN_ADD) changed[tensor->arg[1]->id] = true;
+        for (int j = 0; changed[i] && j < tensor->nargs; j++)
+            if (argument_roles[tensor->op][j] == SAME) changed[tensor->arg[j]->id] = true;
     }
     evaluate_again(cal, changed);
 }

@@ -24,29 +24,24 @@ static int tensor_step(Plan *plan, const Tensor *t) {
     return plan->tensor_step[t->id] = add_recipe_step(plan, step);
 }
 
-/* Appends `bytes` to the packed payload; returns the float offset. */
-static int64_t reserve(Plan *plan, size_t bytes) {
-    const uint64_t offset = plan->recipe.packed_size;
-    plan->recipe.packed_size = (offset + bytes + 63) / 64 * 64;
-    return (int64_t)(offset / 4);
-}
-
-/* arg: the recipe step that makes the tensor */
+/* Appends a step that packs its argument behind what is packed already; returns the float offset. *bytes grows by what
+ * it takes. arg: the recipe step that makes the tensor. */
 static int64_t pack(Plan *plan, rn_recipe_op op, int arg, const int32_t dim[4], const int32_t integer[4],
-                    size_t bytes) {
-    rn_recipe_step step = {.op = (uint8_t)op, .ndim = 4, .arg = {arg, -1, -1}};
+                    int64_t *bytes) {
+    rn_recipe_step step = {.op = (uint8_t)op, .ndim = 4, .arg = {arg, -1, -1}, .offset = plan->recipe.packed_size};
     memcpy(step.dim, dim, sizeof step.dim);
     if (integer) memcpy(step.integer, integer, sizeof step.integer);
-    const int64_t offset = reserve(plan, bytes);
-    step.offset = (uint64_t)offset * 4;
+    const size_t size = rn_recipe_pack_size(&step);
+    plan->recipe.packed_size = (step.offset + size + 63) / 64 * 64;
+    if (bytes) *bytes += (int64_t)size;
     add_recipe_step(plan, step);
-    return offset;
+    return (int64_t)(step.offset / 4);
 }
 
 static int64_t pack_vector(Plan *plan, const Tensor *t) {
     if (!t) return -1;
     const int32_t dim[4] = {(int32_t)tensor_size(t), 1, 1, 1};
-    return pack(plan, RN_PACK_VECTOR, tensor_step(plan, t), dim, NULL, (size_t)round_up(dim[0], 16) * 4);
+    return pack(plan, RN_PACK_VECTOR, tensor_step(plan, t), dim, NULL, NULL);
 }
 
 /* Rounded weights, from what they were: packing rounds, so nobody needs them as floats. */
@@ -55,11 +50,8 @@ static void pack_fc(Plan *plan, Step *s) {
     const Shape in = s->in->shape;
     const int32_t dim[4] = {s->node->features, in.c, in.h, in.w}, integer[4] = {s->conv.panel, in.c, 1};
     TermPlan *t = &s->conv.term[0];
-    const size_t bytes = t->bf16 ? rn_pack_panels_bf16_size(dim[0], dim[1], dim[2], dim[3])
-                                 : rn_pack_panels_size(dim[0], dim[1], dim[2], dim[3], integer[0], integer[1], 1);
     s->weight = t->weight = pack(plan, t->bf16 ? RN_PACK_PANELS_BF16 : RN_PACK_PANELS,
-                                 tensor_step(plan, t->bf16 ? w->arg[0] : w), dim, integer, bytes);
-    s->weight_bytes = (int64_t)bytes;
+                                 tensor_step(plan, t->bf16 ? w->arg[0] : w), dim, integer, &s->weight_bytes);
 }
 
 static void pack_conv(Plan *plan, Step *s) {
@@ -69,9 +61,7 @@ static void pack_conv(Plan *plan, Step *s) {
         TermPlan *t = &s->conv.term[i];
         const int32_t dim[4] = {n->features, term->weight->dim[1], term->weight->dim[2], term->weight->dim[3]};
         const int32_t integer[4] = {s->conv.panel, t->block, term->groups};
-        const size_t bytes = rn_pack_panels_size(dim[0], dim[1], dim[2], dim[3], integer[0], t->block, integer[2]);
-        t->weight = pack(plan, RN_PACK_PANELS, tensor_step(plan, term->weight), dim, integer, bytes);
-        s->weight_bytes += (int64_t)bytes;
+        t->weight = pack(plan, RN_PACK_PANELS, tensor_step(plan, term->weight), dim, integer, &s->weight_bytes);
     }
     s->weight = s->conv.term[0].weight;
 }
@@ -80,7 +70,6 @@ static void pack_winograd(Plan *plan, Step *s) {
     const WinogradPlan *p = s->winograd;
     const int32_t dim[4] = {s->node->features, p->channels, p->h.r, p->w.r};
     const int32_t integer[4] = {s->conv.panel, p->h.m, p->w.m, p->h.stride};
-    const size_t bytes = rn_pack_winograd_size(dim[0], dim[1], dim[2], dim[3], integer[1], integer[2], integer[3]);
     int weight = tensor_step(plan, s->node->term[0].weight);
     if (p->side > 1)
         weight = add_recipe_step(plan, (rn_recipe_step){.op = RN_SPACE_TO_DEPTH,
@@ -88,18 +77,16 @@ static void pack_winograd(Plan *plan, Step *s) {
                                                         .arg = {weight, -1, -1},
                                                         .dim = {dim[0], dim[1], dim[2], dim[3]},
                                                         .integer = {p->side, WINOGRAD_DEEP_PIXEL}});
-    s->weight = pack(plan, RN_PACK_WINOGRAD, weight, dim, integer, bytes);
-    s->weight_bytes = (int64_t)bytes;
+    s->weight = pack(plan, RN_PACK_WINOGRAD, weight, dim, integer, &s->weight_bytes);
 }
 
 static void pack_strassen(Plan *plan, Step *s) {
     for (int i = 0; i < s->node->nin; i++) {
         const Tensor *w = s->node->term[i].weight;
         const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
-        const size_t bytes = (size_t)strassen_term_bytes(s->node, i);
         const int32_t integer[4] = {s->strassen->panel};
-        s->strassen->term[i].weight = pack(plan, RN_PACK_STRASSEN, tensor_step(plan, w), dim, integer, bytes);
-        s->weight_bytes += (int64_t)bytes;
+        s->strassen->term[i].weight =
+            pack(plan, RN_PACK_STRASSEN, tensor_step(plan, w), dim, integer, &s->weight_bytes);
     }
     s->weight = s->strassen->term[0].weight;
 }
@@ -125,9 +112,8 @@ void plan_weights(Plan *plan) {
         else if (s->algorithm == ALG_DEPTHWISE) {
             const Tensor *w = n->term[0].weight;
             const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
-            const size_t bytes = (size_t)round_up(dim[0], 16) * (size_t)(dim[2] * dim[3]) * 4;
-            s->weight = s->conv.term[0].weight = pack(plan, RN_PACK_DEPTHWISE, tensor_step(plan, w), dim, NULL, bytes);
-            s->weight_bytes = (int64_t)bytes;
+            s->weight = s->conv.term[0].weight =
+                pack(plan, RN_PACK_DEPTHWISE, tensor_step(plan, w), dim, NULL, &s->weight_bytes);
         } else if (n->op == OP_AFFINE) {
             s->weight = pack_vector(plan, n->weight[WEIGHT]);
             s->bias = pack_vector(plan, n->weight[BIAS]);

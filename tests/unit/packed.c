@@ -35,11 +35,11 @@ static int add_param(World *w, const Tensor *t) {
     return add_step(w, step);
 }
 
-static void add_area(World *w, rn_recipe_op op, int arg, int panel, int block, size_t bytes) {
+static void add_area(World *w, rn_recipe_op op, int arg, int panel, int block) {
     rn_recipe_step step = {.op = (uint8_t)op, .ndim = 4, .arg = {arg, -1, -1}, .integer = {panel, block, 1}};
     memcpy(step.dim, w->steps[arg].dim, sizeof step.dim);
     step.offset = w->recipe.packed_size;
-    w->recipe.packed_size += (bytes + 63) / 64 * 64;
+    w->recipe.packed_size += (rn_recipe_pack_size(&step) + 63) / 64 * 64;
     add_step(w, step);
 }
 
@@ -56,9 +56,9 @@ static void add_layer(World *w, const Node *conv, const Node *bn) {
     rn_recipe_step scaled = {.op = RN_SCALE_OUT, .ndim = 4, .arg = {kernel, scale, -1}};
     memcpy(scaled.dim, weight->dim, sizeof scaled.dim);
     const int made = add_step(w, scaled);
-    add_area(w, RN_PACK_PANELS, made, 64, 32, rn_pack_panels_size(K, weight->dim[1], 3, 3, 64, 32, 1));
-    add_area(w, RN_PACK_PANELS_BF16, made, 64, 32, rn_pack_panels_bf16_size(K, weight->dim[1], 3, 3));
-    add_area(w, RN_PACK_VECTOR, shift, 0, 0, (size_t)round_up(K, 16) * 4);
+    add_area(w, RN_PACK_PANELS, made, 64, 32);
+    add_area(w, RN_PACK_PANELS_BF16, made, 64, 32);
+    add_area(w, RN_PACK_VECTOR, shift, 0, 0);
 }
 
 static World *new_world(int width) {

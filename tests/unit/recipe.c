@@ -168,13 +168,13 @@ static int ceil16(int n) {
 
 /* Walks the layout of rn_recipe.h in storage order. */
 static void check_panels(int K, int C, int R, int S, int panel, int block) {
-    const size_t bytes = rn_pack_panels_size(K, C, R, S, panel, block, 1);
+    const rn_recipe_step step = {
+        .op = RN_PACK_PANELS, .ndim = 4, .dim = {K, C, R, S}, .integer = {panel, block, 1}, .offset = 64};
+    const size_t bytes = rn_recipe_pack_size(&step);
     CU_ASSERT_EQUAL(bytes % 64, 0);
     float *w = random_floats((size_t)K * C * R * S, 8);
     uint8_t *payload = aligned_alloc(64, bytes + 192);
     memset(payload, 0xee, bytes + 192);
-    const rn_recipe_step step = {
-        .op = RN_PACK_PANELS, .ndim = 4, .dim = {K, C, R, S}, .integer = {panel, block, 1}, .offset = 64};
     rn_recipe_pack(&step, w, payload);
     const float *at = (const float *)(payload + 64);
     size_t wrong = 0;
@@ -195,12 +195,12 @@ static void check_panels(int K, int C, int R, int S, int panel, int block) {
 
 static void check_groups(int groups, int rows, int C, int R, int S, int block) {
     const int K = groups * rows, merged = block / C, panel = ceil16(merged * rows);
-    const size_t bytes = rn_pack_panels_size(K, C, R, S, panel, block, groups);
+    const rn_recipe_step step = {
+        .op = RN_PACK_PANELS, .ndim = 4, .dim = {K, C, R, S}, .integer = {panel, block, groups}};
+    const size_t bytes = rn_recipe_pack_size(&step);
     float *w = random_floats((size_t)K * C * R * S, 9);
     uint8_t *payload = aligned_alloc(64, bytes + 64);
     memset(payload, 0xee, bytes + 64);
-    const rn_recipe_step step = {
-        .op = RN_PACK_PANELS, .ndim = 4, .dim = {K, C, R, S}, .integer = {panel, block, groups}};
     rn_recipe_pack(&step, w, payload);
     const float *at = (const float *)payload;
     size_t wrong = 0;
@@ -289,15 +289,15 @@ static void test_bf16(void) {
 
 /* The order of panels of floats, each number rounded; nothing beyond the size is written. */
 static void check_panels_bf16(int K, int C, int R, int S, int panel) {
-    const size_t bytes = rn_pack_panels_bf16_size(K, C, R, S), wide = rn_pack_panels_size(K, C, R, S, panel, C, 1);
-    CU_ASSERT_EQUAL(2 * bytes, wide);
+    rn_recipe_step step = {.op = RN_PACK_PANELS, .ndim = 4, .dim = {K, C, R, S}, .integer = {panel, C, 1}};
+    const size_t wide = rn_recipe_pack_size(&step), bytes = wide / 2;
     float *w = random_floats((size_t)K * C * R * S, 12);
     float *floats = aligned_alloc(64, wide);
     uint8_t *payload = aligned_alloc(64, (bytes + 191) / 64 * 64);
     memset(payload, 0xee, bytes + 128);
-    rn_recipe_step step = {.op = RN_PACK_PANELS, .ndim = 4, .dim = {K, C, R, S}, .integer = {panel, C, 1}};
     rn_recipe_pack(&step, w, (uint8_t *)floats);
     step.op = RN_PACK_PANELS_BF16;
+    CU_ASSERT_EQUAL(rn_recipe_pack_size(&step), bytes);
     step.offset = 64;
     rn_recipe_pack(&step, w, payload);
     const uint16_t *packed = (const uint16_t *)(payload + 64);

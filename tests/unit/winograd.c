@@ -115,10 +115,11 @@ static void test_packed(void) {
     for (int i = 0; i < K * C * 9; i++) w[i] = (float)random_real(&state);
     rn_winograd h, v;
     CU_ASSERT_EQUAL_FATAL(rn_winograd_make(&h, 4, 3, 1) || rn_winograd_make(&v, 2, 3, 1), 0);
-    const size_t bytes = rn_pack_winograd_size(K, C, 3, 3, 4, 2, 1);
+    rn_recipe_step step = {.op = RN_PACK_WINOGRAD, .ndim = 4, .dim = {K, C, 3, 3}, .integer = {PANEL, 9, 2, 1}};
+    CU_ASSERT_EQUAL(rn_recipe_pack_size(&step), 0);
+    step.integer[1] = 4;
+    const size_t bytes = rn_recipe_pack_size(&step);
     CU_ASSERT_EQUAL(bytes, (size_t)h.n * (size_t)v.n * C * 80 * sizeof(float));
-    CU_ASSERT_EQUAL(rn_pack_winograd_size(K, C, 3, 3, 9, 2, 1), 0);
-    const rn_recipe_step step = {.op = RN_PACK_WINOGRAD, .ndim = 4, .dim = {K, C, 3, 3}, .integer = {PANEL, 4, 2, 1}};
     uint8_t *payload = malloc(bytes);
     memset(payload, 0xff, bytes);
     rn_recipe_pack(&step, w, payload);

@@ -65,7 +65,7 @@ static const rn_recipe_step recipe_steps[] = {
     {RN_PARAM, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.weight"},
     {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1, 0}, 72320, NULL},
 };
-static const rn_recipe recipe = {recipe_steps, 44, 73856, 0x21058b85b746b4c9u};
+static const rn_recipe recipe = {recipe_steps, 44, 73856, 0x11575c04a9bcaa25u};
 
 /* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes moved, bytes of weights} */
 static const rn_layer layers[] = {
