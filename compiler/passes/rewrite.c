@@ -44,11 +44,13 @@ void rewrite_end(Rewrite *r) {
 }
 
 Node *rewrite_only_user(const Rewrite *r, const Value *value) {
-    return r->uses[value->id] == 1 && !value->is_output ? r->user[value->id] : NULL;
+    Node *user = r->uses[value->id] == 1 && !value->is_output ? r->user[value->id] : NULL;
+    return user && r->graph->nodes[user->id] == user ? user : NULL; /* else it was removed */
 }
 
 void rewrite_forward(Rewrite *r, Value *from, Value *to) {
     if (from->is_output) bug("%s is an output: it cannot be replaced by %s", from->name, to->name);
+    to = rewrite_resolve(r, to);
     r->forward[from->id] = to;
     r->uses[to->id] += r->uses[from->id];
     if (r->user[from->id]) r->user[to->id] = r->user[from->id];

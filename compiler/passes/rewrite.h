@@ -35,6 +35,7 @@ Node *rewrite_only_user(const Rewrite *r, const Value *value);
 Value *rewrite_resolve(const Rewrite *r, Value *value);
 /* Every use of `from` becomes a use of `to` (at rewrite_end; rewrite_resolve answers at once). */
 void rewrite_forward(Rewrite *r, Value *from, Value *to);
+/* Its reads stay counted: what it read has no only user from now on, unless another node inherits it. */
 void rewrite_remove(Rewrite *r, Node *node);
 /* `node` reads all that `other` read: the tables follow. Call before `other` is removed. */
 void rewrite_inherit(Rewrite *r, Node *node, const Node *other);

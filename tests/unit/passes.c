@@ -14,6 +14,7 @@
 #include "graph/interpret.h"
 #include "../random_graph.h"
 #include "passes/passes.h"
+#include "passes/rewrite.h"
 
 enum { SEEDS = 120 };
 static const double FOLDED = 2e-4, EXACT = 1e-12;
@@ -193,6 +194,38 @@ static Value *bottleneck(Random *r, Value *x, int width, int stride) {
 static void optimise(Random *r, Value *output, int level) {
     graph_add_output(r->graph, output);
     passes_run(r->graph, &(PassOptions){.level = level});
+}
+
+/* A chain of removed layers: who reads its end reads its beginning, and no removed layer is anyone's user. */
+static void test_forwarded_chain(void) {
+    Arena arena = {0};
+    Random r = builder(&arena, (Shape){2, 3, 3});
+    Value *begin = relu(&r, r.graph->input), *one = random_unary(&r, OP_IDENTITY, begin),
+          *two = random_unary(&r, OP_IDENTITY, one), *end = random_unary(&r, OP_TANH, two);
+    random_unary(&r, OP_IDENTITY, end); /* nobody reads it */
+    graph_add_output(r.graph, random_unary(&r, OP_SIGMOID, begin));
+    Node *tanh = end->producer, *nodes[] = {one->producer, two->producer};
+
+    Rewrite rewrite;
+    rewrite_begin(&rewrite, r.graph);
+    CU_ASSERT_PTR_EQUAL(rewrite_only_user(&rewrite, one), nodes[1]);
+    for (int i = 0; i < 2; i++) {
+        rewrite_forward(&rewrite, nodes[i]->out, nodes[i]->in[0]);
+        rewrite_remove(&rewrite, nodes[i]);
+    }
+    CU_ASSERT_PTR_EQUAL(rewrite_resolve(&rewrite, two), begin);
+    CU_ASSERT_PTR_NULL(rewrite_only_user(&rewrite, begin));
+    CU_ASSERT_PTR_NULL(rewrite_only_user(&rewrite, one));
+    CU_ASSERT_PTR_NULL(rewrite_only_user(&rewrite, two));
+    Node *dead = rewrite_only_user(&rewrite, end);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(dead);
+    rewrite_remove(&rewrite, dead);
+    CU_ASSERT_PTR_NULL(rewrite_only_user(&rewrite, end));
+    rewrite_end(&rewrite);
+    CU_ASSERT_PTR_EQUAL(tanh->in[0], begin);
+    CU_ASSERT_EQUAL(r.graph->node_count, 3);
+    verify_graph(r.graph);
+    arena_free(&arena);
 }
 
 /* A ResNet becomes one layer per convolution, and nothing else. */
@@ -389,6 +422,7 @@ static void test_deep_network(void) {
 void suite_passes(void) {
     CU_pSuite suite = CU_add_suite("passes", NULL, NULL);
     CU_add_test(suite, "random networks keep their values", test_values_are_kept);
+    CU_add_test(suite, "a chain of removed layers", test_forwarded_chain);
     CU_add_test(suite, "bottlenecks become one layer per convolution", test_bottlenecks);
     CU_add_test(suite, "level 0 only lowers", test_level_0);
     CU_add_test(suite, "RepVGG folds", test_repvgg);
