@@ -83,6 +83,12 @@ expect "the documentation" 0 python3 "$WORK/links.py" "$ROOT" $files
 [ -s "$WORK/.err" ] && bad "the documentation" "$(cat "$WORK/.err")" || ok
 [ "$(cat "$WORK/.out")" -gt 100 ] && ok || bad "the documentation" "has $(cat "$WORK/.out") links only"
 
+# tests that the pages name are there
+for name in $(cd "$ROOT" && grep -ohE '\b(unit|golden|numeric|cli|fuzz)/[a-z0-9_-]+' docs/*.md | sort -u); do
+    [ -d "$ROOT/tests/$name" ] || compgen -G "$ROOT/tests/$name.*" > /dev/null && ok ||
+        bad "the documentation" "there is no test $name"
+done
+
 [ "$(wc -l < "$ROOT/README.md")" -lt 150 ] && ok || bad README "has $(wc -l < "$ROOT/README.md") lines; under 150 are wanted"
 for file in "$ROOT"/docs/*; do
     grep -qF "${file##*/}" "$ROOT/README.md" && ok || bad README "does not name docs/${file##*/}"
