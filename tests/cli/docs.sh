@@ -89,6 +89,19 @@ for name in $(cd "$ROOT" && grep -ohE '\b(unit|golden|numeric|cli|fuzz)/[a-z0-9_
         bad "the documentation" "there is no test $name"
 done
 
+# their examples are what rnc reads: the README's network and the language's first are examples/resnet152.rn in short,
+# the graph's text prints to itself
+indented() { awk -v first="^    $1" '$0 ~ first {on = 1} on && /^[^ ]/ {exit} on {print substr($0, 5)}' "$2"; }
+indented 'block bottleneck' "$ROOT/README.md" > "$WORK/readme.rn"
+awk '/^```$/ {if (n++) exit; next} n' "$ROOT/docs/language.md" > "$WORK/language.rn"
+for name in readme language; do
+    expect "$name.rn" 0 "$RNC" --summary "$name.rn"
+    prints "$name.rn" "60,192,808"
+done
+indented 'network tiny' "$ROOT/docs/ir.md" | sed '$d' > "$WORK/ir.ir"
+expect "docs/ir.md" 0 "$RNC" --dump=ir ir.ir
+cmp -s "$WORK/.out" "$WORK/ir.ir" && ok || bad "docs/ir.md" "$(diff "$WORK/.out" "$WORK/ir.ir")"
+
 [ "$(wc -l < "$ROOT/README.md")" -lt 150 ] && ok || bad README "has $(wc -l < "$ROOT/README.md") lines; under 150 are wanted"
 for file in "$ROOT"/docs/*; do
     grep -qF "${file##*/}" "$ROOT/README.md" && ok || bad README "does not name docs/${file##*/}"
