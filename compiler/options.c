@@ -243,7 +243,7 @@ static bool set_dump(Options *options, const char *value, size_t member, Diag *d
 static const char *const target_names[] = {"native", "x86-64-v3", "x86-64-v4", "generic"};
 
 /* The processor that rnc runs on. */
-static bool native_isa(int *isa, Diag *diag) {
+static bool native_isa(rn_isa *isa, Diag *diag) {
     bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     *isa = v4 ? RN_ISA_X86_64_V4 : RN_ISA_X86_64_V3;
@@ -253,7 +253,7 @@ static bool native_isa(int *isa, Diag *diag) {
     return false;
 }
 
-static bool named_isa(Options *options, const char *name, int *isa, Diag *diag) {
+static bool named_isa(Options *options, const char *name, rn_isa *isa, Diag *diag) {
     if (!strcmp(name, "native")) return native_isa(isa, diag);
     *isa = !strcmp(name, "x86-64-v3")   ? RN_ISA_X86_64_V3
            : !strcmp(name, "x86-64-v4") ? RN_ISA_X86_64_V4
@@ -271,7 +271,8 @@ static bool set_target(Options *options, const char *value, size_t member, Diag 
     (void)member;
     target->count = 0;
     for (const char *at = value, *end; at; at = *end ? end + 1 : NULL) {
-        int isa, i;
+        rn_isa isa;
+        int i;
         end = at + strcspn(at, ",");
         if (!named_isa(options, arena_strndup(options->arena, at, (size_t)(end - at)), &isa, diag)) return false;
         for (i = 0; i < target->count && target->isa[i] != isa; i++) continue;

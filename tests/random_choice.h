@@ -22,12 +22,12 @@ static inline uint64_t random_choice_bits(uint64_t *state) { /* splitmix64 (Stee
 static inline int random_choice(uint64_t state, int tries, const Plan *plan, const Node *node, Candidate *list) {
     Choice *choice = &list->choice;
     list->cost = (Cost){0}; /* of no account: there is nothing else to choose */
-    if (strassen_possible(node)) {
+    if (strassen_may_be(node)) {
         const int pixels = node->out->shape.h * node->out->shape.w, most = pixels / 2 < 56 ? pixels / 2 : 56;
         *choice = (Choice){.algorithm = ALG_STRASSEN, .block = 1 + (int)(random_choice_bits(&state) % (uint64_t)most)};
         return 1;
     }
-    if (!choose_may_be_winograd(node)) return 0;
+    if (!winograd_may_be(node)) return 0;
     for (int try = 0; try < tries; try++) {
         WinogradPlan w = {0};
         *choice = (Choice){ALG_WINOGRAD, 1 + (int)(random_choice_bits(&state) % CHOOSE_MAX_TILE),

@@ -17,10 +17,9 @@
 #include "describe.h"
 #include "emit.h"
 #include "panels.h"
+#include "plan/conv.h"
 #include "pooled.h"
 #include "graph/ops.h"
-
-typedef enum Destination { TO_OUTPUT, TO_SUM, TO_ROWS, TO_RING } Destination;
 
 typedef struct Conv {
     Emit *e;
@@ -28,9 +27,6 @@ typedef struct Conv {
     const Node *n;
     const ConvPlan *c;
     const Epilogue *ep;
-    Destination to;
-    int y_pixel, y_row;  /* strides of the destination */
-    bool finish_in_tile; /* bias, addend and activation are applied to the tile (not after the max) */
     const char *prefix;
 } Conv;
 
@@ -39,14 +35,15 @@ static bool has_addend(const Conv *v) {
 }
 
 static int find_segments(const Conv *v, Segment *segments) {
-    return panels_segments(v->s, has_addend(v), segments);
+    return panels_segments(&v->c->panels, v->s, has_addend(v), segments);
 }
 
 /* ---- the epilogue of a tile of n pixels ---- */
 static const char *finish_function(const Conv *v, const Segment *seg, int *parameters) {
     Emit *e = v->e;
     const Epilogue *ep = v->ep;
-    const bool bias = ep->bias, slope = ep->act == ACT_PRELU, addend = seg->addend_channels > 0, sum = v->to == TO_SUM;
+    const bool bias = ep->bias, slope = ep->act == ACT_PRELU, addend = seg->addend_channels > 0,
+               sum = v->c->to == TO_SUM;
     *parameters = bias | addend << 1 | slope << 2 | sum << 3;
     if (!bias && !addend && ep->act == ACT_NONE && !sum) return NULL;
     Text t = {0};
@@ -59,9 +56,9 @@ static const char *finish_function(const Conv *v, const Segment *seg, int *param
     }
     const int addend_pixel = addend ? plan_value(e->plan, ep->addend)->layout.pixel * ep->addend_stride : 0;
     if (addend)
-        line(&t, 1, "for (int j = 0; j < n; j++, y += %d, addend += %d) {", v->y_pixel, addend_pixel);
+        line(&t, 1, "for (int j = 0; j < n; j++, y += %d, addend += %d) {", v->c->pixel, addend_pixel);
     else
-        line(&t, 1, "for (int j = 0; j < n; j++, y += %d) {", v->y_pixel);
+        line(&t, 1, "for (int j = 0; j < n; j++, y += %d) {", v->c->pixel);
     for (int i = 0; i < vectors; i++) {
         const int c = i * lanes, left = seg->channels - c;
         const char *y = c ? arena_printf(e->arena, "y + %d", c) : "y";
@@ -94,9 +91,9 @@ static const char *finish_function(const Conv *v, const Segment *seg, int *param
 /* Rows are counted in 64 bits where an offset may pass 2^31 floats. */
 static const char *row_type(const Conv *v) {
     const Plan *plan = v->e->plan;
-    int64_t largest = (int64_t)v->c->rows * v->y_row;
-    for (int i = 0; i < v->n->nin + 2; i++) {
-        const Value *value = i < v->n->nin ? v->n->in[i] : i == v->n->nin ? v->n->out : v->ep->addend;
+    int64_t largest = (int64_t)v->c->rows * v->c->row;
+    for (int i = 0; i < v->s->nin + 2; i++) {
+        const Value *value = i < v->s->nin ? v->s->in[i] : i == v->s->nin ? v->s->out : v->ep->addend;
         if (!value) continue;
         const Layout *l = &plan_value(plan, value)->layout;
         const int64_t floats = (int64_t)(l->top + value->shape.h + l->bottom) * l->row;
@@ -119,14 +116,14 @@ static const char *w_name(int term) {
 /* Where term i's input begins for row `r`, pixel `q` (expressions) of the walk. */
 static const char *x_expression(const Conv *v, int i, const char *q) {
     Emit *e = v->e;
-    const Window *w = &v->n->term[i].window;
-    const Layout *l = &plan_value(e->plan, i == 0 ? v->s->in : v->n->in[i])->layout;
+    const Window *w = &v->s->term[i].window;
+    const Layout *l = &plan_value(e->plan, v->s->in[i])->layout;
     const int row = v->c->flat ? v->c->width * l->pixel : w->stride_h * l->row;
     const int start = w->top * l->row + w->left * l->pixel;
     const char *text = arena_printf(e->arena, "%s + (r * %d", x_name(i), row);
     if (strcmp(q, "0")) text = arena_printf(e->arena, "%s + %s * %d", text, q, w->stride_w * l->pixel);
     if (start) text = arena_printf(e->arena, "%s - %d", text, start);
-    const int advance = v->c->panels > 1 ? v->c->term[i].advance : 0;
+    const int advance = v->c->panels.count > 1 ? v->c->term[i].advance : 0;
     if (advance) text = arena_printf(e->arena, "%s + panel * %d", text, advance);
     return arena_printf(e->arena, "%s)", text);
 }
@@ -135,8 +132,8 @@ static const char *x_expression(const Conv *v, int i, const char *q) {
  */
 static int offset_tables(const Conv *v, const Segment *seg, int i, int blocks, int channels, Text *tables,
                          int *table_count) {
-    const Window *w = &v->n->term[i].window;
-    const Layout *l = &plan_value(v->e->plan, v->n->in[i])->layout;
+    const Window *w = &v->s->term[i].window;
+    const Layout *l = &plan_value(v->e->plan, v->s->in[i])->layout;
     const int id = (*table_count)++;
     text_printf(tables, "    static const unsigned long long count%d = %d;\n", id, blocks * w->r * w->s);
     text_printf(tables, "    static const unsigned long long w_at%d[] = {", id);
@@ -156,12 +153,13 @@ static int offset_tables(const Conv *v, const Segment *seg, int i, int blocks, i
 
 /* Term i is one plain GEMM: a single tap. */
 static bool is_plain(const Conv *v, int i) {
-    return v->n->term[i].window.r * v->n->term[i].window.s == 1;
+    return v->s->term[i].window.r * v->s->term[i].window.s == 1;
 }
 
 /* While a panel's last tile is computed, the next panel's weights come to L2 (fetch.c). */
 static bool fetches_next_panel(const Conv *v) {
-    return is_plain(v, 0) && v->n->nin == 1 && (v->c->panels > 1 || v->c->term[0].blocks > 1) && v->to != TO_RING;
+    return is_plain(v, 0) && v->s->nin == 1 && (v->c->panels.count > 1 || v->c->term[0].blocks > 1) &&
+           v->c->to != TO_RING;
 }
 
 typedef struct Tables { /* offset tables are the same for every tile: made once per panel function */
@@ -171,7 +169,7 @@ typedef struct Tables { /* offset tables are the same for every tile: made once 
 } Tables;
 
 static void make_tables(const Conv *v, const Segment *seg, Tables *tables) {
-    for (int i = 0; i < v->n->nin; i++) {
+    for (int i = 0; i < v->s->nin; i++) {
         if (is_plain(v, i)) continue;
         const TermPlan *t = &v->c->term[i];
         tables->main[i] = offset_tables(v, seg, i, t->chunk, t->block, &tables->text, &tables->count);
@@ -187,10 +185,10 @@ static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const c
     Emit *e = v->e;
     const TermPlan *p = &v->c->term[i];
     const int m = seg->channels, weights = p->block * seg->width;
-    const int ldb = plan_value(e->plan, i == 0 ? v->s->in : v->n->in[i])->layout.pixel * v->n->term[i].window.stride_w;
+    const int ldb = plan_value(e->plan, v->s->in[i])->layout.pixel * v->s->term[i].window.stride_w;
     line(t, depth, "x = %s;", x);
     if (i > 0) {
-        const int more = emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, true, false, false);
+        const int more = emit_kernel(e, m, n, p->block, seg->width, ldb, v->c->pixel, true, false, false);
         const char *w = arena_printf(e->arena, "w%d", i);
         if (p->blocks > 1)
             line(t, depth, "for (int i = 0; i < %d; i++) k[%d].gemm(%s + i * %d, x + i * %d, y, %s, x, y);", p->blocks,
@@ -200,7 +198,7 @@ static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const c
         return;
     }
     const bool passes = p->blocks > 1;
-    const Gemm begin = {m, n, p->block, seg->width, ldb, v->y_pixel, !first, (int64_t)v->c->rows * v->c->width};
+    const Gemm begin = {m, n, p->block, seg->width, ldb, v->c->pixel, !first, (int64_t)v->c->rows * v->c->width};
     Gemm go_on = begin;
     if (passes) go_on.accumulate = true;
     const char *w = passes ? arena_printf(e->arena, "w + pass * %d", weights) : "w";
@@ -221,9 +219,8 @@ static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const c
 /* The channels of a plain term that no full block holds. */
 static void plain_rest(const Conv *v, const Segment *seg, int i, int n, const char *q, int depth, Text *t) {
     const TermPlan *p = &v->c->term[i];
-    const int ldb =
-        plan_value(v->e->plan, i == 0 ? v->s->in : v->n->in[i])->layout.pixel * v->n->term[i].window.stride_w;
-    const int kernel = emit_kernel(v->e, seg->channels, n, p->rest, seg->width, ldb, v->y_pixel, true, false, false);
+    const int ldb = plan_value(v->e->plan, v->s->in[i])->layout.pixel * v->s->term[i].window.stride_w;
+    const int kernel = emit_kernel(v->e, seg->channels, n, p->rest, seg->width, ldb, v->c->pixel, true, false, false);
     const char *w = i == 0 ? "w" : arena_printf(v->e->arena, "w%d", i);
     line(t, depth, "x = %s + %d; /* the last %d channels */", x_expression(v, i, q), p->blocks * p->block, p->rest);
     line(t, depth, "k[%d].gemm(%s + %d, x, y, %s, x, y);", kernel, w, p->blocks * p->block * seg->width, w);
@@ -234,19 +231,19 @@ static void term_calls(const Conv *v, const Segment *seg, const Tables *tables, 
                        bool last_row_tile, int depth, Text *t) {
     Emit *e = v->e;
     const TermPlan *p = &v->c->term[i];
-    const Window *w = &v->n->term[i].window;
+    const Window *w = &v->s->term[i].window;
     const int taps = w->r * w->s, m = seg->channels;
-    const int ldb = plan_value(e->plan, i == 0 ? v->s->in : v->n->in[i])->layout.pixel * w->stride_w;
+    const int ldb = plan_value(e->plan, v->s->in[i])->layout.pixel * w->stride_w;
     const char *x = x_expression(v, i, q);
     if (is_plain(v, i)) {
         plain_calls(v, seg, i, n, x, first, last_row_tile, depth, t);
         return;
     }
     const int passes = p->blocks / p->chunk, id = tables->main[i];
-    const int kernel = emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, !first, true, false);
+    const int kernel = emit_kernel(e, m, n, p->block, seg->width, ldb, v->c->pixel, !first, true, false);
     const char *wi = i ? arena_printf(e->arena, "w%d", i) : "w";
     if (passes > 1) {
-        const int more = emit_kernel(e, m, n, p->block, seg->width, ldb, v->y_pixel, true, true, false);
+        const int more = emit_kernel(e, m, n, p->block, seg->width, ldb, v->c->pixel, true, true, false);
         line(t, depth, "x = %s + pass * %d;", x, p->chunk * p->block);
         if (kernel == more)
             line(t, depth, "k[%d].offs(%s + pass * %d, x, y, &count%d, w_at%d, x_at%d);", kernel, wi,
@@ -270,9 +267,9 @@ static void rest_calls(const Conv *v, const Segment *seg, const Tables *tables, 
         return;
     }
     Emit *e = v->e;
-    const Window *w = &v->n->term[i].window;
-    const int ldb = plan_value(e->plan, i == 0 ? v->s->in : v->n->in[i])->layout.pixel * w->stride_w;
-    const int kernel = emit_kernel(e, seg->channels, n, p->rest, seg->width, ldb, v->y_pixel, true, true, false);
+    const Window *w = &v->s->term[i].window;
+    const int ldb = plan_value(e->plan, v->s->in[i])->layout.pixel * w->stride_w;
+    const int kernel = emit_kernel(e, seg->channels, n, p->rest, seg->width, ldb, v->c->pixel, true, true, false);
     const int id = tables->rest[i];
     line(t, depth, "x = %s + %d; /* the last %d channels */", x_expression(v, i, q), p->blocks * p->block, p->rest);
     line(t, depth, "k[%d].offs(w%s + %d, x, y, &count%d, w_at%d, x_at%d);", kernel,
@@ -288,38 +285,38 @@ static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, i
                       int depth, Text *t) {
     Emit *e = v->e;
     const Epilogue *ep = v->ep;
-    const char *at = strcmp(q, "0") ? arena_printf(e->arena, " + %s * %d", q, v->y_pixel) : "";
-    if (v->to == TO_RING)
-        line(t, depth, "y = row + panel * %d%s;", v->c->advance, at);
-    else if (v->to == TO_SUM)
-        line(t, depth, "y = image + (r * %d%s);", v->y_row, at);
-    else if (v->to == TO_ROWS)
-        line(t, depth, "y = image + ((r - y0) * %d%s);", v->y_row, at);
+    const char *at = strcmp(q, "0") ? arena_printf(e->arena, " + %s * %d", q, v->c->pixel) : "";
+    if (v->c->to == TO_RING)
+        line(t, depth, "y = row + panel * %d%s;", v->c->panels.advance, at);
+    else if (v->c->to == TO_SUM)
+        line(t, depth, "y = image + (r * %d%s);", v->c->row, at);
+    else if (v->c->to == TO_ROWS)
+        line(t, depth, "y = image + ((r - y0) * %d%s);", v->c->row, at);
     else
-        line(t, depth, "y = a->y + (r * %d + panel * %d%s);", v->y_row, v->c->advance, at);
+        line(t, depth, "y = a->y + (r * %d + panel * %d%s);", v->c->row, v->c->panels.advance, at);
     const bool accumulate = ep->in_place && ep->addend;
     term_calls(v, seg, tables, 0, n, q, !accumulate, last_row_tile, depth, t);
     const int passes = passes_of(v);
     int parameters = 0;
-    const char *finish = v->finish_in_tile ? finish_function(v, seg, &parameters) : NULL;
+    const char *finish = v->c->finish_in_tile ? finish_function(v, seg, &parameters) : NULL;
     Text tail = {0};
     const int inner = passes > 1 ? depth + 1 : depth;
     rest_calls(v, seg, tables, 0, n, q, inner, &tail);
-    for (int i = 1; i < v->n->nin; i++) {
+    for (int i = 1; i < v->s->nin; i++) {
         term_calls(v, seg, tables, i, n, q, false, false, inner, &tail);
         rest_calls(v, seg, tables, i, n, q, inner, &tail);
     }
     if (finish) {
         text_printf(&tail, "%*s%s(y", inner * 4, "", finish);
-        if (parameters & 1) text_printf(&tail, ", a->bias + panel * %d", v->c->advance);
+        if (parameters & 1) text_printf(&tail, ", a->bias + panel * %d", v->c->panels.advance);
         if (parameters & 2) {
             const Layout *l = &plan_value(e->plan, ep->addend)->layout;
             const int row = v->c->flat ? v->c->width * l->pixel : ep->addend_stride * l->row;
-            text_printf(&tail, ", a->addend + (r * %d + panel * %d", row, v->c->advance);
+            text_printf(&tail, ", a->addend + (r * %d + panel * %d", row, v->c->panels.advance);
             if (strcmp(q, "0")) text_printf(&tail, " + %s * %d", q, ep->addend_stride * l->pixel);
             text_puts(&tail, ")");
         }
-        if (parameters & 4) text_printf(&tail, ", a->slope + panel * %d", v->c->advance);
+        if (parameters & 4) text_printf(&tail, ", a->slope + panel * %d", v->c->panels.advance);
         if (parameters & 8) text_puts(&tail, ", sum");
         text_printf(&tail, ", %d);\n", n);
     }
@@ -351,7 +348,7 @@ static void emit_row(const Conv *v, const Segment *seg, const Tables *tables, in
 static void declare_pointers(const Conv *v, Text *t) {
     const ConvPlan *c = v->c;
     line(t, 1, "const rn_kernel *k = a->k;");
-    for (int i = 0; i < v->n->nin; i++)
+    for (int i = 0; i < v->s->nin; i++)
         line(t, 1, "const float *w%s = %s + (size_t)panel * %lld;", i == 0 ? "" : arena_printf(v->e->arena, "%d", i),
              w_name(i), (long long)c->term[i].panel_size);
     line(t, 1, "const float *x;");
@@ -367,15 +364,15 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
     declare_pointers(v, &t);
     const int passes = passes_of(v);
     const char *parameters = "const struct args *a, int panel, int y0, int y1";
-    if (v->to == TO_RING) {
+    if (v->c->to == TO_RING) {
         parameters = arena_printf(v->e->arena, "const struct args *a, int panel, %s r, float *row", row_type(v));
         emit_row(v, seg, &tables, 1, &t);
     } else {
-        if (v->to == TO_SUM) {
+        if (v->c->to == TO_SUM) {
             parameters = "const struct args *a, int panel, float *image";
             line(&t, 1, "float sum[%d] = {0};", round_up(seg->channels, 16));
             line(&t, 1, "const int y0 = 0, y1 = %d;", v->c->rows);
-        } else if (v->to == TO_ROWS)
+        } else if (v->c->to == TO_ROWS)
             parameters = "const struct args *a, int panel, int y0, int y1, float *image";
         const int depth = passes > 1 ? 3 : 2;
         if (passes > 1) line(&t, 1, "for (int pass = 0; pass < %d; pass++) {", passes);
@@ -383,14 +380,15 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
         emit_row(v, seg, &tables, depth, &t);
         line(&t, depth - 1, "}");
         if (passes > 1) line(&t, 1, "}");
-        if (v->to == TO_ROWS) pooled_rows(v->e, v->s, seg->channels, v->y_pixel, row_type(v), !v->finish_in_tile, &t);
-        if (v->to == TO_SUM) pooled_mean(v->e, v->s, "sum", "a->y", seg->channels, 1, &t);
+        if (v->c->to == TO_ROWS)
+            pooled_rows(v->e, v->s, &v->c->panels, seg->channels, v->c->pixel, row_type(v), !v->c->finish_in_tile, &t);
+        if (v->c->to == TO_SUM) pooled_mean(v->e, v->s, &v->c->panels, "sum", "a->y", seg->channels, 1, &t);
     }
     line(&t, 1, "zeroupper();");
     const char *comment = arena_printf(v->e->arena, "%s of %d output channels, %d pixels a call",
-                                       v->to == TO_RING  ? "Row r"
-                                       : v->to == TO_SUM ? "The mean"
-                                                         : "Rows [y0, y1)",
+                                       v->c->to == TO_RING  ? "Row r"
+                                       : v->c->to == TO_SUM ? "The mean"
+                                                            : "Rows [y0, y1)",
                                        seg->channels, v->c->tile);
     const char *name =
         emit_function(v->e, arena_printf(v->e->arena, "%s_panel", v->prefix), comment, "void", parameters, t.s);
@@ -413,19 +411,19 @@ static void emit_ring(const Conv *v, Text *body) {
     Emit *e = v->e;
     const Epilogue *ep = v->ep;
     const Window *w = &ep->pool_window;
-    const Shape in = ep->unpooled, out = v->n->out->shape;
-    const int row = v->y_row;
+    const Shape in = ep->unpooled, out = v->s->out->shape;
+    const int row = v->c->row;
     if (passes_of(v) > 1)
-        bug("%s: a pooled row cannot be computed in passes", v->n->name); /* fuse-pool: few channels */
+        bug("%s: a pooled row cannot be computed in passes", v->s->name); /* fuse-pool: few channels */
     line(body, 1, "float *ring = a->scratch + (size_t)part * %lld; /* the last %d rows of the convolution */",
-         (long long)e->plan->scratch_floats, w->r);
+         scratch_floats(e), w->r);
     line(body, 1, "int next = 0;");
     line(body, 1, "for (%s p = part * %d / parts; p < (part + 1) * %d / parts; p++) {", row_type(v), out.h, out.h);
     line(body, 2, "const int top = p * %d - %d, last = top + %d < %d ? top + %d : %d;", w->stride_h, w->top, w->r - 1,
          in.h - 1, w->r - 1, in.h - 1);
     line(body, 2, "for (next = next > top ? next : top; next <= last; next++)");
-    if (v->c->panels > 1) {
-        line(body, 3, "for (int panel = 0; panel < %d; panel++) {", v->c->panels);
+    if (v->c->panels.count > 1) {
+        line(body, 3, "for (int panel = 0; panel < %d; panel++) {", v->c->panels.count);
         call_panel(v, arena_printf(e->arena, "next, ring + next %% %d * %d", w->r, row), 4, body);
         line(body, 3, "}");
     } else {
@@ -436,64 +434,49 @@ static void emit_ring(const Conv *v, Text *body) {
     for (int i = 0; i < w->r; i++)
         line(body, 2, "const float *r%d = ring + (top + %d < 0 ? 0 : top + %d > %d ? %d : top + %d) %% %d * %d;", i, i,
              i, in.h - 1, in.h - 1, i, w->r, row);
-    pooled_row(e, v->s, v->y_pixel, !v->finish_in_tile, 2, body);
+    pooled_row(e, v->s, v->c->pixel, !v->c->finish_in_tile, 2, body);
     line(body, 1, "}");
 }
 
 /* Chunks of rows x panels. */
 static void emit_units(const Conv *v, Text *body) {
     const ConvPlan *c = v->c;
-    const int chunks = (c->rows + c->chunk_rows - 1) / c->chunk_rows, units = chunks * c->panels;
-    if (v->to == TO_ROWS)
-        line(body, 1, "float *image = a->scratch + (size_t)part * %lld;", (long long)v->e->plan->scratch_floats);
+    const int chunks = divide_up(c->rows, c->chunk_rows), units = chunks * c->panels.count;
+    if (v->c->to == TO_ROWS) line(body, 1, "float *image = a->scratch + (size_t)part * %lld;", scratch_floats(v->e));
     line(body, 1, "for (int u = part * %d / parts; u < (part + 1) * %d / parts; u++) {", units, units);
-    if (c->panels == 1)
+    if (c->panels.count == 1)
         line(body, 2, "const int panel = 0, y0 = u * %d;", c->chunk_rows);
     else if (chunks == 1)
         line(body, 2, "const int panel = u, y0 = 0;");
     else
-        line(body, 2, "const int panel = u %% %d, y0 = u / %d * %d;", c->panels, c->panels, c->chunk_rows);
+        line(body, 2, "const int panel = u %% %d, y0 = u / %d * %d;", c->panels.count, c->panels.count, c->chunk_rows);
     if (c->rows % c->chunk_rows)
         line(body, 2, "const int y1 = y0 + %d < %d ? y0 + %d : %d;", c->chunk_rows, c->rows, c->chunk_rows, c->rows);
     else
         line(body, 2, "const int y1 = y0 + %d;", c->chunk_rows);
-    call_panel(v, v->to == TO_ROWS ? "y0, y1, image" : "y0, y1", 2, body);
+    call_panel(v, v->c->to == TO_ROWS ? "y0, y1, image" : "y0, y1", 2, body);
     line(body, 1, "}");
 }
 
-void emit_conv(Emit *e, const Step *s, Text *body) {
-    const ConvPlan *c = &s->conv;
-    const Node *n = s->node;
-    const Layout *l = &plan_value(e->plan, s->out)->layout;
-    Conv v = {e, s, n, c, &n->epilogue, TO_OUTPUT, l->pixel, c->flat ? c->width * l->pixel : l->row, true, NULL};
-    const Window *w = &n->term[0].window;
-    const Shape out = node_unpooled_shape(n);
-    v.prefix =
-        arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, n->in[0]->shape.c, n->features, out.h, out.w);
-    if (!n->epilogue.in_place) emit_halo(e, s->out, 1, body);
-    if (n->epilogue.pool == POOL_MAX && window_is_apart(&n->epilogue.pool_window)) {
-        v.to = TO_ROWS;
-        v.y_pixel = c->panel;
-        v.y_row = c->width * c->panel;
-        v.finish_in_tile = !emit_commutes_with_max(&n->epilogue);
-    } else if (n->epilogue.pool == POOL_MAX) {
-        v.to = TO_RING;
-        v.y_pixel = round_up(n->features, 16);
-        v.y_row = out.w * v.y_pixel;
-        v.finish_in_tile = !emit_commutes_with_max(&n->epilogue);
+const char *emit_conv(Emit *e, const Step *s, Text *body) {
+    const ConvPlan *c = conv_plan(s);
+    const Conv v = {.e = e, .s = s, .n = s->node, .c = c, .ep = &s->epilogue, .prefix = conv_name(e, s)};
+    if (!s->epilogue.in_place) emit_halo(e, s->out, 1, body);
+    switch (c->to) {
+    case TO_RING:
         emit_ring(&v, body);
-        return;
-    }
-    if (n->epilogue.pool == POOL_GLOBAL_AVG) {
-        v.to = TO_SUM;
-        v.y_pixel = c->panel;
-        v.y_row = c->width * c->panel;
-        line(body, 1, "float *image = a->scratch + (size_t)part * %lld;", (long long)e->plan->scratch_floats);
-        line(body, 1, "for (int panel = part * %d / parts; panel < (part + 1) * %d / parts; panel++) {", c->panels,
-             c->panels);
+        break;
+    case TO_SUM:
+        line(body, 1, "float *image = a->scratch + (size_t)part * %lld;", scratch_floats(e));
+        line(body, 1, "for (int panel = part * %d / parts; panel < (part + 1) * %d / parts; panel++) {",
+             c->panels.count, c->panels.count);
         call_panel(&v, "image", 2, body);
         line(body, 1, "}");
-        return;
+        break;
+    case TO_OUTPUT:
+    case TO_ROWS:
+        emit_units(&v, body);
+        break;
     }
-    emit_units(&v, body);
+    return v.prefix;
 }

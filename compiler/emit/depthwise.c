@@ -62,7 +62,7 @@ static void emit_vector_rows(Walk *walk, Box *box, const char *c, int left, int 
     }
 }
 
-void emit_depthwise(Emit *e, const Step *step, Text *body) {
+const char *emit_depthwise(Emit *e, const Step *step, Text *body) {
     Walk walk = walk_new(e, step);
     int channel[2 * WALK_MAX_OPERANDS + 3];
     const int segments = walk_segments(&walk, DIM_C, channel);
@@ -81,4 +81,5 @@ void emit_depthwise(Emit *e, const Step *step, Text *body) {
             text_puts(body, "    }\n");
         }
     }
+    return layer_task_name(e, step);
 }

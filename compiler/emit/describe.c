@@ -10,24 +10,15 @@ static void describe_window(const Window *w, Text *t) {
     if (w->dilate_h > 1 || w->dilate_w > 1) text_printf(t, " dilate %d", w->dilate_h);
 }
 
-void describe_step(const Step *s, Text *t) {
-    const Node *n = s->node;
-    if (!n) {
-        text_puts(t, s->algorithm == ALG_INPUT ? "input to channels-last" : "output to planar");
-        return;
-    }
-    const Epilogue *e = &n->epilogue;
+/* The operation, over `terms` terms, and what follows it. */
+static void describe(const Node *n, const Term *term, int terms, const Epilogue *e, Text *t) {
     const char *word = op_info(n->op)->word;
     text_puts(t, *word == '.' ? word + 1 : word);
-    if (s->algorithm == ALG_COPY) {
-        text_puts(t, " copy");
-        return;
-    }
     if (n->op == OP_CONV) {
-        describe_window(&n->term[0].window, t);
-        if (n->term[0].groups > 1) text_printf(t, " groups %d", n->term[0].groups);
-        if (n->nin > 1) text_puts(t, " + shortcut conv");
-        for (int i = 1; i < n->nin; i++) describe_window(&n->term[i].window, t);
+        describe_window(&term[0].window, t);
+        if (term[0].groups > 1) text_printf(t, " groups %d", term[0].groups);
+        if (terms > 1) text_puts(t, " + shortcut conv");
+        for (int i = 1; i < terms; i++) describe_window(&term[i].window, t);
     }
     if (n->op == OP_MAXPOOL || n->op == OP_AVGPOOL) {
         if (n->attr.global)
@@ -42,6 +33,17 @@ void describe_step(const Step *s, Text *t) {
         describe_window(&e->pool_window, t);
     }
     if (e->pool == POOL_GLOBAL_AVG) text_puts(t, " + avgpool global");
+}
+
+void describe_node(const Node *n, Text *t) {
+    describe(n, n->term, n->nin, &n->epilogue, t);
+}
+
+void describe_step(const Step *s, Text *t) {
+    if (s->words)
+        text_puts(t, s->words);
+    else
+        describe(s->node, s->term, s->nin, &s->epilogue, t);
 }
 
 const char *describe_place(Arena *arena, Place place) {

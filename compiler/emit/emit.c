@@ -4,6 +4,7 @@
 #include <string.h>
 #include "emit.h"
 #include "describe.h"
+#include "graph/ops.h"
 #include "kernels.h"
 
 int emit_kernel(Emit *e, int m, int n, int k, int lda, int ldb, int ldc, bool accumulate, bool reduce, bool prefetch) {
@@ -78,12 +79,6 @@ const char *emit_epilogue(Emit *e, const Epilogue *epilogue, const char *value, 
     bug("activation %d has no emission", (int)epilogue->act);
 }
 
-/* A monotone activation commutes with max, a bias (constant over the window) too; PReLU's slope may be negative, swish
- * bends. */
-bool emit_commutes_with_max(const Epilogue *ep) {
-    return !ep->addend && ep->act != ACT_PRELU && ep->act != ACT_SWISH && !(ep->act == ACT_LEAKYRELU && ep->slope < 0);
-}
-
 /* The emitted helper that zeroes a halo of literal widths around an image of c channels. */
 static const char *halo_function(Emit *e) {
     Text t = {0};
@@ -103,14 +98,39 @@ static const char *halo_function(Emit *e) {
 }
 
 void emit_halo(Emit *e, const Value *out, int images, Text *body) {
-    const Layout *l = &plan_value(e->plan, out)->layout;
-    const Shape s = out->shape;
+    emit_halo_of(e, &plan_value(e->plan, out)->layout, out->shape, images, body);
+}
+
+void emit_halo_of(Emit *e, const Layout *l, Shape s, int images, Text *body) {
     if (!l->top && !l->left && !l->bottom && !l->right) return;
     const char *y = "a->y";
     if (images > 1) {
         text_printf(body, "    for (int n = 0; part == 0 && n < %d; n++)\n    ", images);
-        y = arena_printf(e->arena, "a->y + (size_t)n * %lld", (long long)e->plan->kept_floats);
+        y = arena_printf(e->arena, "a->y + (size_t)n * %lld", image_stride(e));
     }
     text_printf(body, "    %s%s(%s, %d, %d, %d, %d, %d, %d, %d, %d, %d);\n", images > 1 ? "" : "if (part == 0) ",
                 halo_function(e), y, s.c, s.h, s.w, l->row, l->pixel, l->top, l->left, l->bottom, l->right);
+}
+
+/* ---- names and numbers of a step ---- */
+const char *conv_name(const Emit *e, const Step *s) {
+    const Window *w = &s->term[0].window;
+    const Shape out = node_unpooled_shape(s->node);
+    return arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, s->in[0]->shape.c, s->node->features, out.h,
+                        out.w);
+}
+
+const char *layer_task_name(const Emit *e, const Step *s) {
+    const char *word = s->node ? op_info(s->node->op)->word : algorithm_name(s->algorithm);
+    const Shape out = s->out->shape;
+    if (*word == '.') word++; /* operations that the language has no word for */
+    return arena_printf(e->arena, "%s_%dx%dx%d", word, out.c, out.h, out.w);
+}
+
+long long image_stride(const Emit *e) {
+    return e->plan->kept_bytes / (long long)sizeof(float);
+}
+
+long long scratch_floats(const Emit *e) {
+    return e->plan->scratch_bytes / (long long)sizeof(float);
 }

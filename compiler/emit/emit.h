@@ -51,7 +51,7 @@ typedef struct Emit {
     const EmitOptions *options;
     Arena *arena;
     Target target;
-    int isa;                   /* that the text is now written for */
+    rn_isa isa;                /* that the text is now written for */
     int lanes;                 /* floats of its vector: 16 or 8 */
     const char *suffix;        /* of names that each instruction set has for itself: "_v3"; "" where there is one */
     Map tasks;                 /* body text -> name */
@@ -108,32 +108,38 @@ const char *emit_store(Emit *e, const char *pointer, const char *value, int chan
  * absent. */
 const char *emit_epilogue(Emit *e, const Epilogue *epilogue, const char *value, const char *bias, const char *addend,
                           const char *slope);
-/* Whether a maximum may be taken before all of these instead of after them. */
-bool emit_commutes_with_max(const Epilogue *epilogue);
 /* Statements that zero the halo of `out` (called by part 0), of each of a step's images: appended to body. Nothing
  * where there is none. */
 void emit_halo(Emit *e, const Value *out, int images, Text *body);
+void emit_halo_of(Emit *e, const Layout *layout, Shape shape, int images, Text *body);
 
-/* One per algorithm: appends the task's statements for the step to `body`. Rows (or panels) are divided among `parts`.
- */
-void emit_conv(Emit *e, const Step *step, Text *body);           /* conv.c: pointwise and direct */
-void emit_winograd_input(Emit *e, const Step *step, Text *body); /* winograd.c */
-void emit_winograd(Emit *e, const Step *step, Text *body);       /* winograd.c */
-void emit_strassen(Emit *e, const Step *step, Text *body);       /* strassen.c */
-void emit_fc(Emit *e, const Step *step, Text *body);             /* fc.c */
-void emit_depthwise(Emit *e, const Step *step, Text *body);      /* depthwise.c */
-void emit_input(Emit *e, const Step *step, Text *body);          /* layout.c: a->x is the caller's planar image */
-void emit_output(Emit *e, const Step *step, Text *body);         /* layout.c: a->y is the caller's planar result */
-void emit_copy(Emit *e, const Step *step, Text *body);           /* layout.c */
-void emit_map(Emit *e, const Step *step, Text *body);            /* map.c */
-void emit_pool(Emit *e, const Step *step, Text *body);           /* pool.c */
-void emit_lrn(Emit *e, const Step *step, Text *body);            /* lrn.c */
-void emit_spp(Emit *e, const Step *step, Text *body);            /* spp.c */
-void emit_pad(Emit *e, const Step *step, Text *body);            /* pad.c */
-void emit_softmax(Emit *e, const Step *step, Text *body);        /* softmax.c */
-void emit_upsample(Emit *e, const Step *step, Text *body);       /* upsample.c */
+/* One for each algorithm, in the file that is called like it: appends the task's statements for the step to `body` and
+ * returns the task's name. Rows (or panels) are divided among `parts`. */
+const char *emit_conv(Emit *e, const Step *step, Text *body); /* pointwise and direct */
+const char *emit_winograd_input(Emit *e, const Step *step, Text *body);
+const char *emit_winograd(Emit *e, const Step *step, Text *body);
+const char *emit_strassen(Emit *e, const Step *step, Text *body);
+const char *emit_fc(Emit *e, const Step *step, Text *body);
+const char *emit_depthwise(Emit *e, const Step *step, Text *body);
+const char *emit_input(Emit *e, const Step *step, Text *body);  /* layout.c: a->x is the caller's planar image */
+const char *emit_output(Emit *e, const Step *step, Text *body); /* layout.c: a->y is the caller's planar result */
+const char *emit_copy(Emit *e, const Step *step, Text *body);   /* layout.c */
+const char *emit_map(Emit *e, const Step *step, Text *body);
+const char *emit_pool(Emit *e, const Step *step, Text *body);
+const char *emit_lrn(Emit *e, const Step *step, Text *body);
+const char *emit_spp(Emit *e, const Step *step, Text *body);
+const char *emit_pad(Emit *e, const Step *step, Text *body);
+const char *emit_softmax(Emit *e, const Step *step, Text *body);
+const char *emit_upsample(Emit *e, const Step *step, Text *body);
 
-/* The task's statements for any step: one of the above, by the step's algorithm (frame.c). */
-void emit_task_body(Emit *e, const Step *step, Text *body);
+/* The same for any step, by its row in algorithms.def (forward.c). */
+const char *emit_task_body(Emit *e, const Step *step, Text *body);
+
+/* ---- names and numbers of a step ---- */
+const char *conv_name(const Emit *e, const Step *step);       /* "conv3x3_64to64_56x56" */
+const char *layer_task_name(const Emit *e, const Step *step); /* "add_64x56x56": the operation and the result */
+/* Floats from what is kept of an image to the next image's; and that each part has of scratch. */
+long long image_stride(const Emit *e);
+long long scratch_floats(const Emit *e);
 
 #endif

@@ -7,6 +7,7 @@
  * widened in registers, once for the images of a block, which hides behind the memory as the multiplications do.
  */
 #include "emit.h"
+#include "plan/fc.h"
 
 /* Sums of a block, in registers: vectors of outputs by images, with a weight and an input beside them. */
 static int block_vectors(const Emit *e, int images) {
@@ -16,7 +17,7 @@ enum { BLOCK_IMAGES = 6 };
 
 /* The kernel of a block: y[image][width] += the sum over inputs of x[image][input] * w[input][width]. */
 static const char *widened_block(Emit *e, int vectors, int images, int width) {
-    const long long apart = e->plan->kept_floats;
+    const long long apart = image_stride(e);
     Text t = {0};
     for (int n = 0; n < images; n++)
         for (int v = 0; v < vectors; v++) line(&t, 1, "V s%d%d = load(y + %d);", n, v, n * width + v * e->lanes);
@@ -47,7 +48,7 @@ static void emit_widened(Emit *e, const Step *s, int m, int width, const char *w
     const int blocks = divide_up(s->images, BLOCK_IMAGES);
     for (int b = 0; b < blocks; b++) {
         const int first = b * s->images / blocks, images = (b + 1) * s->images / blocks - first;
-        const char *at = first ? arena_printf(e->arena, "%s + %lldu", x, (long long)first * e->plan->kept_floats) : x;
+        const char *at = first ? arena_printf(e->arena, "%s + %lldu", x, first * image_stride(e)) : x;
         for (int v = 0; v < vectors; v += most) {
             const char *block = widened_block(e, vectors - v < most ? vectors - v : most, images, width);
             line(body, depth, "%s(%s + %d, %s, y + %d, %d);", block, w, v * e->lanes, at, first * width + v * e->lanes,
@@ -58,9 +59,9 @@ static void emit_widened(Emit *e, const Step *s, int m, int width, const char *w
 
 /* The pieces of an image, or of a group of them, in calls of about 512 inputs. */
 static void emit_widened_pieces(Emit *e, const Step *s, int m, int width, int depth, Text *body) {
-    const TermPlan *t = &s->conv.term[0];
-    const Layout *l = &plan_value(e->plan, s->in)->layout;
-    const int pieces = s->conv.chunk_rows, columns = s->in->shape.w, run = t->block * t->blocks + t->rest;
+    const FcPlan *t = fc_plan(s);
+    const Layout *l = &plan_value(e->plan, s->in[0])->layout;
+    const int pieces = t->pieces, columns = s->in[0]->shape.w, run = t->block * t->blocks + t->rest;
     line(body, depth, "memset(y, 0, sizeof y);");
     if (pieces > 1) {
         line(body, depth++, "for (int p = 0; p < %d; p++, w += %d) {", pieces, run * width);
@@ -81,13 +82,12 @@ static void emit_widened_pieces(Emit *e, const Step *s, int m, int width, int de
 }
 
 static void emit_pieces(Emit *e, const Step *s, int m, int width, int depth, Text *body) {
-    const ConvPlan *c = &s->conv;
-    const TermPlan *t = &c->term[0];
-    const Layout *l = &plan_value(e->plan, s->in)->layout;
-    const Shape in = s->in->shape;
-    const int pieces = c->chunk_rows, run = t->block * t->blocks + t->rest;
+    const FcPlan *t = fc_plan(s);
+    const Layout *l = &plan_value(e->plan, s->in[0])->layout;
+    const Shape in = s->in[0]->shape;
+    const int pieces = t->pieces, run = t->block * t->blocks + t->rest;
     const int pad = depth * 4;
-    const int images = s->images, ldb = images > 1 ? (int)e->plan->kept_floats : t->block;
+    const int images = s->images, ldb = images > 1 ? (int)image_stride(e) : t->block;
     const int first = emit_kernel(e, m, images, t->block, width, ldb, width, false, false, false);
     const int more = emit_kernel(e, m, images, t->block, width, ldb, width, true, false, false);
     const bool loop = t->blocks > 1;
@@ -118,19 +118,18 @@ static void emit_pieces(Emit *e, const Step *s, int m, int width, int depth, Tex
 }
 
 static void emit_panel(Emit *e, const Step *s, int m, int depth, Text *body) {
-    const ConvPlan *c = &s->conv;
-    const Epilogue *ep = &s->node->epilogue;
-    const int width = round_up(m, 16) < c->panel ? round_up(m, 16) : c->panel;
-    (c->term[0].bf16 ? emit_widened_pieces : emit_pieces)(e, s, m, width, depth, body);
+    const FcPlan *f = fc_plan(s);
+    const Epilogue *ep = &s->epilogue;
+    const int width = round_up(m, VECTOR) < f->panels.width ? round_up(m, VECTOR) : f->panels.width;
+    (f->bf16 ? emit_widened_pieces : emit_pieces)(e, s, m, width, depth, body);
     const bool group = s->images > 1;
     if (group) line(body, depth, "for (int n = 0; n < %d; n++) {", s->images);
     const int inner = group ? depth + 1 : depth;
     const char *from = group ? arena_printf(e->arena, "y + n * %d", width) : "y";
-    const char *to = group ? arena_printf(e->arena, "out + (size_t)n * %lld", (long long)e->plan->kept_floats) : "out";
-    const char *addend =
-        group ? arena_printf(e->arena, "a->addend + (size_t)n * %lld", (long long)e->plan->kept_floats) : "a->addend";
+    const char *to = group ? arena_printf(e->arena, "out + (size_t)n * %lld", image_stride(e)) : "out";
+    const char *addend = group ? arena_printf(e->arena, "a->addend + (size_t)n * %lld", image_stride(e)) : "a->addend";
     for (int i = 0; i < m; i += e->lanes) {
-        const char *at = arena_printf(e->arena, "(panel * %d + %d)", c->panel, i);
+        const char *at = arena_printf(e->arena, "(panel * %d + %d)", f->panels.width, i);
         const char *bias = ep->bias ? emit_load(e, arena_printf(e->arena, "a->bias + %s", at), m - i) : NULL;
         /* in_place: the addend is read before its place is written, as everywhere else */
         const char *add = ep->addend ? emit_load(e, arena_printf(e->arena, "%s + %s", addend, at), m - i) : NULL;
@@ -142,29 +141,30 @@ static void emit_panel(Emit *e, const Step *s, int m, int depth, Text *body) {
     if (group) line(body, depth, "}");
 }
 
-void emit_fc(Emit *e, const Step *s, Text *body) {
-    const ConvPlan *c = &s->conv;
-    const int last = s->node->features - (c->panels - 1) * c->panel;
-    const bool bf16 = c->term[0].bf16;
+const char *emit_fc(Emit *e, const Step *s, Text *body) {
+    const FcPlan *f = fc_plan(s);
+    const int last = s->node->features - (f->panels.count - 1) * f->panels.width;
+    const bool bf16 = f->bf16;
     emit_halo(e, s->out, s->images, body);
     if (!bf16) text_puts(body, "    const rn_kernel *k = a->k;\n");
     text_printf(body, "    for (int panel = part * %d / parts; panel < (part + 1) * %d / parts; panel++) {\n",
-                c->panels, c->panels);
+                f->panels.count, f->panels.count);
     line(body, 2,
          bf16 ? "const uint16_t *w = (const uint16_t *)(const void *)a->w + (size_t)panel * %lld;"
               : "const float *w = a->w + (size_t)panel * %lld;",
-         (long long)c->term[0].panel_size);
-    text_printf(body, "        float *out = a->y + panel * %d, y[%d];\n", c->panel, s->images * c->panel);
-    if (last == c->panel)
-        emit_panel(e, s, c->panel, 2, body);
-    else if (c->panels == 1)
+         (long long)f->panel_size);
+    text_printf(body, "        float *out = a->y + panel * %d, y[%d];\n", f->panels.width, s->images * f->panels.width);
+    if (last == f->panels.width)
+        emit_panel(e, s, f->panels.width, 2, body);
+    else if (f->panels.count == 1)
         emit_panel(e, s, last, 2, body);
     else {
-        text_printf(body, "        if (panel < %d) {\n", c->panels - 1);
-        emit_panel(e, s, c->panel, 3, body);
+        text_printf(body, "        if (panel < %d) {\n", f->panels.count - 1);
+        emit_panel(e, s, f->panels.width, 3, body);
         text_puts(body, "        } else {\n");
         emit_panel(e, s, last, 3, body);
         text_puts(body, "        }\n");
     }
     text_puts(body, "    }\n    zeroupper();\n");
+    return layer_task_name(e, s);
 }

@@ -12,52 +12,19 @@
 #include "forward.h"
 #include "describe.h"
 #include "model.h"
+#include "plan/algorithms.h"
+#include "plan/step.h"
 #include "graph/ops.h"
 #include "rn.h"
 
-void emit_task_body(Emit *e, const Step *s, Text *body) {
-    static void (*const emitters[ALG_COUNT])(Emit *, const Step *, Text *) = {
-        [ALG_INPUT] = emit_input,
-        [ALG_OUTPUT] = emit_output,
-        [ALG_POINTWISE] = emit_conv,
-        [ALG_DIRECT] = emit_conv,
-        [ALG_WINOGRAD_INPUT] = emit_winograd_input,
-        [ALG_WINOGRAD] = emit_winograd,
-        [ALG_STRASSEN] = emit_strassen,
-        [ALG_DEPTHWISE] = emit_depthwise,
-        [ALG_FC] = emit_fc,
-        [ALG_MAP] = emit_map,
-        [ALG_POOL] = emit_pool,
-        [ALG_LRN] = emit_lrn,
-        [ALG_SPP] = emit_spp,
-        [ALG_PAD] = emit_pad,
-        [ALG_SOFTMAX] = emit_softmax,
-        [ALG_UPSAMPLE] = emit_upsample,
-        [ALG_COPY] = emit_copy,
+const char *emit_task_body(Emit *e, const Step *s, Text *body) {
+    static const char *(*const emitters[ALG_COUNT])(Emit *, const Step *, Text *) = {
+#define ALGORITHM(id, word, kind, can, steps, pack, describe, emit) [ALG_##id] = emit,
+#include "plan/algorithms.def"
+#undef ALGORITHM
     };
     if (!emitters[s->algorithm]) bug("%s has no emission", algorithm_name(s->algorithm));
-    emitters[s->algorithm](e, s, body);
-}
-
-static const char *task_prefix(Emit *e, const Step *s) {
-    const Value *v = s->out ? s->out : s->in;
-    const char *word = s->node ? op_info(s->node->op)->word : s->algorithm == ALG_INPUT ? "input" : "output";
-    if (*word == '.') word++;
-    if (s->algorithm == ALG_COPY) word = "copy";
-    const bool winograd = s->algorithm == ALG_WINOGRAD || s->algorithm == ALG_WINOGRAD_INPUT;
-    if (s->node &&
-        (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT || winograd || s->algorithm == ALG_STRASSEN)) {
-        const Window *w = &s->node->term[0].window;
-        const Shape out = node_unpooled_shape(s->node);
-        const char *name = arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, s->in->shape.c,
-                                        s->node->features, out.h, out.w);
-        if (s->algorithm == ALG_STRASSEN) return arena_printf(e->arena, "%s_strassen", name);
-        if (!winograd) return name;
-        return arena_printf(e->arena, "%s_f%dx%d%s%s", name, s->winograd->h.m, s->winograd->w.m,
-                            s->images > 1 ? arena_printf(e->arena, "_%d_images", s->images) : "",
-                            s->algorithm == ALG_WINOGRAD_INPUT ? "_transform" : "");
-    }
-    return arena_printf(e->arena, "%s_%dx%dx%d", word, v->shape.c, v->shape.h, v->shape.w);
+    return emitters[s->algorithm](e, s, body);
 }
 
 bool emit_is_grouped(const Emit *e) {
@@ -81,12 +48,17 @@ static const char *arena_place(const Emit *e, long long each, long long all) {
                : arena_printf(e->arena, "net->rn.arena + %s", threads);
 }
 
+static long long arena_floats(const Emit *e) {
+    return e->plan->arena_bytes / (long long)sizeof(float);
+}
+
 ArenaPlaces emit_arena_places(const Emit *e) {
     const Plan *p = e->plan;
     const bool grouped = emit_is_grouped(e);
-    const long long first = p->arena_floats, kept = p->kept_floats * p->group, scratch = p->scratch_floats;
+    const long long first = arena_floats(e), kept = image_stride(e) * p->group, scratch = scratch_floats(e);
     const long long each = grouped ? first + scratch : scratch, before = grouped ? kept : first;
-    const long long picture = (long long)(shape_size(p->graph->input->shape) + 15) / 16 * 16;
+    const long long picture =
+        round_up_bytes((long long)sizeof(float) * shape_size(p->graph->input->shape)) / (long long)sizeof(float);
     return (ArenaPlaces){.kept = arena_place(e, first, 0),
                          .scratch = arena_place(e, grouped ? first : 0, before),
                          .ready = arena_place(e, each, before),
@@ -95,101 +67,82 @@ ArenaPlaces emit_arena_places(const Emit *e) {
 }
 
 /* ---- one call ---- */
-static void argument(Text *t, const char *name, const char *base, int64_t offset) {
-    text_printf(t, ", .%s = %s", name, base);
-    if (offset) text_printf(t, " + %lld", (long long)offset);
-}
-
-static const char *base_of(const Emit *e, const Value *v) {
-    return plan_value(e->plan, v)->kept ? "B" : "A";
-}
-
-static void activation_argument(Emit *e, Text *t, const char *name, const Value *v) {
-    argument(t, name, base_of(e, v), plan_value(e->plan, v)->offset);
+/* Where an operand's room begins, as emitted. */
+static const char *base_of(const Emit *e, const Operand *o) {
+    switch (o->room) {
+    case ROOM_VALUE:
+        return plan_value(e->plan, o->value)->kept ? "B" : "A";
+    case ROOM_TEMPORARY:
+        return "A";
+    case ROOM_WEIGHTS:
+        return "W";
+    case ROOM_IMAGE:
+        return "image";
+    case ROOM_RESULT:
+        return "outputs_at";
+    }
+    bug("a room without a name");
 }
 
 static void emit_arguments(Emit *e, const Step *s, Text *t) {
-    static const char *const x[] = {"x", "x1", "x2", "x3"}, *const w[] = {"w", "w1", "w2", "w3"};
-    const Node *n = s->node;
     text_puts(t, "&(struct args){.k = k");
-    if (s->algorithm == ALG_INPUT)
-        argument(t, "x", "image", 0);
-    else if (s->algorithm == ALG_WINOGRAD && s->winograd->shared)
-        argument(t, "x", "A", s->temporary_offset);
-    else
-        activation_argument(e, t, "x", s->in);
-    const bool direct = s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT;
-    if (n && (direct || s->strassen || s->algorithm == ALG_MAP))
-        for (int i = 1; i < n->nin; i++) activation_argument(e, t, x[i], n->in[i]);
-    if (s->weight >= 0) argument(t, "w", "W", s->weight);
-    if (direct || s->strassen)
-        for (int i = 1; i < n->nin; i++)
-            argument(t, w[i], "W", direct ? s->conv.term[i].weight : s->strassen->term[i].weight);
-    if (s->bias >= 0) argument(t, "bias", "W", s->bias);
-    if (s->slope >= 0) argument(t, "slope", "W", s->slope);
-    if (n && n->epilogue.addend && !(n->epilogue.in_place && direct))
-        activation_argument(e, t, "addend", n->epilogue.addend);
-    if (s->algorithm == ALG_OUTPUT)
-        text_puts(t, ", .y = output");
-    else if (s->temporary)
-        argument(t, "y", "A", s->temporary_offset);
-    else
-        argument(t, "y", base_of(e, s->out),
-                 plan_value(e->plan, s->out)->offset + (s->algorithm == ALG_COPY ? s->channel : 0));
+    for (Role role = OPERAND_NONE + 1; role < OPERAND_COUNT; role++) {
+        const Operand *o = step_operand(s, role);
+        if (!o) continue;
+        const long long offset = (long long)plan_operand_offset(e->plan, o) / (long long)sizeof(float);
+        text_printf(t, ", .%s = %s", role_name(role), base_of(e, o));
+        if (offset) text_printf(t, " + %lld", offset);
+    }
     if (s->scratch) text_puts(t, ", .scratch = S");
     text_puts(t, "}");
 }
 
 static const char *emit_task(Emit *e, const Step *s) {
     Text body = {0};
-    emit_task_body(e, s, &body);
+    const char *name = emit_task_body(e, s, &body);
     const char *task =
-        emit_function(e, task_prefix(e, s), NULL, "void", "void *arg, int part, int parts",
+        emit_function(e, name, NULL, "void", "void *arg, int part, int parts",
                       arena_printf(e->arena, "    const struct args *a = arg;\n%s", body.s ? body.s : ""));
     text_free(&body);
     return task;
 }
 
 static void describe_call(Emit *e, const Step *s, Text *t) {
-    const Value *v = s->out ? s->out : s->in;
+    const Shape in = s->nin ? s->in[0]->shape : s->out->shape, out = s->out->shape;
     Text what = {0};
     describe_step(s, &what);
-    text_printf(t, "    /* %s: %s", comment_c(e->arena, s->node ? s->node->name : v->name),
-                comment_c(e->arena, what.s));
+    text_printf(t, "    /* %s: %s", comment_c(e->arena, s->name), comment_c(e->arena, what.s));
     if (s->node && s->node->place.line)
         text_printf(t, " (%s)", comment_c(e->arena, describe_place(e->arena, s->node->place)));
-    text_printf(t, "; %dx%dx%d -> %dx%dx%d", s->in->shape.c, s->in->shape.h, s->in->shape.w, v->shape.c, v->shape.h,
-                v->shape.w);
+    text_printf(t, "; %dx%dx%d -> %dx%dx%d", in.c, in.h, in.w, out.c, out.h, out.w);
     if (s->macs) text_printf(t, ", %.1f M multiply-adds", (double)s->macs * 1e-6);
     text_printf(t, ", %s%s */\n", algorithm_name(s->algorithm),
                 s->images > 1 ? arena_printf(e->arena, ", %d images at once", s->images) : "");
     text_free(&what);
 }
 
+/* What is between one image's results and the next's. */
+static long long result_stride(const Emit *e, const Step *s) {
+    return step_operand(s, OPERAND_Y)->room == ROOM_RESULT ? (long long)output_floats(e->plan->graph) : image_stride(e);
+}
+
+/* The arena's part that the layer hook sees the step's value in. */
+static const char *hook_base(const Emit *e, const Step *s) {
+    return plan_value(e->plan, s->out)->kept ? "B" : "A";
+}
+
 static void emit_call(Emit *e, const Step *s, int layer, bool last, Text *t) {
-    const Plan *plan = e->plan;
     describe_call(e, s, t);
-    if (s->algorithm == ALG_OUTPUT) {
-        int64_t before = 0;
-        for (int i = 0; i < s->output; i++) before += shape_size(plan->graph->outputs[i]->shape);
-        text_printf(t, "    output = outputs_at + %lld;\n", (long long)before);
-    }
     const char *task = emit_task(e, s);
     if (!emit_is_grouped(e))
         text_printf(t, "    step(net, %d, %s, ", layer, task);
     else if (!last)
-        text_printf(t, "    step(net, alone, %d, %s, 1, %s, ", layer, base_of(e, s->out ? s->out : s->in), task);
-    else if (s->images == 1)
-        text_printf(t, "    each(net, %d, B, images, %lld, %s, ", layer,
-                    s->algorithm == ALG_OUTPUT ? (long long)output_floats(plan->graph) : (long long)plan->kept_floats,
-                    task);
-    else {
-        Step one = *s;
-        one.images = 1;
-        one.winograd = s->winograd_one;
+        text_printf(t, "    step(net, alone, %d, %s, 1, %s, ", layer, hook_base(e, s), task);
+    else if (!s->one)
+        text_printf(t, "    each(net, %d, B, images, %lld, %s, ", layer, result_stride(e, s), task);
+    else
         text_printf(t, "    step(net, 0, %d, B, images, images == %d ? %s : %s, ", layer, s->images, task,
-                    emit_task(e, &one));
-    }
+                    emit_task(e, s->one));
     emit_arguments(e, s, t);
     text_puts(t, ");\n");
 }
@@ -219,12 +172,12 @@ static void emit_step(Emit *e, Text *t) {
                 "    net->rn.layer(net->rn.layer_user, layer, &out);\n"
                 "}\n\n",
                 grouped ? "base" : "net->rn.arena",
-                grouped ? arena_printf(e->arena, "%lld, images", (long long)e->plan->kept_floats) : "0, 1");
+                grouped ? arena_printf(e->arena, "%lld, images", image_stride(e)) : "0, 1");
 }
 
 /* For the last layers that take one image after another. */
 static void emit_each(Emit *e, Text *t) {
-    const long long kept = e->plan->kept_floats, scratch = e->plan->scratch_floats;
+    const long long kept = image_stride(e), scratch = scratch_floats(e);
     text_printf(t,
                 "/* The arguments for image n, given those for the first; y_image: floats from one result to the next "
                 "*/\n"
@@ -272,7 +225,7 @@ static void emit_each(Emit *e, Text *t) {
 void emit_forward_frame(Emit *e, Text *t) {
     bool each = false;
     for (int i = e->plan->last_step; i < e->plan->step_count; i++)
-        each |= step_is_call(&e->plan->steps[i]) && e->plan->steps[i].images == 1;
+        each |= step_is_call(&e->plan->steps[i]) && !e->plan->steps[i].one;
     text_puts(t, "/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */\n"
                  "struct args {\n"
                  "    const rn_kernel *k;\n"
@@ -284,29 +237,52 @@ void emit_forward_frame(Emit *e, Text *t) {
 }
 
 /* ---- the functions ---- */
-/* Whether the calls have this variable as an argument. */
-static bool calls_have(const Emit *e, const Text *calls, const char *name) {
-    return calls->s && (strstr(calls->s, arena_printf(e->arena, "= %s", name)) ||
-                        strstr(calls->s, arena_printf(e->arena, ", %s,", name)));
+/* ---- the variables that calls of steps [from, to) use ---- */
+typedef struct Uses {
+    bool A, B, W, S, outputs;
+} Uses;
+
+static Uses uses_of(const Emit *e, int from, int to) {
+    Uses u = {0};
+    for (int i = from; i < to; i++) {
+        const Step *s = &e->plan->steps[i];
+        if (!step_is_call(s)) continue;
+        u.S |= s->scratch > 0;
+        for (int k = 0; k < s->operand_count; k++) {
+            const Operand *o = &s->operands[k];
+            const bool kept = o->room == ROOM_VALUE && plan_value(e->plan, o->value)->kept;
+            u.B |= kept;
+            u.A |= o->role != OPERAND_NONE && (o->room == ROOM_TEMPORARY || (o->room == ROOM_VALUE && !kept));
+            u.W |= o->room == ROOM_WEIGHTS;
+            u.outputs |= o->room == ROOM_RESULT;
+        }
+        if (emit_is_grouped(e)) { /* the layer hook's */
+            u.B |= plan_value(e->plan, s->out)->kept;
+            u.A |= i < e->plan->last_step && !plan_value(e->plan, s->out)->kept;
+        }
+    }
+    return u;
 }
 
-static void declare_constants(Emit *e, const Text *calls, Text *t) {
+static void declare_constants(Emit *e, const Uses *uses, Text *t) {
     const bool jit = e->target.kernels == KERNELS_JIT;
     text_printf(t, "    const rn_kernel *k = %s%s;\n", jit ? "net->k" : "kernels", jit ? "" : e->suffix);
-    if (calls_have(e, calls, "W"))
-        text_puts(t, "    const float *const W = (const float *)(const void *)net->rn.weights;\n");
-    if (calls_have(e, calls, "output")) text_puts(t, "    float *output;\n");
+    if (uses->W) text_puts(t, "    const float *const W = (const float *)(const void *)net->rn.weights;\n");
 }
 
 /* A line that names the parameters that the calls do not use. */
-static void unused_parameters(Emit *e, const Text *calls, const char *const *names, Text *t) {
-    Text unused = {0};
-    for (; *names; names++) {
-        const char *used = strcmp(*names, "outputs_at") ? *names : "output";
-        if (!calls_have(e, calls, used)) text_printf(&unused, "%s(void)%s", unused.s ? ", " : "", *names);
+static void unused_parameters(const Uses *uses, Text *t) {
+    const struct {
+        bool used;
+        const char *name;
+    } parameters[] = {{uses->A, "A"}, {uses->B, "B"}, {uses->S, "S"}, {uses->outputs, "outputs_at"}};
+    const char *before = "    ";
+    for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++) {
+        if (parameters[i].used) continue;
+        text_printf(t, "%s(void)%s", before, parameters[i].name);
+        before = ", ";
     }
-    if (unused.s) text_printf(t, "    %s;\n", unused.s);
-    text_free(&unused);
+    if (*before == ',') text_puts(t, ";\n");
 }
 
 static void emit_calls(Emit *e, int from, int to, Text *t) {
@@ -327,9 +303,10 @@ static void emit_forward_of_one(Emit *e, Text *t) {
                 "*/\n"
                 "static void forward%s(%s) {\n",
                 e->suffix, emit_forward_parameters(e));
-    declare_constants(e, &calls, t);
+    const Uses uses = uses_of(e, 0, plan->step_count);
+    declare_constants(e, &uses, t);
     text_puts(t, "    float *const A = net->rn.arena;\n");
-    if (plan->scratch_floats) text_printf(t, "    float *const S = A + %lld;\n", (long long)plan->arena_floats);
+    if (plan->scratch_bytes) text_printf(t, "    float *const S = A + %lld;\n", arena_floats(e));
     text_puts(t, "    if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);\n");
     text_write(t, calls.s, calls.size);
     text_puts(t, "}\n\n");
@@ -337,7 +314,7 @@ static void emit_forward_of_one(Emit *e, Text *t) {
 }
 
 static void emit_first_layers(Emit *e, Text *t) {
-    static const char *const parameters[] = {"A", "B", "S", "outputs_at", NULL};
+    const Uses uses = uses_of(e, 0, e->plan->last_step);
     Text calls = {0};
     emit_calls(e, 0, e->plan->last_step, &calls);
     text_printf(t,
@@ -347,8 +324,8 @@ static void emit_first_layers(Emit *e, Text *t) {
                 "static void first_layers%s(%s *net, int alone, float *A, float *B, float *S, const float *image,\n"
                 "                         float *outputs_at) {\n",
                 e->suffix, e->options->name);
-    declare_constants(e, &calls, t);
-    unused_parameters(e, &calls, parameters, t);
+    declare_constants(e, &uses, t);
+    unused_parameters(&uses, t);
     text_puts(t, "    if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);\n");
     text_write(t, calls.s, calls.size);
     text_puts(t, "}\n\n");
@@ -356,8 +333,8 @@ static void emit_first_layers(Emit *e, Text *t) {
 }
 
 static void emit_last_layers(Emit *e, Text *t) {
-    static const char *const parameters[] = {"outputs_at", NULL};
     const Plan *plan = e->plan;
+    const Uses uses = uses_of(e, plan->last_step, plan->step_count);
     Text calls = {0};
     emit_calls(e, plan->last_step, plan->step_count, &calls);
     text_printf(t,
@@ -366,10 +343,10 @@ static void emit_last_layers(Emit *e, Text *t) {
                 " * for what passes between two steps. */\n"
                 "static void last_layers%s(%s *net, int images, float *B, float *outputs_at) {\n",
                 plan->group, e->suffix, e->options->name);
-    declare_constants(e, &calls, t);
-    if (calls_have(e, &calls, "A")) text_puts(t, "    float *const A = net->rn.arena;\n");
-    if (calls_have(e, &calls, "S")) text_printf(t, "    float *const S = %s;\n", emit_arena_places(e).scratch);
-    unused_parameters(e, &calls, parameters, t);
+    declare_constants(e, &uses, t);
+    if (uses.A) text_puts(t, "    float *const A = net->rn.arena;\n");
+    if (uses.S) text_printf(t, "    float *const S = %s;\n", emit_arena_places(e).scratch);
+    if (!uses.outputs) text_puts(t, "    (void)outputs_at;\n");
     text_write(t, calls.s, calls.size);
     text_puts(t, "}\n\n");
     text_free(&calls);
@@ -379,7 +356,7 @@ static void emit_forward_of_groups(Emit *e, Text *t) {
     const Plan *plan = e->plan;
     const long long input = (long long)shape_size(plan->graph->input->shape),
                     output = (long long)output_floats(plan->graph);
-    const long long kept = plan->kept_floats;
+    const long long kept = image_stride(e);
     const char *n = e->options->name, *suffix = e->suffix;
     const ArenaPlaces at = emit_arena_places(e);
     emit_first_layers(e, t);
@@ -401,8 +378,8 @@ static void emit_forward_of_groups(Emit *e, Text *t) {
                 "        first_layers%s(net, 1, A, B + (size_t)n * %lld, S, g->image + (size_t)n * %lld,\n"
                 "                     g->outputs + (size_t)n * %lld);\n"
                 "}\n\n",
-                suffix, n, suffix, suffix, n, (long long)plan->arena_floats, at.kept, at.scratch,
-                (long long)plan->scratch_floats, suffix, kept, input, output);
+                suffix, n, suffix, suffix, n, arena_floats(e), at.kept, at.scratch, scratch_floats(e), suffix, kept,
+                input, output);
     text_printf(t,
                 "/* At most %d images: as many at once as there are threads, those left over each on all threads. */\n"
                 "static void forward%s(%s) {\n"

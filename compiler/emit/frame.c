@@ -306,9 +306,9 @@ void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
     emit_targets(&e, &text);
     emit_top(options, plan, "Code", c);
     text_printf(c, " *\n * A batch of at most %d; one arena of %lld bytes of activations%s, reused by lifetime. */\n",
-                plan->options.batch, (long long)plan->arena_floats * 4,
+                plan->options.batch, (long long)plan->arena_bytes,
                 emit_is_grouped(&e) ? arena_printf(&arena, " a thread and %lld for each of %d images",
-                                                   (long long)plan->kept_floats * 4, plan->group)
+                                                   (long long)plan->kept_bytes, plan->group)
                                     : "");
     Text network = {0};
     emit_structs(&e, &network);

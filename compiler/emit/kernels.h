@@ -17,7 +17,7 @@ const char *kernel_text(Emit *e, const KernelRow *row); /* "64x28x64, lda 64, ..
 
 enum { KERNEL_CODE_MOST = 1 << 17 };
 /* libxsmm's machine code for the kernel and instruction set; returns its size (machine_code.c). */
-unsigned kernel_generate(const KernelRow *row, int isa, unsigned char code[KERNEL_CODE_MOST]);
+unsigned kernel_generate(const KernelRow *row, rn_isa isa, unsigned char code[KERNEL_CODE_MOST]);
 
 void emit_machine_code(Emit *e, Text *text); /* machine_code.c: rn_kernel_0, ... as machine code */
 void emit_kernel_loops(Emit *e, Text *text); /* kernel_loops.c: the same as loops in C */

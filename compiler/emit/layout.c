@@ -109,18 +109,20 @@ static void emit_planar(Emit *e, bool to_planar, Shape shape, const Layout *layo
     text_puts(body, "    }\n");
 }
 
-void emit_input(Emit *e, const Step *step, Text *body) {
+const char *emit_input(Emit *e, const Step *step, Text *body) {
     const ValuePlan *p = plan_value(e->plan, step->out);
     const bool spare = p->root == step->out;
-    Value whole =
-        *step->out; /* what few channels leave of a pixel is zero in the halo too (plan/winograd.c reads it) */
-    if (spare && whole.shape.c < 4) whole.shape.c = p->layout.pixel;
-    emit_halo(e, &whole, 1, body);
+    Shape halo = step->out->shape;
+    /* what few channels leave of a pixel is zero in the halo too (plan/winograd.c reads it) */
+    if (spare && halo.c < 4) halo.c = p->layout.pixel;
+    emit_halo_of(e, &p->layout, halo, 1, body);
     emit_planar(e, false, step->out->shape, &p->layout, spare, body);
+    return layer_task_name(e, step);
 }
 
-void emit_output(Emit *e, const Step *step, Text *body) {
-    emit_planar(e, true, step->in->shape, &plan_value(e->plan, step->in)->layout, false, body);
+const char *emit_output(Emit *e, const Step *step, Text *body) {
+    emit_planar(e, true, step->out->shape, &plan_value(e->plan, step->out)->layout, false, body);
+    return arena_printf(e->arena, "output_%dx%dx%d", step->out->shape.c, step->out->shape.h, step->out->shape.w);
 }
 
 static const char *copy_value(const Walk *walk, const Box *box, const char *c, int left, int indent, Text *text) {
@@ -128,20 +130,19 @@ static const char *copy_value(const Walk *walk, const Box *box, const char *c, i
     return walk_operand(walk, "in", c, left);
 }
 
-void emit_copy(Emit *e, const Step *step, Text *body) {
-    const Value *in = step->node->op == OP_CONCAT ? step->node->in[step->concat_input] : step->node->in[0];
+const char *emit_copy(Emit *e, const Step *step, Text *body) {
+    const Value *in = step->in[0];
+    const Layout *layout = &plan_value(e->plan, in)->layout;
     emit_no_epilogue(step);
     if (step->node->op == OP_FLATTEN) { /* channels in C, H, W order: a planar image */
         emit_halo(e, step->out, 1, body);
-        emit_planar(e, true, in->shape, &plan_value(e->plan, in)->layout, false, body);
-        return;
+        emit_planar(e, true, in->shape, layout, false, body);
+    } else {
+        Walk walk = walk_new(e, step);
+        walk.shape = in->shape; /* what this copy writes of the result, halo included: in's channels */
+        walk.value = copy_value;
+        walk_add_operand(&walk, "in", "a->x", in);
+        walk_emit(&walk, body);
     }
-    Value slice = *step->out; /* what this copy writes of it, halo included: in's channels */
-    slice.shape = in->shape;
-    Step copy = *step;
-    copy.out = &slice;
-    Walk walk = walk_new(e, &copy);
-    walk.value = copy_value;
-    walk_add_operand(&walk, "in", "a->x", in);
-    walk_emit(&walk, body);
+    return arena_printf(e->arena, "copy_%dx%dx%d", step->out->shape.c, step->out->shape.h, step->out->shape.w);
 }

@@ -52,7 +52,7 @@ static const char *lrn_value(const Walk *walk, const Box *box, const char *c, in
     return arena_printf(e->arena, "mul(%s, exp_(mul(log_(b), set1(%s))))", in, float_c(e->arena, -attr->beta));
 }
 
-void emit_lrn(Emit *e, const Step *step, Text *body) {
+const char *emit_lrn(Emit *e, const Step *step, Text *body) {
     const Attr *attr = &step->node->attr;
     const int channels = step->out->shape.c, size = before(attr, channels) + channels + after(attr, channels);
     Walk walk = walk_new(e, step);
@@ -61,4 +61,5 @@ void emit_lrn(Emit *e, const Step *step, Text *body) {
     walk_add_operand(&walk, "in", "a->x", step->node->in[0]);
     text_printf(body, "    float square[%d];\n    memset(square, 0, sizeof square);\n", size);
     walk_emit(&walk, body);
+    return layer_task_name(e, step);
 }

@@ -19,12 +19,12 @@ enum { BYTES_A_LINE = 24, LINES_A_STRING = 28 };
 
 /* libxsmm's JIT makes tiny kernels for AVX2 even where there is AVX-512; so that results have the same bits, so do we
  */
-static unsigned generator_target(const KernelRow *k, int isa) {
+static unsigned generator_target(const KernelRow *k, rn_isa isa) {
     const bool tiny = k->m * k->k <= 16 || k->k * k->n <= 16 || k->m * k->n <= 16;
     return isa == RN_ISA_X86_64_V4 && !tiny ? LIBXSMM_X86_AVX512_CORE : LIBXSMM_X86_AVX2;
 }
 
-unsigned kernel_generate(const KernelRow *k, int isa, unsigned char code[KERNEL_CODE_MOST]) {
+unsigned kernel_generate(const KernelRow *k, rn_isa isa, unsigned char code[KERNEL_CODE_MOST]) {
     const float alpha = 1, beta = k->accumulate;
     libxsmm_descriptor_blob blob;
     const libxsmm_gemm_descriptor *descriptor = libxsmm_gemm_descriptor_init2(

@@ -34,17 +34,17 @@ static const char *map_value(const Walk *walk, const Box *box, const char *c, in
     }
 }
 
-void emit_map(Emit *e, const Step *step, Text *body) {
+const char *emit_map(Emit *e, const Step *step, Text *body) {
     const Node *node = step->node;
     Walk walk = walk_new(e, step);
     walk.value = map_value;
     walk_add_operand(&walk, "in", "a->x", node->in[0]);
     if (node->op == OP_AFFINE) {
-        if (node->epilogue.bias) bug("%s: an affine layer with another bias", node->name);
+        if (step->epilogue.bias) bug("%s: an affine layer with another bias", node->name);
         walk_add_vector(&walk, "scale", "a->w");
         walk_add_vector(&walk, "shift", "a->bias");
     } else if (node->op == OP_PRELU) {
-        if (node->epilogue.act == ACT_PRELU) bug("%s: a prelu with another prelu", node->name);
+        if (step->epilogue.act == ACT_PRELU) bug("%s: a prelu with another prelu", node->name);
         walk_add_vector(&walk, "slope", "a->slope");
     } else if (node->op == OP_ADD) {
         walk_add_operand(&walk, "other", "a->x1", node->in[1]);
@@ -55,4 +55,5 @@ void emit_map(Emit *e, const Step *step, Text *body) {
             walk_add_vector(&walk, "gates", "a->x1");
     }
     walk_emit(&walk, body);
+    return layer_task_name(e, step);
 }

@@ -5,11 +5,8 @@
 #include "describe.h"
 #include "graph/ops.h"
 #include "graph/tensor.h"
+#include "plan/algorithms.h"
 #include "rn.h"
-
-bool step_is_call(const Step *step) {
-    return step->algorithm != ALG_ALIAS;
-}
 
 int64_t output_floats(const Graph *graph) {
     int64_t floats = 0;
@@ -66,11 +63,6 @@ static void emit_recipe(Emit *e, Text *t) {
                 steps ? r->count : 0, (unsigned long long)r->packed_size, (unsigned long long)r->hash);
 }
 
-static const char *layer_name(const Step *s, const Value *v) {
-    if (s->node) return s->node->name;
-    return s->algorithm == ALG_INPUT ? "input" : v->name;
-}
-
 static void emit_layers(Emit *e, Text *t) {
     const Plan *plan = e->plan;
     text_puts(t, "/* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes "
@@ -79,16 +71,15 @@ static void emit_layers(Emit *e, Text *t) {
     for (int i = 0; i < plan->step_count; i++) {
         const Step *s = &plan->steps[i];
         if (!step_is_call(s)) continue;
-        const Value *v = s->out ? s->out : s->in;
+        const Value *v = s->out;
         Text what = {0};
         describe_step(s, &what);
         /* a step whose value is not whole yet names none */
-        text_printf(t, "    {%s, %s, %s, %s, %s, {%d, %d, %d}, %lld, %lld, %lld, %lld},\n",
-                    quote_c(e->arena, layer_name(s, v)), quote_c(e->arena, what.s),
-                    quote_c(e->arena, algorithm_name(s->algorithm)),
+        text_printf(t, "    {%s, %s, %s, %s, %s, {%d, %d, %d}, %lld, %lld, %lld, %lld},\n", quote_c(e->arena, s->name),
+                    quote_c(e->arena, what.s), quote_c(e->arena, algorithm_name(s->algorithm)),
                     quote_c(e->arena, describe_place(e->arena, s->node ? s->node->place : (Place){0})),
                     quote_c(e->arena, s->whole ? v->name : ""), v->shape.c, v->shape.h, v->shape.w, (long long)s->macs,
-                    (long long)s->multiplications, (long long)s->bytes, (long long)s->weight_bytes);
+                    (long long)s->multiplications, (long long)step_bytes(s), (long long)step_weight_bytes(s));
         text_free(&what);
     }
     text_puts(t, "};\n\n/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */\n"
@@ -96,8 +87,9 @@ static void emit_layers(Emit *e, Text *t) {
     for (int i = 0; i < plan->step_count; i++) {
         const Step *s = &plan->steps[i];
         if (!step_is_call(s)) continue;
-        const ValuePlan *p = plan_value(plan, s->out ? s->out : s->in);
-        text_printf(t, "    {%lld, %d, %d},\n", (long long)p->offset, p->layout.pixel, p->layout.row);
+        const ValuePlan *p = plan_value(plan, s->out);
+        text_printf(t, "    {%lld, %d, %d},\n", (long long)p->offset / (long long)sizeof(float), p->layout.pixel,
+                    p->layout.row);
     }
     text_puts(t, "};\n\n");
 }
@@ -167,7 +159,7 @@ static void emit_embedded(Emit *e, Text *t) {
                 name, name, name, quote_c(e->arena, quote_c(e->arena, e->options->embed_path)));
 }
 
-const char *isa_c(int isa) {
+const char *isa_c(rn_isa isa) {
     return isa == RN_ISA_X86_64_V4   ? "RN_ISA_X86_64_V4"
            : isa == RN_ISA_X86_64_V3 ? "RN_ISA_X86_64_V3"
                                      : "RN_ISA_GENERIC";

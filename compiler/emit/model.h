@@ -4,13 +4,11 @@
 
 #include "emit.h"
 
-/* Steps that are calls in run, hence rows of the layer table: all but aliases. */
-bool step_is_call(const Step *step);
 int64_t output_floats(const Graph *graph); /* of all outputs, one image */
 /* PREFIX_OUTPUT_SIZE, and of each output PREFIX_OUTPUT_LAYER_OFFSET and _SIZE. */
 void emit_output_macros(const Graph *graph, const char *prefix, Arena *arena, Text *t);
 void emit_tables(Emit *e, Text *t); /* recipe, layers, outputs */
-const char *isa_c(int isa);         /* "RN_ISA_X86_64_V3" */
+const char *isa_c(rn_isa isa);      /* "RN_ISA_X86_64_V3" */
 void emit_model(Emit *e, Text *t);  /* the rn_model; after the API's prototypes */
 
 #endif

@@ -4,15 +4,13 @@ static int min_int(int a, int b) {
     return a < b ? a : b;
 }
 
-int panels_segments(const Step *step, bool reads_addend, Segment segments[MAX_SEGMENTS]) {
-    const ConvPlan *c = &step->conv;
-    const Node *n = step->node;
+int panels_segments(const Panels *panels, const Step *step, bool reads_addend, Segment segments[MAX_SEGMENTS]) {
     int count = 0;
-    for (int p = 0; p < c->panels; p++) {
-        const int k0 = p * c->advance, channels = min_int(c->advance, n->features - k0);
-        Segment s = {p, p + 1, channels, round_up(channels, 16), 0};
+    for (int p = 0; p < panels->count; p++) {
+        const int k0 = p * panels->advance, channels = min_int(panels->advance, step->node->features - k0);
+        Segment s = {p, p + 1, channels, round_up(channels, VECTOR), 0};
         if (reads_addend) {
-            const int left = n->epilogue.addend->shape.c - k0;
+            const int left = step->epilogue.addend->shape.c - k0;
             s.addend_channels = left < 0 ? 0 : min_int(left, channels);
         }
         Segment *last = count ? &segments[count - 1] : NULL;
@@ -22,7 +20,7 @@ int panels_segments(const Step *step, bool reads_addend, Segment segments[MAX_SE
         else if (count < MAX_SEGMENTS)
             segments[count++] = s;
         else
-            bug("%s: more than %d kinds of panels", n->name, MAX_SEGMENTS);
+            bug("%s: more than %d kinds of panels", step->name, MAX_SEGMENTS);
     }
     return count;
 }

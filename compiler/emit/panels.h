@@ -3,6 +3,7 @@
 #define RNC_EMIT_PANELS_H
 
 #include "emit.h"
+#include "plan/panels.h"
 
 typedef struct Segment {
     int first, end;      /* panels [first, end) */
@@ -15,7 +16,7 @@ enum { MAX_SEGMENTS = 8 };
 
 /* The panels of a convolution in runs of equal text; returns how many. reads_addend: whether the epilogue reads an
  * addend. */
-int panels_segments(const Step *step, bool reads_addend, Segment segments[MAX_SEGMENTS]);
+int panels_segments(const Panels *panels, const Step *step, bool reads_addend, Segment segments[MAX_SEGMENTS]);
 
 /* Appends a call that depends on the panel: calls[i] is the text for segment i, e.g. "f(a, panel);". */
 void panels_call(const Segment *segments, int count, const char *const *calls, int depth, Text *text);

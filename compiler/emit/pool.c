@@ -211,7 +211,7 @@ static const char *subsample_value(const Walk *walk, const Box *box, const char 
 static void emit_subsample(Emit *e, const Step *step, Text *body) {
     Walk walk = walk_new(e, step);
     walk.value = subsample_value;
-    Operand *in = walk_add_operand(&walk, "in", "a->x", step->node->in[0]);
+    WalkImage *in = walk_add_operand(&walk, "in", "a->x", step->node->in[0]);
     in->stride_h = step->node->attr.window.stride_h;
     in->stride_w = step->node->attr.window.stride_w;
     walk_emit(&walk, body);
@@ -288,7 +288,7 @@ static void emit_global_pool(Emit *e, const Step *step, Text *body) {
     }
 }
 
-void emit_pool(Emit *e, const Step *step, Text *body) {
+const char *emit_pool(Emit *e, const Step *step, Text *body) {
     const Attr *attr = &step->node->attr;
     const Window *w = &attr->window;
     const Shape in = step->node->in[0]->shape, out = step->out->shape;
@@ -300,4 +300,5 @@ void emit_pool(Emit *e, const Step *step, Text *body) {
         emit_subsample(e, step, body);
     else
         emit_window_pool(e, step, body);
+    return layer_task_name(e, step);
 }

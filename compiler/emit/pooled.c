@@ -3,7 +3,7 @@
 #include "graph/ops.h"
 
 void pooled_window(Emit *e, const Step *s, const char *from, int channels, bool finish, int depth, Text *t) {
-    const Epilogue *ep = &s->node->epilogue;
+    const Epilogue *ep = &s->epilogue;
     const Window *w = &ep->pool_window;
     for (int c = 0; c < channels; c += e->lanes) {
         const int left = channels - c;
@@ -22,9 +22,9 @@ void pooled_window(Emit *e, const Step *s, const char *from, int channels, bool 
 }
 
 void pooled_row(Emit *e, const Step *s, int pixel, bool finish, int depth, Text *t) {
-    const Window *w = &s->node->epilogue.pool_window;
+    const Window *w = &s->epilogue.pool_window;
     const Layout *l = &plan_value(e->plan, s->out)->layout;
-    const int last = s->node->epilogue.unpooled.w - 1;
+    const int last = s->epilogue.unpooled.w - 1;
     line(t, depth, "float *y = a->y + p * %d;", l->row);
     line(t, depth, "for (int q = 0; q < %d; q++, y += %d) {", s->out->shape.w, l->pixel);
     line(t, depth + 1, "const int left = q * %d - %d;", w->stride_w, w->left);
@@ -47,25 +47,27 @@ static void window_line(const char *type, char name, int i, const char *at, cons
 }
 
 /* The channel at which `panel` begins in the result, as emitted. */
-static const char *panel_start(const Emit *e, const Step *s) {
-    return arena_printf(e->arena, "panel * %d", s->conv.advance);
+static const char *panel_start(const Emit *e, const Panels *panels) {
+    return arena_printf(e->arena, "panel * %d", panels->advance);
 }
 
-void pooled_mean(Emit *e, const Step *s, const char *sum, const char *y, int channels, int depth, Text *t) {
+void pooled_mean(Emit *e, const Step *s, const Panels *panels, const char *sum, const char *y, int channels, int depth,
+                 Text *t) {
     const Shape shape = node_unpooled_shape(s->node);
     const char *share = float_c(e->arena, 1.0 / ((double)shape.h * shape.w));
     for (int c = 0; c < channels; c += e->lanes) {
         const char *mean = arena_printf(e->arena, "mul(load(%s + %d), set1(%s))", sum, c, share);
-        const char *to = arena_printf(e->arena, "%s + (%s + %d)", y, panel_start(e, s), c);
+        const char *to = arena_printf(e->arena, "%s + (%s + %d)", y, panel_start(e, panels), c);
         line(t, depth, "%s;", emit_store(e, to, mean, channels - c));
     }
 }
 
-void pooled_rows(Emit *e, const Step *s, int channels, int pixel, const char *type, bool finish, Text *t) {
-    const Window *w = &s->node->epilogue.pool_window;
+void pooled_rows(Emit *e, const Step *s, const Panels *panels, int channels, int pixel, const char *type, bool finish,
+                 Text *t) {
+    const Window *w = &s->epilogue.pool_window;
     const Shape shape = node_walked_shape(s->node);
     const Layout *l = &plan_value(e->plan, s->out)->layout;
-    const char *from = arena_printf(e->arena, " + %s", panel_start(e, s));
+    const char *from = arena_printf(e->arena, " + %s", panel_start(e, panels));
     const char *width = arena_printf(e->arena, "%d", shape.w);
     const int row = shape.w * pixel;
     line(t, 1, "for (%s r = y0; r < y1; r += %d) {", type, w->r);

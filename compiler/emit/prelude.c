@@ -227,7 +227,7 @@ static void rename_helpers(const Emit *e, const char *prelude, Text *text) {
 
 static bool has_bf16(const Plan *plan) {
     for (int i = 0; i < plan->step_count; i++)
-        if (plan->steps[i].conv.term[0].bf16) return true;
+        if (plan->steps[i].term && tensor_is_bf16(plan->steps[i].term[0].weight)) return true;
     return false;
 }
 

@@ -26,10 +26,11 @@ static const char *softmax_value(const Walk *walk, const Box *box, const char *c
     return arena_printf(walk->e->arena, "mul(exp_(sub(%s, m)), scale)", walk_operand(walk, "in", c, left));
 }
 
-void emit_softmax(Emit *e, const Step *step, Text *body) {
+const char *emit_softmax(Emit *e, const Step *step, Text *body) {
     Walk walk = walk_new(e, step);
     walk.pixel = softmax_pixel;
     walk.value = softmax_value;
     walk_add_operand(&walk, "in", "a->x", step->node->in[0]);
     walk_emit(&walk, body);
+    return layer_task_name(e, step);
 }

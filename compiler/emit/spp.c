@@ -43,7 +43,7 @@ static void emit_levels(Emit *e, const Step *step, const char *c, int left, Text
     }
 }
 
-void emit_spp(Emit *e, const Step *step, Text *body) {
+const char *emit_spp(Emit *e, const Step *step, Text *body) {
     const int channels = step->node->in[0]->shape.c, vectors = channels / e->lanes, rest = channels % e->lanes;
     emit_no_epilogue(step);
     emit_halo(e, step->out, 1, body);
@@ -59,4 +59,5 @@ void emit_spp(Emit *e, const Step *step, Text *body) {
         emit_levels(e, step, arena_printf(e->arena, "%d", vectors * e->lanes), rest, body);
         text_puts(body, "    }\n");
     }
+    return layer_task_name(e, step);
 }

@@ -17,14 +17,14 @@
 
 typedef struct Strassen {
     Emit *e;
-    const Node *n;
+    const Step *step;
     const StrassenPlan *s;
     const char *prefix;
     const Layout *out;
 } Strassen;
 
 static const Layout *in_layout(const Strassen *v, int i) {
-    return &plan_value(v->e->plan, v->n->in[i])->layout;
+    return &plan_value(v->e->plan, v->step->in[i])->layout;
 }
 
 /* "", "1", "2", "3": x, x1, ... are the terms' inputs */
@@ -36,8 +36,8 @@ static const char *number(const Strassen *v, int i) {
 static const char *pixel_offset(const Strassen *v, int i, const char *at) {
     const Layout *l = in_layout(v, i);
     if (v->s->term[i].flat) return arena_printf(v->e->arena, "(%s) * %d", at, l->pixel);
-    const Window *w = &v->n->term[i].window;
-    const int width = v->n->out->shape.w;
+    const Window *w = &v->step->term[i].window;
+    const int width = v->step->out->shape.w;
     return arena_printf(v->e->arena, "((%s) / %d * %d + (%s) %% %d * %d)", at, width, w->stride_h * l->row, at, width,
                         w->stride_w * l->pixel);
 }
@@ -69,9 +69,9 @@ static const char *sums_function(const Strassen *v, int i) {
 /* A tile of the result: the sum of two or three products, bias, addend, activation; stored from pixel `from` on. */
 static const char *finish_function(const Strassen *v, bool three) {
     Emit *e = v->e;
-    const Epilogue *ep = &v->n->epilogue;
+    const Epilogue *ep = &v->step->epilogue;
     const Layout *add = ep->addend ? &plan_value(e->plan, ep->addend)->layout : NULL;
-    const int lanes = e->lanes, vectors = v->s->panel / lanes, width = v->n->out->shape.w;
+    const int lanes = e->lanes, vectors = v->s->panel / lanes, width = v->step->out->shape.w;
     const bool slope = ep->act == ACT_PRELU;
     Text t = {0};
     for (int i = 0; i < vectors; i++) {
@@ -104,8 +104,8 @@ static const char *finish_function(const Strassen *v, bool three) {
 
 /* Stores a quarter of the result: features from `feature` on, of the first or the second tile. */
 static void finish_call(const Strassen *v, const char *products, bool three, bool second, bool lower, Text *t) {
-    const Epilogue *ep = &v->n->epilogue;
-    const char *at = lower ? arena_printf(v->e->arena, " + panel * %d + %d", v->s->panel, v->n->features / 2)
+    const Epilogue *ep = &v->step->epilogue;
+    const char *at = lower ? arena_printf(v->e->arena, " + panel * %d + %d", v->s->panel, v->step->node->features / 2)
                            : arena_printf(v->e->arena, " + panel * %d", v->s->panel);
     text_printf(t, "    %s(%s, a->y%s", finish_function(v, three), products, at);
     if (ep->bias) text_printf(t, ", a->bias%s", at);
@@ -118,7 +118,7 @@ static void finish_call(const Strassen *v, const char *products, bool three, boo
 static void product(const Strassen *v, StrassenOperand b, const char *c, bool accumulate, const char *what, Text *t) {
     Emit *e = v->e;
     text_printf(t, "    /* %s */\n", what);
-    for (int i = 0; i < v->n->nin; i++) {
+    for (int i = 0; i < v->step->nin; i++) {
         const StrassenTerm *term = &v->s->term[i];
         const bool summed = b < STRASSEN_SUMS || !term->flat;
         const int weights = term->depth * v->s->panel;
@@ -140,7 +140,7 @@ static const char *panel_function(const Strassen *v) {
     Emit *e = v->e;
     Text t = {0};
     text_puts(&t, "    const rn_kernel *k = a->k;\n");
-    for (int i = 0; i < v->n->nin; i++)
+    for (int i = 0; i < v->step->nin; i++)
         text_printf(&t, "    const float *w%s = a->w%s + (size_t)panel * %d;\n", number(v, i), number(v, i),
                     STRASSEN_PRODUCTS * s->term[i].depth * s->panel);
     text_printf(&t, "    float *u = m, *p = m + %d, *q = m + %d;\n", s->product_size, 2 * s->product_size);
@@ -165,23 +165,21 @@ static const char *panel_function(const Strassen *v) {
     return name;
 }
 
-void emit_strassen(Emit *e, const Step *step, Text *body) {
-    const Node *n = step->node;
-    const StrassenPlan *s = step->strassen;
-    const Shape out = n->out->shape;
-    const Strassen v = {
-        .e = e,
-        .n = n,
-        .s = s,
-        .prefix = arena_printf(e->arena, "conv1x1_%dto%d_%dx%d_strassen", n->in[0]->shape.c, n->features, out.h, out.w),
-        .out = &plan_value(e->plan, n->out)->layout};
-    for (int i = 0; i < n->nin; i++)
+const char *emit_strassen(Emit *e, const Step *step, Text *body) {
+    const StrassenPlan *s = strassen_plan(step);
+    const Shape out = step->out->shape;
+    const Strassen v = {.e = e,
+                        .step = step,
+                        .s = s,
+                        .prefix = arena_printf(e->arena, "%s_strassen", conv_name(e, step)),
+                        .out = &plan_value(e->plan, step->out)->layout};
+    for (int i = 0; i < step->nin; i++)
         if (s->term[i].flat && in_layout(&v, i)->row != out.w * in_layout(&v, i)->pixel)
-            bug("%s: Strassen's pixels must lie side by side", n->name);
-    if (!n->epilogue.in_place) emit_halo(e, step->out, 1, body);
+            bug("%s: Strassen's pixels must lie side by side", step->name);
+    if (!step->epilogue.in_place) emit_halo(e, step->out, 1, body);
     const int units = s->pairs * s->panels, last = s->pixels - s->tile;
-    text_printf(body, "    float *t = a->scratch + (size_t)part * %lld, *m = t + %d;\n",
-                (long long)e->plan->scratch_floats, s->products);
+    text_printf(body, "    float *t = a->scratch + (size_t)part * %lld, *m = t + %d;\n", scratch_floats(e),
+                s->products);
     text_printf(body, "    const int begin = part * %d / parts;\n", units);
     text_printf(body, "    for (int unit = begin; unit < (part + 1) * %d / parts; unit++) {\n", units);
     text_printf(body, "        const int panel = unit %% %d, pair = unit / %d;\n", s->panels, s->panels);
@@ -189,11 +187,12 @@ void emit_strassen(Emit *e, const Step *step, Text *body) {
     text_printf(body, "        const int first = at1 < %d ? at1 : %d, second = at2 < %d ? at2 : %d;\n", last, last,
                 last, last);
     text_puts(body, "        if (unit == begin || panel == 0) {\n");
-    for (int i = 0; i < n->nin; i++)
+    for (int i = 0; i < step->nin; i++)
         text_printf(body, "            %s(a->x%s, first, second, t + %d);\n", sums_function(&v, i), number(&v, i),
                     s->term[i].sums);
     text_puts(body, "        }\n");
     text_printf(body,
                 "        %s(a, panel, first, second, at1 - first, at2 - second, t, m);\n    }\n    zeroupper();\n",
                 panel_function(&v));
+    return v.prefix;
 }

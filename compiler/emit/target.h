@@ -4,6 +4,7 @@
 #define RNC_TARGET_H
 
 #include "base/base.h"
+#include "rn.h"
 
 typedef enum Kernels {
     KERNELS_JIT,    /* libxsmm compiles them when an instance is created */
@@ -15,7 +16,7 @@ enum { TARGET_MOST = 2 }; /* instruction sets of one net.c */
 
 typedef struct Target {
     Kernels kernels;
-    int isa[TARGET_MOST]; /* rn_isa, the strongest first */
+    rn_isa isa[TARGET_MOST]; /* rn_isa, the strongest first */
     int count;
 } Target;
 

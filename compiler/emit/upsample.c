@@ -6,9 +6,10 @@ static const char *upsample_value(const Walk *walk, const Box *box, const char *
     return walk_operand(walk, "in", c, left);
 }
 
-void emit_upsample(Emit *e, const Step *step, Text *body) {
+const char *emit_upsample(Emit *e, const Step *step, Text *body) {
     Walk walk = walk_new(e, step);
     walk.value = upsample_value;
     walk_add_operand(&walk, "in", "a->x", step->node->in[0])->repeat = step->node->attr.factor;
     walk_emit(&walk, body);
+    return layer_task_name(e, step);
 }

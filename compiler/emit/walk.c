@@ -24,38 +24,37 @@ const char *emit_offset(Emit *e, const char *base, const char *index, int64_t st
 }
 
 void emit_no_epilogue(const Step *step) {
-    const Epilogue *epilogue = &step->node->epilogue;
+    const Epilogue *epilogue = &step->epilogue;
     if (epilogue->bias || epilogue->addend || epilogue->act != ACT_NONE || epilogue->pool != POOL_NONE)
-        bug("%s: this layer has no epilogue in emitted code", step->node->name);
+        bug("%s: this layer has no epilogue in emitted code", step->name);
 }
 
 /* ---- setting up ---- */
 
-Operand *walk_add_operand(Walk *walk, const char *name, const char *base, const Value *value) {
-    if (walk->operands == WALK_MAX_OPERANDS) bug("%s reads too many images", walk->step->node->name);
-    Operand *o = &walk->operand[walk->operands++];
-    *o = (Operand){.name = name, .base = base, .shape = value->shape, .stride_h = 1, .stride_w = 1, .repeat = 1};
+WalkImage *walk_add_operand(Walk *walk, const char *name, const char *base, const Value *value) {
+    if (walk->operands == WALK_MAX_OPERANDS) bug("%s reads too many images", walk->step->name);
+    WalkImage *o = &walk->operand[walk->operands++];
+    *o = (WalkImage){.name = name, .base = base, .shape = value->shape, .stride_h = 1, .stride_w = 1, .repeat = 1};
     o->layout = &plan_value(walk->e->plan, value)->layout;
     return o;
 }
 
 void walk_add_vector(Walk *walk, const char *name, const char *base) {
-    if (walk->vectors == WALK_MAX_VECTORS) bug("%s reads too many channel vectors", walk->step->node->name);
+    if (walk->vectors == WALK_MAX_VECTORS) bug("%s reads too many channel vectors", walk->step->name);
     walk->vector[walk->vectors++] = (ChannelVector){name, base};
 }
 
 void walk_add_cut(Walk *walk, int column) {
-    if (walk->cuts == WALK_MAX_CUTS) bug("%s: too many cuts", walk->step->node->name);
+    if (walk->cuts == WALK_MAX_CUTS) bug("%s: too many cuts", walk->step->name);
     walk->cut[walk->cuts++] = column;
 }
 
 Walk walk_new(Emit *e, const Step *step) {
     Walk walk = {.e = e, .step = step, .shape = step->out->shape};
-    const Epilogue *epilogue = step->node ? &step->node->epilogue : NULL;
-    if (!epilogue) return walk;
-    if (epilogue->pool != POOL_NONE) bug("%s: only a convolution has a pool in its epilogue", step->node->name);
+    const Epilogue *epilogue = &step->epilogue;
+    if (epilogue->pool != POOL_NONE) bug("%s: only a convolution has a pool in its epilogue", step->name);
     if (epilogue->addend) {
-        Operand *addend = walk_add_operand(&walk, "addend", "a->addend", epilogue->addend);
+        WalkImage *addend = walk_add_operand(&walk, "addend", "a->addend", epilogue->addend);
         addend->stride_h = addend->stride_w = epilogue->addend_stride > 1 ? epilogue->addend_stride : 1;
     }
     if (epilogue->bias) walk_add_vector(&walk, "bias", "a->bias");
@@ -70,7 +69,7 @@ static int extent(const Shape *s, int dim) {
 }
 
 /* The part of the result, along dim, for which the operand has elements. */
-static void operand_range(const Walk *walk, const Operand *o, int dim, int *lo, int *hi) {
+static void operand_range(const Walk *walk, const WalkImage *o, int dim, int *lo, int *hi) {
     const int n = extent(&o->shape, dim), size = extent(&walk->shape, dim);
     const int stride = dim == DIM_C ? 1 : dim == DIM_H ? o->stride_h : o->stride_w;
     const int64_t covered = dim == DIM_C ? n : ((int64_t)n + stride - 1) / stride * o->repeat;
@@ -97,27 +96,27 @@ int walk_segments(const Walk *walk, int dim, int *start) {
     return n - 1;
 }
 
-static bool covers(const Walk *walk, const Operand *o, const Box *box, int dim) {
+static bool covers(const Walk *walk, const WalkImage *o, const Box *box, int dim) {
     int lo, hi;
     operand_range(walk, o, dim, &lo, &hi);
     return lo <= box->lo[dim] && box->hi[dim] <= hi;
 }
 
 /* Some of the box's channels have the operand. */
-static bool reaches(const Walk *walk, const Operand *o, const Box *box) {
+static bool reaches(const Walk *walk, const WalkImage *o, const Box *box) {
     int lo, hi;
     operand_range(walk, o, DIM_C, &lo, &hi);
     return lo < box->hi[DIM_C] && box->lo[DIM_C] < hi;
 }
 
-static const Operand *find_operand(const Walk *walk, const char *name) {
+static const WalkImage *find_operand(const Walk *walk, const char *name) {
     for (int i = 0; i < walk->operands; i++)
         if (!strcmp(walk->operand[i].name, name)) return &walk->operand[i];
     return NULL;
 }
 
 bool walk_has(const Walk *walk, const Box *box, const char *name) {
-    const Operand *o = find_operand(walk, name);
+    const WalkImage *o = find_operand(walk, name);
     return o && covers(walk, o, box, DIM_C) && covers(walk, o, box, DIM_H) && covers(walk, o, box, DIM_W);
 }
 
@@ -134,16 +133,15 @@ const char *walk_vector(const Walk *walk, const char *name, const char *c, int l
         if (walk->hoisted && is_literal(c)) return arena_printf(walk->e->arena, "%s%s", name, c);
         return emit_load(walk->e, emit_offset(walk->e, v->base, c, 1, 1), left);
     }
-    bug("%s reads no channel vector %s", walk->step->node->name, name);
+    bug("%s reads no channel vector %s", walk->step->name, name);
 }
 
 const char *walk_finish(const Walk *walk, const Box *box, const char *value, const char *c, int left) {
-    const Node *node = walk->step->node;
-    if (!node) return value;
-    const char *bias = node->epilogue.bias ? walk_vector(walk, "bias", c, left) : NULL;
-    const char *slope = node->epilogue.act == ACT_PRELU ? walk_vector(walk, "slope", c, left) : NULL;
+    const Epilogue *epilogue = &walk->step->epilogue;
+    const char *bias = epilogue->bias ? walk_vector(walk, "bias", c, left) : NULL;
+    const char *slope = epilogue->act == ACT_PRELU ? walk_vector(walk, "slope", c, left) : NULL;
     const char *addend = walk_has(walk, box, "addend") ? walk_operand(walk, "addend", c, left) : NULL;
-    return emit_epilogue(walk->e, &node->epilogue, value, bias, addend, slope);
+    return emit_epilogue(walk->e, epilogue, value, bias, addend, slope);
 }
 
 const char *walk_index(const Walk *walk, const Box *box, int dim) {
@@ -159,7 +157,7 @@ static const char *operand_index(Emit *e, const char *index, int start, int repe
     return index;
 }
 
-static const char *pixel_address(const Walk *walk, const Box *box, const Operand *o) {
+static const char *pixel_address(const Walk *walk, const Box *box, const WalkImage *o) {
     Emit *e = walk->e;
     const char *y = operand_index(e, walk_index(walk, box, DIM_H), o->top, o->repeat);
     const char *x = operand_index(e, walk_index(walk, box, DIM_W), o->left, o->repeat);
@@ -169,15 +167,15 @@ static const char *pixel_address(const Walk *walk, const Box *box, const Operand
 
 void walk_pointers(const Walk *walk, const Box *box, int indent, Text *text) {
     for (int i = 0; i < walk->operands; i++) {
-        const Operand *o = &walk->operand[i];
+        const WalkImage *o = &walk->operand[i];
         if (reaches(walk, o, box) && covers(walk, o, box, DIM_H) && covers(walk, o, box, DIM_W))
             text_printf(text, "%*sconst float *%s = %s;\n", indent, "", o->name, pixel_address(walk, box, o));
     }
-    const Operand out = {.base = "a->y",
-                         .layout = &plan_value(walk->e->plan, walk->step->out)->layout,
-                         .stride_h = 1,
-                         .stride_w = 1,
-                         .repeat = 1};
+    const WalkImage out = {.base = "a->y",
+                           .layout = &plan_value(walk->e->plan, walk->step->out)->layout,
+                           .stride_h = 1,
+                           .stride_w = 1,
+                           .repeat = 1};
     text_printf(text, "%*sfloat *out = %s;\n", indent, "", pixel_address(walk, box, &out));
 }
 
@@ -244,7 +242,7 @@ void walk_emit(Walk *walk, Text *body) {
         channel[2 * WALK_MAX_OPERANDS + 3];
     const int rows = walk_segments(walk, DIM_H, row), columns = walk_segments(walk, DIM_W, column);
     const int segments = walk_segments(walk, DIM_C, channel);
-    emit_halo(walk->e, walk->step->out, 1, body);
+    emit_halo_of(walk->e, &plan_value(walk->e->plan, walk->step->out)->layout, walk->shape, 1, body);
     hoist_vectors(walk, channel, segments, body);
     for (int i = 0; i < rows; i++) {
         walk_open_rows(walk, row[i], row[i + 1], 4, body);

@@ -23,15 +23,15 @@
 enum { WALK_MAX_OPERANDS = 3, WALK_MAX_VECTORS = 4, WALK_MAX_CUTS = 16 };
 enum { DIM_C, DIM_H, DIM_W };
 
-typedef struct Operand { /* an image, read at the pixel being computed */
-    const char *name;    /* the local pointer to its pixel */
-    const char *base;    /* "a->x" */
+typedef struct WalkImage { /* an image, read at the pixel being computed */
+    const char *name;      /* the local pointer to its pixel */
+    const char *base;      /* "a->x" */
     const Layout *layout;
     Shape shape;            /* of the image */
     int top, left;          /* where its pixel (0, 0) falls in the result */
     int stride_h, stride_w; /* read at stride * y (0 means 1) */
     int repeat;             /* read at y / repeat (0 means 1) */
-} Operand;
+} WalkImage;
 
 typedef struct ChannelVector { /* one number per channel: scale, slope, a gate of one pixel */
     const char *name;
@@ -46,8 +46,8 @@ typedef struct Walk Walk;
 struct Walk {
     Emit *e;
     const Step *step;
-    Shape shape;                        /* of the result */
-    Operand operand[WALK_MAX_OPERANDS]; /* the layer's own, then the addend */
+    Shape shape;                          /* of the result */
+    WalkImage operand[WALK_MAX_OPERANDS]; /* the layer's own, then the addend */
     int operands;
     ChannelVector vector[WALK_MAX_VECTORS];
     int vectors;
@@ -65,7 +65,7 @@ struct Walk {
 /* A walk over the result of `step` with its epilogue's addend, bias and slope entered; the layer adds what is its own.
  */
 Walk walk_new(Emit *e, const Step *step);
-Operand *walk_add_operand(Walk *walk, const char *name, const char *base, const Value *value);
+WalkImage *walk_add_operand(Walk *walk, const char *name, const char *base, const Value *value);
 void walk_add_vector(Walk *walk, const char *name, const char *base);
 void walk_add_cut(Walk *walk, int column);
 /* Halo and loops, appended to body. */

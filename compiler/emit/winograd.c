@@ -13,6 +13,7 @@
 #include <string.h>
 #include "describe.h"
 #include "panels.h"
+#include "plan/winograd.h"
 #include "pooled.h"
 #include "transform.h"
 #include "graph/ops.h"
@@ -21,42 +22,32 @@
 typedef struct Wino {
     Emit *e;
     const Step *s;
-    const Node *n;
     const WinogradPlan *w;
     const Epilogue *ep;
     const char *prefix;
     int in_pixel, in_row;    /* from one transformed pixel to the next; each may be several of the image */
-    int pixel, row;          /* strides of the result */
     bool ragged_h, ragged_w; /* tiles reach over the image's lower or right edge */
     Shape out;               /* of the image that the tiles make, before a pool */
     int pool_h, pool_w;      /* a max-pool's window within a tile, 1 where there is none */
 } Wino;
 
 static Wino wino_of(Emit *e, const Step *s) {
-    const Node *n = s->node;
-    const Window *w = &n->term[0].window;
-    const Shape out = node_walked_shape(n);
-    const Layout *l = &plan_value(e->plan, n->out)->layout, *in = &plan_value(e->plan, n->in[0])->layout;
-    const bool apart = s->winograd->pool_apart, rows = s->winograd->pool_rows;
-    const bool pool = n->epilogue.pool == POOL_MAX && !apart && !rows;
-    const int pixel = rows ? round_up(n->features, 16) : apart ? s->conv.panel : l->pixel;
-    const int side = s->winograd->side;
+    const WinogradPlan *w = winograd_plan(s);
+    const Shape out = node_walked_shape(s->node);
+    const Layout *in = &plan_value(e->plan, s->in[0])->layout;
+    const bool pool = s->epilogue.pool == POOL_MAX && !w->pool_apart && !w->pool_rows;
     return (Wino){.e = e,
                   .s = s,
-                  .n = n,
-                  .w = s->winograd,
-                  .ep = &n->epilogue,
-                  .prefix = arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d_f%dx%d", w->r, w->s, n->in[0]->shape.c,
-                                         n->features, out.h, out.w, s->winograd->h.m, s->winograd->w.m),
-                  .pixel = pixel,
-                  .row = rows || apart ? out.w * pixel : l->row,
-                  .in_pixel = side * in->pixel,
-                  .in_row = side * in->row,
-                  .ragged_h = out.h % s->winograd->h.m,
-                  .ragged_w = out.w % s->winograd->w.m,
+                  .w = w,
+                  .ep = &s->epilogue,
+                  .prefix = arena_printf(e->arena, "%s_f%dx%d", conv_name(e, s), w->h.m, w->w.m),
+                  .in_pixel = w->side * in->pixel,
+                  .in_row = w->side * in->row,
+                  .ragged_h = out.h % w->h.m,
+                  .ragged_w = out.w % w->w.m,
                   .out = out,
-                  .pool_h = pool ? n->epilogue.pool_window.r : 1,
-                  .pool_w = pool ? n->epilogue.pool_window.s : 1};
+                  .pool_h = pool ? s->epilogue.pool_window.r : 1,
+                  .pool_w = pool ? s->epilogue.pool_window.s : 1};
 }
 
 /* "BASE" or "BASE + n" */
@@ -103,11 +94,15 @@ static void open_vectors(const Emit *e, int from, int to, int indent, Text *t) {
         text_printf(t, "%*s{\n%*sconst int c = %d;\n", indent, "", indent + 4, "", from);
 }
 
+static const char *task_name(const Wino *v) {
+    return v->s->images > 1 ? arena_printf(v->e->arena, "%s_%d_images", v->prefix, v->s->images) : v->prefix;
+}
+
 /* ---- input transform ---- */
 static void input_vectors(const Wino *v, const Linear *columns, const Linear *rows, int from, int to, int left,
                           Text *t) {
     const WinogradPlan *w = v->w;
-    const Layout *l = &plan_value(v->e->plan, v->s->node->in[0])->layout;
+    const Layout *l = &plan_value(v->e->plan, v->s->in[0])->layout;
     const int wide = w->side * l->pixel; /* of a transformed pixel's channels, what lies side by side in a row */
     const bool deep = w->side > 1;
     const char *c = deep ? arena_printf(v->e->arena, "c / %d * %d + c %% %d", wide, l->row, wide) : "c";
@@ -160,16 +155,14 @@ static void tile_place(const Wino *v, const char *first, bool row, bool column, 
 
 /* "BASE", of the tile's image where there are several */
 static const char *of_image(const Wino *v, const char *base) {
-    return v->w->images == 1
-               ? base
-               : arena_printf(v->e->arena, "%s + (size_t)image * %lld", base, (long long)v->e->plan->kept_floats);
+    return v->w->images == 1 ? base : arena_printf(v->e->arena, "%s + (size_t)image * %lld", base, image_stride(v->e));
 }
 
 /* Fills V from `count` tiles after `first` (NULL: 0). */
 static void input_tiles(const Wino *v, const char *first, const char *count, int indent, Text *t) {
     const WinogradPlan *w = v->w;
-    const Window *window = &v->n->term[0].window;
-    const Layout *l = &plan_value(v->e->plan, v->n->in[0])->layout;
+    const Window *window = &v->s->term[0].window;
+    const Layout *l = &plan_value(v->e->plan, v->s->in[0])->layout;
     const char *function = input_function(v);
     const int64_t origin = (int64_t)window->top * l->row + (int64_t)window->left * l->pixel;
     text_printf(t, "%*sfor (int i = 0; i < %s; i++) {\n", indent, "", count);
@@ -208,7 +201,7 @@ static void output_rows(const Wino *v, const Linear *rows, const OutputText *o, 
     const WinogradPlan *w = v->w;
     text_printf(t, "        for (int i = 0; i < %s; i++) {\n",
                 v->ragged_h ? "rows" : arena_printf(e->arena, "%d", w->h.m));
-    if (!o->sum) text_printf(t, "            float *to = y + (i * %d + c);\n", v->row);
+    if (!o->sum) text_printf(t, "            float *to = y + (i * %d + c);\n", v->w->row);
     if (o->addend_left) {
         const Layout *l = &plan_value(e->plan, v->ep->addend)->layout;
         text_printf(t, "            const float *from = addend + (i * %d + c);\n", v->ep->addend_stride * l->row);
@@ -222,7 +215,7 @@ static void output_rows(const Wino *v, const Linear *rows, const OutputText *o, 
         if (o->sum)
             text_printf(t, "total = add(total, %s);\n", value);
         else
-            text_printf(t, "%s;\n", emit_store(v->e, plus(e, "to", (int64_t)j * v->pixel), value, o->left));
+            text_printf(t, "%s;\n", emit_store(v->e, plus(e, "to", (int64_t)j * v->w->pixel), value, o->left));
     }
     text_puts(t, "        }\n");
 }
@@ -231,11 +224,11 @@ static void output_rows(const Wino *v, const Linear *rows, const OutputText *o, 
 static void output_pooled_rows(const Wino *v, const Linear *rows, const OutputText *o, Text *t) {
     const Emit *e = v->e;
     const WinogradPlan *w = v->w;
-    const bool late = emit_commutes_with_max(v->ep), cut_h = v->out.h % v->pool_h, cut_w = v->out.w % v->pool_w;
+    const bool late = w->pool_late, cut_h = v->out.h % v->pool_h, cut_w = v->out.w % v->pool_w;
     const int windows = w->w.m / v->pool_w;
     text_printf(t, "        for (int i = 0; i < %s; i += %d) {\n",
                 v->ragged_h ? "rows" : arena_printf(e->arena, "%d", w->h.m), v->pool_h);
-    text_printf(t, "            float *to = y + (i / %d * %d + c);\n            V ", v->pool_h, v->row);
+    text_printf(t, "            float *to = y + (i / %d * %d + c);\n            V ", v->pool_h, v->w->row);
     for (int q = 0; q < windows; q++) text_printf(t, "%sy%d", q ? ", " : "", q);
     text_puts(t, ";\n");
     for (int k = 0; k < v->pool_h; k++) {
@@ -259,7 +252,7 @@ static void output_pooled_rows(const Wino *v, const Linear *rows, const OutputTe
         if (late) value = output_value(v, o, value, 0);
         text_puts(t, "            ");
         if (q && v->ragged_w) text_printf(t, "if (columns > %d) ", q * v->pool_w);
-        text_printf(t, "%s;\n", emit_store(v->e, plus(e, "to", (int64_t)q * v->pixel), value, o->left));
+        text_printf(t, "%s;\n", emit_store(v->e, plus(e, "to", (int64_t)q * v->w->pixel), value, o->left));
     }
     text_puts(t, "        }\n");
 }
@@ -328,10 +321,10 @@ static const char *output_function(const Wino *v, const Segment *seg) {
  * prefetches. */
 static void fetch_share(const Wino *v, Text *t) {
     const WinogradPlan *w = v->w;
-    const Window *window = &v->n->term[0].window;
-    const Layout *l = &plan_value(v->e->plan, v->n->in[0])->layout;
+    const Window *window = &v->s->term[0].window;
+    const Layout *l = &plan_value(v->e->plan, v->s->in[0])->layout;
     const int products = winograd_products(w), rows = w->block * w->h.span, wide = w->w.m * w->w.stride;
-    const int tiles = w->rows * w->columns, panels = v->s->conv.panels;
+    const int tiles = w->rows * w->columns, panels = v->w->panels.count;
     const int64_t start = (int64_t)(w->w.span - wide - window->left) * l->pixel - (int64_t)window->top * l->row;
     line(t, 2, "for (int j = i * %d / %d; j < (i + 1) * %d / %d%s; j++) {", rows, products, rows, products,
          panels > 1 ? arena_printf(v->e->arena, " && panel == %d", panels - 1) : "");
@@ -342,7 +335,7 @@ static void fetch_share(const Wino *v, Text *t) {
          llabs((long long)start));
     line(t, 3, "for (int q = 0; q < %d; q += %d)", wide * l->pixel, l->pixel);
     line(t, 4, "for (int c = 0; c < %d; c += 16) _mm_prefetch((const char *)(p + (q + c)), _MM_HINT_T1);",
-         v->n->in[0]->shape.c);
+         v->s->in[0]->shape.c);
     line(t, 2, "}");
 }
 
@@ -372,13 +365,13 @@ static void gemm_calls(const Wino *v, const Segment *seg, Text *t) {
 
 /* of a panel's sums, of one image */
 static int sum_floats(const Segment *seg) {
-    return round_up(seg->channels, 16);
+    return round_up(seg->channels, VECTOR);
 }
 
 static void output_tiles(const Wino *v, const Segment *seg, const char *first, const char *count, Text *t) {
     const WinogradPlan *w = v->w;
     const Epilogue *ep = v->ep;
-    const int panel_out = v->s->conv.advance;
+    const int panel_out = v->w->panels.advance;
     const bool sum = ep->pool == POOL_GLOBAL_AVG;
     const char *function = output_function(v, seg);
     text_printf(t, "    for (int i = 0; i < %s; i++) {\n", count);
@@ -394,13 +387,13 @@ static void output_tiles(const Wino *v, const Segment *seg, const char *first, c
     if (sum)
         text_puts(t, w->images > 1 ? arena_printf(v->e->arena, "sum + image * %d", sum_floats(seg)) : "sum");
     else if (w->pool_rows)
-        text_printf(t, "%s + (column * %d + panel * %d)", plus(v->e, "image", (int64_t)w->carried * v->row),
-                    w->w.m * v->pixel, panel_out);
+        text_printf(t, "%s + (column * %d + panel * %d)", plus(v->e, "image", (int64_t)w->carried * v->w->row),
+                    w->w.m * v->w->pixel, panel_out);
     else if (w->pool_apart)
-        text_printf(t, "image + (row * %d + column * %d)", w->h.m * v->row, w->w.m * v->pixel);
+        text_printf(t, "image + (row * %d + column * %d)", w->h.m * v->w->row, w->w.m * v->w->pixel);
     else
-        text_printf(t, "%s + (row * %d + column * %d + panel * %d)", of_image(v, "a->y"), w->h.m / v->pool_h * v->row,
-                    w->w.m / v->pool_w * v->pixel, panel_out);
+        text_printf(t, "%s + (row * %d + column * %d + panel * %d)", of_image(v, "a->y"),
+                    w->h.m / v->pool_h * v->w->row, w->w.m / v->pool_w * v->w->pixel, panel_out);
     if (ep->bias) text_printf(t, ", a->bias + panel * %d", panel_out);
     if (seg->addend_channels) {
         const Layout *l = &plan_value(v->e->plan, ep->addend)->layout;
@@ -415,7 +408,7 @@ static void store_means(const Wino *v, const Segment *seg, Text *t) {
     const bool group = v->w->images > 1;
     const char *from = group ? arena_printf(v->e->arena, "sum + image * %d", sum_floats(seg)) : "sum";
     if (group) line(t, 1, "for (int image = 0; image < %d; image++) {", v->w->images);
-    pooled_mean(v->e, v->s, from, of_image(v, "a->y"), seg->channels, group ? 2 : 1, t);
+    pooled_mean(v->e, v->s, &v->w->panels, from, of_image(v, "a->y"), seg->channels, group ? 2 : 1, t);
     if (group) line(t, 1, "}");
 }
 
@@ -433,7 +426,7 @@ static const char *panel_function(const Wino *v, const Segment *seg) {
         line(&t, 1, "float *image = m + %d;", winograd_products(w) * w->m_matrix);
         output_tiles(v, seg, first, count, &t);
         line(&t, 1, "const int y0 = 0, y1 = %d;", v->out.h);
-        pooled_rows(v->e, v->s, seg->channels, v->pixel, "int", false, &t);
+        pooled_rows(v->e, v->s, &v->w->panels, seg->channels, v->w->pixel, "int", false, &t);
     } else
         output_tiles(v, seg, first, count, &t);
     if (sum) store_means(v, seg, &t);
@@ -451,7 +444,7 @@ static void call_panel(const Wino *v, int depth, Text *body) {
     const WinogradPlan *w = v->w;
     Segment segments[MAX_SEGMENTS];
     const char *calls[MAX_SEGMENTS];
-    const int count = panels_segments(v->s, v->ep->addend != NULL, segments);
+    const int count = panels_segments(&v->w->panels, v->s, v->ep->addend != NULL, segments);
     for (int i = 0; i < count; i++)
         calls[i] = arena_printf(v->e->arena, "%s(a, panel, v, m%s%s%s);", panel_function(v, &segments[i]),
                                 w->pool_rows ? ", image" : "", w->blocks > 1 ? ", first" : "",
@@ -459,7 +452,7 @@ static void call_panel(const Wino *v, int depth, Text *body) {
     panels_call(segments, count, calls, depth, body);
 }
 
-void emit_winograd_input(Emit *e, const Step *s, Text *body) {
+const char *emit_winograd_input(Emit *e, const Step *s, Text *body) {
     const Wino v = wino_of(e, s);
     const int tiles = winograd_tile_count(v.w);
     text_printf(body, "    const int first = part * %d / parts, count = (part + 1) * %d / parts - first;\n", tiles,
@@ -467,12 +460,13 @@ void emit_winograd_input(Emit *e, const Step *s, Text *body) {
     text_printf(body, "    float *v = a->y + first * %d;\n", v.w->v_tile);
     input_tiles(&v, "first", "count", 4, body);
     text_puts(body, "    zeroupper();\n");
+    return arena_printf(e->arena, "%s_transform", task_name(&v));
 }
 
 /* The transform and all panels of `count` tiles from `first` on (emitted names). */
 static void one_block(const Wino *v, int depth, Text *body) {
     const WinogradPlan *w = v->w;
-    const int panels = v->s->conv.panels;
+    const int panels = v->w->panels.count;
     input_tiles(v, w->blocks > 1 ? "first" : NULL,
                 w->tail != w->block ? "count" : arena_printf(v->e->arena, "%d", w->block), 4 * depth, body);
     if (panels > 1)
@@ -490,7 +484,7 @@ static void one_block(const Wino *v, int depth, Text *body) {
 static void emit_rows(const Wino *v, Text *body) {
     const WinogradPlan *w = v->w;
     const Window *pool = &v->ep->pool_window;
-    const int rows = v->n->out->shape.h, last = v->out.h - 1;
+    const int rows = v->s->out->shape.h, last = v->out.h - 1;
     line(body, 1, "float *image = m + %d; /* %d rows of the tiles above, then %d */",
          winograd_products(w) * w->m_matrix, w->carried, w->h.m);
     line(body, 1, "int p = part * %d / parts;", rows);
@@ -515,17 +509,17 @@ static void emit_rows(const Wino *v, Text *body) {
                                    : arena_printf(v->e->arena, "-tiles * %d", w->h.m);
     for (int i = 0; i < pool->r; i++)
         line(body, 3, "const float *r%d = image + ((top + %d < 0 ? 0 : top + %d > %d ? %d : top + %d) + (%s)) * %d;", i,
-             i, i, last, last, i, above, v->row);
-    pooled_row(v->e, v->s, v->pixel, false, 3, body);
+             i, i, last, last, i, above, v->w->row);
+    pooled_row(v->e, v->s, v->w->pixel, false, 3, body);
     line(body, 2, "}");
     if (w->carried)
-        line(body, 2, "memmove(image, image + %d, %d * sizeof *image);", w->h.m * v->row, w->carried * v->row);
+        line(body, 2, "memmove(image, image + %d, %d * sizeof *image);", w->h.m * v->w->row, w->carried * v->w->row);
     line(body, 1, "}");
 }
 
 /* All tiles are at hand, panels are divided among the parts. */
 static void panels_of_part(const Wino *v, Text *body) {
-    const int panels = v->s->conv.panels;
+    const int panels = v->w->panels.count;
     line(body, 1, "for (int panel = part * %d / parts; panel < (part + 1) * %d / parts; panel++) {", panels, panels);
     call_panel(v, 2, body);
     line(body, 1, "}");
@@ -540,12 +534,11 @@ static void blocks_of_part(const Wino *v, Text *body) {
     line(body, 1, "}");
 }
 
-void emit_winograd(Emit *e, const Step *s, Text *body) {
+const char *emit_winograd(Emit *e, const Step *s, Text *body) {
     const Wino v = wino_of(e, s);
     const WinogradPlan *w = v.w;
     const char *tiles = arena_printf(e->arena, "%d", w->block);
-    const char *scratch =
-        arena_printf(e->arena, "a->scratch + (size_t)part * %lld", (long long)e->plan->scratch_floats);
+    const char *scratch = arena_printf(e->arena, "a->scratch + (size_t)part * %lld", scratch_floats(e));
     if (!v.ep->in_place) emit_halo(e, s->out, s->images, body);
     if (w->shared)
         text_printf(body, "    const float *v = a->x;\n    float *m = %s;\n", scratch);
@@ -557,7 +550,7 @@ void emit_winograd(Emit *e, const Step *s, Text *body) {
         emit_rows(&v, body);
     else if (w->blocks > 1)
         blocks_of_part(&v, body);
-    else if (s->conv.panels > 1) { /* one image of a group's layer: each part transforms what its panels need */
+    else if (w->panels.count > 1) { /* one image of a group's layer: each part transforms what its panels need */
         input_tiles(&v, NULL, tiles, 4, body);
         panels_of_part(&v, body);
     } else { /* too small to be divided */
@@ -567,4 +560,5 @@ void emit_winograd(Emit *e, const Step *s, Text *body) {
         call_panel(&v, 1, body);
     }
     text_puts(body, "    zeroupper();\n");
+    return task_name(&v);
 }

@@ -18,6 +18,7 @@
 #include "base/toolchain.h"
 #include "load/load.h"
 #include "graph/ops.h"
+#include "plan/algorithms.h"
 #include "plan/choose.h"
 #include "plan/error.h"
 #include "plan/winograd.h"
@@ -41,14 +42,6 @@ struct Tuning {
     int variant; /* while measuring: which candidate each convolution takes; -1: all are measured */
 };
 
-static const char *choice_text(Arena *arena, const Choice *c) {
-    if (c->algorithm == ALG_WINOGRAD)
-        return arena_printf(arena, "F(%dx%d) %d%s", c->m_h, c->m_w, c->block,
-                            c->side > 1 ? arena_printf(arena, " of %dx%d", c->side, c->side) : "");
-    if (c->algorithm == ALG_STRASSEN) return arena_printf(arena, "strassen %d", c->block);
-    return algorithm_name(c->algorithm);
-}
-
 /* ---- candidates ---- */
 static void add_candidate(Shaped *s, Candidate c) {
     for (int i = 0; i < s->count; i++)
@@ -56,31 +49,16 @@ static void add_candidate(Shaped *s, Candidate c) {
     if (s->count < MAX_VARIANTS) s->list[s->count++] = c;
 }
 
-/* The same tiles in blocks of other sizes: all, and parts around a GEMM's width. */
-static void add_blocks(Shaped *s, const Plan *plan, const Node *n, Candidate c) {
-    WinogradPlan w = {0};
-    if (n->epilogue.pool == POOL_GLOBAL_AVG || !winograd_tiles(&w, n, &c.choice, plan_images(plan, n))) return;
-    const int tiles = winograd_largest_block(&w), sizes[] = {tiles, WINOGRAD_CALL, WINOGRAD_CALL / 2};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        if (sizes[i] > tiles || (w.pool_rows && sizes[i] > WINOGRAD_CALL)) continue;
-        const int blocks = (tiles + sizes[i] - 1) / sizes[i];
-        c.choice.block = (tiles + blocks - 1) / blocks;
-        c.cost = cost_winograd(plan, n, &c.choice);
-        if (c.cost.us < INFINITY && (blocks > 1 || w.pool_rows || choose_may_share(&w))) add_candidate(s, c);
-    }
-}
-
 static Shaped *make_shaped(Tuning *t, const Plan *plan, const Node *n, const char *shape) {
     Shaped *s = arena_alloc(t->arena, sizeof *s);
     Candidate list[CHOOSE_MAX_CANDIDATES];
-    const int all = choose_candidates(plan, n, list);
+    const int images = plan_images(plan, n), all = choose_candidates(plan, n, images, list);
     int count = 0, tiles = 0;
     for (int i = 0; i < all; i++) /* tiles that even the first layer of the shape alone may not take are left out */
-        if (list[i].choice.algorithm != ALG_WINOGRAD || choose_fits(plan, n, &list[i])) list[count++] = list[i];
+        if (choose_fits(plan, n, &list[i])) list[count++] = list[i];
     s->shape = shape;
     for (int i = 0; i < count; i++) {
-        const bool winograd = list[i].choice.algorithm == ALG_WINOGRAD;
-        if (!winograd || tiles++ < TILES) add_candidate(s, list[i]);
+        if (!choice_has_tiles(&list[i].choice) || tiles++ < TILES) add_candidate(s, list[i]);
     }
     double added[CHOOSE_MAX_CANDIDATES];
     error_of_candidates(plan, n, list, count, added);
@@ -88,14 +66,18 @@ static Shaped *make_shaped(Tuning *t, const Plan *plan, const Node *n, const cha
     for (int i = 1; i < count; i++)
         if (added[i] < added[least]) least = i;
     add_candidate(s, list[least]);
-    for (int i = 0, more = 0; i < count && more < MORE_BLOCKS; i++)
-        if (list[i].choice.algorithm == ALG_WINOGRAD) add_blocks(s, plan, n, list[i]), more++;
+    for (int i = 0, more = 0; i < count && more < MORE_BLOCKS; i++) {
+        Candidate blocks[CHOOSE_BLOCKS];
+        const int sizes = choose_blocks(plan, n, images, list[i], blocks);
+        for (int k = 0; k < sizes; k++) add_candidate(s, blocks[k]);
+        more += choice_has_tiles(&list[i].choice);
+    }
     return s;
 }
 
 static Shaped *find_shaped(const Tuning *t, const Plan *plan, const Node *n) {
     Arena arena = {0};
-    Shaped *s = map_get(&t->shapes, choose_shape(plan, n, &arena));
+    Shaped *s = map_get(&t->shapes, choose_shape(plan, n, plan_images(plan, n), &arena));
     arena_free(&arena);
     return s;
 }
@@ -129,7 +111,7 @@ static bool read_times(const Compilation *c, FILE *file, const Plan *plan, doubl
     for (int i = 0; i < plan->step_count; i++) {
         const Step *s = &plan->steps[i];
         double x;
-        if (s->algorithm == ALG_ALIAS) continue;
+        if (!step_is_call(s)) continue;
         if (fscanf(file, "%lf", &x) != 1) return false;
         if (s->node && s->node->op == OP_CONV) us[s->node->id] += x;
         *whole += x;
@@ -242,7 +224,7 @@ static int by_time(const void *a, const void *b) {
 /* Every candidate's time from the cache; false where one is not known. */
 static bool from_cache(Shaped *s, const TuneCache *cache) {
     for (int i = 0; i < s->count; i++) {
-        s->sum[i] = tune_cache_get(cache, s->shape, choice_text(cache->arena, &s->list[i].choice));
+        s->sum[i] = tune_cache_get(cache, s->shape, choice_key(cache->arena, &s->list[i].choice));
         if (!(s->sum[i] > 0)) return false;
     }
     s->layers = 1;
@@ -255,7 +237,7 @@ static void finish(Shaped *s, TuneCache *cache) {
         cost->us = s->sum[i] / s->layers;
         cost->measured = true;
         if (!s->known)
-            cost->us = tune_cache_put(cache, s->shape, choice_text(cache->arena, &s->list[i].choice), cost->us);
+            cost->us = tune_cache_put(cache, s->shape, choice_key(cache->arena, &s->list[i].choice), cost->us);
     }
     qsort(s->list, (size_t)s->count, sizeof *s->list, by_time);
 }
@@ -270,7 +252,7 @@ const Tuning *tune_run(Compilation *c) {
     int variants = 0;
     for (int i = 0; i < c->graph->node_count; i++) {
         const Node *n = c->graph->nodes[i];
-        const char *shape = choose_has_ways(plan, n) ? choose_shape(plan, n, &c->arena) : NULL;
+        const char *shape = choose_has_ways(plan, n) ? choose_shape(plan, n, plan_images(plan, n), &c->arena) : NULL;
         if (!shape || map_get(&t->shapes, shape)) continue;
         Shaped *s = make_shaped(t, plan, n, shape);
         map_put(&t->shapes, &c->arena, shape, s);

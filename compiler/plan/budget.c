@@ -9,9 +9,11 @@
  * Bytes have a price beside it: the lowest that keeps --weights-limit, or for -Os the highest at which the network
  * takes at most a share longer than the fastest.
  */
+#include "budget.h"
+
 #include <math.h>
 
-#include "choose.h"
+#include "cost.h"
 
 static const double WORTH = 0.005; /* of a layer's time, for a smaller error */
 static const double MOST_EXPONENT = 256;
@@ -36,7 +38,7 @@ static Sum total(const Plan *plan) {
         const Decision *d = &plan->decisions[i];
         sum.error += d->added[d->chosen];
         if (d->count > 1) sum.bytes += d->list[d->chosen].cost.bytes;
-        sum.us += d->count ? d->list[d->chosen].cost.us : n->op == OP_FC ? cost_fc(plan, n) : 0;
+        sum.us += d->count ? d->list[d->chosen].cost.us : n->op == OP_FC ? cost_fc(plan, n, plan_images(plan, n)) : 0;
     }
     sum.error = sqrt(sum.error);
     return sum;
@@ -81,7 +83,10 @@ static Sum keep_error(const Plan *plan, double byte_price) {
             low = high, high *= 2;
         for (int i = 0; i < STEPS; i++) {
             const double middle = (low + high) / 2;
-            *(choose_at(plan, (Prices){exp2(middle), byte_price}) > tolerance ? &low : &high) = middle;
+            if (choose_at(plan, (Prices){exp2(middle), byte_price}) > tolerance)
+                low = middle;
+            else
+                high = middle;
         }
         choose_at(plan, (Prices){exp2(high), byte_price});
     }

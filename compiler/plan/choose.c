@@ -1,31 +1,19 @@
 /* How each convolution may be computed: the direct sum, Strassen's method, and Winograd's with its tiles, each with
  * what the cost model (cost.h) and the error model (error.h) say of it. budget.c chooses among them.
  */
+#include "choose.h"
+
 #include <limits.h>
 #include <math.h>
 #include <string.h>
-#include "choose.h"
+
+#include "algorithms.h"
+#include "budget.h"
 #include "error.h"
-#include "steps.h"
+#include "graph/ops.h"
 #include "strassen.h"
-#include "winograd.h"
 
 enum { STRASSEN_TILES = 3, LARGEST_SHARE = 8 << 20 /* bytes of V that all tiles may take */ };
-
-bool choose_fits_int(const Shape s) {
-    return shape_size((Shape){s.c + 16, s.h + 32, s.w + 32}) < INT_MAX / 2;
-}
-
-bool choose_may_be_winograd(const Node *n) {
-    if (n->op != OP_CONV || n->term[0].groups != 1) return false;
-    const Window *w = &n->term[0].window;
-    const Epilogue *e = &n->epilogue;
-    if (w->r * w->s == 1 || w->dilate_h != 1 || w->dilate_w != 1 || w->stride_h != w->stride_w) return false;
-    if (e->pool && n->nin > 1) return false;
-    if (e->pool == POOL_MAX && (e->addend || e->pool_window.dilate_h != 1 || e->pool_window.dilate_w != 1))
-        return false;
-    return choose_fits_int(n->in[0]->shape) && choose_fits_int(node_unpooled_shape(n));
-}
 
 static int by_time(const Candidate *a, const Candidate *b) {
     return (a->cost.us > b->cost.us) - (a->cost.us < b->cost.us);
@@ -46,10 +34,10 @@ bool choose_may_share(const WinogradPlan *w) {
 
 /* The best block for tiles of m_h x m_w: all tiles, or equal parts of at most a GEMM's columns; of a row's tiles, where
  * rows of tiles are pooled. */
-static Candidate best_block(const Plan *plan, const Node *n, int m_h, int m_w, int side) {
+static Candidate best_block(const Plan *plan, const Node *n, int images, int m_h, int m_w, int side) {
     Candidate best = {.choice = {ALG_WINOGRAD, m_h, m_w, INT_MAX, side}, .cost.us = INFINITY};
     TileCost t;
-    if (!cost_tiles(&t, n, &best.choice, plan_images(plan, n))) return best;
+    if (!cost_tiles(&t, n, &best.choice, images)) return best;
     const bool rows = t.w.pool_rows;
     const int tiles = winograd_largest_block(&t.w);
     for (int blocks = 1, block = tiles; blocks; blocks = block > 1 ? divide_up(tiles, block - 1) : 0) {
@@ -65,26 +53,26 @@ static Candidate best_block(const Plan *plan, const Node *n, int m_h, int m_w, i
 }
 
 /* Tiles of 14 to 56 pixels that cut the image into pairs with the least waste. */
-static void insert_strassen(const Plan *plan, const Node *n, Candidate *list, int *count) {
+static void insert_strassen(const Plan *plan, const Node *n, int images, Candidate *list, int *count) {
     const int pixels = n->out->shape.h * n->out->shape.w;
     Candidate best[STRASSEN_TILES];
     int found = 0;
     for (int pairs = 1, last = 0; pairs <= pixels; pairs++) {
-        const int tile = (pixels + 2 * pairs - 1) / (2 * pairs);
+        const int tile = divide_up(pixels, 2 * pairs);
         if (tile > 56 || tile == last) continue;
         if (tile < 14 && found) break;
         last = tile;
         const Choice choice = {.algorithm = ALG_STRASSEN, .block = tile};
-        insert(best, &found, STRASSEN_TILES, (Candidate){choice, cost_strassen(plan, n, &choice)});
+        insert(best, &found, STRASSEN_TILES, (Candidate){choice, cost_strassen(plan, n, &choice, images)});
     }
     for (int i = 0; i < found; i++) insert(list, count, CHOOSE_MAX_CANDIDATES, best[i]);
 }
 
 bool choose_has_ways(const Plan *plan, const Node *n) {
-    return (plan->options.winograd && choose_may_be_winograd(n)) || (plan->options.strassen && strassen_possible(n));
+    return (plan->options.winograd && winograd_may_be(n)) || (plan->options.strassen && strassen_may_be(n));
 }
 
-const char *choose_shape(const Plan *plan, const Node *n, Arena *arena) {
+const char *choose_shape(const Plan *plan, const Node *n, int images, Arena *arena) {
     Text t = {0};
     const Epilogue *e = &n->epilogue;
     const Shape out = node_unpooled_shape(n);
@@ -96,7 +84,7 @@ const char *choose_shape(const Plan *plan, const Node *n, Arena *arena) {
         if (w->dilate_h > 1 || w->dilate_w > 1) text_printf(&t, " dilate %d,%d", w->dilate_h, w->dilate_w);
         if (n->term[i].groups > 1) text_printf(&t, " groups %d", n->term[i].groups);
         /* whether Strassen's method may be used, and where it finds the pixels */
-        if (strassen_possible(n)) text_puts(&t, strassen_is_flat(plan, n, i) ? " flat" : " apart");
+        if (strassen_may_be(n)) text_puts(&t, strassen_is_flat(plan, n, i) ? " flat" : " apart");
     }
     if (winograd_side(plan, n) > 1) text_puts(&t, " deep"); /* side x side pixels may be taken as one */
     text_printf(&t, " -> %dx%dx%d%s%s", out.c, out.h, out.w,
@@ -108,24 +96,24 @@ const char *choose_shape(const Plan *plan, const Node *n, Arena *arena) {
         text_printf(&t, " maxpool %dx%d/%d,%d pad %d,%d%s", e->pool_window.r, e->pool_window.s, e->pool_window.stride_h,
                     e->pool_window.stride_w, e->pool_window.top, e->pool_window.left,
                     e->pool_window.ceil ? " ceil" : "");
-    if (plan_images(plan, n) > 1) text_printf(&t, ", %d images", plan_images(plan, n));
+    if (images > 1) text_printf(&t, ", %d images", images);
     const char *text = arena_strdup(arena, t.s);
     text_free(&t);
     return text;
 }
 
-int choose_candidates(const Plan *plan, const Node *n, Candidate list[CHOOSE_MAX_CANDIDATES]) {
+int choose_candidates(const Plan *plan, const Node *n, int images, Candidate list[CHOOSE_MAX_CANDIDATES]) {
     int count = 0;
     insert(list, &count, CHOOSE_MAX_CANDIDATES,
-           (Candidate){{.algorithm = step_algorithm(plan, n)}, cost_direct(plan, n)});
-    if (plan->options.strassen && strassen_possible(n)) insert_strassen(plan, n, list, &count);
-    if (!plan->options.winograd || !choose_may_be_winograd(n)) return count;
+           (Candidate){{.algorithm = algorithm_of(plan, n)}, cost_direct(plan, n, images)});
+    if (plan->options.strassen && strassen_may_be(n)) insert_strassen(plan, n, images, list, &count);
+    if (!plan->options.winograd || !winograd_may_be(n)) return count;
     const Window *w = &n->term[0].window;
     const int side = winograd_side(plan, n);
     for (int m_h = w->r == 1 ? 1 : 2; m_h <= (w->r == 1 ? 1 : CHOOSE_MAX_TILE); m_h++)
         for (int m_w = w->s == 1 ? 1 : 2; m_w <= (w->s == 1 ? 1 : CHOOSE_MAX_TILE); m_w++) {
-            insert(list, &count, CHOOSE_MAX_CANDIDATES, best_block(plan, n, m_h, m_w, 1));
-            if (side > 1) insert(list, &count, CHOOSE_MAX_CANDIDATES, best_block(plan, n, m_h, m_w, side));
+            insert(list, &count, CHOOSE_MAX_CANDIDATES, best_block(plan, n, images, m_h, m_w, 1));
+            if (side > 1) insert(list, &count, CHOOSE_MAX_CANDIDATES, best_block(plan, n, images, m_h, m_w, side));
         }
     return count;
 }
@@ -139,14 +127,14 @@ bool choose_fits(const Plan *plan, const Node *n, const Candidate *c) {
            error_added(plan, n, &c->choice) <= error_of_sum(plan, n);
 }
 
-const Decision *choose_decision(Plan *plan, const Node *n) {
-    const char *shape = choose_shape(plan, n, plan->arena);
+const Decision *choose_decision(Plan *plan, const Node *n, int images) {
+    const char *shape = choose_shape(plan, n, images, plan->arena);
     Decision *known = map_get(&plan->shapes, shape);
     if (known) return known;
     Candidate *list = arena_alloc(plan->arena, CHOOSE_MAX_CANDIDATES * sizeof *list);
     Decision *d = arena_alloc(plan->arena, sizeof *d);
     d->list = list;
-    d->count = choose_candidates(plan, n, list);
+    d->count = choose_candidates(plan, n, images, list);
     map_put(&plan->shapes, plan->arena, shape, d);
     return d;
 }
@@ -162,7 +150,7 @@ static Decision decide(Plan *plan, const Node *n) {
             Candidate *list = arena_alloc(plan->arena, (size_t)d.count * sizeof *list);
             d.list = memcpy(list, given, (size_t)d.count * sizeof *list);
         } else {
-            d = *choose_decision(plan, n);
+            d = *choose_decision(plan, n, plan_images(plan, n));
         }
     }
     double *added = arena_alloc(plan->arena, ((size_t)d.count + 1) * sizeof *added);
@@ -174,11 +162,65 @@ static Decision decide(Plan *plan, const Node *n) {
 
 void plan_choices(Plan *plan) {
     const Graph *g = plan->graph;
-    for (int i = 0; i < g->node_count; i++) {
-        plan->choices[i].algorithm = ALG_COUNT; /* what step_algorithm says */
-        plan->decisions[i] = decide(plan, g->nodes[i]);
-    }
+    for (int i = 0; i < g->node_count; i++) plan->decisions[i] = decide(plan, g->nodes[i]);
     plan_budget(plan);
-    for (int i = 0; i < g->node_count; i++)
-        if (plan->decisions[i].count) plan->choices[i] = plan->decisions[i].list[plan->decisions[i].chosen].choice;
+    for (int i = 0; i < g->node_count; i++) {
+        const Decision *d = &plan->decisions[i];
+        plan->choices[i] =
+            d->count ? d->list[d->chosen].choice : (Choice){.algorithm = algorithm_of(plan, g->nodes[i])};
+    }
+}
+
+/* ---- what others ask of a choice ---- */
+void choice_reach(const Choice *c, Shape *out, Window *window) {
+    if (c->algorithm == ALG_WINOGRAD) winograd_reach(c, out, window);
+}
+
+bool choice_is_direct(const Choice *c) {
+    return algorithm_info(c->algorithm)->kind == KIND_DIRECT;
+}
+
+bool choice_has_tiles(const Choice *c) {
+    return c->algorithm == ALG_WINOGRAD;
+}
+
+const char *choice_key(Arena *arena, const Choice *c) {
+    if (c->algorithm == ALG_WINOGRAD)
+        return arena_printf(arena, "F(%dx%d) %d%s", c->m_h, c->m_w, c->block,
+                            c->side > 1 ? arena_printf(arena, " of %dx%d", c->side, c->side) : "");
+    if (c->algorithm == ALG_STRASSEN) return arena_printf(arena, "strassen %d", c->block);
+    return algorithm_name(c->algorithm);
+}
+
+const char *choice_name(Arena *arena, const Choice *c) {
+    if (c->algorithm == ALG_WINOGRAD)
+        return arena_printf(arena, "F(%dx%d)%s", c->m_h, c->m_w,
+                            c->side > 1 ? arena_printf(arena, " of %dx%d pixels", c->side, c->side) : "");
+    if (c->algorithm == ALG_STRASSEN) return arena_printf(arena, "strassen, tiles of %d", c->block);
+    return algorithm_name(c->algorithm);
+}
+
+const char *choice_blocks(Arena *arena, const Node *n, const Choice *c, int images) {
+    WinogradPlan w = {0};
+    if (c->algorithm != ALG_WINOGRAD || !winograd_tiles(&w, n, c, images)) return "";
+    const int tiles = winograd_tile_count(&w);
+    return c->block >= tiles ? arena_printf(arena, ", %d tiles at once", tiles)
+                             : arena_printf(arena, ", %d tiles by %d", tiles, c->block);
+}
+
+int choose_blocks(const Plan *plan, const Node *n, int images, Candidate c, Candidate list[CHOOSE_BLOCKS]) {
+    WinogradPlan w = {0};
+    int count = 0;
+    if (c.choice.algorithm != ALG_WINOGRAD || n->epilogue.pool == POOL_GLOBAL_AVG ||
+        !winograd_tiles(&w, n, &c.choice, images))
+        return 0;
+    const int tiles = winograd_largest_block(&w), sizes[CHOOSE_BLOCKS] = {tiles, WINOGRAD_CALL, WINOGRAD_CALL / 2};
+    for (int i = 0; i < CHOOSE_BLOCKS; i++) {
+        if (sizes[i] > tiles || (w.pool_rows && sizes[i] > WINOGRAD_CALL)) continue;
+        const int blocks = divide_up(tiles, sizes[i]);
+        c.choice.block = divide_up(tiles, blocks);
+        c.cost = cost_winograd(plan, n, &c.choice, images);
+        if (c.cost.us < INFINITY && (blocks > 1 || w.pool_rows || choose_may_share(&w))) list[count++] = c;
+    }
+    return count;
 }

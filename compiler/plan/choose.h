@@ -6,10 +6,11 @@
 
 enum { CHOOSE_MAX_TILE = 7 }; /* rows, columns of an output tile: a larger one would break every error budget */
 
-/* The ways to compute a convolution, the fastest (by the model) first; returns how many, at least one. */
-int choose_candidates(const Plan *plan, const Node *node, Candidate list[CHOOSE_MAX_CANDIDATES]);
+/* The ways to compute a convolution for so many images at once, the fastest (by the model) first; returns how many, at
+ * least one. */
+int choose_candidates(const Plan *plan, const Node *node, int images, Candidate list[CHOOSE_MAX_CANDIDATES]);
 /* The same, the first chosen; found once for all nodes of a shape (and of one size of groups). */
-const Decision *choose_decision(Plan *plan, const Node *node);
+const Decision *choose_decision(Plan *plan, const Node *node, int images);
 /* Whether the tolerance allows a layer to be computed so, if no other had an error; at least what errs no more than the
  * direct sum. */
 bool choose_fits(const Plan *plan, const Node *node, const Candidate *candidate);
@@ -18,11 +19,22 @@ double choose_error(const Plan *plan, const Node *node, const Candidate *candida
 /* Whether the V of all tiles may be at hand at once: one block. */
 bool choose_may_share(const WinogradPlan *w);
 /* What the candidates and their times depend on, as text; lives in `arena`. */
-const char *choose_shape(const Plan *plan, const Node *node, Arena *arena);
+const char *choose_shape(const Plan *plan, const Node *node, int images, Arena *arena);
 /* Whether there is anything but the direct sum. */
 bool choose_has_ways(const Plan *plan, const Node *node);
-bool choose_may_be_winograd(const Node *node);
-/* Whether an image of this shape, with its halo, is addressed in an int. */
-bool choose_fits_int(Shape shape);
+
+/* ---- what others ask of a choice ---- */
+/* The pixels that a convolution's first term reads: its result and window, which tiles make larger. */
+void choice_reach(const Choice *choice, Shape *out, Window *window);
+bool choice_is_direct(const Choice *choice); /* a direct sum: always there, and its error is that of rounding alone */
+bool choice_has_tiles(const Choice *choice);
+const char *choice_key(Arena *arena, const Choice *choice);  /* "F(4x4) 49": all of it, in the tuning cache */
+const char *choice_name(Arena *arena, const Choice *choice); /* "F(4x4)", for people */
+const char *choice_blocks(Arena *arena, const Node *node, const Choice *choice, int images); /* ", 49 tiles at once" */
+enum { CHOOSE_BLOCKS = 3 };
+/* The same tiles in blocks of other sizes: all, and parts around a GEMM's width; none of a candidate without tiles. */
+int choose_blocks(const Plan *plan, const Node *node, int images, Candidate candidate, Candidate list[CHOOSE_BLOCKS]);
+
+void plan_choices(Plan *plan); /* of all nodes */
 
 #endif

@@ -5,13 +5,16 @@
  * while panel after panel passes over them. 1x1 convolutions over halo-free values walk flat pixels: rows joined so
  * that a call has about 50 pixels even on a 7x7 image (kernels.md).
  */
+#include "conv.h"
+
 #include <string.h>
-#include "plan.h"
+
+#include "algorithms.h"
 #include "graph/ops.h"
-#include "rn.h"
+#include "step.h"
+#include "weights.h"
 
 enum {
-    VECTORS = 4,          /* of a panel: what libxsmm's kernels hold in registers at their full speed */
     TILE = 30,            /* longest row tile of a windowed convolution */
     FLAT_TILE = 28,       /* longest flat tile ... */
     FLAT_IMAGE = 56,      /* ... but an image of so few pixels is one call */
@@ -20,55 +23,12 @@ enum {
     CHUNK_CHANNELS = 128, /* channels whose taps' weights (x 9 x 64) fit in L2 beside the pixels */
     DIRECT_CHUNK_BYTES = 200 << 10, /* input pixels that stay in L2 under a panel */
     FLAT_CHUNK_BYTES = 768 << 10,
-    LEAST_CHUNK_ROWS = 4, /* that pay for a panel's weights */
-    FC_BLOCK = 512        /* K of one fc call: keeps the prefetchers of both streams busy (kernels.md) */
+    LEAST_CHUNK_ROWS = 4,  /* that pay for a panel's weights */
+    NEARLY_ALL_TENTHS = 7, /* of the rows: then all are one chunk */
+    LEAST_FLAT_TILE = 16   /* narrower ones, though they come out even, use a kernel's columns badly */
 };
 
-/* A wider panel would be several sweeps over its columns, each with a part of every row of weights: on AVX2 64 channels
- * take a tenth longer than two panels of 32, whose weights lie in one piece. */
-int plan_panel(const Plan *plan) {
-    return plan->options.isa == RN_ISA_X86_64_V3 ? VECTORS * 8 : VECTORS * 16;
-}
-
-/* Full panels and a tail: of 64, 96 is 64 + 32 and 1000 is 15 x 64 + 40. libxsmm's AVX2 kernels lose a tenth at widths
- * that are no multiple of 32 (48: 82 GFLOP/s where 32 and 64 reach 91), so equal panels (48 + 48) would not pay. */
-void plan_panels(const Plan *plan, ConvPlan *c, int features) {
-    const int most = plan_panel(plan);
-    c->panel = features < most ? round_up(features, 16) : most;
-    c->panels = divide_up(features, c->panel);
-    c->advance = c->panel;
-}
-
-static int common_divisor(int a, int b) {
-    return b ? common_divisor(b, a % b) : a;
-}
-
-/* Grouped kernels become block-diagonal: as many groups are merged as fit a vector of outputs. A vector costs the same
- * with 4 or 16 of its lanes in use, so the zeros between are free. Only whole merges: a last one with fewer groups
- * would read channels that are not there, and 0 * inf is no 0. Terms share their panels, which hold whole groups of
- * each: all that they have in common may be a single panel. */
-int plan_merged_groups(const Node *n) {
-    int groups = 0;
-    bool grouped = false;
-    for (int i = 0; n->op == OP_CONV && i < n->nin; i++) {
-        groups = common_divisor(groups, n->term[i].groups);
-        grouped |= n->term[i].groups > 1;
-    }
-    if (!grouped) return 0;
-    int merge = 1;
-    for (int m = 2; m * (n->features / groups) <= 16 && m <= groups; m++)
-        if (groups % m == 0) merge = m;
-    return groups / merge;
-}
-
-static void choose_groups(ConvPlan *c, int features, int merged) {
-    c->panels = merged;
-    c->advance = features / merged;
-    c->panel = round_up(c->advance, 16);
-}
-
-/* Channels per GEMM: all where few, else the largest divisor near `most`, else `most` and a rest. */
-static int choose_block(int channels, int most) {
+int conv_block(int channels, int most) {
     if (channels <= most) return channels;
     for (int b = most; b >= most / 2; b--)
         if (channels % b == 0) return b;
@@ -82,13 +42,12 @@ static bool halo_free(const Plan *plan, const Value *v) {
 
 /* All terms are 1x1 with stride 1, and no value that the step touches has gaps between its rows. */
 static bool can_be_flat(const Plan *plan, const Step *s) {
-    const Node *n = s->node;
-    const Epilogue *e = &n->epilogue;
+    const Epilogue *e = &s->epilogue;
     if (s->algorithm != ALG_POINTWISE || e->pool == POOL_MAX) return false;
     if (e->addend && (e->addend_stride != 1 || !halo_free(plan, e->addend))) return false;
-    if (e->pool == POOL_NONE && !halo_free(plan, n->out)) return false;
-    for (int i = 0; i < n->nin; i++)
-        if (n->term[i].window.stride_h != 1 || n->term[i].window.stride_w != 1 || !halo_free(plan, n->in[i]))
+    if (e->pool == POOL_NONE && !halo_free(plan, s->out)) return false;
+    for (int i = 0; i < s->nin; i++)
+        if (s->term[i].window.stride_h != 1 || s->term[i].window.stride_w != 1 || !halo_free(plan, s->in[i]))
             return false;
     return true;
 }
@@ -106,48 +65,81 @@ static void choose_tiles(ConvPlan *c, int longest) {
 static int balanced_chunks(const Plan *plan, const ConvPlan *c, int chunks) {
     const int threads = plan->options.threads > 1 ? plan->options.threads : 2;
     for (int n = chunks; n < chunks + threads && n <= c->rows / LEAST_CHUNK_ROWS; n++)
-        if (n * c->panels % threads == 0 && divide_up(c->rows, divide_up(c->rows, n)) == n) return n;
+        if (n * c->panels.count % threads == 0 && divide_up(c->rows, divide_up(c->rows, n)) == n) return n;
     return chunks;
 }
 
-static void choose_walk(const Plan *plan, Step *s, Shape out) {
-    ConvPlan *c = &s->conv;
+/* The widest flat tile that cuts the image without a rest; 0 where only narrow ones do. */
+static int even_flat_tile(int pixels) {
+    if (pixels <= FLAT_IMAGE) return pixels;
+    for (int tile = FLAT_TILE; tile >= LEAST_FLAT_TILE; tile--)
+        if (pixels % tile == 0) return tile;
+    return 0;
+}
+
+/* Rows of the walk that one panel of weights serves, so that their pixels stay in L2. */
+static int rows_of_chunk(const Plan *plan, const Step *s, const ConvPlan *c) {
+    const Layout *in = &plan_value(plan, s->in[0])->layout;
+    const int64_t stride = s->term[0].window.stride_h;
+    int64_t row_floats = c->flat ? (int64_t)c->width * in->pixel : stride * in->row;
+    if (c->to == TO_ROWS) row_floats += (int64_t)c->width * c->panels.width; /* kept until they are pooled */
+    const int64_t budget = s->algorithm == ALG_POINTWISE ? FLAT_CHUNK_BYTES : DIRECT_CHUNK_BYTES;
+    int64_t rows = budget / ((int64_t)sizeof(float) * row_floats);
+    if (rows < LEAST_CHUNK_ROWS) rows = LEAST_CHUNK_ROWS;
+    return 10 * rows >= (int64_t)NEARLY_ALL_TENTHS * c->rows ? c->rows : (int)rows;
+}
+
+static void choose_walk(const Plan *plan, const Step *s, ConvPlan *c) {
+    const Shape out = node_walked_shape(s->node);
     c->rows = out.h;
     c->width = out.w;
     c->flat = can_be_flat(plan, s);
     int longest = TILE;
     if (c->flat) {
-        const int pixels = out.h * out.w;
-        int best = pixels <= FLAT_IMAGE ? pixels : 0;
-        for (int n = 1; n <= FLAT_TILE && !best; n++)
-            if (pixels % (FLAT_TILE + 1 - n) == 0) best = FLAT_TILE + 1 - n;
+        const int pixels = out.h * out.w, even = even_flat_tile(pixels);
         longest = pixels <= FLAT_IMAGE ? FLAT_IMAGE : FLAT_TILE;
-        if (best >= 16 || best == pixels) c->width = best, c->rows = pixels / best;
+        if (even) c->width = even, c->rows = pixels / even;
     }
     choose_tiles(c, longest);
-    const ValuePlan *in = plan_value(plan, s->in);
-    const int64_t stride = s->node->term[0].window.stride_h;
-    const Epilogue *e = &s->node->epilogue;
-    const bool apart = e->pool == POOL_MAX && window_is_apart(&e->pool_window);
-    int64_t row_bytes = 4 * (c->flat ? (int64_t)c->width * in->layout.pixel : stride * in->layout.row);
-    if (apart) row_bytes += 4 * (int64_t)c->width * c->panel; /* kept until they are pooled */
-    const int64_t budget = s->algorithm == ALG_POINTWISE ? FLAT_CHUNK_BYTES : DIRECT_CHUNK_BYTES;
-    int64_t rows = budget / row_bytes;
-    if (rows < LEAST_CHUNK_ROWS) rows = LEAST_CHUNK_ROWS;
-    if (rows * 10 >= (int64_t)c->rows * 7) rows = c->rows;
-    int chunks = divide_up(c->rows, (int)rows);
-    chunks = e->pool == POOL_GLOBAL_AVG ? 1 : balanced_chunks(plan, c, chunks);
-    c->chunk_rows = divide_up(c->rows, chunks);
-    if (apart) c->chunk_rows = round_up(c->chunk_rows, e->pool_window.r);
+    const int chunks = divide_up(c->rows, rows_of_chunk(plan, s, c));
+    c->chunk_rows = divide_up(c->rows, c->to == TO_SUM ? 1 : balanced_chunks(plan, c, chunks));
+    if (c->to == TO_ROWS) c->chunk_rows = round_up(c->chunk_rows, s->epilogue.pool_window.r);
 }
 
-/* `merged`: of plan_merged_groups. A term with groups is one block, since its zeros are between them (rn_recipe.h). */
+bool epilogue_commutes_with_max(const Epilogue *e) {
+    /* PReLU's slope may be negative, swish bends */
+    return !e->addend && e->act != ACT_PRELU && e->act != ACT_SWISH && !(e->act == ACT_LEAKYRELU && e->slope < 0);
+}
+
+static Destination destination(const Epilogue *e) {
+    if (e->pool == POOL_GLOBAL_AVG) return TO_SUM;
+    if (e->pool == POOL_NONE) return TO_OUTPUT;
+    return window_is_apart(&e->pool_window) ? TO_ROWS : TO_RING;
+}
+
+/* Strides of the destination; and the floats of scratch that it takes, if it is there. */
+static int64_t place_destination(const Plan *plan, const Step *s, ConvPlan *c) {
+    const Layout *out = &plan_value(plan, s->out)->layout;
+    c->finish_in_tile = s->epilogue.pool != POOL_MAX || !epilogue_commutes_with_max(&s->epilogue);
+    c->pixel = c->to == TO_OUTPUT ? out->pixel
+               : c->to == TO_RING ? round_up(s->node->features, VECTOR)
+                                  : c->panels.width;
+    c->row = c->to == TO_OUTPUT && !c->flat ? out->row : c->width * c->pixel;
+    const int rows = c->to == TO_SUM    ? c->rows
+                     : c->to == TO_ROWS ? c->chunk_rows
+                     : c->to == TO_RING ? s->epilogue.pool_window.r
+                                        : 0;
+    return (int64_t)rows * c->row;
+}
+
+/* `merged`: of panels_merged_groups. A term with groups is one block, since its zeros are between them (rn_recipe.h).
+ */
 static void plan_term(const ConvPlan *c, TermPlan *t, const Term *term, int channels, int merged) {
     const Window *w = &term->window;
     const int taps = w->r * w->s;
     if (merged) channels /= merged;
     t->advance = merged ? channels : 0;
-    t->block = term->groups > 1 ? channels : choose_block(channels, taps == 1 ? PLAIN_BLOCK : BLOCK);
+    t->block = term->groups > 1 ? channels : conv_block(channels, taps == 1 ? PLAIN_BLOCK : BLOCK);
     t->blocks = channels / t->block;
     t->rest = channels % t->block;
     t->chunk = taps == 1 ? 1 : t->blocks;
@@ -156,49 +148,103 @@ static void plan_term(const ConvPlan *c, TermPlan *t, const Term *term, int chan
         for (t->chunk = most; t->blocks % t->chunk; t->chunk--) {
         }
     }
-    t->panel_size = (int64_t)taps * channels * c->panel;
+    t->panel_size = (int64_t)taps * channels * c->panels.width;
 }
 
-static void plan_fc(const Plan *plan, Step *s) {
-    ConvPlan *c = &s->conv;
-    const Node *n = s->node;
-    plan_panels(plan, c, n->features);
-    const ValuePlan *in = plan_value(plan, s->in);
-    const Shape shape = s->in->shape;
-    const bool contiguous =
-        shape.h * shape.w == 1 || (in->layout.pixel == shape.c && in->layout.row == shape.w * shape.c);
-    const int run = contiguous ? (int)shape_size(shape) : shape.c; /* floats in one piece */
-    TermPlan *t = &c->term[0];
-    t->block = choose_block(run, FC_BLOCK);
-    t->blocks = run / t->block;
-    t->rest = run % t->block;
-    t->panel_size = shape_size(shape) * c->panel;
-    t->bf16 = tensor_is_bf16(n->term[0].weight);
-    c->rows = c->width = c->tile = c->tiles = c->last = 1;
-    c->chunk_rows = contiguous ? 1 : shape.h * shape.w; /* pieces */
+/* ---- steps ---- */
+const ConvPlan *conv_plan(const Step *step) {
+    if (step->algorithm != ALG_POINTWISE && step->algorithm != ALG_DIRECT) bug("%s is no direct sum", step->name);
+    return step->detail;
 }
 
-void plan_conv(Plan *plan, Step *s) {
-    const Node *n = s->node;
-    if (s->algorithm == ALG_FC) {
-        plan_fc(plan, s);
-        return;
+static bool is_pointwise(const Term *term) {
+    const Window *w = &term->window;
+    return w->r == 1 && w->s == 1 && !w->top && !w->left && !w->bottom && !w->right && term->groups == 1;
+}
+
+static bool all_pointwise(const Term *term, int terms) {
+    for (int i = 0; i < terms; i++)
+        if (!is_pointwise(&term[i])) return false;
+    return true;
+}
+
+bool pointwise_can(const Plan *plan, const Node *n) {
+    (void)plan;
+    return n->op == OP_CONV && all_pointwise(n->term, n->nin);
+}
+
+bool direct_can(const Plan *plan, const Node *n) {
+    (void)plan;
+    return n->op == OP_CONV;
+}
+
+static int64_t macs_of_terms(const Step *s) {
+    const int64_t results = shape_size(node_unpooled_shape(s->node));
+    int64_t macs = 0;
+    for (int i = 0; i < s->nin; i++) {
+        const Term *t = &s->term[i];
+        macs += results * (s->in[i]->shape.c / t->groups) * t->window.r * t->window.s;
     }
-    ConvPlan *c = &s->conv;
-    const Shape out = node_walked_shape(n);
-    const int merged = plan_merged_groups(n);
-    if (merged)
-        choose_groups(c, n->features, merged);
-    else
-        plan_panels(plan, c, n->features);
-    choose_walk(plan, s, out);
-    for (int i = 0; i < n->nin; i++) plan_term(c, &c->term[i], &n->term[i], n->in[i]->shape.c, merged);
-    for (int i = 1; i < n->nin; i++) c->term[i].chunk = c->term[i].blocks; /* passes are over the first term alone */
-    const Epilogue *e = &n->epilogue;
-    if (e->pool == POOL_GLOBAL_AVG) s->scratch = (int64_t)c->rows * c->width * c->panel;
-    if (e->pool == POOL_MAX && window_is_apart(&e->pool_window))
-        s->scratch = (int64_t)c->chunk_rows * c->width * c->panel;
-    else if (e->pool == POOL_MAX)
-        s->scratch = (int64_t)e->pool_window.r * out.w * round_up(n->features, 16);
-    s->scratch = (s->scratch + 15) / 16 * 16;
+    return macs;
+}
+
+static void complete_step(Plan *plan, Step *s) {
+    ConvPlan *c = arena_alloc(plan->arena, sizeof *c);
+    const int features = s->node->features, merged = panels_merged_groups(s->term, s->nin, features);
+    s->detail = c;
+    c->panels = merged ? panels_of_groups(features, merged) : panels_of(plan, features);
+    c->to = destination(&s->epilogue);
+    choose_walk(plan, s, c);
+    s->scratch = round_up_bytes((int64_t)sizeof(float) * place_destination(plan, s, c));
+    for (int i = 0; i < s->nin; i++) {
+        plan_term(c, &c->term[i], &s->term[i], s->in[i]->shape.c, merged);
+        if (i) c->term[i].chunk = c->term[i].blocks; /* passes are over the first term alone */
+    }
+    s->macs = s->multiplications = macs_of_terms(s);
+    step_reads_inputs(plan, s);
+    step_reads_addend(plan, s);
+    if (s->epilogue.in_place) s->operands[s->operand_count - 1].role = OPERAND_NONE; /* kernels add to what is there */
+    step_writes_result(plan, s);
+}
+
+void conv_steps(Plan *plan, const Node *n) {
+    complete_step(plan, step_add(plan, plan->choices[n->id].algorithm, n, n->out));
+}
+
+void conv_step_of_terms(Plan *plan, const Node *n, int first) {
+    const bool pointwise = all_pointwise(n->term + first, n->nin - first);
+    Step *s = step_add(plan, pointwise ? ALG_POINTWISE : ALG_DIRECT, n, n->out);
+    step_name_part(plan, s, "shortcut");
+    s->in += first, s->term += first, s->nin -= first;
+    s->epilogue.bias = s->epilogue.prelu = NULL;
+    s->epilogue.act = ACT_NONE;
+    s->whole = false;
+    complete_step(plan, s);
+}
+
+void conv_pack(Plan *plan, Step *s) {
+    const ConvPlan *c = conv_plan(s);
+    weights_of_epilogue(plan, s);
+    for (int i = 0; i < s->nin; i++) {
+        const Term *term = &s->term[i];
+        const int32_t dim[4] = {s->node->features, term->weight->dim[1], term->weight->dim[2], term->weight->dim[3]};
+        const int32_t integer[4] = {c->panels.width, c->term[i].block, term->groups};
+        weights_pack(plan, s, (Role)(OPERAND_W + i), RN_PACK_PANELS, weights_tensor(plan, term->weight), dim, integer);
+    }
+}
+
+void conv_describe(const Step *s, Text *text) {
+    const ConvPlan *c = conv_plan(s);
+    text_printf(text, " panels %dx%d", c->panels.count, c->panels.width);
+    if (panels_merged_groups(s->term, s->nin, s->node->features))
+        text_printf(text, " groups %d of %d->%d", c->panels.count, s->in[0]->shape.c / c->panels.count,
+                    c->panels.advance);
+    text_printf(text, " rows %d%s tiles %dx%d", c->rows, c->flat ? " (flat)" : "", c->tiles, c->tile);
+    if (c->last != c->tile) text_printf(text, " (last %d)", c->last);
+    text_printf(text, " chunk %d rows", c->chunk_rows);
+    for (int i = 0; i < s->nin; i++) {
+        const TermPlan *t = &c->term[i];
+        text_printf(text, " term %d: %dx%d", i, t->blocks, t->block);
+        if (t->rest) text_printf(text, "+%d", t->rest);
+    }
 }

@@ -1,7 +1,4 @@
-/* Times by formula. Only ratios matter for a choice, so the machine is a generic one: a core with its FMA
- * peak, 1 MB of L2 (AVX2 alone: half of it), and bandwidths as such cores have them. The constants were fitted to
- * layers of ResNet, VGG and Inception on one machine with AVX-512 and one without (docs/kernels.md); -O3 measures
- * instead.
+/* Times by formula, from the numbers of the machine (machine.h).
  *
  * Multiplications and the fetching of weights overlap (the kernels, or the pieces that they are in, prefetch the next
  * weights), so the longer of the two counts, and a part of the shorter. Transforms come on top.
@@ -9,35 +6,20 @@
  * Threads divide the arithmetic, as far as there are parts to divide, and what comes from the caches; memory they
  * share.
  */
-#include <math.h>
 #include "cost.h"
-#include "steps.h"
+
+#include <math.h>
+
+#include "algorithms.h"
+#include "graph/ops.h"
 #include "strassen.h"
-#include "winograd.h"
-
-typedef struct Machine {
-    double flops;            /* per nanosecond: 2 a multiply-add */
-    int lanes;               /* floats of a vector */
-    double l2, l3, dram;     /* bytes per nanosecond that kernels see */
-    double l2_size, l3_size; /* bytes that a layer may count on */
-    double vector_op;        /* nanoseconds of a load, store or operation of a transform */
-    double call;             /* nanoseconds of a kernel call */
-    double results;          /* channels that take as long as a kernel's loading and storing of results */
-    double exposed, waiting; /* part of the shorter of multiplying and fetching that shows: of plain kernels, most of
-                                which fetch the next weights, and of batch-reduce kernels, which do not */
-} Machine;
-
-static const Machine machines[] = {
-    {101, 8, 60, 60, 15.5, L2_BYTES * 7 / 16, 12 << 20, 0.12, 10, 1.2, 0.35, 1}, /* x86-64-v3 */
-    {116, 16, 90, 60, 26, L2_BYTES * 3 / 4, 12 << 20, 0.12, 10, 6, 0.03, 0.03},  /* x86-64-v4 */
-};
-
-static const Machine *machine_of(const Plan *plan) {
-    return &machines[plan->options.isa >= 4];
-}
 
 static const double SEVERAL_CORES = 1.8; /* times the bandwidth of memory that one core sees */
 static const double MANY = 1e6;          /* parts that any number of threads divides evenly */
+static const double KERNEL_SHARE = 0.96; /* of the FMA peak, that kernels with enough columns reach */
+static const double FEW_COLUMNS = 0.5;   /* columns that take as long as loading a panel of weights to registers */
+static const double V_SHOWN = 0.3; /* share of reading V again, for each panel, that multiplications do not hide */
+static const double V_FAR = 1.3;   /* times as long a transform takes whose V and M are not in L2 */
 
 static double kernel_flops(const Machine *m, double features, double pixels, double channels) {
     const double vectors = ceil(features / m->lanes) * m->lanes;
@@ -69,38 +51,39 @@ static Cost of_one_image(const Plan *plan, Cost c, int images, double parts, dou
 
 /* Far activations of a group: what direct sums read of them is fetched ahead. */
 static double group_traffic(const Plan *plan, const Node *node, int images) {
-    const Machine *m = machine_of(plan);
+    const Machine *m = machine_of(plan->options.isa);
     return images > 1 ? far_bytes(m, node, images) / m->l3 / threads_of(plan) : 0;
 }
 
 /* Each image's results that L2 does not hold. */
 static double results_traffic(const Plan *plan, const Node *node, int images) {
-    const Machine *m = machine_of(plan);
+    const Machine *m = machine_of(plan->options.isa);
     const double bytes = 4.0 * (double)shape_size(node->out->shape);
     return images * fmax(bytes - m->l2_size, 0) / (m->l3 / 4) / threads_of(plan);
 }
 
 /* Weights of `bytes`, fetched from memory, and again for each other image. */
 static double weights_traffic(const Plan *plan, double bytes, int again) {
-    const Machine *m = machine_of(plan);
+    const Machine *m = machine_of(plan->options.isa);
     const double dram = threads_of(plan) > 1 ? m->dram * SEVERAL_CORES : m->dram;
     const double nearest = bytes <= m->l2_size / 2 ? m->l2 : bytes <= m->l3_size ? m->l3 : 0;
     return bytes / dram + bytes * again / (nearest > 0 ? nearest * threads_of(plan) : dram);
 }
 
-double cost_fc(const Plan *plan, const Node *node) {
-    const Machine *m = machine_of(plan);
-    const int images = plan_images(plan, node);
+double cost_fc(const Plan *plan, const Node *node, int images) {
+    const Machine *m = machine_of(plan->options.isa);
     const double weights = (double)node->features * (double)shape_size(node->in[0]->shape);
     const double bytes = tensor_is_bf16(node->term[0].weight) ? 2 : 4;
     const Cost c = {.compute = 2 * images * weights / m->flops, .memory = weights_traffic(plan, bytes * weights, 0)};
-    return of_one_image(plan, c, images, ceil(node->features / (double)plan_panel(plan)), 1, m->exposed).us;
+    return of_one_image(plan, c, images, ceil(node->features / (double)machine_of(plan->options.isa)->panel), 1,
+                        m->exposed)
+        .us;
 }
 
 /* Of a 1x1: each panel reads all pixels again, from farther away than L2 where they do not fit beside its weights. */
 static double pixels_traffic(const Plan *plan, double features, double pixels, double depth) {
-    const Machine *m = machine_of(plan);
-    const double panel = plan_panel(plan), bytes = 4 * pixels * depth;
+    const Machine *m = machine_of(plan->options.isa);
+    const double panel = machine_of(plan->options.isa)->panel, bytes = 4 * pixels * depth;
     if (bytes + 2 * 4 * panel * depth <= m->l2_size) return 0;
     return (ceil(features / panel) - 1) * bytes / m->l3 / threads_of(plan);
 }
@@ -109,29 +92,28 @@ static double pixels_traffic(const Plan *plan, double features, double pixels, d
 static int64_t panels_bytes(const Node *node, int first) {
     int64_t bytes = 0;
     for (int i = first; i < node->nin; i++)
-        bytes += 4 * tensor_size(node->term[i].weight) / node->features * round_up(node->features, 16);
+        bytes += 4 * tensor_size(node->term[i].weight) / node->features * round_up(node->features, VECTOR);
     return bytes;
 }
 
 /* The terms from `first` on. */
-static Cost direct_terms(const Plan *plan, const Node *node, int first) {
-    const Machine *m = machine_of(plan);
-    const int images = plan_images(plan, node);
+static Cost direct_terms(const Plan *plan, const Node *node, int first, int images) {
+    const Machine *m = machine_of(plan->options.isa);
     const Shape out = node_walked_shape(node);
     const double pixels = (double)out.h * out.w;
-    const bool depthwise = step_algorithm(plan, node) == ALG_DEPTHWISE;
+    const bool depthwise = algorithm_of(plan, node) == ALG_DEPTHWISE;
     Cost c = {.us = 0};
     for (int i = first; i < node->nin; i++) {
         const Term *term = &node->term[i];
         const int channels = node->in[i]->shape.c;
         const double taps = term->window.r * term->window.s;
         /* grouped panels read their groups' channels, with zeros between; a depthwise layer has vector loops instead */
-        const int panels = depthwise ? 0 : plan_merged_groups(node);
+        const int panels = depthwise ? 0 : node_merged_groups(node);
         const double depth = depthwise ? 1 : panels ? channels / panels : channels;
         const double flops = panels ? panels * kernel_flops(m, node->features / panels, pixels, taps * depth)
                                     : kernel_flops(m, node->features, pixels, taps * depth);
-        const double rows = panels ? panels * round_up(node->features / panels, 16) : node->features;
-        c.compute += images * flops / m->flops / 0.96;
+        const double rows = panels ? panels * round_up(node->features / panels, VECTOR) : node->features;
+        c.compute += images * flops / m->flops / KERNEL_SHARE;
         c.memory += weights_traffic(plan, 4 * taps * depth * rows, images - 1);
         if (taps == 1) c.memory += images * pixels_traffic(plan, node->features, pixels, depth);
     }
@@ -143,10 +125,9 @@ static double exposed(const Machine *m, const Node *node, int term) {
     return node->term[term].window.r * node->term[term].window.s > 1 ? m->waiting : m->exposed;
 }
 
-Cost cost_direct(const Plan *plan, const Node *node) {
-    const Machine *m = machine_of(plan);
-    const int images = plan_images(plan, node);
-    Cost c = direct_terms(plan, node, 0);
+Cost cost_direct(const Plan *plan, const Node *node, int images) {
+    const Machine *m = machine_of(plan->options.isa);
+    Cost c = direct_terms(plan, node, 0, images);
     c.bytes = panels_bytes(node, 0);
     c.memory += group_traffic(plan, node, images);
     c.memory += results_traffic(plan, node, images);
@@ -180,51 +161,51 @@ bool cost_tiles(TileCost *t, const Node *node, const Choice *choice, int images)
     if (!winograd_tiles(&t->w, node, choice, images)) return false;
     t->input = input_operations(&t->w);
     t->output = output_operations(&t->w, &node->epilogue);
-    t->bytes = 4 * (int64_t)winograd_products(&t->w) * t->w.channels * round_up(node->features, 16);
+    t->bytes = 4 * (int64_t)winograd_products(&t->w) * t->w.channels * round_up(node->features, VECTOR);
     t->bytes += panels_bytes(node, 1);
     return true;
 }
 
-Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice) {
+Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice, int images) {
     TileCost tiles;
-    if (!cost_tiles(&tiles, node, choice, plan_images(plan, node))) return (Cost){.us = INFINITY};
+    if (!cost_tiles(&tiles, node, choice, images)) return (Cost){.us = INFINITY};
     return cost_block(plan, node, &tiles, choice->block);
 }
 
 Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most) {
-    const Machine *m = machine_of(plan);
+    const Machine *m = machine_of(plan->options.isa);
     Cost c = {.bytes = t->bytes};
     const double C = t->w.channels, K = node->features, tiles = winograd_tile_count(&t->w);
     const double products = winograd_products(&t->w), block = fmin(most, winograd_largest_block(&t->w));
     const double blocks = t->w.pool_rows ? t->w.rows * ceil(t->w.columns / block) : ceil(tiles / block);
-    const double panel = plan_panel(plan), panels = ceil(K / panel), calls = ceil(block / WINOGRAD_CALL);
+    const double panel = machine_of(plan->options.isa)->panel, panels = ceil(K / panel),
+                 calls = ceil(block / WINOGRAD_CALL);
     const double weights = 4 * products * C * K;
 
-    const double v = 4 * products * block * (C + 16),
+    const double v = 4 * products * block * (C + VECTOR),
                  result = 4 * products * block * fmin(K, panel); /* bytes at hand */
     const double bandwidth = v + result <= m->l2_size ? m->l2 : m->l3;
     /* few columns use a panel of weights too briefly to hide its loads */
     const double columns = block / calls;
-    c.compute = products * kernel_flops(m, K, tiles, C) / m->flops * (1 + 0.5 / columns);
+    c.compute = products * kernel_flops(m, K, tiles, C) / m->flops * (1 + FEW_COLUMNS / columns);
     c.compute +=
-        products * panels * blocks * calls * m->call + products * tiles * C * 4 * (panels - 1) / bandwidth * 0.3;
+        products * panels * blocks * calls * m->call + products * tiles * C * 4 * (panels - 1) / bandwidth * V_SHOWN;
     c.memory = weights_traffic(plan, weights, (int)blocks - 1);
-    const double slower = v + result <= m->l2_size ? 1 : 1.3;
+    const double slower = v + result <= m->l2_size ? 1 : V_FAR;
     c.transforms = tiles * (ceil(C / m->lanes) * t->input + ceil(K / m->lanes) * t->output) * m->vector_op * slower;
     c.transforms += far_bytes(m, node, t->w.images) / (m->l3 / 4);
     const double parts = t->w.pool_rows ? node->out->shape.h : blocks > 1 ? blocks : panels;
     c = of_one_image(plan, c, t->w.images, parts, parts, m->exposed);
-    const Cost others = of_one_image(plan, direct_terms(plan, node, 1), t->w.images, MANY, MANY,
+    const Cost others = of_one_image(plan, direct_terms(plan, node, 1, t->w.images), t->w.images, MANY, MANY,
                                      exposed(m, node, 1)); /* a step of their own */
     c.us += others.us, c.compute += others.compute, c.memory += others.memory;
     return c;
 }
 
-Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice) {
-    const Machine *m = machine_of(plan);
+Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice, int images) {
+    const Machine *m = machine_of(plan->options.isa);
     const Shape out = node->out->shape;
     const double tile = choice->block, pairs = ceil(out.h * out.w / (2 * tile)), half = node->features / 2.0;
-    const int images = plan_images(plan, node);
     double depth = 0, operations = 18 * half; /* sums of products: 9 loads, 5 additions, 4 stores for 4 quarters */
     for (int i = 0; i < node->nin; i++) {
         const double channels = node->in[i]->shape.c / 2.0;
@@ -234,12 +215,13 @@ Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice) {
     }
     Cost c = {.us = 0};
     for (int i = 0; i < node->nin; i++) c.bytes += strassen_term_bytes(node, i);
-    c.compute =
-        STRASSEN_PRODUCTS * images * pairs * kernel_flops(m, half, tile, depth) / m->flops / 0.96 * (1 + 0.5 / tile);
+    c.compute = STRASSEN_PRODUCTS * images * pairs * kernel_flops(m, half, tile, depth) / m->flops / KERNEL_SHARE *
+                (1 + FEW_COLUMNS / tile);
     c.memory =
         weights_traffic(plan, 4 * STRASSEN_PRODUCTS * depth * half, images - 1) + group_traffic(plan, node, images);
     c.memory += results_traffic(plan, node, images);
     c.transforms = images * pairs * tile / m->lanes * operations * m->vector_op;
     /* threads share a pair's panels, but each makes the sums of pixels */
-    return of_one_image(plan, c, images, images * pairs * half / plan_panel(plan), images * pairs, m->exposed);
+    return of_one_image(plan, c, images, images * pairs * half / machine_of(plan->options.isa)->panel, images * pairs,
+                        m->exposed);
 }

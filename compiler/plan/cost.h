@@ -1,16 +1,15 @@
 /* The cost model: how long a convolution takes one way or another, of one image, and what its packed weights take.
- * Where the node runs for a group of images (plan_images), its weights are fetched once for all of them. */
+ * Where the node runs for a group of `images`, its weights
+ * are fetched once for all of them. */
 #ifndef RNC_PLAN_COST_H
 #define RNC_PLAN_COST_H
 
-#include "plan.h"
+#include "winograd.h"
 
-enum { L2_BYTES = 1 << 20 }; /* of the core that is planned for; one with AVX2 alone has half of it */
-
-Cost cost_direct(const Plan *plan, const Node *node);
-double cost_fc(const Plan *plan, const Node *node); /* microseconds */
+Cost cost_direct(const Plan *plan, const Node *node, int images);
+double cost_fc(const Plan *plan, const Node *node, int images); /* microseconds */
 /* choice->algorithm is ALG_WINOGRAD; us is infinite where there is no such transform. */
-Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice);
+Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice, int images);
 
 /* The same for one size of tiles and many sizes of blocks: what does not depend on the block is found once. */
 typedef struct TileCost {
@@ -24,6 +23,6 @@ bool cost_tiles(TileCost *tiles, const Node *node, const Choice *choice, int ima
 Cost cost_block(const Plan *plan, const Node *node, const TileCost *tiles, int block);
 
 /* choice->algorithm is ALG_STRASSEN. */
-Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice);
+Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice, int images);
 
 #endif

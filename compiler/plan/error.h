@@ -15,6 +15,8 @@ double error_of_direct(const Node *node);
 double error_added(const Plan *plan, const Node *node, const Choice *choice);
 /* The same of all candidates at once. */
 void error_of_candidates(const Plan *plan, const Node *node, const Candidate *list, int count, double *added);
+/* How far a rounding error spreads: the plan's gains. */
+void plan_gains(Plan *plan);
 /* Of a layer that has nothing to choose; 0 for one that adds up nothing. */
 double error_of_sum(const Plan *plan, const Node *node);
 

@@ -5,17 +5,18 @@
  * shares each fetch of the weights, and its tiles fill the GEMMs' columns. The plan is cut once; where, and for how
  * many images, the cost model says.
  */
-#include <string.h>
+#include "group.h"
+
 #include "choose.h"
 
 static const double BARRIER = 3;            /* microseconds, about */
 static const double MOST_FLOATS = 32 << 20; /* kept of all images of a group: some times the caches, no more */
 enum { MOST_IMAGES = 32, DIVISIONS = 3 /* groups of the batch, of its halves, of its quarters */ };
 
-/* Microseconds of one image, by the fastest way. */
-static double node_time(Plan *plan, const Node *n) {
-    if (n->op == OP_FC) return cost_fc(plan, n);
-    return n->op == OP_CONV ? choose_decision(plan, n)->list[0].cost.us : 0;
+/* Microseconds of one image, by the fastest way, where the node runs for so many. */
+static double node_time(Plan *plan, const Node *n, int images) {
+    if (n->op == OP_FC) return cost_fc(plan, n, images);
+    return n->op == OP_CONV ? choose_decision(plan, n, images)->list[0].cost.us : 0;
 }
 
 /* Threads meet at the end of each of the last layers; through the first ones each takes its own image. */
@@ -50,12 +51,10 @@ static int best_cut(Plan *plan, int group, double *us) {
     const Graph *g = plan->graph;
     double *alone = arena_alloc(plan->arena, ((size_t)g->node_count + 1) * sizeof *alone), total = 0, gain = 0,
            best = 0;
-    plan->group = 1, plan->last_node = g->node_count;
-    for (int i = 0; i < g->node_count; i++) total += alone[i] = node_time(plan, g->nodes[i]);
-    plan->group = group, plan->last_node = 0;
+    for (int i = 0; i < g->node_count; i++) total += alone[i] = node_time(plan, g->nodes[i], 1);
     int cut = g->node_count;
     for (int i = g->node_count - 1; i >= 0; i--) {
-        gain += alone[i] - node_time(plan, g->nodes[i]) - barrier_time(plan, group);
+        gain += alone[i] - node_time(plan, g->nodes[i], group) - barrier_time(plan, group);
         if (gain > best && kept_floats(plan, i) * group <= MOST_FLOATS) best = gain, cut = i;
     }
     *us = total - best;

@@ -4,10 +4,11 @@
  * identity, flatten), the addend that it accumulates into (in-place). A root's halo is the largest that any reader of
  * any of its values needs.
  */
-#include <string.h>
-#include "plan.h"
-#include "steps.h"
+#include "layout.h"
+
 #include "graph/ops.h"
+#include "step.h"
+#include "choose.h"
 
 /* The value whose storage `v` shares directly, or NULL; *channel is advanced. */
 static const Value *shares_with(const Plan *plan, const Value *v, int *channel) {
@@ -82,10 +83,7 @@ void plan_layouts(Plan *plan) {
                 Shape out = node_walked_shape(n);
                 Window window = n->term[k].window;
                 const Choice *c = &plan->choices[i];
-                if (k == 0 && c->algorithm == ALG_WINOGRAD) { /* tiles may reach over the image */
-                    out.h = round_up(out.h, c->m_h), out.w = round_up(out.w, c->m_w);
-                    window.r = round_up(window.r, c->side), window.s = round_up(window.s, c->side);
-                }
+                if (k == 0) choice_reach(c, &out, &window);
                 need_halo(plan, n->in[k], &window, out);
             }
     }

@@ -5,8 +5,8 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "plan.h"
 #include "graph/ops.h"
+#include "panels.h"
 
 static const int64_t MOST_FLOATS = INT_MAX / 2;
 enum { MOST_PANEL = 64 }; /* without groups: plan_panel */
@@ -56,7 +56,7 @@ static bool refuse(Diag *diag, Place place, const char *what, Shape shape, doubl
 /* Of a convolution or an fc: of the most outputs that are computed together, which in a convolution with groups are
  * those of whole groups. */
 static bool panels_fit(const Node *n, Diag *diag) {
-    const int merged = plan_merged_groups(n), outputs = merged ? n->features / merged : n->features;
+    const int merged = node_merged_groups(n), outputs = merged ? n->features / merged : n->features;
     const int panel = merged || outputs < MOST_PANEL ? round_up(outputs, 16) : MOST_PANEL;
     for (int k = 0; k < n->nin; k++) {
         Shape in = n->in[k]->shape;

@@ -6,50 +6,47 @@
  * same time (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020, section 4: greedy by
  * size). Several orders are tried and the smallest arena kept; the largest live set is the lower bound.
  */
+#include "memory.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include "plan.h"
-#include "steps.h"
-#include "graph/ops.h"
 
-static void touch(Plan *plan, const Value *v, int step) {
-    const ValuePlan *root = &plan->values[plan->values[v->id].root->id];
-    Buffer *b = &plan->buffers[root->buffer];
-    if (step < b->first) b->first = step;
-    if (step > b->last) b->last = step;
-}
-
+/* A buffer for each root value, then one for each temporary. */
 static void make_buffers(Plan *plan) {
     const Graph *g = plan->graph;
+    const int64_t spare = VECTOR; /* the halo before element (0, 0, 0) may end inside a vector */
     for (int i = 0; i < g->value_count; i++) {
         ValuePlan *p = &plan->values[i];
         if (p->root != g->values[i]) continue;
         const Layout *l = &p->layout;
         const int64_t rows = l->top + g->values[i]->shape.h + l->bottom;
-        /* 16 floats more: the halo before element (0, 0, 0) may end inside a vector */
-        const Buffer b = {.size = (rows * l->row + 16 + 15) / 16 * 16, .first = plan->step_count, .last = -1};
+        const Buffer b = {.bytes = round_up_bytes((int64_t)sizeof(float) * (rows * l->row + spare)),
+                          .first = plan->step_count,
+                          .last = -1};
         p->buffer = plan->buffer_count;
         ARENA_PUSH(plan->arena, plan->buffers, plan->buffer_count, plan->buffer_capacity, b);
     }
     plan->value_buffers = plan->buffer_count;
+    for (int i = 0; i < plan->temporary_count; i++) {
+        const Buffer b = {.bytes = round_up_bytes(plan->temporaries[i]), .first = plan->step_count, .last = -1};
+        ARENA_PUSH(plan->arena, plan->buffers, plan->buffer_count, plan->buffer_capacity, b);
+    }
 }
 
-/* Lifetimes of the values' buffers, and a buffer for what a step leaves to the next. */
+/* The arena's buffer that an operand lies in; NULL where it is none of the arena's. */
+static Buffer *buffer_of(Plan *plan, const Operand *o) {
+    if (o->room == ROOM_VALUE) return &plan->buffers[plan->values[plan_value(plan, o->value)->root->id].buffer];
+    return o->room == ROOM_TEMPORARY ? &plan->buffers[plan->value_buffers + o->temporary] : NULL;
+}
+
 static void find_lifetimes(Plan *plan) {
-    for (int i = 0; i < plan->step_count; i++) {
-        const Step *s = &plan->steps[i];
-        if (s->temporary) {
-            const Buffer b = {.size = (s->temporary + 15) / 16 * 16, .first = i, .last = i + 1};
-            ARENA_PUSH(plan->arena, plan->buffers, plan->buffer_count, plan->buffer_capacity, b);
+    for (int i = 0; i < plan->step_count; i++)
+        for (int k = 0; k < plan->steps[i].operand_count; k++) {
+            Buffer *b = buffer_of(plan, &plan->steps[i].operands[k]);
+            if (!b) continue;
+            if (i < b->first) b->first = i;
+            if (i > b->last) b->last = i;
         }
-        const bool transformed = s->algorithm == ALG_WINOGRAD && s->winograd->shared; /* reads the temporary instead */
-        if (s->in && !transformed) touch(plan, s->in, i);
-        if (s->algorithm == ALG_WINOGRAD_INPUT) continue;
-        if (s->out) touch(plan, s->out, i);
-        if (!s->node) continue;
-        for (int k = 0; k < s->node->nin && !transformed; k++) touch(plan, s->node->in[k], i);
-        if (s->node->epilogue.addend) touch(plan, s->node->epilogue.addend, i);
-    }
 }
 
 static bool overlap(const Buffer *a, const Buffer *b) {
@@ -73,17 +70,17 @@ static int64_t place(Buffer *buffers, const int *order, int count, Span *spans) 
         int n = 0;
         for (int k = 0; k < i; k++) {
             const Buffer *o = &buffers[order[k]];
-            if (overlap(b, o)) spans[n++] = (Span){o->offset, o->offset + o->size};
+            if (overlap(b, o)) spans[n++] = (Span){o->offset, o->offset + o->bytes};
         }
         qsort(spans, (size_t)n, sizeof *spans, compare_spans);
         int64_t best = -1, best_gap = INT64_MAX, end = 0;
         for (int k = 0; k < n; k++) {
             const int64_t gap = spans[k].begin - end;
-            if (gap >= b->size && gap < best_gap) best = end, best_gap = gap;
+            if (gap >= b->bytes && gap < best_gap) best = end, best_gap = gap;
             if (spans[k].end > end) end = spans[k].end;
         }
         b->offset = best >= 0 ? best : end;
-        if (b->offset + b->size > size) size = b->offset + b->size;
+        if (b->offset + b->bytes > size) size = b->offset + b->bytes;
     }
     return size;
 }
@@ -92,19 +89,19 @@ static const Buffer *sorting; /* qsort has no argument for its comparison; used 
 
 static int by_size(const void *a, const void *b) {
     const Buffer *x = &sorting[*(const int *)a], *y = &sorting[*(const int *)b];
-    if (x->size != y->size) return x->size > y->size ? -1 : 1;
+    if (x->bytes != y->bytes) return x->bytes > y->bytes ? -1 : 1;
     return x->first - y->first;
 }
 
 static int by_start(const void *a, const void *b) {
     const Buffer *x = &sorting[*(const int *)a], *y = &sorting[*(const int *)b];
     if (x->first != y->first) return x->first - y->first;
-    return x->size > y->size ? -1 : x->size < y->size;
+    return x->bytes > y->bytes ? -1 : x->bytes < y->bytes;
 }
 
 static int by_area(const void *a, const void *b) {
     const Buffer *x = &sorting[*(const int *)a], *y = &sorting[*(const int *)b];
-    const int64_t p = x->size * (x->last - x->first + 1), q = y->size * (y->last - y->first + 1);
+    const int64_t p = x->bytes * (x->last - x->first + 1), q = y->bytes * (y->last - y->first + 1);
     if (p != q) return p > q ? -1 : 1;
     return x->first - y->first;
 }
@@ -114,8 +111,8 @@ static int64_t largest_live_set(const Plan *plan, bool kept) {
     for (int i = 0; i < plan->buffer_count; i++) {
         const Buffer *b = &plan->buffers[i];
         if (b->last < 0 || b->kept != kept) continue;
-        change[b->first] += b->size;
-        change[b->last + 1] -= b->size;
+        change[b->first] += b->bytes;
+        change[b->last + 1] -= b->bytes;
     }
     int64_t live = 0, most = 0;
     for (int i = 0; i <= plan->step_count; i++) {
@@ -154,7 +151,7 @@ static void improve_order(Search *s, int *order, int count) {
         int at = 0;
         for (int i = 0; i < count; i++) {
             const Buffer *b = &s->tried[order[i]];
-            if (b->offset + b->size > top) top = b->offset + b->size, at = i;
+            if (b->offset + b->bytes > top) top = b->offset + b->bytes, at = i;
         }
         if (at == 0) return;
         const int first = order[at];
@@ -194,7 +191,7 @@ static int64_t append_buffers(Plan *plan, bool kept) {
         Buffer *b = &plan->buffers[i];
         if (b->kept != kept) continue;
         b->offset = size;
-        size += b->size;
+        size += b->bytes;
     }
     return size;
 }
@@ -204,11 +201,12 @@ void plan_memory(Plan *plan) {
     find_lifetimes(plan);
     for (int i = 0; i < plan->value_buffers; i++) plan->buffers[i].kept = plan->buffers[i].last >= plan->last_step;
     int64_t (*const arrange)(Plan *, bool) = plan->options.reuse_memory ? place_buffers : append_buffers;
-    plan->live_floats = largest_live_set(plan, false);
-    plan->arena_floats = arrange(plan, false);
+    plan->live_bytes = largest_live_set(plan, false);
+    plan->arena_bytes = arrange(plan, false);
     if (plan->last_step < plan->step_count) {
-        plan->kept_floats = arrange(plan, true);
-        if (plan->kept_floats / 16 % 2 == 0) plan->kept_floats += 16; /* an even stride would alias in the caches */
+        plan->kept_bytes = arrange(plan, true);
+        /* an even number of lines from image to image would alias in the caches */
+        if (plan->kept_bytes / CACHE_LINE % 2 == 0) plan->kept_bytes += CACHE_LINE;
     }
     for (int i = 0; i < plan->graph->value_count; i++) {
         ValuePlan *p = &plan->values[i];
@@ -217,13 +215,10 @@ void plan_memory(Plan *plan) {
         const Layout *l = &p->layout;
         const int64_t before = (int64_t)l->top * l->row + (int64_t)l->left * l->pixel;
         p->kept = plan->buffers[p->buffer].kept;
-        p->offset = plan->buffers[p->buffer].offset + (before + 15) / 16 * 16 + p->channel;
+        p->offset = plan->buffers[p->buffer].offset + round_up_bytes((int64_t)sizeof(float) * before) +
+                    (int64_t)sizeof(float) * p->channel;
         if (plan->buffers[p->buffer].last < 0) p->buffer = -1;
     }
-    int next = plan->value_buffers;
     for (int i = 0; i < plan->step_count; i++)
-        if (plan->steps[i].temporary)
-            plan->steps[i].temporary_offset = plan->steps[i + 1].temporary_offset = plan->buffers[next++].offset;
-    for (int i = 0; i < plan->step_count; i++)
-        if (plan->steps[i].scratch > plan->scratch_floats) plan->scratch_floats = plan->steps[i].scratch;
+        if (plan->steps[i].scratch > plan->scratch_bytes) plan->scratch_bytes = plan->steps[i].scratch;
 }

@@ -12,8 +12,12 @@
  * pixel lies side by side in memory, so that the transform loads a vector from each of its rows. Its weights are an
  * expression.
  */
-#include "cost.h"
 #include "winograd.h"
+
+#include "conv.h"
+#include "graph/ops.h"
+#include "step.h"
+#include "weights.h"
 
 /* A window is pooled when its last row is there. Of the rows above the tiles that complete it, how many it reads. */
 static int carried_rows(const WinogradPlan *w, const Node *node) {
@@ -28,37 +32,16 @@ static int carried_rows(const WinogradPlan *w, const Node *node) {
     return most;
 }
 
-WinogradPlan *plan_winograd(Plan *plan, const Node *node, const Choice *choice, int images) {
-    WinogradPlan *w = arena_alloc(plan->arena, sizeof *w);
-    if (choice->side > 1 && choice->side != winograd_side(plan, node)) bug("%s: pixels are not apart", node->name);
-    if (!winograd_tiles(w, node, choice, images)) bug("%s: no F(%d, %d)", node->name, choice->m_h, choice->m_w);
-    const int tiles = winograd_tile_count(w);
-    ConvPlan panels = {0};
-    plan_panels(plan, &panels, node->features);
-    if (w->pool_rows) {
-        w->row_blocks = divide_up(w->columns, choice->block < WINOGRAD_CALL ? choice->block : WINOGRAD_CALL);
-        w->block = divide_up(w->columns, w->row_blocks);
-        w->row_blocks = divide_up(w->columns, w->block);
-        w->blocks = w->rows * w->row_blocks;
-        w->tail = w->columns - (w->row_blocks - 1) * w->block;
-        w->carried = carried_rows(w, node);
-    } else {
-        w->block = choice->block < tiles ? choice->block : tiles;
-        w->blocks = divide_up(tiles, w->block);
-        w->tail = tiles - (w->blocks - 1) * w->block;
-    }
-    if (w->blocks > 1 && w->block > WINOGRAD_CALL) bug("%s: blocks of %d tiles", node->name, w->block);
-    w->shared = w->blocks == 1 && panels.panels > 1 && !w->pool_rows;
-    w->fetch = w->blocks > 1 && images == 1 && w->side == 1 && 4 * shape_size(node->in[0]->shape) > L2_BYTES;
-    w->calls = divide_up(w->block, WINOGRAD_CALL);
-    w->call = divide_up(w->block, w->calls);
-    w->v_tile = round_up(w->channels, 16) + (w->channels > 16 ? 16 : 0); /* no power of two lines: tiles would share
-                                                                            cache sets */
-    w->m_tile = panels.panel;
-    w->v_matrix = w->block * w->v_tile + 16;
-    w->m_matrix = w->block * w->m_tile + 16;
-    w->panel_size = (int64_t)winograd_products(w) * w->channels * panels.panel;
-    return w;
+/* ---- geometry ---- */
+bool winograd_may_be(const Node *n) {
+    if (n->op != OP_CONV || n->term[0].groups != 1) return false;
+    const Window *w = &n->term[0].window;
+    const Epilogue *e = &n->epilogue;
+    if (w->r * w->s == 1 || w->dilate_h != 1 || w->dilate_w != 1 || w->stride_h != w->stride_w) return false;
+    if (e->pool && n->nin > 1) return false;
+    if (e->pool == POOL_MAX && (e->addend || e->pool_window.dilate_h != 1 || e->pool_window.dilate_w != 1))
+        return false;
+    return machine_fits_int(n->in[0]->shape) && machine_fits_int(node_unpooled_shape(n));
 }
 
 bool winograd_tiles(WinogradPlan *w, const Node *node, const Choice *choice, int images) {
@@ -87,4 +70,153 @@ int winograd_side(const Plan *plan, const Node *node) {
     if (!read_alone || in->shape.c > WINOGRAD_DEEP_PIXEL || in->shape.h * in->shape.w == 1 || node->nin > 1) return 1;
     if ((w->stride_h != 2 && w->stride_h != 4) || w->r <= w->stride_h || w->s <= w->stride_w) return 1;
     return w->stride_h;
+}
+
+void winograd_reach(const Choice *c, Shape *out, Window *window) {
+    out->h = round_up(out->h, c->m_h), out->w = round_up(out->w, c->m_w);
+    window->r = round_up(window->r, c->side), window->s = round_up(window->s, c->side);
+}
+
+/* ---- steps ---- */
+const WinogradPlan *winograd_plan(const Step *step) {
+    if (step->algorithm != ALG_WINOGRAD && step->algorithm != ALG_TRANSFORM)
+        bug("%s is not by Winograd's method", step->name);
+    return step->detail;
+}
+
+/* The image that the output transform writes: the result, or one in scratch that is pooled from there. */
+static void place_image(const Plan *plan, const Node *node, WinogradPlan *w) {
+    const Layout *out = &plan_value(plan, node->out)->layout;
+    const bool kept = w->pool_rows || w->pool_apart;
+    w->pixel = w->pool_rows ? round_up(node->features, VECTOR) : w->pool_apart ? w->panels.width : out->pixel;
+    w->row = kept ? node_walked_shape(node).w * w->pixel : out->row;
+    w->pool_late = kept || epilogue_commutes_with_max(&node->epilogue);
+}
+
+static WinogradPlan *make_plan(Plan *plan, const Node *node, const Choice *choice, int images) {
+    WinogradPlan *w = arena_alloc(plan->arena, sizeof *w);
+    if (choice->side > 1 && choice->side != winograd_side(plan, node)) bug("%s: pixels are not apart", node->name);
+    if (!winograd_tiles(w, node, choice, images)) bug("%s: no F(%d, %d)", node->name, choice->m_h, choice->m_w);
+    const int tiles = winograd_tile_count(w);
+    w->panels = panels_of(plan, node->features);
+    if (w->pool_rows) {
+        w->row_blocks = divide_up(w->columns, choice->block < WINOGRAD_CALL ? choice->block : WINOGRAD_CALL);
+        w->block = divide_up(w->columns, w->row_blocks);
+        w->row_blocks = divide_up(w->columns, w->block);
+        w->blocks = w->rows * w->row_blocks;
+        w->tail = w->columns - (w->row_blocks - 1) * w->block;
+        w->carried = carried_rows(w, node);
+    } else {
+        w->block = choice->block < tiles ? choice->block : tiles;
+        w->blocks = divide_up(tiles, w->block);
+        w->tail = tiles - (w->blocks - 1) * w->block;
+    }
+    if (w->blocks > 1 && w->block > WINOGRAD_CALL) bug("%s: blocks of %d tiles", node->name, w->block);
+    w->shared = w->blocks == 1 && w->panels.count > 1 && !w->pool_rows;
+    w->fetch = w->blocks > 1 && images == 1 && w->side == 1 && 4 * shape_size(node->in[0]->shape) > L2_BYTES;
+    w->calls = divide_up(w->block, WINOGRAD_CALL);
+    w->call = divide_up(w->block, w->calls);
+    /* no power of two lines: tiles would share cache sets */
+    w->v_tile = round_up(w->channels, VECTOR) + (w->channels > VECTOR ? VECTOR : 0);
+    w->m_tile = w->panels.width;
+    w->v_matrix = w->block * w->v_tile + VECTOR;
+    w->m_matrix = w->block * w->m_tile + VECTOR;
+    w->panel_size = (int64_t)winograd_products(w) * w->channels * w->panels.width;
+    place_image(plan, node, w);
+    return w;
+}
+
+/* Further terms have been added into the result by a step before. */
+static void accumulate(Step *s) {
+    s->nin = 1;
+    s->epilogue.addend = (Value *)s->out;
+    s->epilogue.addend_stride = 1;
+    s->epilogue.addend_partial = false;
+    s->epilogue.in_place = true;
+}
+
+/* The input transform of all tiles. Returns the index of V's place. */
+static int add_transform(Plan *plan, const Node *node, const WinogradPlan *w, const WinogradPlan *one) {
+    Step *s = step_add(plan, ALG_TRANSFORM, node, node->out);
+    step_name_part(plan, s, "transform");
+    s->nin = 1;
+    s->epilogue = (Epilogue){0};
+    s->whole = false;
+    s->images = w->images;
+    s->detail = w;
+    const int v = plan_temporary(plan, (int64_t)sizeof(float) * winograd_products(w) * w->v_matrix);
+    step_reads_inputs(plan, s);
+    step_writes_temporary(plan, s, v);
+    if (one) {
+        Step *single = step_for_one(plan, s);
+        single->detail = one;
+        s->one = single;
+    }
+    return v;
+}
+
+/* What a part needs for itself: V, unless all share it, and M; and the image that is pooled, or its last rows. */
+static int64_t scratch_floats(const Node *node, const WinogradPlan *w) {
+    const Shape image = node_walked_shape(node);
+    int64_t floats = (int64_t)((w->shared ? 0 : w->v_matrix) + w->m_matrix) * winograd_products(w);
+    if (w->pool_apart) floats += (int64_t)image.h * w->row;
+    if (w->pool_rows) floats += (int64_t)(w->carried + w->h.m) * w->row;
+    return floats;
+}
+
+/* Up to three: the further terms, the input transform, the rest. */
+void winograd_steps(Plan *plan, const Node *node) {
+    const Choice *choice = &plan->choices[node->id];
+    const int images = plan_images(plan, node);
+    if (node->nin > 1) conv_step_of_terms(plan, node, 1);
+    WinogradPlan *w = make_plan(plan, node, choice, images), *one = NULL;
+    if (images > 1) {
+        one = make_plan(plan, node, choice, 1);
+        one->shared = w->shared; /* of the same steps */
+    }
+    const int v = w->shared ? add_transform(plan, node, w, one) : -1;
+    Step *s = step_add(plan, ALG_WINOGRAD, node, node->out);
+    s->images = images;
+    s->detail = w;
+    s->macs =
+        shape_size(node_unpooled_shape(node)) * node->in[0]->shape.c * node->term[0].window.r * node->term[0].window.s;
+    s->multiplications = (int64_t)winograd_products(w) * w->rows * w->columns * w->channels * node->features;
+    s->scratch = round_up_bytes((int64_t)sizeof(float) * scratch_floats(node, w));
+    if (node->nin > 1) accumulate(s);
+    if (w->shared)
+        step_reads_temporary(plan, s, v);
+    else
+        step_reads_inputs(plan, s);
+    step_reads_addend(plan, s);
+    step_writes_result(plan, s);
+    if (one) {
+        Step *single = step_for_one(plan, s);
+        single->detail = one;
+        s->one = single;
+    }
+}
+
+void winograd_pack(Plan *plan, Step *s) {
+    const WinogradPlan *w = winograd_plan(s);
+    const int32_t dim[4] = {s->node->features, w->channels, w->h.r, w->w.r};
+    const int32_t integer[4] = {w->panels.width, w->h.m, w->w.m, w->h.stride};
+    weights_of_epilogue(plan, s);
+    int weight = weights_tensor(plan, s->term[0].weight);
+    if (w->side > 1)
+        weight = weights_recipe_step(plan, (rn_recipe_step){.op = RN_SPACE_TO_DEPTH,
+                                                            .ndim = 4,
+                                                            .arg = {weight, -1, -1},
+                                                            .dim = {dim[0], dim[1], dim[2], dim[3]},
+                                                            .integer = {w->side, WINOGRAD_DEEP_PIXEL}});
+    weights_pack(plan, s, OPERAND_W, RN_PACK_WINOGRAD, weight, dim, integer);
+}
+
+void winograd_describe(const Step *s, Text *text) {
+    const WinogradPlan *w = winograd_plan(s);
+    text_printf(text, " F(%dx%d, %dx%d)", w->h.m, w->w.m, w->h.r, w->w.r);
+    if (w->side > 1) text_printf(text, " of %dx%d pixels", w->side, w->side);
+    text_printf(text, " products %d tiles %dx%d", winograd_products(w), w->rows, w->columns);
+    if (s->algorithm == ALG_WINOGRAD)
+        text_printf(text, " panels %dx%d blocks %dx%d calls %dx%d", w->panels.count, w->panels.width, w->blocks,
+                    w->block, w->calls, w->call);
 }

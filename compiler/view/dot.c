@@ -33,7 +33,7 @@ static const char *value_id(Arena *arena, const Value *value) {
 
 static const char *words_of(Arena *arena, const Node *node) {
     Text t = {0};
-    describe_step(&(Step){.algorithm = ALG_COUNT, .node = node}, &t);
+    describe_node(node, &t);
     const char *words = arena_strdup(arena, t.s);
     text_free(&t);
     return words;

@@ -42,7 +42,7 @@ static void put_layer(Drawing *d, const Item *item) {
         text_printf(d->out, "<span>%d @%dx%d</span></span>", s.c, s.h, s.w);
         return;
     }
-    text_printf(d->out, "<a class=\"n k%d\" href=\"#r%d\"", report_kind(row), (int)(row - d->report->rows) + 1);
+    text_printf(d->out, "<a class=\"n k%d\" href=\"#r%d\"", (int)row->kind, (int)(row - d->report->rows) + 1);
     put_escaped(d, " title=\"", item->node->name, ": ");
     put_escaped(d, "", row->algorithm, arena_printf(&d->arena, ", %s \302\265s\">", report_us(&d->arena, row->us)));
     put_escaped(d, "<b>", item->label, "</b>");

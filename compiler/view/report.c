@@ -9,34 +9,18 @@
 
 #include "emit/describe.h"
 #include "graph/ops.h"
+#include "plan/algorithms.h"
 #include "plan/choose.h"
 #include "plan/error.h"
-#include "plan/winograd.h"
 #include "report.h"
 
 static const double BYTES_PER_US = 20e3; /* activations through L2 and L3, of one thread */
 static const double AS_FAST = 0.005;     /* a share of the time */
 
-static bool choice_is_fast(const Choice *c) {
-    return c->algorithm == ALG_WINOGRAD || c->algorithm == ALG_STRASSEN;
-}
-
-static const char *choice_name(Report *r, const Node *n, const Choice *c, bool blocks) {
-    if (c->algorithm == ALG_STRASSEN) return arena_printf(&r->arena, "strassen, tiles of %d", c->block);
-    if (c->algorithm != ALG_WINOGRAD) return algorithm_name(c->algorithm);
-    const char *name = arena_printf(&r->arena, "F(%dx%d)%s", c->m_h, c->m_w,
-                                    c->side > 1 ? arena_printf(&r->arena, " of %dx%d pixels", c->side, c->side) : "");
-    WinogradPlan w = {0};
-    if (!blocks || !winograd_tiles(&w, n, c, plan_images(r->plan, n))) return name;
-    const int tiles = winograd_tile_count(&w);
-    return c->block >= tiles ? arena_printf(&r->arena, "%s, %d tiles at once", name, tiles)
-                             : arena_printf(&r->arena, "%s, %d tiles by %d", name, tiles, c->block);
-}
-
 static void add_others(Report *r, ReportRow *row, const Decision *d) {
     for (int i = 0; i < d->count && row->others < REPORT_OTHERS; i++) {
         if (i == d->chosen) continue;
-        row->other[row->others] = choice_name(r, row->node, &d->list[i].choice, false);
+        row->other[row->others] = choice_name(&r->arena, &d->list[i].choice);
         row->other_us[row->others++] = d->list[i].cost.us;
     }
 }
@@ -60,11 +44,12 @@ static void decide(Report *r, ReportRow *row, const Decision *d) {
     row->candidates = d->count;
     row->us = c->cost.us;
     row->error = choose_error(r->plan, row->node, c);
-    row->main = c->choice.algorithm;
-    row->algorithm = choice_name(r, row->node, &c->choice, true);
+    row->kind = algorithm_info(c->choice.algorithm)->kind;
+    row->algorithm = arena_printf(&r->arena, "%s%s", choice_name(&r->arena, &c->choice),
+                                  choice_blocks(&r->arena, row->node, &c->choice, plan_images(r->plan, row->node)));
     add_others(r, row, d);
     for (int i = 0; i < d->count; i++)
-        if (!choice_is_fast(&d->list[i].choice)) row->direct = d->list[i].cost.us;
+        if (choice_is_direct(&d->list[i].choice)) row->direct = d->list[i].cost.us;
     row->reason = reason_of(r, row, d);
     r->cautious += d->chosen > 0 && !(r->smaller && c->cost.bytes < d->list[0].cost.bytes);
     r->measured |= c->cost.measured;
@@ -72,16 +57,14 @@ static void decide(Report *r, ReportRow *row, const Decision *d) {
 
 /* Why a layer that nothing was chosen for is as it is. */
 static const char *plain_reason(Report *r, const Step *s) {
-    switch (s->algorithm) {
-    case ALG_FC:
+    switch (algorithm_info(s->algorithm)->kind) {
+    case KIND_FC:
         return s->images > 1 ? arena_printf(&r->arena, "its weights are read once for %d images", s->images)
                              : "its weights, each of them once, from memory";
-    case ALG_INPUT:
-    case ALG_OUTPUT:
+    case KIND_CONVERSION:
         return "the caller's planes to channels last, or back";
-    case ALG_COPY:
-        return s->node->op == OP_CONCAT ? "an input that is not made in its place" : "another order of elements";
     default:
+        if (s->words) return s->whole ? "another order of elements" : "an input that is not made in its place";
         return "one pass over its input: nothing before it takes it in";
     }
 }
@@ -98,7 +81,7 @@ static const char *conv_shape(Report *r, const Node *n) {
 static const char *shape_of(Report *r, const Step *s) {
     const Node *n = s->node;
     if (n && n->op == OP_CONV) return conv_shape(r, n);
-    const Shape in = s->in->shape, out = s->out ? s->out->shape : in;
+    const Shape in = s->nin ? s->in[0]->shape : s->out->shape, out = s->out->shape;
     if (n && n->op == OP_FC) return arena_printf(&r->arena, "%d->%d", (int)shape_size(in), n->features);
     const char *window = "";
     if (n && (op_info(n->op)->flags & OPF_WINDOW)) {
@@ -112,7 +95,7 @@ static const char *shape_of(Report *r, const Step *s) {
 
 /* "conv + add + relu": the words of describe_step, without sizes. */
 static const char *operation_of(Report *r, const Step *s) {
-    if (!s->node) return s->algorithm == ALG_INPUT ? "input" : "output";
+    if (!s->node) return algorithm_name(s->algorithm);
     const Node *n = s->node;
     const Epilogue *e = &n->epilogue;
     const char *word = op_info(n->op)->word;
@@ -145,43 +128,29 @@ static int64_t node_source_bytes(const Node *n, bool *seen) {
 
 /* The row of a step's node, or a new one. */
 static ReportRow *row_of_step(Report *r, const Step *s) {
-    const Node *n = s->node ? r->plan->graph->nodes[s->node->id] : NULL;
+    const Node *n = s->node;
     if (n && r->row_of[n->id] >= 0) return &r->rows[r->row_of[n->id]];
-    const Value *value = s->algorithm == ALG_OUTPUT ? r->plan->graph->outputs[s->output] : s->out;
-    const ReportRow row = {.node = n, .name = n ? n->name : value->name};
+    const ReportRow row = {.node = n, .name = n ? n->name : s->name};
     if (n) r->row_of[n->id] = r->count;
     ARENA_PUSH(&r->arena, r->rows, r->count, r->capacity, row);
     return &r->rows[r->count - 1];
 }
 
-static int64_t vector_bytes(const Tensor *t) {
-    return t ? 4 * (int64_t)round_up(t->dim[0], 16) : 0;
-}
-
-/* Packed: panels, and the vectors beside them. */
-static int64_t packed_bytes(const Step *s) {
-    const Node *n = s->node;
-    if (!n || s->algorithm == ALG_COPY || s->algorithm == ALG_WINOGRAD_INPUT) return 0;
-    int64_t bytes = s->weight_bytes + vector_bytes(n->epilogue.bias) + vector_bytes(n->epilogue.prelu);
-    if (n->op == OP_AFFINE || n->op == OP_PRELU)
-        bytes += vector_bytes(n->weight[WEIGHT]) + vector_bytes(n->weight[BIAS]);
-    return bytes;
-}
-
 static void add_step_to(Report *r, ReportRow *row, const Step *s) {
+    const AlgorithmKind kind = algorithm_info(s->algorithm)->kind;
+    const int64_t weights = step_weight_bytes(s), activations = step_bytes(s) - weights / s->images;
     row->macs += s->macs;
     row->multiplications += s->multiplications;
-    const int64_t activations = s->bytes - s->weight_bytes / s->images;
     row->activations += activations;
-    row->packed += packed_bytes(s);
-    if (s->conv.term[0].bf16) r->bf16 += 2 * tensor_size(s->node->term[0].weight);
+    row->packed += weights;
+    if (s->term && tensor_is_bf16(s->term[0].weight)) r->bf16 += 2 * tensor_size(s->term[0].weight);
     if (row->candidates) return; /* of all its steps together */
     const int threads = r->plan->options.threads > 1 ? r->plan->options.threads : 1;
-    row->us += s->algorithm == ALG_FC ? cost_fc(r->plan, row->node) : (double)activations / BYTES_PER_US / threads;
-    row->main = s->algorithm;
+    row->us += kind == KIND_FC ? cost_fc(r->plan, row->node, s->images) : (double)activations / BYTES_PER_US / threads;
+    row->kind = kind;
     row->algorithm = algorithm_name(s->algorithm);
     row->reason = plain_reason(r, s);
-    if (s->algorithm == ALG_FC) row->error = sqrt(error_of_sum(r->plan, row->node));
+    if (kind == KIND_FC) row->error = sqrt(error_of_sum(r->plan, row->node));
 }
 
 Report report_make(const Plan *plan) {
@@ -191,15 +160,14 @@ Report report_make(const Plan *plan) {
     for (int i = 0; i < g->node_count; i++) r.row_of[i] = -1;
     for (int i = 0; i < plan->step_count; i++) {
         const Step *s = &plan->steps[i];
-        if (s->algorithm == ALG_ALIAS) continue;
+        if (!step_is_call(s)) continue;
         const int before = r.count;
         ReportRow *row = row_of_step(&r, s);
         if (r.count > before && row->node && plan->decisions[row->node->id].count)
             decide(&r, row, &plan->decisions[row->node->id]);
         if (r.count > before) {
-            const Step whole = {.node = row->node, .in = s->in, .out = s->out, .algorithm = s->algorithm};
-            row->operation = operation_of(&r, &whole);
-            row->shape = shape_of(&r, &whole);
+            row->operation = operation_of(&r, s);
+            row->shape = shape_of(&r, s);
             row->place = row->node ? describe_place(&r.arena, row->node->place) : "";
         }
         add_step_to(&r, row, s);
@@ -215,27 +183,10 @@ Report report_make(const Plan *plan) {
     return r;
 }
 
-const char *const report_kinds[REPORT_KINDS] = {
-    "direct sums",     "Winograd's method",       "Strassen's method",
-    "fully connected", "passes over activations", "conversions of input and outputs"};
-
-int report_kind(const ReportRow *row) {
-    if (!row->node) return 5;
-    switch (row->main) {
-    case ALG_POINTWISE:
-    case ALG_DIRECT:
-    case ALG_DEPTHWISE:
-        return 0;
-    case ALG_WINOGRAD:
-        return 1;
-    case ALG_STRASSEN:
-        return 2;
-    case ALG_FC:
-        return 3;
-    default:
-        return 4;
-    }
-}
+const char *const report_kinds[KIND_COUNT] = {
+    [KIND_DIRECT] = "direct sums",           [KIND_WINOGRAD] = "Winograd's method",
+    [KIND_STRASSEN] = "Strassen's method",   [KIND_FC] = "fully connected",
+    [KIND_PASS] = "passes over activations", [KIND_CONVERSION] = "conversions of input and outputs"};
 
 double report_share(const Report *r, double us) {
     return r->us > 0 ? 100 * us / r->us : 0;

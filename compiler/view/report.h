@@ -3,7 +3,7 @@
 #ifndef RNC_VIEW_REPORT_H
 #define RNC_VIEW_REPORT_H
 
-#include "plan/plan.h"
+#include "plan/algorithms.h"
 #include "view.h"
 
 enum { REPORT_OTHERS = 3 };
@@ -14,7 +14,7 @@ typedef struct ReportRow {
     const char *operation; /* "conv + add + relu" */
     const char *shape;     /* "3x3/2 64->128 @28x28" */
     const char *algorithm, *reason, *place;
-    Algorithm main;                   /* of the step that does most */
+    AlgorithmKind kind;
     const char *other[REPORT_OTHERS]; /* the candidates that come next */
     double other_us[REPORT_OTHERS];
     int others, candidates;
@@ -39,9 +39,7 @@ typedef struct Report {
 } Report;
 
 /* How a layer is computed, in a word: what the colours of a page mean. */
-enum { REPORT_KINDS = 6 };
-extern const char *const report_kinds[REPORT_KINDS];
-int report_kind(const ReportRow *row);
+extern const char *const report_kinds[KIND_COUNT];
 
 /* The graph as a part of the page (graph_html.c). */
 void graph_html(Report *report, Text *out);

@@ -30,19 +30,19 @@ static void put_figures(Report *r, const Sizes *sizes, Text *out) {
 
 /* One bar of the whole time, divided among the ways of computing. */
 static void put_kinds(Report *r, Text *out) {
-    double us[REPORT_KINDS] = {0};
-    int layers[REPORT_KINDS] = {0};
+    double us[KIND_COUNT] = {0};
+    int layers[KIND_COUNT] = {0};
     for (int i = 0; i < r->count; i++) {
-        us[report_kind(&r->rows[i])] += r->rows[i].us;
-        layers[report_kind(&r->rows[i])]++;
+        us[r->rows[i].kind] += r->rows[i].us;
+        layers[r->rows[i].kind]++;
     }
     text_puts(out, "<h2>Where the time goes</h2>\n<div class=\"stack\">");
-    for (int k = 0; k < REPORT_KINDS; k++)
+    for (int k = 0; k < KIND_COUNT; k++)
         if (us[k] > 0)
             text_printf(out, "<span class=\"k%d\" style=\"width:%.2f%%\" title=\"%s %.1f %%\"></span>", k,
                         report_share(r, us[k]), report_kinds[k], report_share(r, us[k]));
     text_puts(out, "</div>\n<div class=\"keys\">");
-    for (int k = 0; k < REPORT_KINDS; k++)
+    for (int k = 0; k < KIND_COUNT; k++)
         if (layers[k])
             text_printf(out, "<span class=\"key k%d\">%s: %d layer%s, %.1f %%</span>\n", k, report_kinds[k], layers[k],
                         layers[k] == 1 ? "" : "s", report_share(r, us[k]));
@@ -91,7 +91,7 @@ static void put_row(Report *r, int index, double longest, Text *out) {
     put_word(out, "l", row->operation, NULL);
     put_word(out, "l", row->shape, NULL);
     put_word(out, "l", row->algorithm, NULL);
-    text_printf(out, "<td class=\"bar l k%d\" data-v=\"%.9g\"><i style=\"width:%.1f%%\"></i></td>", report_kind(row),
+    text_printf(out, "<td class=\"bar l k%d\" data-v=\"%.9g\"><i style=\"width:%.1f%%\"></i></td>", (int)row->kind,
                 row->us, longest > 0 ? 100 * row->us / longest : 0);
     put_number(out, row->us, arena_printf(a, "%.1f %%", report_share(r, row->us)));
     put_number(out, row->us, report_us(a, row->us));

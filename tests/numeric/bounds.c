@@ -14,6 +14,7 @@
 #include "graph/tensor.h"
 #include "bounds.h"
 #include "graph/ops.h"
+#include "plan/winograd.h"
 #include "runtime/core/winograd.h"
 
 void suite_bounds(void);
@@ -266,9 +267,9 @@ static void find_transforms(Bounds *b, const Plan *plan) {
         const Step *s = &plan->steps[k];
         double channel = 0, all = 0;
         if (s->algorithm == ALG_WINOGRAD)
-            channel = 2 * MARGIN * sum_roundoffs(s->winograd->channels) * worst_place(&s->winograd->h) *
-                      worst_place(&s->winograd->w);
-        if (s->algorithm == ALG_STRASSEN) all = 2 * MARGIN * STRASSEN * sum_roundoffs(s->node->in[0]->shape.c);
+            channel = 2 * MARGIN * sum_roundoffs(winograd_plan(s)->channels) * worst_place(&winograd_plan(s)->h) *
+                      worst_place(&winograd_plan(s)->w);
+        if (s->algorithm == ALG_STRASSEN) all = 2 * MARGIN * STRASSEN * sum_roundoffs(s->in[0]->shape.c);
         b->most_channel = fmax(b->most_channel, channel), b->most_all = fmax(b->most_all, all);
         for (int i = 0; s->node && i < b->graph->node_count; i++)
             if (!strcmp(b->graph->nodes[i]->name, s->node->name)) b->channel[i] += channel, b->all[i] += all;

@@ -11,6 +11,9 @@
 #include "graph/interpret.h"
 #include "../random_graph.h"
 #include "emitted.h"
+#include "plan/fc.h"
+#include "plan/strassen.h"
+#include "plan/winograd.h"
 
 void suite_networks(void);
 
@@ -318,9 +321,9 @@ static void test_strassen(void) {
         int steps = 0, terms = 0, apart = 0;
         for (int k = 0; k < plan->step_count; k++) {
             const Step *s = &plan->steps[k];
-            if (!s->strassen) continue;
+            if (s->algorithm != ALG_STRASSEN) continue;
             steps++;
-            for (int j = 0; j < s->node->nin; j++) terms++, apart += !s->strassen->term[j].flat;
+            for (int j = 0; j < s->nin; j++) terms++, apart += !strassen_plan(s)->term[j].flat;
         }
         CU_ASSERT_EQUAL(steps, strassen_cases[at].steps);
         CU_ASSERT_EQUAL(terms, strassen_cases[at].terms);
@@ -370,7 +373,7 @@ static void test_pools(void) {
             CU_ASSERT_NOT_EQUAL(plan->steps[k].algorithm, ALG_POOL);
             if (plan->steps[k].algorithm != ALG_WINOGRAD) continue;
             tiled++;
-            apart += plan->steps[k].winograd->pool_apart;
+            apart += winograd_plan(&plan->steps[k])->pool_apart;
         }
     }
     if (stride() == 1) {
@@ -420,7 +423,7 @@ static void test_stems(void) {
         text_free(&text);
         const Plan *plan = batch.cases[batch.count - 1].plan;
         for (int k = 0; k < plan->step_count; k++) {
-            const WinogradPlan *w = plan->steps[k].algorithm == ALG_WINOGRAD ? plan->steps[k].winograd : NULL;
+            const WinogradPlan *w = plan->steps[k].algorithm == ALG_WINOGRAD ? winograd_plan(&plan->steps[k]) : NULL;
             if (!w) continue;
             CU_ASSERT(w->side == 1 || stems[at].deep);
             deep += w->side > 1;
@@ -557,7 +560,7 @@ static void test_bf16(void) {
     for (int i = 0; i < batch.count; i++) /* all of them are */
         for (int k = 0; k < batch.cases[i].plan->step_count; k++) {
             const Step *s = &batch.cases[i].plan->steps[k];
-            CU_ASSERT_EQUAL(s->conv.term[0].bf16, s->algorithm == ALG_FC);
+            if (s->algorithm == ALG_FC) CU_ASSERT(fc_plan(s)->bf16);
         }
     const int compared = batch_check(&batch, 1e-5);
     CU_ASSERT(compared >= 2 * batch.count);

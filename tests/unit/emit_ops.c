@@ -7,7 +7,9 @@
 #include <dlfcn.h>
 #include <unistd.h>
 #include "emit/emit.h"
-#include "plan/steps.h"
+#include "plan/algorithms.h"
+#include "plan/plain.h"
+#include "plan/step.h"
 #include "rn.h"
 #include "ir_run.h"
 
@@ -130,6 +132,7 @@ typedef struct Run {
     const Case *test;
     int variant;
     IrRun ir;
+    Arena arena;
     Plan plan;
     Memory *memory;   /* by value id */
     float *planar[2]; /* the image, the result */
@@ -213,26 +216,17 @@ static float special_value(int i) {
     return values[i % (int)(sizeof values / sizeof *values)];
 }
 
+/* The input's conversion, the layer's own steps, the output's; those that are no code are left out. */
 static void prepare_steps(Run *run, const Node *last) {
-    const Graph *g = run->ir.graph;
+    Plan *plan = &run->plan;
     const Epilogue *e = &last->epilogue;
-    run->step[run->step_count++] = (Step){.algorithm = ALG_INPUT, .in = g->input, .out = g->input};
-    if (last->op == OP_CONCAT) {
-        for (int i = 0, channel = 0; i < last->nin; channel += last->in[i++]->shape.c)
-            run->step[run->step_count++] = (Step){.algorithm = ALG_COPY,
-                                                  .node = last,
-                                                  .in = last->in[i],
-                                                  .out = last->out,
-                                                  .concat_input = i,
-                                                  .channel = channel};
-    } else {
-        const bool copy = op_info(last->op)->flags & OPF_COPY;
-        run->step[run->step_count++] = (Step){.algorithm = copy ? ALG_COPY : step_algorithm(&run->plan, last),
-                                              .node = last,
-                                              .in = last->in[0],
-                                              .out = last->out};
-    }
-    run->step[run->step_count++] = (Step){.algorithm = ALG_OUTPUT, .in = last->out};
+    input_step(plan);
+    if (op_info(last->op)->flags & OPF_COPY) last->out->home = last->out; /* so that it is no alias */
+    plan->choices[last->id].algorithm = algorithm_of(plan, last);
+    algorithm_info(plan->choices[last->id].algorithm)->steps(plan, last);
+    output_steps(plan, last->out);
+    for (int i = 0; i < plan->step_count; i++)
+        if (step_is_call(&plan->steps[i])) run->step[run->step_count++] = plan->steps[i];
     run->weight = last->op == OP_CONV ? depthwise_weights(run, last->term[0].weight)
                                       : vector(run, last->op == OP_AFFINE ? last->weight[WEIGHT] : NULL);
     run->bias = vector(run, last->op == OP_AFFINE ? last->weight[BIAS] : e->bias);
@@ -253,7 +247,10 @@ static void open_run(Run *run, const Case *test, int variant) {
     for (int64_t i = 0; i < size; i++) run->planar[0][i] = 4 * ir_run_random(&run->ir.seed);
     for (int64_t i = 0; test->special && i < size; i += 1 + random_below(3)) run->planar[0][i] = special_value((int)i);
     ir_run(&run->ir, run->planar[0], 1);
-    run->plan = (Plan){.graph = g, .values = calloc((size_t)g->value_count, sizeof(ValuePlan))};
+    run->plan = (Plan){.graph = g,
+                       .arena = &run->arena,
+                       .values = calloc((size_t)g->value_count, sizeof(ValuePlan)),
+                       .choices = arena_alloc(&run->arena, (size_t)g->node_count * sizeof(Choice))};
     run->memory = calloc((size_t)g->value_count, sizeof(Memory));
     for (int i = 0; i < g->value_count; i++) choose_layout(run, g->values[i], last);
     prepare_steps(run, last);
@@ -263,6 +260,7 @@ static void close_run(Run *run) {
     for (int i = 0; i < run->ir.graph->value_count; i++) free(run->memory[i].start);
     free(run->memory), free(run->plan.values), free(run->planar[0]), free(run->planar[1]);
     free(run->weight), free(run->bias), free(run->slope);
+    arena_free(&run->arena);
     ir_run_close(&run->ir);
 }
 
@@ -324,12 +322,23 @@ static void emit_file(Run *runs, int count, int lanes, Text *file) {
 
 /* ---- running and checking ---- */
 
+static float *room(const Run *run, const Operand *o) {
+    if (o->room == ROOM_IMAGE) return run->planar[0];
+    if (o->room == ROOM_RESULT) return run->planar[1];
+    return element(run, o->value, 0, 0, 0) + o->offset / (int64_t)sizeof(float);
+}
+
 static void run_step(const Run *run, const Step *s, Task task, int parts) {
     struct args args = {.w = run->weight, .bias = run->bias, .slope = run->slope};
-    args.x = s->algorithm == ALG_INPUT ? run->planar[0] : element(run, s->in, 0, 0, 0);
-    args.y = s->algorithm == ALG_OUTPUT ? run->planar[1] : element(run, s->out, s->channel, 0, 0);
-    if (s->node && s->node->nin == 2 && s->node->op != OP_CONCAT) args.x1 = element(run, s->node->in[1], 0, 0, 0);
-    if (s->node && s->node->epilogue.addend) args.addend = element(run, s->node->epilogue.addend, 0, 0, 0);
+    const float **const reads[OPERAND_COUNT] = {
+        [OPERAND_X] = &args.x, [OPERAND_X1] = &args.x1, [OPERAND_ADDEND] = &args.addend};
+    for (int i = 0; i < s->operand_count; i++) {
+        const Operand *o = &s->operands[i];
+        if (o->role == OPERAND_Y)
+            args.y = room(run, o);
+        else
+            *reads[o->role] = room(run, o);
+    }
     for (int part = 0; part < parts; part++) task(&args, part, parts);
 }
 

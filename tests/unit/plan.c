@@ -10,7 +10,9 @@
 #include "example.h"
 #include "graph/ops.h"
 #include "passes/passes.h"
-#include "plan/plan.h"
+#include "plan/conv.h"
+#include "plan/fc.h"
+#include "plan/winograd.h"
 
 void suite_plan(void);
 
@@ -30,12 +32,13 @@ static int64_t check_region(const Plan *plan, bool kept, int64_t size) {
         for (int i = 0; i < plan->buffer_count; i++) {
             const Buffer *a = &plan->buffers[i];
             if (a->last < 0 || a->first > s || a->last < s || a->kept != kept) continue;
-            live += a->size;
-            if (a->offset < 0 || a->offset + a->size > size || a->offset % 16) CU_FAIL("a buffer is outside the arena");
+            live += a->bytes;
+            if (a->offset < 0 || a->offset + a->bytes > size || a->offset % CACHE_LINE)
+                CU_FAIL("a buffer is outside the arena");
             for (int k = 0; k < i; k++) {
                 const Buffer *b = &plan->buffers[k];
                 if (b->last < 0 || b->first > s || b->last < s || b->kept != kept) continue;
-                if (a->offset < b->offset + b->size && b->offset < a->offset + a->size)
+                if (a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes)
                     CU_FAIL("two live buffers overlap");
             }
         }
@@ -45,10 +48,10 @@ static int64_t check_region(const Plan *plan, bool kept, int64_t size) {
 }
 
 static void check_memory(const char *path, const Plan *plan) {
-    const int64_t most = check_region(plan, false, plan->arena_floats);
-    CU_ASSERT_EQUAL(most, plan->live_floats);
-    if (!(plan->arena_floats <= most * 105 / 100)) {
-        printf("\n%s: arena %lld, live %lld floats\n", path, (long long)plan->arena_floats, (long long)most);
+    const int64_t most = check_region(plan, false, plan->arena_bytes);
+    CU_ASSERT_EQUAL(most, plan->live_bytes);
+    if (!(plan->arena_bytes <= most * 105 / 100)) {
+        printf("\n%s: arena %lld, live %lld bytes\n", path, (long long)plan->arena_bytes, (long long)most);
         CU_FAIL("the arena is over 5 % larger than the largest live set");
     }
 }
@@ -64,15 +67,16 @@ static void check_algorithms(const char *path, const Plan *plan) {
             CU_FAIL("a convolution has no vector algorithm");
         }
         if (!gemm) continue;
-        const ConvPlan *c = &s->conv;
-        CU_ASSERT(c->panel % 16 == 0 && c->panel > 0);
+        const Panels *p = s->algorithm == ALG_FC ? &fc_plan(s)->panels : &conv_plan(s)->panels;
+        CU_ASSERT(p->width % VECTOR == 0 && p->width > 0);
         if (s->algorithm == ALG_FC) continue;
+        const ConvPlan *c = conv_plan(s);
         CU_ASSERT_EQUAL((c->tiles - 1) * c->tile + c->last, c->width);
         CU_ASSERT(c->last > 0 && c->last <= c->tile);
-        for (int t = 0; t < s->node->nin; t++) { /* ldb >= K: a smaller one is refused */
+        for (int t = 0; t < s->nin; t++) { /* ldb >= K: a smaller one is refused */
             const int k = c->term[t].block;
-            const Layout *l = &plan_value(plan, t == 0 ? s->in : s->node->in[t])->layout;
-            CU_ASSERT(l->pixel * s->node->term[t].window.stride_w >= k);
+            const Layout *l = &plan_value(plan, s->in[t])->layout;
+            CU_ASSERT(l->pixel * s->term[t].window.stride_w >= k);
         }
     }
 }
@@ -167,11 +171,11 @@ static void test_pools_are_fused(void) {
         int pooled = 0, tiled = 0, fetch = 0;
         for (int k = 0; k < plan->step_count; k++) {
             const Step *s = &plan->steps[k];
-            if (!s->node || s->node->epilogue.pool != POOL_MAX || s->algorithm == ALG_WINOGRAD_INPUT) continue;
+            if (!s->node || s->node->epilogue.pool != POOL_MAX || s->algorithm == ALG_TRANSFORM) continue;
             pooled++;
-            if (s->algorithm == ALG_DIRECT) CU_ASSERT_EQUAL(s->conv.chunk_rows % 2, 0);
+            if (s->algorithm == ALG_DIRECT) CU_ASSERT_EQUAL(conv_plan(s)->chunk_rows % 2, 0);
             if (s->algorithm != ALG_WINOGRAD) continue;
-            const WinogradPlan *w = s->winograd;
+            const WinogradPlan *w = winograd_plan(s);
             tiled++;
             fetch += w->fetch;
             CU_ASSERT(!w->fetch || w->blocks > 1);
@@ -204,10 +208,10 @@ static void test_stems_are_deep(void) {
             const Plan *plan = plan_make(&arena, graph, &options);
             const Step *stem = &plan->steps[1];
             CU_ASSERT_EQUAL_FATAL(stem->algorithm, ALG_WINOGRAD);
-            CU_ASSERT_EQUAL(stem->winograd->side, 2);
-            CU_ASSERT_EQUAL(stem->winograd->channels, 16);
-            CU_ASSERT_EQUAL(stem->winograd->h.r, 4);
-            CU_ASSERT(stem->winograd->pool_rows && stem->winograd->carried > 0);
+            CU_ASSERT_EQUAL(winograd_plan(stem)->side, 2);
+            CU_ASSERT_EQUAL(winograd_plan(stem)->channels, 16);
+            CU_ASSERT_EQUAL(winograd_plan(stem)->h.r, 4);
+            CU_ASSERT(winograd_plan(stem)->pool_rows && winograd_plan(stem)->carried > 0);
             plan = plan_make(&arena, graph, &(PlanOptions){.isa = isa, .batch = 1, .reuse_memory = true});
             CU_ASSERT_EQUAL(plan->steps[1].algorithm, ALG_DIRECT);
             arena_free(&arena);
@@ -231,7 +235,7 @@ static void test_pools_of_two_kinds(void) {
     int found = 0;
     for (int k = 0; k < plan->step_count; k++)
         if (plan->steps[k].algorithm == ALG_WINOGRAD) {
-            const WinogradPlan *w = plan->steps[k].winograd;
+            const WinogradPlan *w = winograd_plan(&plan->steps[k]);
             CU_ASSERT(!w->pool_apart || w->blocks == 1);
             found += w->pool_apart;
         }
@@ -274,9 +278,9 @@ static void test_reuse_memory(void) {
     passes_run(graph, &passes);
     const Plan *plan = plan_make(&arena, graph, &(PlanOptions){.isa = 4, .batch = 1, .reuse_memory = false});
     int64_t all = 0;
-    for (int i = 0; i < plan->buffer_count; i++) all += plan->buffers[i].size;
-    CU_ASSERT_EQUAL(plan->arena_floats, all);
-    CU_ASSERT(all > 2 * plan->live_floats);
+    for (int i = 0; i < plan->buffer_count; i++) all += plan->buffers[i].bytes;
+    CU_ASSERT_EQUAL(plan->arena_bytes, all);
+    CU_ASSERT(all > 2 * plan->live_bytes);
     arena_free(&arena);
 }
 
@@ -303,17 +307,17 @@ static void test_last_layers(void) {
             const bool last = k >= plan->last_step;
             if (s->algorithm == ALG_FC) CU_ASSERT_EQUAL(s->images, plan->group); /* weights are read once for all */
             if (s->images > 1) CU_ASSERT(last);
-            if (last && s->in) CU_ASSERT(plan_value(plan, s->in)->kept);
-            if (last && s->out && s->algorithm != ALG_ALIAS) CU_ASSERT(plan_value(plan, s->out)->kept);
+            for (int i = 0; last && i < s->operand_count; i++)
+                if (s->operands[i].room == ROOM_VALUE) CU_ASSERT(plan_value(plan, s->operands[i].value)->kept);
             if (s->algorithm != ALG_WINOGRAD) continue;
             CU_ASSERT_EQUAL(s->images, last ? plan->group : 1);
-            CU_ASSERT_EQUAL(s->winograd->images, s->images);
-            CU_ASSERT(!last || s->winograd_one->images == 1);
+            CU_ASSERT_EQUAL(winograd_plan(s)->images, s->images);
+            CU_ASSERT(!last || winograd_plan(s->one)->images == 1);
         }
         check_memory(paths[i], plan);
-        const int64_t kept = check_region(plan, true, plan->kept_floats);
-        CU_ASSERT(kept > 0 && plan->kept_floats <= kept * 105 / 100);
-        CU_ASSERT_EQUAL(plan->kept_floats / 16 % 2, 1);
+        const int64_t kept = check_region(plan, true, plan->kept_bytes);
+        CU_ASSERT(kept > 0 && plan->kept_bytes <= kept * 105 / 100);
+        CU_ASSERT_EQUAL(plan->kept_bytes / CACHE_LINE % 2, 1);
         const Plan *one = plan_batch(&arena, paths[i], 1, 1);
         CU_ASSERT_EQUAL(one->group, 1);
         CU_ASSERT_EQUAL(one->last_step, one->step_count);
@@ -327,9 +331,9 @@ static void test_last_layers(void) {
 static int most_products_at_7x7(const Plan *plan) {
     int most = 0;
     for (int k = 0; k < plan->step_count; k++)
-        if (plan->steps[k].algorithm == ALG_WINOGRAD && plan->steps[k].in->shape.h == 7 &&
-            winograd_products(plan->steps[k].winograd) > most)
-            most = winograd_products(plan->steps[k].winograd);
+        if (plan->steps[k].algorithm == ALG_WINOGRAD && plan->steps[k].in[0]->shape.h == 7 &&
+            winograd_products(winograd_plan(&plan->steps[k])) > most)
+            most = winograd_products(winograd_plan(&plan->steps[k]));
     return most;
 }
 
@@ -351,9 +355,9 @@ static void test_weight_bytes(void) {
         int methods = 0;
         for (int k = 0; k < plan->step_count; k++) {
             const Step *s = &plan->steps[k];
-            bytes += s->weight_bytes;
+            bytes += step_weight_bytes(s);
             methods |= 1 << s->algorithm;
-            CU_ASSERT(s->bytes >= s->weight_bytes / s->images);
+            CU_ASSERT(step_bytes(s) >= step_weight_bytes(s) / s->images);
         }
         CU_ASSERT(methods & 1 << ALG_POINTWISE && methods & 1 << ALG_WINOGRAD && methods & 1 << ALG_STRASSEN);
         CU_ASSERT(bytes <= (int64_t)plan->recipe.packed_size);
@@ -383,7 +387,8 @@ static void test_divided(void) {
         for (int i = 0; i < plan->step_count; i++) {
             const Step *s = &plan->steps[i];
             if (s->algorithm != ALG_POINTWISE || s->out->shape.h != 56) continue;
-            const int units = divide_up(s->conv.rows, s->conv.chunk_rows) * s->conv.panels;
+            const ConvPlan *c = conv_plan(s);
+            const int units = divide_up(c->rows, c->chunk_rows) * c->panels.count;
             CU_ASSERT_EQUAL(units % (threads > 1 ? threads : 2), 0);
             seen++;
         }
@@ -416,7 +421,8 @@ static void test_fits(void) {
         CU_ASSERT(right);
         const Plan *plan = fits ? plan_make(&arena, graph, &(PlanOptions){.isa = 4, .batch = 1}) : NULL;
         for (int k = 0; plan && k < plan->step_count; k++)
-            CU_ASSERT(plan->steps[k].conv.term[0].panel_size <= INT_MAX / 2);
+            if (plan->steps[k].algorithm == ALG_DIRECT)
+                CU_ASSERT(conv_plan(&plan->steps[k])->term[0].panel_size <= INT_MAX / 2);
         text_free(&said);
         arena_free(&arena);
     }

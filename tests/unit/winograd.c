@@ -270,16 +270,16 @@ static void test_budget(void) {
 
 static int only_direct(const void *user, const Plan *plan, const Node *node, Candidate *list) {
     (void)user, (void)plan;
-    if (!choose_may_be_winograd(node)) return 0;
+    if (!winograd_may_be(node)) return 0;
     *list = (Candidate){{.algorithm = ALG_DIRECT}, {.us = 1, .measured = true}};
     return 1;
 }
 
 /* The direct sum, and tiles that are so many microseconds faster than its 100 with a larger error. */
 static int two_ways(const void *user, const Plan *plan, const Node *node, Candidate *list) {
-    if (!choose_may_be_winograd(node)) return 0;
+    if (!winograd_may_be(node)) return 0;
     const Choice tiles = {ALG_WINOGRAD, 7, 7, 4, 1};
-    list[0] = (Candidate){tiles, cost_winograd(plan, node, &tiles)};
+    list[0] = (Candidate){tiles, cost_winograd(plan, node, &tiles, plan_images(plan, node))};
     list[0].cost.us = 100 - *(const double *)user;
     list[1] = (Candidate){{.algorithm = ALG_DIRECT}, {.us = 100}};
     return 2;
@@ -324,7 +324,8 @@ static void test_multiplications(void) {
     for (int i = 0; i < plan->step_count; i++) {
         const Step *s = &plan->steps[i];
         left += s->multiplications, macs += s->macs;
-        if (s->algorithm == ALG_WINOGRAD && s->winograd->h.m == 7 && s->winograd->w.m == 7 && s->out->shape.h == 56)
+        if (s->algorithm == ALG_WINOGRAD && winograd_plan(s)->h.m == 7 && winograd_plan(s)->w.m == 7 &&
+            s->out->shape.h == 56)
             seven += s->multiplications == (int64_t)81 * 64 * 64 * 64;
     }
     CU_ASSERT_EQUAL(seven, 4);         /* layer1, 8 x 8 tiles of 9 x 9 products */

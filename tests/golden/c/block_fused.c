@@ -70,10 +70,10 @@ static const rn_recipe recipe = {recipe_steps, 44, 51776, 0xfbb59503eca4183du};
 /* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes moved, bytes of weights} */
 static const rn_layer layers[] = {
     {"input", "input to channels-last", "input", "", "input", {3, 16, 16}, 0, 0, 6144, 0},
-    {"conv1", "conv 3x3 + relu + maxpool 3x3 /2", "direct", "block_fused.rn:13:5", "maxpool", {16, 8, 8}, 110592, 110592, 8896, 1728},
-    {"layer1.0.conv1", "conv 3x3 /2 + relu", "direct", "block_fused.rn:5:9", "layer1.0.relu", {24, 4, 4}, 55296, 55296, 24064, 18432},
-    {"layer1.0.conv2", "conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global", "direct", "block_fused.rn:6:9", "avgpool", {24, 1, 1}, 89088, 89088, 35424, 29696},
-    {"fc", "fc", "fc", "block_fused.rn:17:5", "fc", {10, 1, 1}, 240, 240, 1672, 1536},
+    {"conv1", "conv 3x3 + relu + maxpool 3x3 /2", "direct", "block_fused.rn:13:5", "maxpool", {16, 8, 8}, 110592, 110592, 8960, 1792},
+    {"layer1.0.conv1", "conv 3x3 /2 + relu", "direct", "block_fused.rn:5:9", "layer1.0.relu", {24, 4, 4}, 55296, 55296, 24192, 18560},
+    {"layer1.0.conv2", "conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global", "direct", "block_fused.rn:6:9", "avgpool", {24, 1, 1}, 89088, 89088, 35552, 29824},
+    {"fc", "fc", "fc", "block_fused.rn:17:5", "fc", {10, 1, 1}, 240, 240, 1736, 1600},
     {"softmax", "softmax", "softmax", "block_fused.rn:18:5", "softmax", {10, 1, 1}, 0, 0, 80, 0},
     {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 0, 80, 0},
 };
@@ -410,7 +410,6 @@ static TARGET void output_10x1x1(void *arg, int part, int parts) {
 static void forward(block_fused *net, const float *image, float *outputs_at) {
     const rn_kernel *k = net->k;
     const float *const W = (const float *)(const void *)net->rn.weights;
-    float *output;
     float *const A = net->rn.arena;
     float *const S = A + 4416;
     if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);
@@ -427,8 +426,7 @@ static void forward(block_fused *net, const float *image, float *outputs_at) {
     /* softmax: softmax (block_fused.rn:18:5); 10x1x1 -> 10x1x1, softmax */
     step(net, 5, softmax_10x1x1, &(struct args){.k = k, .x = A, .y = A + 32});
     /* softmax: output to planar; 10x1x1 -> 10x1x1, output */
-    output = outputs_at + 0;
-    step(net, 6, output_10x1x1, &(struct args){.k = k, .x = A + 32, .y = output});
+    step(net, 6, output_10x1x1, &(struct args){.k = k, .x = A + 32, .y = outputs_at});
 }
 
 static size_t model_arena_size(int batch, int threads) { return block_fused_arena_size(batch, threads); }

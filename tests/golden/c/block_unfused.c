@@ -71,20 +71,20 @@ static const rn_recipe recipe = {recipe_steps, 44, 73856, 0x11575c04a9bcaa25u};
 static const rn_layer layers[] = {
     {"input", "input to channels-last", "input", "", "input", {3, 16, 16}, 0, 0, 6144, 0},
     {"conv1", "conv 3x3", "direct", "block_unfused.rn:13:5", "conv1", {16, 16, 16}, 110592, 110592, 21184, 1728},
-    {"bn1", "affine", "map", "block_unfused.rn:13:19", "bn1", {16, 16, 16}, 0, 0, 32768, 0},
+    {"bn1", "affine", "map", "block_unfused.rn:13:19", "bn1", {16, 16, 16}, 0, 0, 32896, 128},
     {"relu", "relu", "map", "block_unfused.rn:13:23", "relu", {16, 16, 16}, 0, 0, 32768, 0},
     {"maxpool", "maxpool 3x3 /2", "pool", "block_unfused.rn:14:5", "maxpool", {16, 8, 8}, 0, 0, 20480, 0},
     {"layer1.0.conv1", "conv 3x3 /2", "direct", "block_unfused.rn:5:9", "layer1.0.conv1", {24, 4, 4}, 55296, 55296, 24064, 18432},
-    {"layer1.0.bn1", "affine", "map", "block_unfused.rn:5:34", "layer1.0.bn1", {24, 4, 4}, 0, 0, 3072, 0},
+    {"layer1.0.bn1", "affine", "map", "block_unfused.rn:5:34", "layer1.0.bn1", {24, 4, 4}, 0, 0, 3328, 256},
     {"layer1.0.relu", "relu", "map", "block_unfused.rn:5:38", "layer1.0.relu", {24, 4, 4}, 0, 0, 3072, 0},
     {"layer1.0.conv2", "conv 3x3", "winograd", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 36864, 27648, 49152},
-    {"layer1.0.bn2", "affine", "map", "block_unfused.rn:6:26", "layer1.0.bn2", {24, 4, 4}, 0, 0, 3072, 0},
+    {"layer1.0.bn2", "affine", "map", "block_unfused.rn:6:26", "layer1.0.bn2", {24, 4, 4}, 0, 0, 3328, 256},
     {"layer1.0.downsample.0", "conv 1x1 /2", "pointwise", "block_unfused.rn:7:7", "layer1.0.downsample.0", {24, 4, 4}, 6144, 6144, 7680, 2048},
-    {"layer1.0.downsample.1", "affine", "map", "block_unfused.rn:7:7", "layer1.0.downsample.1", {24, 4, 4}, 0, 0, 3072, 0},
+    {"layer1.0.downsample.1", "affine", "map", "block_unfused.rn:7:7", "layer1.0.downsample.1", {24, 4, 4}, 0, 0, 3328, 256},
     {"layer1.0.add", "add", "map", "block_unfused.rn:4:5", "layer1.0.add", {24, 4, 4}, 0, 0, 4608, 0},
     {"layer1.0.relu2", "relu", "map", "block_unfused.rn:8:5", "layer1.0.relu2", {24, 4, 4}, 0, 0, 3072, 0},
     {"avgpool", "avgpool global", "pool", "block_unfused.rn:16:5", "avgpool", {24, 1, 1}, 0, 0, 1632, 0},
-    {"fc", "fc", "fc", "block_unfused.rn:17:5", "fc", {10, 1, 1}, 240, 240, 904, 1536},
+    {"fc", "fc", "fc", "block_unfused.rn:17:5", "fc", {10, 1, 1}, 240, 240, 936, 1600},
     {"softmax", "softmax", "softmax", "block_unfused.rn:18:5", "softmax", {10, 1, 1}, 0, 0, 80, 0},
     {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 0, 80, 0},
 };
@@ -803,7 +803,6 @@ static void first_layers(block_unfused *net, int alone, float *A, float *B, floa
 static void last_layers(block_unfused *net, int images, float *B, float *outputs_at) {
     const rn_kernel *k = net->k;
     const float *const W = (const float *)(const void *)net->rn.weights;
-    float *output;
     float *const S = net->rn.arena + 32864;
     /* conv1: conv 3x3 (block_unfused.rn:13:5); 3x16x16 -> 16x16x16, 0.1 M multiply-adds, direct */
     each(net, 1, B, images, 16432, conv3x3_3to16_16x16, &(struct args){.k = k, .x = B + 8288, .w = W, .y = B});
@@ -838,8 +837,7 @@ static void last_layers(block_unfused *net, int images, float *B, float *outputs
     /* softmax: softmax (block_unfused.rn:18:5); 10x1x1 -> 10x1x1, softmax */
     each(net, 16, B, images, 16432, softmax_10x1x1, &(struct args){.k = k, .x = B, .y = B + 32});
     /* softmax: output to planar; 10x1x1 -> 10x1x1, output */
-    output = outputs_at + 0;
-    each(net, 17, B, images, 10, output_10x1x1, &(struct args){.k = k, .x = B + 32, .y = output});
+    each(net, 17, B, images, 10, output_10x1x1, &(struct args){.k = k, .x = B + 32, .y = outputs_at});
 }
 
 struct group {

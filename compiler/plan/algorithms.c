@@ -1,0 +1,30 @@
+#include "algorithms.h"
+
+#include "conv.h"
+#include "fc.h"
+#include "graph/ops.h"
+#include "plain.h"
+#include "strassen.h"
+#include "weights.h"
+#include "winograd.h"
+
+const AlgorithmInfo *algorithm_info(Algorithm algorithm) {
+    static const AlgorithmInfo rows[ALG_COUNT] = {
+#define ALGORITHM(id, word, kind, can, steps, pack, describe, emit) {#word, KIND_##kind, can, steps, pack, describe},
+#include "algorithms.def"
+#undef ALGORITHM
+    };
+    return &rows[algorithm];
+}
+
+const char *algorithm_name(Algorithm algorithm) {
+    return algorithm_info(algorithm)->word;
+}
+
+Algorithm algorithm_of(const Plan *plan, const Node *node) {
+    for (int i = 0; i < ALG_COUNT; i++) {
+        const AlgorithmInfo *row = algorithm_info((Algorithm)i);
+        if (row->can && row->can(plan, node)) return (Algorithm)i;
+    }
+    bug("%s: %s has no algorithm (not lowered?)", node->name, op_info(node->op)->word);
+}

@@ -1,0 +1,24 @@
+/* Fully connected layers: GEMMs with one column (or one for each image of a group), panels streamed from memory. */
+#ifndef RNC_PLAN_FC_H
+#define RNC_PLAN_FC_H
+
+#include "panels.h"
+
+/* An image is read in pieces: all of it, or pixel by pixel where gaps lie between its pixels. */
+typedef struct FcPlan {
+    Panels panels;
+    int pieces;
+    int block, blocks, rest; /* inputs of a call, full calls of a piece, inputs left over */
+    int64_t panel_size;      /* weights from one full panel to the next */
+    bool bf16;               /* weights are; else floats */
+} FcPlan;
+
+const FcPlan *fc_plan(const Step *step);
+
+/* ---- for algorithms.def ---- */
+bool fc_can(const Plan *plan, const Node *node);
+void fc_steps(Plan *plan, const Node *node);
+void fc_pack(Plan *plan, Step *step);
+void fc_describe(const Step *step, Text *text);
+
+#endif

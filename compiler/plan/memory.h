@@ -1,0 +1,9 @@
+/* Lifetimes of what lies in the arena, and where each lies. */
+#ifndef RNC_PLAN_MEMORY_H
+#define RNC_PLAN_MEMORY_H
+
+#include "plan.h"
+
+void plan_memory(Plan *plan);
+
+#endif

@@ -1,0 +1,125 @@
+#include "plain.h"
+
+#include "graph/ops.h"
+#include "step.h"
+#include "weights.h"
+
+/* ---- input and outputs ---- */
+void input_step(Plan *plan) {
+    const Value *input = plan->graph->input;
+    Step *s = step_add(plan, ALG_INPUT, NULL, input);
+    s->name = "input";
+    s->words = "input to channels-last";
+    step_reads(plan, s, OPERAND_X, input)->room = ROOM_IMAGE;
+    step_writes_result(plan, s);
+}
+
+void output_steps(Plan *plan, const Value *value) {
+    int64_t offset = 0;
+    for (int i = 0; i < plan->graph->output_count; i++) {
+        const Value *output = plan->graph->outputs[i];
+        if (output == value) {
+            Step *s = step_add(plan, ALG_OUTPUT, NULL, step_source(plan, value));
+            s->name = output->name;
+            s->words = "output to planar";
+            step_reads(plan, s, OPERAND_X, s->out);
+            Operand *result = step_writes(plan, s, OPERAND_Y, output);
+            result->room = ROOM_RESULT;
+            result->offset = offset;
+        }
+        offset += (int64_t)sizeof(float) * shape_size(output->shape);
+    }
+}
+
+/* ---- copies ---- */
+static bool is_copy(const Node *n) {
+    return op_info(n->op)->flags & OPF_COPY;
+}
+
+bool alias_can(const Plan *plan, const Node *n) {
+    return n->op == OP_CONCAT || (is_copy(n) && step_is_alias(plan, n));
+}
+
+/* Of input `i` of the node, to channel `channel` of its result. */
+static void add_copy(Plan *plan, const Node *n, int i, int channel) {
+    Step *s = step_add(plan, ALG_COPY, n, n->out);
+    s->in = n->in + i;
+    s->nin = 1;
+    s->words = arena_printf(plan->arena, "%s copy", op_info(n->op)->word);
+    s->whole = n->op != OP_CONCAT;
+    step_reads_inputs(plan, s);
+    Operand *y = step_writes(plan, s, OPERAND_Y, n->out);
+    y->bytes = s->operands[0].bytes;
+    y->offset = (int64_t)sizeof(float) * channel;
+}
+
+bool copy_can(const Plan *plan, const Node *n) {
+    (void)plan;
+    return is_copy(n);
+}
+
+void copy_steps(Plan *plan, const Node *n) {
+    add_copy(plan, n, 0, 0);
+}
+
+/* A concatenation's inputs are made in their places, or copied there. */
+void alias_steps(Plan *plan, const Node *n) {
+    for (int i = 0, channel = 0; n->op == OP_CONCAT && i < n->nin; i++) {
+        const Value *v = n->in[i];
+        if (v->home != n->out || v->home_channel != channel) add_copy(plan, n, i, channel);
+        channel += v->shape.c;
+    }
+    Step *s = step_add(plan, ALG_ALIAS, n, n->out);
+    step_writes(plan, s, OPERAND_NONE, n->out)->bytes = 0;
+}
+
+/* ---- one step ---- */
+bool depthwise_can(const Plan *plan, const Node *n) {
+    (void)plan;
+    return n->op == OP_CONV && n->nin == 1 && n->term[0].groups > 1 && n->term[0].groups == n->in[0]->shape.c &&
+           n->features == n->in[0]->shape.c;
+}
+
+bool map_can(const Plan *plan, const Node *n) {
+    (void)plan;
+    return n->op == OP_AFFINE || n->op == OP_ADD || n->op == OP_MUL || (op_info(n->op)->flags & OPF_ACTIVATION);
+}
+
+#define CAN(prefix, condition)                                                                                         \
+    bool prefix##_can(const Plan *plan, const Node *n) {                                                               \
+        (void)plan;                                                                                                    \
+        return condition;                                                                                              \
+    }
+CAN(pool, n->op == OP_MAXPOOL || n->op == OP_AVGPOOL)
+CAN(lrn, n->op == OP_LRN)
+CAN(spp, n->op == OP_SPP)
+CAN(pad, n->op == OP_PAD)
+CAN(softmax, n->op == OP_SOFTMAX)
+CAN(upsample, n->op == OP_UPSAMPLE)
+#undef CAN
+
+void plain_steps(Plan *plan, const Node *n) {
+    Step *s = step_add(plan, plan->choices[n->id].algorithm, n, n->out);
+    s->macs = s->multiplications = node_cost(n);
+    step_reads_inputs(plan, s);
+    step_reads_addend(plan, s);
+    step_writes_result(plan, s);
+}
+
+void depthwise_pack(Plan *plan, Step *s) {
+    const Tensor *w = s->term[0].weight;
+    const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
+    weights_of_epilogue(plan, s);
+    weights_pack(plan, s, OPERAND_W, RN_PACK_DEPTHWISE, weights_tensor(plan, w), dim, NULL);
+}
+
+/* An affine layer's scale and shift are a weight and a bias, a prelu's slopes those of an epilogue. */
+void map_pack(Plan *plan, Step *s) {
+    const Node *n = s->node;
+    weights_of_epilogue(plan, s);
+    if (n->op == OP_AFFINE) {
+        weights_pack_vector(plan, s, OPERAND_W, n->weight[WEIGHT]);
+        weights_pack_vector(plan, s, OPERAND_BIAS, n->weight[BIAS]);
+    } else if (n->op == OP_PRELU)
+        weights_pack_vector(plan, s, OPERAND_SLOPE, n->weight[WEIGHT]);
+}

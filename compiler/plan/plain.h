@@ -1,0 +1,28 @@
+/* Steps whose plan is their operands alone: passes over activations, copies, and the input's and outputs' conversions.
+ */
+#ifndef RNC_PLAN_PLAIN_H
+#define RNC_PLAN_PLAIN_H
+
+#include "plan.h"
+
+void input_step(Plan *plan);
+void output_steps(Plan *plan, const Value *value); /* one for each output that the value is */
+
+/* ---- for algorithms.def ---- */
+bool alias_can(const Plan *plan, const Node *node);
+void alias_steps(Plan *plan, const Node *node);
+bool copy_can(const Plan *plan, const Node *node);
+void copy_steps(Plan *plan, const Node *node);
+bool depthwise_can(const Plan *plan, const Node *node);
+void depthwise_pack(Plan *plan, Step *step);
+bool map_can(const Plan *plan, const Node *node);
+void map_pack(Plan *plan, Step *step);
+bool pool_can(const Plan *plan, const Node *node);
+bool lrn_can(const Plan *plan, const Node *node);
+bool spp_can(const Plan *plan, const Node *node);
+bool pad_can(const Plan *plan, const Node *node);
+bool softmax_can(const Plan *plan, const Node *node);
+bool upsample_can(const Plan *plan, const Node *node);
+void plain_steps(Plan *plan, const Node *node); /* one step: inputs, addend, result */
+
+#endif
