@@ -9,8 +9,8 @@
  *             row, tile: kernels, and after the last pass the epilogue
  *
  * Four destinations: the output; a scratch image that is summed (global average pool); scratch rows of whole windows,
- * pooled when they are complete (max-pool whose windows are apart); a ring of rows that are pooled as soon as a window
- * is complete (any other max-pool).
+ * pooled when they are complete (max-pool whose windows are disjoint); a ring of rows that are pooled as soon as a
+ * window is complete (any other max-pool).
  */
 #include <limits.h>
 #include <string.h>
@@ -156,12 +156,6 @@ static bool is_plain(const Conv *v, int i) {
     return v->s->term[i].window.r * v->s->term[i].window.s == 1;
 }
 
-/* While a panel's last tile is computed, the next panel's weights come to L2 (fetch.c). */
-static bool fetches_next_panel(const Conv *v) {
-    return is_plain(v, 0) && v->s->nin == 1 && (v->c->panels.count > 1 || v->c->term[0].blocks > 1) &&
-           v->c->to != TO_RING;
-}
-
 typedef struct Tables { /* offset tables are the same for every tile: made once per panel function */
     Text text;
     int count;
@@ -204,7 +198,7 @@ static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const c
     const char *w = passes ? arena_printf(e->arena, "w + pass * %d", weights) : "w";
     const char *at = passes ? arena_printf(e->arena, "x + pass * %d", p->block) : "x";
     const char *call = emit_gemm(e, "pass", &go_on, &begin, w, at, "y");
-    if (!(last_row_tile && fetches_next_panel(v))) {
+    if (!(last_row_tile && v->c->fetch_next)) {
         line(t, depth, "%s;", call);
         return;
     }
@@ -332,9 +326,9 @@ static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, i
 /* The tiles of row r. */
 static void emit_row(const Conv *v, const Segment *seg, const Tables *tables, int depth, Text *t) {
     const ConvPlan *c = v->c;
-    /* the last tile stands apart where it is shorter, or where it fetches the next panel */
-    const bool apart = c->last != c->tile || fetches_next_panel(v);
-    const int full = apart || c->tiles == 1 ? c->tiles - 1 : c->tiles;
+    /* the last tile has calls of its own where it is shorter, or where it fetches the next panel */
+    const bool last_alone = c->last != c->tile || v->c->fetch_next;
+    const int full = last_alone || c->tiles == 1 ? c->tiles - 1 : c->tiles;
     if (full > 1) {
         line(t, depth, "for (int q = 0; q < %d; q += %d) {", full * c->tile, c->tile);
         emit_tile(v, seg, tables, c->tile, "q", false, depth + 1, t);

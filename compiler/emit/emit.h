@@ -10,6 +10,7 @@
 #ifndef RNC_EMIT_H
 #define RNC_EMIT_H
 
+#include "plan/gemm.h"
 #include "plan/plan.h"
 #include "target.h"
 
@@ -68,13 +69,8 @@ void line(Text *t, int depth, const char *format, ...) PRINTF_LIKE(3, 4);
 /* A GEMM's row in the instance's kernel table; equal rows are shared. */
 int emit_kernel(Emit *e, int m, int n, int k, int lda, int ldb, int ldc, bool accumulate, bool reduce, bool prefetch);
 
-typedef struct Gemm { /* y = or += w x */
-    int m, n, k, lda, ldb, ldc;
-    bool accumulate;
-    int64_t columns; /* that a layer multiplies each weight with, of an image or a group */
-} Gemm;
 /* An expression that is the GEMM `g` where the condition holds, else `other`, in a function with the kernel table k.
- * The second fetches as many weights from `next` on to L2 meanwhile (fetch.c). */
+ * The second fetches as many weights from `next` on to L2 meanwhile (plan/gemm.h). */
 const char *emit_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w, const char *x,
                       const char *y);
 const char *emit_fetching_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w,

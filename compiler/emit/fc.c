@@ -17,14 +17,14 @@ enum { BLOCK_IMAGES = 6 };
 
 /* The kernel of a block: y[image][width] += the sum over inputs of x[image][input] * w[input][width]. */
 static const char *widened_block(Emit *e, int vectors, int images, int width) {
-    const long long apart = image_stride(e);
+    const long long stride = image_stride(e);
     Text t = {0};
     for (int n = 0; n < images; n++)
         for (int v = 0; v < vectors; v++) line(&t, 1, "V s%d%d = load(y + %d);", n, v, n * width + v * e->lanes);
     line(&t, 1, "for (int i = 0; i < inputs; i++, w += %d) {", width);
     for (int v = 0; v < vectors && images > 1; v++) line(&t, 2, "const V w%d = load_bf16(w + %d);", v, v * e->lanes);
     for (int n = 0; n < images; n++) {
-        line(&t, 2, "const V x%d = set1(x[%s]);", n, n ? arena_printf(e->arena, "%lldu + i", n * apart) : "i");
+        line(&t, 2, "const V x%d = set1(x[%s]);", n, n ? arena_printf(e->arena, "%lldu + i", n * stride) : "i");
         for (int v = 0; v < vectors; v++)
             line(&t, 2, "s%d%d = fma_(%s, x%d, s%d%d);", n, v,
                  arena_printf(e->arena, images > 1 ? "w%d" : "load_bf16(w + %d)", images > 1 ? v : v * e->lanes), n, n,

@@ -35,7 +35,7 @@ static Wino wino_of(Emit *e, const Step *s) {
     const WinogradPlan *w = winograd_plan(s);
     const Shape out = node_walked_shape(s->node);
     const Layout *in = &plan_value(e->plan, s->in[0])->layout;
-    const bool pool = s->epilogue.pool == POOL_MAX && !w->pool_apart && !w->pool_rows;
+    const bool pool = s->epilogue.pool == POOL_MAX && !w->pool_image && !w->pool_rows;
     return (Wino){.e = e,
                   .s = s,
                   .w = w,
@@ -192,7 +192,7 @@ static const char *output_value(const Wino *v, const OutputText *o, const char *
 
 /* The output transform pools. */
 static bool is_pooled(const Wino *v) {
-    return v->ep->pool == POOL_MAX && !v->w->pool_apart && !v->w->pool_rows;
+    return v->ep->pool == POOL_MAX && !v->w->pool_image && !v->w->pool_rows;
 }
 
 /* The tile's rows, one by one. */
@@ -389,7 +389,7 @@ static void output_tiles(const Wino *v, const Segment *seg, const char *first, c
     else if (w->pool_rows)
         text_printf(t, "%s + (column * %d + panel * %d)", plus(v->e, "image", (int64_t)w->carried * v->w->row),
                     w->w.m * v->w->pixel, panel_out);
-    else if (w->pool_apart)
+    else if (w->pool_image)
         text_printf(t, "image + (row * %d + column * %d)", w->h.m * v->w->row, w->w.m * v->w->pixel);
     else
         text_printf(t, "%s + (row * %d + column * %d + panel * %d)", of_image(v, "a->y"),
@@ -422,7 +422,7 @@ static const char *panel_function(const Wino *v, const Segment *seg) {
     text_printf(&t, "    const float *w = a->w + (size_t)panel * %lld;\n", (long long)w->panel_size);
     gemm_calls(v, seg, &t);
     if (sum) text_printf(&t, "    float sum[%d] = {0};\n", w->images * sum_floats(seg));
-    if (w->pool_apart) {
+    if (w->pool_image) {
         line(&t, 1, "float *image = m + %d;", winograd_products(w) * w->m_matrix);
         output_tiles(v, seg, first, count, &t);
         line(&t, 1, "const int y0 = 0, y1 = %d;", v->out.h);

@@ -78,7 +78,7 @@ Shape node_unpooled_shape(const Node *node) {
     return node->epilogue.pool == POOL_NONE ? node->out->shape : node->epilogue.unpooled;
 }
 
-bool window_is_apart(const Window *w) {
+bool window_is_disjoint(const Window *w) {
     return w->r == w->stride_h && w->s == w->stride_w && w->dilate_h == 1 && w->dilate_w == 1 && !w->top && !w->left &&
            !w->bottom && !w->right;
 }
@@ -86,7 +86,7 @@ bool window_is_apart(const Window *w) {
 Shape node_walked_shape(const Node *node) {
     Shape shape = node_unpooled_shape(node);
     const Window *w = &node->epilogue.pool_window;
-    if (node->epilogue.pool != POOL_MAX || !window_is_apart(w)) return shape;
+    if (node->epilogue.pool != POOL_MAX || !window_is_disjoint(w)) return shape;
     const int h = node->out->shape.h * w->r, columns = node->out->shape.w * w->s;
     if (h < shape.h) shape.h = h;
     if (columns < shape.w) shape.w = columns;

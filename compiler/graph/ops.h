@@ -54,7 +54,7 @@ double act_apply(Act act, double x, double slope);
 /* shape of the op's own result, before the epilogue's pool */
 Shape node_unpooled_shape(const Node *node);
 /* A pool's windows lie side by side: none overlaps another or reaches over the image's upper or left edge. */
-bool window_is_apart(const Window *window);
+bool window_is_disjoint(const Window *window);
 /* The same shape less the last rows and columns that no window of a pool like that reads. */
 Shape node_walked_shape(const Node *node);
 int64_t node_cost(const Node *node); /* multiply-adds of one image, all terms */

@@ -16,9 +16,9 @@
  */
 #include "rewrite.h"
 
-enum { STEM_CHANNELS = 4, LARGEST_APART = 4, LARGEST_OVERLAPPING = 8, MOST_UNROLLED = 1 << 16 };
+enum { STEM_CHANNELS = 4, LARGEST_DISJOINT = 4, LARGEST_OVERLAPPING = 8, MOST_UNROLLED = 1 << 16 };
 
-/* Max-pool pays where windows are apart and small: each is computed whole, by any panel of output channels, in any
+/* Max-pool pays where windows are disjoint and small: each is computed whole, by any panel of output channels, in any
  * order. Overlapping ones need a ring of rows, and pay for the stem: few input channels mean a large image of many
  * output channels computed from little. Later convolutions walk their rows once per panel and pass over channels. The
  * emitted text has every pixel of such a window, for all channels: a large one has a loop's code instead, of its own.
@@ -26,7 +26,7 @@ enum { STEM_CHANNELS = 4, LARGEST_APART = 4, LARGEST_OVERLAPPING = 8, MOST_UNROL
 static bool pays_max(const Node *conv, const Node *pool) {
     const Window *w = &pool->attr.window;
     if (pool->op != OP_MAXPOOL || pool->attr.global || conv->nin > 1 || conv->epilogue.addend) return false;
-    if (window_is_apart(w) && w->r <= LARGEST_APART && w->s <= LARGEST_APART) return true;
+    if (window_is_disjoint(w) && w->r <= LARGEST_DISJOINT && w->s <= LARGEST_DISJOINT) return true;
     if (w->r > LARGEST_OVERLAPPING || w->s > LARGEST_OVERLAPPING) return false;
     if ((int64_t)w->r * w->s * conv->features > MOST_UNROLLED) return false;
     return w->dilate_h == 1 && w->dilate_w == 1 && conv->in[0]->shape.c <= STEM_CHANNELS;

@@ -44,7 +44,7 @@ static Candidate best_block(const Plan *plan, const Node *n, int images, int m_h
         block = divide_up(tiles, blocks); /* the next smaller one each time */
         if (blocks == 1 && !rows && !choose_may_share(&t.w)) continue;
         if ((blocks > 1 || rows) && (block > WINOGRAD_CALL || n->epilogue.pool == POOL_GLOBAL_AVG)) continue;
-        if (blocks > 1 && (block < 4 || t.w.pool_apart)) break;
+        if (blocks > 1 && (block < 4 || t.w.pool_image)) break;
         const Choice choice = {ALG_WINOGRAD, m_h, m_w, block, side};
         const Cost cost = cost_block(plan, n, &t, block);
         if (cost.us < best.cost.us) best = (Candidate){choice, cost};
@@ -84,7 +84,7 @@ const char *choose_shape(const Plan *plan, const Node *n, int images, Arena *are
         if (w->dilate_h > 1 || w->dilate_w > 1) text_printf(&t, " dilate %d,%d", w->dilate_h, w->dilate_w);
         if (n->term[i].groups > 1) text_printf(&t, " groups %d", n->term[i].groups);
         /* whether Strassen's method may be used, and where it finds the pixels */
-        if (strassen_may_be(n)) text_puts(&t, strassen_is_flat(plan, n, i) ? " flat" : " apart");
+        if (strassen_may_be(n)) text_puts(&t, strassen_is_flat(plan, n, i) ? " flat" : " strided");
     }
     if (winograd_side(plan, n) > 1) text_puts(&t, " deep"); /* side x side pixels may be taken as one */
     text_printf(&t, " -> %dx%dx%d%s%s", out.c, out.h, out.w,

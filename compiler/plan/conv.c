@@ -114,7 +114,7 @@ bool epilogue_commutes_with_max(const Epilogue *e) {
 static Destination destination(const Epilogue *e) {
     if (e->pool == POOL_GLOBAL_AVG) return TO_SUM;
     if (e->pool == POOL_NONE) return TO_OUTPUT;
-    return window_is_apart(&e->pool_window) ? TO_ROWS : TO_RING;
+    return window_is_disjoint(&e->pool_window) ? TO_ROWS : TO_RING;
 }
 
 /* Strides of the destination; and the floats of scratch that it takes, if it is there. */
@@ -200,6 +200,8 @@ static void complete_step(Plan *plan, Step *s) {
         plan_term(c, &c->term[i], &s->term[i], s->in[i]->shape.c, merged);
         if (i) c->term[i].chunk = c->term[i].blocks; /* passes are over the first term alone */
     }
+    c->fetch_next = s->nin == 1 && s->term[0].window.r * s->term[0].window.s == 1 && c->to != TO_RING &&
+                    (c->panels.count > 1 || c->term[0].blocks > 1);
     s->macs = s->multiplications = macs_of_terms(s);
     step_reads_inputs(plan, s);
     step_reads_addend(plan, s);

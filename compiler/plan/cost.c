@@ -153,7 +153,7 @@ static double output_operations(const WinogradPlan *w, const Epilogue *e) {
     const int results = pool ? pixels / (e->pool_window.r * e->pool_window.s) : pixels;
     return first * (linear_operations(w->h.output, w->h.m, w->h.n) + w->h.n + w->h.m) +
            second * (linear_operations(w->w.output, w->w.m, w->w.n) + w->w.n) + (pool ? pixels : 0) + 3 * results +
-           (w->pool_apart ? 4 * pixels : 0) + (w->pool_rows ? 3 * pixels : 0);
+           (w->pool_image ? 4 * pixels : 0) + (w->pool_rows ? 3 * pixels : 0);
 }
 
 bool cost_tiles(TileCost *t, const Node *node, const Choice *choice, int images) {

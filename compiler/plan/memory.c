@@ -1,6 +1,6 @@
-/* Memory: every root value is a buffer with a lifetime in steps; buffers whose lifetimes are apart share the arena.
- * Those that the last layers touch are placed apart, since each image of a group has its own; the last layers'
- * temporaries may then lie over the first layers' activations.
+/* Memory: every root value is a buffer with a lifetime in steps; buffers whose lifetimes do not overlap share the
+ * arena. Those that the last layers touch have a region of their own, since each image of a group has its own; the last
+ * layers' temporaries may then lie over the first layers' activations.
  *
  * Placement is greedy: buffers in some order, each into the lowest gap left by those already placed that live at the
  * same time (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020, section 4: greedy by

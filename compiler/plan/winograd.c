@@ -57,10 +57,10 @@ bool winograd_tiles(WinogradPlan *w, const Node *node, const Choice *choice, int
     w->images = images;
     w->rows = divide_up(out.h, choice->m_h);
     w->columns = divide_up(out.w, choice->m_w);
-    w->pool_rows = e->pool == POOL_MAX && !window_is_apart(&e->pool_window);
+    w->pool_rows = e->pool == POOL_MAX && !window_is_disjoint(&e->pool_window);
     if (w->pool_rows) return images == 1;
-    w->pool_apart = e->pool == POOL_MAX && (choice->m_h % e->pool_window.r || choice->m_w % e->pool_window.s);
-    return !w->pool_apart || (images == 1 && choice->block >= w->rows * w->columns);
+    w->pool_image = e->pool == POOL_MAX && (choice->m_h % e->pool_window.r || choice->m_w % e->pool_window.s);
+    return !w->pool_image || (images == 1 && choice->block >= w->rows * w->columns);
 }
 
 int winograd_side(const Plan *plan, const Node *node) {
@@ -87,15 +87,16 @@ const WinogradPlan *winograd_plan(const Step *step) {
 /* The image that the output transform writes: the result, or one in scratch that is pooled from there. */
 static void place_image(const Plan *plan, const Node *node, WinogradPlan *w) {
     const Layout *out = &plan_value(plan, node->out)->layout;
-    const bool kept = w->pool_rows || w->pool_apart;
-    w->pixel = w->pool_rows ? round_up(node->features, VECTOR) : w->pool_apart ? w->panels.width : out->pixel;
+    const bool kept = w->pool_rows || w->pool_image;
+    w->pixel = w->pool_rows ? round_up(node->features, VECTOR) : w->pool_image ? w->panels.width : out->pixel;
     w->row = kept ? node_walked_shape(node).w * w->pixel : out->row;
     w->pool_late = kept || epilogue_commutes_with_max(&node->epilogue);
 }
 
 static WinogradPlan *make_plan(Plan *plan, const Node *node, const Choice *choice, int images) {
     WinogradPlan *w = arena_alloc(plan->arena, sizeof *w);
-    if (choice->side > 1 && choice->side != winograd_side(plan, node)) bug("%s: pixels are not apart", node->name);
+    if (choice->side > 1 && choice->side != winograd_side(plan, node))
+        bug("%s: its pixels cannot be taken as one", node->name);
     if (!winograd_tiles(w, node, choice, images)) bug("%s: no F(%d, %d)", node->name, choice->m_h, choice->m_w);
     const int tiles = winograd_tile_count(w);
     w->panels = panels_of(plan, node->features);
@@ -159,7 +160,7 @@ static int add_transform(Plan *plan, const Node *node, const WinogradPlan *w, co
 static int64_t scratch_floats(const Node *node, const WinogradPlan *w) {
     const Shape image = node_walked_shape(node);
     int64_t floats = (int64_t)((w->shared ? 0 : w->v_matrix) + w->m_matrix) * winograd_products(w);
-    if (w->pool_apart) floats += (int64_t)image.h * w->row;
+    if (w->pool_image) floats += (int64_t)image.h * w->row;
     if (w->pool_rows) floats += (int64_t)(w->carried + w->h.m) * w->row;
     return floats;
 }

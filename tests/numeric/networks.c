@@ -373,7 +373,7 @@ static void test_pools(void) {
             CU_ASSERT_NOT_EQUAL(plan->steps[k].algorithm, ALG_POOL);
             if (plan->steps[k].algorithm != ALG_WINOGRAD) continue;
             tiled++;
-            apart += winograd_plan(&plan->steps[k])->pool_apart;
+            apart += winograd_plan(&plan->steps[k])->pool_image;
         }
     }
     if (stride() == 1) {

@@ -179,8 +179,8 @@ static void test_pools_are_fused(void) {
             tiled++;
             fetch += w->fetch;
             CU_ASSERT(!w->fetch || w->blocks > 1);
-            CU_ASSERT_EQUAL(w->pool_apart, w->h.m % 2 || w->w.m % 2);
-            CU_ASSERT(!w->pool_apart || w->blocks == 1);
+            CU_ASSERT_EQUAL(w->pool_image, w->h.m % 2 || w->w.m % 2);
+            CU_ASSERT(!w->pool_image || w->blocks == 1);
         }
         CU_ASSERT_EQUAL(pooled, pools[i / 2]);
         CU_ASSERT(winograd ? tiled >= 2 : !tiled);
@@ -236,8 +236,8 @@ static void test_pools_of_two_kinds(void) {
     for (int k = 0; k < plan->step_count; k++)
         if (plan->steps[k].algorithm == ALG_WINOGRAD) {
             const WinogradPlan *w = winograd_plan(&plan->steps[k]);
-            CU_ASSERT(!w->pool_apart || w->blocks == 1);
-            found += w->pool_apart;
+            CU_ASSERT(!w->pool_image || w->blocks == 1);
+            found += w->pool_image;
         }
     CU_ASSERT(found > 0);
     arena_free(&arena);
