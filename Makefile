@@ -37,7 +37,7 @@ VERSION  := $(shell sed -n 's/^.define RN_VERSION "\(.*\)"/\1/p' runtime/rn.h)
 ABI      := $(shell sed -n 's/^.define RN_ABI \([0-9]*\).*/\1/p' runtime/rn.h)
 
 override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fPIC -fopenmp $(SANITIZE)
-INCLUDE  := -I. -Icompiler -Iruntime -I$(OUT)/grammar -I$(OUT)/onnx -I$(OUT)/standalone -I$(OUT)/names
+INCLUDE  := -I. -Icompiler -Iruntime -I$(OUT)/grammar -I$(OUT)/onnx -I$(OUT)/embedded -I$(OUT)/names
 OPENMP   := $(if $(findstring clang,$(CC)),-lomp,-lgomp)
 # what librn.a needs; libxsmm is inside it
 RN_LIBS  := -lpng -ljpeg -lcjson -lxxhash $(OPENMP) -lpthread -lrt -ldl -lm
@@ -55,6 +55,9 @@ FUZZ_SRC     := $(wildcard tests/fuzz/*.c)
 STANDALONE   := rn.h rn_recipe.h core/status.h core/cpu.h core/pages.h core/threads.h weights/safetensors.h weights/xxh3.h \
                 weights/packed.h core/status.c core/cpu.c core/pages.c weights/xxh3.c weights/packed.c weights/weights.c \
                 core/threads.c image/preprocess.c core/context.c
+
+# the C that what rnc emits is written in
+EMITTED      := $(wildcard compiler/emit/c/*.h)
 
 COMPILER_OBJ := $(COMPILER_SRC:%.c=$(OUT)/obj/%.o) $(OUT)/obj/grammar/rn.tab.o $(OUT)/obj/grammar/rn.lex.o $(OUT)/obj/onnx/onnx.pb-c.o
 LIBRARY_OBJ  := $(filter-out $(OUT)/obj/compiler/main.o,$(COMPILER_OBJ))
@@ -139,7 +142,9 @@ $(OUT)/onnx/onnx.pb-c.c $(OUT)/onnx/onnx.pb-c.h &: compiler/save/onnx.proto
 	$(call say,PROTOC,$<)
 	$(Q)mkdir -p $(@D) && $(PROTOC_C) --proto_path=compiler/save --c_out=$(@D) onnx.proto
 
-$(OUT)/obj/compiler/emit/standalone.o: $(OUT)/standalone/runtime.def
+$(OUT)/obj/compiler/emit/standalone.o: $(OUT)/embedded/runtime.def
+
+$(OUT)/obj/compiler/emit/prelude.o: $(OUT)/embedded/emitted.def
 
 $(OUT)/obj/compiler/emit/c_names.o: $(OUT)/names/c_names.def
 
@@ -147,10 +152,17 @@ $(OUT)/names/c_names.def: tools/c-names.sh compiler/emit/c_headers.def compiler/
 	$(call say,NAMES,$@)
 	$(Q)mkdir -p $(@D) && CC='$(CC)' tools/c-names.sh compiler/emit/c_headers.def compiler/emit/c_keywords.def > $@
 
-$(OUT)/standalone/runtime.def: Makefile $(STANDALONE:%=runtime/%)
+# files of C as FILE("NAME", "TEXT")
+embed = mkdir -p $(@D) && for file in $(1); do \
+    echo "FILE(\"$${file\#\#*/}\"," && sed -e 's/[\\"]/\\&/g' -e 's/.*/    "&\\n"/' $$file && echo ')'; done > $@
+
+$(OUT)/embedded/runtime.def: Makefile $(STANDALONE:%=runtime/%)
 	$(call say,TEXT,$@)
-	$(Q)mkdir -p $(@D) && for file in $(STANDALONE); do \
-	    echo "FILE(\"$${file##*/}\"," && sed -e 's/[\\"]/\\&/g' -e 's/.*/    "&\\n"/' runtime/$$file && echo ')'; done > $@
+	$(Q)$(call embed,$(STANDALONE:%=runtime/%))
+
+$(OUT)/embedded/emitted.def: Makefile $(EMITTED)
+	$(call say,TEXT,$@)
+	$(Q)$(call embed,$(EMITTED))
 
 # ---- tests ----
 tests: all $(TEST_RUNNERS) $(if $(SAN),$(FUZZ_REPLAY))
@@ -268,7 +280,7 @@ uninstall: ## removes what install put there
 
 # ---- house ----
 format: ## clang-format on all C
-	@clang-format -i $(wildcard compiler/*.[ch] compiler/*/*.[ch] compiler/graph/ops/*.[ch] runtime/*.[ch] runtime/*/*.[ch] tests/*.c tests/*/*.c examples/apps/*.c)
+	@clang-format -i $(wildcard compiler/*.[ch] compiler/*/*.[ch] compiler/*/*/*.[ch] runtime/*.[ch] runtime/*/*.[ch] tests/*.c tests/*/*.c examples/apps/*.c)
 
 clean: ## removes build/
 	@rm -rf $(BUILD)

@@ -87,16 +87,9 @@ const char *emit_function(Emit *e, const char *prefix, const char *comment, cons
  *   w      the step's weights (first term)    w1..w3  of the other terms
  *   bias, slope                               scratch this part's scratch is a->scratch + part * SCRATCH
  *   k      the instance's kernel table (const rn_kernel *)
- * Vector helpers of the prelude (prelude.c), V is one vector of `lanes` floats:
- *   load(p) load_bf16(p) store(p, v)
+ * and the functions of c/vectors_avx512.h and c/vector_functions.h, of which net.c has those that the text names:
  *   load_n(p, n) store_n(p, v, n): n < lanes literal; nothing beyond n is read or written
- *   set1(x) zero() add(a,b) sub(a,b) mul(a,b) fma_(a,b,c) = a*b+c, max_(a,b) min_(a,b) div_(a,b) sum(v)
- *   relu(v) relu6(v) prelu(v, slope) leakyrelu(v, slope vector) sigmoid(v) tanh_(v) swish(v) exp_(v) log_(v)
  */
-void emit_includes(const Emit *e, Text *text); /* prelude.c */
-void emit_prelude(Emit *e, Text *text);        /* prelude.c: TARGET, V and its helpers */
-void emit_prelude_end(Emit *e, Text *text);    /* gives their names back, where another target follows */
-
 /* "load(EXPR)" or "load_n(EXPR, n)" for lanes [c, c+lanes) of `channels`; and the store. */
 const char *emit_load(Emit *e, const char *pointer, int channels_left);
 const char *emit_store(Emit *e, const char *pointer, const char *value, int channels_left);

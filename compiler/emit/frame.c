@@ -6,6 +6,7 @@
 #include "forward.h"
 #include "kernels.h"
 #include "model.h"
+#include "prelude.h"
 #include "standalone.h"
 #include "graph/ops.h"
 #include "rn.h"
@@ -170,93 +171,27 @@ static void emit_api(Emit *e, Text *t) {
     text_printf(t, "void %s_destroy(%s *net) {\n    if (net) rn_context_destroy(&net->rn);\n}\n", n, n);
 }
 
-/* What net.c itself defines at file scope, beside gemm_...: no task and no network may be called so. */
-static const char *const own_names[] = {"EACH",
-                                        "GEMM_ARGUMENTS",
-                                        "GEMM_PARAMETERS",
-                                        "HELPER",
-                                        "LANE",
-                                        "TARGET",
-                                        "V",
-                                        "VECTORS",
-                                        "WIDE",
-                                        "abs_",
-                                        "add",
-                                        "args",
-                                        "bits_",
-                                        "check",
-                                        "copysign_",
-                                        "div_",
-                                        "each",
-                                        "each_part",
-                                        "exp_",
-                                        "first_",
-                                        "first_lanes",
-                                        "first_layers",
-                                        "first_part",
-                                        "fma_",
-                                        "forward",
-                                        "gemm",
-                                        "group",
-                                        "image_args",
-                                        "halves_",
-                                        "kernels",
-                                        "largest",
-                                        "last_layers",
-                                        "layers",
-                                        "leakyrelu",
-                                        "load",
-                                        "load_bf16",
-                                        "load_n",
-                                        "load_or",
-                                        "log_",
-                                        "main",
-                                        "max_",
-                                        "max_nan",
-                                        "min_",
-                                        "model",
-                                        "mul",
-                                        "outputs",
-                                        "power2",
-                                        "prelu",
-                                        "recipe",
-                                        "relu",
-                                        "recipe_steps",
-                                        "relu6",
-                                        "results",
-                                        "round_",
-                                        "scale2",
-                                        "set1",
-                                        "sigmoid",
-                                        "split2",
-                                        "sqrt_",
-                                        "step",
-                                        "store",
-                                        "store_n",
-                                        "sub",
-                                        "sum",
-                                        "swish",
-                                        "tanh_",
-                                        "transpose",
-                                        "where_less",
-                                        "wide",
-                                        "wide_add",
-                                        "wide_load",
-                                        "wide_start",
-                                        "wide_store",
-                                        "words_",
-                                        "zero",
-                                        "zeroupper"};
+/* What net.c itself defines at file scope, beside what comes from c/: no task and no network may be called so. */
+static const char *const own_names[] = {"args",        "check",        "each",    "each_part",  "first_layers",
+                                        "first_part",  "forward",      "group",   "image_args", "kernels",
+                                        "last_layers", "layers",       "main",    "model",      "outputs",
+                                        "recipe",      "recipe_steps", "results", "step"};
+
+static void reserve_names(Emit *e) {
+    for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++)
+        map_put(&e->names, e->arena, own_names[i], (void *)own_names[i]);
+    prelude_reserve_names(e);
+}
 
 bool emit_name_is_taken(const char *name) {
     const size_t n = strlen(name);
-    if (!strncmp(name, "rn_", 3) || !strncmp(name, "gemm_", 5) || (n > 2 && !strcmp(name + n - 2, "_t")))
+    if (!strncmp(name, "rn_", 3) || (n > 2 && !strcmp(name + n - 2, "_t")))
         return true; /* librn's, the C library's types */
     /* with a target's suffix too */
     const size_t stem = n > 3 && (!strcmp(name + n - 3, "_v3") || !strcmp(name + n - 3, "_v4")) ? n - 3 : n;
     for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++)
         if (strlen(own_names[i]) == stem && !strncmp(name, own_names[i], stem)) return true;
-    return false;
+    return prelude_defines(name, stem);
 }
 
 /* All that depends on the instruction set: vectors, kernels, tasks, and the line of calls. */
@@ -264,21 +199,23 @@ static void emit_target_text(Emit *e, int index, Text *t) {
     e->isa = e->target.isa[index];
     e->lanes = e->isa >= RN_ISA_X86_64_V4 ? 16 : e->isa >= RN_ISA_X86_64_V3 ? 8 : 4;
     e->suffix = isa_suffix(&e->target, index);
-    Text forward = {0};
-    emit_forward(e, &forward);
-    emit_prelude(e, t);
-    emit_kernels(e, t);
-    if (e->functions.size) text_write(t, e->functions.s, e->functions.size);
-    text_write(t, forward.s, forward.size);
-    emit_prelude_end(e, t);
+    Text forward = {0}, code = {0};
+    emit_forward(e, &forward); /* which finds out what kernels and functions there are */
+    emit_kernels(e, &code);
+    if (e->functions.size) text_write(&code, e->functions.s, e->functions.size);
+    text_write(&code, forward.s, forward.size);
+    const Items prelude = prelude_for(e, &code);
+    emit_prelude(e, &prelude, t);
+    text_write(t, code.s, code.size);
+    emit_prelude_end(e, &prelude, t);
     text_free(&forward);
+    text_free(&code);
     text_free(&e->functions);
 }
 
 /* The text of every instruction set; what else is written depends on the kernels and names that it uses. */
 static void emit_targets(Emit *e, Text *text) {
-    for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++)
-        map_put(&e->names, e->arena, own_names[i], (void *)own_names[i]);
+    reserve_names(e);
     map_put(&e->names, e->arena, e->options->name, (void *)e->options->name);
     if (e->options->standalone) standalone_reserve_names(e);
     for (int i = 0; i < e->target.count; i++) emit_target_text(e, i, text);

@@ -9,21 +9,18 @@
  * without, link into one program.
  *
  * A file is divided into items: a declaration, a definition or a preprocessor line, with the comment before it. An item
- * stays where something that stays names what it declares. Lines of #ifdef RN_STANDALONE in the runtime are resolved
- * here; quoted includes and include guards go.
+ * stays where something that stays names what it declares (items.h). Lines of #ifdef RN_STANDALONE in the runtime are
+ * resolved here; quoted includes and include guards go.
  */
-#include <ctype.h>
 #include <string.h>
 #include "describe.h"
 #include "emit.h"
+#include "items.h"
+#include "prelude.h"
 #include "standalone.h"
 #include "rn.h"
 
-typedef struct RuntimeFile {
-    const char *name, *text;
-} RuntimeFile;
-
-static const RuntimeFile files[] = {
+static const EmbeddedFile files[] = {
 #define FILE(name, text) {name, text},
 #include "runtime.def"
 #undef FILE
@@ -32,33 +29,29 @@ enum { FILE_COUNT = sizeof files / sizeof *files };
 
 static const char librn_part[] = "/* ====="; /* from here on, rn.h is no application's */
 
-static bool is_header(const RuntimeFile *file) {
-    return file->name[strlen(file->name) - 1] == 'h';
+static bool is_header(const char *file) {
+    return file[strlen(file) - 1] == 'h';
 }
 
 /* ---- the preprocessor lines that mean standalone or not ---- */
 typedef enum Taken { NOT_OURS, TAKEN, LEFT_OUT } Taken;
 
-static bool starts(const char *line, const char *with) {
-    return !strncmp(line, with, strlen(with));
-}
-
 /* Of "#ifdef X" and "#ifndef X". In net.c nothing is C++, and no header comes twice. */
 static Taken condition(const char *line, bool for_header) {
-    const bool wanted = starts(line, "#ifdef ");
-    if (!wanted && !starts(line, "#ifndef ")) return NOT_OURS;
+    const bool wanted = starts_with(line, "#ifdef ");
+    if (!wanted && !starts_with(line, "#ifndef ")) return NOT_OURS;
     const char *symbol = strchr(line, ' ') + 1;
     const size_t n = strcspn(symbol, " \n");
-    if (n == 13 && starts(symbol, "RN_STANDALONE")) return wanted ? TAKEN : LEFT_OUT;
-    const bool guard = starts(symbol, "RN_") && n > 2 && starts(symbol + n - 2, "_H");
-    if (!for_header && (guard || starts(symbol, "__cplusplus"))) return wanted ? LEFT_OUT : TAKEN;
+    if (n == 13 && starts_with(symbol, "RN_STANDALONE")) return wanted ? TAKEN : LEFT_OUT;
+    const bool guard = starts_with(symbol, "RN_") && n > 2 && starts_with(symbol + n - 2, "_H");
+    if (!for_header && (guard || starts_with(symbol, "__cplusplus"))) return wanted ? LEFT_OUT : TAKEN;
     return NOT_OURS;
 }
 
 static bool is_dropped(const char *line) {
     const char *name = line + strlen("#define ");
-    return starts(line, "#include \"") ||
-           (starts(line, "#define RN_") && strcspn(name, "\n") > 2 && starts(name + strcspn(name, "\n") - 2, "_H\n"));
+    return starts_with(line, "#include \"") || (starts_with(line, "#define RN_") && strcspn(name, "\n") > 2 &&
+                                                starts_with(name + strcspn(name, "\n") - 2, "_H\n"));
 }
 
 static char *resolve(Arena *arena, const char *text, bool for_header) {
@@ -69,16 +62,16 @@ static char *resolve(Arena *arena, const char *text, bool for_header) {
     for (const char *line = text, *next; *line; line = next) {
         next = line + strcspn(line, "\n") + 1;
         bool keep = true;
-        if (starts(line, "#if")) {
+        if (starts_with(line, "#if")) {
             if (++depth == DEPTH) bug("runtime: conditionals %d deep", depth);
             stack[depth] = condition(line, for_header);
             left_out += stack[depth] == LEFT_OUT;
             keep = stack[depth] == NOT_OURS;
-        } else if (starts(line, "#else") && stack[depth] != NOT_OURS) {
+        } else if (starts_with(line, "#else") && stack[depth] != NOT_OURS) {
             left_out += stack[depth] == TAKEN ? 1 : -1;
             stack[depth] = stack[depth] == TAKEN ? LEFT_OUT : TAKEN;
             keep = false;
-        } else if (starts(line, "#endif")) {
+        } else if (starts_with(line, "#endif")) {
             left_out -= stack[depth] == LEFT_OUT;
             keep = stack[depth--] == NOT_OURS;
         } else if (!for_header) {
@@ -91,161 +84,16 @@ static char *resolve(Arena *arena, const char *text, bool for_header) {
     return resolved;
 }
 
-/* ---- tokens ---- */
-/* Past a comment, a literal, a number, a word or a single character. */
-static const char *skip_token(const char *at) {
-    if (starts(at, "/*")) {
-        const char *end = strstr(at + 2, "*/");
-        return end ? end + 2 : at + strlen(at);
-    }
-    if (*at == '"' || *at == '\'') {
-        const char quote = *at++;
-        while (*at && *at != quote) at += *at == '\\' && at[1] ? 2 : 1;
-        return at + (*at != 0);
-    }
-    if (!isalnum((unsigned char)*at) && *at != '_') return at + 1;
-    while (isalnum((unsigned char)*at) || *at == '_') at++;
-    return at;
-}
-
-static bool is_word(const char *at) {
-    return isalpha((unsigned char)*at) || *at == '_';
-}
-
 /* ---- items ---- */
-typedef struct Item {
-    const RuntimeFile *file;
-    const char *text, *code; /* with the comment before it; from the first token on */
-    size_t size;
-    bool apart;        /* from the item before, by an empty line */
-    bool is_prototype; /* of a function that is not static */
-    bool hoisted;      /* an include that goes to the top */
-    bool kept;
-    const char **names; /* that it declares */
-    int name_count, name_capacity;
-} Item;
-
-typedef struct Items {
-    Arena *arena;
-    Item *items;
-    int count, capacity;
-    Map wanted; /* words of what is kept */
-} Items;
-
-static size_t code_size(const Item *item) {
-    return (size_t)(item->text + item->size - item->code);
-}
-
-static void add_name(Items *all, Item *item, const char *at, const char *end) {
-    const char *name = arena_strndup(all->arena, at, (size_t)(end - at));
-    ARENA_PUSH(all->arena, item->names, item->name_count, item->name_capacity, name);
-}
-
-static const char *line_end(const char *at) { /* of a preprocessor line, over continued ones */
-    while (*at && *at != '\n') at += *at == '\\' && at[1] ? 2 : 1;
-    return at;
-}
-
-/* To the end of a declaration or definition; notes the names. Its own is the last word before parameters, dimensions,
- * members or a value; a typedef's is the last of all, or that of `(*name)(parameters)`. */
-static const char *scan_declaration(Items *all, Item *item) {
-    const bool is_type = starts(item->code, "typedef");
-    const bool is_enum = starts(item->code, "enum ") || starts(item->code, "typedef enum ");
-    const char *name = NULL, *name_end = NULL, *next;
-    char before = 0; /* the character of the last token */
-    bool named = false, is_function = false;
-    int depth = 0;
-    for (const char *at = item->code; *at; at = next) {
-        next = skip_token(at);
-        if (isspace((unsigned char)*at) || starts(at, "/*")) continue;
-        if (is_word(at) && depth == 0 && !named) name = at, name_end = next;
-        if (is_word(at) && depth == 1 && is_enum && (before == '{' || before == ',')) add_name(all, item, at, next);
-        if (depth == 0 && starts(at, "(*") && is_type) name = at + 2, name_end = skip_token(name);
-        if (depth == 0 && (*at == '(' || (!is_type && strchr("[={", *at)))) {
-            if (!named) is_function = *at == '(';
-            named = true;
-        }
-        depth += *at == '(' || *at == '{' || *at == '[';
-        depth -= *at == ')' || *at == '}' || *at == ']';
-        if (depth == 0 && (*at == ';' || (*at == '}' && is_function))) {
-            if (name && !starts(name, "enum ")) add_name(all, item, name, name_end); /* which may have none */
-            item->is_prototype = is_function && *at == ';' && !is_type && !starts(item->code, "static ");
-            return next;
-        }
-        before = *at;
-    }
-    bug("runtime/%s: a declaration without an end: %.60s", item->file->name, item->code);
-}
-
-/* Over the rest of the line and a comment that begins there. */
-static const char *take_trailing(const char *at) {
-    const char *end = at + strspn(at, " ");
-    if (starts(end, "/*")) end = skip_token(end);
-    return *end == '\n' ? end : at;
-}
-
-static void split(Items *all, const RuntimeFile *file, const char *text) {
-    int depth = 0;                                   /* of conditionals */
-    if (starts(text, "/*")) text = skip_token(text); /* what the file as a whole is about */
-    for (const char *at = text;;) {
-        Item item = {.file = file};
-        const char *gap = at;
-        at += strspn(at, " \n");
-        for (; gap < at; gap++) item.apart |= gap[0] == '\n' && gap[1] == '\n';
-        item.text = at;
-        while (starts(at, "/*")) at = skip_token(at), at += strspn(at, " \n");
-        if (!*at) return;
-        item.code = at;
-        depth += starts(at, "#if") - starts(at, "#endif");
-        item.hoisted = !depth && starts(at, "#include ");
-        if (starts(at, "#define ")) add_name(all, &item, at + 8, skip_token(at + 8));
-        at = *at == '#' ? line_end(at) : take_trailing(scan_declaration(all, &item));
-        item.size = (size_t)(at - item.text);
-        ARENA_PUSH(all->arena, all->items, all->count, all->capacity, item);
-    }
-}
-
 static Items runtime_items(Arena *arena) {
     Items all = {.arena = arena};
     for (int i = 0; i < FILE_COUNT; i++) {
         const char *text = files[i].text;
         if (!strcmp(files[i].name, "rn.h")) text = strstr(text, librn_part);
         if (!text) bug("runtime/rn.h has no part of librn's own");
-        split(&all, &files[i], resolve(arena, text, false));
+        items_add(&all, files[i].name, resolve(arena, text, false));
     }
     return all;
-}
-
-/* ---- what stays ---- */
-static void want_words(Items *all, const char *text, size_t size) {
-    for (const char *at = text, *next; at < text + size; at = next) {
-        char word[256];
-        next = skip_token(at);
-        const size_t n = (size_t)(next - at);
-        if (!is_word(at) || n >= sizeof word) continue;
-        memcpy(word, at, n);
-        word[n] = 0;
-        if (!map_get(&all->wanted, word)) map_put(&all->wanted, all->arena, arena_strdup(all->arena, word), all);
-    }
-}
-
-static bool is_wanted(const Items *all, const Item *item) {
-    if (*item->code == '#' || starts(item->code, "_Static_assert")) return true;
-    for (int i = 0; i < item->name_count; i++)
-        if (map_get(&all->wanted, item->names[i])) return true;
-    return false;
-}
-
-static void keep_wanted(Items *all) {
-    for (bool changed = true; changed;) {
-        changed = false;
-        for (int i = 0; i < all->count; i++) {
-            Item *item = &all->items[i];
-            if (item->kept || !is_wanted(all, item)) continue;
-            item->kept = changed = true;
-            want_words(all, item->code, code_size(item));
-        }
-    }
 }
 
 /* ---- writing ---- */
@@ -255,7 +103,7 @@ static void write_includes(const Items *all, const Text *network, Text *t) {
     for (int i = 0; i < all->count; i++) {
         const Item *item = &all->items[i];
         const int n = (int)strcspn(item->code, "\n") + 1;
-        if (!item->hoisted || strstr(seen.s, arena_strndup(all->arena, item->code, (size_t)n))) continue;
+        if (!item->is_include || strstr(seen.s, arena_strndup(all->arena, item->code, (size_t)n))) continue;
         text_printf(t, "%.*s", n, item->code);
         text_printf(&seen, "%.*s", n, item->code);
     }
@@ -263,17 +111,16 @@ static void write_includes(const Items *all, const Text *network, Text *t) {
 }
 
 static void write_items(const Items *all, bool headers, Text *t) {
-    const RuntimeFile *file = NULL;
+    const char *file = NULL;
     for (int i = 0; i < all->count; i++) {
         const Item *item = &all->items[i];
-        if (!item->kept || item->hoisted || is_header(item->file) != headers) continue;
+        if (!item->kept || item->is_include || is_header(item->file) != headers) continue;
         if (item->file != file)
-            text_printf(t, "\n/* ---- %s ---- */\n", item->file->name);
+            text_printf(t, "\n/* ---- %s ---- */\n", item->file);
         else if (item->apart)
             text_puts(t, "\n");
         file = item->file;
-        text_printf(t, "%.*s%s%.*s\n", (int)(item->code - item->text), item->text,
-                    headers && item->is_prototype ? "static " : "", (int)code_size(item), item->code);
+        item_write(item, headers && item->is_prototype ? "static " : "", t);
     }
 }
 
@@ -282,8 +129,8 @@ void emit_standalone(Emit *e, const Text *network, Text *t) {
     const char *name = e->options->name, *header = e->options->header_name;
     Items all = runtime_items(e->arena);
     Text includes = {0};
-    want_words(&all, network->s, network->size);
-    keep_wanted(&all);
+    items_want(&all, network->s, network->size);
+    items_keep(&all);
 
     text_printf(
         t,
@@ -317,7 +164,8 @@ void emit_standalone_types(Text *h) {
     for (int i = 0; i < FILE_COUNT; i++) {
         if (!strcmp(files[i].name, "rn.h"))
             types = arena_strndup(&arena, files[i].text, (size_t)(strstr(files[i].text, librn_part) - files[i].text));
-        if (!strcmp(files[i].name, "status.c")) split(&status, &files[i], resolve(&arena, files[i].text, false));
+        if (!strcmp(files[i].name, "status.c"))
+            items_add(&status, files[i].name, resolve(&arena, files[i].text, false));
     }
     const Item *text = NULL;
     for (int i = 0; i < status.count; i++)
@@ -328,10 +176,10 @@ void emit_standalone_types(Text *h) {
         static const char *const others[] = {"typedef ", "struct ", "static ", "extern "};
         bool is_prototype = is_word(line);
         next = line + strcspn(line, "\n") + 1;
-        for (size_t i = 0; i < sizeof others / sizeof *others; i++) is_prototype &= !starts(line, others[i]);
-        if (starts(line, "const char *rn_status_text("))
+        for (size_t i = 0; i < sizeof others / sizeof *others; i++) is_prototype &= !starts_with(line, others[i]);
+        if (starts_with(line, "const char *rn_status_text("))
             text_printf(h, "%sstatic inline %.*s\n",
-                        arena_strndup(&arena, strstr(line, "/*"), next - strstr(line, "/*")), (int)code_size(text),
+                        arena_strndup(&arena, strstr(line, "/*"), next - strstr(line, "/*")), (int)item_code_size(text),
                         text->code);
         else
             text_printf(h, "%s%.*s", is_prototype ? "static inline " : "", (int)(next - line), line);
@@ -381,9 +229,7 @@ void emit_loader(const char *n, Text *t) {
 /* ---- names ---- */
 void standalone_reserve_names(Emit *e) {
     Items all = runtime_items(e->arena);
-    for (int i = 0; i < all.count; i++)
-        for (int j = 0; j < all.items[i].name_count; j++)
-            map_put(&e->names, e->arena, all.items[i].names[j], (void *)all.items[i].names[j]);
+    items_reserve(&all, &e->names, e->arena);
 }
 
 bool emit_standalone_name_is_taken(const char *name) {

@@ -1,4 +1,4 @@
-/* AVX-512 for CPUs that have none, so that the text emitted for it is tested everywhere: what compiler/emit/prelude.c
+/* AVX-512 for CPUs that have none, so that the text emitted for it is tested everywhere: what compiler/emit/c/
  * uses of it, as pairs of AVX2's vectors. Stands in for <immintrin.h> in tests; never in what users get.
  */
 #ifndef TEST_AVX512_IN_SOFTWARE_H
@@ -17,7 +17,7 @@ typedef struct Words {
     __m256i lo, hi;
 } Words;
 
-#define IN_SOFTWARE static inline __attribute__((unused, always_inline))
+#define IN_SOFTWARE static inline __attribute__((unused, always_inline, target("avx2,fma")))
 #define UNARY(name, type, half)                                                                                        \
     IN_SOFTWARE type name(type a) {                                                                                    \
         return (type){half(a.lo), half(a.hi)};                                                                         \

@@ -66,7 +66,7 @@ static void check_names(Target target, bool standalone) {
         if (!taken) printf("\n%s is defined by the emitted code\n", name);
         CU_ASSERT(taken);
     }
-    CU_ASSERT(count > (standalone ? 100 : 40));
+    CU_ASSERT(count > (standalone ? 70 : 20));
     text_free(&c);
 }
 

@@ -113,10 +113,9 @@ static void step(block_fused *net, int layer, rn_task task, void *args) {
     net->rn.layer(net->rn.layer_user, layer, &out);
 }
 
-/* ---- one vector ---- */
+/* ---- vectors_avx512.h ---- */
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
 #define HELPER static inline TARGET __attribute__((always_inline, unused))
-
 typedef __m512 V; /* 16 floats */
 
 HELPER V load(const float *p) { return _mm512_loadu_ps(p); }
@@ -130,30 +129,19 @@ HELPER V zero(void) { return _mm512_setzero_ps(); }
 HELPER V add(V a, V b) { return _mm512_add_ps(a, b); }
 HELPER V sub(V a, V b) { return _mm512_sub_ps(a, b); }
 HELPER V mul(V a, V b) { return _mm512_mul_ps(a, b); }
-HELPER V div_(V a, V b) { return _mm512_div_ps(a, b); }
 HELPER V fma_(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
-HELPER V sqrt_(V a) { return _mm512_sqrt_ps(a); }
 HELPER V max_(V a, V b) { return _mm512_max_ps(a, b); } /* b where either is NaN */
-HELPER V min_(V a, V b) { return _mm512_min_ps(a, b); }
+HELPER V min_(V a, V b) { return _mm512_min_ps(a, b); } /* b where either is NaN */
 /* The larger, where a NaN in either stays. */
 HELPER V max_nan(V a, V b) { return _mm512_mask_max_ps(a, _mm512_cmp_ps_mask(a, a, _CMP_ORD_Q), a, b); }
-HELPER V abs_(V a) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a); }
-HELPER V copysign_(V a, V sign) {
-    return _mm512_or_ps(_mm512_andnot_ps(_mm512_set1_ps(-0.0f), a), _mm512_and_ps(_mm512_set1_ps(-0.0f), sign));
-}
-/* a < b ? x : y; y where a or b is NaN */
-HELPER V where_less(V a, V b, V x, V y) { return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), x); }
 HELPER V round_(V a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 HELPER V scale2(V a, V n) { return _mm512_scalef_ps(a, n); } /* a * 2^n, n whole */
-/* x = m * 2^e, m in [sqrt(1/2), sqrt(2)) */
-HELPER V split2(V x, V *e) {
-    const __m512i bits = _mm512_castps_si512(x);
-    const __m512i n = _mm512_srai_epi32(_mm512_sub_epi32(bits, _mm512_set1_epi32(0x3f3504f3)), 23);
-    *e = _mm512_cvtepi32_ps(n);
-    return _mm512_castsi512_ps(_mm512_sub_epi32(bits, _mm512_slli_epi32(n, 23)));
-}
 HELPER float sum(V v) { return _mm512_reduce_add_ps(v); }
 HELPER float largest(V v) { return _mm512_reduce_max_ps(v); }
+/* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
+HELPER void zeroupper(void) { _mm256_zeroupper(); }
+
+/* ---- vector_functions.h ---- */
 HELPER V exp_(V x) { /* e^x = 2^n * e^r; inf above 88.8, 0 below -104 */
     x = max_(set1(-104.0f), min_(set1(89.0f), x));
     const V n = round_(mul(x, set1(1.44269504f)));
@@ -165,40 +153,7 @@ HELPER V exp_(V x) { /* e^x = 2^n * e^r; inf above 88.8, 0 below -104 */
     p = fma_(p, r, set1(5.0000001201e-1f));
     return scale2(add(fma_(p, mul(r, r), r), set1(1.0f)), n);
 }
-HELPER V log_(V x) { /* x normal and positive; NaN where x is negative, infinite or NaN */
-    V e;
-    const V m = sub(split2(x, &e), set1(1.0f)), square = mul(m, m);
-    V p = fma_(set1(7.0376836292e-2f), m, set1(-1.1514610310e-1f));
-    p = fma_(p, m, set1(1.1676998740e-1f));
-    p = fma_(p, m, set1(-1.2420140846e-1f));
-    p = fma_(p, m, set1(1.4249322787e-1f));
-    p = fma_(p, m, set1(-1.6668057665e-1f));
-    p = fma_(p, m, set1(2.0000714765e-1f));
-    p = fma_(p, m, set1(-2.4999993993e-1f));
-    p = fma_(p, m, set1(3.3333331174e-1f));
-    p = fma_(e, set1(-2.12194440e-4f), mul(mul(p, m), square));
-    p = fma_(e, set1(0.693359375f), add(m, fma_(square, set1(-0.5f), p)));
-    const V root = sqrt_(x);
-    return add(p, sub(root, root));
-}
 HELPER V relu(V v) { return max_(zero(), v); }
-HELPER V relu6(V v) { return min_(set1(6.0f), max_(zero(), v)); }
-HELPER V prelu(V v, V slope) { return where_less(v, zero(), mul(v, slope), v); }
-HELPER V leakyrelu(V v, V slope) { return where_less(v, zero(), mul(v, slope), v); }
-HELPER V sigmoid(V v) { return div_(set1(1.0f), add(set1(1.0f), exp_(sub(zero(), v)))); }
-HELPER V swish(V v) { return div_(v, add(set1(1.0f), exp_(sub(zero(), v)))); }
-HELPER V tanh_(V v) { /* a polynomial near 0, where 1 - 2 / (e^2|v| + 1) cancels */
-    const V size = abs_(v), square = mul(v, v);
-    V p = fma_(set1(-5.70498872745e-3f), square, set1(2.06390887954e-2f));
-    p = fma_(p, square, set1(-5.37397155531e-2f));
-    p = fma_(p, square, set1(1.33314422036e-1f));
-    p = fma_(p, square, set1(-3.33332819422e-1f));
-    const V small = fma_(mul(p, square), v, v);
-    const V large = sub(set1(1.0f), div_(set1(2.0f), add(set1(1.0f), exp_(add(size, size)))));
-    return where_less(size, set1(0.625f), small, copysign_(large, v));
-}
-/* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
-HELPER void zeroupper(void) { _mm256_zeroupper(); }
 
 /* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, prefetch} */
 static const rn_kernel_spec kernels[] = {

@@ -179,18 +179,19 @@ static void each(block_unfused *net, int layer, const float *base, int images, s
     }
 }
 
-/* ---- one vector ---- */
+/* ---- vectors_avx2.h ---- */
 #define TARGET __attribute__((target("avx2,fma")))
 #define HELPER static inline TARGET __attribute__((always_inline, unused))
 
+enum { LANES = 8 };
 typedef __m256 V; /* 8 floats */
 
-/* 8 words from first_lanes + 8 - n: a mask of the first n lanes */
-static const int32_t first_lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+/* LANES words from first_lanes + LANES - n: a mask of the first n lanes */
+static const int32_t first_lanes[2 * LANES] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 
 HELPER V load(const float *p) { return _mm256_loadu_ps(p); }
 HELPER void store(float *p, V v) { _mm256_storeu_ps(p, v); }
-HELPER __m256i first_(int n) { return _mm256_loadu_si256((const __m256i *)(first_lanes + 8 - n)); }
+HELPER __m256i first_(int n) { return _mm256_loadu_si256((const __m256i *)(first_lanes + LANES - n)); }
 HELPER V load_n(const float *p, int n) { return _mm256_maskload_ps(p, first_(n)); }
 HELPER V load_or(const float *p, int n, V rest) {
     return _mm256_blendv_ps(rest, _mm256_maskload_ps(p, first_(n)), _mm256_castsi256_ps(first_(n)));
@@ -201,19 +202,11 @@ HELPER V zero(void) { return _mm256_setzero_ps(); }
 HELPER V add(V a, V b) { return _mm256_add_ps(a, b); }
 HELPER V sub(V a, V b) { return _mm256_sub_ps(a, b); }
 HELPER V mul(V a, V b) { return _mm256_mul_ps(a, b); }
-HELPER V div_(V a, V b) { return _mm256_div_ps(a, b); }
 HELPER V fma_(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
-HELPER V sqrt_(V a) { return _mm256_sqrt_ps(a); }
 HELPER V max_(V a, V b) { return _mm256_max_ps(a, b); } /* b where either is NaN */
-HELPER V min_(V a, V b) { return _mm256_min_ps(a, b); }
+HELPER V min_(V a, V b) { return _mm256_min_ps(a, b); } /* b where either is NaN */
 /* The larger, where a NaN in either stays. */
 HELPER V max_nan(V a, V b) { return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }
-HELPER V abs_(V a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
-HELPER V copysign_(V a, V sign) {
-    return _mm256_or_ps(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a), _mm256_and_ps(_mm256_set1_ps(-0.0f), sign));
-}
-/* a < b ? x : y; y where a or b is NaN */
-HELPER V where_less(V a, V b, V x, V y) { return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
 HELPER V round_(V a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 /* a * 2^n, n whole, in two steps since 2^n alone may overflow */
 HELPER V scale2(V a, V n) {
@@ -221,13 +214,6 @@ HELPER V scale2(V a, V n) {
     const __m256i rest = _mm256_sub_epi32(i, half);
     a = _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23)));
     return _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23)));
-}
-/* x = m * 2^e, m in [sqrt(1/2), sqrt(2)) */
-HELPER V split2(V x, V *e) {
-    const __m256i bits = _mm256_castps_si256(x);
-    const __m256i n = _mm256_srai_epi32(_mm256_sub_epi32(bits, _mm256_set1_epi32(0x3f3504f3)), 23);
-    *e = _mm256_cvtepi32_ps(n);
-    return _mm256_castsi256_ps(_mm256_sub_epi32(bits, _mm256_slli_epi32(n, 23)));
 }
 HELPER float sum(V v) {
     __m128 a = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
@@ -239,6 +225,10 @@ HELPER float largest(V v) {
     a = _mm_max_ps(a, _mm_movehl_ps(a, a));
     return _mm_cvtss_f32(_mm_max_ss(a, _mm_movehdup_ps(a)));
 }
+/* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
+HELPER void zeroupper(void) { _mm256_zeroupper(); }
+
+/* ---- vector_functions.h ---- */
 HELPER V exp_(V x) { /* e^x = 2^n * e^r; inf above 88.8, 0 below -104 */
     x = max_(set1(-104.0f), min_(set1(89.0f), x));
     const V n = round_(mul(x, set1(1.44269504f)));
@@ -250,40 +240,7 @@ HELPER V exp_(V x) { /* e^x = 2^n * e^r; inf above 88.8, 0 below -104 */
     p = fma_(p, r, set1(5.0000001201e-1f));
     return scale2(add(fma_(p, mul(r, r), r), set1(1.0f)), n);
 }
-HELPER V log_(V x) { /* x normal and positive; NaN where x is negative, infinite or NaN */
-    V e;
-    const V m = sub(split2(x, &e), set1(1.0f)), square = mul(m, m);
-    V p = fma_(set1(7.0376836292e-2f), m, set1(-1.1514610310e-1f));
-    p = fma_(p, m, set1(1.1676998740e-1f));
-    p = fma_(p, m, set1(-1.2420140846e-1f));
-    p = fma_(p, m, set1(1.4249322787e-1f));
-    p = fma_(p, m, set1(-1.6668057665e-1f));
-    p = fma_(p, m, set1(2.0000714765e-1f));
-    p = fma_(p, m, set1(-2.4999993993e-1f));
-    p = fma_(p, m, set1(3.3333331174e-1f));
-    p = fma_(e, set1(-2.12194440e-4f), mul(mul(p, m), square));
-    p = fma_(e, set1(0.693359375f), add(m, fma_(square, set1(-0.5f), p)));
-    const V root = sqrt_(x);
-    return add(p, sub(root, root));
-}
 HELPER V relu(V v) { return max_(zero(), v); }
-HELPER V relu6(V v) { return min_(set1(6.0f), max_(zero(), v)); }
-HELPER V prelu(V v, V slope) { return where_less(v, zero(), mul(v, slope), v); }
-HELPER V leakyrelu(V v, V slope) { return where_less(v, zero(), mul(v, slope), v); }
-HELPER V sigmoid(V v) { return div_(set1(1.0f), add(set1(1.0f), exp_(sub(zero(), v)))); }
-HELPER V swish(V v) { return div_(v, add(set1(1.0f), exp_(sub(zero(), v)))); }
-HELPER V tanh_(V v) { /* a polynomial near 0, where 1 - 2 / (e^2|v| + 1) cancels */
-    const V size = abs_(v), square = mul(v, v);
-    V p = fma_(set1(-5.70498872745e-3f), square, set1(2.06390887954e-2f));
-    p = fma_(p, square, set1(-5.37397155531e-2f));
-    p = fma_(p, square, set1(1.33314422036e-1f));
-    p = fma_(p, square, set1(-3.33332819422e-1f));
-    const V small = fma_(mul(p, square), v, v);
-    const V large = sub(set1(1.0f), div_(set1(2.0f), add(set1(1.0f), exp_(add(size, size)))));
-    return where_less(size, set1(0.625f), small, copysign_(large, v));
-}
-/* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
-HELPER void zeroupper(void) { _mm256_zeroupper(); }
 
 /* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, prefetch} */
 static const rn_kernel_spec kernels[] = {

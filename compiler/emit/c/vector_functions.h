@@ -1,0 +1,46 @@
+/* Functions of one vector, in terms of vectors_avx512.h, vectors_avx2.h or vectors_c.h. The polynomials are those of
+ * Cephes (S. Moshier: expf, logf, tanhf): about 2 ulp.
+ */
+HELPER V exp_(V x) { /* e^x = 2^n * e^r; inf above 88.8, 0 below -104 */
+    x = max_(set1(-104.0f), min_(set1(89.0f), x));
+    const V n = round_(mul(x, set1(1.44269504f)));
+    const V r = fma_(n, set1(2.12194440e-4f), fma_(n, set1(-0.693359375f), x));
+    V p = fma_(set1(1.9875691500e-4f), r, set1(1.3981999507e-3f));
+    p = fma_(p, r, set1(8.3334519073e-3f));
+    p = fma_(p, r, set1(4.1665795894e-2f));
+    p = fma_(p, r, set1(1.6666665459e-1f));
+    p = fma_(p, r, set1(5.0000001201e-1f));
+    return scale2(add(fma_(p, mul(r, r), r), set1(1.0f)), n);
+}
+HELPER V log_(V x) { /* x normal and positive; NaN where x is negative, infinite or NaN */
+    V e;
+    const V m = sub(split2(x, &e), set1(1.0f)), square = mul(m, m);
+    V p = fma_(set1(7.0376836292e-2f), m, set1(-1.1514610310e-1f));
+    p = fma_(p, m, set1(1.1676998740e-1f));
+    p = fma_(p, m, set1(-1.2420140846e-1f));
+    p = fma_(p, m, set1(1.4249322787e-1f));
+    p = fma_(p, m, set1(-1.6668057665e-1f));
+    p = fma_(p, m, set1(2.0000714765e-1f));
+    p = fma_(p, m, set1(-2.4999993993e-1f));
+    p = fma_(p, m, set1(3.3333331174e-1f));
+    p = fma_(e, set1(-2.12194440e-4f), mul(mul(p, m), square));
+    p = fma_(e, set1(0.693359375f), add(m, fma_(square, set1(-0.5f), p)));
+    const V root = sqrt_(x);
+    return add(p, sub(root, root));
+}
+HELPER V relu(V v) { return max_(zero(), v); }
+HELPER V relu6(V v) { return min_(set1(6.0f), max_(zero(), v)); }
+HELPER V prelu(V v, V slope) { return where_less(v, zero(), mul(v, slope), v); }
+HELPER V leakyrelu(V v, V slope) { return where_less(v, zero(), mul(v, slope), v); }
+HELPER V sigmoid(V v) { return div_(set1(1.0f), add(set1(1.0f), exp_(sub(zero(), v)))); }
+HELPER V swish(V v) { return div_(v, add(set1(1.0f), exp_(sub(zero(), v)))); }
+HELPER V tanh_(V v) { /* a polynomial near 0, where 1 - 2 / (e^2|v| + 1) cancels */
+    const V size = abs_(v), square = mul(v, v);
+    V p = fma_(set1(-5.70498872745e-3f), square, set1(2.06390887954e-2f));
+    p = fma_(p, square, set1(-5.37397155531e-2f));
+    p = fma_(p, square, set1(1.33314422036e-1f));
+    p = fma_(p, square, set1(-3.33332819422e-1f));
+    const V small = fma_(mul(p, square), v, v);
+    const V large = sub(set1(1.0f), div_(set1(2.0f), add(set1(1.0f), exp_(add(size, size)))));
+    return where_less(size, set1(0.625f), small, copysign_(large, v));
+}

@@ -1,0 +1,240 @@
+/* Checks of a vectors_*.h of compiler/emit/c/ and of vector_functions.h, which the file that includes this has included
+ * before: element for element against C's operators and libm, and that partial loads and stores touch nothing else.
+ */
+#ifndef TEST_VECTORS_H
+#define TEST_VECTORS_H
+
+#include <CUnit/CUnit.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static bool same(float a, float b) { /* the same bits, or both NaN */
+    return isnan(a) ? isnan(b) : !memcmp(&a, &b, sizeof a);
+}
+
+/* ---- functions of one vector: relative errors over the range where results are normal floats ---- */
+#define EACH(name)                                                                                                     \
+    static TARGET void each_##name(const float *x, float *y, int n) {                                                  \
+        for (int i = 0; i < n; i += LANES) store(y + i, name(load(x + i)));                                            \
+    }
+EACH(exp_)
+EACH(log_)
+EACH(sigmoid)
+EACH(swish)
+EACH(tanh_)
+
+static double exact_sigmoid(double x) {
+    return 1 / (1 + exp(-x));
+}
+
+static double exact_swish(double x) {
+    return x / (1 + exp(-x));
+}
+
+static const struct {
+    const char *name;
+    void (*each)(const float *x, float *y, int n);
+    double (*exact)(double x);
+    double from, to, bound;
+    bool logarithmic; /* points are e^from ... e^to */
+} functions[] = {
+    {"exp_", each_exp_, exp, -87, 88.7, 1.5e-7, false},
+    {"log_", each_log_, log, -87, 88, 1.5e-7, true},
+    {"sigmoid", each_sigmoid, exact_sigmoid, -87, 30, 3e-7, false},
+    {"swish", each_swish, exact_swish, -87, 87, 3e-7, false},
+    {"tanh_", each_tanh_, tanh, -30, 30, 3e-7, false},
+};
+
+static void test_functions(void) {
+    enum { POINTS = 1 << 16 };
+    static float x[POINTS], y[POINTS];
+    for (size_t f = 0; f < sizeof functions / sizeof *functions; f++) {
+        for (int i = 0; i < POINTS; i++) {
+            const double t = functions[f].from + (functions[f].to - functions[f].from) * i / (POINTS - 1);
+            const bool near_zero = i % 2; /* half of the points: small numbers of both signs */
+            x[i] = (float)(functions[f].logarithmic ? exp(near_zero ? t / 1000 : t) : near_zero ? t * t * t / 1e6 : t);
+        }
+        functions[f].each(x, y, POINTS);
+        double worst = 0;
+        for (int i = 0; i < POINTS; i++) {
+            const double want = functions[f].exact(x[i]);
+            const double error = want == 0 ? fabs(y[i]) : fabs(y[i] - want) / fabs(want);
+            if (!(error <= worst)) worst = error;
+        }
+        if (!(worst <= functions[f].bound)) printf("\n%s: relative error %g\n", functions[f].name, worst);
+        CU_ASSERT(worst <= functions[f].bound);
+    }
+}
+
+/* What lies beyond normal floats: as libm has it, but for log_'s, which take a positive normal number. */
+static void test_special_values(void) {
+    static const float special[16] = {NAN, INFINITY, -INFINITY, 0.0f, -0.0f, 1e30f, -1e30f, -120.0f};
+    float y[16];
+    each_exp_(special, y, 16);
+    for (int i = 0; i < 16; i++) CU_ASSERT(same(y[i], expf(special[i])));
+    each_sigmoid(special, y, 16);
+    for (int i = 0; i < 16; i++) CU_ASSERT(fabs(y[i] - exact_sigmoid(special[i])) < 1e-30 || isnan(special[i]));
+    CU_ASSERT(isnan(y[0]));
+    each_tanh_(special, y, 16);
+    for (int i = 0; i < 16; i++) CU_ASSERT(y[i] == tanhf(special[i]) || same(y[i], tanhf(special[i]))); /* 0 for -0 */
+    each_swish(special, y, 16);
+    CU_ASSERT(isnan(y[0]) && y[1] == INFINITY && y[3] == 0 && y[4] == 0 && y[5] == 1e30f);
+    each_log_(special, y, 16);
+    CU_ASSERT(isnan(y[0]) && isnan(y[1]) && isnan(y[2]) && isnan(y[6]));
+}
+
+/* ---- element by element: every pair of these ---- */
+static const float values[] = {0.0f, -0.0f, NAN, INFINITY, -INFINITY, 1.5f, -2.5f, 0.5f, 6.5f, 1e-30f, 1e30f, -1e30f};
+enum { VALUES = sizeof values / sizeof *values, PAIRS = (VALUES * VALUES + 15) / 16 * 16 };
+
+#define OPERATOR(name, vector, scalar)                                                                                 \
+    static TARGET void pairs_##name(const float *x, const float *y, float *z) {                                        \
+        for (int i = 0; i < PAIRS; i += LANES) {                                                                       \
+            const V a = load(x + i), b = load(y + i);                                                                  \
+            (void)a, (void)b;                                                                                          \
+            store(z + i, vector);                                                                                      \
+        }                                                                                                              \
+    }                                                                                                                  \
+    static float one_##name(float a, float b) {                                                                        \
+        (void)a, (void)b;                                                                                              \
+        return scalar;                                                                                                 \
+    }
+OPERATOR(add, add(a, b), a + b)
+OPERATOR(sub, sub(a, b), a - b)
+OPERATOR(mul, mul(a, b), a *b)
+OPERATOR(div, div_(a, b), a / b)
+OPERATOR(fma, fma_(a, b, set1(0.0f)), a *b + 0.0f)
+OPERATOR(sqrt, sqrt_(a), sqrtf(a))
+OPERATOR(max, max_(a, b), a > b ? a : b)
+OPERATOR(min, min_(a, b), a < b ? a : b)
+OPERATOR(max_nan, max_nan(a, b), isnan(a) || a > b ? a : b)
+OPERATOR(abs, abs_(a), fabsf(a))
+OPERATOR(copysign, copysign_(a, b), copysignf(a, b))
+OPERATOR(where_less, where_less(a, b, set1(1.0f), set1(2.0f)), a < b ? 1.0f : 2.0f)
+OPERATOR(round, round_(a), rintf(a))
+/* 3 * 2^n, n from -140 (denormal) to 126 */
+OPERATOR(scale2, scale2(set1(3.0f), round_(min_(set1(126.0f), max_(b, set1(-140.0f))))),
+         ldexpf(3.0f, isnan(b) ? -140 : (int)rintf(fminf(126.0f, fmaxf(-140.0f, b)))))
+OPERATOR(relu, relu(a), 0 > a ? 0 : a)
+OPERATOR(relu6, relu6(a), 6.0f < (0 > a ? 0 : a) ? 6.0f : 0 > a ? 0 : a)
+OPERATOR(prelu, prelu(a, b), a < 0 ? a * b : a)
+OPERATOR(leakyrelu, leakyrelu(a, set1(0.25f)), a < 0 ? a * 0.25f : a)
+
+static const struct {
+    const char *name;
+    void (*pairs)(const float *x, const float *y, float *z);
+    float (*one)(float a, float b);
+} operators[] = {
+#define ROW(name)                                                                                                      \
+    { #name, pairs_##name, one_##name }
+    ROW(add),   ROW(sub),    ROW(mul),     ROW(div),   ROW(fma),      ROW(sqrt),
+    ROW(max),   ROW(min),    ROW(max_nan), ROW(abs),   ROW(copysign), ROW(where_less),
+    ROW(round), ROW(scale2), ROW(relu),    ROW(relu6), ROW(prelu),    ROW(leakyrelu),
+#undef ROW
+};
+
+static void test_operators(void) {
+    float x[PAIRS] = {0}, y[PAIRS] = {0}, z[PAIRS];
+    for (int i = 0; i < VALUES * VALUES; i++) x[i] = values[i / VALUES], y[i] = values[i % VALUES];
+    for (size_t f = 0; f < sizeof operators / sizeof *operators; f++) {
+        operators[f].pairs(x, y, z);
+        for (int i = 0; i < PAIRS; i++) {
+            const float want = operators[f].one(x[i], y[i]);
+            if (!same(z[i], want)) printf("\n%s(%g, %g) is %g, not %g\n", operators[f].name, x[i], y[i], z[i], want);
+            CU_ASSERT(same(z[i], want));
+        }
+    }
+}
+
+/* ---- loads and stores, up to the end of a page that nothing follows ---- */
+static TARGET void load_n_at(const float *p, int n, float *to) {
+    store(to, load_n(p, n));
+}
+
+static TARGET void load_or_at(const float *p, int n, float rest, float *to) {
+    store(to, load_or(p, n, set1(rest)));
+}
+
+static TARGET void store_n_at(float *p, const float *from, int n) {
+    store_n(p, load(from), n);
+}
+
+static void test_parts(void) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CU_ASSERT_FATAL(pages != MAP_FAILED && !mprotect(pages + page, page, PROT_NONE));
+    float *const end = (float *)(void *)(pages + page), whole[16], rest[16];
+    for (int i = 0; i < LANES; i++) whole[i] = (float)(i + 1);
+    for (int n = 1; n < LANES; n++) {
+        float *p = end - n;
+        for (int i = 0; i < LANES; i++) end[-1 - i] = -1;
+        store_n_at(p, whole, n);
+        for (int i = 0; i < n; i++) CU_ASSERT(p[i] == (float)(i + 1));
+        CU_ASSERT(p[-1] == -1);
+        load_n_at(p, n, rest);
+        for (int i = 0; i < LANES; i++) CU_ASSERT(rest[i] == (float)(i < n ? i + 1 : 0));
+        load_or_at(p, n, 7, rest);
+        for (int i = 0; i < LANES; i++) CU_ASSERT(rest[i] == (float)(i < n ? i + 1 : 7));
+        for (int i = 0; i < n; i++) p[i] = -1; /* and not what lies behind */
+        store_n_at(p - 1, whole, n);
+        CU_ASSERT(p[n - 1] == -1 && p[-1] == 1);
+    }
+    munmap(pages, 2 * page);
+}
+
+/* ---- others ---- */
+static TARGET float sum_of(const float *p) {
+    return sum(load(p));
+}
+
+static TARGET float largest_of(const float *p) {
+    return largest(load(p));
+}
+
+static TARGET void widen(const uint16_t *p, float *to) {
+    store(to, load_bf16(p));
+}
+
+static TARGET void split(const float *p, float *m, float *e) {
+    V exponent;
+    store(m, split2(load(p), &exponent));
+    store(e, exponent);
+    zeroupper();
+}
+
+static void test_others(void) {
+    static const float x[16] = {1, -2, 4, -8, 16, 32, -64, 128, 256, -512, 1024, 2048, 0.5f, 0.25f, -3, 5};
+    float wide[16], m[16], e[16], want = 0, most = x[0], magnitude[16];
+    uint16_t half[16];
+    for (int i = 0; i < LANES; i++) {
+        want += x[i]; /* exact, in any order */
+        most = x[i] > most ? x[i] : most;
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        half[i] = (uint16_t)(bits >> 16);
+        magnitude[i] = fabsf(x[i]) * (i % 2 ? 1.4f : 1.45f); /* below and above sqrt(2) */
+    }
+    CU_ASSERT(sum_of(x) == want && largest_of(x) == most);
+    widen(half, wide);
+    split(magnitude, m, e);
+    for (int i = 0; i < LANES; i++) {
+        CU_ASSERT(wide[i] == x[i]);
+        CU_ASSERT(m[i] >= 0.7071f && m[i] < 1.41422f && ldexpf(m[i], (int)e[i]) == magnitude[i]);
+    }
+}
+
+static void add_vector_tests(const char *name, bool can_run) {
+    CU_pSuite suite = CU_add_suite(name, NULL, NULL);
+    if (!can_run) return;
+    CU_add_test(suite, "functions against libm", test_functions);
+    CU_add_test(suite, "NaN, infinities, what overflows", test_special_values);
+    CU_add_test(suite, "operators", test_operators);
+    CU_add_test(suite, "parts of a vector", test_parts);
+    CU_add_test(suite, "sums, bf16, exponents", test_others);
+}
+
+#endif
