@@ -18,10 +18,11 @@ int emit_kernel(Emit *e, int m, int n, int k, int lda, int ldb, int ldc, bool ac
     return e->kernel_count - 1;
 }
 
-const char *emit_function(Emit *e, const char *prefix, const char *comment, const char *returns, const char *parameters,
-                          const char *body) {
+/* heading: "static TARGET void", what stands before the name */
+static const char *intern_function(Emit *e, const char *prefix, const char *comment, const char *heading,
+                                   const char *parameters, const char *body) {
     /* the prefix is part of the key: a name then tells truly what the function does */
-    const char *key = arena_printf(e->arena, "%s|%s|%s|%s|%s", prefix, e->suffix, returns, parameters, body);
+    const char *key = arena_printf(e->arena, "%s|%s|%s|%s|%s", prefix, e->suffix, heading, parameters, body);
     const char *known = map_get(&e->tasks, key);
     if (known) return known;
     const char *name = arena_printf(e->arena, "%s%s", prefix, e->suffix);
@@ -30,8 +31,17 @@ const char *emit_function(Emit *e, const char *prefix, const char *comment, cons
     map_put(&e->names, e->arena, name, (void *)name);
     map_put(&e->tasks, e->arena, key, (void *)name);
     if (comment) text_printf(&e->functions, "/* %s */\n", comment);
-    text_printf(&e->functions, "static TARGET %s %s(%s) {\n%s}\n\n", returns, name, parameters, body);
+    text_printf(&e->functions, "%s %s(%s) {\n%s}\n\n", heading, name, parameters, body);
     return name;
+}
+
+const char *emit_function(Emit *e, const char *prefix, const char *comment, const char *returns, const char *parameters,
+                          const char *body) {
+    return intern_function(e, prefix, comment, arena_printf(e->arena, "static TARGET %s", returns), parameters, body);
+}
+
+const char *emit_helper(Emit *e, const char *prefix, const char *comment, const char *parameters, const char *body) {
+    return intern_function(e, prefix, comment, "HELPER void", parameters, body);
 }
 
 void line(Text *t, int depth, const char *format, ...) {

@@ -80,6 +80,8 @@ const char *emit_fetching_gemm(Emit *e, const char *condition, const Gemm *g, co
  * returns its name, made from `prefix`. comment: one line or NULL. */
 const char *emit_function(Emit *e, const char *prefix, const char *comment, const char *returns, const char *parameters,
                           const char *body);
+/* The same for a function that is always inlined. */
+const char *emit_helper(Emit *e, const char *prefix, const char *comment, const char *parameters, const char *body);
 
 /* Inside a task: members of struct args, all float pointers (const but y and scratch):
  *   x      in[0]'s element (0,0,0)            x1..x3  in[1..3]'s

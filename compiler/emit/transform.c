@@ -1,4 +1,7 @@
-/* A factored constant matrix (linear.h) as vector code: inputs d0 ... are there, outputs r0 ... are defined. */
+/* A factored constant matrix (linear.h) as a function of vectors, always inlined: with constant indices and step, the
+ * arrays that it is called with stay in registers. Sums and differences of paired inputs are p0, p1 ..., paired rows of
+ * the matrix q0, q1 .... Results are stored last, or gcc would keep its loads apart from what uses them.
+ */
 #include "transform.h"
 #include "describe.h"
 
@@ -25,20 +28,48 @@ static const char *row_expression(const Emit *e, const Linear *l, int row) {
     return sum ? sum : "zero()";
 }
 
-void emit_linear(const Emit *e, const Linear *l, int indent, Text *t) {
+void emit_linear(const Emit *e, const Linear *l, Text *t) {
+    text_puts(t, "    const V ");
+    for (int j = 0, count = 0; j < l->columns; j++)
+        if (linear_reads(l, j)) text_printf(t, "%sd%d = d[%d]", count++ ? ", " : "", j, j);
+    text_puts(t, ";\n");
     for (int j = 0; j < l->columns; j++) {
         const int pair = l->column_pair[j];
         if (pair <= j || !linear_reads(l, j)) continue;
-        text_printf(t, "%*sconst V ", indent, "");
+        text_puts(t, "    const V ");
         if (linear_uses(l, j)) text_printf(t, "p%d = add(d%d, d%d)", j, j, pair);
         if (linear_uses(l, pair)) text_printf(t, "%sp%d = sub(d%d, d%d)", linear_uses(l, j) ? ", " : "", pair, j, pair);
         text_puts(t, ";\n");
     }
     for (int i = 0; i < l->rows; i++)
-        text_printf(t, "%*sconst V %s%d = %s;\n", indent, "", l->row_pair[i] >= 0 ? "q" : "r", i,
-                    row_expression(e, l, i));
-    for (int i = 0; i < l->rows; i++)
-        if (l->row_pair[i] > i)
-            text_printf(t, "%*sconst V r%d = add(q%d, q%d), r%d = sub(q%d, q%d);\n", indent, "", i, i, l->row_pair[i],
-                        l->row_pair[i], i, l->row_pair[i]);
+        line(t, 1, "const V %s%d = %s;", l->row_pair[i] >= 0 ? "q" : "r", i, row_expression(e, l, i));
+    for (int i = 0; i < l->rows; i++) {
+        const int pair = l->row_pair[i];
+        if (pair > i) line(t, 1, "const V r%d = add(q%d, q%d), r%d = sub(q%d, q%d);", i, i, pair, pair, i, pair);
+    }
+    for (int i = 0; i < l->rows; i++) line(t, 1, "to[%d * step] = r%d;", i, i);
+}
+
+static Transform emit_transform(Emit *e, const rn_winograd *w, const char *which, Linear linear, const char *comment) {
+    const char *stride = w->stride > 1 ? arena_printf(e->arena, "_stride%d", w->stride) : "";
+    Text body = {0};
+    emit_linear(e, &linear, &body);
+    const Transform transform = {.linear = linear,
+                                 .function =
+                                     emit_helper(e, arena_printf(e->arena, "f%d_r%d%s_%s", w->m, w->r, stride, which),
+                                                 comment, "const V *d, V *to, int step", body.s)};
+    text_free(&body);
+    return transform;
+}
+
+Transform emit_input_transform(Emit *e, const rn_winograd *w) {
+    const char *comment =
+        arena_printf(e->arena, "F(%d, %d) in one dimension: %d pixels to %d products", w->m, w->r, w->span, w->n);
+    return emit_transform(e, w, "input", linear_factor(w->input, w->n, w->span), comment);
+}
+
+Transform emit_output_transform(Emit *e, const rn_winograd *w) {
+    const char *comment =
+        arena_printf(e->arena, "F(%d, %d) in one dimension: %d products to %d pixels", w->m, w->r, w->n, w->m);
+    return emit_transform(e, w, "output", linear_factor(w->output, w->m, w->n), comment);
 }

@@ -7,7 +7,8 @@
  *              where windows overlap, from the rows of a row of tiles and the last ones of the row above
  *
  * A transform works on vectors of channels, columns first, then rows; the loops over them are short and each body is
- * straight-line code (emit_linear). Tiles that reach over the image read its halo, and store what is inside.
+ * a call of a transform in one dimension (transform.h). Tiles that reach over the image read its halo, and store what
+ * is inside.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -63,27 +64,16 @@ static const char *load_input(const Wino *v, int64_t at, int join, int left) {
                         plus(v->e, "p", at + join - half));
 }
 
-/* "const V d0 = load(p), d1 = load(p + step) ...", those that the transform reads. */
-static void load_inputs(const Wino *v, const Linear *l, int64_t step, int join, int left, int indent, Text *t) {
-    text_printf(t, "%*sconst V ", indent, "");
-    for (int i = 0, count = 0; i < l->columns; i++) {
-        if (!linear_reads(l, i)) continue;
-        const char *gap = count % 4 ? ", " : arena_printf(v->e->arena, ",\n%*s", indent + 8, "");
-        text_printf(t, "%sd%d = %s", count++ ? gap : "", i, load_input(v, i * step, join, left));
+/* "V d[] = {load(p), load(p + step) ...};" of what the transform reads, and zeros. */
+static void load_inputs(const Wino *v, const Linear *l, int64_t step, int join, int left, int depth, Text *t) {
+    enum { ON_A_LINE = 4 };
+    text_printf(t, "%*sconst V d[%d] = {", 4 * depth, "", l->columns);
+    for (int i = 0; i < l->columns; i++) {
+        if (i) text_puts(t, i % ON_A_LINE ? ", " : ",\n");
+        if (i && i % ON_A_LINE == 0) text_printf(t, "%*s", 4 * depth + 8, "");
+        text_puts(t, linear_reads(l, i) ? load_input(v, i * step, join, left) : "zero()");
     }
-    text_puts(t, ";\n");
-}
-
-/* The same from a row of t. */
-static void load_row(const char *row, const Linear *l, int indent, Text *t) {
-    text_printf(t, "%*sconst V ", indent, "");
-    for (int i = 0, count = 0; i < l->columns; i++)
-        if (linear_reads(l, i)) text_printf(t, "%sd%d = t[%s][%d]", count++ ? ", " : "", i, row, i);
-    text_puts(t, ";\n");
-}
-
-static void store_column(int rows, int indent, Text *t) {
-    for (int i = 0; i < rows; i++) text_printf(t, "%*st[%d][j] = r%d;\n", indent, "", i, i);
+    text_puts(t, "};\n");
 }
 
 /* Runs of channel vectors that share their text: opens "for (int c = ...)" or a block with one c. */
@@ -99,7 +89,7 @@ static const char *task_name(const Wino *v) {
 }
 
 /* ---- input transform ---- */
-static void input_vectors(const Wino *v, const Linear *columns, const Linear *rows, int from, int to, int left,
+static void input_vectors(const Wino *v, const Transform *columns, const Transform *rows, int from, int to, int left,
                           Text *t) {
     const WinogradPlan *w = v->w;
     const Layout *l = &plan_value(v->e->plan, v->s->in[0])->layout;
@@ -107,27 +97,25 @@ static void input_vectors(const Wino *v, const Linear *columns, const Linear *ro
     const bool deep = w->side > 1;
     const char *c = deep ? arena_printf(v->e->arena, "c / %d * %d + c %% %d", wide, l->row, wide) : "c";
     open_vectors(v->e, from, to, 4, t);
-    text_printf(t, "        V t[%d][%d];\n", w->h.n, w->w.span);
-    text_printf(t, "        for (int j = 0; j < %d; j++) {\n", w->w.span);
-    text_printf(t, "            const float *p = x + (j * %d + %s);\n", v->in_pixel, c);
-    load_inputs(v, columns, v->in_row, deep && v->e->lanes > wide ? l->row : 0, left, 12, t);
-    emit_linear(v->e, columns, 12, t);
-    store_column(w->h.n, 12, t);
-    text_puts(t, "        }\n");
-    text_printf(t, "        float *to = v + c;\n        for (int i = 0; i < %d; i++, to += %d) {\n", w->h.n,
-                w->w.n * w->v_matrix);
-    load_row("i", rows, 12, t);
-    emit_linear(v->e, rows, 12, t);
-    for (int i = 0; i < w->w.n; i++)
-        text_printf(t, "            store(%s, r%d);\n", plus(v->e, "to", (int64_t)i * w->v_matrix), i);
-    text_puts(t, "        }\n    }\n");
+    line(t, 2, "V t[%d][%d];", w->h.n, w->w.span);
+    line(t, 2, "for (int j = 0; j < %d; j++) {", w->w.span);
+    line(t, 3, "const float *p = x + (j * %d + %s);", v->in_pixel, c);
+    load_inputs(v, &columns->linear, v->in_row, deep && v->e->lanes > wide ? l->row : 0, left, 3, t);
+    line(t, 3, "%s(d, &t[0][j], %d);", columns->function, w->w.span);
+    line(t, 2, "}");
+    line(t, 2, "float *to = v + c;");
+    line(t, 2, "for (int i = 0; i < %d; i++, to += %d) {", w->h.n, w->w.n * w->v_matrix);
+    line(t, 3, "V r[%d];", w->w.n);
+    line(t, 3, "%s(t[i], r, 1);", rows->function);
+    for (int i = 0; i < w->w.n; i++) line(t, 3, "store(%s, r[%d]);", plus(v->e, "to", (int64_t)i * w->v_matrix), i);
+    line(t, 2, "}");
+    line(t, 1, "}");
 }
 
 static const char *input_function(const Wino *v) {
     const WinogradPlan *w = v->w;
     const int channels = w->channels, lanes = v->e->lanes, full = channels / lanes * lanes;
-    const Linear columns = linear_factor(w->h.input, w->h.n, w->h.span),
-                 rows = linear_factor(w->w.input, w->w.n, w->w.span);
+    const Transform columns = emit_input_transform(v->e, &w->h), rows = emit_input_transform(v->e, &w->w);
     Text t = {0};
     if (full) input_vectors(v, &columns, &rows, 0, full, lanes, &t);
     if (full < channels) input_vectors(v, &columns, &rows, full, channels, channels - full, &t);
@@ -196,7 +184,7 @@ static bool is_pooled(const Wino *v) {
 }
 
 /* The tile's rows, one by one. */
-static void output_rows(const Wino *v, const Linear *rows, const OutputText *o, Text *t) {
+static void output_rows(const Wino *v, const Transform *rows, const OutputText *o, Text *t) {
     const Emit *e = v->e;
     const WinogradPlan *w = v->w;
     text_printf(t, "        for (int i = 0; i < %s; i++) {\n",
@@ -206,10 +194,10 @@ static void output_rows(const Wino *v, const Linear *rows, const OutputText *o, 
         const Layout *l = &plan_value(e->plan, v->ep->addend)->layout;
         text_printf(t, "            const float *from = addend + (i * %d + c);\n", v->ep->addend_stride * l->row);
     }
-    load_row("i", rows, 12, t);
-    emit_linear(e, rows, 12, t);
+    line(t, 3, "V r[%d];", w->w.m);
+    line(t, 3, "%s(t[i], r, 1);", rows->function);
     for (int j = 0; j < w->w.m; j++) {
-        const char *value = output_value(v, o, arena_printf(e->arena, "r%d", j), j);
+        const char *value = output_value(v, o, arena_printf(e->arena, "r[%d]", j), j);
         text_printf(t, "            ");
         if (j && v->ragged_w) text_printf(t, "if (columns > %d) ", j);
         if (o->sum)
@@ -221,7 +209,7 @@ static void output_rows(const Wino *v, const Linear *rows, const OutputText *o, 
 }
 
 /* The same for a row of pool windows; a row that the image's edge cuts off repeats the window's first. */
-static void output_pooled_rows(const Wino *v, const Linear *rows, const OutputText *o, Text *t) {
+static void output_pooled_rows(const Wino *v, const Transform *rows, const OutputText *o, Text *t) {
     const Emit *e = v->e;
     const WinogradPlan *w = v->w;
     const bool late = w->pool_late, cut_h = v->out.h % v->pool_h, cut_w = v->out.w % v->pool_w;
@@ -234,11 +222,12 @@ static void output_pooled_rows(const Wino *v, const Linear *rows, const OutputTe
     for (int k = 0; k < v->pool_h; k++) {
         const char *row = k ? arena_printf(e->arena, "i + %d", k) : "i";
         text_puts(t, "            {\n");
-        load_row(k && cut_h ? arena_printf(e->arena, "%s < rows ? %s : i", row, row) : row, rows, 16, t);
-        emit_linear(e, rows, 16, t);
+        line(t, 4, "V r[%d];", w->w.m);
+        line(t, 4, "%s(t[%s], r, 1);", rows->function,
+             k && cut_h ? arena_printf(e->arena, "%s < rows ? %s : i", row, row) : row);
         for (int j = 0; j < w->w.m; j++) {
             const int q = j / v->pool_w;
-            const char *value = arena_printf(e->arena, "r%d", j);
+            const char *value = arena_printf(e->arena, "r[%d]", j);
             if (!late) value = output_value(v, o, value, j);
             if (k || j % v->pool_w) value = arena_printf(e->arena, "max_nan(y%d, %s)", q, value);
             text_puts(t, "                ");
@@ -257,8 +246,8 @@ static void output_pooled_rows(const Wino *v, const Linear *rows, const OutputTe
     text_puts(t, "        }\n");
 }
 
-static void output_vectors(const Wino *v, const Linear *columns, const Linear *rows, int from, int to, OutputText o,
-                           Text *t) {
+static void output_vectors(const Wino *v, const Transform *columns, const Transform *rows, int from, int to,
+                           OutputText o, Text *t) {
     const Emit *e = v->e;
     const WinogradPlan *w = v->w;
     open_vectors(e, from, to, 4, t);
@@ -268,10 +257,9 @@ static void output_vectors(const Wino *v, const Linear *columns, const Linear *r
     if (o.sum) text_printf(t, "        V total = %s;\n", emit_load(v->e, "sum + c", o.left));
     text_printf(t, "        for (int j = 0; j < %d; j++) {\n", w->w.n);
     text_printf(t, "            const float *p = m + (j * %d + c);\n", w->m_matrix);
-    load_inputs(v, columns, (int64_t)w->w.n * w->m_matrix, 0, o.left, 12, t);
-    emit_linear(e, columns, 12, t);
-    store_column(w->h.m, 12, t);
-    text_puts(t, "        }\n");
+    load_inputs(v, &columns->linear, (int64_t)w->w.n * w->m_matrix, 0, o.left, 3, t);
+    line(t, 3, "%s(d, &t[0][j], %d);", columns->function, w->w.n);
+    line(t, 2, "}");
     (is_pooled(v) ? output_pooled_rows : output_rows)(v, rows, &o, t);
     if (o.sum) text_printf(t, "        %s;\n", emit_store(v->e, "sum + c", "total", o.left));
     text_puts(t, "    }\n");
@@ -281,8 +269,7 @@ static const char *output_function(const Wino *v, const Segment *seg) {
     const WinogradPlan *w = v->w;
     const Epilogue *ep = v->ep;
     const int lanes = v->e->lanes;
-    const Linear columns = linear_factor(w->h.output, w->h.m, w->h.n),
-                 rows = linear_factor(w->w.output, w->w.m, w->w.n);
+    const Transform columns = emit_output_transform(v->e, &w->h), rows = emit_output_transform(v->e, &w->w);
     const bool sum = ep->pool == POOL_GLOBAL_AVG;
     Text t = {0};
     for (int c = 0; c < seg->channels;) { /* as far as vectors are alike */

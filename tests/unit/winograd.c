@@ -349,14 +349,16 @@ static void check_names(const double m[RN_WINOGRAD_MAX][RN_WINOGRAD_MAX], int ro
     Arena arena = {0};
     Text text = {0};
     const Linear l = linear_factor(m, rows, columns);
-    emit_linear(&(Emit){.arena = &arena}, &l, 0, &text);
+    emit_linear(&(Emit){.arena = &arena}, &l, &text);
     for (int i = 0; i < columns || i < rows; i++) {
         const char *p = arena_printf(&arena, "p%d", i), *q = arena_printf(&arena, "q%d", i);
         const int pairs = count_name(text.s, p);
         CU_ASSERT(pairs != 1);
         CU_ASSERT(count_name(text.s, q) != 1);
         if (i >= columns) continue;
-        const bool read = count_name(text.s, arena_printf(&arena, "d%d", i)) > 0;
+        const int uses = count_name(text.s, arena_printf(&arena, "d%d", i));
+        const bool read = uses > 0;
+        CU_ASSERT(uses != 1);
         CU_ASSERT_EQUAL(read, linear_reads(&l, i));
         *skipped += !read;
         *sums += read && l.column_pair[i] >= 0 && !pairs;
