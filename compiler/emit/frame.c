@@ -8,6 +8,7 @@
 #include "model.h"
 #include "prelude.h"
 #include "standalone.h"
+#include "wrap.h"
 #include "graph/ops.h"
 #include "rn.h"
 
@@ -235,7 +236,7 @@ size_t emit_arena_bytes(const Plan *plan, const EmitOptions *options, int thread
     return (instance + 63) / 64 * 64 + 4 * ((size_t)threads * (size_t)at.each + (size_t)at.all);
 }
 
-void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
+static void emit_whole_c(const Plan *plan, const EmitOptions *options, Text *c) {
     bug_context = "emission";
     Arena arena = {0};
     Emit e = {.plan = plan, .options = options, .arena = &arena, .target = emit_target(options, plan)};
@@ -269,6 +270,13 @@ void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
     arena_free(&arena);
 }
 
+void emit_c(const Plan *plan, const EmitOptions *options, Text *c) {
+    Text wide = {0};
+    emit_whole_c(plan, options, &wide);
+    wrap_lines(&wide, c);
+    text_free(&wide);
+}
+
 static void export_names(const char *network, const char *const *functions, Text *t) {
     for (; *functions; functions++) text_printf(t, "    %s_%s;\n", network, *functions);
 }
@@ -281,7 +289,7 @@ void emit_exports(const EmitOptions *options, Text *t) {
     text_puts(t, "  local: *;\n};\n");
 }
 
-void emit_h(const Plan *plan, const EmitOptions *options, Text *h) {
+static void emit_whole_h(const Plan *plan, const EmitOptions *options, Text *h) {
     Arena arena = {0};
     const Graph *g = plan->graph;
     const char *n = options->name, *N = upper_case(&arena, n);
@@ -344,4 +352,11 @@ void emit_h(const Plan *plan, const EmitOptions *options, Text *h) {
     if (has_runtime) emit_loader_api(options, h);
     text_printf(h, "#ifdef __cplusplus\n}\n#endif\n#endif\n");
     arena_free(&arena);
+}
+
+void emit_h(const Plan *plan, const EmitOptions *options, Text *h) {
+    Text wide = {0};
+    emit_whole_h(plan, options, &wide);
+    wrap_lines(&wide, h);
+    text_free(&wide);
 }

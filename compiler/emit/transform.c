@@ -47,7 +47,8 @@ void emit_linear(const Emit *e, const Linear *l, Text *t) {
         const int pair = l->row_pair[i];
         if (pair > i) line(t, 1, "const V r%d = add(q%d, q%d), r%d = sub(q%d, q%d);", i, i, pair, pair, i, pair);
     }
-    for (int i = 0; i < l->rows; i++) line(t, 1, "to[%d * step] = r%d;", i, i);
+    for (int i = 0; i < l->rows; i++)
+        line(t, 1, "to[%s%s] = r%d;", i == 1 ? "" : arena_printf(e->arena, i ? "%d * " : "%d", i), i ? "step" : "", i);
 }
 
 static Transform emit_transform(Emit *e, const rn_winograd *w, const char *which, Linear linear, const char *comment) {

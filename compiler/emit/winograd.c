@@ -66,13 +66,9 @@ static const char *load_input(const Wino *v, int64_t at, int join, int left) {
 
 /* "V d[] = {load(p), load(p + step) ...};" of what the transform reads, and zeros. */
 static void load_inputs(const Wino *v, const Linear *l, int64_t step, int join, int left, int depth, Text *t) {
-    enum { ON_A_LINE = 4 };
     text_printf(t, "%*sconst V d[%d] = {", 4 * depth, "", l->columns);
-    for (int i = 0; i < l->columns; i++) {
-        if (i) text_puts(t, i % ON_A_LINE ? ", " : ",\n");
-        if (i && i % ON_A_LINE == 0) text_printf(t, "%*s", 4 * depth + 8, "");
-        text_puts(t, linear_reads(l, i) ? load_input(v, i * step, join, left) : "zero()");
-    }
+    for (int i = 0; i < l->columns; i++)
+        text_printf(t, "%s%s", i ? ", " : "", linear_reads(l, i) ? load_input(v, i * step, join, left) : "zero()");
     text_puts(t, "};\n");
 }
 

@@ -431,33 +431,36 @@ static TARGET void relu_24x4x4(void *arg, int part, int parts) {
     }
 }
 
+/* F(2, 3) in one dimension: 4 pixels to 4 products */
+HELPER void f2_r3_input(const V *d, V *to, int step) {
+    const V d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
+    const V r0 = sub(d2, d0);
+    const V r1 = add(d1, d2);
+    const V r2 = sub(d2, d1);
+    const V r3 = sub(d3, d1);
+    to[0 * step] = r0;
+    to[1 * step] = r1;
+    to[2 * step] = r2;
+    to[3 * step] = r3;
+}
+
 /* One tile's input transform: 4 x 4 pixels from x to 4 x 4 products */
 static TARGET void conv3x3_24to24_4x4_f2x2_input(const float *x, float *v) {
     for (int c = 0; c < 24; c += 8) {
         V t[4][4];
         for (int j = 0; j < 4; j++) {
             const float *p = x + (j * 48 + c);
-            const V d0 = load(p), d1 = load(p + 288), d2 = load(p + 576), d3 = load(p + 864);
-            const V r0 = sub(d2, d0);
-            const V r1 = add(d1, d2);
-            const V r2 = sub(d2, d1);
-            const V r3 = sub(d3, d1);
-            t[0][j] = r0;
-            t[1][j] = r1;
-            t[2][j] = r2;
-            t[3][j] = r3;
+            const V d[4] = {load(p), load(p + 288), load(p + 576), load(p + 864)};
+            f2_r3_input(d, &t[0][j], 4);
         }
         float *to = v + c;
         for (int i = 0; i < 4; i++, to += 1600) {
-            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3];
-            const V r0 = sub(d2, d0);
-            const V r1 = add(d1, d2);
-            const V r2 = sub(d2, d1);
-            const V r3 = sub(d3, d1);
-            store(to, r0);
-            store(to + 400, r1);
-            store(to + 800, r2);
-            store(to + 1200, r3);
+            V r[4];
+            f2_r3_input(t[i], r, 1);
+            store(to, r[0]);
+            store(to + 400, r[1]);
+            store(to + 800, r[2]);
+            store(to + 1200, r[3]);
         }
     }
 }
@@ -470,25 +473,30 @@ static TARGET void gemm24x8x24(const rn_kernel *k, const float *w, const float *
     }
 }
 
+/* F(2, 3) in one dimension: 4 products to 2 pixels */
+HELPER void f2_r3_output(const V *d, V *to, int step) {
+    const V d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
+    const V r0 = add(add(d0, d1), d2);
+    const V r1 = sub(add(d1, d3), d2);
+    to[0 * step] = r0;
+    to[1 * step] = r1;
+}
+
 /* One tile's output transform: 4 x 4 products to 2 x 2 pixels, 24 channels */
 static TARGET void conv3x3_24to24_4x4_f2x2_output(const float *m, float *y) {
     for (int c = 0; c < 24; c += 8) {
         V t[2][4];
         for (int j = 0; j < 4; j++) {
             const float *p = m + (j * 272 + c);
-            const V d0 = load(p), d1 = load(p + 1088), d2 = load(p + 2176), d3 = load(p + 3264);
-            const V r0 = add(add(d0, d1), d2);
-            const V r1 = sub(add(d1, d3), d2);
-            t[0][j] = r0;
-            t[1][j] = r1;
+            const V d[4] = {load(p), load(p + 1088), load(p + 2176), load(p + 3264)};
+            f2_r3_output(d, &t[0][j], 4);
         }
         for (int i = 0; i < 2; i++) {
             float *to = y + (i * 192 + c);
-            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3];
-            const V r0 = add(add(d0, d1), d2);
-            const V r1 = sub(add(d1, d3), d2);
-            store(to, r0);
-            store(to + 48, r1);
+            V r[2];
+            f2_r3_output(t[i], r, 1);
+            store(to, r[0]);
+            store(to + 48, r[1]);
         }
     }
 }
@@ -532,27 +540,17 @@ static TARGET void conv3x3_24to24_4x4_f2x2_input_2(const float *x, float *v) {
         V t[4][4];
         for (int j = 0; j < 4; j++) {
             const float *p = x + (j * 48 + c);
-            const V d0 = load(p), d1 = load(p + 288), d2 = load(p + 576), d3 = load(p + 864);
-            const V r0 = sub(d2, d0);
-            const V r1 = add(d1, d2);
-            const V r2 = sub(d2, d1);
-            const V r3 = sub(d3, d1);
-            t[0][j] = r0;
-            t[1][j] = r1;
-            t[2][j] = r2;
-            t[3][j] = r3;
+            const V d[4] = {load(p), load(p + 288), load(p + 576), load(p + 864)};
+            f2_r3_input(d, &t[0][j], 4);
         }
         float *to = v + c;
         for (int i = 0; i < 4; i++, to += 832) {
-            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3];
-            const V r0 = sub(d2, d0);
-            const V r1 = add(d1, d2);
-            const V r2 = sub(d2, d1);
-            const V r3 = sub(d3, d1);
-            store(to, r0);
-            store(to + 208, r1);
-            store(to + 416, r2);
-            store(to + 624, r3);
+            V r[4];
+            f2_r3_input(t[i], r, 1);
+            store(to, r[0]);
+            store(to + 208, r[1]);
+            store(to + 416, r[2]);
+            store(to + 624, r[3]);
         }
     }
 }
@@ -571,19 +569,15 @@ static TARGET void conv3x3_24to24_4x4_f2x2_output_2(const float *m, float *y) {
         V t[2][4];
         for (int j = 0; j < 4; j++) {
             const float *p = m + (j * 144 + c);
-            const V d0 = load(p), d1 = load(p + 576), d2 = load(p + 1152), d3 = load(p + 1728);
-            const V r0 = add(add(d0, d1), d2);
-            const V r1 = sub(add(d1, d3), d2);
-            t[0][j] = r0;
-            t[1][j] = r1;
+            const V d[4] = {load(p), load(p + 576), load(p + 1152), load(p + 1728)};
+            f2_r3_output(d, &t[0][j], 4);
         }
         for (int i = 0; i < 2; i++) {
             float *to = y + (i * 192 + c);
-            const V d0 = t[i][0], d1 = t[i][1], d2 = t[i][2], d3 = t[i][3];
-            const V r0 = add(add(d0, d1), d2);
-            const V r1 = sub(add(d1, d3), d2);
-            store(to, r0);
-            store(to + 48, r1);
+            V r[2];
+            f2_r3_output(t[i], r, 1);
+            store(to, r[0]);
+            store(to + 48, r[1]);
         }
     }
 }
