@@ -15,7 +15,7 @@
 
 #include "rn.h"
 
-enum { BYTES_A_LINE = 24, LINES_A_STRING = 28 };
+enum { BYTES_A_LINE = 20, LINES_A_STRING = 32 };
 
 /* libxsmm's JIT makes tiny kernels for AVX2 even where there is AVX-512; so that results have the same bits, so do we
  */

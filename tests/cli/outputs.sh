@@ -88,6 +88,22 @@ cp "$WORK/header.c" "$WORK/header.cc"
 expect "header as C99" 0 gcc -std=c99 $WARN -I"$INCLUDE" -I. -fsyntax-only header.c
 expect "header as C++" 0 g++ -std=c++11 $WARN -I"$INCLUDE" -I. -fsyntax-only header.cc
 
+# ---- a page wide ----
+narrow() { # narrow NAME OPTIONS...: no line of net.c and net.h is longer than 120 columns
+    local name=$1 wide
+    shift
+    expect "$name" 0 "$RNC" -o wide.c --name net "$@"
+    wide=$(awk 'length > 120' "$WORK/wide.c" "$WORK/wide.h" | head -3)
+    [ -z "$wide" ] && ok || bad "$name is within 120 columns" "$wide"
+}
+for network in resnet50 googlenet densenet121 se_resnet50 efficientnet_lite0 prelu_net_a resnet50_fpn cifar/preact_resnet110; do
+    narrow "$network" "$ROOT/examples/$network.rn"
+done
+narrow "two targets" --target x86-64-v3,x86-64-v4 --store bf16 "$ROOT/examples/resnet18.rn"
+narrow "a batch" --batch 8 --threads 2 --kernels=static "$ROOT/examples/resnet18.rn"
+narrow "standalone" --standalone --kernels=c "$ROOT/examples/resnet18.rn"
+narrow "unfused" -O0 "$ROOT/examples/resnet50.rn"
+
 # ---- several in one program ----
 cat > "$WORK/app.c" <<'C'
 #include "fast.h"
