@@ -67,12 +67,16 @@ static const rn_recipe_step recipe_steps[] = {
 };
 static const rn_recipe recipe = {recipe_steps, 44, 51776, 0xfbb59503eca4183du};
 
-/* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes moved, bytes of weights} */
+/* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes moved, bytes of
+ * weights} */
 static const rn_layer layers[] = {
     {"input", "input to channels-last", "input", "", "input", {3, 16, 16}, 0, 0, 6144, 0},
-    {"conv1", "conv 3x3 + relu + maxpool 3x3 /2", "direct", "block_fused.rn:13:5", "maxpool", {16, 8, 8}, 110592, 110592, 8960, 1792},
-    {"layer1.0.conv1", "conv 3x3 /2 + relu", "direct", "block_fused.rn:5:9", "layer1.0.relu", {24, 4, 4}, 55296, 55296, 24192, 18560},
-    {"layer1.0.conv2", "conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global", "direct", "block_fused.rn:6:9", "avgpool", {24, 1, 1}, 89088, 89088, 35552, 29824},
+    {"conv1", "conv 3x3 + relu + maxpool 3x3 /2", "direct", "block_fused.rn:13:5", "maxpool", {16, 8, 8}, 110592,
+     110592, 8960, 1792},
+    {"layer1.0.conv1", "conv 3x3 /2 + relu", "direct", "block_fused.rn:5:9", "layer1.0.relu", {24, 4, 4}, 55296, 55296,
+     24192, 18560},
+    {"layer1.0.conv2", "conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global", "direct", "block_fused.rn:6:9",
+     "avgpool", {24, 1, 1}, 89088, 89088, 35552, 29824},
     {"fc", "fc", "fc", "block_fused.rn:17:5", "fc", {10, 1, 1}, 240, 240, 1736, 1600},
     {"softmax", "softmax", "softmax", "block_fused.rn:18:5", "softmax", {10, 1, 1}, 0, 0, 80, 0},
     {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 0, 80, 0},
@@ -371,11 +375,15 @@ static void forward(block_fused *net, const float *image, float *outputs_at) {
     /* input: input to channels-last; 3x16x16 -> 3x16x16, input */
     step(net, 0, input_3x16x16, &(struct args){.k = k, .x = image, .y = A + 2688});
     /* conv1: conv 3x3 + relu + maxpool 3x3 /2 (block_fused.rn:13:5); 3x16x16 -> 16x8x8, 0.1 M multiply-adds, direct */
-    step(net, 1, conv3x3_3to16_16x16, &(struct args){.k = k, .x = A + 2688, .w = W + 16, .bias = W, .y = A + 320, .scratch = S});
+    step(net, 1, conv3x3_3to16_16x16,
+         &(struct args){.k = k, .x = A + 2688, .w = W + 16, .bias = W, .y = A + 320, .scratch = S});
     /* layer1.0.conv1: conv 3x3 /2 + relu (block_fused.rn:5:9); 16x8x8 -> 24x4x4, 0.1 M multiply-adds, direct */
-    step(net, 2, conv3x3_16to24_4x4, &(struct args){.k = k, .x = A + 320, .w = W + 480, .bias = W + 448, .y = A + 2944});
-    /* layer1.0.conv2: conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global (block_fused.rn:6:9); 24x4x4 -> 24x1x1, 0.1 M multiply-adds, direct */
-    step(net, 3, conv3x3_24to24_4x4, &(struct args){.k = k, .x = A + 2944, .x1 = A + 320, .w = W + 5120, .w1 = W + 12032, .bias = W + 5088, .y = A + 4352, .scratch = S});
+    step(net, 2, conv3x3_16to24_4x4,
+         &(struct args){.k = k, .x = A + 320, .w = W + 480, .bias = W + 448, .y = A + 2944});
+    /* layer1.0.conv2: conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global (block_fused.rn:6:9); 24x4x4 -> 24x1x1,
+     * 0.1 M multiply-adds, direct */
+    step(net, 3, conv3x3_24to24_4x4, &(struct args){.k = k, .x = A + 2944, .x1 = A + 320, .w = W + 5120,
+                                                    .w1 = W + 12032, .bias = W + 5088, .y = A + 4352, .scratch = S});
     /* fc: fc (block_fused.rn:17:5); 24x1x1 -> 10x1x1, 0.0 M multiply-adds, fc */
     step(net, 4, fc_10x1x1, &(struct args){.k = k, .x = A + 4352, .w = W + 12560, .bias = W + 12544, .y = A});
     /* softmax: softmax (block_fused.rn:18:5); 10x1x1 -> 10x1x1, softmax */
@@ -385,7 +393,8 @@ static void forward(block_fused *net, const float *image, float *outputs_at) {
 }
 
 static size_t model_arena_size(int batch, int threads) { return block_fused_arena_size(batch, threads); }
-static rn_status model_create(void **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
+static rn_status model_create(void **net, void *arena, size_t size, const rn_weights *weights,
+                              const rn_options *options) {
     struct block_fused *made = NULL;
     const rn_status status = block_fused_create(&made, arena, size, weights, options);
     *net = made;
@@ -394,7 +403,8 @@ static rn_status model_create(void **net, void *arena, size_t size, const rn_wei
 static rn_status model_run(void *net, int batch, const float *image, float *output) {
     return block_fused_run(net, batch, image, output);
 }
-static rn_status model_run_rgb(void *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {
+static rn_status model_run_rgb(void *net, int batch, const uint8_t *const *rgb, const int *height, const int *width,
+                               float *output) {
     return block_fused_run_rgb(net, batch, rgb, height, width, output);
 }
 static const char *model_message(const void *net) { return block_fused_message(net); }
@@ -440,10 +450,12 @@ size_t block_fused_arena_size(int batch, int threads) {
     return (sizeof(struct block_fused) + 63) / 64 * 64 + 4 * ((size_t)threads * 768 + 5184);
 }
 
-rn_status block_fused_create(block_fused **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
+rn_status block_fused_create(block_fused **net, void *arena, size_t size, const rn_weights *weights,
+                             const rn_options *options) {
     void *made = NULL;
     const size_t need = block_fused_arena_size(BLOCK_FUSED_BATCH, rn_options_threads(options));
-    const rn_status status = rn_context_create_jit(&made, sizeof(struct block_fused), need, offsetof(struct block_fused, k), kernels, 6,
+    const rn_status status = rn_context_create_jit(&made, sizeof(struct block_fused), need,
+                                                   offsetof(struct block_fused, k), kernels, 6,
                                                    &model, arena, size, weights, options);
     *net = made;
     return status;
@@ -453,7 +465,8 @@ static rn_status check(block_fused *net, int batch, const void *in, const void *
     if (!net) return RN_ERROR_ARGUMENT;
     if (!in || !out) return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_fused: no %s", in ? "output" : "image");
     if (batch < 1 || batch > BLOCK_FUSED_BATCH)
-        return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_fused: batch %d is not in 1..%d", batch, BLOCK_FUSED_BATCH);
+        return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_fused: batch %d is not in 1..%d", batch,
+                               BLOCK_FUSED_BATCH);
     return RN_OK;
 }
 
@@ -464,7 +477,8 @@ rn_status block_fused_run(block_fused *net, int batch, const float *image, float
     return RN_OK;
 }
 
-rn_status block_fused_run_rgb(block_fused *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {
+rn_status block_fused_run_rgb(block_fused *net, int batch, const uint8_t *const *rgb, const int *height,
+                              const int *width, float *output) {
     rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);
     if (status) return status;
     float *ready = net->rn.arena + ((size_t)net->rn.threads * 768 + 4416);

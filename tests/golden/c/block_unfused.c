@@ -2,7 +2,8 @@
  *     rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn
  * source hash f097aa6244b0e70d
  *
- * A batch of at most 2; one arena of 0 bytes of activations a thread and 65728 for each of 2 images, reused by lifetime. */
+ * A batch of at most 2; one arena of 0 bytes of activations a thread and 65728 for each of 2 images, reused by
+ * lifetime. */
 #include "block_unfused.h"
 #include "rn_recipe.h"
 
@@ -67,20 +68,25 @@ static const rn_recipe_step recipe_steps[] = {
 };
 static const rn_recipe recipe = {recipe_steps, 44, 73856, 0x11575c04a9bcaa25u};
 
-/* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes moved, bytes of weights} */
+/* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes moved, bytes of
+ * weights} */
 static const rn_layer layers[] = {
     {"input", "input to channels-last", "input", "", "input", {3, 16, 16}, 0, 0, 6144, 0},
     {"conv1", "conv 3x3", "direct", "block_unfused.rn:13:5", "conv1", {16, 16, 16}, 110592, 110592, 21184, 1728},
     {"bn1", "affine", "map", "block_unfused.rn:13:19", "bn1", {16, 16, 16}, 0, 0, 32896, 128},
     {"relu", "relu", "map", "block_unfused.rn:13:23", "relu", {16, 16, 16}, 0, 0, 32768, 0},
     {"maxpool", "maxpool 3x3 /2", "pool", "block_unfused.rn:14:5", "maxpool", {16, 8, 8}, 0, 0, 20480, 0},
-    {"layer1.0.conv1", "conv 3x3 /2", "direct", "block_unfused.rn:5:9", "layer1.0.conv1", {24, 4, 4}, 55296, 55296, 24064, 18432},
+    {"layer1.0.conv1", "conv 3x3 /2", "direct", "block_unfused.rn:5:9", "layer1.0.conv1", {24, 4, 4}, 55296, 55296,
+     24064, 18432},
     {"layer1.0.bn1", "affine", "map", "block_unfused.rn:5:34", "layer1.0.bn1", {24, 4, 4}, 0, 0, 3328, 256},
     {"layer1.0.relu", "relu", "map", "block_unfused.rn:5:38", "layer1.0.relu", {24, 4, 4}, 0, 0, 3072, 0},
-    {"layer1.0.conv2", "conv 3x3", "winograd", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 36864, 27648, 49152},
+    {"layer1.0.conv2", "conv 3x3", "winograd", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 36864,
+     27648, 49152},
     {"layer1.0.bn2", "affine", "map", "block_unfused.rn:6:26", "layer1.0.bn2", {24, 4, 4}, 0, 0, 3328, 256},
-    {"layer1.0.downsample.0", "conv 1x1 /2", "pointwise", "block_unfused.rn:7:7", "layer1.0.downsample.0", {24, 4, 4}, 6144, 6144, 7680, 2048},
-    {"layer1.0.downsample.1", "affine", "map", "block_unfused.rn:7:7", "layer1.0.downsample.1", {24, 4, 4}, 0, 0, 3328, 256},
+    {"layer1.0.downsample.0", "conv 1x1 /2", "pointwise", "block_unfused.rn:7:7", "layer1.0.downsample.0", {24, 4, 4},
+     6144, 6144, 7680, 2048},
+    {"layer1.0.downsample.1", "affine", "map", "block_unfused.rn:7:7", "layer1.0.downsample.1", {24, 4, 4}, 0, 0, 3328,
+     256},
     {"layer1.0.add", "add", "map", "block_unfused.rn:4:5", "layer1.0.add", {24, 4, 4}, 0, 0, 4608, 0},
     {"layer1.0.relu2", "relu", "map", "block_unfused.rn:8:5", "layer1.0.relu2", {24, 4, 4}, 0, 0, 3072, 0},
     {"avgpool", "avgpool global", "pool", "block_unfused.rn:16:5", "avgpool", {24, 1, 1}, 0, 0, 1632, 0},
@@ -122,7 +128,8 @@ struct args {
     float *y, *scratch;
 };
 
-/* Runs a task over the instance's threads, or here where images run at once, then shows its result to the layer hook. */
+/* Runs a task over the instance's threads, or here where images run at once, then shows its result to the layer
+ * hook. */
 static void step(block_unfused *net, int alone, int layer, const float *base, int images, rn_task task, void *args) {
     if (alone) {
         task(args, 0, 1);
@@ -438,8 +445,8 @@ HELPER void f2_r3_input(const V *d, V *to, int step) {
     const V r1 = add(d1, d2);
     const V r2 = sub(d2, d1);
     const V r3 = sub(d3, d1);
-    to[0 * step] = r0;
-    to[1 * step] = r1;
+    to[0] = r0;
+    to[step] = r1;
     to[2 * step] = r2;
     to[3 * step] = r3;
 }
@@ -478,8 +485,8 @@ HELPER void f2_r3_output(const V *d, V *to, int step) {
     const V d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
     const V r0 = add(add(d0, d1), d2);
     const V r1 = sub(add(d1, d3), d2);
-    to[0 * step] = r0;
-    to[1 * step] = r1;
+    to[0] = r0;
+    to[step] = r1;
 }
 
 /* One tile's output transform: 4 x 4 products to 2 x 2 pixels, 24 channels */
@@ -514,7 +521,8 @@ static TARGET void conv3x3_24to24_4x4_f2x2_panel(const struct args *a, int panel
         const int image = (0 + i) / 4;
         const int row = (0 + i) % 4 / 2;
         const int column = (0 + i) % 2;
-        conv3x3_24to24_4x4_f2x2_output(m + i * 32, a->y + (size_t)image * 16432 + (row * 384 + column * 96 + panel * 32));
+        conv3x3_24to24_4x4_f2x2_output(m + i * 32,
+                                       a->y + (size_t)image * 16432 + (row * 384 + column * 96 + panel * 32));
     }
 }
 
@@ -758,7 +766,8 @@ static void last_layers(block_unfused *net, int images, float *B, float *outputs
     /* conv1: conv 3x3 (block_unfused.rn:13:5); 3x16x16 -> 16x16x16, 0.1 M multiply-adds, direct */
     each(net, 1, B, images, 16432, conv3x3_3to16_16x16, &(struct args){.k = k, .x = B + 8288, .w = W, .y = B});
     /* bn1: affine (block_unfused.rn:13:19); 16x16x16 -> 16x16x16, map */
-    each(net, 2, B, images, 16432, affine_16x16x16, &(struct args){.k = k, .x = B, .w = W + 432, .bias = W + 448, .y = B + 8208});
+    each(net, 2, B, images, 16432, affine_16x16x16,
+         &(struct args){.k = k, .x = B, .w = W + 432, .bias = W + 448, .y = B + 8208});
     /* relu: relu (block_unfused.rn:13:23); 16x16x16 -> 16x16x16, map */
     each(net, 3, B, images, 16432, relu_16x16x16, &(struct args){.k = k, .x = B + 8208, .y = B});
     /* maxpool: maxpool 3x3 /2 (block_unfused.rn:14:5); 16x16x16 -> 16x8x8, pool */
@@ -766,17 +775,23 @@ static void last_layers(block_unfused *net, int images, float *B, float *outputs
     /* layer1.0.conv1: conv 3x3 /2 (block_unfused.rn:5:9); 16x8x8 -> 24x4x4, 0.1 M multiply-adds, direct */
     each(net, 5, B, images, 16432, conv3x3_16to24_4x4, &(struct args){.k = k, .x = B + 8528, .w = W + 464, .y = B});
     /* layer1.0.bn1: affine (block_unfused.rn:5:34); 24x4x4 -> 24x4x4, map */
-    each(net, 6, B, images, 16432, affine_24x4x4, &(struct args){.k = k, .x = B, .w = W + 5072, .bias = W + 5104, .y = B + 1744});
+    each(net, 6, B, images, 16432, affine_24x4x4,
+         &(struct args){.k = k, .x = B, .w = W + 5072, .bias = W + 5104, .y = B + 1744});
     /* layer1.0.relu: relu (block_unfused.rn:5:38); 24x4x4 -> 24x4x4, map */
     each(net, 7, B, images, 16432, relu_24x4x4, &(struct args){.k = k, .x = B + 1744, .y = B + 336});
-    /* layer1.0.conv2: conv 3x3 (block_unfused.rn:6:9); 24x4x4 -> 24x4x4, 0.1 M multiply-adds, winograd, 2 images at once */
-    step(net, 0, 8, B, images, images == 2 ? conv3x3_24to24_4x4_f2x2_2_images : conv3x3_24to24_4x4_f2x2, &(struct args){.k = k, .x = B + 336, .w = W + 5136, .y = B + 1744, .scratch = S});
+    /* layer1.0.conv2: conv 3x3 (block_unfused.rn:6:9); 24x4x4 -> 24x4x4, 0.1 M multiply-adds, winograd, 2 images at
+     * once */
+    step(net, 0, 8, B, images, images == 2 ? conv3x3_24to24_4x4_f2x2_2_images : conv3x3_24to24_4x4_f2x2,
+         &(struct args){.k = k, .x = B + 336, .w = W + 5136, .y = B + 1744, .scratch = S});
     /* layer1.0.bn2: affine (block_unfused.rn:6:26); 24x4x4 -> 24x4x4, map */
-    each(net, 9, B, images, 16432, affine_24x4x4, &(struct args){.k = k, .x = B + 1744, .w = W + 17424, .bias = W + 17456, .y = B});
+    each(net, 9, B, images, 16432, affine_24x4x4,
+         &(struct args){.k = k, .x = B + 1744, .w = W + 17424, .bias = W + 17456, .y = B});
     /* layer1.0.downsample.0: conv 1x1 /2 (block_unfused.rn:7:7); 16x8x8 -> 24x4x4, 0.0 M multiply-adds, pointwise */
-    each(net, 10, B, images, 16432, conv1x1_16to24_4x4, &(struct args){.k = k, .x = B + 8528, .w = W + 17488, .y = B + 784});
+    each(net, 10, B, images, 16432, conv1x1_16to24_4x4,
+         &(struct args){.k = k, .x = B + 8528, .w = W + 17488, .y = B + 784});
     /* layer1.0.downsample.1: affine (block_unfused.rn:7:7); 24x4x4 -> 24x4x4, map */
-    each(net, 11, B, images, 16432, affine_24x4x4, &(struct args){.k = k, .x = B + 784, .w = W + 18000, .bias = W + 18032, .y = B + 1568});
+    each(net, 11, B, images, 16432, affine_24x4x4,
+         &(struct args){.k = k, .x = B + 784, .w = W + 18000, .bias = W + 18032, .y = B + 1568});
     /* layer1.0.add: add (block_unfused.rn:4:5); 24x4x4 -> 24x4x4, map */
     each(net, 12, B, images, 16432, add_24x4x4, &(struct args){.k = k, .x = B, .x1 = B + 1568, .y = B + 784});
     /* layer1.0.relu2: relu (block_unfused.rn:8:5); 24x4x4 -> 24x4x4, map */
@@ -784,7 +799,8 @@ static void last_layers(block_unfused *net, int images, float *B, float *outputs
     /* avgpool: avgpool global (block_unfused.rn:16:5); 24x4x4 -> 24x1x1, pool */
     each(net, 14, B, images, 16432, avgpool_24x1x1, &(struct args){.k = k, .x = B, .y = B + 784});
     /* fc: fc (block_unfused.rn:17:5); 24x1x1 -> 10x1x1, 0.0 M multiply-adds, fc, 2 images at once */
-    step(net, 0, 15, B, images, images == 2 ? fc_10x1x1 : fc_10x1x1_2, &(struct args){.k = k, .x = B + 784, .w = W + 18080, .bias = W + 18064, .y = B});
+    step(net, 0, 15, B, images, images == 2 ? fc_10x1x1 : fc_10x1x1_2,
+         &(struct args){.k = k, .x = B + 784, .w = W + 18080, .bias = W + 18064, .y = B});
     /* softmax: softmax (block_unfused.rn:18:5); 10x1x1 -> 10x1x1, softmax */
     each(net, 16, B, images, 16432, softmax_10x1x1, &(struct args){.k = k, .x = B, .y = B + 32});
     /* softmax: output to planar; 10x1x1 -> 10x1x1, output */
@@ -829,7 +845,8 @@ static void forward(block_unfused *net, int images, const float *image, float *o
 }
 
 static size_t model_arena_size(int batch, int threads) { return block_unfused_arena_size(batch, threads); }
-static rn_status model_create(void **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
+static rn_status model_create(void **net, void *arena, size_t size, const rn_weights *weights,
+                              const rn_options *options) {
     struct block_unfused *made = NULL;
     const rn_status status = block_unfused_create(&made, arena, size, weights, options);
     *net = made;
@@ -838,7 +855,8 @@ static rn_status model_create(void **net, void *arena, size_t size, const rn_wei
 static rn_status model_run(void *net, int batch, const float *image, float *output) {
     return block_unfused_run(net, batch, image, output);
 }
-static rn_status model_run_rgb(void *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {
+static rn_status model_run_rgb(void *net, int batch, const uint8_t *const *rgb, const int *height, const int *width,
+                               float *output) {
     return block_unfused_run_rgb(net, batch, rgb, height, width, output);
 }
 static const char *model_message(const void *net) { return block_unfused_message(net); }
@@ -884,10 +902,12 @@ size_t block_unfused_arena_size(int batch, int threads) {
     return (sizeof(struct block_unfused) + 63) / 64 * 64 + 4 * ((size_t)threads * 10752 + 34400);
 }
 
-rn_status block_unfused_create(block_unfused **net, void *arena, size_t size, const rn_weights *weights, const rn_options *options) {
+rn_status block_unfused_create(block_unfused **net, void *arena, size_t size, const rn_weights *weights,
+                               const rn_options *options) {
     void *made = NULL;
     const size_t need = block_unfused_arena_size(BLOCK_UNFUSED_BATCH, rn_options_threads(options));
-    const rn_status status = rn_context_create_jit(&made, sizeof(struct block_unfused), need, offsetof(struct block_unfused, k), kernels, 9,
+    const rn_status status = rn_context_create_jit(&made, sizeof(struct block_unfused), need,
+                                                   offsetof(struct block_unfused, k), kernels, 9,
                                                    &model, arena, size, weights, options);
     *net = made;
     return status;
@@ -895,9 +915,11 @@ rn_status block_unfused_create(block_unfused **net, void *arena, size_t size, co
 
 static rn_status check(block_unfused *net, int batch, const void *in, const void *out) {
     if (!net) return RN_ERROR_ARGUMENT;
-    if (!in || !out) return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_unfused: no %s", in ? "output" : "image");
+    if (!in || !out) return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_unfused: no %s",
+                                            in ? "output" : "image");
     if (batch < 1 || batch > BLOCK_UNFUSED_BATCH)
-        return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_unfused: batch %d is not in 1..%d", batch, BLOCK_UNFUSED_BATCH);
+        return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_unfused: batch %d is not in 1..%d", batch,
+                               BLOCK_UNFUSED_BATCH);
     return RN_OK;
 }
 
@@ -909,7 +931,8 @@ rn_status block_unfused_run(block_unfused *net, int batch, const float *image, f
     return RN_OK;
 }
 
-rn_status block_unfused_run_rgb(block_unfused *net, int batch, const uint8_t *const *rgb, const int *height, const int *width, float *output) {
+rn_status block_unfused_run_rgb(block_unfused *net, int batch, const uint8_t *const *rgb, const int *height,
+                                const int *width, float *output) {
     rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);
     if (status) return status;
     float *ready = net->rn.arena + ((size_t)net->rn.threads * 10752 + 32864);
