@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "graph/tensor.h"
+#include "graph/build.h"
 #include "graph/ops.h"
 
 typedef struct Random {
@@ -56,22 +57,6 @@ static inline Value *random_done(Node *node) {
     return node->out;
 }
 
-/* The parameters that the layer reads, as elaboration makes them. */
-static inline void random_params(Random *r, Node *node, bool bias) {
-    ParamSpec spec[4];
-    int n = op_info(node->op)->params(node, bias, spec);
-    for (int i = 0; i < n; i++) {
-        const char *name = arena_printf(r->arena, "%s.%s", node->name, spec[i].suffix);
-        Tensor *t = graph_add_param(r->graph, name, spec[i].ndim, spec[i].dim, node->place);
-        if (!node->term)
-            node->weight[spec[i].slot] = t;
-        else if (spec[i].slot == WEIGHT)
-            node->term[0].weight = t;
-        else
-            node->epilogue.bias = t;
-    }
-}
-
 static inline Value *random_unary(Random *r, Op op, Value *x) {
     Node *node = random_node(r, op, &x, 1);
     if (op == OP_BN) node->attr.eps = 1e-5;
@@ -90,9 +75,9 @@ static inline Value *random_unary(Random *r, Op op, Value *x) {
         node->attr.channels = random_chance(r, 40) ? random_int(r, 1, 5) : 0;
     }
     if (op == OP_SPP)
-        for (int n = random_int(r, 1, 3); node->attr.nlevels < n;)
-            node->attr.levels[node->attr.nlevels++] = random_int(r, 1, 4);
-    random_params(r, node, true);
+        for (int n = random_int(r, 1, 3); node->attr.levels.count < n;)
+            node->attr.levels.item[node->attr.levels.count++] = random_int(r, 1, 4);
+    build_params(r->graph, node, true);
     return random_done(node);
 }
 
@@ -117,7 +102,7 @@ static inline Value *random_conv(Random *r, Value *x, int features, int kernel, 
                                     .left = pad,
                                     .bottom = pad,
                                     .right = pad};
-    random_params(r, node, bias);
+    build_params(r->graph, node, bias);
     return random_done(node);
 }
 
@@ -140,7 +125,7 @@ static inline Value *random_same_conv(Random *r, Value *x, int features, int str
 static inline Value *random_fc(Random *r, Value *x, int features) {
     Node *node = random_node(r, OP_FC, &x, 1);
     node->features = features;
-    random_params(r, node, random_chance(r, 70));
+    build_params(r->graph, node, random_chance(r, 70));
     return random_done(node);
 }
 
@@ -185,7 +170,7 @@ static inline Value *random_window_conv(Random *r, Value *x, int features, int g
     node->features = features;
     node->term[0].groups = groups;
     node->term[0].window = random_window(r, x->shape, random_chance(r, 40));
-    random_params(r, node, random_chance(r, 50));
+    build_params(r->graph, node, random_chance(r, 50));
     return random_done(node);
 }
 

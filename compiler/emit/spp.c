@@ -35,11 +35,11 @@ static void emit_levels(Emit *e, const Step *step, const char *c, int left, Text
     const Attr *attr = &step->node->attr;
     int64_t start = 0;
     bool scatters = false;
-    for (int i = 0; i < attr->nlevels; i++) scatters |= attr->levels[i] > 1;
+    for (int i = 0; i < attr->levels.count; i++) scatters |= attr->levels.item[i] > 1;
     if (scatters) text_printf(body, "        float lane[%d];\n", e->lanes);
-    for (int i = 0; i < attr->nlevels; i++) {
-        emit_level(e, step, attr->levels[i], start, c, left, body);
-        start += (int64_t)step->node->in[0]->shape.c * attr->levels[i] * attr->levels[i];
+    for (int i = 0; i < attr->levels.count; i++) {
+        emit_level(e, step, attr->levels.item[i], start, c, left, body);
+        start += (int64_t)step->node->in[0]->shape.c * attr->levels.item[i] * attr->levels.item[i];
     }
 }
 

@@ -4,7 +4,7 @@
  * the nodes' memory more than it must: removing a node moves pointers only, and leaves the ids of the nodes behind it
  * stale but still in order until graph_renumber(). Use counts of all values come from one walk, graph_use_counts().
  */
-#include "ir.h"
+#include "attrs.h"
 #include "ops.h"
 
 #include <limits.h>
@@ -30,10 +30,6 @@ Value *graph_add_value(Graph *graph, const char *name, Shape shape) {
     return value;
 }
 
-static Window window_unit(void) {
-    return (Window){.r = 1, .s = 1, .stride_h = 1, .stride_w = 1, .dilate_h = 1, .dilate_w = 1};
-}
-
 Node *graph_add_node(Graph *graph, Op op, const char *name, Value *const *in, int nin, Place place) {
     Arena *arena = graph->arena;
     Node *node = arena_alloc(arena, sizeof *node);
@@ -51,6 +47,7 @@ Node *graph_add_node(Graph *graph, Op op, const char *name, Value *const *in, in
         }
     }
     if (op_info(op)->flags & OPF_WINDOW) node->attr.window = window_unit();
+    attr_set_defaults(op, &node->attr);
     node->epilogue.addend_stride = 1;
     node->place = place;
     node->out = graph_add_value(graph, name, (Shape){0, 0, 0});

@@ -79,7 +79,15 @@ typedef struct Window {           /* a kernel that slides: conv, maxpool, avgpoo
                   Caffe and PyTorch) */
 } Window;
 
-enum { SPP_MAX_LEVELS = 8 };
+static inline Window window_unit(void) {
+    return (Window){.r = 1, .s = 1, .stride_h = 1, .stride_w = 1, .dilate_h = 1, .dilate_w = 1};
+}
+
+enum { INT_LIST_MOST = 8 };
+
+typedef struct IntList {
+    int count, item[INT_LIST_MOST];
+} IntList;
 
 typedef struct Attr {       /* an op uses those that its row in ops.def names; the others are zero */
     bool global;            /* maxpool, avgpool: over the whole image */
@@ -89,11 +97,11 @@ typedef struct Attr {       /* an op uses those that its row in ops.def names; t
     double slope;           /* leakyrelu */
     double alpha, beta, k;  /* lrn: x / (k + alpha / size * sum x^2)^beta (PyTorch's and Caffe's convention) */
     int size;               /* lrn: channels in the sum */
-    int levels[SPP_MAX_LEVELS], nlevels; /* spp: pyramid levels, n x n bins each */
-    int factor;                          /* upsample: nearest neighbour, integer */
-    int channels;                        /* pad: zero channels added at the end */
-    double rate;                         /* dropout: not used at inference */
-    bool fill; /* add: zero-fill the smaller side at the end of c, h, w; otherwise shapes agree */
+    IntList levels;         /* spp: pyramid levels, n x n bins each */
+    int factor;             /* upsample: nearest neighbour, integer */
+    int channels;           /* pad: zero channels added at the end */
+    double rate;            /* dropout: not used at inference */
+    bool fill;              /* add: zero-fill the smaller side at the end of c, h, w; otherwise shapes agree */
 } Attr;
 
 enum { NODE_MAX_TERMS = 4, NODE_MAX_WEIGHTS = 4 };
@@ -189,7 +197,8 @@ struct Graph {
 /* ---- building ---- */
 Graph *graph_new(Arena *arena, const char *name);
 Value *graph_add_value(Graph *graph, const char *name, Shape shape);
-/* A node with one new output value named `name`, shape not yet inferred; appended at the end. */
+/* A node with one new output value named `name`, shape not yet inferred, its attributes the defaults of ops.def;
+ * appended at the end. */
 Node *graph_add_node(Graph *graph, Op op, const char *name, Value *const *in, int nin, Place place);
 void graph_add_output(Graph *graph, Value *value);
 Tensor *graph_add_param(Graph *graph, const char *name, int ndim, const int *dim, Place place);

@@ -20,37 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const IrField irtext_fields[] = {
-    {"eps", IR_REAL, offsetof(Attr, eps)},
-    {"momentum", IR_REAL, offsetof(Attr, momentum)},
-    {"slope", IR_REAL, offsetof(Attr, slope)},
-    {"size", IR_INTEGER, offsetof(Attr, size)},
-    {"alpha", IR_REAL, offsetof(Attr, alpha)},
-    {"beta", IR_REAL, offsetof(Attr, beta)},
-    {"k", IR_REAL, offsetof(Attr, k)},
-    {"factor", IR_INTEGER, offsetof(Attr, factor)},
-    {"top", IR_INTEGER, offsetof(Attr, window.top)},
-    {"left", IR_INTEGER, offsetof(Attr, window.left)},
-    {"bottom", IR_INTEGER, offsetof(Attr, window.bottom)},
-    {"right", IR_INTEGER, offsetof(Attr, window.right)},
-    {"channels", IR_INTEGER, offsetof(Attr, channels)},
-    {"rate", IR_REAL, offsetof(Attr, rate)},
-    {"global", IR_FLAG, offsetof(Attr, global)},
-    {"count_include_pad", IR_FLAG, offsetof(Attr, count_include_pad)},
-    {"fill", IR_FLAG, offsetof(Attr, fill)},
-};
-const int irtext_field_count = sizeof irtext_fields / sizeof *irtext_fields;
-
 const char *const irtext_orders[3] = {[ORDER_RGB] = "rgb", [ORDER_BGR] = "bgr", [ORDER_GRAY] = "gray"};
 const char *const irtext_slots[NODE_MAX_WEIGHTS] = {"weight", "bias", "mean", "var"};
-
-bool irtext_op_has(Op op, const char *field) {
-    if (op == OP_DROPOUT && !strcmp(field, "rate")) return true; /* its words in the language are not keyed */
-    size_t n = strlen(field);
-    for (const char *word = op_info(op)->attrs; *word; word += strcspn(word, " "), word += strspn(word, " "))
-        if (strcspn(word, " ") == n && !strncmp(word, field, n)) return true;
-    return false;
-}
 
 bool irtext_bare(char c) {
     return isalnum((unsigned char)c) || c == '_' || c == '.' || c == '-';
@@ -165,21 +136,31 @@ static void print_inputs(const Node *node, const int *number, Text *text) {
     }
 }
 
-void irtext_print_attributes(Text *text, const Node *node) {
-    const Attr *attr = &node->attr;
-    if ((op_info(node->op)->flags & OPF_WINDOW) && !attr->global) irtext_print_window(text, &attr->window);
-    if (node->op == OP_SPP) print_list(text, "levels", attr->levels, attr->nlevels);
-    for (const IrField *field = irtext_fields; field < irtext_fields + irtext_field_count; field++) {
-        if (!irtext_op_has(node->op, field->word)) continue;
-        const char *at = (const char *)attr + field->offset;
-        if (field->kind == IR_FLAG) {
-            if (*(const bool *)at) text_printf(text, " %s", field->word);
-            continue;
-        }
-        text_printf(text, " %s ", field->word);
-        if (field->kind == IR_INTEGER) text_printf(text, "%d", *(const int *)at);
-        if (field->kind == IR_REAL) print_real(text, *(const double *)at);
+static void print_attribute(Text *text, const AttrInfo *info, Attr *attr) {
+    switch (info->kind) {
+    case ATTR_FLAG:
+        if (*attr_flag_of(info, attr)) text_printf(text, " %s", info->word);
+        break;
+    case ATTR_INT:
+    case ATTR_NAT:
+        text_printf(text, " %s %d", info->word, *attr_int_of(info, attr));
+        break;
+    case ATTR_INTS:
+        print_list(text, info->word, attr_ints_of(info, attr)->item, attr_ints_of(info, attr)->count);
+        break;
+    default:
+        text_printf(text, " %s ", info->word);
+        print_real(text, *attr_real_of(info, attr));
     }
+}
+
+void irtext_print_attributes(Text *text, const Node *node) {
+    Attr attr = node->attr;
+    if ((op_info(node->op)->flags & OPF_WINDOW) && !attr.global) irtext_print_window(text, &attr.window);
+    const char *at = op_info(node->op)->attrs;
+    OpAttr next;
+    while (attr_next(&at, &next))
+        if (next.info->offset != ATTR_NO_MEMBER) print_attribute(text, next.info, &attr);
 }
 
 static void print_epilogue(const Epilogue *epilogue, const int *number, Text *text) {

@@ -347,13 +347,32 @@ static bool parse_inputs(Parser *parser, Op op, Value **in, Term *terms, int *ni
     return expect(parser, ")");
 }
 
-static bool parse_levels(Parser *parser, Attr *attr) {
-    if (!expect(parser, "levels")) return false;
+static bool parse_list(Parser *parser, const char *word, IntList *list) {
+    list->count = 0;
     do {
-        if (attr->nlevels == SPP_MAX_LEVELS) return fail(parser, "more than %d levels", SPP_MAX_LEVELS);
-        if (!read_integer(parser, 1, &attr->levels[attr->nlevels++])) return false;
+        if (list->count == INT_LIST_MOST) return fail(parser, "more than %d %s", INT_LIST_MOST, word);
+        if (!read_integer(parser, 1, &list->item[list->count++])) return false;
     } while (accept(parser, ","));
     return true;
+}
+
+/* Those that are left out have their defaults; a list has none. */
+static bool parse_attribute(Parser *parser, const OpAttr *use, Attr *attr) {
+    const AttrInfo *info = use->info;
+    const bool said = accept(parser, info->word);
+    switch (info->kind) {
+    case ATTR_FLAG:
+        *attr_flag_of(info, attr) = said;
+        return true;
+    case ATTR_INT:
+    case ATTR_NAT:
+        return !said || read_integer(parser, INT_MIN, attr_int_of(info, attr));
+    case ATTR_INTS:
+        if (!said) return fail(parser, "expected '%s'", info->word);
+        return parse_list(parser, info->word, attr_ints_of(info, attr));
+    default:
+        return !said || read_real(parser, attr_real_of(info, attr));
+    }
 }
 
 static bool parse_attributes(Parser *parser, Node *node) {
@@ -365,14 +384,10 @@ static bool parse_attributes(Parser *parser, Node *node) {
         bool window = parser->at < parser->end && isdigit((unsigned char)*parser->at);
         if (window && !parse_window(parser, &attr->window)) return false;
     }
-    if (node->op == OP_SPP && !parse_levels(parser, attr)) return false;
-    for (const IrField *field = irtext_fields; field < irtext_fields + irtext_field_count; field++) {
-        if (!irtext_op_has(node->op, field->word) || !accept(parser, field->word)) continue;
-        char *at = (char *)attr + field->offset;
-        if (field->kind == IR_FLAG) *(bool *)at = true;
-        if (field->kind == IR_INTEGER && !read_integer(parser, INT_MIN, (int *)at)) return false;
-        if (field->kind == IR_REAL && !read_real(parser, (double *)at)) return false;
-    }
+    const char *at = op_info(node->op)->attrs;
+    OpAttr next;
+    while (attr_next(&at, &next))
+        if (next.info->offset != ATTR_NO_MEMBER && !parse_attribute(parser, &next, attr)) return false;
     return true;
 }
 

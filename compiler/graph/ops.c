@@ -74,6 +74,11 @@ double act_apply(Act act, double x, double slope) {
     bug("activation %d", (int)act);
 }
 
+Tensor **node_weight(Node *node, int slot) {
+    if (!node->term) return &node->weight[slot];
+    return slot == WEIGHT ? &node->term[0].weight : &node->epilogue.bias;
+}
+
 Shape node_unpooled_shape(const Node *node) {
     return node->epilogue.pool == POOL_NONE ? node->out->shape : node->epilogue.unpooled;
 }

@@ -11,13 +11,14 @@ enum {
     OPF_ELEMENTWISE = 2, /* out has in[0]'s shape (add with fill: the larger of both) */
     OPF_ACTIVATION = 4,  /* elementwise, and can be an epilogue's Act (ops_act) */
     OPF_WINDOW = 8,      /* slides attr.window, or is global */
-    OPF_COPY = 16        /* moves no data at inference: dropout, identity, flatten */
+    OPF_COPY = 16,       /* moves no data at inference: dropout, identity, flatten */
+    OPF_ARGUMENT = 32    /* its first attribute may be said without its word: `upsample 2` */
 };
 
-/* one parameter that a layer reads from the weights file as "LAYER.suffix" */
+/* one tensor of a node, which its layer reads from the weights file as "LAYER.suffix" */
 typedef struct ParamSpec {
     const char *suffix; /* weight, bias, running_mean, running_var */
-    int slot; /* WEIGHT, BIAS, MEAN, VAR; a conv's or fc's weight goes to term[0], its bias to epilogue.bias */
+    int slot;           /* WEIGHT, BIAS, MEAN, VAR: node_weight */
     int ndim, dim[4];
 } ParamSpec;
 
@@ -31,8 +32,9 @@ typedef struct OpInfo {
      * numbers: what does not fit what). diag may be NULL when the graph is known to be right. Takes the epilogue's
      * pool into account (epilogue.unpooled is set here, out->shape is after the pool). */
     bool (*infer)(Node *node, Diag *diag);
-    /* The layer's parameters in the weights file, given in-shapes, features, attr; returns how many. */
-    int (*params)(const Node *node, bool bias, ParamSpec spec[4]);
+    /* The tensors that the node has, given in-shapes, features, attr, and, of a layer, what they are called in the
+     * weights file; returns how many. */
+    int (*params)(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGHTS]);
     /* Multiply-adds of one image: convolutions and fully connected layers count, all else is 0. */
     int64_t (*cost)(const Node *node);
     /* out[C x H x W] = op(inputs), without the epilogue (the interpreter applies it), in double.
@@ -51,6 +53,8 @@ static inline const OpInfo *op_info(Op op) {
 Op op_by_word(const char *word); /* OP_COUNT where unknown */
 Act op_act(Op op);               /* the epilogue activation that an OPF_ACTIVATION op is */
 double act_apply(Act act, double x, double slope);
+/* Where a node keeps the tensor of a slot: a conv's or fc's WEIGHT is its first term's, their BIAS the epilogue's. */
+Tensor **node_weight(Node *node, int slot);
 /* shape of the op's own result, before the epilogue's pool */
 Shape node_unpooled_shape(const Node *node);
 /* A pool's windows lie side by side: none overlaps another or reaches over the image's upper or left edge. */

@@ -10,6 +10,7 @@
 #include "ops.h"
 
 #include <limits.h>
+#include <string.h>
 
 typedef struct Check {
     const Graph *graph;
@@ -85,12 +86,25 @@ static bool owns_value(const Graph *graph, const Value *value) {
 
 /* ---- nodes ---- */
 
+static const char *const slot_names[NODE_MAX_WEIGHTS] = {"weight", "bias", "mean", "variance"};
+
 static bool check_vector(Check *check, const Node *node, const char *what, const Tensor *tensor, int size) {
     if (!owns_tensor(check->graph, tensor)) return broken(check, "layer %s: no %s", node->name, what);
     if (!tensor_is_vector(tensor, size))
         return broken(check, "layer %s: its %s %s is not a vector of %d", node->name, what, printable(tensor->name),
                       size);
     return true;
+}
+
+/* A tensor of the dims that the op's rule gives it. */
+static bool check_tensor(Check *check, const Node *node, const ParamSpec *spec, const Tensor *tensor) {
+    const char *what = slot_names[spec->slot];
+    if (!owns_tensor(check->graph, tensor)) return broken(check, "layer %s: no %s", node->name, what);
+    bool fits = tensor->ndim == spec->ndim;
+    for (int i = 0; fits && i < spec->ndim; i++) fits = tensor->dim[i] == spec->dim[i];
+    if (!fits && spec->ndim == 1) return check_vector(check, node, what, tensor, spec->dim[0]);
+    return fits ||
+           broken(check, "layer %s: the dims of its %s %s do not fit", node->name, what, printable(tensor->name));
 }
 
 /* The order of reading and writing: inputs are made before, the result here and only here. */
@@ -152,20 +166,22 @@ static bool check_term(Check *check, const Node *node, int i) {
 }
 
 static bool check_weights(Check *check, const Node *node) {
-    static const char *const slots[] = {"weight", "bias", "mean", "variance"};
     if (!(op_info(node->op)->flags & OPF_TERMS) != !node->term)
         return broken(check, "layer %s: terms belong to conv and fc, and only to them", node->name);
     if (node->term)
         for (int i = 0; i < node->nin; i++)
             if (!check_term(check, node, i)) return false;
-    int need = node->op == OP_BN ? 4 : node->op == OP_SCALE || node->op == OP_AFFINE ? 2 : node->op == OP_PRELU ? 1 : 0;
-    for (int i = 0; i < NODE_MAX_WEIGHTS; i++) {
-        if (i < need && !check_vector(check, node, slots[i], node->weight[i], node->in[0]->shape.c)) return false;
-        if (i >= need && node->weight[i])
-            return broken(check, "layer %s: %s has no %s", node->name, op_info(node->op)->word, slots[i]);
+    ParamSpec spec[NODE_MAX_WEIGHTS];
+    const int count = op_info(node->op)->params(node, false, spec);
+    const Tensor *left[NODE_MAX_WEIGHTS];
+    memcpy(left, node->weight, sizeof left);
+    for (int i = 0; i < count && !node->term; i++) {
+        if (!check_tensor(check, node, &spec[i], node->weight[spec[i].slot])) return false;
+        left[spec[i].slot] = NULL;
     }
-    ParamSpec spec[4];
-    if (op_info(node->op)->params(node, false, spec) == 0) return true;
+    for (int i = 0; i < NODE_MAX_WEIGHTS; i++)
+        if (left[i]) return broken(check, "layer %s: %s has no %s", node->name, op_info(node->op)->word, slot_names[i]);
+    if (count == 0) return true;
     if (map_get(&check->params, node->name))
         return broken(check, "two layers with parameters are called %s", node->name);
     map_put(&check->params, &check->arena, node->name, (void *)node);

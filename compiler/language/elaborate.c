@@ -272,9 +272,10 @@ static void join(Elab *elab, const Frame *frame, Op op, Value *const *in, int ni
     const char *name = name_default(elab, frame, op == OP_MUL ? "mul" : layer_word(op));
     bool ok = true;
     for (int i = 0; i < nin; i++) ok = ok && in[i];
-    Node *node = ok ? elab_add_node(elab, frame, op, name, in, nin, place) : NULL;
-    if (node) node->attr.fill = fill;
-    elab->now = node && elab_finish_node(elab, frame, node, false) ? node->out : NULL;
+    LayerEntry *entry = ok ? elab_claim(elab, op, name, place) : NULL;
+    Layer layer = layer_default(op);
+    layer.attr.fill = fill;
+    if (!entry || !elab_build(elab, frame, entry, in, nin, &layer)) elab->now = NULL;
     if (!elab->now) poison_name(elab, name);
 }
 
@@ -332,6 +333,12 @@ static Frame downsample_frame(Elab *elab, const Frame *frame, Sequence *sequence
     return inner;
 }
 
+/* A layer of a shortcut, under its default name. */
+static Value *add_layer(Elab *elab, const Frame *frame, Op op, Value *in, const Layer *layer, Place place) {
+    LayerEntry *entry = elab_claim(elab, op, name_default(elab, frame, layer_word(op)), place);
+    return entry ? elab_build(elab, frame, entry, &in, 1, layer) : NULL;
+}
+
 /* Option B and C: a 1x1 convolution with the body's channels and stride, and a batch norm. */
 static Value *project(Elab *elab, const Frame *frame, const Stmt *stmt, Value *from, Shape to) {
     int stride = subsampling(frame, from->shape, to);
@@ -341,18 +348,11 @@ static Value *project(Elab *elab, const Frame *frame, const Stmt *stmt, Value *f
     }
     Sequence sequence;
     Frame inner = downsample_frame(elab, frame, &sequence);
-    Node *conv =
-        elab_add_node(elab, &inner, OP_CONV, name_default(elab, &inner, "conv"), &from, 1, stmt->shortcut_place);
-    if (!conv) return NULL;
-    conv->features = to.c;
-    conv->term[0].window.stride_h = conv->term[0].window.stride_w = stride;
-    if (!elab_finish_node(elab, &inner, conv, false)) return NULL;
-    Node *bn =
-        elab_add_node(elab, &inner, OP_BN, name_default(elab, &inner, "bn"), &conv->out, 1, stmt->shortcut_place);
-    if (!bn) return NULL;
-    bn->attr.eps = 1e-5;
-    bn->attr.momentum = 0.1;
-    return elab_finish_node(elab, &inner, bn, false) ? elab->now : NULL;
+    Layer conv = layer_default(OP_CONV), bn = layer_default(OP_BN);
+    conv.features = to.c;
+    conv.window.stride_h = conv.window.stride_w = stride;
+    Value *projected = add_layer(elab, &inner, OP_CONV, from, &conv, stmt->shortcut_place);
+    return projected ? add_layer(elab, &inner, OP_BN, projected, &bn, stmt->shortcut_place) : NULL;
 }
 
 /* Option A: every stride-th row and column; the sum fills the missing channels with zeros. */
@@ -366,11 +366,9 @@ static Value *subsample(Elab *elab, const Frame *frame, const Stmt *stmt, Value 
     if (stride == 1 || (from->shape.h == to.h && from->shape.w == to.w)) return from;
     Sequence sequence;
     Frame inner = downsample_frame(elab, frame, &sequence);
-    Node *node =
-        elab_add_node(elab, &inner, OP_MAXPOOL, name_default(elab, &inner, "maxpool"), &from, 1, stmt->shortcut_place);
-    if (!node) return NULL;
-    node->attr.window.stride_h = node->attr.window.stride_w = stride;
-    return elab_finish_node(elab, &inner, node, false) ? elab->now : NULL;
+    Layer pool = layer_default(OP_MAXPOOL);
+    pool.attr.window.stride_h = pool.attr.window.stride_w = stride;
+    return add_layer(elab, &inner, OP_MAXPOOL, from, &pool, stmt->shortcut_place);
 }
 
 /* The sum, and perhaps the shortcut, cannot be made. */

@@ -4,6 +4,7 @@
 
 #include "ast.h"
 #include "eval.h"
+#include "graph/build.h"
 #include "graph/ops.h"
 
 enum {
@@ -45,6 +46,13 @@ typedef struct Frame { /* where a statement runs */
     int depth;          /* of uses */
 } Frame;
 
+typedef struct LayerEntry { /* a layer's name */
+    const char *name;
+    Op op;
+    Place place;
+    Value *value; /* NULL where it could not be made */
+} LayerEntry;
+
 typedef struct Elab {
     Arena *arena;
     Graph *graph;
@@ -54,7 +62,7 @@ typedef struct Elab {
     Env *env;      /* the network's */
     int explained; /* so many errors have had their notes */
     bool has_input, input_failed;
-    Map layers;   /* name -> Node */
+    Map layers;   /* name -> LayerEntry */
     Map poisoned; /* see poison.c: names, the beginnings of names, and blocks */
     Map poisoned_prefixes;
     Map poisoned_blocks;
@@ -87,10 +95,10 @@ bool is_poisoned(const Elab *elab, const char *name);
 /* ---- layer.c ---- */
 /* Notes where the block was used, after errors in it that have no such notes yet. */
 void elab_explain(Elab *elab, const Frame *frame);
-/* A node after `in`, named and placed; NULL after an error. */
-Node *elab_add_node(Elab *elab, const Frame *frame, Op op, const char *name, Value *const *in, int nin, Place place);
-/* Infers its shape, declares its parameters, and makes it the current value; false after an error. */
-bool elab_finish_node(Elab *elab, const Frame *frame, Node *node, bool bias);
+/* Takes a name for a layer that is about to be read; NULL after an error. */
+LayerEntry *elab_claim(Elab *elab, Op op, const char *name, Place place);
+/* The layer, made after `in`; its value becomes the current one; NULL after an error. */
+Value *elab_build(Elab *elab, const Frame *frame, LayerEntry *entry, Value *const *in, int nin, const Layer *layer);
 void elab_layer(Elab *elab, const Frame *frame, const Stmt *stmt);
 void elab_input(Elab *elab, const Frame *frame, const Stmt *stmt);
 

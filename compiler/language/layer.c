@@ -15,45 +15,29 @@ void elab_explain(Elab *elab, const Frame *frame) {
         diag_note(elab->diag, use->place, "in this use of block '%s'", use->block->name);
 }
 
-/* ---- nodes ---- */
-Node *elab_add_node(Elab *elab, const Frame *frame, Op op, const char *name, Value *const *in, int nin, Place place) {
+/* ---- layers and their names ---- */
+LayerEntry *elab_claim(Elab *elab, Op op, const char *name, Place place) {
     if (elab->graph->node_count >= LIMIT_NODES) {
         if (!elab->gave_up) diag_error(elab->diag, place, "the network expands to more than %d layers", LIMIT_NODES);
         elab->gave_up = true;
         return NULL;
     }
-    const Node *first = map_get(&elab->layers, name);
+    const LayerEntry *first = map_get(&elab->layers, name);
     if (first || strcmp(name, "input") == 0) {
         diag_error(elab->diag, place, "a second layer called '%s'", name);
         if (first) diag_note(elab->diag, first->place, "the first is here; `as NAME` names a layer otherwise");
         return NULL;
     }
-    Node *node = graph_add_node(elab->graph, op, name, in, nin, place);
-    if (frame->use) node->via = frame->use->place;
-    node->group = frame->group;
-    map_put(&elab->layers, elab->arena, name, node);
-    return node;
+    LayerEntry *entry = arena_alloc(elab->arena, sizeof *entry);
+    *entry = (LayerEntry){name, op, place, NULL};
+    map_put(&elab->layers, elab->arena, name, entry);
+    return entry;
 }
 
-bool elab_finish_node(Elab *elab, const Frame *frame, Node *node, bool bias) {
-    (void)frame;
-    const OpInfo *info = op_info(node->op);
-    elab->now = NULL;
-    if (!info->infer(node, elab->diag)) return false;
-    ParamSpec spec[4];
-    int count = info->params(node, bias, spec);
-    for (int i = 0; i < count; i++) {
-        const char *name = arena_printf(elab->arena, "%s.%s", node->name, spec[i].suffix);
-        Tensor *tensor = graph_add_param(elab->graph, name, spec[i].ndim, spec[i].dim, node->place);
-        if (!(info->flags & OPF_TERMS))
-            node->weight[spec[i].slot] = tensor;
-        else if (spec[i].slot == WEIGHT)
-            node->term[0].weight = tensor;
-        else
-            node->epilogue.bias = tensor;
-    }
-    elab->now = node->out;
-    return true;
+Value *elab_build(Elab *elab, const Frame *frame, LayerEntry *entry, Value *const *in, int nin, const Layer *layer) {
+    Builder builder = {.graph = elab->graph, .diag = elab->diag, .place = entry->place, .group = frame->group};
+    if (frame->use) builder.via = frame->use->place;
+    return elab->now = entry->value = build_layer(&builder, entry->op, entry->name, in, nin, layer);
 }
 
 /* ---- arguments and attributes ---- */
@@ -114,12 +98,6 @@ static bool attr_flag(Reader *reader, const char *word, bool otherwise) {
     return value != attr->negated;
 }
 
-static int attr_limit(const char *word) {
-    int limit = 0;
-    if (attr_kind(word, &limit) == ATTR_NONE) bug("attribute '%s' is not in attrs.def", word);
-    return limit;
-}
-
 static int attr_int(Reader *reader, const char *word, int low, int otherwise) {
     const AttrUse *attr = find_attr(reader, word);
     if (!attr) return otherwise;
@@ -127,17 +105,15 @@ static int attr_int(Reader *reader, const char *word, int low, int otherwise) {
     if (attr->value->kind != ARG_EXPR)
         fail(reader, attr->value->place, "one number is needed here");
     else
-        value = read_int(reader, attr->value->items, word, low, attr_limit(word));
+        value = read_int(reader, attr->value->items, word, low, attr_info(word)->limit);
     return value;
 }
 
-static double attr_real(Reader *reader, const char *word, double otherwise) {
-    const AttrUse *attr = find_attr(reader, word);
+static double read_real(Reader *reader, const Arg *arg, const char *word, double otherwise) {
     double value = otherwise;
-    if (!attr) return value;
-    if (attr->value->kind != ARG_EXPR)
-        fail(reader, attr->value->place, "one number is needed here");
-    else if (!eval_real(attr->value->items, reader->env, word, &value, reader->elab->diag))
+    if (arg->kind != ARG_EXPR)
+        fail(reader, arg->place, "one number is needed here");
+    else if (!eval_real(arg->items, reader->env, word, &value, reader->elab->diag))
         reader->ok = false;
     return value;
 }
@@ -147,18 +123,17 @@ static void attr_pair(Reader *reader, const char *word, int *h, int *w) {
     const AttrUse *attr = find_attr(reader, word);
     if (!attr) return;
     int values[2];
-    int n = attr->value->kind == ARG_LIST ? 0 : read_ints(reader, attr->value, word, 1, attr_limit(word), values, 2);
+    int n =
+        attr->value->kind == ARG_LIST ? 0 : read_ints(reader, attr->value, word, 1, attr_info(word)->limit, values, 2);
     if (n == 0) return fail(reader, attr->value->place, "a number or a size like 2x1 is needed here");
     *h = values[0];
     *w = values[n - 1];
 }
 
-static bool said_positive(Reader *reader, const char *word, double value) {
+static bool check_positive(Reader *reader, Place place, const char *word, double value) {
     if (value > 0) return true;
-    const AttrUse *attr = find_attr(reader, word);
-    if (attr) diag_error(reader->elab->diag, attr->place, "%s: %s must be more than 0", reader->word, word);
-    if (attr) reader->ok = false;
-    return false;
+    diag_error(reader->elab->diag, place, "%s: %s must be more than 0", reader->word, word);
+    return reader->ok = false;
 }
 
 /* ---- windows ---- */
@@ -197,7 +172,7 @@ static void read_padding(Reader *reader, Window *window) {
     const AttrUse *attr = find_attr(reader, "pad");
     if (!attr || read_padding_word(reader, attr->value, window)) return;
     int v[4];
-    int n = read_ints(reader, attr->value, "pad", 0, attr_limit("pad"), v, attr->value->kind == ARG_LIST ? 4 : 2);
+    int n = read_ints(reader, attr->value, "pad", 0, attr_info("pad")->limit, v, attr->value->kind == ARG_LIST ? 4 : 2);
     if (!reader->ok) return;
     if (attr->value->kind == ARG_LIST && n != 4)
         return fail(reader, attr->value->place, "a padding list is [top, left, bottom, right]");
@@ -250,23 +225,22 @@ static int read_features(Reader *reader, const Arg *arg, const char *what) {
 }
 
 /* `depthwise 3x3` or `depthwise K, 3x3`: a group for each channel. Returns the kernel's argument. */
-static const Arg *read_depthwise(Reader *reader, const Arg *args[2], Node *node) {
+static const Arg *read_depthwise(Reader *reader, const Arg *args[2], Layer *layer) {
     const Value *now = reader->elab->now;
     bool said = args[0] && args[0]->kind == ARG_EXPR;
     if (!said && args[1]) fail_argument(reader, args[1], "one argument too many");
-    node->term[0].groups = node->features = now ? now->shape.c : 1;
-    if (said) node->features = read_features(reader, args[0], "output channels");
+    layer->groups = layer->features = now ? now->shape.c : 1;
+    if (said) layer->features = read_features(reader, args[0], "output channels");
     return said ? args[1] : args[0];
 }
 
-static void read_conv(Reader *reader, Node *node, bool *bias) {
+static void read_conv(Reader *reader, Layer *layer) {
     const Arg *args[2];
-    Term *term = &node->term[0];
-    Window *window = &term->window;
+    Window *window = &layer->window;
     read_args(reader, 2, args);
     bool depthwise = reader->stmt->word;
-    const Arg *kernel = depthwise ? read_depthwise(reader, args, node) : args[1];
-    if (!depthwise) node->features = read_features(reader, args[0], "output channels");
+    const Arg *kernel = depthwise ? read_depthwise(reader, args, layer) : args[1];
+    if (!depthwise) layer->features = read_features(reader, args[0], "output channels");
     if (kernel)
         read_kernel(reader, kernel, window);
     else if (reader->ok)
@@ -278,140 +252,106 @@ static void read_conv(Reader *reader, Node *node, bool *bias) {
     window->top = window->bottom = window->dilate_h * (window->r - 1) / 2;
     window->left = window->right = window->dilate_w * (window->s - 1) / 2;
     read_padding(reader, window);
-    term->groups = attr_int(reader, "groups", 1, depthwise ? term->groups : 1);
-    *bias = attr_flag(reader, "bias", false);
+    layer->groups = attr_int(reader, "groups", 1, layer->groups);
+    layer->bias = attr_flag(reader, "bias", layer->bias);
 }
 
-static void read_fc(Reader *reader, Node *node, bool *bias) {
+static void read_fc(Reader *reader, Layer *layer) {
     const Arg *args[2];
     read_args(reader, 1, args);
-    node->features = read_features(reader, args[0], "outputs");
-    *bias = attr_flag(reader, "bias", true);
+    layer->features = read_features(reader, args[0], "outputs");
+    layer->bias = attr_flag(reader, "bias", layer->bias);
 }
 
-static void read_pool(Reader *reader, Node *node) {
+static void read_pool(Reader *reader, Attr *attr) {
     const Arg *args[2];
-    Window *window = &node->attr.window;
+    Window *window = &attr->window;
     read_args(reader, 1, args);
-    node->attr.global = attr_flag(reader, "global", false);
-    if (args[0] && node->attr.global) return fail(reader, args[0]->place, "either a kernel size or `global`, not both");
-    if (!args[0] && !node->attr.global)
+    if (args[0] && attr->global) return fail(reader, args[0]->place, "either a kernel size or `global`, not both");
+    if (!args[0] && !attr->global)
         return fail(reader, reader->stmt->place, "a kernel size like 3x3, or `global`, is missing");
     if (args[0]) read_kernel(reader, args[0], window);
     read_stride(reader, window);
     read_padding(reader, window);
     window->ceil = attr_flag(reader, "ceil", false);
     bool slides = reader->stmt->stride || find_attr(reader, "pad") || find_attr(reader, "ceil");
-    if (node->attr.global && slides) fail(reader, reader->stmt->place, "`global` has no stride, pad or ceil");
-    if (node->op == OP_AVGPOOL) node->attr.count_include_pad = attr_flag(reader, "count_include_pad", false);
+    if (attr->global && slides) fail(reader, reader->stmt->place, "`global` has no stride, pad or ceil");
 }
 
-/* A value that may stand first, without its word: `leakyrelu 0.1`, `upsample 2`. */
-static const Arg *first_or_attr(Reader *reader, const char *word) {
-    const Arg *args[2];
-    read_args(reader, 1, args);
-    const AttrUse *attr = find_attr(reader, word);
-    if (attr && args[0]) fail(reader, attr->place, "this value is said twice");
-    return args[0] ? args[0] : attr ? attr->value : NULL;
-}
-
-static double first_real(Reader *reader, const char *word, double otherwise) {
-    const Arg *arg = first_or_attr(reader, word);
-    double value = otherwise;
-    if (arg && arg->kind != ARG_EXPR)
-        fail(reader, arg->place, "one number is needed here");
-    else if (arg && !eval_real(arg->items, reader->env, word, &value, reader->elab->diag))
-        reader->ok = false;
-    return value;
-}
-
-static void read_lrn(Reader *reader, Attr *attr) {
-    attr->size = attr_int(reader, "size", 1, 5);
-    attr->alpha = attr_real(reader, "alpha", 1e-4);
-    attr->beta = attr_real(reader, "beta", 0.75);
-    attr->k = attr_real(reader, "k", 1);
-    said_positive(reader, "k", attr->k);
-    if (attr->alpha < 0) fail(reader, find_attr(reader, "alpha")->place, "alpha must not be negative");
-}
-
-static void read_spp(Reader *reader, Attr *attr) {
-    const Arg *levels = first_or_attr(reader, "levels");
-    if (!levels || levels->kind != ARG_LIST)
-        return fail(reader, levels ? levels->place : reader->stmt->place,
-                    "its levels are missing, as in `spp [4, 2, 1]`");
-    attr->nlevels = read_ints(reader, levels, "a level", 1, attr_limit("levels"), attr->levels, SPP_MAX_LEVELS);
-}
-
+/* One number stands for all sides. */
 static void read_pad(Reader *reader, Attr *attr) {
     const Arg *args[2];
     Window *window = &attr->window;
     read_args(reader, 1, args);
-    if (args[0] && args[0]->kind == ARG_EXPR) {
-        int all = read_int(reader, args[0]->items, "pad", 0, attr_limit("pad"));
-        window->top = window->left = window->bottom = window->right = all;
-    } else if (args[0]) {
-        fail(reader, args[0]->place, "one number for all sides, or top, left, bottom, right each with its own");
-    }
-    window->top = attr_int(reader, "top", 0, window->top);
-    window->left = attr_int(reader, "left", 0, window->left);
-    window->bottom = attr_int(reader, "bottom", 0, window->bottom);
-    window->right = attr_int(reader, "right", 0, window->right);
-    attr->channels = attr_int(reader, "channels", 0, 0);
+    if (args[0] && args[0]->kind != ARG_EXPR)
+        return fail(reader, args[0]->place, "one number for all sides, or top, left, bottom, right each with its own");
+    if (!args[0]) return;
+    int all = read_int(reader, args[0]->items, "pad", 0, attr_info("pad")->limit);
+    if (!find_attr(reader, "top")) window->top = all;
+    if (!find_attr(reader, "left")) window->left = all;
+    if (!find_attr(reader, "bottom")) window->bottom = all;
+    if (!find_attr(reader, "right")) window->right = all;
 }
 
-static void read_upsample(Reader *reader, Attr *attr) {
-    const Arg *factor = first_or_attr(reader, "factor");
-    if (!factor || factor->kind != ARG_EXPR)
-        return fail(reader, factor ? factor->place : reader->stmt->place, "its factor is missing, as in `upsample 2`");
-    attr->factor = read_int(reader, factor->items, "the factor", 1, attr_limit("factor"));
+/* ---- attributes by the table ---- */
+/* A value that an attribute needs and a statement does not give. */
+static void fail_missing(Reader *reader, Place place, const AttrInfo *info) {
+    const bool list = info->kind == ATTR_INTS;
+    const char *example = list ? "[4, 2, 1]" : info->kind == ATTR_INT || info->kind == ATTR_NAT ? "2" : "0.1";
+    diag_error(reader->elab->diag, place, "%s: its %s %s missing, as in `%s %s`", reader->word, info->word,
+               list ? "are" : "is", reader->word, example);
+    reader->ok = false;
 }
 
-static void read_layer(Reader *reader, Node *node, bool *bias) {
-    const Arg *args[2];
-    Attr *attr = &node->attr;
-    switch (node->op) {
-    case OP_CONV:
-        read_conv(reader, node, bias);
-        break;
-    case OP_FC:
-        read_fc(reader, node, bias);
-        break;
-    case OP_MAXPOOL:
-    case OP_AVGPOOL:
-        read_pool(reader, node);
-        break;
-    case OP_LRN:
-        read_args(reader, 0, args), read_lrn(reader, attr);
-        break;
-    case OP_SPP:
-        read_spp(reader, attr);
-        break;
-    case OP_PAD:
-        read_pad(reader, attr);
-        break;
-    case OP_UPSAMPLE:
-        read_upsample(reader, attr);
-        break;
-    case OP_LEAKYRELU:
-        attr->slope = first_real(reader, "slope", 0.01);
-        break;
-    case OP_DROPOUT:
-        attr->rate = first_real(reader, "rate", 0.5);
-        if (reader->ok && !(attr->rate >= 0 && attr->rate < 1))
-            fail(reader, reader->stmt->place, "a rate must be from 0 to below 1");
-        break;
-    case OP_BN:
-        read_args(reader, 0, args);
-        attr->eps = attr_real(reader, "eps", 1e-5);
-        attr->momentum = attr_real(reader, "momentum", 0.1);
-        said_positive(reader, "eps", attr->eps);
-        break;
-    case OP_ADD:
-        attr->fill = reader->stmt->fill;
-        break;
-    default:
-        read_args(reader, 0, args);
+static void read_value(Reader *reader, const AttrInfo *info, const Arg *arg, Place place, Attr *attr) {
+    if (info->kind == ATTR_INTS) {
+        IntList *list = attr_ints_of(info, attr);
+        if (arg->kind != ARG_LIST) return fail_missing(reader, arg->place, info);
+        list->count = read_ints(reader, arg, info->word, 1, info->limit, list->item, INT_LIST_MOST);
+    } else if (info->kind == ATTR_INT || info->kind == ATTR_NAT) {
+        if (arg->kind != ARG_EXPR) return fail(reader, arg->place, "one number is needed here");
+        *attr_int_of(info, attr) = read_int(reader, arg->items, info->word, info->kind == ATTR_INT, info->limit);
+    } else {
+        double *value = attr_real_of(info, attr);
+        *value = read_real(reader, arg, info->word, *value);
+        if (info->kind == ATTR_POSITIVE && reader->ok) check_positive(reader, place, info->word, *value);
+        if (info->kind == ATTR_FRACTION && reader->ok && !(*value >= 0 && *value < 1)) {
+            diag_error(reader->elab->diag, place, "%s: a %s must be from 0 to below 1", reader->word, info->word);
+            reader->ok = false;
+        }
     }
+}
+
+/* What the op's row names and Attr keeps; `first`, an argument, is the first one's value. */
+static void read_attributes(Reader *reader, Op op, const Arg *first, Attr *attr) {
+    const char *at = op_info(op)->attrs;
+    OpAttr next;
+    while (attr_next(&at, &next)) {
+        const AttrInfo *info = next.info;
+        if (info->offset == ATTR_NO_MEMBER || !info->keyed) continue;
+        const AttrUse *use = find_attr(reader, info->word);
+        const Arg *value = first ? first : use ? use->value : NULL;
+        if (first && use) fail(reader, use->place, "this value is said twice");
+        if (info->kind == ATTR_FLAG)
+            *attr_flag_of(info, attr) = attr_flag(reader, info->word, *attr_flag_of(info, attr));
+        else if (value)
+            read_value(reader, info, value, use ? use->place : first->place, attr);
+        else if (next.needed)
+            fail_missing(reader, reader->stmt->place, info);
+        first = NULL;
+    }
+}
+
+static void read_layer(Reader *reader, Op op, Layer *layer) {
+    const Arg *args[2] = {NULL, NULL};
+    const bool argument = op_info(op)->flags & OPF_ARGUMENT, own = op == OP_CONV || op == OP_FC || op == OP_PAD;
+    if (!own && !(op_info(op)->flags & OPF_WINDOW)) read_args(reader, argument, args);
+    read_attributes(reader, op, argument ? args[0] : NULL, &layer->attr);
+    if (op == OP_CONV) read_conv(reader, layer);
+    if (op == OP_FC) read_fc(reader, layer);
+    if (op_info(op)->flags & OPF_WINDOW) read_pool(reader, &layer->attr);
+    if (op == OP_PAD) read_pad(reader, &layer->attr);
+    if (op == OP_ADD) layer->attr.fill = reader->stmt->fill;
 }
 
 void elab_layer(Elab *elab, const Frame *frame, const Stmt *stmt) {
@@ -434,17 +374,14 @@ void elab_layer(Elab *elab, const Frame *frame, const Stmt *stmt) {
         in[nin++] = name_find(elab, frame, stmt->target);
         if (!in[1]) reader.ok = false;
     }
-    Node scratch = {.op = stmt->op}; /* after an error: still read, to report what else is wrong */
-    Term terms[1] = {{.window = {.r = 1, .s = 1, .dilate_h = 1, .dilate_w = 1}, .groups = 1}};
-    scratch.term = terms;
-    Node *node = &scratch;
+    LayerEntry *entry = NULL;
     if (elab->now && name && reader.ok) {
-        node = elab_add_node(elab, frame, stmt->op, name, in, nin, stmt->place);
-        if (!node) reader.ok = false, node = &scratch;
+        entry = elab_claim(elab, stmt->op, name, stmt->place);
+        if (!entry) reader.ok = false;
     }
-    bool bias = false;
-    read_layer(&reader, node, &bias);
-    elab->now = node != &scratch && reader.ok && elab_finish_node(elab, frame, node, bias) ? node->out : NULL;
+    Layer layer = layer_default(stmt->op); /* read after an error too, which tells what else is wrong */
+    read_layer(&reader, stmt->op, &layer);
+    if (!entry || !reader.ok || !elab_build(elab, frame, entry, in, nin, &layer)) elab->now = NULL;
     if (elab->now) return;
     poison_name(elab, name);
     if (stmt->name && !name) poison_given(elab, frame->scope->prefix, stmt->name);
@@ -487,10 +424,14 @@ static void read_preprocess(Reader *reader, Shape shape, Preprocess *p) {
     }
     read_per_channel(reader, "mean", shape.c, p->mean);
     read_per_channel(reader, "std", shape.c, p->std);
-    for (int c = 0; c < 4; c++)
-        if (!said_positive(reader, "std", p->std[c])) break;
-    p->range = attr_real(reader, "range", 1);
-    said_positive(reader, "range", p->range);
+    const AttrUse *std = find_attr(reader, "std"), *range = find_attr(reader, "range");
+    for (int c = 0; std && c < 4; c++)
+        if (!check_positive(reader, std->place, "std", p->std[c])) break;
+    p->range = 1;
+    if (range) {
+        p->range = read_real(reader, range->value, "range", 1);
+        check_positive(reader, range->place, "range", p->range);
+    }
     p->resize = attr_int(reader, "resize", 1, 0);
     attr_pair(reader, "crop", &p->crop_h, &p->crop_w);
     if (!p->crop_h || !reader->ok) return;

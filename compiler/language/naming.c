@@ -66,8 +66,8 @@ const char *name_numbered(Elab *elab, const Frame *frame, const char *word) {
 
 /* relu6 is the sixth relu and the first relu6: whoever comes second takes the next number. */
 static bool is_anothers(const Elab *elab, const char *full, const char *bare, const char *word) {
-    const Node *node = map_get(&elab->layers, full);
-    return node && op_by_word(bare) != OP_COUNT && strcmp(op_info(node->op)->word, word) != 0;
+    const LayerEntry *entry = map_get(&elab->layers, full);
+    return entry && op_by_word(bare) != OP_COUNT && strcmp(op_info(entry->op)->word, word) != 0;
 }
 
 const char *name_default(Elab *elab, const Frame *frame, const char *word) {
@@ -90,8 +90,8 @@ Value *name_find(Elab *elab, const Frame *frame, const Name *name) {
     if (text[0] == '/') text++;
     for (;;) {
         const char *full = arena_printf(elab->arena, "%.*s%s", (int)length, frame->scope->prefix, text);
-        const Node *node = map_get(&elab->layers, full);
-        if (node) return node->out && node->out->shape.c > 0 ? node->out : NULL;
+        const LayerEntry *entry = map_get(&elab->layers, full);
+        if (entry) return entry->value;
         if (is_poisoned(elab, full)) return NULL;
         if (length == 0) break;
         for (length--; length > 0 && frame->scope->prefix[length - 1] != '.';) length--;

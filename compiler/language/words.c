@@ -14,16 +14,6 @@ static const struct {
 #undef OP
 };
 
-static const struct {
-    const char *word;
-    AttrKind kind;
-    int limit;
-} attr_words[] = {
-#define ATTR(word, kind, limit) {#word, ATTR_##kind, limit},
-#include "graph/attrs.def"
-#undef ATTR
-};
-
 typedef enum WordKind { WORD_SAME, WORD_WRITE, WORD_ABSENT } WordKind;
 
 static const struct {
@@ -42,14 +32,14 @@ static const struct {
 };
 
 enum {
-    ATTR_WORDS = sizeof attr_words / sizeof *attr_words,
     FOREIGN = sizeof foreign / sizeof *foreign,
-    LONGEST = 64 /* of a word that is looked up */
+    MOST_ATTRS = 16, /* of a layer */
+    LONGEST = 64     /* of a word that is looked up */
 };
 
 const char input_attrs[] = "rgb bgr gray mean std range resize crop";
 const char word_depthwise[] = "depthwise";
-static const char depthwise_attrs[] = "stride pad dilate bias";
+static const char depthwise_attrs[] = "stride pad dilate bias=0";
 
 static const char *const statement_words[] = {"network", "block", "import", "train", "input", "stage", "residual",
                                               "concat",  "gate",  "repeat", "if",    "from",  "output"};
@@ -85,25 +75,16 @@ bool layer_by_word(const char *word, LayerWord *layer) {
     return true;
 }
 
-AttrKind attr_kind(const char *word, int *limit) {
-    for (int i = 0; i < ATTR_WORDS; i++)
-        if (strcmp(attr_words[i].word, word) == 0) {
-            *limit = attr_words[i].limit;
-            return attr_words[i].kind;
-        }
-    return ATTR_NONE;
+bool attr_is_keyed(const char *word) {
+    const AttrInfo *info = attr_info(word);
+    return info && info->keyed;
 }
 
 const char *attr_listed(const char *attrs, const char *word) {
     int row = find_foreign(word, true);
+    OpAttr attr;
     if (row >= 0 && foreign[row].kind == WORD_SAME) word = foreign[row].text;
-    size_t length = strlen(word);
-    for (const char *at = attrs; (at = strstr(at, word)); at += length) {
-        bool begins = at == attrs || at[-1] == ' ', ends = at[length] == ' ' || at[length] == '\0';
-        int limit;
-        if (begins && ends) return attr_kind(word, &limit) != ATTR_NONE ? word : NULL; /* `stride` has a slash */
-    }
-    return NULL;
+    return attr_find(attrs, word, &attr) && attr.info->keyed ? attr.info->word : NULL;
 }
 
 /* ---- what is said of other words ---- */
@@ -169,8 +150,7 @@ void unknown_word(const char *word, const char *otherwise, const char *const *bl
         if (row >= 0) return say_row(word, otherwise, row, text);
         near = respelt(plain);
     } while (!near && drop_2d(plain));
-    int limit;
-    bool attr = !near && attr_kind(word, &limit) != ATTR_NONE;
+    bool attr = !near && attr_is_keyed(word);
     if (!near) near = nearest_word(word, blocks, nblocks);
     text_printf(text, "%s '%s'", otherwise, word);
     if (attr)
@@ -180,7 +160,7 @@ void unknown_word(const char *word, const char *otherwise, const char *const *bl
 }
 
 void unknown_attr(const char *word, const char *layer, const char *attrs, Text *text) {
-    const char *words[ATTR_WORDS + 1];
+    const char *words[MOST_ATTRS + 1];
     char plain[LONGEST + 1];
     LayerWord other;
     int count = 0;
@@ -193,8 +173,9 @@ void unknown_attr(const char *word, const char *layer, const char *attrs, Text *
     text_printf(text, "%s has no attribute '%s'", layer, word);
     if (row >= 0 && foreign[row].kind == WORD_WRITE) return text_printf(text, "; write %s", foreign[row].text);
     if (layer_by_word(word, &other)) return text_puts(text, "; is a ';' missing before it?");
-    for (int i = 0; i < ATTR_WORDS; i++)
-        if (attr_listed(attrs, attr_words[i].word)) words[count++] = attr_words[i].word;
+    OpAttr attr;
+    for (const char *at = attrs; count < MOST_ATTRS && attr_next(&at, &attr);)
+        if (attr.info->keyed) words[count++] = attr.info->word;
     if (strstr(attrs, "stride")) words[count++] = "stride";
     const char *near = attr_listed(attrs, plain);
     if (!near) near = diag_suggest(word, words, count);

@@ -7,24 +7,12 @@
 #define RNC_WORDS_H
 
 #include "base/base.h"
-#include "graph/ir.h"
-
-typedef enum AttrKind {
-    ATTR_NONE,
-    ATTR_FLAG,
-    ATTR_INT,
-    ATTR_NAT,
-    ATTR_REAL,
-    ATTR_PAIR,
-    ATTR_PADDING,
-    ATTR_INTS,
-    ATTR_REALS
-} AttrKind;
+#include "graph/attrs.h"
 
 typedef struct LayerWord { /* a word that begins a layer */
     Op op;
     const char *standard; /* what --format writes for it */
-    const char *attrs;    /* the attribute words it takes, space-separated */
+    const char *attrs;    /* the attributes it takes, as in ops.def */
 } LayerWord;
 
 extern const char input_attrs[];
@@ -33,7 +21,7 @@ extern const char word_depthwise[];
 const char *layer_word(Op op);
 /* The layer that a word begins, by a synonym too; false where no program can write it. */
 bool layer_by_word(const char *word, LayerWord *layer);
-AttrKind attr_kind(const char *word, int *limit);
+bool attr_is_keyed(const char *word); /* a word that a statement may carry */
 /* The standard word of an attribute among `attrs`; NULL where it is none of them. */
 const char *attr_listed(const char *attrs, const char *word);
 

@@ -9,6 +9,7 @@
  * replaced by their first equals, so chains of equal layers fall together. A second layer that is an output stays, or
  * the output would lose its name.
  */
+#include "graph/irtext_fields.h"
 #include "rewrite.h"
 
 static int id_of(const Tensor *t) {
@@ -18,16 +19,6 @@ static int id_of(const Tensor *t) {
 static void key_window(Text *key, const Window *w) {
     text_printf(key, " %dx%d/%dx%d~%dx%d+%d,%d,%d,%d%c", w->r, w->s, w->stride_h, w->stride_w, w->dilate_h, w->dilate_w,
                 w->top, w->left, w->bottom, w->right, w->ceil ? 'c' : 'f');
-}
-
-static void key_attr(Text *key, const Node *node) {
-    const Attr *a = &node->attr;
-    unsigned flags = op_info(node->op)->flags;
-    if ((flags & OPF_WINDOW) || node->op == OP_PAD) key_window(key, &a->window);
-    text_printf(key, " %d%d%d %d %d %d", a->global, a->count_include_pad, a->fill, a->size, a->factor, a->channels);
-    if (a->eps != 0 || a->slope != 0 || a->alpha != 0 || a->beta != 0 || a->k != 0)
-        text_printf(key, " %a %a %a %a %a", a->eps, a->slope, a->alpha, a->beta, a->k);
-    for (int i = 0; i < a->nlevels; i++) text_printf(key, " l%d", a->levels[i]);
 }
 
 static void key_epilogue(Text *key, const Rewrite *r, const Epilogue *e) {
@@ -51,7 +42,7 @@ static void make_key(Text *key, const Rewrite *r, const Node *node) {
     }
     for (int i = 0; i < NODE_MAX_WEIGHTS; i++)
         if (node->weight[i]) text_printf(key, " w%d:%d", i, node->weight[i]->id);
-    key_attr(key, node);
+    irtext_print_attributes(key, node);
     key_epilogue(key, r, &node->epilogue);
 }
 

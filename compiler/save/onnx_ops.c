@@ -379,9 +379,10 @@ static Operand spp_level(OnnxWriter *w, Operand x, int n) {
 
 static Operand export_spp(OnnxWriter *w, const Node *node, const Operand *in) {
     Operand x = as_image(w, in[0]);
-    char *levels[SPP_MAX_LEVELS];
-    for (int i = 0; i < node->attr.nlevels; i++) levels[i] = as_flat(w, spp_level(w, x, node->attr.levels[i])).name;
-    Operand y = onnx_add(w, "Concat", node_unpooled_shape(node), true, node->attr.nlevels, levels);
+    char *levels[INT_LIST_MOST];
+    for (int i = 0; i < node->attr.levels.count; i++)
+        levels[i] = as_flat(w, spp_level(w, x, node->attr.levels.item[i])).name;
+    Operand y = onnx_add(w, "Concat", node_unpooled_shape(node), true, node->attr.levels.count, levels);
     onnx_int(w, "axis", 1);
     return y;
 }

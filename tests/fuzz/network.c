@@ -1,5 +1,6 @@
 /* Networks built from bytes, with any number as any attribute: what the shape rules accept compiles. Mutated text is
  * mostly refused by its parser; here every byte says something. */
+#include "graph/build.h"
 #include "graph/verify.h"
 #include "compile.h"
 
@@ -61,31 +62,11 @@ static void read_attributes(Bytes *b, Node *node) {
     if (node->op == OP_LEAKYRELU) a->slope = bits - 100;
     if (node->op == OP_LRN) a->size = next_number(b, 1), a->alpha = 0.1, a->beta = bits & 1 ? 0.75 : 0.6, a->k = 1;
     if (node->op == OP_SPP)
-        for (a->nlevels = 0; a->nlevels < 1 + bits % SPP_MAX_LEVELS;)
-            a->levels[a->nlevels++] = next_small(b, 1 + bits % 5);
+        for (a->levels.count = 0; a->levels.count < 1 + bits % INT_LIST_MOST;)
+            a->levels.item[a->levels.count++] = next_small(b, 1 + bits % 5);
     if (node->op == OP_UPSAMPLE) a->factor = next_small(b, 2);
     if (node->op == OP_PAD) a->channels = next_small(b, 0);
     a->fill = node->op == OP_ADD && bits & 1;
-}
-
-static void add_params(Graph *graph, Node *node, bool bias) {
-    ParamSpec spec[4];
-    int count = op_info(node->op)->params(node, bias, spec);
-    if (node->op == OP_AFFINE) { /* a pass's, which a graph file may have */
-        const int channels = node->in[0]->shape.c;
-        for (int slot = WEIGHT; slot <= BIAS; slot++)
-            spec[count++] = (ParamSpec){slot == WEIGHT ? "weight" : "bias", slot, 1, {channels}};
-    }
-    for (int i = 0; i < count; i++) {
-        const char *name = arena_printf(graph->arena, "%s.%s", node->name, spec[i].suffix);
-        Tensor *t = graph_add_param(graph, name, spec[i].ndim, spec[i].dim, node->place);
-        if (!node->term)
-            node->weight[spec[i].slot] = t;
-        else if (spec[i].slot == WEIGHT)
-            node->term[0].weight = t;
-        else
-            node->epilogue.bias = t;
-    }
 }
 
 /* A value that is there: the last, or any of the last eight. */
@@ -107,7 +88,7 @@ static void add_layer(Bytes *b, Graph *graph, Diag *diag) {
         graph_add_node(graph, op, arena_printf(graph->arena, "layer%d", graph->value_count), in, nin, (Place){0});
     read_attributes(b, node);
     if (!op_info(op)->infer(node, diag)) return graph_remove_node(graph, node);
-    add_params(graph, node, byte & 1);
+    build_params(graph, node, byte & 1);
     if (!(next_byte(b) % 16)) graph_add_output(graph, node->out);
 }
 

@@ -128,7 +128,7 @@ static Graph *conv_graph(Arena *arena, const ConvCase *k, int variation) {
     n->term[0].groups = k->groups;
     n->term[0].window =
         (Window){k->r, k->s, k->stride, k->stride, k->dilate, k->dilate, k->pad, k->pad, k->pad, k->pad, false};
-    random_params(r, n, variation & 1);
+    build_params(r->graph, n, variation & 1);
     Value *x = random_done(n);
     if (variation & 2) x = random_unary(r, OP_BN, x);
     if (variation & 4) x = random_unary(r, variation & 8 ? OP_PRELU : OP_RELU, x);

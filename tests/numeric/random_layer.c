@@ -157,7 +157,7 @@ static Value *conv_of(Layers *l, Value *x, int features, int groups, Window w) {
     const int most = (int)fmin(l->most->products / products, l->most->weights / weights) / groups * groups;
     if (features > most) node->features = most > groups ? most : groups;
     if (!fits(node, INT_MAX)) bug("a random convolution does not fit"); /* the generator's own mistake */
-    random_params(r, node, pick(l, 2));
+    build_params(r->graph, node, pick(l, 2));
     return random_done(node);
 }
 
@@ -216,7 +216,7 @@ static Value *fc(Layers *l, Value *x) {
     const int most = (int)(l->most->weights / (double)shape_size(x->shape)), features = channels(l);
     Node *node = random_node(&l->random, OP_FC, &x, 1);
     node->features = features < most ? features : most > 1 ? most : 1;
-    random_params(&l->random, node, pick(l, 2));
+    build_params(l->random.graph, node, pick(l, 2));
     return random_done(node);
 }
 
@@ -342,8 +342,8 @@ static Value *other(Layers *l, Value *x) {
         attr->alpha = 0.01 * (1 + pick(l, 50)), attr->beta = 0.25 * (1 + pick(l, 5)), attr->k = 1 + pick(l, 3);
     } else if (kind == 9) {
         trial.op = OP_SPP;
-        attr->nlevels = 1 + pick(l, 3);
-        for (int i = 0; i < attr->nlevels; i++) attr->levels[i] = 1 + pick(l, 5);
+        attr->levels.count = 1 + pick(l, 3);
+        for (int i = 0; i < attr->levels.count; i++) attr->levels.item[i] = 1 + pick(l, 5);
     } else if (kind == 10) {
         trial.op = OP_PAD;
         attr->window.top = pick(l, 4), attr->window.left = pick(l, 4);

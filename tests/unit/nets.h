@@ -2,30 +2,16 @@
 #ifndef TESTS_NETS_H
 #define TESTS_NETS_H
 
+#include "graph/build.h"
 #include "graph/ops.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static Tensor *net_param(Graph *graph, const char *layer, const ParamSpec *spec) {
-    return graph_add_param(graph, arena_printf(graph->arena, "%s.%s", layer, spec->suffix), spec->ndim, spec->dim,
-                           (Place){0});
-}
-
 /* Finishes a node as the front end does: parameters named LAYER.suffix, shape inferred. */
 static Value *net_finish(Graph *graph, Node *node, bool bias) {
-    ParamSpec spec[4];
-    const int count = op_info(node->op)->params(node, bias, spec);
-    for (int i = 0; i < count; i++) {
-        Tensor *tensor = net_param(graph, node->name, &spec[i]);
-        if (node->term && spec[i].slot == WEIGHT)
-            node->term[0].weight = tensor;
-        else if (node->term)
-            node->epilogue.bias = tensor;
-        else
-            node->weight[spec[i].slot] = tensor;
-    }
     Diag diag = {0};
+    build_params(graph, node, bias);
     if (!op_info(node->op)->infer(node, &diag)) bug("the test's network is wrong");
     return node->out;
 }

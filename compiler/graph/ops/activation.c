@@ -8,7 +8,7 @@ bool activation_infer(Node *node, Diag *diag) {
     return rule_set_shape(node, diag, in.c, in.h, in.w);
 }
 
-int activation_params(const Node *node, bool bias, ParamSpec spec[4]) {
+int activation_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGHTS]) {
     (void)bias;
     if (node->op != OP_PRELU) return 0;
     spec[0] = (ParamSpec){"weight", WEIGHT, 1, {node->in[0]->shape.c}};

@@ -1,5 +1,5 @@
 /* .affine: out = x * weight + bias, per channel: what bn and scale are lowered to. Its weights are expressions over the
- * layer's parameters, so it reads none itself. */
+ * layer's parameters. */
 #include "graph/tensor.h"
 #include "rules.h"
 
@@ -8,7 +8,10 @@ bool affine_infer(Node *node, Diag *diag) {
     return rule_set_shape(node, diag, in.c, in.h, in.w);
 }
 
-RULE_NO_PARAMS(affine)
+int affine_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGHTS]) {
+    return scale_params(node, bias, spec);
+}
+
 RULE_NO_COST(affine)
 
 Moments affine_moments(const Node *node, const Moments *in, double *carried) {

@@ -10,7 +10,7 @@ bool bn_infer(Node *node, Diag *diag) {
     return rule_set_shape(node, diag, in.c, in.h, in.w);
 }
 
-int bn_params(const Node *node, bool bias, ParamSpec spec[4]) {
+int bn_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGHTS]) {
     (void)bias; /* batch norm always has one */
     int c = node->in[0]->shape.c;
     spec[0] = (ParamSpec){"weight", WEIGHT, 1, {c}};

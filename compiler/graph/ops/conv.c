@@ -37,7 +37,7 @@ bool conv_infer(Node *node, Diag *diag) {
     return rule_set_shape(node, diag, node->features, p, q);
 }
 
-int conv_params(const Node *node, bool bias, ParamSpec spec[4]) {
+int conv_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGHTS]) {
     const Term *term = &node->term[0];
     spec[0] = (ParamSpec){
         "weight", WEIGHT, 4, {node->features, node->in[0]->shape.c / term->groups, term->window.r, term->window.s}};

@@ -12,7 +12,7 @@ bool fc_infer(Node *node, Diag *diag) {
     return rule_set_shape(node, diag, node->features, 1, 1);
 }
 
-int fc_params(const Node *node, bool bias, ParamSpec spec[4]) {
+int fc_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGHTS]) {
     spec[0] = (ParamSpec){"weight", WEIGHT, 2, {node->features, (int)shape_size(node->in[0]->shape)}};
     if (bias) spec[1] = (ParamSpec){"bias", BIAS, 1, {node->features}};
     return bias ? 2 : 1;

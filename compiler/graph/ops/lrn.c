@@ -7,6 +7,7 @@
 
 bool lrn_infer(Node *node, Diag *diag) {
     if (node->attr.size < 1) return rule_error(node, diag, "size %d: must be 1 or more", node->attr.size);
+    if (node->attr.alpha < 0) return rule_error(node, diag, "alpha %g: must be 0 or more", node->attr.alpha);
     Shape in = node->in[0]->shape;
     return rule_set_shape(node, diag, in.c, in.h, in.w);
 }

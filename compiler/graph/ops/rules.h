@@ -8,7 +8,7 @@
 /* Declared from the table, so that a function that does not fit its row is a compile error. */
 #define OP(name, word, low, high, flags, attributes, prefix)                                                           \
     bool prefix##_infer(Node *node, Diag *diag);                                                                       \
-    int prefix##_params(const Node *node, bool bias, ParamSpec spec[4]);                                               \
+    int prefix##_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGHTS]);                                \
     int64_t prefix##_cost(const Node *node);                                                                           \
     void prefix##_reference(const Node *node, const double *const *in, double *out, const TensorData *weights,         \
                             int threads);                                                                              \
@@ -36,7 +36,7 @@ void reference_maxpool(const Window *window, Shape in, const double *image, Shap
 
 /* For the many ops that read no parameters, and those that cost no multiply-adds. */
 #define RULE_NO_PARAMS(prefix)                                                                                         \
-    int prefix##_params(const Node *node, bool bias, ParamSpec spec[4]) {                                              \
+    int prefix##_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGHTS]) {                               \
         (void)node, (void)bias, (void)spec;                                                                            \
         return 0;                                                                                                      \
     }

@@ -11,9 +11,9 @@ enum { LARGEST_LEVEL = 1024 };
 bool spp_infer(Node *node, Diag *diag) {
     Shape in = node->in[0]->shape;
     int64_t bins = 0;
-    if (node->attr.nlevels < 1) return rule_error(node, diag, "no levels are given");
-    for (int i = 0; i < node->attr.nlevels; i++) {
-        int n = node->attr.levels[i];
+    if (node->attr.levels.count < 1) return rule_error(node, diag, "no levels are given");
+    for (int i = 0; i < node->attr.levels.count; i++) {
+        int n = node->attr.levels.item[i];
         if (n < 1 || n > LARGEST_LEVEL)
             return rule_error(node, diag, "level %d: must be from 1 to %d", n, LARGEST_LEVEL);
         bins += (int64_t)n * n;
@@ -40,8 +40,8 @@ static double largest_of_bin(Shape shape, const double *channel, int n, int i, i
 void spp_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     (void)weights, (void)threads;
     Shape shape = node->in[0]->shape;
-    for (int level = 0; level < node->attr.nlevels; level++) {
-        int n = node->attr.levels[level];
+    for (int level = 0; level < node->attr.levels.count; level++) {
+        int n = node->attr.levels.item[level];
         for (int c = 0; c < shape.c; c++)
             for (int i = 0; i < n; i++)
                 for (int j = 0; j < n; j++)
