@@ -39,53 +39,57 @@ static int find_segments(const Conv *v, Segment *segments) {
 }
 
 /* ---- the epilogue of a tile of n pixels ---- */
-static const char *finish_function(const Conv *v, const Segment *seg, int *parameters) {
+typedef struct Finish {
+    const char *function;          /* NULL: nothing is left to do */
+    bool bias, slope, addend, sum; /* what it takes beside the pixels */
+} Finish;
+
+static Finish finish_function(const Conv *v, const Segment *seg) {
     Emit *e = v->e;
     const Epilogue *ep = v->ep;
-    const bool bias = ep->bias, slope = ep->act == ACT_PRELU, addend = seg->addend_channels > 0,
-               sum = v->c->to == TO_SUM;
-    *parameters = bias | addend << 1 | slope << 2 | sum << 3;
-    if (!bias && !addend && ep->act == ACT_NONE && !sum) return NULL;
+    Finish f = {
+        .bias = ep->bias, .slope = ep->act == ACT_PRELU, .addend = seg->addend_channels > 0, .sum = v->c->to == TO_SUM};
+    if (!f.bias && !f.addend && ep->act == ACT_NONE && !f.sum) return f;
     Text t = {0};
-    const int lanes = e->lanes, vectors = (seg->channels + lanes - 1) / lanes;
+    const int lanes = e->lanes, vectors = divide_up(seg->channels, lanes);
     for (int i = 0; i < vectors; i++) {
         const int c = i * lanes, left = seg->channels - c;
-        if (bias) line(&t, 1, "const V b%d = %s;", i, emit_load(e, arena_printf(e->arena, "bias + %d", c), left));
-        if (slope) line(&t, 1, "const V s%d = %s;", i, emit_load(e, arena_printf(e->arena, "slope + %d", c), left));
-        if (sum) line(&t, 1, "V m%d = %s;", i, emit_load(e, arena_printf(e->arena, "sum + %d", c), left));
+        if (f.bias) line(&t, 1, "const V b%d = %s;", i, emit_load(e, arena_printf(e->arena, "bias + %d", c), left));
+        if (f.slope) line(&t, 1, "const V s%d = %s;", i, emit_load(e, arena_printf(e->arena, "slope + %d", c), left));
+        if (f.sum) line(&t, 1, "V m%d = %s;", i, emit_load(e, arena_printf(e->arena, "sum + %d", c), left));
     }
-    const int addend_pixel = addend ? plan_value(e->plan, ep->addend)->layout.pixel * ep->addend_stride : 0;
-    if (addend)
-        line(&t, 1, "for (int j = 0; j < n; j++, y += %d, addend += %d) {", v->c->pixel, addend_pixel);
-    else
-        line(&t, 1, "for (int j = 0; j < n; j++, y += %d) {", v->c->pixel);
+    line(&t, 1, "for (int j = 0; j < n; j++, y += pixel%s) {", f.addend ? ", addend += addend_pixel" : "");
     for (int i = 0; i < vectors; i++) {
         const int c = i * lanes, left = seg->channels - c;
         const char *y = c ? arena_printf(e->arena, "y + %d", c) : "y";
         const char *r = NULL;
-        if (addend && c < seg->addend_channels)
+        if (f.addend && c < seg->addend_channels)
             r = emit_load(e, arena_printf(e->arena, "addend + %d", c), seg->addend_channels - c);
-        const char *value = emit_epilogue(e, ep, emit_load(e, y, left), bias ? arena_printf(e->arena, "b%d", i) : NULL,
-                                          r, slope ? arena_printf(e->arena, "s%d", i) : NULL);
-        if (sum)
+        const char *value =
+            emit_epilogue(e, ep, emit_load(e, y, left), f.bias ? arena_printf(e->arena, "b%d", i) : NULL, r,
+                          f.slope ? arena_printf(e->arena, "s%d", i) : NULL);
+        if (f.sum)
             line(&t, 2, "m%d = add(m%d, %s);", i, i, value);
         else
             line(&t, 2, "%s;", emit_store(e, y, value, left));
     }
     line(&t, 1, "}");
-    for (int i = 0; sum && i < vectors; i++)
+    for (int i = 0; f.sum && i < vectors; i++)
         line(&t, 1, "%s;",
              emit_store(e, arena_printf(e->arena, "sum + %d", i * lanes), arena_printf(e->arena, "m%d", i),
                         seg->channels - i * lanes));
-    const char *list = arena_printf(e->arena, "%sfloat *y%s%s%s%s, int n", sum ? "const " : "",
-                                    bias ? ", const float *bias" : "", addend ? ", const float *addend" : "",
-                                    slope ? ", const float *slope" : "", sum ? ", float *sum" : "");
-    const char *prefix = arena_printf(e->arena, "finish%s%s%s%s", bias ? "_bias" : "", addend ? "_add" : "",
-                                      ep->act ? "_" : "", ep->act ? act_name(ep->act) : "");
-    const char *name =
-        emit_function(e, sum ? arena_printf(e->arena, "%s_sum", prefix) : prefix, NULL, "inline void", list, t.s);
+    const char *list =
+        arena_printf(e->arena, "%sfloat *y, int pixel%s%s%s%s, int n", f.sum ? "const " : "",
+                     f.bias ? ", const float *bias" : "", f.addend ? ", const float *addend, int addend_pixel" : "",
+                     f.slope ? ", const float *slope" : "", f.sum ? ", float *sum" : "");
+    const char *addend = !f.addend                              ? ""
+                         : seg->addend_channels < seg->channels ? arena_printf(e->arena, "_add%d", seg->addend_channels)
+                                                                : "_add";
+    const char *prefix = arena_printf(e->arena, "finish%d%s%s%s%s%s", seg->channels, f.bias ? "_bias" : "", addend,
+                                      ep->act ? "_" : "", ep->act ? act_name(ep->act) : "", f.sum ? "_sum" : "");
+    f.function = emit_function(e, prefix, NULL, "inline void", list, t.s);
     text_free(&t);
-    return name;
+    return f;
 }
 
 /* Rows are counted in 64 bits where an offset may pass 2^31 floats. */
@@ -113,7 +117,7 @@ static const char *w_name(int term) {
     return names[term];
 }
 
-/* Where term i's input begins for row `r`, pixel `q` (expressions) of the walk. */
+/* Where term i's input begins for row `r`, pixel `q` (expressions; NULL: the first) of the walk. */
 static const char *x_expression(const Conv *v, int i, const char *q) {
     Emit *e = v->e;
     const Window *w = &v->s->term[i].window;
@@ -121,7 +125,7 @@ static const char *x_expression(const Conv *v, int i, const char *q) {
     const int row = v->c->flat ? v->c->width * l->pixel : w->stride_h * l->row;
     const int start = w->top * l->row + w->left * l->pixel;
     const char *text = arena_printf(e->arena, "%s + (r * %d", x_name(i), row);
-    if (strcmp(q, "0")) text = arena_printf(e->arena, "%s + %s * %d", text, q, w->stride_w * l->pixel);
+    if (q) text = arena_printf(e->arena, "%s + %s * %d", text, q, w->stride_w * l->pixel);
     if (start) text = arena_printf(e->arena, "%s - %d", text, start);
     const int advance = v->c->panels.count > 1 ? v->c->term[i].advance : 0;
     if (advance) text = arena_printf(e->arena, "%s + panel * %d", text, advance);
@@ -185,10 +189,10 @@ static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const c
         const int more = emit_kernel(e, m, n, p->block, seg->width, ldb, v->c->pixel, true, false, false);
         const char *w = arena_printf(e->arena, "w%d", i);
         if (p->blocks > 1)
-            line(t, depth, "for (int i = 0; i < %d; i++) k[%d].gemm(%s + i * %d, x + i * %d, y, %s, x, y);", p->blocks,
-                 more, w, weights, p->block, w);
+            line(t, depth, "for (int i = 0; i < %d; i++) k[%s].gemm(%s + i * %d, x + i * %d, y, %s, x, y);", p->blocks,
+                 emit_kernel_index(e, more), w, weights, p->block, w);
         else
-            line(t, depth, "k[%d].gemm(%s, x, y, %s, x, y);", more, w, w);
+            line(t, depth, "k[%s].gemm(%s, x, y, %s, x, y);", emit_kernel_index(e, more), w, w);
         return;
     }
     const bool passes = p->blocks > 1;
@@ -217,7 +221,8 @@ static void plain_rest(const Conv *v, const Segment *seg, int i, int n, const ch
     const int kernel = emit_kernel(v->e, seg->channels, n, p->rest, seg->width, ldb, v->c->pixel, true, false, false);
     const char *w = i == 0 ? "w" : arena_printf(v->e->arena, "w%d", i);
     line(t, depth, "x = %s + %d; /* the last %d channels */", x_expression(v, i, q), p->blocks * p->block, p->rest);
-    line(t, depth, "k[%d].gemm(%s + %d, x, y, %s, x, y);", kernel, w, p->blocks * p->block * seg->width, w);
+    line(t, depth, "k[%s].gemm(%s + %d, x, y, %s, x, y);", emit_kernel_index(v->e, kernel), w,
+         p->blocks * p->block * seg->width, w);
 }
 
 /* The kernel calls of term i for n pixels from x (an expression); `k` names the pass where the term has several. */
@@ -239,16 +244,12 @@ static void term_calls(const Conv *v, const Segment *seg, const Tables *tables, 
     if (passes > 1) {
         const int more = emit_kernel(e, m, n, p->block, seg->width, ldb, v->c->pixel, true, true, false);
         line(t, depth, "x = %s + pass * %d;", x, p->chunk * p->block);
-        if (kernel == more)
-            line(t, depth, "k[%d].offs(%s + pass * %d, x, y, &count%d, w_at%d, x_at%d);", kernel, wi,
-                 p->chunk * p->block * taps * seg->width, id, id, id);
-        else
-            line(t, depth, "k[pass ? %d : %d].offs(%s + pass * %d, x, y, &count%d, w_at%d, x_at%d);", more, kernel, wi,
-                 p->chunk * p->block * taps * seg->width, id, id, id);
+        line(t, depth, "k[%s].offs(%s + pass * %d, x, y, &count%d, w_at%d, x_at%d);",
+             emit_kernel_choice(e, "pass", more, kernel), wi, p->chunk * p->block * taps * seg->width, id, id, id);
         return;
     }
     line(t, depth, "x = %s;", x);
-    line(t, depth, "k[%d].offs(%s, x, y, &count%d, w_at%d, x_at%d);", kernel, wi, id, id, id);
+    line(t, depth, "k[%s].offs(%s, x, y, &count%d, w_at%d, x_at%d);", emit_kernel_index(e, kernel), wi, id, id, id);
 }
 
 /* The channels that no full block holds. */
@@ -266,7 +267,7 @@ static void rest_calls(const Conv *v, const Segment *seg, const Tables *tables, 
     const int kernel = emit_kernel(e, seg->channels, n, p->rest, seg->width, ldb, v->c->pixel, true, true, false);
     const int id = tables->rest[i];
     line(t, depth, "x = %s + %d; /* the last %d channels */", x_expression(v, i, q), p->blocks * p->block, p->rest);
-    line(t, depth, "k[%d].offs(w%s + %d, x, y, &count%d, w_at%d, x_at%d);", kernel,
+    line(t, depth, "k[%s].offs(w%s + %d, x, y, &count%d, w_at%d, x_at%d);", emit_kernel_index(e, kernel),
          i == 0 ? "" : arena_printf(e->arena, "%d", i), p->blocks * p->block * w->r * w->s * seg->width, id, id, id);
 }
 
@@ -274,12 +275,12 @@ static int passes_of(const Conv *v) {
     return v->c->term[0].blocks / v->c->term[0].chunk;
 }
 
-/* All that happens to one tile of n pixels at pixel q of row r. */
+/* All that happens to one tile of n pixels at pixel q (NULL: the first) of row r. */
 static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, int n, const char *q, bool last_row_tile,
                       int depth, Text *t) {
     Emit *e = v->e;
     const Epilogue *ep = v->ep;
-    const char *at = strcmp(q, "0") ? arena_printf(e->arena, " + %s * %d", q, v->c->pixel) : "";
+    const char *at = q ? arena_printf(e->arena, " + %s * %d", q, v->c->pixel) : "";
     if (v->c->to == TO_RING)
         line(t, depth, "y = row + panel * %d%s;", v->c->panels.advance, at);
     else if (v->c->to == TO_SUM)
@@ -291,8 +292,7 @@ static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, i
     const bool accumulate = ep->in_place && ep->addend;
     term_calls(v, seg, tables, 0, n, q, !accumulate, last_row_tile, depth, t);
     const int passes = passes_of(v);
-    int parameters = 0;
-    const char *finish = v->c->finish_in_tile ? finish_function(v, seg, &parameters) : NULL;
+    const Finish finish = v->c->finish_in_tile ? finish_function(v, seg) : (Finish){.function = NULL};
     Text tail = {0};
     const int inner = passes > 1 ? depth + 1 : depth;
     rest_calls(v, seg, tables, 0, n, q, inner, &tail);
@@ -300,18 +300,19 @@ static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, i
         term_calls(v, seg, tables, i, n, q, false, false, inner, &tail);
         rest_calls(v, seg, tables, i, n, q, inner, &tail);
     }
-    if (finish) {
-        text_printf(&tail, "%*s%s(y", inner * 4, "", finish);
-        if (parameters & 1) text_printf(&tail, ", a->bias + panel * %d", v->c->panels.advance);
-        if (parameters & 2) {
+    if (finish.function) {
+        text_printf(&tail, "%*s%s(y, %d", inner * 4, "", finish.function, v->c->pixel);
+        if (finish.bias) text_printf(&tail, ", a->bias + panel * %d", v->c->panels.advance);
+        if (finish.addend) {
             const Layout *l = &plan_value(e->plan, ep->addend)->layout;
             const int row = v->c->flat ? v->c->width * l->pixel : ep->addend_stride * l->row;
+            const int pixel = ep->addend_stride * l->pixel;
             text_printf(&tail, ", a->addend + (r * %d + panel * %d", row, v->c->panels.advance);
-            if (strcmp(q, "0")) text_printf(&tail, " + %s * %d", q, ep->addend_stride * l->pixel);
-            text_puts(&tail, ")");
+            if (q) text_printf(&tail, " + %s * %d", q, pixel);
+            text_printf(&tail, "), %d", pixel);
         }
-        if (parameters & 4) text_printf(&tail, ", a->slope + panel * %d", v->c->panels.advance);
-        if (parameters & 8) text_puts(&tail, ", sum");
+        if (finish.slope) text_printf(&tail, ", a->slope + panel * %d", v->c->panels.advance);
+        if (finish.sum) text_puts(&tail, ", sum");
         text_printf(&tail, ", %d);\n", n);
     }
     if (tail.size && passes > 1) {
@@ -334,9 +335,9 @@ static void emit_row(const Conv *v, const Segment *seg, const Tables *tables, in
         emit_tile(v, seg, tables, c->tile, "q", false, depth + 1, t);
         line(t, depth, "}");
     } else if (full == 1)
-        emit_tile(v, seg, tables, c->tile, "0", false, depth, t);
+        emit_tile(v, seg, tables, c->tile, NULL, false, depth, t);
     if (full == c->tiles) return;
-    emit_tile(v, seg, tables, c->last, full ? arena_printf(v->e->arena, "%d", full * c->tile) : "0", true, depth, t);
+    emit_tile(v, seg, tables, c->last, full ? arena_printf(v->e->arena, "%d", full * c->tile) : NULL, true, depth, t);
 }
 
 static void declare_pointers(const Conv *v, Text *t) {
@@ -385,7 +386,7 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
                                                             : "Rows [y0, y1)",
                                        seg->channels, v->c->tile);
     const char *name =
-        emit_function(v->e, arena_printf(v->e->arena, "%s_panel", v->prefix), comment, "void", parameters, t.s);
+        emit_function(v->e, panel_name(v->e, v->prefix, &v->c->panels, v->s, seg), comment, "void", parameters, t.s);
     text_free(&t);
     text_free(&tables.text);
     return name;
@@ -454,7 +455,12 @@ static void emit_units(const Conv *v, Text *body) {
 
 const char *emit_conv(Emit *e, const Step *s, Text *body) {
     const ConvPlan *c = conv_plan(s);
-    const Conv v = {.e = e, .s = s, .n = s->node, .c = c, .ep = &s->epilogue, .prefix = conv_name(e, s)};
+    const Conv v = {.e = e,
+                    .s = s,
+                    .n = s->node,
+                    .c = c,
+                    .ep = &s->epilogue,
+                    .prefix = arena_printf(e->arena, "%s%s", conv_name(e, s), epilogue_name(e, s))};
     if (!s->epilogue.in_place) emit_halo(e, s->out, 1, body);
     switch (c->to) {
     case TO_RING:

@@ -18,6 +18,20 @@ int emit_kernel(Emit *e, int m, int n, int k, int lda, int ldb, int ldc, bool ac
     return e->kernel_count - 1;
 }
 
+const char *emit_kernel_index(Emit *e, int kernel) {
+    const KernelRow *k = &e->kernels[kernel];
+    return arena_printf(e->arena, "%d /* %dx%dx%d */", kernel, k->m, k->n, k->k);
+}
+
+const char *emit_kernel_choice(Emit *e, const char *condition, int yes, int no) {
+    const KernelRow *a = &e->kernels[yes], *b = &e->kernels[no];
+    if (yes == no) return emit_kernel_index(e, yes);
+    const bool same_size = a->m == b->m && a->n == b->n && a->k == b->k;
+    return same_size
+               ? arena_printf(e->arena, "%s ? %d : %s", condition, yes, emit_kernel_index(e, no))
+               : arena_printf(e->arena, "%s ? %s : %s", condition, emit_kernel_index(e, yes), emit_kernel_index(e, no));
+}
+
 /* heading: "static TARGET void", what stands before the name */
 static const char *intern_function(Emit *e, const char *prefix, const char *comment, const char *heading,
                                    const char *parameters, const char *body) {
@@ -26,6 +40,10 @@ static const char *intern_function(Emit *e, const char *prefix, const char *comm
     const char *known = map_get(&e->tasks, key);
     if (known) return known;
     const char *name = arena_printf(e->arena, "%s%s", prefix, e->suffix);
+    if (e->layout && map_get(&e->names, name)) {
+        prefix = arena_printf(e->arena, "%s%s", prefix, e->layout);
+        name = arena_printf(e->arena, "%s%s", prefix, e->suffix);
+    }
     for (int i = 2; map_get(&e->names, name); i++) name = arena_printf(e->arena, "%s_%d%s", prefix, i, e->suffix);
     name = arena_strdup(e->arena, name);
     map_put(&e->names, e->arena, name, (void *)name);
@@ -126,15 +144,31 @@ void emit_halo_of(Emit *e, const Layout *l, Shape s, int images, Text *body) {
 const char *conv_name(const Emit *e, const Step *s) {
     const Window *w = &s->term[0].window;
     const Shape out = node_unpooled_shape(s->node);
-    return arena_printf(e->arena, "conv%dx%d_%dto%d_%dx%d", w->r, w->s, s->in[0]->shape.c, s->node->features, out.h,
-                        out.w);
+    const char *stride = w->stride_h > 1 ? arena_printf(e->arena, "_stride%d", w->stride_h) : "";
+    return arena_printf(e->arena, "conv%dx%d%s_%dto%d_%dx%d%s", w->r, w->s, stride, s->in[0]->shape.c,
+                        s->node->features, out.h, out.w, s->nin > 1 ? "_shortcut" : "");
+}
+
+const char *epilogue_name(const Emit *e, const Step *s) {
+    static const char *const pools[] = {[POOL_NONE] = "", [POOL_MAX] = "_maxpool", [POOL_GLOBAL_AVG] = "_mean"};
+    const Epilogue *ep = &s->epilogue;
+    return arena_printf(e->arena, "%s%s%s%s",
+                        ep->in_place ? "_in_place"
+                        : ep->addend ? "_add"
+                                     : "",
+                        ep->act ? "_" : "", ep->act ? act_name(ep->act) : "", pools[ep->pool]);
 }
 
 const char *layer_task_name(const Emit *e, const Step *s) {
     const char *word = s->node ? op_info(s->node->op)->word : algorithm_name(s->algorithm);
     const Shape out = s->out->shape;
     if (*word == '.') word++; /* operations that the language has no word for */
-    return arena_printf(e->arena, "%s_%dx%dx%d", word, out.c, out.h, out.w);
+    const Window *w = s->node && (op_info(s->node->op)->flags & OPF_WINDOW) ? &s->node->attr.window : NULL;
+    const char *window = w && !s->node->attr.global ? arena_printf(e->arena, "%dx%d", w->r, w->s) : "";
+    const char *stride = *window && w->stride_h > 1 ? arena_printf(e->arena, "_stride%d", w->stride_h) : "";
+    const char *images = s->images > 1 ? arena_printf(e->arena, "_%d_images", s->images) : "";
+    return arena_printf(e->arena, "%s%s%s_%dx%dx%d%s%s", word, window, stride, out.c, out.h, out.w, epilogue_name(e, s),
+                        images);
 }
 
 long long image_stride(const Emit *e) {

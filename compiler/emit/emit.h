@@ -60,7 +60,8 @@ typedef struct Emit {
     struct KernelRow *kernels; /* distinct kernels: rows of the table that create dispatches */
     int kernel_count, kernel_capacity;
     Map kernel_index;
-    Map names; /* names taken */
+    Map names;          /* names taken */
+    const char *layout; /* of the step that is written: "_x80_y272", for functions that differ by it alone */
 } Emit;
 
 /* A line of emitted text, indented by 4 * depth. */
@@ -69,6 +70,9 @@ void line(Text *t, int depth, const char *format, ...) PRINTF_LIKE(3, 4);
 /* A GEMM's row in the instance's kernel table; equal rows are shared. */
 int emit_kernel(Emit *e, int m, int n, int k, int lda, int ldb, int ldc, bool accumulate, bool reduce, bool prefetch);
 
+/* A row as the index of the table k, with its sizes beside it: "5 (64x28x256)"; of two, by a condition. */
+const char *emit_kernel_index(Emit *e, int kernel);
+const char *emit_kernel_choice(Emit *e, const char *condition, int yes, int no);
 /* An expression that is the GEMM `g` where the condition holds, else `other`, in a function with the kernel table k.
  * The second fetches as many weights from `next` on to L2 meanwhile (plan/gemm.h). */
 const char *emit_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w, const char *x,
@@ -128,6 +132,7 @@ const char *emit_task_body(Emit *e, const Step *step, Text *body);
 
 /* ---- names and numbers of a step ---- */
 const char *conv_name(const Emit *e, const Step *step);       /* "conv3x3_64to64_56x56" */
+const char *epilogue_name(const Emit *e, const Step *step);   /* "_add_relu" */
 const char *layer_task_name(const Emit *e, const Step *step); /* "add_64x56x56": the operation and the result */
 /* Floats from what is kept of an image to the next image's; and that each part has of scratch. */
 long long image_stride(const Emit *e);

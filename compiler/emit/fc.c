@@ -105,14 +105,14 @@ static void emit_pieces(Emit *e, const Step *s, int m, int width, int depth, Tex
         text_printf(body, "%*s", inner, "");
     const char *at = loop ? arena_printf(e->arena, "v + i * %d, x + i * %d", t->block * width, t->block) : "v, x";
     if (one_of)
-        text_printf(body, "k[%s ? %d : %d].gemm(%s, y, v, x, y);\n", one_of, more, first, at);
+        text_printf(body, "k[%s].gemm(%s, y, v, x, y);\n", emit_kernel_choice(e, one_of, more, first), at);
     else
-        text_printf(body, "k[%d].gemm(%s, y, v, x, y);\n", first, at);
+        text_printf(body, "k[%s].gemm(%s, y, v, x, y);\n", emit_kernel_index(e, first), at);
     if (t->rest) {
         const int rest =
             emit_kernel(e, m, images, t->rest, width, images > 1 ? ldb : t->rest, width, true, false, false);
-        text_printf(body, "%*sk[%d].gemm(v + %d, x + %d, y, v, x, y);\n", inner, "", rest, t->blocks * t->block * width,
-                    t->blocks * t->block);
+        text_printf(body, "%*sk[%s].gemm(v + %d, x + %d, y, v, x, y);\n", inner, "", emit_kernel_index(e, rest),
+                    t->blocks * t->block * width, t->blocks * t->block);
     }
     if (pieces > 1) text_printf(body, "%*s}\n", pad, "");
 }

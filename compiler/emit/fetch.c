@@ -6,10 +6,6 @@ static int kernel_of(Emit *e, const Gemm *g, bool fetch) {
     return emit_kernel(e, g->m, g->n, g->k, g->lda, g->ldb, g->ldc, g->accumulate, false, fetch);
 }
 
-static const char *choose(Emit *e, const char *condition, int yes, int no) {
-    return yes == no ? arena_printf(e->arena, "%d", yes) : arena_printf(e->arena, "%s ? %d : %d", condition, yes, no);
-}
-
 /* The kernel of a piece of n columns at channel `c` (a loop's variable, a number, or NULL: these are all channels): the
  * first begins the sum, unless the GEMM goes on with one. */
 static const char *piece_kernel(Emit *e, const Gemm *g, int n, int channels, const char *c) {
@@ -17,9 +13,9 @@ static const char *piece_kernel(Emit *e, const Gemm *g, int n, int channels, con
     first.n = more.n = n;
     first.k = more.k = channels;
     more.accumulate = true;
-    if (!c) return arena_printf(e->arena, "%d", kernel_of(e, &first, false));
+    if (!c) return emit_kernel_index(e, kernel_of(e, &first, false));
     const int next = kernel_of(e, &more, false);
-    return strcmp(c, "c") ? arena_printf(e->arena, "%d", next) : choose(e, "c", next, kernel_of(e, &first, false));
+    return emit_kernel_choice(e, "c", next, strcmp(c, "c") ? next : kernel_of(e, &first, false));
 }
 
 /* The pieces of `channels` channels at `c`, see piece_kernel. */
@@ -50,7 +46,8 @@ static const char *pieces_function(Emit *e, const Gemm *g) {
     pieces_at(e, g, &p, p.channels, loop ? "c" : NULL, loop ? 2 : 1, &t);
     if (full < g->k) pieces_at(e, g, &p, g->k - full, arena_printf(e->arena, "%d", full), 1, &t);
     const char *name = emit_function(
-        e, arena_printf(e->arena, "gemm%dx%dx%d", g->m, g->n, g->k),
+        e,
+        arena_printf(e->arena, "gemm%dx%dx%d%s_x%d_y%d", g->m, g->n, g->k, g->accumulate ? "_add" : "", g->ldb, g->ldc),
         arena_printf(e->arena,
                      "In pieces of at most %d columns and %d channels; each fetches a share of the next weights to L2",
                      p.columns, p.channels),
@@ -62,7 +59,7 @@ static const char *pieces_function(Emit *e, const Gemm *g) {
 static const char *one_call(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w,
                             const char *x, const char *y, const char *next, bool fetch) {
     const int yes = kernel_of(e, g, fetch), no = kernel_of(e, other, fetch);
-    const char *kernel = choose(e, condition, yes, no);
+    const char *kernel = emit_kernel_choice(e, condition, yes, no);
     return arena_printf(e->arena, "k[%s].gemm(%s, %s, %s, %s, %s, %s)", kernel, w, x, y, next, x, y);
 }
 

@@ -97,13 +97,25 @@ static void emit_arguments(Emit *e, const Step *s, Text *t) {
     text_puts(t, "}");
 }
 
+/* The strides of the first input and the result: layers that are alike but for these have functions of their own. */
+static const char *layout_name(const Emit *e, const Step *s) {
+    const Operand *x = step_operand(s, OPERAND_X), *y = step_operand(s, OPERAND_Y);
+    const char *from =
+        x && x->room == ROOM_VALUE ? arena_printf(e->arena, "_x%d", plan_value(e->plan, x->value)->layout.row) : "";
+    return y && y->room == ROOM_VALUE
+               ? arena_printf(e->arena, "%s_y%d", from, plan_value(e->plan, y->value)->layout.row)
+               : from;
+}
+
 static const char *emit_task(Emit *e, const Step *s) {
     Text body = {0};
+    e->layout = layout_name(e, s);
     const char *name = emit_task_body(e, s, &body);
     const char *task =
         emit_function(e, name, NULL, "void", "void *arg, int part, int parts",
                       arena_printf(e->arena, "    const struct args *a = arg;\n%s", body.s ? body.s : ""));
     text_free(&body);
+    e->layout = NULL;
     return task;
 }
 

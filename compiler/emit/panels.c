@@ -32,3 +32,13 @@ void panels_call(const Segment *segments, int count, const char *const *calls, i
         text_printf(text, "%s\n", calls[i]);
     }
 }
+
+const char *panel_name(Emit *e, const char *prefix, const Panels *panels, const Step *step, const Segment *segment) {
+    const bool all_alike = step->node->features == panels->count * panels->advance &&
+                           (!segment->addend_channels || segment->addend_channels == segment->channels);
+    const char *add = segment->addend_channels && segment->addend_channels < segment->channels
+                          ? arena_printf(e->arena, "_add%d", segment->addend_channels)
+                          : "";
+    return all_alike ? arena_printf(e->arena, "%s_panel", prefix)
+                     : arena_printf(e->arena, "%s_panel%d%s", prefix, segment->channels, add);
+}

@@ -18,6 +18,9 @@ enum { MAX_SEGMENTS = 8 };
  * addend. */
 int panels_segments(const Panels *panels, const Step *step, bool reads_addend, Segment segments[MAX_SEGMENTS]);
 
+/* "PREFIX_panel", with the channels where panels of the step have different numbers of them. */
+const char *panel_name(Emit *e, const char *prefix, const Panels *panels, const Step *step, const Segment *segment);
+
 /* Appends a call that depends on the panel: calls[i] is the text for segment i, e.g. "f(a, panel);". */
 void panels_call(const Segment *segments, int count, const char *const *calls, int depth, Text *text);
 

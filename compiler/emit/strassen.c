@@ -171,7 +171,7 @@ const char *emit_strassen(Emit *e, const Step *step, Text *body) {
     const Strassen v = {.e = e,
                         .step = step,
                         .s = s,
-                        .prefix = arena_printf(e->arena, "%s_strassen", conv_name(e, step)),
+                        .prefix = arena_printf(e->arena, "%s_strassen%s", conv_name(e, step), epilogue_name(e, step)),
                         .out = &plan_value(e->plan, step->out)->layout};
     for (int i = 0; i < step->nin; i++)
         if (s->term[i].flat && in_layout(&v, i)->row != out.w * in_layout(&v, i)->pixel)

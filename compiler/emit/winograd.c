@@ -41,7 +41,7 @@ static Wino wino_of(Emit *e, const Step *s) {
                   .s = s,
                   .w = w,
                   .ep = &s->epilogue,
-                  .prefix = arena_printf(e->arena, "%s_f%dx%d", conv_name(e, s), w->h.m, w->w.m),
+                  .prefix = arena_printf(e->arena, "%s_f%dx%d%s", conv_name(e, s), w->h.m, w->w.m, epilogue_name(e, s)),
                   .in_pixel = w->side * in->pixel,
                   .in_row = w->side * in->row,
                   .ragged_h = out.h % w->h.m,

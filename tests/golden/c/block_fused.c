@@ -202,7 +202,7 @@ static TARGET void input_3x16x16(void *arg, int part, int parts) {
 }
 
 /* Row r of 16 output channels, 16 pixels a call */
-static TARGET void conv3x3_3to16_16x16_panel(const struct args *a, int panel, int r, float *row) {
+static TARGET void conv3x3_3to16_16x16_relu_maxpool_panel(const struct args *a, int panel, int r, float *row) {
     static const unsigned long long count0 = 9;
     static const unsigned long long w_at0[] = {0, 192, 384, 576, 768, 960, 1152, 1344, 1536};
     static const unsigned long long x_at0[] = {0, 16, 32, 288, 304, 320, 576, 592, 608};
@@ -212,11 +212,11 @@ static TARGET void conv3x3_3to16_16x16_panel(const struct args *a, int panel, in
     float *y;
     y = row + panel * 16;
     x = a->x + (r * 72 - 76);
-    k[0].offs(w, x, y, &count0, w_at0, x_at0);
+    k[0 /* 16x16x3 */].offs(w, x, y, &count0, w_at0, x_at0);
     zeroupper();
 }
 
-static TARGET void conv3x3_3to16_16x16(void *arg, int part, int parts) {
+static TARGET void conv3x3_3to16_16x16_relu_maxpool(void *arg, int part, int parts) {
     const struct args *a = arg;
     if (part == 0) halo(a->y, 16, 8, 8, 288, 32, 1, 1, 0, 0);
     float *ring = a->scratch + (size_t)part * 768; /* the last 3 rows of the convolution */
@@ -224,7 +224,7 @@ static TARGET void conv3x3_3to16_16x16(void *arg, int part, int parts) {
     for (int p = part * 8 / parts; p < (part + 1) * 8 / parts; p++) {
         const int top = p * 2 - 1, last = top + 2 < 15 ? top + 2 : 15;
         for (next = next > top ? next : top; next <= last; next++)
-            conv3x3_3to16_16x16_panel(a, 0, next, ring + next % 3 * 256);
+            conv3x3_3to16_16x16_relu_maxpool_panel(a, 0, next, ring + next % 3 * 256);
         const float *r0 = ring + (top + 0 < 0 ? 0 : top + 0 > 15 ? 15 : top + 0) % 3 * 256;
         const float *r1 = ring + (top + 1 < 0 ? 0 : top + 1 > 15 ? 15 : top + 1) % 3 * 256;
         const float *r2 = ring + (top + 2 < 0 ? 0 : top + 2 > 15 ? 15 : top + 2) % 3 * 256;
@@ -247,17 +247,17 @@ static TARGET void conv3x3_3to16_16x16(void *arg, int part, int parts) {
     }
 }
 
-static TARGET inline void finish_bias_relu(float *y, const float *bias, int n) {
+static TARGET inline void finish24_bias_relu(float *y, int pixel, const float *bias, int n) {
     const V b0 = load(bias + 0);
     const V b1 = load_n(bias + 16, 8);
-    for (int j = 0; j < n; j++, y += 48) {
+    for (int j = 0; j < n; j++, y += pixel) {
         store(y, relu(add(load(y), b0)));
         store_n(y + 16, relu(add(load_n(y + 16, 8), b1)), 8);
     }
 }
 
 /* Rows [y0, y1) of 24 output channels, 4 pixels a call */
-static TARGET void conv3x3_16to24_4x4_panel(const struct args *a, int panel, int y0, int y1) {
+static TARGET void conv3x3_stride2_16to24_4x4_relu_panel24(const struct args *a, int panel, int y0, int y1) {
     static const unsigned long long count0 = 9;
     static const unsigned long long w_at0[] = {0, 2048, 4096, 6144, 8192, 10240, 12288, 14336, 16384};
     static const unsigned long long x_at0[] = {0, 128, 256, 1152, 1280, 1408, 2304, 2432, 2560};
@@ -268,28 +268,28 @@ static TARGET void conv3x3_16to24_4x4_panel(const struct args *a, int panel, int
     for (int r = y0; r < y1; r++) {
         y = a->y + (r * 288 + panel * 32);
         x = a->x + (r * 576 - 320);
-        k[1].offs(w, x, y, &count0, w_at0, x_at0);
-        finish_bias_relu(y, a->bias + panel * 32, 4);
+        k[1 /* 24x4x16 */].offs(w, x, y, &count0, w_at0, x_at0);
+        finish24_bias_relu(y, 48, a->bias + panel * 32, 4);
     }
     zeroupper();
 }
 
-static TARGET void conv3x3_16to24_4x4(void *arg, int part, int parts) {
+static TARGET void conv3x3_stride2_16to24_4x4_relu(void *arg, int part, int parts) {
     const struct args *a = arg;
     if (part == 0) halo(a->y, 24, 4, 4, 288, 48, 1, 1, 1, 1);
     for (int u = part * 1 / parts; u < (part + 1) * 1 / parts; u++) {
         const int panel = 0, y0 = u * 4;
         const int y1 = y0 + 4;
-        conv3x3_16to24_4x4_panel(a, panel, y0, y1);
+        conv3x3_stride2_16to24_4x4_relu_panel24(a, panel, y0, y1);
     }
 }
 
-static TARGET inline void finish_bias_relu_sum(const float *y, const float *bias, float *sum, int n) {
+static TARGET inline void finish24_bias_relu_sum(const float *y, int pixel, const float *bias, float *sum, int n) {
     const V b0 = load(bias + 0);
     V m0 = load(sum + 0);
     const V b1 = load_n(bias + 16, 8);
     V m1 = load_n(sum + 16, 8);
-    for (int j = 0; j < n; j++, y += 32) {
+    for (int j = 0; j < n; j++, y += pixel) {
         m0 = add(m0, relu(add(load(y), b0)));
         m1 = add(m1, relu(add(load_n(y + 16, 8), b1)));
     }
@@ -298,7 +298,7 @@ static TARGET inline void finish_bias_relu_sum(const float *y, const float *bias
 }
 
 /* The mean of 24 output channels, 4 pixels a call */
-static TARGET void conv3x3_24to24_4x4_panel(const struct args *a, int panel, float *image) {
+static TARGET void conv3x3_24to24_4x4_shortcut_relu_mean_panel24(const struct args *a, int panel, float *image) {
     static const unsigned long long count0 = 9;
     static const unsigned long long w_at0[] = {0, 3072, 6144, 9216, 12288, 15360, 18432, 21504, 24576};
     static const unsigned long long x_at0[] = {0, 192, 384, 1152, 1344, 1536, 2304, 2496, 2688};
@@ -312,21 +312,21 @@ static TARGET void conv3x3_24to24_4x4_panel(const struct args *a, int panel, flo
     for (int r = y0; r < y1; r++) {
         y = image + (r * 128);
         x = a->x + (r * 288 - 336);
-        k[2].offs(w, x, y, &count0, w_at0, x_at0);
+        k[2 /* 24x4x24 */].offs(w, x, y, &count0, w_at0, x_at0);
         x = a->x1 + (r * 576);
-        k[3].gemm(w1, x, y, w1, x, y);
-        finish_bias_relu_sum(y, a->bias + panel * 32, sum, 4);
+        k[3 /* 24x4x16 */].gemm(w1, x, y, w1, x, y);
+        finish24_bias_relu_sum(y, 32, a->bias + panel * 32, sum, 4);
     }
     store(a->y + (panel * 32 + 0), mul(load(sum + 0), set1(0.0625f)));
     store_n(a->y + (panel * 32 + 16), mul(load(sum + 16), set1(0.0625f)), 8);
     zeroupper();
 }
 
-static TARGET void conv3x3_24to24_4x4(void *arg, int part, int parts) {
+static TARGET void conv3x3_24to24_4x4_shortcut_relu_mean(void *arg, int part, int parts) {
     const struct args *a = arg;
     float *image = a->scratch + (size_t)part * 768;
     for (int panel = part * 1 / parts; panel < (part + 1) * 1 / parts; panel++) {
-        conv3x3_24to24_4x4_panel(a, panel, image);
+        conv3x3_24to24_4x4_shortcut_relu_mean_panel24(a, panel, image);
     }
 }
 
@@ -337,7 +337,7 @@ static TARGET void fc_10x1x1(void *arg, int part, int parts) {
         const float *w = a->w + (size_t)panel * 384;
         float *out = a->y + panel * 16, y[16];
         const float *x = a->x, *v = w;
-        k[4].gemm(v, x, y, v, x, y);
+        k[4 /* 10x1x24 */].gemm(v, x, y, v, x, y);
         store_n(out + 0, add(load(y + 0), load_n(a->bias + (panel * 16 + 0), 10)), 10);
     }
     zeroupper();
@@ -375,15 +375,15 @@ static void forward(block_fused *net, const float *image, float *outputs_at) {
     /* input: input to channels-last; 3x16x16 -> 3x16x16, input */
     step(net, 0, input_3x16x16, &(struct args){.k = k, .x = image, .y = A + 2688});
     /* conv1: conv 3x3 + relu + maxpool 3x3 /2 (block_fused.rn:13:5); 3x16x16 -> 16x8x8, 0.1 M multiply-adds, direct */
-    step(net, 1, conv3x3_3to16_16x16,
+    step(net, 1, conv3x3_3to16_16x16_relu_maxpool,
          &(struct args){.k = k, .x = A + 2688, .w = W + 16, .bias = W, .y = A + 320, .scratch = S});
     /* layer1.0.conv1: conv 3x3 /2 + relu (block_fused.rn:5:9); 16x8x8 -> 24x4x4, 0.1 M multiply-adds, direct */
-    step(net, 2, conv3x3_16to24_4x4,
+    step(net, 2, conv3x3_stride2_16to24_4x4_relu,
          &(struct args){.k = k, .x = A + 320, .w = W + 480, .bias = W + 448, .y = A + 2944});
     /* layer1.0.conv2: conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global (block_fused.rn:6:9); 24x4x4 -> 24x1x1,
      * 0.1 M multiply-adds, direct */
-    step(net, 3, conv3x3_24to24_4x4, &(struct args){.k = k, .x = A + 2944, .x1 = A + 320, .w = W + 5120,
-                                                    .w1 = W + 12032, .bias = W + 5088, .y = A + 4352, .scratch = S});
+    step(net, 3, conv3x3_24to24_4x4_shortcut_relu_mean, &(struct args){.k = k, .x = A + 2944, .x1 = A + 320,
+        .w = W + 5120, .w1 = W + 12032, .bias = W + 5088, .y = A + 4352, .scratch = S});
     /* fc: fc (block_fused.rn:17:5); 24x1x1 -> 10x1x1, 0.0 M multiply-adds, fc */
     step(net, 4, fc_10x1x1, &(struct args){.k = k, .x = A + 4352, .w = W + 12560, .bias = W + 12544, .y = A});
     /* softmax: softmax (block_fused.rn:18:5); 10x1x1 -> 10x1x1, softmax */

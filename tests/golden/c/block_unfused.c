@@ -306,7 +306,7 @@ static TARGET void conv3x3_3to16_16x16_panel(const struct args *a, int panel, in
     for (int r = y0; r < y1; r++) {
         y = a->y + (r * 512 + panel * 16);
         x = a->x + (r * 72 - 76);
-        k[0].offs(w, x, y, &count0, w_at0, x_at0);
+        k[0 /* 16x16x3 */].offs(w, x, y, &count0, w_at0, x_at0);
     }
     zeroupper();
 }
@@ -347,7 +347,7 @@ static TARGET void relu_16x16x16(void *arg, int part, int parts) {
     }
 }
 
-static TARGET void maxpool_16x8x8(void *arg, int part, int parts) {
+static TARGET void maxpool3x3_stride2_16x8x8(void *arg, int part, int parts) {
     const struct args *a = arg;
     if (part == 0) halo(a->y, 16, 8, 8, 288, 32, 1, 1, 0, 0);
     for (int y = part * 8 / parts; y < (part + 1) * 8 / parts; y++) {
@@ -382,7 +382,7 @@ static TARGET void maxpool_16x8x8(void *arg, int part, int parts) {
 }
 
 /* Rows [y0, y1) of 24 output channels, 4 pixels a call */
-static TARGET void conv3x3_16to24_4x4_panel(const struct args *a, int panel, int y0, int y1) {
+static TARGET void conv3x3_stride2_16to24_4x4_panel24(const struct args *a, int panel, int y0, int y1) {
     static const unsigned long long count0 = 9;
     static const unsigned long long w_at0[] = {0, 2048, 4096, 6144, 8192, 10240, 12288, 14336, 16384};
     static const unsigned long long x_at0[] = {0, 128, 256, 1152, 1280, 1408, 2304, 2432, 2560};
@@ -393,17 +393,17 @@ static TARGET void conv3x3_16to24_4x4_panel(const struct args *a, int panel, int
     for (int r = y0; r < y1; r++) {
         y = a->y + (r * 192 + panel * 32);
         x = a->x + (r * 576 - 320);
-        k[1].offs(w, x, y, &count0, w_at0, x_at0);
+        k[1 /* 24x4x16 */].offs(w, x, y, &count0, w_at0, x_at0);
     }
     zeroupper();
 }
 
-static TARGET void conv3x3_16to24_4x4(void *arg, int part, int parts) {
+static TARGET void conv3x3_stride2_16to24_4x4(void *arg, int part, int parts) {
     const struct args *a = arg;
     for (int u = part * 1 / parts; u < (part + 1) * 1 / parts; u++) {
         const int panel = 0, y0 = u * 4;
         const int y1 = y0 + 4;
-        conv3x3_16to24_4x4_panel(a, panel, y0, y1);
+        conv3x3_stride2_16to24_4x4_panel24(a, panel, y0, y1);
     }
 }
 
@@ -473,10 +473,11 @@ static TARGET void conv3x3_24to24_4x4_f2x2_input(const float *x, float *v) {
 }
 
 /* In pieces of at most 3 columns and 24 channels; each fetches a share of the next weights to L2 */
-static TARGET void gemm24x8x24(const rn_kernel *k, const float *w, const float *x, float *y, const float *next) {
+static TARGET void gemm24x8x24_x48_y32(const rn_kernel *k, const float *w, const float *x, float *y,
+                                       const float *next) {
     for (int j = 0; j < 8; j += j < 6 ? 3 : 2, next += 256) {
         for (int i = 0; i < 256; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);
-        k[j < 6 ? 2 : 3].gemm(w, x + j * 48, y + j * 32, w, x, y);
+        k[j < 6 ? 2 /* 24x3x24 */ : 3 /* 24x2x24 */].gemm(w, x + j * 48, y + j * 32, w, x, y);
     }
 }
 
@@ -515,7 +516,7 @@ static TARGET void conv3x3_24to24_4x4_f2x2_panel(const struct args *a, int panel
     for (int i = 0; i < 16; i++, w += 768) {
         const float *from = v + i * 400;
         float *to = m + i * 272;
-        gemm24x8x24(k, w, from, to, w + 768);
+        gemm24x8x24_x48_y32(k, w, from, to, w + 768);
     }
     for (int i = 0; i < 8; i++) {
         const int image = (0 + i) / 4;
@@ -543,7 +544,7 @@ static TARGET void conv3x3_24to24_4x4_f2x2_2_images(void *arg, int part, int par
 }
 
 /* One tile's input transform: 4 x 4 pixels from x to 4 x 4 products */
-static TARGET void conv3x3_24to24_4x4_f2x2_input_2(const float *x, float *v) {
+static TARGET void conv3x3_24to24_4x4_f2x2_input_x288_y192(const float *x, float *v) {
     for (int c = 0; c < 24; c += 8) {
         V t[4][4];
         for (int j = 0; j < 4; j++) {
@@ -564,15 +565,16 @@ static TARGET void conv3x3_24to24_4x4_f2x2_input_2(const float *x, float *v) {
 }
 
 /* In pieces of at most 2 columns and 24 channels; each fetches a share of the next weights to L2 */
-static TARGET void gemm24x4x24(const rn_kernel *k, const float *w, const float *x, float *y, const float *next) {
+static TARGET void gemm24x4x24_x48_y32(const rn_kernel *k, const float *w, const float *x, float *y,
+                                       const float *next) {
     for (int j = 0; j < 4; j += 2, next += 384) {
         for (int i = 0; i < 384; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);
-        k[3].gemm(w, x + j * 48, y + j * 32, w, x, y);
+        k[3 /* 24x2x24 */].gemm(w, x + j * 48, y + j * 32, w, x, y);
     }
 }
 
 /* One tile's output transform: 4 x 4 products to 2 x 2 pixels, 24 channels */
-static TARGET void conv3x3_24to24_4x4_f2x2_output_2(const float *m, float *y) {
+static TARGET void conv3x3_24to24_4x4_f2x2_output_x288_y192(const float *m, float *y) {
     for (int c = 0; c < 24; c += 8) {
         V t[2][4];
         for (int j = 0; j < 4; j++) {
@@ -591,18 +593,18 @@ static TARGET void conv3x3_24to24_4x4_f2x2_output_2(const float *m, float *y) {
 }
 
 /* 24 output channels of 4 tiles */
-static TARGET void conv3x3_24to24_4x4_f2x2_panel_2(const struct args *a, int panel, const float *v, float *m) {
+static TARGET void conv3x3_24to24_4x4_f2x2_panel_x288_y192(const struct args *a, int panel, const float *v, float *m) {
     const rn_kernel *k = a->k;
     const float *w = a->w + (size_t)panel * 12288;
     for (int i = 0; i < 16; i++, w += 768) {
         const float *from = v + i * 208;
         float *to = m + i * 144;
-        gemm24x4x24(k, w, from, to, w + 768);
+        gemm24x4x24_x48_y32(k, w, from, to, w + 768);
     }
     for (int i = 0; i < 4; i++) {
         const int row = (0 + i) / 2;
         const int column = (0 + i) % 2;
-        conv3x3_24to24_4x4_f2x2_output_2(m + i * 32, a->y + (row * 384 + column * 96 + panel * 32));
+        conv3x3_24to24_4x4_f2x2_output_x288_y192(m + i * 32, a->y + (row * 384 + column * 96 + panel * 32));
     }
 }
 
@@ -614,15 +616,15 @@ static TARGET void conv3x3_24to24_4x4_f2x2(void *arg, int part, int parts) {
     for (int i = 0; i < 4; i++) {
         const int row = i / 2;
         const int column = i % 2;
-        conv3x3_24to24_4x4_f2x2_input_2(a->x + (row * 576 + column * 96 - 336), v + i * 48);
+        conv3x3_24to24_4x4_f2x2_input_x288_y192(a->x + (row * 576 + column * 96 - 336), v + i * 48);
     }
     const int panel = 0;
-    conv3x3_24to24_4x4_f2x2_panel_2(a, panel, v, m);
+    conv3x3_24to24_4x4_f2x2_panel_x288_y192(a, panel, v, m);
     zeroupper();
 }
 
 /* Rows [y0, y1) of 24 output channels, 4 pixels a call */
-static TARGET void conv1x1_16to24_4x4_panel(const struct args *a, int panel, int y0, int y1) {
+static TARGET void conv1x1_stride2_16to24_4x4_panel24(const struct args *a, int panel, int y0, int y1) {
     const rn_kernel *k = a->k;
     const float *w = a->w + (size_t)panel * 512;
     const float *x;
@@ -630,17 +632,17 @@ static TARGET void conv1x1_16to24_4x4_panel(const struct args *a, int panel, int
     for (int r = y0; r < y1; r++) {
         y = a->y + (r * 192 + panel * 32);
         x = a->x + (r * 576);
-        k[4].gemm(w, x, y, w, x, y);
+        k[4 /* 24x4x16 */].gemm(w, x, y, w, x, y);
     }
     zeroupper();
 }
 
-static TARGET void conv1x1_16to24_4x4(void *arg, int part, int parts) {
+static TARGET void conv1x1_stride2_16to24_4x4(void *arg, int part, int parts) {
     const struct args *a = arg;
     for (int u = part * 1 / parts; u < (part + 1) * 1 / parts; u++) {
         const int panel = 0, y0 = u * 4;
         const int y1 = y0 + 4;
-        conv1x1_16to24_4x4_panel(a, panel, y0, y1);
+        conv1x1_stride2_16to24_4x4_panel24(a, panel, y0, y1);
     }
 }
 
@@ -656,7 +658,7 @@ static TARGET void add_24x4x4(void *arg, int part, int parts) {
     }
 }
 
-static TARGET void relu_24x4x4_2(void *arg, int part, int parts) {
+static TARGET void relu_24x4x4_x192_y192(void *arg, int part, int parts) {
     const struct args *a = arg;
     for (int y = part * 4 / parts; y < (part + 1) * 4 / parts; y++) {
         for (int x = 0; x < 4; x++) {
@@ -690,14 +692,14 @@ static TARGET void avgpool_24x1x1(void *arg, int part, int parts) {
     }
 }
 
-static TARGET void fc_10x1x1(void *arg, int part, int parts) {
+static TARGET void fc_10x1x1_2_images(void *arg, int part, int parts) {
     const struct args *a = arg;
     const rn_kernel *k = a->k;
     for (int panel = part * 1 / parts; panel < (part + 1) * 1 / parts; panel++) {
         const float *w = a->w + (size_t)panel * 384;
         float *out = a->y + panel * 16, y[32];
         const float *x = a->x, *v = w;
-        k[5].gemm(v, x, y, v, x, y);
+        k[5 /* 10x2x24 */].gemm(v, x, y, v, x, y);
         for (int n = 0; n < 2; n++) {
             store(out + (size_t)n * 16432 + 0, add(load(y + n * 16 + 0), load(a->bias + (panel * 16 + 0))));
             store_n(out + (size_t)n * 16432 + 8, add(load(y + n * 16 + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
@@ -706,14 +708,14 @@ static TARGET void fc_10x1x1(void *arg, int part, int parts) {
     zeroupper();
 }
 
-static TARGET void fc_10x1x1_2(void *arg, int part, int parts) {
+static TARGET void fc_10x1x1(void *arg, int part, int parts) {
     const struct args *a = arg;
     const rn_kernel *k = a->k;
     for (int panel = part * 1 / parts; panel < (part + 1) * 1 / parts; panel++) {
         const float *w = a->w + (size_t)panel * 384;
         float *out = a->y + panel * 16, y[16];
         const float *x = a->x, *v = w;
-        k[7].gemm(v, x, y, v, x, y);
+        k[7 /* 10x1x24 */].gemm(v, x, y, v, x, y);
         store(out + 0, add(load(y + 0), load(a->bias + (panel * 16 + 0))));
         store_n(out + 8, add(load(y + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
     }
@@ -771,9 +773,10 @@ static void last_layers(block_unfused *net, int images, float *B, float *outputs
     /* relu: relu (block_unfused.rn:13:23); 16x16x16 -> 16x16x16, map */
     each(net, 3, B, images, 16432, relu_16x16x16, &(struct args){.k = k, .x = B + 8208, .y = B});
     /* maxpool: maxpool 3x3 /2 (block_unfused.rn:14:5); 16x16x16 -> 16x8x8, pool */
-    each(net, 4, B, images, 16432, maxpool_16x8x8, &(struct args){.k = k, .x = B, .y = B + 8528});
+    each(net, 4, B, images, 16432, maxpool3x3_stride2_16x8x8, &(struct args){.k = k, .x = B, .y = B + 8528});
     /* layer1.0.conv1: conv 3x3 /2 (block_unfused.rn:5:9); 16x8x8 -> 24x4x4, 0.1 M multiply-adds, direct */
-    each(net, 5, B, images, 16432, conv3x3_16to24_4x4, &(struct args){.k = k, .x = B + 8528, .w = W + 464, .y = B});
+    each(net, 5, B, images, 16432, conv3x3_stride2_16to24_4x4,
+         &(struct args){.k = k, .x = B + 8528, .w = W + 464, .y = B});
     /* layer1.0.bn1: affine (block_unfused.rn:5:34); 24x4x4 -> 24x4x4, map */
     each(net, 6, B, images, 16432, affine_24x4x4,
          &(struct args){.k = k, .x = B, .w = W + 5072, .bias = W + 5104, .y = B + 1744});
@@ -787,7 +790,7 @@ static void last_layers(block_unfused *net, int images, float *B, float *outputs
     each(net, 9, B, images, 16432, affine_24x4x4,
          &(struct args){.k = k, .x = B + 1744, .w = W + 17424, .bias = W + 17456, .y = B});
     /* layer1.0.downsample.0: conv 1x1 /2 (block_unfused.rn:7:7); 16x8x8 -> 24x4x4, 0.0 M multiply-adds, pointwise */
-    each(net, 10, B, images, 16432, conv1x1_16to24_4x4,
+    each(net, 10, B, images, 16432, conv1x1_stride2_16to24_4x4,
          &(struct args){.k = k, .x = B + 8528, .w = W + 17488, .y = B + 784});
     /* layer1.0.downsample.1: affine (block_unfused.rn:7:7); 24x4x4 -> 24x4x4, map */
     each(net, 11, B, images, 16432, affine_24x4x4,
@@ -795,11 +798,11 @@ static void last_layers(block_unfused *net, int images, float *B, float *outputs
     /* layer1.0.add: add (block_unfused.rn:4:5); 24x4x4 -> 24x4x4, map */
     each(net, 12, B, images, 16432, add_24x4x4, &(struct args){.k = k, .x = B, .x1 = B + 1568, .y = B + 784});
     /* layer1.0.relu2: relu (block_unfused.rn:8:5); 24x4x4 -> 24x4x4, map */
-    each(net, 13, B, images, 16432, relu_24x4x4_2, &(struct args){.k = k, .x = B + 784, .y = B});
+    each(net, 13, B, images, 16432, relu_24x4x4_x192_y192, &(struct args){.k = k, .x = B + 784, .y = B});
     /* avgpool: avgpool global (block_unfused.rn:16:5); 24x4x4 -> 24x1x1, pool */
     each(net, 14, B, images, 16432, avgpool_24x1x1, &(struct args){.k = k, .x = B, .y = B + 784});
     /* fc: fc (block_unfused.rn:17:5); 24x1x1 -> 10x1x1, 0.0 M multiply-adds, fc, 2 images at once */
-    step(net, 0, 15, B, images, images == 2 ? fc_10x1x1 : fc_10x1x1_2,
+    step(net, 0, 15, B, images, images == 2 ? fc_10x1x1_2_images : fc_10x1x1,
          &(struct args){.k = k, .x = B + 784, .w = W + 18080, .bias = W + 18064, .y = B});
     /* softmax: softmax (block_unfused.rn:18:5); 10x1x1 -> 10x1x1, softmax */
     each(net, 16, B, images, 16432, softmax_10x1x1, &(struct args){.k = k, .x = B, .y = B + 32});
