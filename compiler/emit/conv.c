@@ -414,8 +414,8 @@ static void emit_ring(const Conv *v, Text *body) {
          scratch_floats(e), w->r);
     line(body, 1, "int next = 0;");
     line(body, 1, "for (%s p = part * %d / parts; p < (part + 1) * %d / parts; p++) {", row_type(v), out.h, out.h);
-    line(body, 2, "const int top = p * %d - %d, last = top + %d < %d ? top + %d : %d;", w->stride_h, w->top, w->r - 1,
-         in.h - 1, w->r - 1, in.h - 1);
+    line(body, 2, "const int top = %s, last = clamp(%s, %d);",
+         emit_plus(e, arena_printf(e->arena, "p * %d", w->stride_h), -w->top), emit_plus(e, "top", w->r - 1), in.h - 1);
     line(body, 2, "for (next = next > top ? next : top; next <= last; next++)");
     if (v->c->panels.count > 1) {
         line(body, 3, "for (int panel = 0; panel < %d; panel++) {", v->c->panels.count);
@@ -427,8 +427,8 @@ static void emit_ring(const Conv *v, Text *body) {
         line(body, 3, "%s(a, 0, next, ring + next %% %d * %d);", panel_function(v, &segments[0]), w->r, row);
     }
     for (int i = 0; i < w->r; i++)
-        line(body, 2, "const float *r%d = ring + (top + %d < 0 ? 0 : top + %d > %d ? %d : top + %d) %% %d * %d;", i, i,
-             i, in.h - 1, in.h - 1, i, w->r, row);
+        line(body, 2, "const float *r%d = ring + clamp(%s, %d) %% %d * %d;", i, emit_plus(e, "top", i), in.h - 1, w->r,
+             row);
     pooled_row(e, v->s, v->c->pixel, !v->c->finish_in_tile, 2, body);
     line(body, 1, "}");
 }

@@ -71,6 +71,11 @@ void line(Text *t, int depth, const char *format, ...) {
     text_puts(t, "\n");
 }
 
+const char *emit_plus(const Emit *e, const char *base, int64_t n) {
+    if (!n) return base;
+    return arena_printf(e->arena, "%s %c %lld", base, n < 0 ? '-' : '+', n < 0 ? -(long long)n : (long long)n);
+}
+
 const char *emit_load(Emit *e, const char *pointer, int channels_left) {
     if (channels_left >= e->lanes) return arena_printf(e->arena, "load(%s)", pointer);
     return arena_printf(e->arena, "load_n(%s, %d)", pointer, channels_left);
@@ -107,24 +112,6 @@ const char *emit_epilogue(Emit *e, const Epilogue *epilogue, const char *value, 
     bug("activation %d has no emission", (int)epilogue->act);
 }
 
-/* The emitted helper that zeroes a halo of literal widths around an image of c channels. */
-static const char *halo_function(Emit *e) {
-    Text t = {0};
-    text_puts(&t, "    for (int y = -top; y < h + bottom; y++)\n"
-                  "        for (int x = -left; x < w + right; x++) {\n"
-                  "            if (y >= 0 && y < h && x == 0 && w > 0) x = w; /* over the image's row */\n"
-                  "            if (x >= w + right) break;\n"
-                  "            int i = 0;\n");
-    text_printf(&t, "            for (; i + %d <= c; i += %d) store(p + (y * row + x * pixel + i), zero());\n",
-                e->lanes, e->lanes);
-    text_puts(&t, "            if (i < c) store_n(p + (y * row + x * pixel + i), zero(), c - i);\n        }\n");
-    const char *name = emit_function(
-        e, "halo", "Zeros around an h x w image of c channels: `top` rows above, `left` pixels before ...", "void",
-        "float *p, int c, int h, int w, int row, int pixel, int top, int left, int bottom, int right", t.s);
-    text_free(&t);
-    return name;
-}
-
 void emit_halo(Emit *e, const Value *out, int images, Text *body) {
     emit_halo_of(e, &plan_value(e->plan, out)->layout, out->shape, images, body);
 }
@@ -136,8 +123,8 @@ void emit_halo_of(Emit *e, const Layout *l, Shape s, int images, Text *body) {
         text_printf(body, "    for (int n = 0; part == 0 && n < %d; n++)\n    ", images);
         y = arena_printf(e->arena, "a->y + (size_t)n * %lld", image_stride(e));
     }
-    text_printf(body, "    %s%s(%s, %d, %d, %d, %d, %d, %d, %d, %d, %d);\n", images > 1 ? "" : "if (part == 0) ",
-                halo_function(e), y, s.c, s.h, s.w, l->row, l->pixel, l->top, l->left, l->bottom, l->right);
+    text_printf(body, "    %shalo(%s, %d, %d, %d, %d, %d, %d, %d, %d, %d);\n", images > 1 ? "" : "if (part == 0) ", y,
+                s.c, s.h, s.w, l->row, l->pixel, l->top, l->left, l->bottom, l->right);
 }
 
 /* ---- names and numbers of a step ---- */

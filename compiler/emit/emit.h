@@ -96,6 +96,8 @@ const char *emit_helper(Emit *e, const char *prefix, const char *comment, const 
  * and the functions of c/vectors_avx512.h and c/vector_functions.h, of which net.c has those that the text names:
  *   load_n(p, n) store_n(p, v, n): n < lanes literal; nothing beyond n is read or written
  */
+/* "BASE", "BASE + n" or "BASE - n" */
+const char *emit_plus(const Emit *e, const char *base, int64_t n);
 /* "load(EXPR)" or "load_n(EXPR, n)" for lanes [c, c+lanes) of `channels`; and the store. */
 const char *emit_load(Emit *e, const char *pointer, int channels_left);
 const char *emit_store(Emit *e, const char *pointer, const char *value, int channels_left);

@@ -2,23 +2,33 @@
 #include "describe.h"
 #include "graph/ops.h"
 
-void pooled_window(Emit *e, const Step *s, const char *from, int channels, bool finish, int depth, Text *t) {
+/* Of `channels` channels at `c` (emitted), or the last fewer than a vector. */
+static void pooled_vector(Emit *e, const Step *s, const char *from, int channels, bool finish, int depth, Text *t) {
     const Epilogue *ep = &s->epilogue;
     const Window *w = &ep->pool_window;
-    for (int c = 0; c < channels; c += e->lanes) {
-        const int left = channels - c;
-        const char *at = c ? arena_printf(e->arena, " + %d", c) : "", *best = NULL;
-        for (int i = 0; i < w->r; i++)
-            for (int j = 0; j < w->s; j++) {
-                const char *x = arena_printf(e->arena, "load(r%d + q%d%s)", i, j, at);
-                best = best ? arena_printf(e->arena, "max_nan(%s,\n                %s)", best, x) : x;
-            }
-        if (finish)
-            best = emit_epilogue(e, ep, best,
-                                 ep->bias ? emit_load(e, arena_printf(e->arena, "a->bias%s%s", from, at), left) : NULL,
-                                 NULL, NULL);
-        line(t, depth, "%s;", emit_store(e, arena_printf(e->arena, "y%s", at), best, left));
+    for (int i = 0; i < w->r; i++)
+        for (int j = 0; j < w->s; j++)
+            line(t, depth, i || j ? "v = max_nan(v, load(r%d + q%d + c));" : "V v = load(r%d + q%d + c);", i, j);
+    const char *value = "v";
+    if (finish) {
+        const char *bias = ep->bias ? emit_load(e, arena_printf(e->arena, "a->bias%s + c", from), channels) : NULL;
+        value = emit_epilogue(e, ep, value, bias, NULL, NULL);
     }
+    line(t, depth, "%s;", emit_store(e, "y + c", value, channels));
+}
+
+void pooled_window(Emit *e, const Step *s, const char *from, int channels, bool finish, int depth, Text *t) {
+    const int whole = channels / e->lanes * e->lanes;
+    if (whole) {
+        line(t, depth, "for (int c = 0; c < %d; c += %d) {", whole, e->lanes);
+        pooled_vector(e, s, from, e->lanes, finish, depth + 1, t);
+        line(t, depth, "}");
+    }
+    if (whole == channels) return;
+    line(t, depth, "{");
+    line(t, depth + 1, "const int c = %d;", whole);
+    pooled_vector(e, s, from, channels - whole, finish, depth + 1, t);
+    line(t, depth, "}");
 }
 
 void pooled_row(Emit *e, const Step *s, int pixel, bool finish, int depth, Text *t) {
@@ -27,11 +37,10 @@ void pooled_row(Emit *e, const Step *s, int pixel, bool finish, int depth, Text 
     const int last = s->epilogue.unpooled.w - 1;
     line(t, depth, "float *y = a->y + p * %d;", l->row);
     line(t, depth, "for (int q = 0; q < %d; q++, y += %d) {", s->out->shape.w, l->pixel);
-    line(t, depth + 1, "const int left = q * %d - %d;", w->stride_w, w->left);
+    line(t, depth + 1, "const int left = %s;", emit_plus(e, arena_printf(e->arena, "q * %d", w->stride_w), -w->left));
     /* a window's clipped column repeats one that is in the window, which does not change the maximum */
     for (int j = 0; j < w->s; j++)
-        line(t, depth + 1, "const int q%d = (left + %d < 0 ? 0 : left + %d > %d ? %d : left + %d) * %d;", j, j, j, last,
-             last, j, pixel);
+        line(t, depth + 1, "const int q%d = clamp(%s, %d) * %d;", j, emit_plus(e, "left", j), last, pixel);
     pooled_window(e, s, "", s->node->features, finish, depth + 1, t);
     line(t, depth, "}");
 }

@@ -28,6 +28,7 @@ static Items prelude_items(Arena *arena, int isa) {
                    : isa >= RN_ISA_X86_64_V3 ? "vectors_avx2.h"
                                              : "vectors_c.h");
     add_file(&all, "vector_functions.h");
+    add_file(&all, "images.h");
     if (isa == RN_ISA_GENERIC) add_file(&all, "gemm_loops.h");
     return all;
 }

@@ -32,13 +32,13 @@ static const char *number(const Strassen *v, int i) {
     return i ? arena_printf(v->e->arena, "%d", i) : "";
 }
 
-/* Where in its input term i reads pixel `at` (an expression) of the result. */
+/* Where in its input term i reads pixel `at` (a variable, or a sum in brackets) of the result. */
 static const char *pixel_offset(const Strassen *v, int i, const char *at) {
     const Layout *l = in_layout(v, i);
-    if (v->s->term[i].flat) return arena_printf(v->e->arena, "(%s) * %d", at, l->pixel);
+    if (v->s->term[i].flat) return arena_printf(v->e->arena, "%s * %d", at, l->pixel);
     const Window *w = &v->step->term[i].window;
     const int width = v->step->out->shape.w;
-    return arena_printf(v->e->arena, "((%s) / %d * %d + (%s) %% %d * %d)", at, width, w->stride_h * l->row, at, width,
+    return arena_printf(v->e->arena, "(%s / %d * %d + %s %% %d * %d)", at, width, w->stride_h * l->row, at, width,
                         w->stride_w * l->pixel);
 }
 
@@ -48,15 +48,15 @@ static const char *sums_function(const Strassen *v, int i) {
     const StrassenTerm *term = &v->s->term[i];
     Text t = {0};
     text_printf(&t, "    for (int j = 0; j < %d; j++, t += %d) {\n", v->s->tile, term->sum_pixel);
-    text_printf(&t, "        const float *b1 = x + %s, *b2 = x + %s;\n", pixel_offset(v, i, "first + j"),
-                pixel_offset(v, i, "second + j"));
+    text_printf(&t, "        const float *b1 = x + %s, *b2 = x + %s;\n", pixel_offset(v, i, "(first + j)"),
+                pixel_offset(v, i, "(second + j)"));
     text_printf(&t, "        for (int c = 0; c < %d; c += %d) {\n", term->depth, v->e->lanes);
     text_printf(&t,
                 "            const V b11 = load(b1 + c), b21 = load(b1 + %d + c), b12 = load(b2 + c),\n"
                 "                    b22 = load(b2 + %d + c), t1 = sub(b12, b11), t2 = sub(b22, t1);\n",
                 term->depth, term->depth);
     for (int k = 0; k < (term->flat ? STRASSEN_SUMS : STRASSEN_OPERANDS); k++)
-        text_printf(&t, "            store(t + %d + c, %s);\n", k * term->sum_size, values[k]);
+        line(&t, 3, "store(%s, %s);", emit_plus(v->e, "t + c", k * term->sum_size), values[k]);
     text_puts(&t, "        }\n    }\n");
     const char *name =
         emit_function(v->e, arena_printf(v->e->arena, "%s_sums", v->prefix),
@@ -75,8 +75,8 @@ static const char *finish_function(const Strassen *v, bool three) {
     const bool slope = ep->act == ACT_PRELU;
     Text t = {0};
     for (int i = 0; i < vectors; i++) {
-        if (ep->bias) text_printf(&t, "    const V b%d = load(bias + %d);\n", i, i * lanes);
-        if (slope) text_printf(&t, "    const V s%d = load(slope + %d);\n", i, i * lanes);
+        if (ep->bias) line(&t, 1, "const V b%d = load(%s);", i, emit_plus(e, "bias", i * lanes));
+        if (slope) line(&t, 1, "const V s%d = load(%s);", i, emit_plus(e, "slope", i * lanes));
     }
     text_printf(&t, "    for (int j = from; j < %d; j++) {\n", v->s->tile);
     text_printf(&t, "        const int row = (pixel + j) / %d, column = (pixel + j) %% %d;\n", width, width);
@@ -84,13 +84,14 @@ static const char *finish_function(const Strassen *v, bool three) {
     if (add)
         text_printf(&t, "        const float *from_add = addend + (row * %d + column * %d);\n", add->row, add->pixel);
     for (int i = 0; i < vectors; i++) {
-        const char *at = arena_printf(e->arena, "j * %d + %d", v->s->panel, i * lanes);
+        const char *at = emit_plus(e, arena_printf(e->arena, "j * %d", v->s->panel), i * lanes);
         const char *sum = arena_printf(e->arena, "add(load(p + %s), load(q + %s))", at, at);
         if (three) sum = arena_printf(e->arena, "add(%s, load(r + %s))", sum, at);
-        const char *value = emit_epilogue(e, ep, sum, ep->bias ? arena_printf(e->arena, "b%d", i) : NULL,
-                                          add ? arena_printf(e->arena, "load(from_add + %d)", i * lanes) : NULL,
-                                          slope ? arena_printf(e->arena, "s%d", i) : NULL);
-        text_printf(&t, "        store(to + %d, %s);\n", i * lanes, value);
+        const char *value =
+            emit_epilogue(e, ep, sum, ep->bias ? arena_printf(e->arena, "b%d", i) : NULL,
+                          add ? arena_printf(e->arena, "load(%s)", emit_plus(e, "from_add", i * lanes)) : NULL,
+                          slope ? arena_printf(e->arena, "s%d", i) : NULL);
+        line(&t, 2, "store(%s, %s);", emit_plus(e, "to", i * lanes), value);
     }
     text_puts(&t, "    }\n");
     const char *list = arena_printf(e->arena, "const float *p, const float *q%s, float *y%s%s%s, int pixel, int from",
@@ -123,10 +124,11 @@ static void product(const Strassen *v, StrassenOperand b, const char *c, bool ac
         const bool summed = b < STRASSEN_SUMS || !term->flat;
         const int weights = term->depth * v->s->panel;
         const char *w = arena_printf(e->arena, "w%s", number(v, i));
-        const char *x = arena_printf(e->arena, "t + %d", term->sums + (int)b * term->sum_size);
-        if (!summed)
-            x = arena_printf(e->arena, "a->x%s + %s + %d", number(v, i),
-                             pixel_offset(v, i, b == B22 ? "second" : "first"), b == B11 ? 0 : term->depth);
+        const char *x = emit_plus(e, "t", term->sums + (int)b * term->sum_size);
+        if (!summed) {
+            const char *pixel = pixel_offset(v, i, b == B22 ? "second" : "first");
+            x = emit_plus(e, arena_printf(e->arena, "a->x%s + %s", number(v, i), pixel), b == B11 ? 0 : term->depth);
+        }
         const int panel = v->s->panel, pixel = summed ? term->sum_pixel : in_layout(v, i)->pixel;
         const Gemm g = {panel, v->s->tile, term->depth,         panel,
                         pixel, panel,      accumulate || i > 0, v->s->pairs * v->s->tile};
@@ -180,17 +182,23 @@ const char *emit_strassen(Emit *e, const Step *step, Text *body) {
     const int units = s->pairs * s->panels, last = s->pixels - s->tile;
     text_printf(body, "    float *t = a->scratch + (size_t)part * %lld, *m = t + %d;\n", scratch_floats(e),
                 s->products);
-    text_printf(body, "    const int begin = part * %d / parts;\n", units);
-    text_printf(body, "    for (int unit = begin; unit < (part + 1) * %d / parts; unit++) {\n", units);
-    text_printf(body, "        const int panel = unit %% %d, pair = unit / %d;\n", s->panels, s->panels);
+    const bool several = s->panels > 1; /* of a pair of tiles, whose sums the first panel's unit makes */
+    if (several) {
+        line(body, 1, "const int begin = part * %d / parts;", units);
+        line(body, 1, "for (int unit = begin; unit < (part + 1) * %d / parts; unit++) {", units);
+        line(body, 2, "const int panel = unit %% %d, pair = unit / %d;", s->panels, s->panels);
+    } else {
+        line(body, 1, "const int panel = 0;");
+        line(body, 1, "for (int pair = part * %d / parts; pair < (part + 1) * %d / parts; pair++) {", units, units);
+    }
     text_printf(body, "        const int at1 = pair * %d, at2 = at1 + %d;\n", 2 * s->tile, s->tile);
     text_printf(body, "        const int first = at1 < %d ? at1 : %d, second = at2 < %d ? at2 : %d;\n", last, last,
                 last, last);
-    text_puts(body, "        if (unit == begin || panel == 0) {\n");
+    if (several) line(body, 2, "if (unit == begin || panel == 0) {");
     for (int i = 0; i < step->nin; i++)
-        text_printf(body, "            %s(a->x%s, first, second, t + %d);\n", sums_function(&v, i), number(&v, i),
-                    s->term[i].sums);
-    text_puts(body, "        }\n");
+        line(body, several ? 3 : 2, "%s(a->x%s, first, second, %s);", sums_function(&v, i), number(&v, i),
+             emit_plus(e, "t", s->term[i].sums));
+    if (several) line(body, 2, "}");
     text_printf(body,
                 "        %s(a, panel, first, second, at1 - first, at2 - second, t, m);\n    }\n    zeroupper();\n",
                 panel_function(&v));

@@ -51,17 +51,12 @@ static Wino wino_of(Emit *e, const Step *s) {
                   .pool_w = pool ? s->epilogue.pool_window.s : 1};
 }
 
-/* "BASE" or "BASE + n" */
-static const char *plus(const Emit *e, const char *base, int64_t n) {
-    return n ? arena_printf(e->arena, "%s + %lld", base, (long long)n) : base;
-}
-
 /* A vector from p + at; join > 0: only the first half, the other from p + (at + join). */
 static const char *load_input(const Wino *v, int64_t at, int join, int left) {
-    if (!join) return emit_load(v->e, plus(v->e, "p", at), left);
+    if (!join) return emit_load(v->e, emit_plus(v->e, "p", at), left);
     const int half = v->e->lanes / 2;
-    return arena_printf(v->e->arena, "load_or(%s, %d, load(%s))", plus(v->e, "p", at), half,
-                        plus(v->e, "p", at + join - half));
+    return arena_printf(v->e->arena, "load_or(%s, %d, load(%s))", emit_plus(v->e, "p", at), half,
+                        emit_plus(v->e, "p", at + join - half));
 }
 
 /* "V d[] = {load(p), load(p + step) ...};" of what the transform reads, and zeros. */
@@ -103,7 +98,8 @@ static void input_vectors(const Wino *v, const Transform *columns, const Transfo
     line(t, 2, "for (int i = 0; i < %d; i++, to += %d) {", w->h.n, w->w.n * w->v_matrix);
     line(t, 3, "V r[%d];", w->w.n);
     line(t, 3, "%s(t[i], r, 1);", rows->function);
-    for (int i = 0; i < w->w.n; i++) line(t, 3, "store(%s, r[%d]);", plus(v->e, "to", (int64_t)i * w->v_matrix), i);
+    for (int i = 0; i < w->w.n; i++)
+        line(t, 3, "store(%s, r[%d]);", emit_plus(v->e, "to", (int64_t)i * w->v_matrix), i);
     line(t, 2, "}");
     line(t, 1, "}");
 }
@@ -169,7 +165,7 @@ static const char *output_value(const Wino *v, const OutputText *o, const char *
     const char *addend = NULL;
     if (o->addend_left) {
         const Layout *l = &plan_value(e->plan, v->ep->addend)->layout;
-        addend = emit_load(v->e, plus(e, "from", (int64_t)j * v->ep->addend_stride * l->pixel), o->addend_left);
+        addend = emit_load(v->e, emit_plus(e, "from", (int64_t)j * v->ep->addend_stride * l->pixel), o->addend_left);
     }
     return emit_epilogue(v->e, v->ep, value, o->bias ? "b" : NULL, addend, o->slope ? "s" : NULL);
 }
@@ -199,7 +195,7 @@ static void output_rows(const Wino *v, const Transform *rows, const OutputText *
         if (o->sum)
             text_printf(t, "total = add(total, %s);\n", value);
         else
-            text_printf(t, "%s;\n", emit_store(v->e, plus(e, "to", (int64_t)j * v->w->pixel), value, o->left));
+            text_printf(t, "%s;\n", emit_store(v->e, emit_plus(e, "to", (int64_t)j * v->w->pixel), value, o->left));
     }
     text_puts(t, "        }\n");
 }
@@ -237,7 +233,7 @@ static void output_pooled_rows(const Wino *v, const Transform *rows, const Outpu
         if (late) value = output_value(v, o, value, 0);
         text_puts(t, "            ");
         if (q && v->ragged_w) text_printf(t, "if (columns > %d) ", q * v->pool_w);
-        text_printf(t, "%s;\n", emit_store(v->e, plus(e, "to", (int64_t)q * v->w->pixel), value, o->left));
+        text_printf(t, "%s;\n", emit_store(v->e, emit_plus(e, "to", (int64_t)q * v->w->pixel), value, o->left));
     }
     text_puts(t, "        }\n");
 }
@@ -337,7 +333,8 @@ static void gemm_calls(const Wino *v, const Segment *seg, Text *t) {
         Gemm other = g;
         if (tail != w->block) other.n = tail;
         const char *condition = arena_printf(v->e->arena, "count == %d", w->block);
-        const char *from = plus(v->e, "from", (int64_t)at * w->v_tile), *to = plus(v->e, "to", (int64_t)at * w->m_tile);
+        const char *from = emit_plus(v->e, "from", (int64_t)at * w->v_tile),
+                   *to = emit_plus(v->e, "to", (int64_t)at * w->m_tile);
         const char *next = arena_printf(v->e->arena, "w + %d", weights);
         line(t, 2, "%s;",
              last ? emit_fetching_gemm(v->e, condition, &g, &other, "w", from, to, next)
@@ -370,7 +367,7 @@ static void output_tiles(const Wino *v, const Segment *seg, const char *first, c
     if (sum)
         text_puts(t, w->images > 1 ? arena_printf(v->e->arena, "sum + image * %d", sum_floats(seg)) : "sum");
     else if (w->pool_rows)
-        text_printf(t, "%s + (column * %d + panel * %d)", plus(v->e, "image", (int64_t)w->carried * v->w->row),
+        text_printf(t, "%s + (column * %d + panel * %d)", emit_plus(v->e, "image", (int64_t)w->carried * v->w->row),
                     w->w.m * v->w->pixel, panel_out);
     else if (w->pool_image)
         text_printf(t, "image + (row * %d + column * %d)", w->h.m * v->w->row, w->w.m * v->w->pixel);
@@ -485,14 +482,16 @@ static void emit_rows(const Wino *v, Text *body) {
         one_block(v, 2, body);
     }
     line(body, 2, "for (; p < end; p++) {");
-    line(body, 3, "const int top = p * %d - %d, bottom = top + %d < %d ? top + %d : %d;", pool->stride_h, pool->top,
-         pool->r - 1, last, pool->r - 1, last);
+    const Emit *e = v->e;
+    line(body, 3, "const int top = %s, bottom = clamp(%s, %d);",
+         emit_plus(e, arena_printf(e->arena, "p * %d", pool->stride_h), -pool->top), emit_plus(e, "top", pool->r - 1),
+         last);
     line(body, 3, "if (bottom >= (tiles + 1) * %d) break;", w->h.m);
-    const char *above = w->carried ? arena_printf(v->e->arena, "%d - tiles * %d", w->carried, w->h.m)
-                                   : arena_printf(v->e->arena, "-tiles * %d", w->h.m);
+    line(body, 3, "const int above = %s; /* the row that the image begins with */",
+         emit_plus(e, arena_printf(e->arena, "tiles * %d", w->h.m), -w->carried));
     for (int i = 0; i < pool->r; i++)
-        line(body, 3, "const float *r%d = image + ((top + %d < 0 ? 0 : top + %d > %d ? %d : top + %d) + (%s)) * %d;", i,
-             i, i, last, last, i, above, v->w->row);
+        line(body, 3, "const float *r%d = image + (clamp(%s, %d) - above) * %d;", i, emit_plus(e, "top", i), last,
+             v->w->row);
     pooled_row(v->e, v->s, v->w->pixel, false, 3, body);
     line(body, 2, "}");
     if (w->carried)
