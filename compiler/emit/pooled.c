@@ -2,33 +2,34 @@
 #include "describe.h"
 #include "graph/ops.h"
 
-/* Of `channels` channels at `c` (emitted), or the last fewer than a vector. */
-static void pooled_vector(Emit *e, const Step *s, const char *from, int channels, bool finish, int depth, Text *t) {
+/* Of `channels` channels, or of a vector, `at` (" + c") in the pixel. */
+static void pooled_vector(Emit *e, const Step *s, const char *from, const char *at, int channels, bool finish,
+                          int depth, Text *t) {
     const Epilogue *ep = &s->epilogue;
     const Window *w = &ep->pool_window;
     for (int i = 0; i < w->r; i++)
         for (int j = 0; j < w->s; j++)
-            line(t, depth, i || j ? "v = max_nan(v, load(r%d + q%d + c));" : "V v = load(r%d + q%d + c);", i, j);
+            line(t, depth, i || j ? "v = max_nan(v, load(r%d + q%d%s));" : "V v = load(r%d + q%d%s);", i, j, at);
     const char *value = "v";
     if (finish) {
-        const char *bias = ep->bias ? emit_load(e, arena_printf(e->arena, "a->bias%s + c", from), channels) : NULL;
+        const char *bias = ep->bias ? emit_load(e, arena_printf(e->arena, "a->bias%s%s", from, at), channels) : NULL;
         value = emit_epilogue(e, ep, value, bias, NULL, NULL);
     }
-    line(t, depth, "%s;", emit_store(e, "y + c", value, channels));
+    line(t, depth, "%s;", emit_store(e, arena_printf(e->arena, "y%s", at), value, channels));
 }
 
 void pooled_window(Emit *e, const Step *s, const char *from, int channels, bool finish, int depth, Text *t) {
-    const int whole = channels / e->lanes * e->lanes;
-    if (whole) {
-        line(t, depth, "for (int c = 0; c < %d; c += %d) {", whole, e->lanes);
-        pooled_vector(e, s, from, e->lanes, finish, depth + 1, t);
+    for (int c = 0; c < channels;) {
+        const int left = channels - c, vectors = left > e->lanes ? left / e->lanes : 1;
+        const bool loop = vectors > 1;
+        if (loop)
+            line(t, depth, "for (int c = %d; c < %d; c += %d) {", c, c + vectors * e->lanes, e->lanes);
+        else
+            line(t, depth, "{");
+        pooled_vector(e, s, from, loop ? " + c" : emit_plus(e, "", c), left, finish, depth + 1, t);
         line(t, depth, "}");
+        c += vectors * e->lanes;
     }
-    if (whole == channels) return;
-    line(t, depth, "{");
-    line(t, depth + 1, "const int c = %d;", whole);
-    pooled_vector(e, s, from, channels - whole, finish, depth + 1, t);
-    line(t, depth, "}");
 }
 
 void pooled_row(Emit *e, const Step *s, int pixel, bool finish, int depth, Text *t) {

@@ -29,6 +29,7 @@ static const char *row_expression(const Emit *e, const Linear *l, int row) {
 }
 
 void emit_linear(const Emit *e, const Linear *l, Text *t) {
+    if (l->rows == 1) line(t, 1, "(void)step;");
     text_puts(t, "    const V ");
     for (int j = 0, count = 0; j < l->columns; j++)
         if (linear_reads(l, j)) text_printf(t, "%sd%d = d[%d]", count++ ? ", " : "", j, j);

@@ -120,6 +120,8 @@ static void step(block_fused *net, int layer, rn_task task, void *args) {
 /* ---- vectors_avx512.h ---- */
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
 #define HELPER static inline TARGET __attribute__((always_inline, unused))
+
+enum { LANES = 16 };
 typedef __m512 V; /* 16 floats */
 
 HELPER V load(const float *p) { return _mm512_loadu_ps(p); }
@@ -159,6 +161,22 @@ HELPER V exp_(V x) { /* e^x = 2^n * e^r; inf above 88.8, 0 below -104 */
 }
 HELPER V relu(V v) { return max_(zero(), v); }
 
+/* ---- images.h ---- */
+/* i, or the nearest of 0 ... last: where a window is cut off, a row or column of it stands in for those outside. */
+HELPER int clamp(int i, int last) { return i < 0 ? 0 : i > last ? last : i; }
+
+/* Zeros around an h x w image of c channels: `top` rows above, `left` pixels before ... */
+static TARGET void halo(float *p, int c, int h, int w, int row, int pixel, int top, int left, int bottom, int right) {
+    for (int y = -top; y < h + bottom; y++)
+        for (int x = -left; x < w + right; x++) {
+            if (y >= 0 && y < h && x == 0 && w > 0) x = w; /* over the image's row */
+            if (x >= w + right) break;
+            int i = 0;
+            for (; i + LANES <= c; i += LANES) store(p + (y * row + x * pixel + i), zero());
+            if (i < c) store_n(p + (y * row + x * pixel + i), zero(), c - i);
+        }
+}
+
 /* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, prefetch} */
 static const rn_kernel_spec kernels[] = {
     {16, 16, 3, 16, 4, 16, 0, 1, 0}, /* 0 */
@@ -168,18 +186,6 @@ static const rn_kernel_spec kernels[] = {
     {10, 1, 24, 16, 24, 16, 0, 0, 0}, /* 4 */
     {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 5 */
 };
-
-/* Zeros around an h x w image of c channels: `top` rows above, `left` pixels before ... */
-static TARGET void halo(float *p, int c, int h, int w, int row, int pixel, int top, int left, int bottom, int right) {
-    for (int y = -top; y < h + bottom; y++)
-        for (int x = -left; x < w + right; x++) {
-            if (y >= 0 && y < h && x == 0 && w > 0) x = w; /* over the image's row */
-            if (x >= w + right) break;
-            int i = 0;
-            for (; i + 16 <= c; i += 16) store(p + (y * row + x * pixel + i), zero());
-            if (i < c) store_n(p + (y * row + x * pixel + i), zero(), c - i);
-        }
-}
 
 static TARGET void input_3x16x16(void *arg, int part, int parts) {
     const struct args *a = arg;
@@ -222,27 +228,30 @@ static TARGET void conv3x3_3to16_16x16_relu_maxpool(void *arg, int part, int par
     float *ring = a->scratch + (size_t)part * 768; /* the last 3 rows of the convolution */
     int next = 0;
     for (int p = part * 8 / parts; p < (part + 1) * 8 / parts; p++) {
-        const int top = p * 2 - 1, last = top + 2 < 15 ? top + 2 : 15;
+        const int top = p * 2 - 1, last = clamp(top + 2, 15);
         for (next = next > top ? next : top; next <= last; next++)
             conv3x3_3to16_16x16_relu_maxpool_panel(a, 0, next, ring + next % 3 * 256);
-        const float *r0 = ring + (top + 0 < 0 ? 0 : top + 0 > 15 ? 15 : top + 0) % 3 * 256;
-        const float *r1 = ring + (top + 1 < 0 ? 0 : top + 1 > 15 ? 15 : top + 1) % 3 * 256;
-        const float *r2 = ring + (top + 2 < 0 ? 0 : top + 2 > 15 ? 15 : top + 2) % 3 * 256;
+        const float *r0 = ring + clamp(top, 15) % 3 * 256;
+        const float *r1 = ring + clamp(top + 1, 15) % 3 * 256;
+        const float *r2 = ring + clamp(top + 2, 15) % 3 * 256;
         float *y = a->y + p * 288;
         for (int q = 0; q < 8; q++, y += 32) {
             const int left = q * 2 - 1;
-            const int q0 = (left + 0 < 0 ? 0 : left + 0 > 15 ? 15 : left + 0) * 16;
-            const int q1 = (left + 1 < 0 ? 0 : left + 1 > 15 ? 15 : left + 1) * 16;
-            const int q2 = (left + 2 < 0 ? 0 : left + 2 > 15 ? 15 : left + 2) * 16;
-            store(y, relu(add(max_nan(max_nan(max_nan(max_nan(max_nan(max_nan(max_nan(max_nan(load(r0 + q0),
-                load(r0 + q1)),
-                load(r0 + q2)),
-                load(r1 + q0)),
-                load(r1 + q1)),
-                load(r1 + q2)),
-                load(r2 + q0)),
-                load(r2 + q1)),
-                load(r2 + q2)), load(a->bias))));
+            const int q0 = clamp(left, 15) * 16;
+            const int q1 = clamp(left + 1, 15) * 16;
+            const int q2 = clamp(left + 2, 15) * 16;
+            {
+                V v = load(r0 + q0);
+                v = max_nan(v, load(r0 + q1));
+                v = max_nan(v, load(r0 + q2));
+                v = max_nan(v, load(r1 + q0));
+                v = max_nan(v, load(r1 + q1));
+                v = max_nan(v, load(r1 + q2));
+                v = max_nan(v, load(r2 + q0));
+                v = max_nan(v, load(r2 + q1));
+                v = max_nan(v, load(r2 + q2));
+                store(y, relu(add(v, load(a->bias))));
+            }
         }
     }
 }

@@ -249,6 +249,19 @@ HELPER V exp_(V x) { /* e^x = 2^n * e^r; inf above 88.8, 0 below -104 */
 }
 HELPER V relu(V v) { return max_(zero(), v); }
 
+/* ---- images.h ---- */
+/* Zeros around an h x w image of c channels: `top` rows above, `left` pixels before ... */
+static TARGET void halo(float *p, int c, int h, int w, int row, int pixel, int top, int left, int bottom, int right) {
+    for (int y = -top; y < h + bottom; y++)
+        for (int x = -left; x < w + right; x++) {
+            if (y >= 0 && y < h && x == 0 && w > 0) x = w; /* over the image's row */
+            if (x >= w + right) break;
+            int i = 0;
+            for (; i + LANES <= c; i += LANES) store(p + (y * row + x * pixel + i), zero());
+            if (i < c) store_n(p + (y * row + x * pixel + i), zero(), c - i);
+        }
+}
+
 /* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, prefetch} */
 static const rn_kernel_spec kernels[] = {
     {16, 16, 3, 16, 4, 32, 0, 1, 0}, /* 0 */
@@ -261,18 +274,6 @@ static const rn_kernel_spec kernels[] = {
     {10, 1, 24, 16, 24, 16, 0, 0, 0}, /* 7 */
     {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 8 */
 };
-
-/* Zeros around an h x w image of c channels: `top` rows above, `left` pixels before ... */
-static TARGET void halo(float *p, int c, int h, int w, int row, int pixel, int top, int left, int bottom, int right) {
-    for (int y = -top; y < h + bottom; y++)
-        for (int x = -left; x < w + right; x++) {
-            if (y >= 0 && y < h && x == 0 && w > 0) x = w; /* over the image's row */
-            if (x >= w + right) break;
-            int i = 0;
-            for (; i + 8 <= c; i += 8) store(p + (y * row + x * pixel + i), zero());
-            if (i < c) store_n(p + (y * row + x * pixel + i), zero(), c - i);
-        }
-}
 
 static TARGET void input_3x16x16(void *arg, int part, int parts) {
     const struct args *a = arg;
