@@ -107,13 +107,41 @@ static const char *layout_name(const Emit *e, const Step *s) {
                : from;
 }
 
+/* Where a task finds what: "x: 56x56x64, pixels of 80 floats, rows of 4640; y: ...". */
+static const char *layout_words(const Emit *e, const Step *s) {
+    Text t = {0};
+    for (Role role = OPERAND_NONE + 1; role < OPERAND_COUNT; role++) {
+        const Operand *o = step_operand(s, role);
+        if (!o || o->room == ROOM_WEIGHTS) continue;
+        text_printf(&t, "%s%s: ", t.size ? "; " : "", role_name(role));
+        if (o->room == ROOM_TEMPORARY) {
+            text_printf(&t, "%lld transformed floats", (long long)o->bytes * s->images / (long long)sizeof(float));
+            continue;
+        }
+        const Shape shape = o->value->shape;
+        const Layout *l = &plan_value(e->plan, o->value)->layout;
+        if (o->room != ROOM_VALUE)
+            text_printf(&t, "%d planes of %dx%d floats", shape.c, shape.h, shape.w);
+        else if (shape.h * shape.w == 1)
+            text_printf(&t, "%d floats", shape.c);
+        else
+            text_printf(&t, "%dx%d pixels of %d floats, %d apart, rows %d apart", shape.h, shape.w, shape.c, l->pixel,
+                        l->row);
+    }
+    const char *words = t.s ? arena_strdup(e->arena, t.s) : NULL;
+    text_free(&t);
+    return words;
+}
+
 static const char *emit_task(Emit *e, const Step *s) {
     Text body = {0};
     e->layout = layout_name(e, s);
     const char *name = emit_task_body(e, s, &body);
     const char *task =
-        emit_function(e, name, NULL, "void", "void *arg, int part, int parts",
+        emit_function(e, name, layout_words(e, s), "void", "void *arg, int part, int parts",
                       arena_printf(e->arena, "    const struct args *a = arg;\n%s", body.s ? body.s : ""));
+    const char *prototype = arena_printf(e->arena, "static void %s(void *arg, int part, int parts);\n", task);
+    if (!e->prototypes.s || !strstr(e->prototypes.s, prototype)) text_puts(&e->prototypes, prototype);
     text_free(&body);
     e->layout = NULL;
     return task;
@@ -187,17 +215,29 @@ static void emit_step(Emit *e, Text *t) {
                 grouped ? arena_printf(e->arena, "%lld, images", image_stride(e)) : "0, 1");
 }
 
+/* Whether an operand of the role, in arena or file, is an argument of some call. */
+static bool has_role(const Emit *e, Role role) {
+    for (int i = 0; i < e->plan->step_count; i++)
+        if (step_operand(&e->plan->steps[i], role)) return true;
+    return false;
+}
+
+/* An activation: each image has its own. */
+static bool role_is_image(Role role) {
+    return (role >= OPERAND_X && role <= OPERAND_X3) || role == OPERAND_ADDEND;
+}
+
 /* For the last layers that take one image after another. */
 static void emit_each(Emit *e, Text *t) {
     const long long kept = image_stride(e), scratch = scratch_floats(e);
+    text_puts(t,
+              "/* The arguments for image n, given those for the first; y_image: floats from one result to the next */\n"
+              "static struct args image_args(const struct args *first, int n, size_t y_image) {\n"
+              "    struct args a = *first;\n");
+    for (Role role = OPERAND_X; role < OPERAND_Y; role++)
+        if (role_is_image(role) && has_role(e, role))
+            text_printf(t, "    if (a.%s) a.%s += (size_t)n * %lld;\n", role_name(role), role_name(role), kept);
     text_printf(t,
-                "/* The arguments for image n, given those for the first; y_image: floats from one result to the next "
-                "*/\n"
-                "static struct args image_args(const struct args *first, int n, size_t y_image) {\n"
-                "    struct args a = *first;\n"
-                "    const float **const pointers[] = {&a.x, &a.x1, &a.x2, &a.x3, &a.addend};\n"
-                "    for (int i = 0; i < 5; i++)\n"
-                "        if (*pointers[i]) *pointers[i] += (size_t)n * %lld;\n"
                 "    a.y += (size_t)n * y_image;\n"
                 "    return a;\n"
                 "}\n\n"
@@ -211,11 +251,11 @@ static void emit_each(Emit *e, Text *t) {
                 "    const struct each *e = arg;\n"
                 "    for (int n = part; n < e->images; n += parts) {\n"
                 "        struct args a = image_args(e->first, n, e->y_image);\n"
-                "        if (a.scratch) a.scratch += (size_t)part * %lld;\n"
+                "%s"
                 "        e->task(&a, 0, 1);\n"
                 "    }\n"
                 "}\n\n",
-                kept, scratch);
+                !scratch ? "" : arena_printf(e->arena, "        if (a.scratch) a.scratch += (size_t)part * %lld;\n", scratch));
     text_printf(t,
                 "/* One layer of each image: the images are divided among the threads, or each image's work where they "
                 "are too\n"
@@ -234,16 +274,21 @@ static void emit_each(Emit *e, Text *t) {
                 e->options->name, kept);
 }
 
+static void emit_args(Emit *e, Text *t) {
+    text_puts(t, "/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */\n"
+                 "struct args {\n"
+                 "    const rn_kernel *k;\n"
+                 "    const float *x");
+    for (Role role = OPERAND_X + 1; role < OPERAND_Y; role++)
+        if (has_role(e, role)) text_printf(t, ", *%s", role_name(role));
+    text_printf(t, ";\n    float *y%s;\n};\n\n", e->plan->scratch_bytes ? ", *scratch" : "");
+}
+
 void emit_forward_frame(Emit *e, Text *t) {
     bool each = false;
     for (int i = e->plan->last_step; i < e->plan->step_count; i++)
         each |= step_is_call(&e->plan->steps[i]) && !e->plan->steps[i].one;
-    text_puts(t, "/* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */\n"
-                 "struct args {\n"
-                 "    const rn_kernel *k;\n"
-                 "    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *addend;\n"
-                 "    float *y, *scratch;\n"
-                 "};\n\n");
+    emit_args(e, t);
     emit_step(e, t);
     if (each) emit_each(e, t);
 }

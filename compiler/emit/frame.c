@@ -195,43 +195,55 @@ bool emit_name_is_taken(const char *name) {
     return prelude_defines(name, stem);
 }
 
-/* All that depends on the instruction set: vectors, kernels, tasks, and the line of calls. */
-static void emit_target_text(Emit *e, int index, Text *t) {
+/* All that depends on the instruction set: the line of calls, what it calls, and that with its vectors and kernels. */
+typedef struct TargetText {
+    Text declared, calls, tasks;
+} TargetText;
+
+static void emit_target_text(Emit *e, int index, TargetText *t) {
     e->isa = e->target.isa[index];
     e->lanes = e->isa >= RN_ISA_X86_64_V4 ? 16 : e->isa >= RN_ISA_X86_64_V3 ? 8 : 4;
     e->suffix = isa_suffix(&e->target, index);
-    Text forward = {0}, code = {0};
-    emit_forward(e, &forward); /* which finds out what kernels and functions there are */
+    Text code = {0};
+    emit_forward(e, &t->calls); /* which finds out what kernels and functions there are */
+    emit_kernels_declared(e, &t->declared);
     emit_kernels(e, &code);
     if (e->functions.size) text_write(&code, e->functions.s, e->functions.size);
-    text_write(&code, forward.s, forward.size);
     const Items prelude = prelude_for(e, &code);
-    emit_prelude(e, &prelude, t);
-    text_write(t, code.s, code.size);
-    emit_prelude_end(e, &prelude, t);
-    text_free(&forward);
+    emit_prelude(e, &prelude, &t->tasks);
+    text_write(&t->tasks, code.s, code.size);
+    emit_prelude_end(e, &prelude, &t->tasks);
     text_free(&code);
     text_free(&e->functions);
 }
 
 /* The text of every instruction set; what else is written depends on the kernels and names that it uses. */
-static void emit_targets(Emit *e, Text *text) {
+static void emit_targets(Emit *e, TargetText *text) {
     reserve_names(e);
     map_put(&e->names, e->arena, e->options->name, (void *)e->options->name);
     if (e->options->standalone) standalone_reserve_names(e);
     for (int i = 0; i < e->target.count; i++) emit_target_text(e, i, text);
+    text_write(&text->declared, e->prototypes.s, e->prototypes.size);
+    text_puts(&text->declared, "\n");
+    text_free(&e->prototypes);
+}
+
+static void target_text_free(TargetText *t) {
+    text_free(&t->declared);
+    text_free(&t->calls);
+    text_free(&t->tasks);
 }
 
 size_t emit_arena_bytes(const Plan *plan, const EmitOptions *options, int threads) {
     Arena arena = {0};
     Emit e = {.plan = plan, .options = options, .arena = &arena, .target = emit_target(options, plan)};
-    Text text = {0};
+    TargetText text = {.calls = {0}};
     emit_targets(&e, &text);
     const ArenaPlaces at = emit_arena_places(&e);
     size_t instance = sizeof(rn_context);
     if (e.target.kernels == KERNELS_JIT) instance += sizeof(rn_kernel) * (size_t)(e.kernel_count ? e.kernel_count : 1);
     if (e.target.count > 1) instance += sizeof(void (*)(void));
-    text_free(&text);
+    target_text_free(&text);
     arena_free(&arena);
     return (instance + 63) / 64 * 64 + 4 * ((size_t)threads * (size_t)at.each + (size_t)at.all);
 }
@@ -240,7 +252,7 @@ static void emit_whole_c(const Plan *plan, const EmitOptions *options, Text *c) 
     bug_context = "emission";
     Arena arena = {0};
     Emit e = {.plan = plan, .options = options, .arena = &arena, .target = emit_target(options, plan)};
-    Text text = {0};
+    TargetText text = {.calls = {0}};
     emit_targets(&e, &text);
     emit_top(options, plan, "Code", c);
     text_printf(c, " *\n * A batch of at most %d; one arena of %lld bytes of activations%s, reused by lifetime. */\n",
@@ -250,12 +262,16 @@ static void emit_whole_c(const Plan *plan, const EmitOptions *options, Text *c) 
                                     : "");
     Text network = {0};
     emit_structs(&e, &network);
-    emit_tables(&e, &network);
+    emit_tables_declared(&e, &network);
+    text_write(&network, text.declared.s, text.declared.size);
     emit_forward_frame(&e, &network);
-    text_write(&network, text.s, text.size);
-    emit_model(&e, &network);
-    text_puts(&network, "\n");
+    text_write(&network, text.calls.s, text.calls.size);
     emit_api(&e, &network);
+    text_puts(&network, "\n/* ==== the layers' tasks ==== */\n\n");
+    text_write(&network, text.tasks.s, text.tasks.size);
+    text_puts(&network, "/* ==== tables ==== */\n\n");
+    emit_tables(&e, &network);
+    emit_model(&e, &network);
     if (options->standalone) {
         emit_standalone(&e, &network, c);
     } else {
@@ -265,7 +281,7 @@ static void emit_whole_c(const Plan *plan, const EmitOptions *options, Text *c) 
     }
     if (options->shared && !options->standalone) emit_loader(options->name, c);
     if (options->program) text_puts(c, "\nint main(int argc, char **argv) { return rn_main(&model, argc, argv); }\n");
-    text_free(&text);
+    target_text_free(&text);
     text_free(&network);
     arena_free(&arena);
 }

@@ -28,6 +28,14 @@ const char *kernel_text(Emit *e, const KernelRow *k) {
                         k->prefetch ? ", fetches the next weights" : "");
 }
 
+void emit_kernels_declared(Emit *e, Text *t) {
+    const int rows = e->kernel_count ? e->kernel_count : 1;
+    if (e->target.kernels != KERNELS_JIT)
+        text_printf(t, "static const rn_kernel kernels%s[%d];\n", e->suffix, rows);
+    else if (e->isa == e->target.isa[e->target.count - 1])
+        text_printf(t, "static const rn_kernel_spec kernels[%d];\n", rows);
+}
+
 void emit_kernels(Emit *e, Text *t) {
     switch (e->target.kernels) {
     case KERNELS_JIT: /* one table for all instruction sets, whole when the last has asked: libxsmm knows the CPU */

@@ -12,6 +12,7 @@ typedef struct KernelRow {
 } KernelRow;
 
 /* The table and, but for JIT, the functions in it, for the instruction set that the text is now written for. */
+void emit_kernels_declared(Emit *e, Text *text); /* ahead of those who use them */
 void emit_kernels(Emit *e, Text *text);
 const char *kernel_text(Emit *e, const KernelRow *row); /* "64x28x64, lda 64, ..." for a comment */
 

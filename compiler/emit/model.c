@@ -63,6 +63,12 @@ static void emit_recipe(Emit *e, Text *t) {
                 steps ? r->count : 0, (unsigned long long)r->packed_size, (unsigned long long)r->hash);
 }
 
+static int count_calls(const Plan *plan) {
+    int count = 0;
+    for (int i = 0; i < plan->step_count; i++) count += step_is_call(&plan->steps[i]);
+    return count;
+}
+
 static void emit_layers(Emit *e, Text *t) {
     const Plan *plan = e->plan;
     text_puts(t, "/* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes "
@@ -83,7 +89,7 @@ static void emit_layers(Emit *e, Text *t) {
         text_free(&what);
     }
     text_puts(t, "};\n\n/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */\n"
-                 "static const struct { size_t offset, pixel, row; } results[] = {\n");
+                 "static const struct result results[] = {\n");
     for (int i = 0; i < plan->step_count; i++) {
         const Step *s = &plan->steps[i];
         if (!step_is_call(s)) continue;
@@ -92,6 +98,16 @@ static void emit_layers(Emit *e, Text *t) {
                     p->layout.row);
     }
     text_puts(t, "};\n\n");
+}
+
+void emit_tables_declared(Emit *e, Text *t) {
+    const int calls = count_calls(e->plan);
+    text_printf(t,
+                "/* at the end of the file */\n"
+                "static const rn_model model;\n"
+                "static const rn_layer layers[%d];\n"
+                "static const struct result { size_t offset, pixel, row; } results[%d];\n",
+                calls, calls);
 }
 
 void emit_tables(Emit *e, Text *t) {
@@ -137,12 +153,6 @@ static int64_t count_multiplications(const Plan *plan) {
     int64_t multiplications = 0;
     for (int i = 0; i < plan->step_count; i++) multiplications += plan->steps[i].multiplications;
     return multiplications;
-}
-
-static int count_calls(const Plan *plan) {
-    int count = 0;
-    for (int i = 0; i < plan->step_count; i++) count += step_is_call(&plan->steps[i]);
-    return count;
 }
 
 static void emit_embedded(Emit *e, Text *t) {

@@ -17,90 +17,23 @@ struct block_fused {
     rn_kernel k[6];
 };
 
-/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
- * {integers}, packed offset, name} (rn_recipe.h) */
-static const rn_recipe_step recipe_steps[] = {
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_mean"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_var"},
-    {RN_BN_SCALE, 1, {2, 3, -1}, {16, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_BN_SHIFT, 1, {0, 1, 4}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {5, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, "conv1.weight"},
-    {RN_SCALE_OUT, 4, {7, 4, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_PANELS, 4, {8, -1, -1}, {16, 3, 3, 3}, 0, {16, 3, 1, 0}, 64, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_mean"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_var"},
-    {RN_BN_SCALE, 1, {12, 13, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_BN_SHIFT, 1, {10, 11, 14}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {15, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 1792, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv1.weight"},
-    {RN_SCALE_OUT, 4, {17, 14, -1}, {24, 16, 3, 3}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_PANELS, 4, {18, -1, -1}, {24, 16, 3, 3}, 0, {32, 16, 1, 0}, 1920, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_mean"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_var"},
-    {RN_BN_SCALE, 1, {22, 23, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_BN_SHIFT, 1, {20, 21, 24}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_mean"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_var"},
-    {RN_BN_SCALE, 1, {28, 29, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_BN_SHIFT, 1, {26, 27, 30}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_ADD, 1, {25, 31, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {32, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20352, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv2.weight"},
-    {RN_SCALE_OUT, 4, {34, 24, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_PANELS, 4, {35, -1, -1}, {24, 24, 3, 3}, 0, {32, 24, 1, 0}, 20480, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.0.weight"},
-    {RN_SCALE_OUT, 4, {37, 30, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_PANELS, 4, {38, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1, 0}, 48128, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.bias"},
-    {RN_PACK_VECTOR, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 50176, NULL},
-    {RN_PARAM, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.weight"},
-    {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1, 0}, 50240, NULL},
-};
-static const rn_recipe recipe = {recipe_steps, 44, 51776, 0xfbb59503eca4183du};
-
-/* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes moved, bytes of
- * weights} */
-static const rn_layer layers[] = {
-    {"input", "input to channels-last", "input", "", "input", {3, 16, 16}, 0, 0, 6144, 0},
-    {"conv1", "conv 3x3 + relu + maxpool 3x3 /2", "direct", "block_fused.rn:13:5", "maxpool", {16, 8, 8}, 110592,
-     110592, 8960, 1792},
-    {"layer1.0.conv1", "conv 3x3 /2 + relu", "direct", "block_fused.rn:5:9", "layer1.0.relu", {24, 4, 4}, 55296, 55296,
-     24192, 18560},
-    {"layer1.0.conv2", "conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global", "direct", "block_fused.rn:6:9",
-     "avgpool", {24, 1, 1}, 89088, 89088, 35552, 29824},
-    {"fc", "fc", "fc", "block_fused.rn:17:5", "fc", {10, 1, 1}, 240, 240, 1736, 1600},
-    {"softmax", "softmax", "softmax", "block_fused.rn:18:5", "softmax", {10, 1, 1}, 0, 0, 80, 0},
-    {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 0, 80, 0},
-};
-
-/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */
-static const struct { size_t offset, pixel, row; } results[] = {
-    {2688, 4, 72},
-    {320, 32, 288},
-    {2944, 48, 288},
-    {4352, 48, 48},
-    {0, 12, 12},
-    {32, 12, 12},
-    {32, 12, 12},
-};
-
-static const rn_output outputs[] = {
-    {"softmax", {10, 1, 1}},
-};
+/* at the end of the file */
+static const rn_model model;
+static const rn_layer layers[7];
+static const struct result { size_t offset, pixel, row; } results[7];
+static const rn_kernel_spec kernels[6];
+static void input_3x16x16(void *arg, int part, int parts);
+static void conv3x3_3to16_16x16_relu_maxpool(void *arg, int part, int parts);
+static void conv3x3_stride2_16to24_4x4_relu(void *arg, int part, int parts);
+static void conv3x3_24to24_4x4_shortcut_relu_mean(void *arg, int part, int parts);
+static void fc_10x1x1(void *arg, int part, int parts);
+static void softmax_10x1x1(void *arg, int part, int parts);
+static void output_10x1x1(void *arg, int part, int parts);
 
 /* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */
 struct args {
     const rn_kernel *k;
-    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *addend;
+    const float *x, *x1, *w, *w1, *bias;
     float *y, *scratch;
 };
 
@@ -116,6 +49,87 @@ static void step(block_fused *net, int layer, rn_task task, void *args) {
                            results[layer].row, 0, 1};
     net->rn.layer(net->rn.layer_user, layer, &out);
 }
+
+/* One image through the network. A: activations, W: packed weights, S: scratch; offsets in floats. */
+static void forward(block_fused *net, const float *image, float *outputs_at) {
+    const rn_kernel *k = net->k;
+    const float *const W = (const float *)(const void *)net->rn.weights;
+    float *const A = net->rn.arena;
+    float *const S = A + 4416;
+    if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);
+    /* input: input to channels-last; 3x16x16 -> 3x16x16, input */
+    step(net, 0, input_3x16x16, &(struct args){.k = k, .x = image, .y = A + 2688});
+    /* conv1: conv 3x3 + relu + maxpool 3x3 /2 (block_fused.rn:13:5); 3x16x16 -> 16x8x8, 0.1 M multiply-adds, direct */
+    step(net, 1, conv3x3_3to16_16x16_relu_maxpool,
+         &(struct args){.k = k, .x = A + 2688, .w = W + 16, .bias = W, .y = A + 320, .scratch = S});
+    /* layer1.0.conv1: conv 3x3 /2 + relu (block_fused.rn:5:9); 16x8x8 -> 24x4x4, 0.1 M multiply-adds, direct */
+    step(net, 2, conv3x3_stride2_16to24_4x4_relu,
+         &(struct args){.k = k, .x = A + 320, .w = W + 480, .bias = W + 448, .y = A + 2944});
+    /* layer1.0.conv2: conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global (block_fused.rn:6:9); 24x4x4 -> 24x1x1,
+     * 0.1 M multiply-adds, direct */
+    step(net, 3, conv3x3_24to24_4x4_shortcut_relu_mean, &(struct args){.k = k, .x = A + 2944, .x1 = A + 320,
+        .w = W + 5120, .w1 = W + 12032, .bias = W + 5088, .y = A + 4352, .scratch = S});
+    /* fc: fc (block_fused.rn:17:5); 24x1x1 -> 10x1x1, 0.0 M multiply-adds, fc */
+    step(net, 4, fc_10x1x1, &(struct args){.k = k, .x = A + 4352, .w = W + 12560, .bias = W + 12544, .y = A});
+    /* softmax: softmax (block_fused.rn:18:5); 10x1x1 -> 10x1x1, softmax */
+    step(net, 5, softmax_10x1x1, &(struct args){.k = k, .x = A, .y = A + 32});
+    /* softmax: output to planar; 10x1x1 -> 10x1x1, output */
+    step(net, 6, output_10x1x1, &(struct args){.k = k, .x = A + 32, .y = outputs_at});
+}
+
+size_t block_fused_arena_size(int batch, int threads) {
+    if (batch < 1 || batch > BLOCK_FUSED_BATCH || threads < 1) return 0;
+    /* instance, activations, scratch of each thread, a picture made ready */
+    return (sizeof(struct block_fused) + 63) / 64 * 64 + 4 * ((size_t)threads * 768 + 5184);
+}
+
+rn_status block_fused_create(block_fused **net, void *arena, size_t size, const rn_weights *weights,
+                             const rn_options *options) {
+    void *made = NULL;
+    const size_t need = block_fused_arena_size(BLOCK_FUSED_BATCH, rn_options_threads(options));
+    const rn_status status = rn_context_create_jit(&made, sizeof(struct block_fused), need,
+                                                   offsetof(struct block_fused, k), kernels, 6,
+                                                   &model, arena, size, weights, options);
+    *net = made;
+    return status;
+}
+
+static rn_status check(block_fused *net, int batch, const void *in, const void *out) {
+    if (!net) return RN_ERROR_ARGUMENT;
+    if (!in || !out) return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_fused: no %s", in ? "output" : "image");
+    if (batch < 1 || batch > BLOCK_FUSED_BATCH)
+        return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_fused: batch %d is not in 1..%d", batch,
+                               BLOCK_FUSED_BATCH);
+    return RN_OK;
+}
+
+rn_status block_fused_run(block_fused *net, int batch, const float *image, float *output) {
+    const rn_status status = check(net, batch, image, output);
+    if (status) return status;
+    for (int n = 0; n < batch; n++) forward(net, image + (size_t)n * 768, output + (size_t)n * 10);
+    return RN_OK;
+}
+
+rn_status block_fused_run_rgb(block_fused *net, int batch, const uint8_t *const *rgb, const int *height,
+                              const int *width, float *output) {
+    rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);
+    if (status) return status;
+    float *ready = net->rn.arena + ((size_t)net->rn.threads * 768 + 4416);
+    for (int n = 0; n < batch; n++) {
+        status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], ready);
+        if (status) return rn_context_fail(&net->rn, status, "block_fused: image %d cannot be made an input", n);
+        forward(net, ready, output + (size_t)n * 10);
+    }
+    return RN_OK;
+}
+
+const char *block_fused_message(const block_fused *net) { return net ? net->rn.message : ""; }
+
+void block_fused_destroy(block_fused *net) {
+    if (net) rn_context_destroy(&net->rn);
+}
+
+/* ==== the layers' tasks ==== */
 
 /* ---- vectors_avx512.h ---- */
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
@@ -187,6 +201,7 @@ static const rn_kernel_spec kernels[] = {
     {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 5 */
 };
 
+/* x: 3 planes of 16x16 floats; y: 16x16 pixels of 3 floats, 4 apart, rows 72 apart */
 static TARGET void input_3x16x16(void *arg, int part, int parts) {
     const struct args *a = arg;
     if (part == 0) halo(a->y, 4, 16, 16, 72, 4, 1, 1, 1, 1);
@@ -222,6 +237,7 @@ static TARGET void conv3x3_3to16_16x16_relu_maxpool_panel(const struct args *a, 
     zeroupper();
 }
 
+/* x: 16x16 pixels of 3 floats, 4 apart, rows 72 apart; y: 8x8 pixels of 16 floats, 32 apart, rows 288 apart */
 static TARGET void conv3x3_3to16_16x16_relu_maxpool(void *arg, int part, int parts) {
     const struct args *a = arg;
     if (part == 0) halo(a->y, 16, 8, 8, 288, 32, 1, 1, 0, 0);
@@ -283,6 +299,7 @@ static TARGET void conv3x3_stride2_16to24_4x4_relu_panel24(const struct args *a,
     zeroupper();
 }
 
+/* x: 8x8 pixels of 16 floats, 32 apart, rows 288 apart; y: 4x4 pixels of 24 floats, 48 apart, rows 288 apart */
 static TARGET void conv3x3_stride2_16to24_4x4_relu(void *arg, int part, int parts) {
     const struct args *a = arg;
     if (part == 0) halo(a->y, 24, 4, 4, 288, 48, 1, 1, 1, 1);
@@ -331,6 +348,8 @@ static TARGET void conv3x3_24to24_4x4_shortcut_relu_mean_panel24(const struct ar
     zeroupper();
 }
 
+/* x: 4x4 pixels of 24 floats, 48 apart, rows 288 apart; x1: 8x8 pixels of 16 floats, 32 apart, rows 288 apart; y: 24
+ * floats */
 static TARGET void conv3x3_24to24_4x4_shortcut_relu_mean(void *arg, int part, int parts) {
     const struct args *a = arg;
     float *image = a->scratch + (size_t)part * 768;
@@ -339,6 +358,7 @@ static TARGET void conv3x3_24to24_4x4_shortcut_relu_mean(void *arg, int part, in
     }
 }
 
+/* x: 24 floats; y: 10 floats */
 static TARGET void fc_10x1x1(void *arg, int part, int parts) {
     const struct args *a = arg;
     const rn_kernel *k = a->k;
@@ -352,6 +372,7 @@ static TARGET void fc_10x1x1(void *arg, int part, int parts) {
     zeroupper();
 }
 
+/* x: 10 floats; y: 10 floats */
 static TARGET void softmax_10x1x1(void *arg, int part, int parts) {
     const struct args *a = arg;
     if (part == parts - 1) {
@@ -367,6 +388,7 @@ static TARGET void softmax_10x1x1(void *arg, int part, int parts) {
     }
 }
 
+/* x: 10 floats; y: 10 planes of 1x1 floats */
 static TARGET void output_10x1x1(void *arg, int part, int parts) {
     const struct args *a = arg;
     if (part == parts - 1) {
@@ -374,32 +396,87 @@ static TARGET void output_10x1x1(void *arg, int part, int parts) {
     }
 }
 
-/* One image through the network. A: activations, W: packed weights, S: scratch; offsets in floats. */
-static void forward(block_fused *net, const float *image, float *outputs_at) {
-    const rn_kernel *k = net->k;
-    const float *const W = (const float *)(const void *)net->rn.weights;
-    float *const A = net->rn.arena;
-    float *const S = A + 4416;
-    if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);
-    /* input: input to channels-last; 3x16x16 -> 3x16x16, input */
-    step(net, 0, input_3x16x16, &(struct args){.k = k, .x = image, .y = A + 2688});
-    /* conv1: conv 3x3 + relu + maxpool 3x3 /2 (block_fused.rn:13:5); 3x16x16 -> 16x8x8, 0.1 M multiply-adds, direct */
-    step(net, 1, conv3x3_3to16_16x16_relu_maxpool,
-         &(struct args){.k = k, .x = A + 2688, .w = W + 16, .bias = W, .y = A + 320, .scratch = S});
-    /* layer1.0.conv1: conv 3x3 /2 + relu (block_fused.rn:5:9); 16x8x8 -> 24x4x4, 0.1 M multiply-adds, direct */
-    step(net, 2, conv3x3_stride2_16to24_4x4_relu,
-         &(struct args){.k = k, .x = A + 320, .w = W + 480, .bias = W + 448, .y = A + 2944});
-    /* layer1.0.conv2: conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global (block_fused.rn:6:9); 24x4x4 -> 24x1x1,
-     * 0.1 M multiply-adds, direct */
-    step(net, 3, conv3x3_24to24_4x4_shortcut_relu_mean, &(struct args){.k = k, .x = A + 2944, .x1 = A + 320,
-        .w = W + 5120, .w1 = W + 12032, .bias = W + 5088, .y = A + 4352, .scratch = S});
-    /* fc: fc (block_fused.rn:17:5); 24x1x1 -> 10x1x1, 0.0 M multiply-adds, fc */
-    step(net, 4, fc_10x1x1, &(struct args){.k = k, .x = A + 4352, .w = W + 12560, .bias = W + 12544, .y = A});
-    /* softmax: softmax (block_fused.rn:18:5); 10x1x1 -> 10x1x1, softmax */
-    step(net, 5, softmax_10x1x1, &(struct args){.k = k, .x = A, .y = A + 32});
-    /* softmax: output to planar; 10x1x1 -> 10x1x1, output */
-    step(net, 6, output_10x1x1, &(struct args){.k = k, .x = A + 32, .y = outputs_at});
-}
+/* ==== tables ==== */
+
+/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
+ * {integers}, packed offset, name} (rn_recipe.h) */
+static const rn_recipe_step recipe_steps[] = {
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_mean"},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_var"},
+    {RN_BN_SCALE, 1, {2, 3, -1}, {16, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_BN_SHIFT, 1, {0, 1, 4}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {5, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, "conv1.weight"},
+    {RN_SCALE_OUT, 4, {7, 4, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_PANELS, 4, {8, -1, -1}, {16, 3, 3, 3}, 0, {16, 3, 1, 0}, 64, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_mean"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_var"},
+    {RN_BN_SCALE, 1, {12, 13, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_BN_SHIFT, 1, {10, 11, 14}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {15, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 1792, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv1.weight"},
+    {RN_SCALE_OUT, 4, {17, 14, -1}, {24, 16, 3, 3}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_PANELS, 4, {18, -1, -1}, {24, 16, 3, 3}, 0, {32, 16, 1, 0}, 1920, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_mean"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_var"},
+    {RN_BN_SCALE, 1, {22, 23, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_BN_SHIFT, 1, {20, 21, 24}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_mean"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_var"},
+    {RN_BN_SCALE, 1, {28, 29, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_BN_SHIFT, 1, {26, 27, 30}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_ADD, 1, {25, 31, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {32, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20352, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv2.weight"},
+    {RN_SCALE_OUT, 4, {34, 24, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_PANELS, 4, {35, -1, -1}, {24, 24, 3, 3}, 0, {32, 24, 1, 0}, 20480, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.0.weight"},
+    {RN_SCALE_OUT, 4, {37, 30, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_PANELS, 4, {38, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1, 0}, 48128, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.bias"},
+    {RN_PACK_VECTOR, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 50176, NULL},
+    {RN_PARAM, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.weight"},
+    {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1, 0}, 50240, NULL},
+};
+static const rn_recipe recipe = {recipe_steps, 44, 51776, 0xfbb59503eca4183du};
+
+/* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes moved, bytes of
+ * weights} */
+static const rn_layer layers[] = {
+    {"input", "input to channels-last", "input", "", "input", {3, 16, 16}, 0, 0, 6144, 0},
+    {"conv1", "conv 3x3 + relu + maxpool 3x3 /2", "direct", "block_fused.rn:13:5", "maxpool", {16, 8, 8}, 110592,
+     110592, 8960, 1792},
+    {"layer1.0.conv1", "conv 3x3 /2 + relu", "direct", "block_fused.rn:5:9", "layer1.0.relu", {24, 4, 4}, 55296, 55296,
+     24192, 18560},
+    {"layer1.0.conv2", "conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global", "direct", "block_fused.rn:6:9",
+     "avgpool", {24, 1, 1}, 89088, 89088, 35552, 29824},
+    {"fc", "fc", "fc", "block_fused.rn:17:5", "fc", {10, 1, 1}, 240, 240, 1736, 1600},
+    {"softmax", "softmax", "softmax", "block_fused.rn:18:5", "softmax", {10, 1, 1}, 0, 0, 80, 0},
+    {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 0, 80, 0},
+};
+
+/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */
+static const struct result results[] = {
+    {2688, 4, 72},
+    {320, 32, 288},
+    {2944, 48, 288},
+    {4352, 48, 48},
+    {0, 12, 12},
+    {32, 12, 12},
+    {32, 12, 12},
+};
+
+static const rn_output outputs[] = {
+    {"softmax", {10, 1, 1}},
+};
 
 static size_t model_arena_size(int batch, int threads) { return block_fused_arena_size(batch, threads); }
 static rn_status model_create(void **net, void *arena, size_t size, const rn_weights *weights,
@@ -452,55 +529,3 @@ static const rn_model model = {
 };
 
 const rn_model *block_fused_model(void) { return &model; }
-
-size_t block_fused_arena_size(int batch, int threads) {
-    if (batch < 1 || batch > BLOCK_FUSED_BATCH || threads < 1) return 0;
-    /* instance, activations, scratch of each thread, a picture made ready */
-    return (sizeof(struct block_fused) + 63) / 64 * 64 + 4 * ((size_t)threads * 768 + 5184);
-}
-
-rn_status block_fused_create(block_fused **net, void *arena, size_t size, const rn_weights *weights,
-                             const rn_options *options) {
-    void *made = NULL;
-    const size_t need = block_fused_arena_size(BLOCK_FUSED_BATCH, rn_options_threads(options));
-    const rn_status status = rn_context_create_jit(&made, sizeof(struct block_fused), need,
-                                                   offsetof(struct block_fused, k), kernels, 6,
-                                                   &model, arena, size, weights, options);
-    *net = made;
-    return status;
-}
-
-static rn_status check(block_fused *net, int batch, const void *in, const void *out) {
-    if (!net) return RN_ERROR_ARGUMENT;
-    if (!in || !out) return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_fused: no %s", in ? "output" : "image");
-    if (batch < 1 || batch > BLOCK_FUSED_BATCH)
-        return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_fused: batch %d is not in 1..%d", batch,
-                               BLOCK_FUSED_BATCH);
-    return RN_OK;
-}
-
-rn_status block_fused_run(block_fused *net, int batch, const float *image, float *output) {
-    const rn_status status = check(net, batch, image, output);
-    if (status) return status;
-    for (int n = 0; n < batch; n++) forward(net, image + (size_t)n * 768, output + (size_t)n * 10);
-    return RN_OK;
-}
-
-rn_status block_fused_run_rgb(block_fused *net, int batch, const uint8_t *const *rgb, const int *height,
-                              const int *width, float *output) {
-    rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);
-    if (status) return status;
-    float *ready = net->rn.arena + ((size_t)net->rn.threads * 768 + 4416);
-    for (int n = 0; n < batch; n++) {
-        status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], ready);
-        if (status) return rn_context_fail(&net->rn, status, "block_fused: image %d cannot be made an input", n);
-        forward(net, ready, output + (size_t)n * 10);
-    }
-    return RN_OK;
-}
-
-const char *block_fused_message(const block_fused *net) { return net ? net->rn.message : ""; }
-
-void block_fused_destroy(block_fused *net) {
-    if (net) rn_context_destroy(&net->rn);
-}

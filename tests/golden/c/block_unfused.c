@@ -18,113 +18,34 @@ struct block_unfused {
     rn_kernel k[9];
 };
 
-/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
- * {integers}, packed offset, name} (rn_recipe.h) */
-static const rn_recipe_step recipe_steps[] = {
-    {RN_PARAM, 4, {-1, -1, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, "conv1.weight"},
-    {RN_PACK_PANELS, 4, {0, -1, -1}, {16, 3, 3, 3}, 0, {16, 3, 1, 0}, 0, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_var"},
-    {RN_BN_SCALE, 1, {2, 3, -1}, {16, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {4, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 1728, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_mean"},
-    {RN_BN_SHIFT, 1, {6, 7, 4}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {8, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 1792, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv1.weight"},
-    {RN_PACK_PANELS, 4, {10, -1, -1}, {24, 16, 3, 3}, 0, {32, 16, 1, 0}, 1856, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_var"},
-    {RN_BN_SCALE, 1, {12, 13, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {14, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20288, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_mean"},
-    {RN_BN_SHIFT, 1, {16, 17, 14}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {18, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20416, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv2.weight"},
-    {RN_PACK_WINOGRAD, 4, {20, -1, -1}, {24, 24, 3, 3}, 0, {32, 2, 2, 1}, 20544, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_var"},
-    {RN_BN_SCALE, 1, {22, 23, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {24, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 69696, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_mean"},
-    {RN_BN_SHIFT, 1, {26, 27, 24}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {28, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 69824, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.0.weight"},
-    {RN_PACK_PANELS, 4, {30, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1, 0}, 69952, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_var"},
-    {RN_BN_SCALE, 1, {32, 33, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {34, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 72000, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_mean"},
-    {RN_BN_SHIFT, 1, {36, 37, 34}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {38, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 72128, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.bias"},
-    {RN_PACK_VECTOR, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 72256, NULL},
-    {RN_PARAM, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.weight"},
-    {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1, 0}, 72320, NULL},
-};
-static const rn_recipe recipe = {recipe_steps, 44, 73856, 0x11575c04a9bcaa25u};
-
-/* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes moved, bytes of
- * weights} */
-static const rn_layer layers[] = {
-    {"input", "input to channels-last", "input", "", "input", {3, 16, 16}, 0, 0, 6144, 0},
-    {"conv1", "conv 3x3", "direct", "block_unfused.rn:13:5", "conv1", {16, 16, 16}, 110592, 110592, 21184, 1728},
-    {"bn1", "affine", "map", "block_unfused.rn:13:19", "bn1", {16, 16, 16}, 0, 0, 32896, 128},
-    {"relu", "relu", "map", "block_unfused.rn:13:23", "relu", {16, 16, 16}, 0, 0, 32768, 0},
-    {"maxpool", "maxpool 3x3 /2", "pool", "block_unfused.rn:14:5", "maxpool", {16, 8, 8}, 0, 0, 20480, 0},
-    {"layer1.0.conv1", "conv 3x3 /2", "direct", "block_unfused.rn:5:9", "layer1.0.conv1", {24, 4, 4}, 55296, 55296,
-     24064, 18432},
-    {"layer1.0.bn1", "affine", "map", "block_unfused.rn:5:34", "layer1.0.bn1", {24, 4, 4}, 0, 0, 3328, 256},
-    {"layer1.0.relu", "relu", "map", "block_unfused.rn:5:38", "layer1.0.relu", {24, 4, 4}, 0, 0, 3072, 0},
-    {"layer1.0.conv2", "conv 3x3", "winograd", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 36864,
-     27648, 49152},
-    {"layer1.0.bn2", "affine", "map", "block_unfused.rn:6:26", "layer1.0.bn2", {24, 4, 4}, 0, 0, 3328, 256},
-    {"layer1.0.downsample.0", "conv 1x1 /2", "pointwise", "block_unfused.rn:7:7", "layer1.0.downsample.0", {24, 4, 4},
-     6144, 6144, 7680, 2048},
-    {"layer1.0.downsample.1", "affine", "map", "block_unfused.rn:7:7", "layer1.0.downsample.1", {24, 4, 4}, 0, 0, 3328,
-     256},
-    {"layer1.0.add", "add", "map", "block_unfused.rn:4:5", "layer1.0.add", {24, 4, 4}, 0, 0, 4608, 0},
-    {"layer1.0.relu2", "relu", "map", "block_unfused.rn:8:5", "layer1.0.relu2", {24, 4, 4}, 0, 0, 3072, 0},
-    {"avgpool", "avgpool global", "pool", "block_unfused.rn:16:5", "avgpool", {24, 1, 1}, 0, 0, 1632, 0},
-    {"fc", "fc", "fc", "block_unfused.rn:17:5", "fc", {10, 1, 1}, 240, 240, 936, 1600},
-    {"softmax", "softmax", "softmax", "block_unfused.rn:18:5", "softmax", {10, 1, 1}, 0, 0, 80, 0},
-    {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 0, 80, 0},
-};
-
-/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */
-static const struct { size_t offset, pixel, row; } results[] = {
-    {8288, 4, 72},
-    {0, 32, 512},
-    {8208, 32, 512},
-    {0, 32, 512},
-    {8528, 32, 288},
-    {0, 48, 192},
-    {1744, 48, 192},
-    {336, 48, 288},
-    {1744, 48, 192},
-    {0, 48, 192},
-    {784, 48, 192},
-    {1568, 48, 192},
-    {784, 48, 192},
-    {0, 48, 192},
-    {784, 48, 48},
-    {0, 12, 12},
-    {32, 12, 12},
-    {32, 12, 12},
-};
-
-static const rn_output outputs[] = {
-    {"softmax", {10, 1, 1}},
-};
+/* at the end of the file */
+static const rn_model model;
+static const rn_layer layers[18];
+static const struct result { size_t offset, pixel, row; } results[18];
+static const rn_kernel_spec kernels[9];
+static void input_3x16x16(void *arg, int part, int parts);
+static void conv3x3_3to16_16x16(void *arg, int part, int parts);
+static void affine_16x16x16(void *arg, int part, int parts);
+static void relu_16x16x16(void *arg, int part, int parts);
+static void maxpool3x3_stride2_16x8x8(void *arg, int part, int parts);
+static void conv3x3_stride2_16to24_4x4(void *arg, int part, int parts);
+static void affine_24x4x4(void *arg, int part, int parts);
+static void relu_24x4x4(void *arg, int part, int parts);
+static void conv3x3_24to24_4x4_f2x2_2_images(void *arg, int part, int parts);
+static void conv3x3_24to24_4x4_f2x2(void *arg, int part, int parts);
+static void conv1x1_stride2_16to24_4x4(void *arg, int part, int parts);
+static void add_24x4x4(void *arg, int part, int parts);
+static void relu_24x4x4_x192_y192(void *arg, int part, int parts);
+static void avgpool_24x1x1(void *arg, int part, int parts);
+static void fc_10x1x1_2_images(void *arg, int part, int parts);
+static void fc_10x1x1(void *arg, int part, int parts);
+static void softmax_10x1x1(void *arg, int part, int parts);
+static void output_10x1x1(void *arg, int part, int parts);
 
 /* A task's arguments: inputs, weights of each term, bias or shift, slopes, addend, result. */
 struct args {
     const rn_kernel *k;
-    const float *x, *x1, *x2, *x3, *w, *w1, *w2, *w3, *bias, *slope, *addend;
+    const float *x, *x1, *w, *bias;
     float *y, *scratch;
 };
 
@@ -149,9 +70,8 @@ static void step(block_unfused *net, int alone, int layer, const float *base, in
 /* The arguments for image n, given those for the first; y_image: floats from one result to the next */
 static struct args image_args(const struct args *first, int n, size_t y_image) {
     struct args a = *first;
-    const float **const pointers[] = {&a.x, &a.x1, &a.x2, &a.x3, &a.addend};
-    for (int i = 0; i < 5; i++)
-        if (*pointers[i]) *pointers[i] += (size_t)n * 16432;
+    if (a.x) a.x += (size_t)n * 16432;
+    if (a.x1) a.x1 += (size_t)n * 16432;
     a.y += (size_t)n * y_image;
     return a;
 }
@@ -183,569 +103,6 @@ static void each(block_unfused *net, int layer, const float *base, int images, s
     for (int n = 0; n < images; n++) {
         struct args a = image_args(first, n, y_image);
         step(net, 0, layer, base + (size_t)n * 16432, 1, task, &a);
-    }
-}
-
-/* ---- vectors_avx2.h ---- */
-#define TARGET __attribute__((target("avx2,fma")))
-#define HELPER static inline TARGET __attribute__((always_inline, unused))
-
-enum { LANES = 8 };
-typedef __m256 V; /* 8 floats */
-
-/* LANES words from first_lanes + LANES - n: a mask of the first n lanes */
-static const int32_t first_lanes[2 * LANES] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
-
-HELPER V load(const float *p) { return _mm256_loadu_ps(p); }
-HELPER void store(float *p, V v) { _mm256_storeu_ps(p, v); }
-HELPER __m256i first_(int n) { return _mm256_loadu_si256((const __m256i *)(first_lanes + LANES - n)); }
-HELPER V load_n(const float *p, int n) { return _mm256_maskload_ps(p, first_(n)); }
-HELPER V load_or(const float *p, int n, V rest) {
-    return _mm256_blendv_ps(rest, _mm256_maskload_ps(p, first_(n)), _mm256_castsi256_ps(first_(n)));
-}
-HELPER void store_n(float *p, V v, int n) { _mm256_maskstore_ps(p, first_(n), v); }
-HELPER V set1(float x) { return _mm256_set1_ps(x); }
-HELPER V zero(void) { return _mm256_setzero_ps(); }
-HELPER V add(V a, V b) { return _mm256_add_ps(a, b); }
-HELPER V sub(V a, V b) { return _mm256_sub_ps(a, b); }
-HELPER V mul(V a, V b) { return _mm256_mul_ps(a, b); }
-HELPER V fma_(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
-HELPER V max_(V a, V b) { return _mm256_max_ps(a, b); } /* b where either is NaN */
-HELPER V min_(V a, V b) { return _mm256_min_ps(a, b); } /* b where either is NaN */
-/* The larger, where a NaN in either stays. */
-HELPER V max_nan(V a, V b) { return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }
-HELPER V round_(V a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-/* a * 2^n, n whole, in two steps since 2^n alone may overflow */
-HELPER V scale2(V a, V n) {
-    const __m256i i = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(i, 1), bias = _mm256_set1_epi32(127);
-    const __m256i rest = _mm256_sub_epi32(i, half);
-    a = _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23)));
-    return _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23)));
-}
-HELPER float sum(V v) {
-    __m128 a = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    a = _mm_add_ps(a, _mm_movehl_ps(a, a));
-    return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
-}
-HELPER float largest(V v) {
-    __m128 a = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    a = _mm_max_ps(a, _mm_movehl_ps(a, a));
-    return _mm_cvtss_f32(_mm_max_ss(a, _mm_movehdup_ps(a)));
-}
-/* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
-HELPER void zeroupper(void) { _mm256_zeroupper(); }
-
-/* ---- vector_functions.h ---- */
-HELPER V exp_(V x) { /* e^x = 2^n * e^r; inf above 88.8, 0 below -104 */
-    x = max_(set1(-104.0f), min_(set1(89.0f), x));
-    const V n = round_(mul(x, set1(1.44269504f)));
-    const V r = fma_(n, set1(2.12194440e-4f), fma_(n, set1(-0.693359375f), x));
-    V p = fma_(set1(1.9875691500e-4f), r, set1(1.3981999507e-3f));
-    p = fma_(p, r, set1(8.3334519073e-3f));
-    p = fma_(p, r, set1(4.1665795894e-2f));
-    p = fma_(p, r, set1(1.6666665459e-1f));
-    p = fma_(p, r, set1(5.0000001201e-1f));
-    return scale2(add(fma_(p, mul(r, r), r), set1(1.0f)), n);
-}
-HELPER V relu(V v) { return max_(zero(), v); }
-
-/* ---- images.h ---- */
-/* Zeros around an h x w image of c channels: `top` rows above, `left` pixels before ... */
-static TARGET void halo(float *p, int c, int h, int w, int row, int pixel, int top, int left, int bottom, int right) {
-    for (int y = -top; y < h + bottom; y++)
-        for (int x = -left; x < w + right; x++) {
-            if (y >= 0 && y < h && x == 0 && w > 0) x = w; /* over the image's row */
-            if (x >= w + right) break;
-            int i = 0;
-            for (; i + LANES <= c; i += LANES) store(p + (y * row + x * pixel + i), zero());
-            if (i < c) store_n(p + (y * row + x * pixel + i), zero(), c - i);
-        }
-}
-
-/* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, prefetch} */
-static const rn_kernel_spec kernels[] = {
-    {16, 16, 3, 16, 4, 32, 0, 1, 0}, /* 0 */
-    {24, 4, 16, 32, 64, 48, 0, 1, 0}, /* 1 */
-    {24, 3, 24, 32, 48, 32, 0, 0, 0}, /* 2 */
-    {24, 2, 24, 32, 48, 32, 0, 0, 0}, /* 3 */
-    {24, 4, 16, 32, 64, 48, 0, 0, 0}, /* 4 */
-    {10, 2, 24, 16, 16432, 16, 0, 0, 0}, /* 5 */
-    {10, 2, 24, 16, 16432, 16, 1, 0, 0}, /* 6 */
-    {10, 1, 24, 16, 24, 16, 0, 0, 0}, /* 7 */
-    {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 8 */
-};
-
-static TARGET void input_3x16x16(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    if (part == 0) halo(a->y, 4, 16, 16, 72, 4, 1, 1, 1, 1);
-    for (int y = part * 16 / parts; y < (part + 1) * 16 / parts; y++) {
-        const float *in = a->x + y * 16;
-        float *out = a->y + y * 72;
-        for (int x = 0; x < 16; x += 4) {
-            __m128 v0 = _mm_loadu_ps(in + x);
-            __m128 v1 = _mm_loadu_ps(in + x + 256);
-            __m128 v2 = _mm_loadu_ps(in + x + 512);
-            __m128 v3 = _mm_setzero_ps();
-            _MM_TRANSPOSE4_PS(v0, v1, v2, v3);
-            _mm_storeu_ps(out + x * 4, v0);
-            _mm_storeu_ps(out + x * 4 + 4, v1);
-            _mm_storeu_ps(out + x * 4 + 8, v2);
-            _mm_storeu_ps(out + x * 4 + 12, v3);
-        }
-    }
-}
-
-/* Rows [y0, y1) of 16 output channels, 16 pixels a call */
-static TARGET void conv3x3_3to16_16x16_panel(const struct args *a, int panel, int y0, int y1) {
-    static const unsigned long long count0 = 9;
-    static const unsigned long long w_at0[] = {0, 192, 384, 576, 768, 960, 1152, 1344, 1536};
-    static const unsigned long long x_at0[] = {0, 16, 32, 288, 304, 320, 576, 592, 608};
-    const rn_kernel *k = a->k;
-    const float *w = a->w + (size_t)panel * 432;
-    const float *x;
-    float *y;
-    for (int r = y0; r < y1; r++) {
-        y = a->y + (r * 512 + panel * 16);
-        x = a->x + (r * 72 - 76);
-        k[0 /* 16x16x3 */].offs(w, x, y, &count0, w_at0, x_at0);
-    }
-    zeroupper();
-}
-
-static TARGET void conv3x3_3to16_16x16(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    for (int u = part * 2 / parts; u < (part + 1) * 2 / parts; u++) {
-        const int panel = 0, y0 = u * 8;
-        const int y1 = y0 + 8;
-        conv3x3_3to16_16x16_panel(a, panel, y0, y1);
-    }
-}
-
-static TARGET void affine_16x16x16(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    const V scale0 = load(a->w);
-    const V scale8 = load(a->w + 8);
-    const V shift0 = load(a->bias);
-    const V shift8 = load(a->bias + 8);
-    for (int y = part * 16 / parts; y < (part + 1) * 16 / parts; y++) {
-        for (int x = 0; x < 16; x++) {
-            const float *in = a->x + y * 512 + x * 32;
-            float *out = a->y + y * 512 + x * 32;
-            store(out, fma_(load(in), scale0, shift0));
-            store(out + 8, fma_(load(in + 8), scale8, shift8));
-        }
-    }
-}
-
-static TARGET void relu_16x16x16(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    for (int y = part * 16 / parts; y < (part + 1) * 16 / parts; y++) {
-        for (int x = 0; x < 16; x++) {
-            const float *in = a->x + y * 512 + x * 32;
-            float *out = a->y + y * 512 + x * 32;
-            for (int c = 0; c < 16; c += 8) store(out + c, relu(load(in + c)));
-        }
-    }
-}
-
-static TARGET void maxpool3x3_stride2_16x8x8(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    if (part == 0) halo(a->y, 16, 8, 8, 288, 32, 1, 1, 0, 0);
-    for (int y = part * 8 / parts; y < (part + 1) * 8 / parts; y++) {
-        const int top = y * 2 - 1 < 0 ? 0 : y * 2 - 1;
-        const int bottom = y * 2 + 2;
-        {
-            float *out = a->y + y * 288;
-            const float *in = a->x + top * 512;
-            for (int c = 0; c < 16; c += 8) {
-                V v = set1(-INFINITY);
-                for (int i = 0; i < (bottom - top); i++) {
-                    v = max_nan(v, load(in + i * 512 + c));
-                    v = max_nan(v, load(in + i * 512 + c + 32));
-                }
-                store(out + c, v);
-            }
-        }
-        for (int x = 1; x < 8; x++) {
-            float *out = a->y + y * 288 + x * 32;
-            const float *in = a->x + top * 512 + (x * 2 - 1) * 32;
-            for (int c = 0; c < 16; c += 8) {
-                V v = set1(-INFINITY);
-                for (int i = 0; i < (bottom - top); i++) {
-                    v = max_nan(v, load(in + i * 512 + c));
-                    v = max_nan(v, load(in + i * 512 + c + 32));
-                    v = max_nan(v, load(in + i * 512 + c + 64));
-                }
-                store(out + c, v);
-            }
-        }
-    }
-}
-
-/* Rows [y0, y1) of 24 output channels, 4 pixels a call */
-static TARGET void conv3x3_stride2_16to24_4x4_panel24(const struct args *a, int panel, int y0, int y1) {
-    static const unsigned long long count0 = 9;
-    static const unsigned long long w_at0[] = {0, 2048, 4096, 6144, 8192, 10240, 12288, 14336, 16384};
-    static const unsigned long long x_at0[] = {0, 128, 256, 1152, 1280, 1408, 2304, 2432, 2560};
-    const rn_kernel *k = a->k;
-    const float *w = a->w + (size_t)panel * 4608;
-    const float *x;
-    float *y;
-    for (int r = y0; r < y1; r++) {
-        y = a->y + (r * 192 + panel * 32);
-        x = a->x + (r * 576 - 320);
-        k[1 /* 24x4x16 */].offs(w, x, y, &count0, w_at0, x_at0);
-    }
-    zeroupper();
-}
-
-static TARGET void conv3x3_stride2_16to24_4x4(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    for (int u = part * 1 / parts; u < (part + 1) * 1 / parts; u++) {
-        const int panel = 0, y0 = u * 4;
-        const int y1 = y0 + 4;
-        conv3x3_stride2_16to24_4x4_panel24(a, panel, y0, y1);
-    }
-}
-
-static TARGET void affine_24x4x4(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    const V scale0 = load(a->w);
-    const V scale8 = load(a->w + 8);
-    const V scale16 = load(a->w + 16);
-    const V shift0 = load(a->bias);
-    const V shift8 = load(a->bias + 8);
-    const V shift16 = load(a->bias + 16);
-    for (int y = part * 4 / parts; y < (part + 1) * 4 / parts; y++) {
-        for (int x = 0; x < 4; x++) {
-            const float *in = a->x + y * 192 + x * 48;
-            float *out = a->y + y * 192 + x * 48;
-            store(out, fma_(load(in), scale0, shift0));
-            store(out + 8, fma_(load(in + 8), scale8, shift8));
-            store(out + 16, fma_(load(in + 16), scale16, shift16));
-        }
-    }
-}
-
-static TARGET void relu_24x4x4(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    if (part == 0) halo(a->y, 24, 4, 4, 288, 48, 1, 1, 1, 1);
-    for (int y = part * 4 / parts; y < (part + 1) * 4 / parts; y++) {
-        for (int x = 0; x < 4; x++) {
-            const float *in = a->x + y * 192 + x * 48;
-            float *out = a->y + y * 288 + x * 48;
-            for (int c = 0; c < 24; c += 8) store(out + c, relu(load(in + c)));
-        }
-    }
-}
-
-/* F(2, 3) in one dimension: 4 pixels to 4 products */
-HELPER void f2_r3_input(const V *d, V *to, int step) {
-    const V d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
-    const V r0 = sub(d2, d0);
-    const V r1 = add(d1, d2);
-    const V r2 = sub(d2, d1);
-    const V r3 = sub(d3, d1);
-    to[0] = r0;
-    to[step] = r1;
-    to[2 * step] = r2;
-    to[3 * step] = r3;
-}
-
-/* One tile's input transform: 4 x 4 pixels from x to 4 x 4 products */
-static TARGET void conv3x3_24to24_4x4_f2x2_input(const float *x, float *v) {
-    for (int c = 0; c < 24; c += 8) {
-        V t[4][4];
-        for (int j = 0; j < 4; j++) {
-            const float *p = x + (j * 48 + c);
-            const V d[4] = {load(p), load(p + 288), load(p + 576), load(p + 864)};
-            f2_r3_input(d, &t[0][j], 4);
-        }
-        float *to = v + c;
-        for (int i = 0; i < 4; i++, to += 1600) {
-            V r[4];
-            f2_r3_input(t[i], r, 1);
-            store(to, r[0]);
-            store(to + 400, r[1]);
-            store(to + 800, r[2]);
-            store(to + 1200, r[3]);
-        }
-    }
-}
-
-/* In pieces of at most 3 columns and 24 channels; each fetches a share of the next weights to L2 */
-static TARGET void gemm24x8x24_x48_y32(const rn_kernel *k, const float *w, const float *x, float *y,
-                                       const float *next) {
-    for (int j = 0; j < 8; j += j < 6 ? 3 : 2, next += 256) {
-        for (int i = 0; i < 256; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);
-        k[j < 6 ? 2 /* 24x3x24 */ : 3 /* 24x2x24 */].gemm(w, x + j * 48, y + j * 32, w, x, y);
-    }
-}
-
-/* F(2, 3) in one dimension: 4 products to 2 pixels */
-HELPER void f2_r3_output(const V *d, V *to, int step) {
-    const V d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
-    const V r0 = add(add(d0, d1), d2);
-    const V r1 = sub(add(d1, d3), d2);
-    to[0] = r0;
-    to[step] = r1;
-}
-
-/* One tile's output transform: 4 x 4 products to 2 x 2 pixels, 24 channels */
-static TARGET void conv3x3_24to24_4x4_f2x2_output(const float *m, float *y) {
-    for (int c = 0; c < 24; c += 8) {
-        V t[2][4];
-        for (int j = 0; j < 4; j++) {
-            const float *p = m + (j * 272 + c);
-            const V d[4] = {load(p), load(p + 1088), load(p + 2176), load(p + 3264)};
-            f2_r3_output(d, &t[0][j], 4);
-        }
-        for (int i = 0; i < 2; i++) {
-            float *to = y + (i * 192 + c);
-            V r[2];
-            f2_r3_output(t[i], r, 1);
-            store(to, r[0]);
-            store(to + 48, r[1]);
-        }
-    }
-}
-
-/* 24 output channels of 8 tiles */
-static TARGET void conv3x3_24to24_4x4_f2x2_panel(const struct args *a, int panel, const float *v, float *m) {
-    const rn_kernel *k = a->k;
-    const float *w = a->w + (size_t)panel * 12288;
-    for (int i = 0; i < 16; i++, w += 768) {
-        const float *from = v + i * 400;
-        float *to = m + i * 272;
-        gemm24x8x24_x48_y32(k, w, from, to, w + 768);
-    }
-    for (int i = 0; i < 8; i++) {
-        const int image = (0 + i) / 4;
-        const int row = (0 + i) % 4 / 2;
-        const int column = (0 + i) % 2;
-        conv3x3_24to24_4x4_f2x2_output(m + i * 32,
-                                       a->y + (size_t)image * 16432 + (row * 384 + column * 96 + panel * 32));
-    }
-}
-
-static TARGET void conv3x3_24to24_4x4_f2x2_2_images(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    float *v = a->scratch + (size_t)part * 10752, *m = v + 6400;
-    if (part) return;
-    (void)parts;
-    for (int i = 0; i < 8; i++) {
-        const int image = i / 4;
-        const int row = i % 4 / 2;
-        const int column = i % 2;
-        conv3x3_24to24_4x4_f2x2_input(a->x + (size_t)image * 16432 + (row * 576 + column * 96 - 336), v + i * 48);
-    }
-    const int panel = 0;
-    conv3x3_24to24_4x4_f2x2_panel(a, panel, v, m);
-    zeroupper();
-}
-
-/* One tile's input transform: 4 x 4 pixels from x to 4 x 4 products */
-static TARGET void conv3x3_24to24_4x4_f2x2_input_x288_y192(const float *x, float *v) {
-    for (int c = 0; c < 24; c += 8) {
-        V t[4][4];
-        for (int j = 0; j < 4; j++) {
-            const float *p = x + (j * 48 + c);
-            const V d[4] = {load(p), load(p + 288), load(p + 576), load(p + 864)};
-            f2_r3_input(d, &t[0][j], 4);
-        }
-        float *to = v + c;
-        for (int i = 0; i < 4; i++, to += 832) {
-            V r[4];
-            f2_r3_input(t[i], r, 1);
-            store(to, r[0]);
-            store(to + 208, r[1]);
-            store(to + 416, r[2]);
-            store(to + 624, r[3]);
-        }
-    }
-}
-
-/* In pieces of at most 2 columns and 24 channels; each fetches a share of the next weights to L2 */
-static TARGET void gemm24x4x24_x48_y32(const rn_kernel *k, const float *w, const float *x, float *y,
-                                       const float *next) {
-    for (int j = 0; j < 4; j += 2, next += 384) {
-        for (int i = 0; i < 384; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);
-        k[3 /* 24x2x24 */].gemm(w, x + j * 48, y + j * 32, w, x, y);
-    }
-}
-
-/* One tile's output transform: 4 x 4 products to 2 x 2 pixels, 24 channels */
-static TARGET void conv3x3_24to24_4x4_f2x2_output_x288_y192(const float *m, float *y) {
-    for (int c = 0; c < 24; c += 8) {
-        V t[2][4];
-        for (int j = 0; j < 4; j++) {
-            const float *p = m + (j * 144 + c);
-            const V d[4] = {load(p), load(p + 576), load(p + 1152), load(p + 1728)};
-            f2_r3_output(d, &t[0][j], 4);
-        }
-        for (int i = 0; i < 2; i++) {
-            float *to = y + (i * 192 + c);
-            V r[2];
-            f2_r3_output(t[i], r, 1);
-            store(to, r[0]);
-            store(to + 48, r[1]);
-        }
-    }
-}
-
-/* 24 output channels of 4 tiles */
-static TARGET void conv3x3_24to24_4x4_f2x2_panel_x288_y192(const struct args *a, int panel, const float *v, float *m) {
-    const rn_kernel *k = a->k;
-    const float *w = a->w + (size_t)panel * 12288;
-    for (int i = 0; i < 16; i++, w += 768) {
-        const float *from = v + i * 208;
-        float *to = m + i * 144;
-        gemm24x4x24_x48_y32(k, w, from, to, w + 768);
-    }
-    for (int i = 0; i < 4; i++) {
-        const int row = (0 + i) / 2;
-        const int column = (0 + i) % 2;
-        conv3x3_24to24_4x4_f2x2_output_x288_y192(m + i * 32, a->y + (row * 384 + column * 96 + panel * 32));
-    }
-}
-
-static TARGET void conv3x3_24to24_4x4_f2x2(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    float *v = a->scratch + (size_t)part * 10752, *m = v + 3328;
-    if (part) return;
-    (void)parts;
-    for (int i = 0; i < 4; i++) {
-        const int row = i / 2;
-        const int column = i % 2;
-        conv3x3_24to24_4x4_f2x2_input_x288_y192(a->x + (row * 576 + column * 96 - 336), v + i * 48);
-    }
-    const int panel = 0;
-    conv3x3_24to24_4x4_f2x2_panel_x288_y192(a, panel, v, m);
-    zeroupper();
-}
-
-/* Rows [y0, y1) of 24 output channels, 4 pixels a call */
-static TARGET void conv1x1_stride2_16to24_4x4_panel24(const struct args *a, int panel, int y0, int y1) {
-    const rn_kernel *k = a->k;
-    const float *w = a->w + (size_t)panel * 512;
-    const float *x;
-    float *y;
-    for (int r = y0; r < y1; r++) {
-        y = a->y + (r * 192 + panel * 32);
-        x = a->x + (r * 576);
-        k[4 /* 24x4x16 */].gemm(w, x, y, w, x, y);
-    }
-    zeroupper();
-}
-
-static TARGET void conv1x1_stride2_16to24_4x4(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    for (int u = part * 1 / parts; u < (part + 1) * 1 / parts; u++) {
-        const int panel = 0, y0 = u * 4;
-        const int y1 = y0 + 4;
-        conv1x1_stride2_16to24_4x4_panel24(a, panel, y0, y1);
-    }
-}
-
-static TARGET void add_24x4x4(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    for (int y = part * 4 / parts; y < (part + 1) * 4 / parts; y++) {
-        for (int x = 0; x < 4; x++) {
-            const float *in = a->x + y * 192 + x * 48;
-            const float *other = a->x1 + y * 192 + x * 48;
-            float *out = a->y + y * 192 + x * 48;
-            for (int c = 0; c < 24; c += 8) store(out + c, add(load(in + c), load(other + c)));
-        }
-    }
-}
-
-static TARGET void relu_24x4x4_x192_y192(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    for (int y = part * 4 / parts; y < (part + 1) * 4 / parts; y++) {
-        for (int x = 0; x < 4; x++) {
-            const float *in = a->x + y * 192 + x * 48;
-            float *out = a->y + y * 192 + x * 48;
-            for (int c = 0; c < 24; c += 8) store(out + c, relu(load(in + c)));
-        }
-    }
-}
-
-static TARGET void avgpool_24x1x1(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    float *out = a->y;
-    if (part == parts - 1) {
-        V s0 = zero(), s1 = zero(), s2 = zero();
-        for (int y = 0; y < 4; y++) {
-            const float *in = a->x + y * 192;
-            V r0 = zero(), r1 = zero(), r2 = zero();
-            for (int x = 0; x < 4; x++, in += 48) {
-                r0 = add(r0, load(in));
-                r1 = add(r1, load(in + 8));
-                r2 = add(r2, load(in + 16));
-            }
-            s0 = add(s0, r0);
-            s1 = add(s1, r1);
-            s2 = add(s2, r2);
-        }
-        store(out, mul(s0, set1(0.0625f)));
-        store(out + 8, mul(s1, set1(0.0625f)));
-        store(out + 16, mul(s2, set1(0.0625f)));
-    }
-}
-
-static TARGET void fc_10x1x1_2_images(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    const rn_kernel *k = a->k;
-    for (int panel = part * 1 / parts; panel < (part + 1) * 1 / parts; panel++) {
-        const float *w = a->w + (size_t)panel * 384;
-        float *out = a->y + panel * 16, y[32];
-        const float *x = a->x, *v = w;
-        k[5 /* 10x2x24 */].gemm(v, x, y, v, x, y);
-        for (int n = 0; n < 2; n++) {
-            store(out + (size_t)n * 16432 + 0, add(load(y + n * 16 + 0), load(a->bias + (panel * 16 + 0))));
-            store_n(out + (size_t)n * 16432 + 8, add(load(y + n * 16 + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
-        }
-    }
-    zeroupper();
-}
-
-static TARGET void fc_10x1x1(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    const rn_kernel *k = a->k;
-    for (int panel = part * 1 / parts; panel < (part + 1) * 1 / parts; panel++) {
-        const float *w = a->w + (size_t)panel * 384;
-        float *out = a->y + panel * 16, y[16];
-        const float *x = a->x, *v = w;
-        k[7 /* 10x1x24 */].gemm(v, x, y, v, x, y);
-        store(out + 0, add(load(y + 0), load(a->bias + (panel * 16 + 0))));
-        store_n(out + 8, add(load(y + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
-    }
-    zeroupper();
-}
-
-static TARGET void softmax_10x1x1(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    if (part == parts - 1) {
-        const float *in = a->x;
-        float *out = a->y;
-        V m = set1(-INFINITY);
-        for (int c = 0; c < 8; c += 8) m = max_(m, load(in + c));
-        m = max_(m, load_or(in + 8, 2, m));
-        m = set1(largest(m));
-        V s = zero();
-        for (int c = 0; c < 8; c += 8) s = add(s, exp_(sub(load(in + c), m)));
-        s = add(s, exp_(sub(load_or(in + 8, 2, set1(-INFINITY)), m)));
-        const V scale = set1(1.0f / sum(s));
-        store(out, mul(exp_(sub(load(in), m)), scale));
-        store_n(out + 8, mul(exp_(sub(load_n(in + 8, 2), m)), scale), 2);
-    }
-}
-
-static TARGET void output_10x1x1(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    if (part == parts - 1) {
-        for (int c = 0; c < 8; c += 8) store(a->y + c, load(a->x + c));
-        store_n(a->y + 8, load_n(a->x + 8, 2), 2);
     }
 }
 
@@ -848,58 +205,6 @@ static void forward(block_unfused *net, int images, const float *image, float *o
         last_layers(net, 1, B + (size_t)n * 16432, outputs_at + (size_t)n * 10);
 }
 
-static size_t model_arena_size(int batch, int threads) { return block_unfused_arena_size(batch, threads); }
-static rn_status model_create(void **net, void *arena, size_t size, const rn_weights *weights,
-                              const rn_options *options) {
-    struct block_unfused *made = NULL;
-    const rn_status status = block_unfused_create(&made, arena, size, weights, options);
-    *net = made;
-    return status;
-}
-static rn_status model_run(void *net, int batch, const float *image, float *output) {
-    return block_unfused_run(net, batch, image, output);
-}
-static rn_status model_run_rgb(void *net, int batch, const uint8_t *const *rgb, const int *height, const int *width,
-                               float *output) {
-    return block_unfused_run_rgb(net, batch, rgb, height, width, output);
-}
-static const char *model_message(const void *net) { return block_unfused_message(net); }
-static void model_destroy(void *net) { block_unfused_destroy(net); }
-
-static const rn_model model = {
-    .abi = 8,
-    .name = "block_unfused",
-    .rnc_version = "0.1.0",
-    .command = "rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn",
-    .source_hash = "f097aa6244b0e70d",
-    .isa = RN_ISA_X86_64_V3,
-    .best_isa = RN_ISA_X86_64_V3,
-    .batch = 2,
-    .input = {3, 16, 16},
-    .outputs = outputs,
-    .output_count = 1,
-    .output_size = 10,
-    .probabilities = 1,
-    .preprocess = {0, 1.0f, {0.0f, 0.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f, 1.0f}, 0},
-    .layers = layers,
-    .layer_count = 18,
-    .macs = 255216,
-    .multiplications = 209136,
-    .parameters = 9882,
-    .recipe = &recipe,
-    .weights_file = NULL,
-    .arena_size = model_arena_size,
-    .create = model_create,
-    .run = model_run,
-    .run_rgb = model_run_rgb,
-    .message = model_message,
-    .destroy = model_destroy,
-    .weights_open = rn_weights_open,
-    .weights_memory = rn_weights_memory,
-};
-
-const rn_model *block_unfused_model(void) { return &model; }
-
 size_t block_unfused_arena_size(int batch, int threads) {
     if (batch < 1 || batch > BLOCK_UNFUSED_BATCH || threads < 1) return 0;
     /* instance, activations, scratch of each thread, pictures made ready */
@@ -955,3 +260,744 @@ const char *block_unfused_message(const block_unfused *net) { return net ? net->
 void block_unfused_destroy(block_unfused *net) {
     if (net) rn_context_destroy(&net->rn);
 }
+
+/* ==== the layers' tasks ==== */
+
+/* ---- vectors_avx2.h ---- */
+#define TARGET __attribute__((target("avx2,fma")))
+#define HELPER static inline TARGET __attribute__((always_inline, unused))
+
+enum { LANES = 8 };
+typedef __m256 V; /* 8 floats */
+
+/* LANES words from first_lanes + LANES - n: a mask of the first n lanes */
+static const int32_t first_lanes[2 * LANES] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+
+HELPER V load(const float *p) { return _mm256_loadu_ps(p); }
+HELPER void store(float *p, V v) { _mm256_storeu_ps(p, v); }
+HELPER __m256i first_(int n) { return _mm256_loadu_si256((const __m256i *)(first_lanes + LANES - n)); }
+HELPER V load_n(const float *p, int n) { return _mm256_maskload_ps(p, first_(n)); }
+HELPER V load_or(const float *p, int n, V rest) {
+    return _mm256_blendv_ps(rest, _mm256_maskload_ps(p, first_(n)), _mm256_castsi256_ps(first_(n)));
+}
+HELPER void store_n(float *p, V v, int n) { _mm256_maskstore_ps(p, first_(n), v); }
+HELPER V set1(float x) { return _mm256_set1_ps(x); }
+HELPER V zero(void) { return _mm256_setzero_ps(); }
+HELPER V add(V a, V b) { return _mm256_add_ps(a, b); }
+HELPER V sub(V a, V b) { return _mm256_sub_ps(a, b); }
+HELPER V mul(V a, V b) { return _mm256_mul_ps(a, b); }
+HELPER V fma_(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
+HELPER V max_(V a, V b) { return _mm256_max_ps(a, b); } /* b where either is NaN */
+HELPER V min_(V a, V b) { return _mm256_min_ps(a, b); } /* b where either is NaN */
+/* The larger, where a NaN in either stays. */
+HELPER V max_nan(V a, V b) { return _mm256_blendv_ps(_mm256_max_ps(a, b), a, _mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }
+HELPER V round_(V a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+/* a * 2^n, n whole, in two steps since 2^n alone may overflow */
+HELPER V scale2(V a, V n) {
+    const __m256i i = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(i, 1), bias = _mm256_set1_epi32(127);
+    const __m256i rest = _mm256_sub_epi32(i, half);
+    a = _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23)));
+    return _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23)));
+}
+HELPER float sum(V v) {
+    __m128 a = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    a = _mm_add_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
+}
+HELPER float largest(V v) {
+    __m128 a = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    a = _mm_max_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_max_ss(a, _mm_movehdup_ps(a)));
+}
+/* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
+HELPER void zeroupper(void) { _mm256_zeroupper(); }
+
+/* ---- vector_functions.h ---- */
+HELPER V exp_(V x) { /* e^x = 2^n * e^r; inf above 88.8, 0 below -104 */
+    x = max_(set1(-104.0f), min_(set1(89.0f), x));
+    const V n = round_(mul(x, set1(1.44269504f)));
+    const V r = fma_(n, set1(2.12194440e-4f), fma_(n, set1(-0.693359375f), x));
+    V p = fma_(set1(1.9875691500e-4f), r, set1(1.3981999507e-3f));
+    p = fma_(p, r, set1(8.3334519073e-3f));
+    p = fma_(p, r, set1(4.1665795894e-2f));
+    p = fma_(p, r, set1(1.6666665459e-1f));
+    p = fma_(p, r, set1(5.0000001201e-1f));
+    return scale2(add(fma_(p, mul(r, r), r), set1(1.0f)), n);
+}
+HELPER V relu(V v) { return max_(zero(), v); }
+
+/* ---- images.h ---- */
+/* Zeros around an h x w image of c channels: `top` rows above, `left` pixels before ... */
+static TARGET void halo(float *p, int c, int h, int w, int row, int pixel, int top, int left, int bottom, int right) {
+    for (int y = -top; y < h + bottom; y++)
+        for (int x = -left; x < w + right; x++) {
+            if (y >= 0 && y < h && x == 0 && w > 0) x = w; /* over the image's row */
+            if (x >= w + right) break;
+            int i = 0;
+            for (; i + LANES <= c; i += LANES) store(p + (y * row + x * pixel + i), zero());
+            if (i < c) store_n(p + (y * row + x * pixel + i), zero(), c - i);
+        }
+}
+
+/* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, prefetch} */
+static const rn_kernel_spec kernels[] = {
+    {16, 16, 3, 16, 4, 32, 0, 1, 0}, /* 0 */
+    {24, 4, 16, 32, 64, 48, 0, 1, 0}, /* 1 */
+    {24, 3, 24, 32, 48, 32, 0, 0, 0}, /* 2 */
+    {24, 2, 24, 32, 48, 32, 0, 0, 0}, /* 3 */
+    {24, 4, 16, 32, 64, 48, 0, 0, 0}, /* 4 */
+    {10, 2, 24, 16, 16432, 16, 0, 0, 0}, /* 5 */
+    {10, 2, 24, 16, 16432, 16, 1, 0, 0}, /* 6 */
+    {10, 1, 24, 16, 24, 16, 0, 0, 0}, /* 7 */
+    {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 8 */
+};
+
+/* x: 3 planes of 16x16 floats; y: 16x16 pixels of 3 floats, 4 apart, rows 72 apart */
+static TARGET void input_3x16x16(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    if (part == 0) halo(a->y, 4, 16, 16, 72, 4, 1, 1, 1, 1);
+    for (int y = part * 16 / parts; y < (part + 1) * 16 / parts; y++) {
+        const float *in = a->x + y * 16;
+        float *out = a->y + y * 72;
+        for (int x = 0; x < 16; x += 4) {
+            __m128 v0 = _mm_loadu_ps(in + x);
+            __m128 v1 = _mm_loadu_ps(in + x + 256);
+            __m128 v2 = _mm_loadu_ps(in + x + 512);
+            __m128 v3 = _mm_setzero_ps();
+            _MM_TRANSPOSE4_PS(v0, v1, v2, v3);
+            _mm_storeu_ps(out + x * 4, v0);
+            _mm_storeu_ps(out + x * 4 + 4, v1);
+            _mm_storeu_ps(out + x * 4 + 8, v2);
+            _mm_storeu_ps(out + x * 4 + 12, v3);
+        }
+    }
+}
+
+/* Rows [y0, y1) of 16 output channels, 16 pixels a call */
+static TARGET void conv3x3_3to16_16x16_panel(const struct args *a, int panel, int y0, int y1) {
+    static const unsigned long long count0 = 9;
+    static const unsigned long long w_at0[] = {0, 192, 384, 576, 768, 960, 1152, 1344, 1536};
+    static const unsigned long long x_at0[] = {0, 16, 32, 288, 304, 320, 576, 592, 608};
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 432;
+    const float *x;
+    float *y;
+    for (int r = y0; r < y1; r++) {
+        y = a->y + (r * 512 + panel * 16);
+        x = a->x + (r * 72 - 76);
+        k[0 /* 16x16x3 */].offs(w, x, y, &count0, w_at0, x_at0);
+    }
+    zeroupper();
+}
+
+/* x: 16x16 pixels of 3 floats, 4 apart, rows 72 apart; y: 16x16 pixels of 16 floats, 32 apart, rows 512 apart */
+static TARGET void conv3x3_3to16_16x16(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    for (int u = part * 2 / parts; u < (part + 1) * 2 / parts; u++) {
+        const int panel = 0, y0 = u * 8;
+        const int y1 = y0 + 8;
+        conv3x3_3to16_16x16_panel(a, panel, y0, y1);
+    }
+}
+
+/* x: 16x16 pixels of 16 floats, 32 apart, rows 512 apart; y: 16x16 pixels of 16 floats, 32 apart, rows 512 apart */
+static TARGET void affine_16x16x16(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    const V scale0 = load(a->w);
+    const V scale8 = load(a->w + 8);
+    const V shift0 = load(a->bias);
+    const V shift8 = load(a->bias + 8);
+    for (int y = part * 16 / parts; y < (part + 1) * 16 / parts; y++) {
+        for (int x = 0; x < 16; x++) {
+            const float *in = a->x + y * 512 + x * 32;
+            float *out = a->y + y * 512 + x * 32;
+            store(out, fma_(load(in), scale0, shift0));
+            store(out + 8, fma_(load(in + 8), scale8, shift8));
+        }
+    }
+}
+
+/* x: 16x16 pixels of 16 floats, 32 apart, rows 512 apart; y: 16x16 pixels of 16 floats, 32 apart, rows 512 apart */
+static TARGET void relu_16x16x16(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    for (int y = part * 16 / parts; y < (part + 1) * 16 / parts; y++) {
+        for (int x = 0; x < 16; x++) {
+            const float *in = a->x + y * 512 + x * 32;
+            float *out = a->y + y * 512 + x * 32;
+            for (int c = 0; c < 16; c += 8) store(out + c, relu(load(in + c)));
+        }
+    }
+}
+
+/* x: 16x16 pixels of 16 floats, 32 apart, rows 512 apart; y: 8x8 pixels of 16 floats, 32 apart, rows 288 apart */
+static TARGET void maxpool3x3_stride2_16x8x8(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    if (part == 0) halo(a->y, 16, 8, 8, 288, 32, 1, 1, 0, 0);
+    for (int y = part * 8 / parts; y < (part + 1) * 8 / parts; y++) {
+        const int top = y * 2 - 1 < 0 ? 0 : y * 2 - 1;
+        const int bottom = y * 2 + 2;
+        {
+            float *out = a->y + y * 288;
+            const float *in = a->x + top * 512;
+            for (int c = 0; c < 16; c += 8) {
+                V v = set1(-INFINITY);
+                for (int i = 0; i < (bottom - top); i++) {
+                    v = max_nan(v, load(in + i * 512 + c));
+                    v = max_nan(v, load(in + i * 512 + c + 32));
+                }
+                store(out + c, v);
+            }
+        }
+        for (int x = 1; x < 8; x++) {
+            float *out = a->y + y * 288 + x * 32;
+            const float *in = a->x + top * 512 + (x * 2 - 1) * 32;
+            for (int c = 0; c < 16; c += 8) {
+                V v = set1(-INFINITY);
+                for (int i = 0; i < (bottom - top); i++) {
+                    v = max_nan(v, load(in + i * 512 + c));
+                    v = max_nan(v, load(in + i * 512 + c + 32));
+                    v = max_nan(v, load(in + i * 512 + c + 64));
+                }
+                store(out + c, v);
+            }
+        }
+    }
+}
+
+/* Rows [y0, y1) of 24 output channels, 4 pixels a call */
+static TARGET void conv3x3_stride2_16to24_4x4_panel24(const struct args *a, int panel, int y0, int y1) {
+    static const unsigned long long count0 = 9;
+    static const unsigned long long w_at0[] = {0, 2048, 4096, 6144, 8192, 10240, 12288, 14336, 16384};
+    static const unsigned long long x_at0[] = {0, 128, 256, 1152, 1280, 1408, 2304, 2432, 2560};
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 4608;
+    const float *x;
+    float *y;
+    for (int r = y0; r < y1; r++) {
+        y = a->y + (r * 192 + panel * 32);
+        x = a->x + (r * 576 - 320);
+        k[1 /* 24x4x16 */].offs(w, x, y, &count0, w_at0, x_at0);
+    }
+    zeroupper();
+}
+
+/* x: 8x8 pixels of 16 floats, 32 apart, rows 288 apart; y: 4x4 pixels of 24 floats, 48 apart, rows 192 apart */
+static TARGET void conv3x3_stride2_16to24_4x4(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    for (int u = part * 1 / parts; u < (part + 1) * 1 / parts; u++) {
+        const int panel = 0, y0 = u * 4;
+        const int y1 = y0 + 4;
+        conv3x3_stride2_16to24_4x4_panel24(a, panel, y0, y1);
+    }
+}
+
+/* x: 4x4 pixels of 24 floats, 48 apart, rows 192 apart; y: 4x4 pixels of 24 floats, 48 apart, rows 192 apart */
+static TARGET void affine_24x4x4(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    const V scale0 = load(a->w);
+    const V scale8 = load(a->w + 8);
+    const V scale16 = load(a->w + 16);
+    const V shift0 = load(a->bias);
+    const V shift8 = load(a->bias + 8);
+    const V shift16 = load(a->bias + 16);
+    for (int y = part * 4 / parts; y < (part + 1) * 4 / parts; y++) {
+        for (int x = 0; x < 4; x++) {
+            const float *in = a->x + y * 192 + x * 48;
+            float *out = a->y + y * 192 + x * 48;
+            store(out, fma_(load(in), scale0, shift0));
+            store(out + 8, fma_(load(in + 8), scale8, shift8));
+            store(out + 16, fma_(load(in + 16), scale16, shift16));
+        }
+    }
+}
+
+/* x: 4x4 pixels of 24 floats, 48 apart, rows 192 apart; y: 4x4 pixels of 24 floats, 48 apart, rows 288 apart */
+static TARGET void relu_24x4x4(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    if (part == 0) halo(a->y, 24, 4, 4, 288, 48, 1, 1, 1, 1);
+    for (int y = part * 4 / parts; y < (part + 1) * 4 / parts; y++) {
+        for (int x = 0; x < 4; x++) {
+            const float *in = a->x + y * 192 + x * 48;
+            float *out = a->y + y * 288 + x * 48;
+            for (int c = 0; c < 24; c += 8) store(out + c, relu(load(in + c)));
+        }
+    }
+}
+
+/* F(2, 3) in one dimension: 4 pixels to 4 products */
+HELPER void f2_r3_input(const V *d, V *to, int step) {
+    const V d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
+    const V r0 = sub(d2, d0);
+    const V r1 = add(d1, d2);
+    const V r2 = sub(d2, d1);
+    const V r3 = sub(d3, d1);
+    to[0] = r0;
+    to[step] = r1;
+    to[2 * step] = r2;
+    to[3 * step] = r3;
+}
+
+/* One tile's input transform: 4 x 4 pixels from x to 4 x 4 products */
+static TARGET void conv3x3_24to24_4x4_f2x2_input(const float *x, float *v) {
+    for (int c = 0; c < 24; c += 8) {
+        V t[4][4];
+        for (int j = 0; j < 4; j++) {
+            const float *p = x + (j * 48 + c);
+            const V d[4] = {load(p), load(p + 288), load(p + 576), load(p + 864)};
+            f2_r3_input(d, &t[0][j], 4);
+        }
+        float *to = v + c;
+        for (int i = 0; i < 4; i++, to += 1600) {
+            V r[4];
+            f2_r3_input(t[i], r, 1);
+            store(to, r[0]);
+            store(to + 400, r[1]);
+            store(to + 800, r[2]);
+            store(to + 1200, r[3]);
+        }
+    }
+}
+
+/* In pieces of at most 3 columns and 24 channels; each fetches a share of the next weights to L2 */
+static TARGET void gemm24x8x24_x48_y32(const rn_kernel *k, const float *w, const float *x, float *y,
+                                       const float *next) {
+    for (int j = 0; j < 8; j += j < 6 ? 3 : 2, next += 256) {
+        for (int i = 0; i < 256; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);
+        k[j < 6 ? 2 /* 24x3x24 */ : 3 /* 24x2x24 */].gemm(w, x + j * 48, y + j * 32, w, x, y);
+    }
+}
+
+/* F(2, 3) in one dimension: 4 products to 2 pixels */
+HELPER void f2_r3_output(const V *d, V *to, int step) {
+    const V d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
+    const V r0 = add(add(d0, d1), d2);
+    const V r1 = sub(add(d1, d3), d2);
+    to[0] = r0;
+    to[step] = r1;
+}
+
+/* One tile's output transform: 4 x 4 products to 2 x 2 pixels, 24 channels */
+static TARGET void conv3x3_24to24_4x4_f2x2_output(const float *m, float *y) {
+    for (int c = 0; c < 24; c += 8) {
+        V t[2][4];
+        for (int j = 0; j < 4; j++) {
+            const float *p = m + (j * 272 + c);
+            const V d[4] = {load(p), load(p + 1088), load(p + 2176), load(p + 3264)};
+            f2_r3_output(d, &t[0][j], 4);
+        }
+        for (int i = 0; i < 2; i++) {
+            float *to = y + (i * 192 + c);
+            V r[2];
+            f2_r3_output(t[i], r, 1);
+            store(to, r[0]);
+            store(to + 48, r[1]);
+        }
+    }
+}
+
+/* 24 output channels of 8 tiles */
+static TARGET void conv3x3_24to24_4x4_f2x2_panel(const struct args *a, int panel, const float *v, float *m) {
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 12288;
+    for (int i = 0; i < 16; i++, w += 768) {
+        const float *from = v + i * 400;
+        float *to = m + i * 272;
+        gemm24x8x24_x48_y32(k, w, from, to, w + 768);
+    }
+    for (int i = 0; i < 8; i++) {
+        const int image = (0 + i) / 4;
+        const int row = (0 + i) % 4 / 2;
+        const int column = (0 + i) % 2;
+        conv3x3_24to24_4x4_f2x2_output(m + i * 32,
+                                       a->y + (size_t)image * 16432 + (row * 384 + column * 96 + panel * 32));
+    }
+}
+
+/* x: 4x4 pixels of 24 floats, 48 apart, rows 288 apart; y: 4x4 pixels of 24 floats, 48 apart, rows 192 apart */
+static TARGET void conv3x3_24to24_4x4_f2x2_2_images(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    float *v = a->scratch + (size_t)part * 10752, *m = v + 6400;
+    if (part) return;
+    (void)parts;
+    for (int i = 0; i < 8; i++) {
+        const int image = i / 4;
+        const int row = i % 4 / 2;
+        const int column = i % 2;
+        conv3x3_24to24_4x4_f2x2_input(a->x + (size_t)image * 16432 + (row * 576 + column * 96 - 336), v + i * 48);
+    }
+    const int panel = 0;
+    conv3x3_24to24_4x4_f2x2_panel(a, panel, v, m);
+    zeroupper();
+}
+
+/* One tile's input transform: 4 x 4 pixels from x to 4 x 4 products */
+static TARGET void conv3x3_24to24_4x4_f2x2_input_x288_y192(const float *x, float *v) {
+    for (int c = 0; c < 24; c += 8) {
+        V t[4][4];
+        for (int j = 0; j < 4; j++) {
+            const float *p = x + (j * 48 + c);
+            const V d[4] = {load(p), load(p + 288), load(p + 576), load(p + 864)};
+            f2_r3_input(d, &t[0][j], 4);
+        }
+        float *to = v + c;
+        for (int i = 0; i < 4; i++, to += 832) {
+            V r[4];
+            f2_r3_input(t[i], r, 1);
+            store(to, r[0]);
+            store(to + 208, r[1]);
+            store(to + 416, r[2]);
+            store(to + 624, r[3]);
+        }
+    }
+}
+
+/* In pieces of at most 2 columns and 24 channels; each fetches a share of the next weights to L2 */
+static TARGET void gemm24x4x24_x48_y32(const rn_kernel *k, const float *w, const float *x, float *y,
+                                       const float *next) {
+    for (int j = 0; j < 4; j += 2, next += 384) {
+        for (int i = 0; i < 384; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);
+        k[3 /* 24x2x24 */].gemm(w, x + j * 48, y + j * 32, w, x, y);
+    }
+}
+
+/* One tile's output transform: 4 x 4 products to 2 x 2 pixels, 24 channels */
+static TARGET void conv3x3_24to24_4x4_f2x2_output_x288_y192(const float *m, float *y) {
+    for (int c = 0; c < 24; c += 8) {
+        V t[2][4];
+        for (int j = 0; j < 4; j++) {
+            const float *p = m + (j * 144 + c);
+            const V d[4] = {load(p), load(p + 576), load(p + 1152), load(p + 1728)};
+            f2_r3_output(d, &t[0][j], 4);
+        }
+        for (int i = 0; i < 2; i++) {
+            float *to = y + (i * 192 + c);
+            V r[2];
+            f2_r3_output(t[i], r, 1);
+            store(to, r[0]);
+            store(to + 48, r[1]);
+        }
+    }
+}
+
+/* 24 output channels of 4 tiles */
+static TARGET void conv3x3_24to24_4x4_f2x2_panel_x288_y192(const struct args *a, int panel, const float *v, float *m) {
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 12288;
+    for (int i = 0; i < 16; i++, w += 768) {
+        const float *from = v + i * 208;
+        float *to = m + i * 144;
+        gemm24x4x24_x48_y32(k, w, from, to, w + 768);
+    }
+    for (int i = 0; i < 4; i++) {
+        const int row = (0 + i) / 2;
+        const int column = (0 + i) % 2;
+        conv3x3_24to24_4x4_f2x2_output_x288_y192(m + i * 32, a->y + (row * 384 + column * 96 + panel * 32));
+    }
+}
+
+/* x: 4x4 pixels of 24 floats, 48 apart, rows 288 apart; y: 4x4 pixels of 24 floats, 48 apart, rows 192 apart */
+static TARGET void conv3x3_24to24_4x4_f2x2(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    float *v = a->scratch + (size_t)part * 10752, *m = v + 3328;
+    if (part) return;
+    (void)parts;
+    for (int i = 0; i < 4; i++) {
+        const int row = i / 2;
+        const int column = i % 2;
+        conv3x3_24to24_4x4_f2x2_input_x288_y192(a->x + (row * 576 + column * 96 - 336), v + i * 48);
+    }
+    const int panel = 0;
+    conv3x3_24to24_4x4_f2x2_panel_x288_y192(a, panel, v, m);
+    zeroupper();
+}
+
+/* Rows [y0, y1) of 24 output channels, 4 pixels a call */
+static TARGET void conv1x1_stride2_16to24_4x4_panel24(const struct args *a, int panel, int y0, int y1) {
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 512;
+    const float *x;
+    float *y;
+    for (int r = y0; r < y1; r++) {
+        y = a->y + (r * 192 + panel * 32);
+        x = a->x + (r * 576);
+        k[4 /* 24x4x16 */].gemm(w, x, y, w, x, y);
+    }
+    zeroupper();
+}
+
+/* x: 8x8 pixels of 16 floats, 32 apart, rows 288 apart; y: 4x4 pixels of 24 floats, 48 apart, rows 192 apart */
+static TARGET void conv1x1_stride2_16to24_4x4(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    for (int u = part * 1 / parts; u < (part + 1) * 1 / parts; u++) {
+        const int panel = 0, y0 = u * 4;
+        const int y1 = y0 + 4;
+        conv1x1_stride2_16to24_4x4_panel24(a, panel, y0, y1);
+    }
+}
+
+/* x: 4x4 pixels of 24 floats, 48 apart, rows 192 apart; x1: 4x4 pixels of 24 floats, 48 apart, rows 192 apart; y: 4x4
+ * pixels of 24 floats, 48 apart, rows 192 apart */
+static TARGET void add_24x4x4(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    for (int y = part * 4 / parts; y < (part + 1) * 4 / parts; y++) {
+        for (int x = 0; x < 4; x++) {
+            const float *in = a->x + y * 192 + x * 48;
+            const float *other = a->x1 + y * 192 + x * 48;
+            float *out = a->y + y * 192 + x * 48;
+            for (int c = 0; c < 24; c += 8) store(out + c, add(load(in + c), load(other + c)));
+        }
+    }
+}
+
+/* x: 4x4 pixels of 24 floats, 48 apart, rows 192 apart; y: 4x4 pixels of 24 floats, 48 apart, rows 192 apart */
+static TARGET void relu_24x4x4_x192_y192(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    for (int y = part * 4 / parts; y < (part + 1) * 4 / parts; y++) {
+        for (int x = 0; x < 4; x++) {
+            const float *in = a->x + y * 192 + x * 48;
+            float *out = a->y + y * 192 + x * 48;
+            for (int c = 0; c < 24; c += 8) store(out + c, relu(load(in + c)));
+        }
+    }
+}
+
+/* x: 4x4 pixels of 24 floats, 48 apart, rows 192 apart; y: 24 floats */
+static TARGET void avgpool_24x1x1(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    float *out = a->y;
+    if (part == parts - 1) {
+        V s0 = zero(), s1 = zero(), s2 = zero();
+        for (int y = 0; y < 4; y++) {
+            const float *in = a->x + y * 192;
+            V r0 = zero(), r1 = zero(), r2 = zero();
+            for (int x = 0; x < 4; x++, in += 48) {
+                r0 = add(r0, load(in));
+                r1 = add(r1, load(in + 8));
+                r2 = add(r2, load(in + 16));
+            }
+            s0 = add(s0, r0);
+            s1 = add(s1, r1);
+            s2 = add(s2, r2);
+        }
+        store(out, mul(s0, set1(0.0625f)));
+        store(out + 8, mul(s1, set1(0.0625f)));
+        store(out + 16, mul(s2, set1(0.0625f)));
+    }
+}
+
+/* x: 24 floats; y: 10 floats */
+static TARGET void fc_10x1x1_2_images(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    const rn_kernel *k = a->k;
+    for (int panel = part * 1 / parts; panel < (part + 1) * 1 / parts; panel++) {
+        const float *w = a->w + (size_t)panel * 384;
+        float *out = a->y + panel * 16, y[32];
+        const float *x = a->x, *v = w;
+        k[5 /* 10x2x24 */].gemm(v, x, y, v, x, y);
+        for (int n = 0; n < 2; n++) {
+            store(out + (size_t)n * 16432 + 0, add(load(y + n * 16 + 0), load(a->bias + (panel * 16 + 0))));
+            store_n(out + (size_t)n * 16432 + 8, add(load(y + n * 16 + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
+        }
+    }
+    zeroupper();
+}
+
+/* x: 24 floats; y: 10 floats */
+static TARGET void fc_10x1x1(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    const rn_kernel *k = a->k;
+    for (int panel = part * 1 / parts; panel < (part + 1) * 1 / parts; panel++) {
+        const float *w = a->w + (size_t)panel * 384;
+        float *out = a->y + panel * 16, y[16];
+        const float *x = a->x, *v = w;
+        k[7 /* 10x1x24 */].gemm(v, x, y, v, x, y);
+        store(out + 0, add(load(y + 0), load(a->bias + (panel * 16 + 0))));
+        store_n(out + 8, add(load(y + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
+    }
+    zeroupper();
+}
+
+/* x: 10 floats; y: 10 floats */
+static TARGET void softmax_10x1x1(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    if (part == parts - 1) {
+        const float *in = a->x;
+        float *out = a->y;
+        V m = set1(-INFINITY);
+        for (int c = 0; c < 8; c += 8) m = max_(m, load(in + c));
+        m = max_(m, load_or(in + 8, 2, m));
+        m = set1(largest(m));
+        V s = zero();
+        for (int c = 0; c < 8; c += 8) s = add(s, exp_(sub(load(in + c), m)));
+        s = add(s, exp_(sub(load_or(in + 8, 2, set1(-INFINITY)), m)));
+        const V scale = set1(1.0f / sum(s));
+        store(out, mul(exp_(sub(load(in), m)), scale));
+        store_n(out + 8, mul(exp_(sub(load_n(in + 8, 2), m)), scale), 2);
+    }
+}
+
+/* x: 10 floats; y: 10 planes of 1x1 floats */
+static TARGET void output_10x1x1(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    if (part == parts - 1) {
+        for (int c = 0; c < 8; c += 8) store(a->y + c, load(a->x + c));
+        store_n(a->y + 8, load_n(a->x + 8, 2), 2);
+    }
+}
+
+/* ==== tables ==== */
+
+/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
+ * {integers}, packed offset, name} (rn_recipe.h) */
+static const rn_recipe_step recipe_steps[] = {
+    {RN_PARAM, 4, {-1, -1, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, "conv1.weight"},
+    {RN_PACK_PANELS, 4, {0, -1, -1}, {16, 3, 3, 3}, 0, {16, 3, 1, 0}, 0, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_var"},
+    {RN_BN_SCALE, 1, {2, 3, -1}, {16, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {4, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 1728, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_mean"},
+    {RN_BN_SHIFT, 1, {6, 7, 4}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {8, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 1792, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv1.weight"},
+    {RN_PACK_PANELS, 4, {10, -1, -1}, {24, 16, 3, 3}, 0, {32, 16, 1, 0}, 1856, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_var"},
+    {RN_BN_SCALE, 1, {12, 13, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {14, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20288, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_mean"},
+    {RN_BN_SHIFT, 1, {16, 17, 14}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {18, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20416, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv2.weight"},
+    {RN_PACK_WINOGRAD, 4, {20, -1, -1}, {24, 24, 3, 3}, 0, {32, 2, 2, 1}, 20544, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_var"},
+    {RN_BN_SCALE, 1, {22, 23, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {24, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 69696, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_mean"},
+    {RN_BN_SHIFT, 1, {26, 27, 24}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {28, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 69824, NULL},
+    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.0.weight"},
+    {RN_PACK_PANELS, 4, {30, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1, 0}, 69952, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.weight"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_var"},
+    {RN_BN_SCALE, 1, {32, 33, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {34, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 72000, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.bias"},
+    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_mean"},
+    {RN_BN_SHIFT, 1, {36, 37, 34}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
+    {RN_PACK_VECTOR, 4, {38, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 72128, NULL},
+    {RN_PARAM, 1, {-1, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.bias"},
+    {RN_PACK_VECTOR, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 72256, NULL},
+    {RN_PARAM, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.weight"},
+    {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1, 0}, 72320, NULL},
+};
+static const rn_recipe recipe = {recipe_steps, 44, 73856, 0x11575c04a9bcaa25u};
+
+/* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes moved, bytes of
+ * weights} */
+static const rn_layer layers[] = {
+    {"input", "input to channels-last", "input", "", "input", {3, 16, 16}, 0, 0, 6144, 0},
+    {"conv1", "conv 3x3", "direct", "block_unfused.rn:13:5", "conv1", {16, 16, 16}, 110592, 110592, 21184, 1728},
+    {"bn1", "affine", "map", "block_unfused.rn:13:19", "bn1", {16, 16, 16}, 0, 0, 32896, 128},
+    {"relu", "relu", "map", "block_unfused.rn:13:23", "relu", {16, 16, 16}, 0, 0, 32768, 0},
+    {"maxpool", "maxpool 3x3 /2", "pool", "block_unfused.rn:14:5", "maxpool", {16, 8, 8}, 0, 0, 20480, 0},
+    {"layer1.0.conv1", "conv 3x3 /2", "direct", "block_unfused.rn:5:9", "layer1.0.conv1", {24, 4, 4}, 55296, 55296,
+     24064, 18432},
+    {"layer1.0.bn1", "affine", "map", "block_unfused.rn:5:34", "layer1.0.bn1", {24, 4, 4}, 0, 0, 3328, 256},
+    {"layer1.0.relu", "relu", "map", "block_unfused.rn:5:38", "layer1.0.relu", {24, 4, 4}, 0, 0, 3072, 0},
+    {"layer1.0.conv2", "conv 3x3", "winograd", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 36864,
+     27648, 49152},
+    {"layer1.0.bn2", "affine", "map", "block_unfused.rn:6:26", "layer1.0.bn2", {24, 4, 4}, 0, 0, 3328, 256},
+    {"layer1.0.downsample.0", "conv 1x1 /2", "pointwise", "block_unfused.rn:7:7", "layer1.0.downsample.0", {24, 4, 4},
+     6144, 6144, 7680, 2048},
+    {"layer1.0.downsample.1", "affine", "map", "block_unfused.rn:7:7", "layer1.0.downsample.1", {24, 4, 4}, 0, 0, 3328,
+     256},
+    {"layer1.0.add", "add", "map", "block_unfused.rn:4:5", "layer1.0.add", {24, 4, 4}, 0, 0, 4608, 0},
+    {"layer1.0.relu2", "relu", "map", "block_unfused.rn:8:5", "layer1.0.relu2", {24, 4, 4}, 0, 0, 3072, 0},
+    {"avgpool", "avgpool global", "pool", "block_unfused.rn:16:5", "avgpool", {24, 1, 1}, 0, 0, 1632, 0},
+    {"fc", "fc", "fc", "block_unfused.rn:17:5", "fc", {10, 1, 1}, 240, 240, 936, 1600},
+    {"softmax", "softmax", "softmax", "block_unfused.rn:18:5", "softmax", {10, 1, 1}, 0, 0, 80, 0},
+    {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 0, 80, 0},
+};
+
+/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */
+static const struct result results[] = {
+    {8288, 4, 72},
+    {0, 32, 512},
+    {8208, 32, 512},
+    {0, 32, 512},
+    {8528, 32, 288},
+    {0, 48, 192},
+    {1744, 48, 192},
+    {336, 48, 288},
+    {1744, 48, 192},
+    {0, 48, 192},
+    {784, 48, 192},
+    {1568, 48, 192},
+    {784, 48, 192},
+    {0, 48, 192},
+    {784, 48, 48},
+    {0, 12, 12},
+    {32, 12, 12},
+    {32, 12, 12},
+};
+
+static const rn_output outputs[] = {
+    {"softmax", {10, 1, 1}},
+};
+
+static size_t model_arena_size(int batch, int threads) { return block_unfused_arena_size(batch, threads); }
+static rn_status model_create(void **net, void *arena, size_t size, const rn_weights *weights,
+                              const rn_options *options) {
+    struct block_unfused *made = NULL;
+    const rn_status status = block_unfused_create(&made, arena, size, weights, options);
+    *net = made;
+    return status;
+}
+static rn_status model_run(void *net, int batch, const float *image, float *output) {
+    return block_unfused_run(net, batch, image, output);
+}
+static rn_status model_run_rgb(void *net, int batch, const uint8_t *const *rgb, const int *height, const int *width,
+                               float *output) {
+    return block_unfused_run_rgb(net, batch, rgb, height, width, output);
+}
+static const char *model_message(const void *net) { return block_unfused_message(net); }
+static void model_destroy(void *net) { block_unfused_destroy(net); }
+
+static const rn_model model = {
+    .abi = 8,
+    .name = "block_unfused",
+    .rnc_version = "0.1.0",
+    .command = "rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn",
+    .source_hash = "f097aa6244b0e70d",
+    .isa = RN_ISA_X86_64_V3,
+    .best_isa = RN_ISA_X86_64_V3,
+    .batch = 2,
+    .input = {3, 16, 16},
+    .outputs = outputs,
+    .output_count = 1,
+    .output_size = 10,
+    .probabilities = 1,
+    .preprocess = {0, 1.0f, {0.0f, 0.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f, 1.0f}, 0},
+    .layers = layers,
+    .layer_count = 18,
+    .macs = 255216,
+    .multiplications = 209136,
+    .parameters = 9882,
+    .recipe = &recipe,
+    .weights_file = NULL,
+    .arena_size = model_arena_size,
+    .create = model_create,
+    .run = model_run,
+    .run_rgb = model_run_rgb,
+    .message = model_message,
+    .destroy = model_destroy,
+    .weights_open = rn_weights_open,
+    .weights_memory = rn_weights_memory,
+};
+
+const rn_model *block_unfused_model(void) { return &model; }
