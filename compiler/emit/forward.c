@@ -230,32 +230,33 @@ static bool role_is_image(Role role) {
 /* For the last layers that take one image after another. */
 static void emit_each(Emit *e, Text *t) {
     const long long kept = image_stride(e), scratch = scratch_floats(e);
-    text_puts(t,
-              "/* The arguments for image n, given those for the first; y_image: floats from one result to the next */\n"
-              "static struct args image_args(const struct args *first, int n, size_t y_image) {\n"
-              "    struct args a = *first;\n");
+    text_puts(
+        t, "/* The arguments for image n, given those for the first; y_image: floats from one result to the next */\n"
+           "static struct args image_args(const struct args *first, int n, size_t y_image) {\n"
+           "    struct args a = *first;\n");
     for (Role role = OPERAND_X; role < OPERAND_Y; role++)
         if (role_is_image(role) && has_role(e, role))
             text_printf(t, "    if (a.%s) a.%s += (size_t)n * %lld;\n", role_name(role), role_name(role), kept);
-    text_printf(t,
-                "    a.y += (size_t)n * y_image;\n"
-                "    return a;\n"
-                "}\n\n"
-                "struct each {\n"
-                "    rn_task task;\n"
-                "    const struct args *first;\n"
-                "    int images;\n"
-                "    size_t y_image;\n"
-                "};\n\n"
-                "static void each_part(void *arg, int part, int parts) {\n"
-                "    const struct each *e = arg;\n"
-                "    for (int n = part; n < e->images; n += parts) {\n"
-                "        struct args a = image_args(e->first, n, e->y_image);\n"
-                "%s"
-                "        e->task(&a, 0, 1);\n"
-                "    }\n"
-                "}\n\n",
-                !scratch ? "" : arena_printf(e->arena, "        if (a.scratch) a.scratch += (size_t)part * %lld;\n", scratch));
+    text_printf(
+        t,
+        "    a.y += (size_t)n * y_image;\n"
+        "    return a;\n"
+        "}\n\n"
+        "struct each {\n"
+        "    rn_task task;\n"
+        "    const struct args *first;\n"
+        "    int images;\n"
+        "    size_t y_image;\n"
+        "};\n\n"
+        "static void each_part(void *arg, int part, int parts) {\n"
+        "    const struct each *e = arg;\n"
+        "    for (int n = part; n < e->images; n += parts) {\n"
+        "        struct args a = image_args(e->first, n, e->y_image);\n"
+        "%s"
+        "        e->task(&a, 0, 1);\n"
+        "    }\n"
+        "}\n\n",
+        !scratch ? "" : arena_printf(e->arena, "        if (a.scratch) a.scratch += (size_t)part * %lld;\n", scratch));
     text_printf(t,
                 "/* One layer of each image: the images are divided among the threads, or each image's work where they "
                 "are too\n"

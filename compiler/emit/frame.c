@@ -173,10 +173,10 @@ static void emit_api(Emit *e, Text *t) {
 }
 
 /* What net.c itself defines at file scope, beside what comes from c/: no task and no network may be called so. */
-static const char *const own_names[] = {"args",        "check",        "each",    "each_part",  "first_layers",
-                                        "first_part",  "forward",      "group",   "image_args", "kernels",
-                                        "last_layers", "layers",       "main",    "model",      "outputs",
-                                        "recipe",      "recipe_steps", "results", "step"};
+static const char *const own_names[] = {"args",        "check",        "each",   "each_part",  "first_layers",
+                                        "first_part",  "forward",      "group",  "image_args", "kernels",
+                                        "last_layers", "layers",       "main",   "model",      "outputs",
+                                        "recipe",      "recipe_steps", "result", "results",    "step"};
 
 static void reserve_names(Emit *e) {
     for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++)

@@ -8,8 +8,8 @@ int64_t output_floats(const Graph *graph); /* of all outputs, one image */
 /* PREFIX_OUTPUT_SIZE, and of each output PREFIX_OUTPUT_LAYER_OFFSET and _SIZE. */
 void emit_output_macros(const Graph *graph, const char *prefix, Arena *arena, Text *t);
 void emit_tables_declared(Emit *e, Text *text); /* ahead of those who use them */
-void emit_tables(Emit *e, Text *t); /* recipe, layers, outputs */
-const char *isa_c(rn_isa isa);      /* "RN_ISA_X86_64_V3" */
-void emit_model(Emit *e, Text *t);  /* the rn_model; after the API's prototypes */
+void emit_tables(Emit *e, Text *t);             /* recipe, layers, outputs */
+const char *isa_c(rn_isa isa);                  /* "RN_ISA_X86_64_V3" */
+void emit_model(Emit *e, Text *t);              /* the rn_model; after the API's prototypes */
 
 #endif

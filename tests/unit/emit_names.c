@@ -36,7 +36,11 @@ static Text emit_network(const char *name, Target target, bool standalone) {
 static void defined_name(const char *line, char name[64]) {
     static const char *const starts[] = {"static ", "HELPER ", "typedef ", "struct ", "const ", "int ", "#define "};
     name[0] = 0;
-    if (!strncmp(line, "static TARGET ", 14)) return; /* tasks and their parts step aside by themselves */
+    const size_t length = strcspn(line, "\n");
+    static const char task[] = "(void *arg, int part, int parts);";
+    /* tasks and their parts step aside by themselves */
+    if (!strncmp(line, "static TARGET ", 14)) return;
+    if (length >= sizeof task && !strncmp(line + length - (sizeof task - 1), task, sizeof task - 1)) return;
     bool defines = false;
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) defines |= !strncmp(line, starts[i], strlen(starts[i]));
     if (!defines) return;
