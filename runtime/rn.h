@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 #define RN_VERSION "0.1.0"
-#define RN_ABI 8 /* emitted code and librn must agree; create checks */
+#define RN_ABI 9 /* emitted code and librn must agree; create checks */
 #define RN_ERROR_SIZE 512
 #define RN_MAX_THREADS 1024
 #define RN_MAX_IMAGE_SIDE 65535 /* pixels, of pictures given to run_rgb */
@@ -48,6 +48,26 @@ typedef enum rn_status {
     RN_ERROR_VERSION /* emitted code and librn differ in ABI */
 } rn_status;
 const char *rn_status_text(rn_status status); /* "out of memory"; static storage; any thread, any value */
+
+/* ---- types of numbers: a row each, name, word, bytes, C type that holds one ---- */
+#define RN_DTYPES(ROW)                                                                                                 \
+    ROW(F32, f32, 4, float)                                                                                            \
+    ROW(BF16, bf16, 2, uint16_t) /* the upper half of a float, rounded to the nearest, the even one of two */
+
+typedef enum rn_dtype { /* RN_F32, RN_BF16, ... */
+#define RN_DTYPE(name, ...) RN_##name,
+                        RN_DTYPES(RN_DTYPE)
+#undef RN_DTYPE
+                            RN_DTYPE_COUNT
+} rn_dtype;
+
+/* Bytes of a number. */
+static inline size_t rn_dtype_size(rn_dtype type) {
+#define RN_DTYPE(name, word, bytes, ...) bytes,
+    static const uint8_t sizes[] = {RN_DTYPES(RN_DTYPE)};
+#undef RN_DTYPE
+    return sizes[type];
+}
 
 /* ---- a compiled network, described ---- */
 typedef struct rn_shape {
@@ -154,13 +174,20 @@ const void *rn_weights_payload(const rn_weights *weights, size_t *size); /* the 
 uint64_t rn_weights_recipe(const rn_weights *weights); /* hash of the recipe they were opened for; create checks it */
 
 /* ---- an instance's options; all zero is the default ---- */
-/* A layer's result, as the hook sees it: element (n, c, y, x) at data[n*image + y*row + x*pixel + c] */
+/* A layer's result, as the hook sees it. The channels of a pixel lie side by side. */
 typedef struct rn_tensor {
-    const float *data;
+    const void *data;
+    rn_dtype type; /* of its numbers */
     rn_shape shape;
-    size_t pixel, row, image; /* strides in floats; image: between the batch's images where several are there */
+    size_t pixel, row, image; /* bytes from one to the next; image: of the batch, where several are there */
     int images;               /* how many images `data` holds now: 1 where layers run image by image */
 } rn_tensor;
+
+/* Where element (c, y, x) of image n lies: a float, where the type is RN_F32. */
+static inline const void *rn_tensor_at(const rn_tensor *t, int n, int c, int y, int x) {
+    const size_t at = (size_t)n * t->image + (size_t)y * t->row + (size_t)x * t->pixel;
+    return (const char *)t->data + at + (size_t)c * rn_dtype_size(t->type);
+}
 
 typedef void (*rn_task)(void *arg, int part, int parts);
 
@@ -271,9 +298,10 @@ typedef union rn_kernel {
     void (*any)(void);
 } rn_kernel;
 
-/* C[n][m] (+)= sum A[k][m] * B[n][k], column-major for libxsmm; lda, ldb, ldc in floats */
+/* C[n][m] (+)= sum A[k][m] * B[n][k], column-major for libxsmm; lda, ldb, ldc in numbers */
 typedef struct rn_kernel_spec {
     int m, n, k, lda, ldb, ldc;
+    rn_dtype a, b, c;         /* types; libxsmm makes kernels of RN_F32 alone */
     unsigned char accumulate; /* beta = 1 */
     unsigned char reduce;     /* 0: plain; 1: batch-reduce by byte offsets */
     unsigned char prefetch;   /* plain only: next_a is prefetched (AL2) */

@@ -5,7 +5,8 @@
  * time, rn_weights_open runs them at start-up on a safetensors file: the same code (weights/recipe_*.c), hence the same
  * bytes.
  *
- * Arithmetic is double per element, results are rounded to float once a step. Tensors are row-major floats.
+ * Arithmetic is double per element, results are rounded to float once a step. Tensors are row-major floats, also where
+ * their numbers are rounded to another type; packing stores them in their type.
  */
 #ifndef RN_RECIPE_H
 #define RN_RECIPE_H
@@ -23,9 +24,10 @@ typedef enum rn_recipe_op {
 } rn_recipe_op;
 
 typedef struct rn_recipe_step {
-    uint8_t op; /* rn_recipe_op */
+    uint8_t op;   /* rn_recipe_op */
+    uint8_t type; /* rn_dtype: of what packing writes; what RN_CAST rounds to; of other expressions RN_F32 */
     uint8_t ndim;
-    int32_t arg[3]; /* indices of earlier steps; -1: none */
+    int32_t arg[3]; /* indices of earlier steps, as many as the operation has arguments */
     int32_t dim[4]; /* of the result; packing: of the argument, as K, C/groups, R, S */
     double real;
     int32_t integer[4]; /* as the operation's row says */
@@ -60,9 +62,6 @@ typedef struct rn_recipe {
  * Bytes that a packing step writes, from its op, dim and integer; 0 where it asks for what there is not (a transform,
  * say). */
 size_t rn_recipe_pack_size(const rn_recipe_step *step);
-
-/* To the nearest bf16, the even one of two: the upper 16 bits of the result. Beyond the largest infinite; NaN stays. */
-uint16_t rn_bf16(float x);
 
 /* Evaluates one non-packing, non-parameter step: out has the step's dims; args are its arguments' elements and dims. */
 void rn_recipe_evaluate(const rn_recipe_step *step, const float *const args[3], const int32_t *const arg_dims[3],

@@ -6,6 +6,7 @@
 #include "base.h"
 
 #include <errno.h>
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,15 @@ void text_write(Text *text, const char *s, size_t n) {
 
 void text_puts(Text *text, const char *s) {
     text_write(text, s, strlen(s));
+}
+
+void text_real(Text *text, double x) {
+    char digits[40];
+    for (int precision = 1; precision <= DBL_DECIMAL_DIG; precision++) {
+        snprintf(digits, sizeof digits, "%.*g", precision, x);
+        if (strtod(digits, NULL) == x) break;
+    }
+    text_puts(text, digits);
 }
 
 void text_vprintf(Text *text, const char *format, va_list args) {

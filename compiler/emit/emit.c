@@ -8,7 +8,15 @@
 #include "kernels.h"
 
 int emit_kernel(Emit *e, int m, int n, int k, int lda, int ldb, int ldc, bool accumulate, bool reduce, bool prefetch) {
-    const KernelRow row = {m, n, k, lda, ldb, ldc, accumulate, reduce, prefetch};
+    const KernelRow row = {.m = m,
+                           .n = n,
+                           .k = k,
+                           .lda = lda,
+                           .ldb = ldb,
+                           .ldc = ldc,
+                           .accumulate = accumulate,
+                           .reduce = reduce,
+                           .prefetch = prefetch};
     const char *key =
         arena_printf(e->arena, "%d %d %d %d %d %d %d%d%d", m, n, k, lda, ldb, ldc, accumulate, reduce, prefetch);
     const intptr_t known = (intptr_t)map_get(&e->kernel_index, key);

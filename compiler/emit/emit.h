@@ -52,13 +52,13 @@ typedef struct Emit {
     const EmitOptions *options;
     Arena *arena;
     Target target;
-    rn_isa isa;                /* that the text is now written for */
-    int lanes;                 /* floats of its vector: 16 or 8 */
-    const char *suffix;        /* of names that each instruction set has for itself: "_v3"; "" where there is one */
-    Map tasks;                 /* body text -> name */
-    Text prototypes;           /* of the tasks */
-    Text functions;            /* tasks and helpers, in order of first use */
-    struct KernelRow *kernels; /* distinct kernels: rows of the table that create dispatches */
+    rn_isa isa;         /* that the text is now written for */
+    int lanes;          /* floats of its vector: 16 or 8 */
+    const char *suffix; /* of names that each instruction set has for itself: "_v3"; "" where there is one */
+    Map tasks;          /* body text -> name */
+    Text prototypes;    /* of the tasks */
+    Text functions;     /* tasks and helpers, in order of first use */
+    struct rn_kernel_spec *kernels; /* distinct kernels: rows of the table that create dispatches */
     int kernel_count, kernel_capacity;
     Map kernel_index;
     Map names;          /* names taken */

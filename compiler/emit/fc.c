@@ -121,7 +121,7 @@ static void emit_panel(Emit *e, const Step *s, int m, int depth, Text *body) {
     const FcPlan *f = fc_plan(s);
     const Epilogue *ep = &s->epilogue;
     const int width = round_up(m, VECTOR) < f->panels.width ? round_up(m, VECTOR) : f->panels.width;
-    (f->bf16 ? emit_widened_pieces : emit_pieces)(e, s, m, width, depth, body);
+    (f->type == RN_BF16 ? emit_widened_pieces : emit_pieces)(e, s, m, width, depth, body);
     const bool group = s->images > 1;
     if (group) line(body, depth, "for (int n = 0; n < %d; n++) {", s->images);
     const int inner = group ? depth + 1 : depth;
@@ -144,7 +144,7 @@ static void emit_panel(Emit *e, const Step *s, int m, int depth, Text *body) {
 const char *emit_fc(Emit *e, const Step *s, Text *body) {
     const FcPlan *f = fc_plan(s);
     const int last = s->node->features - (f->panels.count - 1) * f->panels.width;
-    const bool bf16 = f->bf16;
+    const bool bf16 = f->type == RN_BF16;
     emit_halo(e, s->out, s->images, body);
     if (!bf16) text_puts(body, "    const rn_kernel *k = a->k;\n");
     text_printf(body, "    for (int panel = part * %d / parts; panel < (part + 1) * %d / parts; panel++) {\n",

@@ -207,12 +207,17 @@ static void emit_step(Emit *e, Text *t) {
                 "        net->rn.layer(net->rn.layer_user, layer, NULL);\n"
                 "        return;\n"
                 "    }\n"
-                "    const rn_tensor out = {%s + results[layer].offset, layers[layer].out, results[layer].pixel,\n"
-                "                           results[layer].row, %s};\n"
+                "    const rn_tensor out = {.data = (const char *)%s + results[layer].offset,\n"
+                "                           .type = RN_F32,\n"
+                "                           .shape = layers[layer].out,\n"
+                "                           .pixel = results[layer].pixel,\n"
+                "                           .row = results[layer].row,\n"
+                "                           %s};\n"
                 "    net->rn.layer(net->rn.layer_user, layer, &out);\n"
                 "}\n\n",
                 grouped ? "base" : "net->rn.arena",
-                grouped ? arena_printf(e->arena, "%lld, images", image_stride(e)) : "0, 1");
+                grouped ? arena_printf(e->arena, ".image = %lld, .images = images", (long long)e->plan->kept_bytes)
+                        : ".images = 1");
 }
 
 /* Whether an operand of the role, in arena or file, is an argument of some call. */

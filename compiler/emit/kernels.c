@@ -2,15 +2,15 @@
 #include "kernels.h"
 
 static void emit_specs(Emit *e, Text *t) {
-    text_puts(t, "/* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, "
-                 "prefetch} */\n");
-    text_puts(t, "static const rn_kernel_spec kernels[] = {\n");
+    text_puts(t, "/* libxsmm kernels, dispatched once by create; what is not said is 0: f32, no prefetch, ... */\n"
+                 "static const rn_kernel_spec kernels[] = {\n");
     for (int i = 0; i < e->kernel_count; i++) {
         const KernelRow *k = &e->kernels[i];
-        text_printf(t, "    {%d, %d, %d, %d, %d, %d, %d, %d, %d}, /* %d */\n", k->m, k->n, k->k, k->lda, k->ldb, k->ldc,
-                    k->accumulate, k->reduce, k->prefetch, i);
+        text_printf(t, "    /* %d */ {.m = %d, .n = %d, .k = %d, .lda = %d, .ldb = %d, .ldc = %d%s%s%s},\n", i, k->m,
+                    k->n, k->k, k->lda, k->ldb, k->ldc, k->accumulate ? ", .accumulate = 1" : "",
+                    k->reduce ? ", .reduce = 1" : "", k->prefetch ? ", .prefetch = 1" : "");
     }
-    if (!e->kernel_count) text_puts(t, "    {0, 0, 0, 0, 0, 0, 0, 0, 0}, /* none */\n");
+    if (!e->kernel_count) text_puts(t, "    {.m = 0}, /* none */\n");
     text_puts(t, "};\n\n");
 }
 

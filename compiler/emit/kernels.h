@@ -1,15 +1,13 @@
-/* The matrix kernels of an emitted network: what its loops call as k[i].gemm or k[i].offs. A row is an rn_kernel_spec
- * in text; the target says how it becomes a function.
+/* The matrix kernels of an emitted network: what its loops call as k[i].gemm or k[i].offs. A row is an rn_kernel_spec;
+ * the target says how it becomes a function.
  */
 #ifndef RNC_EMIT_KERNELS_H
 #define RNC_EMIT_KERNELS_H
 
 #include "emit.h"
+#include "rn.h"
 
-typedef struct KernelRow {
-    int m, n, k, lda, ldb, ldc;
-    bool accumulate, reduce, prefetch;
-} KernelRow;
+typedef rn_kernel_spec KernelRow;
 
 /* The table and, but for JIT, the functions in it, for the instruction set that the text is now written for. */
 void emit_kernels_declared(Emit *e, Text *text); /* ahead of those who use them */

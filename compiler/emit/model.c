@@ -42,20 +42,56 @@ void emit_output_macros(const Graph *graph, const char *prefix, Arena *arena, Te
     }
 }
 
+static const char *dtype_c(rn_dtype type) {
+    static const char *const names[] = {
+#define RN_DTYPE(name, ...) "RN_" #name,
+        RN_DTYPES(RN_DTYPE)
+#undef RN_DTYPE
+    };
+    return names[type];
+}
+
+/* ", .arg = {4, 7}" */
+static void emit_integers(Text *t, const char *name, const int32_t *numbers, int count) {
+    if (count) text_printf(t, ", .%s = {%d", name, numbers[0]);
+    for (int i = 1; i < count; i++) text_printf(t, ", %d", numbers[i]);
+    if (count) text_puts(t, "}");
+}
+
+static int used_integers(const rn_recipe_step *s) {
+    int count = 4;
+    while (count > 0 && !s->integer[count - 1]) count--;
+    return count;
+}
+
+static void emit_recipe_step(Emit *e, const rn_recipe_step *s, Text *t) {
+    const rn_recipe_op op = (rn_recipe_op)s->op;
+    const int arity = recipe_op_arity(op);
+    text_printf(t, "{.op = %s", recipe_op_symbol(op));
+    if (s->type != RN_F32) text_printf(t, ", .type = %s", dtype_c((rn_dtype)s->type));
+    text_printf(t, ", .ndim = %d", s->ndim);
+    emit_integers(t, "arg", s->arg, arity < 0 ? 1 : arity);
+    emit_integers(t, "dim", s->dim, s->ndim);
+    if (s->real != 0) {
+        text_puts(t, ", .real = ");
+        text_real(t, s->real);
+    }
+    emit_integers(t, "integer", s->integer, used_integers(s));
+    if (s->offset) text_printf(t, ", .offset = %llu", (unsigned long long)s->offset);
+    if (s->name) text_printf(t, ", .name = %s", quote_c(e->arena, s->name));
+    text_puts(t, "}");
+}
+
 static void emit_recipe(Emit *e, Text *t) {
     const rn_recipe *r = &e->plan->recipe;
     const bool steps = r->count && !e->options->standalone; /* which reads packed weights alone */
     if (steps) {
-        text_puts(t, "/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, "
-                     "{sizes}, number,\n"
-                     " * {integers}, packed offset, name} (rn_recipe.h) */\n"
+        text_puts(t, "/* How packed weights are made from a weights file (rn_recipe.h); what is not said is 0 */\n"
                      "static const rn_recipe_step recipe_steps[] = {\n");
         for (int i = 0; i < r->count; i++) {
-            const rn_recipe_step *s = &r->steps[i];
-            text_printf(t, "    {%s, %d, {%d, %d, %d}, {%d, %d, %d, %d}, %.17g, {%d, %d, %d, %d}, %llu, %s},\n",
-                        recipe_op_symbol((rn_recipe_op)s->op), s->ndim, s->arg[0], s->arg[1], s->arg[2], s->dim[0],
-                        s->dim[1], s->dim[2], s->dim[3], s->real, s->integer[0], s->integer[1], s->integer[2],
-                        s->integer[3], (unsigned long long)s->offset, quote_c(e->arena, s->name));
+            text_printf(t, "    /* %d */ ", i);
+            emit_recipe_step(e, &r->steps[i], t);
+            text_puts(t, ",\n");
         }
         text_puts(t, "};\n");
     }
@@ -88,14 +124,16 @@ static void emit_layers(Emit *e, Text *t) {
                     (long long)s->multiplications, (long long)step_bytes(s), (long long)step_weight_bytes(s));
         text_free(&what);
     }
-    text_puts(t, "};\n\n/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */\n"
+    text_puts(t, "};\n\n/* where each layer's result is, for the layer hook: {offset, from a pixel and a row to the "
+                 "next}, in bytes */\n"
                  "static const struct result results[] = {\n");
     for (int i = 0; i < plan->step_count; i++) {
         const Step *s = &plan->steps[i];
         if (!step_is_call(s)) continue;
-        const ValuePlan *p = plan_value(plan, s->out);
-        text_printf(t, "    {%lld, %d, %d},\n", (long long)p->offset / (long long)sizeof(float), p->layout.pixel,
-                    p->layout.row);
+        const Value *v = s->out;
+        const ValuePlan *p = plan_value(plan, v);
+        const int size = (int)rn_dtype_size(v->type);
+        text_printf(t, "    {%lld, %d, %d},\n", (long long)p->offset, p->layout.pixel * size, p->layout.row * size);
     }
     text_puts(t, "};\n\n");
 }

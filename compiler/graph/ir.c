@@ -89,6 +89,12 @@ Tensor *graph_add_expr(Graph *graph, rn_recipe_op op, const char *name, int ndim
     return tensor;
 }
 
+Tensor *graph_add_cast(Graph *graph, Tensor *tensor, rn_dtype type) {
+    Tensor *cast = graph_add_expr(graph, RN_CAST, tensor->name, tensor->ndim, tensor->dim, 1, &tensor, 0);
+    cast->type = type;
+    return cast;
+}
+
 /* ---- asking ---- */
 
 int node_reads(const Node *node, Value **reads) {
@@ -262,6 +268,7 @@ Graph *graph_clone(const Graph *graph, Arena *arena) {
     for (int i = 0; i < graph->value_count; i++) {
         const Value *value = graph->values[i];
         Value *made = graph_add_value(copy, copy_name(arena, value->name), value->shape);
+        made->type = value->type;
         made->is_output = value->is_output;
         made->home_channel = value->home_channel;
     }

@@ -16,6 +16,7 @@
 
 #include "base/base.h"
 #include "base/diag.h"
+#include "rn.h"
 #include "rn_recipe.h"
 
 typedef struct Graph Graph;
@@ -39,8 +40,9 @@ enum { TENSOR_MAX_ARGS = 4 };
 
 struct Tensor {
     int id;           /* index in Graph.tensors; arguments have smaller ids */
-    rn_recipe_op op;  /* RN_PARAM: read from the weights file by name; others: an expression (recipe.h) */
+    rn_recipe_op op;  /* RN_PARAM: read from the weights file by name; others: an expression (rn_recipe.def) */
     const char *name; /* RN_PARAM: its name in the file; others: for people */
+    rn_dtype type;    /* its numbers are of it; only a cast makes another than RN_F32 */
     int ndim, dim[4]; /* row-major; conv weights K x C/groups x R x S, fc K x C, vectors [K] */
     Tensor *arg[TENSOR_MAX_ARGS];
     int nargs;
@@ -55,9 +57,8 @@ static inline int64_t tensor_size(const Tensor *t) {
     return n;
 }
 
-/* Rounded to bf16, which a fully connected layer's weights are then stored as. */
-static inline bool tensor_is_bf16(const Tensor *t) {
-    return t->op == RN_ROUND_BF16;
+static inline int64_t tensor_bytes(const Tensor *t) {
+    return tensor_size(t) * (int64_t)rn_dtype_size(t->type);
 }
 
 /* ---- operations ---- */
@@ -158,12 +159,17 @@ struct Node {
 struct Value {
     int id;           /* index in Graph.values */
     const char *name; /* the producer's layer name when it was made; fusion keeps the last value's name */
+    rn_dtype type;    /* of its numbers: RN_F32, which every operation makes */
     Shape shape;
     Node *producer; /* NULL: the network's input */
     bool is_output;
     Value *home; /* concat by placement: stored as channels [home_channel, +shape.c) of this value; or NULL */
     int home_channel;
 };
+
+static inline int64_t value_bytes(const Value *v) {
+    return shape_size(v->shape) * (int64_t)rn_dtype_size(v->type);
+}
 
 /* how an 8-bit picture becomes the input */
 typedef struct Preprocess {
@@ -204,6 +210,7 @@ void graph_add_output(Graph *graph, Value *value);
 Tensor *graph_add_param(Graph *graph, const char *name, int ndim, const int *dim, Place place);
 Tensor *graph_add_expr(Graph *graph, rn_recipe_op op, const char *name, int ndim, const int *dim, int nargs,
                        Tensor *const *args, double real);
+Tensor *graph_add_cast(Graph *graph, Tensor *tensor, rn_dtype type); /* its numbers rounded to the type */
 
 /* ---- asking ---- */
 /* Every value that the node reads, its epilogue's addend last; returns how many (at most nin + 1). */

@@ -16,6 +16,7 @@
 #include "irtext_fields.h"
 #include "irtext.h"
 #include "tensor.h"
+#include "core/dtype.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,16 +47,6 @@ static void print_name(Text *text, const char *name) {
     text_puts(text, "\"");
 }
 
-/* The shortest decimal that reads back as the same double. */
-static void print_real(Text *text, double x) {
-    char digits[40];
-    for (int precision = 1; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, x);
-        if (strtod(digits, NULL) == x) break;
-    }
-    text_puts(text, digits);
-}
-
 static void print_pair(Text *text, const char *word, int a, int b) {
     text_printf(text, a == b ? "%s%d" : "%s%dx%d", word, a, b);
 }
@@ -73,6 +64,11 @@ void irtext_print_window(Text *text, const Window *window) {
     if (window->ceil) text_puts(text, " ceil");
 }
 
+/* What follows the dims: "xbf16", of f32 nothing. */
+static void print_type(Text *text, rn_dtype type) {
+    if (type != RN_F32) text_printf(text, "x%s", rn_dtype_name(type));
+}
+
 static void print_list(Text *text, const char *word, const int *items, int count) {
     text_printf(text, " %s ", word);
     for (int i = 0; i < count; i++) text_printf(text, i ? ",%d" : "%d", items[i]);
@@ -85,14 +81,14 @@ static void print_preprocess(const Graph *graph, Text *text) {
     if (!preprocess->given) return;
     int channels = graph->input->shape.c < 4 ? graph->input->shape.c : 4;
     text_printf(text, "preprocess %s range ", irtext_orders[preprocess->order]);
-    print_real(text, preprocess->range);
+    text_real(text, preprocess->range);
     for (int i = 0; i < channels; i++) {
         text_puts(text, i ? "," : " mean ");
-        print_real(text, preprocess->mean[i]);
+        text_real(text, preprocess->mean[i]);
     }
     for (int i = 0; i < channels; i++) {
         text_puts(text, i ? "," : " std ");
-        print_real(text, preprocess->std[i]);
+        text_real(text, preprocess->std[i]);
     }
     if (preprocess->resize) text_printf(text, " resize %d", preprocess->resize);
     if (preprocess->crop_h || preprocess->crop_w)
@@ -105,9 +101,10 @@ static void print_tensor(const Tensor *tensor, Text *text) {
     for (int i = 0; i < tensor->nargs; i++) text_printf(text, i ? ", @%d" : "(@%d", tensor->arg[i]->id);
     if (tensor->nargs) text_puts(text, ")");
     for (int i = 0; i < tensor->ndim; i++) text_printf(text, i ? "x%d" : " %d", tensor->dim[i]);
+    print_type(text, tensor->type);
     if (tensor->real != 0) {
         text_puts(text, " real ");
-        print_real(text, tensor->real);
+        text_real(text, tensor->real);
     }
     if (tensor->integer[0] || tensor->integer[1]) print_list(text, "integers", tensor->integer, 2);
     if (tensor->name && *tensor->name) {
@@ -150,7 +147,7 @@ static void print_attribute(Text *text, const AttrInfo *info, Attr *attr) {
         break;
     default:
         text_printf(text, " %s ", info->word);
-        print_real(text, *attr_real_of(info, attr));
+        text_real(text, *attr_real_of(info, attr));
     }
 }
 
@@ -174,7 +171,7 @@ static void print_epilogue(const Epilogue *epilogue, const int *number, Text *te
     if (epilogue->act != ACT_NONE) text_printf(text, " -> %s", act_name(epilogue->act));
     if (epilogue->act == ACT_LEAKYRELU) {
         text_puts(text, " slope ");
-        print_real(text, epilogue->slope);
+        text_real(text, epilogue->slope);
     }
     if (epilogue->act == ACT_PRELU) {
         text_puts(text, " weight ");
@@ -191,7 +188,9 @@ static void print_epilogue(const Epilogue *epilogue, const int *number, Text *te
 
 static void print_node(const Node *node, const int *number, Text *text) {
     const Value *out = node->out;
-    text_printf(text, "%%%d %dx%dx%d ", number[out->id], out->shape.c, out->shape.h, out->shape.w);
+    text_printf(text, "%%%d %dx%dx%d", number[out->id], out->shape.c, out->shape.h, out->shape.w);
+    print_type(text, out->type);
+    text_puts(text, " ");
     print_name(text, out->name);
     if (out->home) text_printf(text, " in %%%d[%d]", number[out->home->id], out->home_channel);
     const char *word = op_info(node->op)->word;

@@ -10,6 +10,7 @@
 #include "irtext.h"
 #include "verify.h"
 #include "tensor.h"
+#include "core/dtype.h"
 #include <ctype.h>
 #include <errno.h>
 #include <float.h>
@@ -168,19 +169,37 @@ static bool read_real(Parser *parser, double *number) {
     return true;
 }
 
+static bool dims_go_on(const Parser *parser) {
+    return parser->end - parser->at > 1 && *parser->at == 'x' &&
+           (isdigit((unsigned char)parser->at[1]) || parser->at[1] == '-');
+}
+
 /* AxB... : `least` to `most` numbers from 1 joined by x */
 static bool read_dims(Parser *parser, int least, int most, int *dims, int *count) {
     skip_spaces(parser);
     for (*count = 0; *count < most;) {
         if (!read_digits(parser, 1, INT_MAX, &dims[(*count)++])) return false;
-        if (parser->at == parser->end || *parser->at != 'x') break;
-        parser->at++;
+        if (!dims_go_on(parser)) break;
+        if (*count < most) parser->at++;
     }
-    if (*count < least || parser->at[-1] == 'x') {
+    if (*count < least || dims_go_on(parser)) {
         if (least == most) return fail(parser, "expected %d numbers joined by x", least);
         return fail(parser, "expected %d to %d numbers joined by x", least, most);
     }
     return true;
+}
+
+/* What stands right behind dims where they are not of f32: x and the type, "xbf16". Without one `type` stays. */
+static void read_type(Parser *parser, rn_dtype *type) {
+    for (int t = 0; t < RN_DTYPE_COUNT; t++) {
+        const char *word = rn_dtype_name((rn_dtype)t);
+        const size_t n = strlen(word), left = (size_t)(parser->end - parser->at);
+        if (left < n + 1 || *parser->at != 'x' || memcmp(parser->at + 1, word, n)) continue;
+        if (left > n + 1 && irtext_bare(parser->at[n + 1])) continue;
+        parser->at += n + 1;
+        *type = (rn_dtype)t;
+        return;
+    }
 }
 
 /* 3 or 3x2: for both directions, or for rows and columns */
@@ -240,11 +259,14 @@ static bool define_value(Parser *parser, int number, Value *value) {
 
 static bool parse_input(Parser *parser) {
     int number, dims[3], count;
+    rn_dtype type = RN_F32;
     const char *name;
-    if (!read_number(parser, "%", &number) || !read_dims(parser, 3, 3, dims, &count) || !read_name(parser, &name))
-        return false;
+    if (!read_number(parser, "%", &number) || !read_dims(parser, 3, 3, dims, &count)) return false;
+    read_type(parser, &type);
+    if (!read_name(parser, &name)) return false;
     if (parser->graph->input) return fail(parser, "a second input");
     parser->graph->input = graph_add_value(parser->graph, name, (Shape){dims[0], dims[1], dims[2]});
+    parser->graph->input->type = type;
     return define_value(parser, number, parser->graph->input);
 }
 
@@ -280,6 +302,7 @@ static bool parse_tensor_args(Parser *parser, Tensor **args, int nargs) {
 
 static bool parse_tensor(Parser *parser) {
     int number, dims[4], count, integers[2] = {0};
+    rn_dtype type = RN_F32;
     const char *word, *name = NULL;
     Tensor *args[TENSOR_MAX_ARGS] = {NULL};
     double real = 0;
@@ -289,6 +312,7 @@ static bool parse_tensor(Parser *parser) {
     rn_recipe_op op = recipe_op_by_name(word);
     if (op == RN_RECIPE_OP_COUNT || recipe_op_arity(op) < 0) return fail(parser, "unknown expression '%s'", word);
     if (!parse_tensor_args(parser, args, recipe_op_arity(op)) || !read_dims(parser, 1, 4, dims, &count)) return false;
+    read_type(parser, &type);
     if (accept(parser, "real") && !read_real(parser, &real)) return false;
     if (accept(parser, "integers") &&
         (!read_integer(parser, 0, &integers[0]) || !expect(parser, ",") || !read_integer(parser, 0, &integers[1])))
@@ -299,6 +323,7 @@ static bool parse_tensor(Parser *parser) {
         tensor = graph_add_param(parser->graph, name, count, dims, place);
     else
         tensor = graph_add_expr(parser->graph, op, name, count, dims, recipe_op_arity(op), args, real);
+    tensor->type = type;
     tensor->real = real;
     tensor->place = place;
     tensor->integer[0] = integers[0], tensor->integer[1] = integers[1];
@@ -453,18 +478,20 @@ static bool read_op(Parser *parser, Op *op) {
 }
 
 /* %9 128x28x28 name in %20[64] = */
-static bool parse_left_side(Parser *parser, int *number, Shape *shape, const char **name, Home *home) {
+static bool parse_left_side(Parser *parser, int *number, Shape *shape, rn_dtype *type, const char **name, Home *home) {
     int dims[3], count;
     if (!read_number(parser, "%", number)) return false;
     skip_spaces(parser);
     const char *start = parser->at;
-    while (parser->at < parser->end && (isdigit((unsigned char)*parser->at) || *parser->at == 'x')) parser->at++;
+    while (parser->at < parser->end && (isdigit((unsigned char)*parser->at) || dims_go_on(parser))) parser->at++;
+    read_type(parser, type);
     bool given = parser->at > start && (parser->at == parser->end || !irtext_bare(*parser->at)) &&
                  memchr(start, 'x', (size_t)(parser->at - start)); /* a shape, not a name such as 10x or 3 */
     parser->at = start;
     if (given) {
         if (!read_dims(parser, 3, 3, dims, &count)) return false;
         *shape = (Shape){dims[0], dims[1], dims[2]};
+        read_type(parser, type);
     }
     if (!read_name(parser, name)) return false;
     home->number = -1;
@@ -495,16 +522,18 @@ static bool parse_node(Parser *parser) {
     Value *in[INPUT_LIMIT], scratch = {0};
     Term terms[NODE_MAX_TERMS];
     Shape given = {0, 0, 0};
+    rn_dtype type = RN_F32;
     Home home = {.value = &scratch};
     const char *name;
     int number, nin;
     Op op;
     Place place = here(parser);
-    if (!parse_left_side(parser, &number, &given, &name, &home) || !read_op(parser, &op) ||
+    if (!parse_left_side(parser, &number, &given, &type, &name, &home) || !read_op(parser, &op) ||
         !parse_inputs(parser, op, in, terms, &nin))
         return false;
     Node *node = graph_add_node(parser->graph, op, name, in, nin, place);
     for (int i = 0; node->term && i < nin; i++) node->term[i] = terms[i];
+    node->out->type = type;
     if (home.number >= 0) {
         node->out->home_channel = scratch.home_channel;
         home.value = node->out;

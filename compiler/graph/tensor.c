@@ -44,14 +44,14 @@ void tensor_data_free(TensorData *data) {
 }
 
 static float *evaluate(const Tensor *tensor, const TensorData *data) {
-    rn_recipe_step step = {.op = (uint8_t)tensor->op, .ndim = (uint8_t)tensor->ndim, .real = tensor->real};
+    rn_recipe_step step = {
+        .op = (uint8_t)tensor->op, .type = (uint8_t)tensor->type, .ndim = (uint8_t)tensor->ndim, .real = tensor->real};
     for (int i = 0; i < 4; i++) step.dim[i] = i < tensor->ndim ? tensor->dim[i] : 1;
     for (int i = 0; i < 2; i++) step.integer[i] = tensor->integer[i];
     const float *args[3] = {NULL};
     const int32_t *arg_dims[3] = {NULL};
     int32_t dims[3][4];
     for (int i = 0; i < 3; i++) {
-        step.arg[i] = i < tensor->nargs ? tensor->arg[i]->id : -1;
         if (i >= tensor->nargs) continue;
         for (int j = 0; j < 4; j++) dims[i][j] = j < tensor->arg[i]->ndim ? tensor->arg[i]->dim[j] : 1;
         args[i] = data->data[tensor->arg[i]->id];

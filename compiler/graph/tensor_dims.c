@@ -73,7 +73,7 @@ static bool fits_reshape(const Tensor *t) {
     return tensor_size(t) == tensor_size(t->arg[0]);
 }
 
-static bool fits_round_bf16(const Tensor *t) {
+static bool fits_cast(const Tensor *t) {
     return same_dims(t, t->arg[0]);
 }
 

@@ -58,6 +58,8 @@ static bool check_tensors(Check *check) {
         if (tensor->nargs != recipe_op_arity(tensor->op))
             return broken(check, "tensor %s: %s takes %d arguments, not %d", name, recipe_op_name(tensor->op),
                           recipe_op_arity(tensor->op), tensor->nargs);
+        if ((unsigned)tensor->type >= RN_DTYPE_COUNT || (tensor->type != RN_F32 && tensor->op != RN_CAST))
+            return broken(check, "tensor %s: %s makes numbers of f32 alone", name, recipe_op_name(tensor->op));
         if (tensor->ndim < 1 || tensor->ndim > 4 || !bounded_size(tensor))
             return broken(check, "tensor %s: its dims are not 1 to 4 numbers from 1, of 2^31 elements at most", name);
         for (int j = 0; j < tensor->nargs; j++) {
@@ -130,6 +132,8 @@ static bool check_order(Check *check, const Node *node, int position) {
 }
 
 static bool check_shape(Check *check, Node *node) {
+    if (node->out->type != RN_F32)
+        return broken(check, "layer %s: %s makes numbers of f32 alone", node->name, op_info(node->op)->word);
     Shape shape = node->out->shape, unpooled = node->epilogue.unpooled;
     Text error = {0};
     Diag diag = {.capture = &error};
@@ -321,6 +325,7 @@ static bool check_input(Check *check) {
     const Graph *graph = check->graph;
     if (!owns_value(graph, graph->input) || graph->input->producer) return broken(check, "the graph has no input");
     Shape shape = graph->input->shape;
+    if (graph->input->type != RN_F32) return broken(check, "the input's numbers are not of f32");
     if (shape.c < 1 || shape.h < 1 || shape.w < 1 || shape.c > INT_MAX / shape.h ||
         shape.c * shape.h > INT_MAX / shape.w)
         return broken(check, "the input is %dx%dx%d", shape.c, shape.h, shape.w);

@@ -136,12 +136,10 @@ static void record_layer(void *user, int index, const rn_tensor *tensor) {
     rn_shape s = tensor->shape;
     float *planar = allocate((size_t)s.c * (size_t)s.h * (size_t)s.w * sizeof(float));
     for (int n = 0; n < tensor->images; n++) {
-        const float *data = tensor->data + (size_t)n * tensor->image;
         float *to = planar;
         for (int c = 0; c < s.c; c++)
             for (int y = 0; y < s.h; y++)
-                for (int x = 0; x < s.w; x++)
-                    *to++ = data[(size_t)y * tensor->row + (size_t)x * tensor->pixel + (size_t)c];
+                for (int x = 0; x < s.w; x++) *to++ = *(const float *)rn_tensor_at(tensor, n, c, y, x);
         const char *strings[4] = {layer->value, layer->name, layer->what, layer->place};
         put_layer(recorder->out, recorder->seen[index]++, s, strings, planar);
     }

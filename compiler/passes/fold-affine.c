@@ -10,7 +10,7 @@
  * Legal where nothing else reads the value between. Backwards (the first form) the layer before must end in at most a
  * bias. Forwards a shift passes only through a convolution without padding: the padding's zeros stand for %1, not for
  * %0, so at a border the shift's part of the sum is another one. Folds to the layer before come first. Weights that are
- * stored as bf16 stay as they are: scaled, they would have to be rounded again.
+ * stored in a narrower type stay as they are: scaled, they would have to be rounded again.
  */
 #include "rewrite.h"
 
@@ -20,7 +20,7 @@ static bool is_affine(const Node *node) {
 
 static bool is_rounded(const Node *node) {
     for (int i = 0; i < node->nin; i++)
-        if (tensor_is_bf16(node->term[i].weight)) return true;
+        if (node->term[i].weight->type != RN_F32) return true;
     return false;
 }
 

@@ -231,7 +231,8 @@ void conv_pack(Plan *plan, Step *s) {
         const Term *term = &s->term[i];
         const int32_t dim[4] = {s->node->features, term->weight->dim[1], term->weight->dim[2], term->weight->dim[3]};
         const int32_t integer[4] = {c->panels.width, c->term[i].block, term->groups};
-        weights_pack(plan, s, (Role)(OPERAND_W + i), RN_PACK_PANELS, weights_tensor(plan, term->weight), dim, integer);
+        weights_pack(plan, s, (Role)(OPERAND_W + i), RN_PACK_PANELS, RN_F32, weights_tensor(plan, term->weight), dim,
+                     integer);
     }
 }
 

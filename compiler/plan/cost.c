@@ -73,7 +73,7 @@ static double weights_traffic(const Plan *plan, double bytes, int again) {
 double cost_fc(const Plan *plan, const Node *node, int images) {
     const Machine *m = machine_of(plan->options.isa);
     const double weights = (double)node->features * (double)shape_size(node->in[0]->shape);
-    const double bytes = tensor_is_bf16(node->term[0].weight) ? 2 : 4;
+    const double bytes = (double)rn_dtype_size(node->term[0].weight->type);
     const Cost c = {.compute = 2 * images * weights / m->flops, .memory = weights_traffic(plan, bytes * weights, 0)};
     return of_one_image(plan, c, images, ceil(node->features / (double)machine_of(plan->options.isa)->panel), 1,
                         m->exposed)

@@ -1,5 +1,6 @@
 /* Fully connected layers: panels of outputs, and the calls that a panel's inputs are divided into. */
 #include "fc.h"
+#include "core/dtype.h"
 
 #include "conv.h"
 #include "graph/ops.h"
@@ -35,7 +36,7 @@ void fc_steps(Plan *plan, const Node *n) {
     f->rest = run % f->block;
     f->pieces = contiguous ? 1 : in.h * in.w;
     f->panel_size = shape_size(in) * f->panels.width;
-    f->bf16 = tensor_is_bf16(n->term[0].weight);
+    f->type = n->term[0].weight->type;
     s->macs = s->multiplications = node_cost(n);
     s->images = plan_images(plan, n);
     step_reads_inputs(plan, s);
@@ -50,13 +51,12 @@ void fc_pack(Plan *plan, Step *s) {
     const Shape in = s->in[0]->shape;
     const int32_t dim[4] = {s->node->features, in.c, in.h, in.w}, integer[4] = {f->panels.width, in.c, 1};
     weights_of_epilogue(plan, s);
-    if (f->bf16) /* rounded weights, from what they were: packing rounds, so nobody needs them as floats */
-        weights_pack(plan, s, OPERAND_W, RN_PACK_PANELS_BF16, weights_tensor(plan, w->arg[0]), dim, integer);
-    else
-        weights_pack(plan, s, OPERAND_W, RN_PACK_PANELS, weights_tensor(plan, w), dim, integer);
+    if (w->op == RN_CAST) w = w->arg[0]; /* packing in a type rounds to it */
+    weights_pack(plan, s, OPERAND_W, RN_PACK_PANELS, f->type, weights_tensor(plan, w), dim, integer);
 }
 
 void fc_describe(const Step *s, Text *text) {
     const FcPlan *f = fc_plan(s);
-    text_printf(text, " panels %dx%d%s", f->panels.count, f->panels.width, f->bf16 ? " of bf16" : "");
+    text_printf(text, " panels %dx%d", f->panels.count, f->panels.width);
+    if (f->type != RN_F32) text_printf(text, " of %s", rn_dtype_name(f->type));
 }

@@ -10,7 +10,7 @@ typedef struct FcPlan {
     int pieces;
     int block, blocks, rest; /* inputs of a call, full calls of a piece, inputs left over */
     int64_t panel_size;      /* weights from one full panel to the next */
-    bool bf16;               /* weights are; else floats */
+    rn_dtype type;           /* of the weights */
 } FcPlan;
 
 const FcPlan *fc_plan(const Step *step);

@@ -110,7 +110,7 @@ void depthwise_pack(Plan *plan, Step *s) {
     const Tensor *w = s->term[0].weight;
     const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
     weights_of_epilogue(plan, s);
-    weights_pack(plan, s, OPERAND_W, RN_PACK_DEPTHWISE, weights_tensor(plan, w), dim, NULL);
+    weights_pack(plan, s, OPERAND_W, RN_PACK_DEPTHWISE, RN_F32, weights_tensor(plan, w), dim, NULL);
 }
 
 /* An affine layer's scale and shift are a weight and a bias, a prelu's slopes those of an epilogue. */

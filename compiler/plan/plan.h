@@ -137,6 +137,7 @@ typedef struct Operand {
     Room room;
     const Value *value; /* ROOM_VALUE */
     int temporary;      /* ROOM_TEMPORARY: index in Plan.temporaries */
+    rn_dtype type;      /* of its numbers */
     int64_t offset;     /* bytes: from the value's element (0, 0, 0), or from where the room begins */
     int64_t bytes;      /* moved, of one image; weights: of all images of the step, since they are read once */
     bool written;       /* else read */

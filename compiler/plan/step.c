@@ -27,7 +27,7 @@ static Operand *add_operand(Plan *plan, Step *step, Operand operand) {
 
 static Operand value_operand(Role role, const Value *value) {
     return (Operand){
-        .role = role, .room = ROOM_VALUE, .value = value, .bytes = (int64_t)sizeof(float) * shape_size(value->shape)};
+        .role = role, .room = ROOM_VALUE, .type = value->type, .value = value, .bytes = value_bytes(value)};
 }
 
 Operand *step_reads(Plan *plan, Step *step, Role role, const Value *value) {

@@ -83,7 +83,7 @@ void strassen_pack(Plan *plan, Step *s) {
     for (int i = 0; i < s->nin; i++) {
         const Tensor *w = s->term[i].weight;
         const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]}, integer[4] = {p->panel};
-        weights_pack(plan, s, (Role)(OPERAND_W + i), RN_PACK_STRASSEN, weights_tensor(plan, w), dim, integer);
+        weights_pack(plan, s, (Role)(OPERAND_W + i), RN_PACK_STRASSEN, RN_F32, weights_tensor(plan, w), dim, integer);
     }
 }
 

@@ -15,7 +15,7 @@ int weights_recipe_step(Plan *plan, rn_recipe_step step) {
 
 int weights_tensor(Plan *plan, const Tensor *t) {
     if (plan->tensor_step[t->id] >= 0) return plan->tensor_step[t->id];
-    rn_recipe_step step = {.op = (uint8_t)t->op, .ndim = (uint8_t)t->ndim, .arg = {-1, -1, -1}, .real = t->real};
+    rn_recipe_step step = {.op = (uint8_t)t->op, .type = (uint8_t)t->type, .ndim = (uint8_t)t->ndim, .real = t->real};
     for (int i = 0; i < t->nargs; i++) step.arg[i] = weights_tensor(plan, t->arg[i]);
     for (int i = 0; i < 4; i++) step.dim[i] = i < t->ndim ? t->dim[i] : 1;
     step.integer[0] = t->integer[0];
@@ -24,15 +24,19 @@ int weights_tensor(Plan *plan, const Tensor *t) {
     return plan->tensor_step[t->id] = weights_recipe_step(plan, step);
 }
 
-void weights_pack(Plan *plan, Step *step, Role role, rn_recipe_op op, int arg, const int32_t dim[4],
+void weights_pack(Plan *plan, Step *step, Role role, rn_recipe_op op, rn_dtype type, int arg, const int32_t dim[4],
                   const int32_t integer[4]) {
-    rn_recipe_step recipe = {.op = (uint8_t)op, .ndim = 4, .arg = {arg, -1, -1}, .offset = plan->recipe.packed_size};
+    rn_recipe_step recipe = {
+        .op = (uint8_t)op, .type = (uint8_t)type, .ndim = 4, .arg = {arg}, .offset = plan->recipe.packed_size};
     memcpy(recipe.dim, dim, sizeof recipe.dim);
     if (integer) memcpy(recipe.integer, integer, sizeof recipe.integer);
     const size_t bytes = rn_recipe_pack_size(&recipe);
     weights_recipe_step(plan, recipe);
-    const Operand operand = {
-        .role = role, .room = ROOM_WEIGHTS, .offset = (int64_t)plan->recipe.packed_size, .bytes = (int64_t)bytes};
+    const Operand operand = {.role = role,
+                             .room = ROOM_WEIGHTS,
+                             .type = type,
+                             .offset = (int64_t)plan->recipe.packed_size,
+                             .bytes = (int64_t)bytes};
     ARENA_PUSH(plan->arena, step->operands, step->operand_count, step->operand_capacity, operand);
     plan->recipe.packed_size = (uint64_t)round_up_bytes((int64_t)(plan->recipe.packed_size + bytes));
 }
@@ -40,7 +44,7 @@ void weights_pack(Plan *plan, Step *step, Role role, rn_recipe_op op, int arg, c
 void weights_pack_vector(Plan *plan, Step *step, Role role, const Tensor *t) {
     if (!t) return;
     const int32_t dim[4] = {(int32_t)tensor_size(t), 1, 1, 1};
-    weights_pack(plan, step, role, RN_PACK_VECTOR, weights_tensor(plan, t), dim, NULL);
+    weights_pack(plan, step, role, RN_PACK_VECTOR, RN_F32, weights_tensor(plan, t), dim, NULL);
 }
 
 void weights_of_epilogue(Plan *plan, Step *step) {

@@ -206,10 +206,10 @@ void winograd_pack(Plan *plan, Step *s) {
     if (w->side > 1)
         weight = weights_recipe_step(plan, (rn_recipe_step){.op = RN_SPACE_TO_DEPTH,
                                                             .ndim = 4,
-                                                            .arg = {weight, -1, -1},
+                                                            .arg = {weight},
                                                             .dim = {dim[0], dim[1], dim[2], dim[3]},
                                                             .integer = {w->side, WINOGRAD_DEEP_PIXEL}});
-    weights_pack(plan, s, OPERAND_W, RN_PACK_WINOGRAD, weight, dim, integer);
+    weights_pack(plan, s, OPERAND_W, RN_PACK_WINOGRAD, RN_F32, weight, dim, integer);
 }
 
 void winograd_describe(const Step *s, Text *text) {

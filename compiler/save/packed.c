@@ -60,7 +60,7 @@ bool save_packed(const char *path, const rn_recipe *recipe, const char *network,
     if (ok) {
         uint8_t *payload = header + RN_PACKED_HEADER_SIZE;
         if (rn_recipe_run(recipe, copy_param, &params, payload, threads < 1 ? 1 : threads)) out_of_memory();
-        if (rn_packed_header(header, network, recipe->hash, payload, recipe->packed_size, threads)) out_of_memory();
+        if (rn_packed_header(header, network, recipe, payload, threads)) out_of_memory();
         munmap(header, size);
     } else
         diag_error(diag, (Place){0}, "cannot write '%s': %s", path_base(path), strerror(errno));

@@ -114,7 +114,7 @@ static const char *operation_of(Report *r, const Step *s) {
 static int64_t source_bytes(const Tensor *t, bool *seen) {
     if (!t || seen[t->id]) return 0;
     seen[t->id] = true;
-    int64_t bytes = t->op == RN_PARAM ? 4 * tensor_size(t) : 0;
+    int64_t bytes = t->op == RN_PARAM ? tensor_bytes(t) : 0;
     for (int i = 0; i < t->nargs; i++) bytes += source_bytes(t->arg[i], seen);
     return bytes;
 }
@@ -143,7 +143,8 @@ static void add_step_to(Report *r, ReportRow *row, const Step *s) {
     row->multiplications += s->multiplications;
     row->activations += activations;
     row->packed += weights;
-    if (s->term && tensor_is_bf16(s->term[0].weight)) r->bf16 += 2 * tensor_size(s->term[0].weight);
+    for (int i = 0; i < s->operand_count; i++)
+        if (s->operands[i].room == ROOM_WEIGHTS && s->operands[i].type == RN_BF16) r->bf16 += s->operands[i].bytes;
     if (row->candidates) return; /* of all its steps together */
     const int threads = r->plan->options.threads > 1 ? r->plan->options.threads : 1;
     row->us += kind == KIND_FC ? cost_fc(r->plan, row->node, s->images) : (double)activations / BYTES_PER_US / threads;

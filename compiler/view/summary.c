@@ -103,7 +103,7 @@ const char *view_bytes(Arena *arena, double bytes) {
 int64_t graph_weight_bytes(const Graph *graph) {
     int64_t bytes = 0;
     for (int i = 0; i < graph->tensor_count; i++)
-        if (graph->tensors[i]->op == RN_PARAM) bytes += 4 * tensor_size(graph->tensors[i]);
+        if (graph->tensors[i]->op == RN_PARAM) bytes += tensor_bytes(graph->tensors[i]);
     return bytes;
 }
 

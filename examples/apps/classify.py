@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 
-ABI = 8
+ABI = 9
 ERROR_SIZE = 512
 
 

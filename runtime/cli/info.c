@@ -20,7 +20,10 @@ static int64_t source_bytes(const rn_model *m) {
     int64_t bytes = 0;
     for (int i = 0; i < m->recipe->count; i++) {
         const rn_recipe_step *s = &m->recipe->steps[i];
-        if (s->op == RN_PARAM) bytes += (int64_t)s->dim[0] * s->dim[1] * s->dim[2] * s->dim[3] * 4;
+        if (s->op != RN_PARAM) continue;
+        int64_t numbers = 1;
+        for (int d = 0; d < s->ndim; d++) numbers *= s->dim[d];
+        bytes += numbers * (int64_t)rn_dtype_size((rn_dtype)s->type);
     }
     return bytes;
 }

@@ -59,6 +59,7 @@ static const char *gemm_refusal(const rn_kernel_spec *s) {
     if (s->lda < s->m) return "lda is below m";
     if (s->ldb < s->k) return "ldb is below k";
     if (s->ldc < s->m) return "ldc is below m";
+    if (s->a != RN_F32 || s->b != RN_F32 || s->c != RN_F32) return "libxsmm makes kernels of f32 alone";
     if (s->accumulate > 1) return "accumulate must be 0 or 1";
     if (s->reduce > 1) return "reduce must be 0 or 1";
     if (s->prefetch > 1) return "prefetch must be 0 or 1";
@@ -126,7 +127,7 @@ static void gemm_peak_calls(const void *operands) {
 }
 
 double rn_gemm_peak_gflops(double seconds) {
-    const rn_kernel_spec spec = {M, N, K, M, K, M, 0, 1, 0};
+    const rn_kernel_spec spec = {.m = M, .n = N, .k = K, .lda = M, .ldb = K, .ldc = M, .reduce = 1};
     PeakOperands o;
     if (rn_cpu_missing(RN_ISA_X86_64_V3) || rn_gemm_dispatch(&o.kernel, &spec, NULL, 0)) return 0;
     const size_t floats = TERMS * K * (M + N) + M * N;

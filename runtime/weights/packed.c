@@ -6,6 +6,7 @@
  * that bring their own pool.
  */
 #include "packed.h"
+#include "recipe.h"
 #include "core/pages.h"
 #include "core/status.h"
 #include "core/threads.h"
@@ -33,7 +34,8 @@ typedef struct Header {
     uint32_t header_size;
     uint64_t recipe_hash, payload_size, payload_checksum;
     char network[RN_PACKED_NAME_SIZE];
-    uint8_t zero[RN_PACKED_HEADER_SIZE - 48 - RN_PACKED_NAME_SIZE - 8];
+    uint32_t types; /* bits 1 << rn_dtype */
+    uint8_t zero[RN_PACKED_HEADER_SIZE - 48 - RN_PACKED_NAME_SIZE - 4 - 8];
     uint64_t header_checksum;
 } Header;
 _Static_assert(sizeof(Header) == RN_PACKED_HEADER_SIZE, "the header is a page");
@@ -87,8 +89,8 @@ static int checksum(const void *payload, size_t size, int threads, uint64_t *sum
 
 /* ---- writing ---- */
 
-int rn_packed_header(uint8_t bytes[RN_PACKED_HEADER_SIZE], const char *network, uint64_t recipe_hash,
-                     const void *payload, size_t payload_size, int threads) {
+int rn_packed_header(uint8_t bytes[RN_PACKED_HEADER_SIZE], const char *network, const rn_recipe *recipe,
+                     const void *payload, int threads) {
     Header header;
     memset(&header, 0, sizeof header);
     memcpy(header.magic, magic, sizeof magic);
@@ -96,9 +98,10 @@ int rn_packed_header(uint8_t bytes[RN_PACKED_HEADER_SIZE], const char *network, 
     header.byte_order = byte_order;
     header.float_format = float_format;
     header.header_size = RN_PACKED_HEADER_SIZE;
-    header.recipe_hash = recipe_hash;
-    header.payload_size = payload_size;
-    if (checksum(payload, payload_size, threads, &header.payload_checksum)) return -1;
+    header.recipe_hash = recipe->hash;
+    header.payload_size = recipe->packed_size;
+    header.types = rn_recipe_types(recipe);
+    if (checksum(payload, recipe->packed_size, threads, &header.payload_checksum)) return -1;
     const size_t length = strlen(network);
     memcpy(header.network, network, length < RN_PACKED_NAME_SIZE ? length : RN_PACKED_NAME_SIZE - 1);
     header.header_checksum = XXH3_64bits(&header, offsetof(Header, header_checksum));
@@ -131,6 +134,11 @@ static rn_status check_header(const Header *header, size_t size, const char *net
         header->header_checksum != XXH3_64bits(header, offsetof(Header, header_checksum)))
         return rn_status_fail(error, error_size, RN_ERROR_FORMAT,
                               "%s: the packed weights are altered: the header's checksum is wrong", source);
+    if (header->types >> RN_DTYPE_COUNT)
+        return rn_status_fail(error, error_size, RN_ERROR_FORMAT,
+                              "%s: the packed weights have numbers of a type that this librn (" RN_VERSION
+                              ") does not know; make them again with rnc --weights",
+                              source);
     if (header->recipe_hash != recipe_hash || header->payload_size != payload_size) {
         if (strncmp(header->network, network, RN_PACKED_NAME_SIZE - 1))
             return rn_status_fail(error, error_size, RN_ERROR_FORMAT,

@@ -41,4 +41,7 @@ int64_t rn_recipe_pack_units(const rn_recipe_step *step);
 /* Units [u0, u1) of the step's area, as rn_recipe_pack. */
 void rn_recipe_pack_part(const rn_recipe_step *step, const float *arg, uint8_t *payload, int64_t u0, int64_t u1);
 
+/* ---- recipe_hash.c ---- */
+uint32_t rn_recipe_types(const rn_recipe *recipe); /* of the payload's numbers: bits 1 << rn_dtype */
+
 #endif

@@ -1,5 +1,6 @@
 /* The recipe's expressions: rows [k0, k1) of a tensor from its arguments. */
 #include "recipe.h"
+#include "core/dtype.h"
 
 #include <math.h>
 #include <string.h>
@@ -109,21 +110,8 @@ static void evaluate_reshape(const Rows *r) {
     memcpy(r->out + r->begin, r->a + r->begin, (size_t)(r->end - r->begin) * sizeof *r->out);
 }
 
-uint16_t rn_bf16(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    if (isnan(x)) return (uint16_t)(bits >> 16 | 0x40); /* quiet, since its payload may lie in the lower bits */
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-static float round_bf16(float x) {
-    const uint32_t bits = (uint32_t)rn_bf16(x) << 16;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-static void evaluate_round_bf16(const Rows *r) {
-    for (int64_t i = r->begin; i < r->end; i++) r->out[i] = round_bf16(r->a[i]);
+static void evaluate_cast(const Rows *r) {
+    for (int64_t i = r->begin; i < r->end; i++) r->out[i] = rn_dtype_round((rn_dtype)r->step->type, r->a[i]);
 }
 
 static void evaluate_space_to_depth(const Rows *rows) {

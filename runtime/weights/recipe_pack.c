@@ -3,6 +3,7 @@
  * lines, one cache line for each input channel and tap, fill completely.
  */
 #include "recipe.h"
+#include "core/dtype.h"
 #include "core/winograd.h"
 
 #include <string.h>
@@ -13,6 +14,7 @@ typedef struct Packing {
     int64_t (*units)(const rn_recipe_step *step);
     int64_t (*numbers)(const rn_recipe_step *step); /* that it writes; 0: unsound */
     void (*write)(const rn_recipe_step *step, const float *from, void *out, int64_t u0, int64_t u1);
+    int any_type; /* 0: writes floats alone */
 } Packing;
 
 static int64_t extent(const rn_recipe_step *step, int i) {
@@ -47,7 +49,8 @@ static int64_t merged_groups(const rn_recipe_step *step) { /* into one */
 static int panels_are_sound(const rn_recipe_step *step) {
     if (!has_panels(step) || step->integer[BLOCK] < 1) return 0;
     if (!is_grouped(step)) return 1;
-    return step->integer[BLOCK] % extent(step, 1) == 0 && extent(step, 0) % step->integer[GROUPS] == 0 &&
+    return step->type == RN_F32 && step->integer[BLOCK] % extent(step, 1) == 0 &&
+           extent(step, 0) % step->integer[GROUPS] == 0 &&
            merged_groups(step) * (extent(step, 0) / step->integer[GROUPS]) <= step->integer[PANEL];
 }
 
@@ -78,16 +81,11 @@ static void pack_groups(const rn_recipe_step *step, const float *w, float *out, 
     }
 }
 
-static void store_line(const rn_recipe_step *step, const float line[RN_LANES], void *out, int64_t at) {
-    if (step->op == RN_PACK_PANELS)
-        memcpy((float *)out + at, line, RN_LANES * sizeof *line);
-    else
-        for (int i = 0; i < RN_LANES; i++) ((uint16_t *)out)[at + i] = rn_bf16(line[i]);
-}
-
 static void panels_write(const rn_recipe_step *step, const float *w, void *out, int64_t u0, int64_t u1) {
     const int64_t K = extent(step, 0), C = extent(step, 1), taps = taps_of(step);
     const int64_t panel = step->integer[PANEL], block = step->integer[BLOCK];
+    const rn_dtype type = (rn_dtype)step->type;
+    const int64_t size = (int64_t)rn_dtype_size(type);
     if (is_grouped(step)) {
         pack_groups(step, w, out, u0, u1);
         return;
@@ -105,19 +103,19 @@ static void panels_write(const rn_recipe_step *step, const float *w, void *out, 
                         float line[RN_LANES] = {0};
                         const float *from = w + ((k0 + k) * C + c0 + c) * taps + t;
                         for (int64_t i = 0; i < lanes; i++) line[i] = from[i * C * taps];
-                        store_line(step, line, out, to + (t * depth + c) * width + k);
+                        uint8_t *const at = (uint8_t *)out + (to + (t * depth + c) * width + k) * size;
+                        rn_dtype_store(type, line, RN_LANES, at);
                     }
             }
         }
     }
 }
 
-static int panels_bf16_are_sound(const rn_recipe_step *step) {
-    return has_panels(step) && step->integer[BLOCK] >= 1 && !is_grouped(step);
-}
-
-static const Packing pack_panels = {panels_are_sound, panels_units, panels_numbers, panels_write};
-static const Packing pack_panels_bf16 = {panels_bf16_are_sound, panels_units, panels_numbers, panels_write};
+static const Packing pack_panels = {.is_sound = panels_are_sound,
+                                    .units = panels_units,
+                                    .numbers = panels_numbers,
+                                    .write = panels_write,
+                                    .any_type = 1};
 
 /* ---- vectors: one unit ---- */
 static int64_t vector_units(const rn_recipe_step *step) {
@@ -136,7 +134,7 @@ static void vector_write(const rn_recipe_step *step, const float *from, void *ou
     memcpy(out, from, count * sizeof *from);
 }
 
-static const Packing pack_vector = {NULL, vector_units, vector_numbers, vector_write};
+static const Packing pack_vector = {.units = vector_units, .numbers = vector_numbers, .write = vector_write};
 
 /* ---- depthwise kernels: the unit is one tap (r, s) ---- */
 static int64_t depthwise_numbers(const rn_recipe_step *step) {
@@ -152,7 +150,7 @@ static void depthwise_write(const rn_recipe_step *step, const float *w, void *ou
     }
 }
 
-static const Packing pack_depthwise = {NULL, taps_of, depthwise_numbers, depthwise_write};
+static const Packing pack_depthwise = {.units = taps_of, .numbers = depthwise_numbers, .write = depthwise_write};
 
 /* ---- Winograd's method: the unit is a panel ---- */
 typedef struct Winograd2 {
@@ -213,7 +211,8 @@ static void winograd_write(const rn_recipe_step *step, const float *w, void *out
     }
 }
 
-static const Packing pack_winograd = {winograd_is_sound, panel_count, winograd_numbers, winograd_write};
+static const Packing pack_winograd = {
+    .is_sound = winograd_is_sound, .units = panel_count, .numbers = winograd_numbers, .write = winograd_write};
 
 /* ---- Strassen's method: the unit is a panel of both halves ---- */
 enum { STRASSEN_PRODUCTS = 7 };
@@ -246,7 +245,8 @@ static void strassen_write(const rn_recipe_step *step, const float *w, void *out
             }
 }
 
-static const Packing pack_strassen = {strassen_is_sound, strassen_units, strassen_numbers, strassen_write};
+static const Packing pack_strassen = {
+    .is_sound = strassen_is_sound, .units = strassen_units, .numbers = strassen_numbers, .write = strassen_write};
 
 /* ---- any of them ---- */
 static const Packing *const packings[RN_RECIPE_OP_COUNT] = {
@@ -259,7 +259,8 @@ int rn_recipe_is_packing(const rn_recipe_step *step) {
 }
 
 int rn_recipe_pack_is_sound(const rn_recipe_step *step) {
-    return !packings[step->op]->is_sound || packings[step->op]->is_sound(step);
+    const Packing *packing = packings[step->op];
+    return (step->type == RN_F32 || packing->any_type) && (!packing->is_sound || packing->is_sound(step));
 }
 
 int64_t rn_recipe_pack_units(const rn_recipe_step *step) {
@@ -267,7 +268,7 @@ int64_t rn_recipe_pack_units(const rn_recipe_step *step) {
 }
 
 size_t rn_recipe_pack_size(const rn_recipe_step *step) {
-    return (size_t)packings[step->op]->numbers(step) * (step->op == RN_PACK_PANELS_BF16 ? 2 : sizeof(float));
+    return (size_t)packings[step->op]->numbers(step) * rn_dtype_size((rn_dtype)step->type);
 }
 
 void rn_recipe_pack_part(const rn_recipe_step *step, const float *arg, uint8_t *payload, int64_t u0, int64_t u1) {

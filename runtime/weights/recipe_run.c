@@ -13,12 +13,11 @@ enum { PARTS_PER_THREAD = 4 };            /* that a step is divided into: thread
 /* Guards the table itself: arguments come first and packed areas lie inside the payload, on cache lines. */
 static int step_is_sound(const rn_recipe *recipe, int i) {
     const rn_recipe_step *step = &recipe->steps[i];
-    if (step->op >= RN_RECIPE_OP_COUNT || (step->op == RN_PARAM && !step->name)) return 0;
-    for (int a = 0; a < 3; a++) {
-        if (a < rn_recipe_arity(step) && step->arg[a] < 0) return 0;
-        if (step->arg[a] >= i || (step->arg[a] >= 0 && rn_recipe_is_packing(&recipe->steps[step->arg[a]]))) return 0;
-    }
-    if (!rn_recipe_is_packing(step)) return 1;
+    if (step->op >= RN_RECIPE_OP_COUNT || step->type >= RN_DTYPE_COUNT) return 0;
+    for (int a = 0; a < rn_recipe_arity(step); a++)
+        if (step->arg[a] < 0 || step->arg[a] >= i || rn_recipe_is_packing(&recipe->steps[step->arg[a]])) return 0;
+    if (step->op == RN_PARAM && !step->name) return 0;
+    if (!rn_recipe_is_packing(step)) return step->type == RN_F32 || step->op == RN_CAST;
     if (step->offset % CACHE_LINE || !rn_recipe_pack_is_sound(step)) return 0;
     if (rn_recipe_element_count(step->dim) != rn_recipe_element_count(recipe->steps[step->arg[0]].dim)) return 0;
     return step->offset <= recipe->packed_size && rn_recipe_pack_size(step) <= recipe->packed_size - step->offset;
@@ -86,11 +85,10 @@ static void run_parts(void *arg, int thread, int threads) {
 static void run_step(const rn_recipe *recipe, const rn_recipe_step *step, float *const *tensors, float *out,
                      uint8_t *payload, int threads) {
     StepJob job = {.step = step, .out = out, .payload = payload};
-    for (int a = 0; a < 3; a++)
-        if (step->arg[a] >= 0) {
-            job.args[a] = tensors[step->arg[a]];
-            job.arg_dims[a] = recipe->steps[step->arg[a]].dim;
-        }
+    for (int a = 0; a < rn_recipe_arity(step); a++) {
+        job.args[a] = tensors[step->arg[a]];
+        job.arg_dims[a] = recipe->steps[step->arg[a]].dim;
+    }
     job.units = rn_recipe_is_packing(step) ? rn_recipe_pack_units(step) : rn_recipe_extent(step->dim, 0);
     const int64_t work = job.args[0] ? rn_recipe_element_count(job.arg_dims[0]) : rn_recipe_element_count(step->dim);
     if (work < PARALLEL_MIN_ELEMENTS) threads = 1;
@@ -108,8 +106,7 @@ int rn_recipe_run(const rn_recipe *recipe, rn_param_source source, void *user, u
     int result = tensors && last_use ? 0 : -1;
     for (int i = 0; result == 0 && i < recipe->count; i++) {
         last_use[i] = i; /* a result that nothing reads goes at once */
-        for (int a = 0; a < 3; a++)
-            if (recipe->steps[i].arg[a] >= 0) last_use[recipe->steps[i].arg[a]] = i;
+        for (int a = 0; a < rn_recipe_arity(&recipe->steps[i]); a++) last_use[recipe->steps[i].arg[a]] = i;
     }
     for (int i = 0; result == 0 && i < recipe->count; i++) {
         const rn_recipe_step *step = &recipe->steps[i];
@@ -123,9 +120,9 @@ int rn_recipe_run(const rn_recipe *recipe, rn_param_source source, void *user, u
             break;
         }
         if (step->op != RN_PARAM) run_step(recipe, step, tensors, tensors[i], payload, threads);
-        for (int a = -1; a < 3; a++) {
-            int used = a < 0 ? i : step->arg[a];
-            if (used >= 0 && last_use[used] == i) {
+        for (int a = -1; a < rn_recipe_arity(step); a++) {
+            const int used = a < 0 ? i : step->arg[a];
+            if (last_use[used] == i) {
                 free(tensors[used]);
                 tensors[used] = NULL;
             }

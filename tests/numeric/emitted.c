@@ -254,14 +254,13 @@ static void compare_image(Watch *w, int layer, const rn_tensor *out, int image) 
     if (!strcmp(row->algorithm, "output")) return;
     const Value *v = find_value(w->c->source, row->value);
     if (!v || !w->c->expected[w->seen[layer] * w->c->source->value_count + v->id]) return;
-    const float *data = out->data + (size_t)image * out->image;
     Worst worst = worst_of(w->c, v, w->seen[layer], w->tolerance);
     const Shape s = v->shape;
     int64_t i = 0;
     for (int c = 0; c < s.c; c++)
         for (int y = 0; y < s.h; y++)
             for (int x = 0; x < s.w; x++, i++)
-                compare_element(&worst, i, data[y * (int64_t)out->row + x * (int64_t)out->pixel + c]);
+                compare_element(&worst, i, *(const float *)rn_tensor_at(out, image, c, y, x));
     w->compared++;
     if (!worst_fits(&worst, w->c, row->name, row->what, row->algorithm))
         CU_FAIL("a layer differs from the interpreter");

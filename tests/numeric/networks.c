@@ -560,7 +560,7 @@ static void test_bf16(void) {
     for (int i = 0; i < batch.count; i++) /* all of them are */
         for (int k = 0; k < batch.cases[i].plan->step_count; k++) {
             const Step *s = &batch.cases[i].plan->steps[k];
-            if (s->algorithm == ALG_FC) CU_ASSERT(fc_plan(s)->bf16);
+            if (s->algorithm == ALG_FC) CU_ASSERT(fc_plan(s)->type == RN_BF16);
         }
     const int compared = batch_check(&batch, 1e-5);
     CU_ASSERT(compared >= 2 * batch.count);

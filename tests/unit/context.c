@@ -15,7 +15,9 @@ typedef struct Tiny {
     rn_kernel kernels[2];
 } Tiny;
 
-static const rn_kernel_spec specs[2] = {{16, 3, 16, 16, 16, 16, 0, 0, 0}, {16, 3, 16, 16, 16, 16, 1, 1, 0}};
+static const rn_kernel_spec specs[2] = {
+    {.m = 16, .n = 3, .k = 16, .lda = 16, .ldb = 16, .ldc = 16},
+    {.m = 16, .n = 3, .k = 16, .lda = 16, .ldb = 16, .ldc = 16, .accumulate = 1, .reduce = 1}};
 static const rn_recipe no_recipe = {NULL, 0, 0, 0}, some_recipe = {NULL, 0, 4096, 1};
 enum { NEED = 4096 };
 
@@ -137,7 +139,7 @@ static void test_no_memory(void) {
 
 static void test_a_missing_kernel_is_worded(void) {
     const rn_model model = tiny_model();
-    const rn_kernel_spec bad = {16, 3, 16, 8, 16, 16, 0, 0, 0};
+    const rn_kernel_spec bad = {.m = 16, .n = 3, .k = 16, .lda = 8, .ldb = 16, .ldc = 16};
     char error[RN_ERROR_SIZE] = "";
     const rn_options options = {.error = error, .error_size = sizeof error};
     void *net;

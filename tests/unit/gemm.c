@@ -137,7 +137,7 @@ static void test_random_shapes(void) {
 }
 
 static void test_equal_specs_share(void) {
-    const rn_kernel_spec s = {16, 7, 16, 16, 16, 16, 0, 1, 0};
+    const rn_kernel_spec s = {.m = 16, .n = 7, .k = 16, .lda = 16, .ldb = 16, .ldc = 16, .reduce = 1};
     rn_kernel a, b;
     CU_ASSERT_EQUAL(rn_gemm_dispatch(&a, &s, NULL, 0), RN_OK);
     CU_ASSERT_EQUAL(rn_gemm_dispatch(&b, &s, NULL, 0), RN_OK);
@@ -150,11 +150,17 @@ static void test_refusals(void) {
         rn_kernel_spec spec;
         const char *reason;
     } cases[] = {
-        {{0, 7, 16, 16, 16, 16, 0, 0, 0}, "m, n and k"},  {{16, -1, 16, 16, 16, 16, 0, 0, 0}, "m, n and k"},
-        {{16, 7, 0, 16, 16, 16, 0, 0, 0}, "m, n and k"},  {{16, 7, 16, 15, 16, 16, 0, 0, 0}, "lda"},
-        {{16, 7, 16, 16, 15, 16, 0, 1, 0}, "ldb"},        {{16, 7, 16, 16, 16, 15, 0, 0, 0}, "ldc"},
-        {{16, 7, 16, 16, 16, 16, 2, 0, 0}, "accumulate"}, {{16, 7, 16, 16, 16, 16, 0, 2, 0}, "reduce"},
-        {{16, 7, 16, 16, 16, 16, 0, 0, 2}, "prefetch"},   {{16, 7, 16, 16, 16, 16, 0, 1, 1}, "prefetch"},
+        {{.m = 0, .n = 7, .k = 16, .lda = 16, .ldb = 16, .ldc = 16}, "m, n and k"},
+        {{.m = 16, .n = -1, .k = 16, .lda = 16, .ldb = 16, .ldc = 16}, "m, n and k"},
+        {{.m = 16, .n = 7, .k = 0, .lda = 16, .ldb = 16, .ldc = 16}, "m, n and k"},
+        {{.m = 16, .n = 7, .k = 16, .lda = 15, .ldb = 16, .ldc = 16}, "lda"},
+        {{.m = 16, .n = 7, .k = 16, .lda = 16, .ldb = 15, .ldc = 16, .reduce = 1}, "ldb"},
+        {{.m = 16, .n = 7, .k = 16, .lda = 16, .ldb = 16, .ldc = 15}, "ldc"},
+        {{.m = 16, .n = 7, .k = 16, .lda = 16, .ldb = 16, .ldc = 16, .accumulate = 2}, "accumulate"},
+        {{.m = 16, .n = 7, .k = 16, .lda = 16, .ldb = 16, .ldc = 16, .reduce = 2}, "reduce"},
+        {{.m = 16, .n = 7, .k = 16, .lda = 16, .ldb = 16, .ldc = 16, .prefetch = 2}, "prefetch"},
+        {{.m = 16, .n = 7, .k = 16, .lda = 16, .ldb = 16, .ldc = 16, .reduce = 1, .prefetch = 1}, "prefetch"},
+        {{.m = 16, .n = 7, .k = 16, .lda = 16, .ldb = 16, .ldc = 16, .b = RN_BF16}, "f32 alone"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         rn_kernel kernel;
@@ -180,7 +186,8 @@ static int in_child(int (*body)(void)) {
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
 
-static const rn_kernel_spec unusual = {19, 11, 13, 23, 29, 31, 0, 0, 0}; /* a shape that no other test compiles */
+static const rn_kernel_spec unusual = {
+    .m = 19, .n = 11, .k = 13, .lda = 23, .ldb = 29, .ldc = 31}; /* a shape that no other test compiles */
 
 static int denied(void) {
     if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0)) return 77; /* before Linux 6.3 */

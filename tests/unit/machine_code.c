@@ -39,7 +39,15 @@ static int differing(int isa) {
         unsetenv("LIBXSMM_TARGET");
     for (int i = 0; i < CASES; i++) {
         const KernelRow r = draw_row(&state, i % 2);
-        const rn_kernel_spec spec = {r.m, r.n, r.k, r.lda, r.ldb, r.ldc, r.accumulate, r.reduce, r.prefetch};
+        const rn_kernel_spec spec = {.m = r.m,
+                                     .n = r.n,
+                                     .k = r.k,
+                                     .lda = r.lda,
+                                     .ldb = r.ldb,
+                                     .ldc = r.ldc,
+                                     .accumulate = r.accumulate,
+                                     .reduce = r.reduce,
+                                     .prefetch = r.prefetch};
         rn_kernel kernel;
         if (rn_gemm_dispatch(&kernel, &spec, NULL, 0)) return 255;
         const unsigned size = kernel_generate(&r, isa, code);

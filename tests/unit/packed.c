@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 /* A network of two convolutions with batch norm, its parameters, recipe and files in a folder of its own. */
 typedef struct World {
@@ -35,8 +36,9 @@ static int add_param(World *w, const Tensor *t) {
     return add_step(w, step);
 }
 
-static void add_area(World *w, rn_recipe_op op, int arg, int panel, int block) {
-    rn_recipe_step step = {.op = (uint8_t)op, .ndim = 4, .arg = {arg, -1, -1}, .integer = {panel, block, 1}};
+static void add_area(World *w, rn_recipe_op op, rn_dtype type, int arg, int panel, int block) {
+    rn_recipe_step step = {
+        .op = (uint8_t)op, .type = (uint8_t)type, .ndim = 4, .arg = {arg}, .integer = {panel, block, 1}};
     memcpy(step.dim, w->steps[arg].dim, sizeof step.dim);
     step.offset = w->recipe.packed_size;
     w->recipe.packed_size += (rn_recipe_pack_size(&step) + 63) / 64 * 64;
@@ -56,9 +58,9 @@ static void add_layer(World *w, const Node *conv, const Node *bn) {
     rn_recipe_step scaled = {.op = RN_SCALE_OUT, .ndim = 4, .arg = {kernel, scale, -1}};
     memcpy(scaled.dim, weight->dim, sizeof scaled.dim);
     const int made = add_step(w, scaled);
-    add_area(w, RN_PACK_PANELS, made, 64, 32);
-    add_area(w, RN_PACK_PANELS_BF16, made, 64, 32);
-    add_area(w, RN_PACK_VECTOR, shift, 0, 0);
+    add_area(w, RN_PACK_PANELS, RN_F32, made, 64, 32);
+    add_area(w, RN_PACK_PANELS, RN_BF16, made, 64, 32);
+    add_area(w, RN_PACK_VECTOR, RN_F32, shift, 0, 0);
 }
 
 static World *new_world(int width) {
@@ -234,14 +236,41 @@ static void test_altered(void) {
     free_world(w);
 }
 
+/* Files of other versions of rnc say so, and what to do. */
+static void test_versions(void) {
+    World *w = new_world(16);
+    char error[RN_ERROR_SIZE];
+    size_t size;
+    uint8_t *bytes = read_aligned(w->packed, &size);
+    uint32_t version, types;
+    memcpy(&version, bytes + 8, sizeof version);
+    memcpy(&types, bytes + 304, sizeof types);
+    CU_ASSERT_EQUAL(version, 2);
+    CU_ASSERT_EQUAL(types, 1u << RN_F32 | 1u << RN_BF16);
+    bytes[8] = 1;
+    CU_ASSERT_EQUAL(open_both(w, bytes, size, error), RN_ERROR_VERSION);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error, "packed weights of version 1, this librn (" RN_VERSION
+                                         ") reads version 2; make them again with rnc --weights"));
+    bytes[8] = 2;
+    types |= 1u << RN_DTYPE_COUNT;
+    memcpy(bytes + 304, &types, sizeof types);
+    const uint64_t checksum = XXH3_64bits(bytes, RN_PACKED_HEADER_SIZE - sizeof checksum);
+    memcpy(bytes + RN_PACKED_HEADER_SIZE - sizeof checksum, &checksum, sizeof checksum);
+    CU_ASSERT_EQUAL(open_both(w, bytes, size, error), RN_ERROR_FORMAT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(error, "numbers of a type that this librn (" RN_VERSION ") does not know"));
+    free(bytes);
+    free_world(w);
+}
+
 /* The checksum is shared by threads in chunks: an alteration anywhere in a large payload must be seen. */
 static void test_large(void) {
     const size_t payload_size = (33 << 20) + 12345;
     uint8_t *bytes = aligned_alloc(4096, (RN_PACKED_HEADER_SIZE + payload_size + 4095) / 4096 * 4096);
     uint8_t *payload = bytes + RN_PACKED_HEADER_SIZE;
     char error[RN_ERROR_SIZE];
+    const rn_recipe recipe = {.packed_size = payload_size, .hash = 42};
     for (size_t i = 0; i < payload_size; i++) payload[i] = (uint8_t)(i * 2654435761u >> 24);
-    CU_ASSERT_EQUAL(rn_packed_header(bytes, "big", 42, payload, payload_size, 1), 0);
+    CU_ASSERT_EQUAL(rn_packed_header(bytes, "big", &recipe, payload, 1), 0);
     const size_t size = RN_PACKED_HEADER_SIZE + payload_size;
     for (int threads = 1; threads <= 16; threads *= 4)
         CU_ASSERT_EQUAL(rn_packed_check(bytes, size, "big", 42, payload_size, threads, "file", error, sizeof error),
@@ -409,6 +438,7 @@ void suite_packed(void) {
     CU_add_test(suite, "safetensors saved and loaded again", test_safetensors_round_trip);
     CU_add_test(suite, "truncated files", test_truncated);
     CU_add_test(suite, "altered files", test_altered);
+    CU_add_test(suite, "files of other versions", test_versions);
     CU_add_test(suite, "large payloads", test_large);
     CU_add_test(suite, "other networks, builds and files", test_foreign);
     CU_add_test(suite, "weights that do not fit", test_problems);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "core/dtype.h"
 #include "graph/verify.h"
 #include "graph/tensor.h"
 #include "graph/interpret.h"
@@ -365,7 +366,7 @@ static void test_store_bf16(void) {
             const Node *n = r.graph->nodes[i];
             if (!n->term) continue;
             const Tensor *w = n->term[0].weight;
-            CU_ASSERT_EQUAL(w->op == RN_ROUND_BF16, n->op == OP_FC);
+            CU_ASSERT_EQUAL(w->type == RN_BF16, n->op == OP_FC);
             if (n->op != OP_FC) continue;
             layers++;
             CU_ASSERT_EQUAL_FATAL(w->arg[0]->op, RN_PARAM);

@@ -163,7 +163,7 @@ static void test_rounded(void) {
     CU_ASSERT_TRUE_FATAL(pass_option_set(&passes, "store-bf16"));
     passes_run(graph, &passes);
     const Tensor *rounded = graph->nodes[0]->term[0].weight;
-    CU_ASSERT_FATAL(rounded->op == RN_ROUND_BF16);
+    CU_ASSERT_FATAL(rounded->op == RN_CAST && rounded->type == RN_BF16);
     TensorData data;
     weights_random(graph, 1, &data, 1);
     const float *weight = data.data[rounded->arg[0]->id];

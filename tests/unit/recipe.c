@@ -1,6 +1,7 @@
 /* The weight recipe: every expression against its formula written out naively, packing layouts against a walk in
  * storage order, whole recipes for order, threads, gaps and damaged tables. */
 #include "rn_recipe.h"
+#include "core/dtype.h"
 
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -282,7 +283,8 @@ static void test_bf16(void) {
     const int32_t dim[4] = {K};
     float *w = random_floats(K, 11);
     ASSERT_ALL(K, rn_bf16(w[i]) == nearest_bf16(w[i]));
-    float *out = evaluate(&(rn_recipe_step){.op = RN_ROUND_BF16, .ndim = 1, .dim = {K}}, w, dim, NULL, NULL, NULL, K);
+    float *out =
+        evaluate(&(rn_recipe_step){.op = RN_CAST, .type = RN_BF16, .ndim = 1, .dim = {K}}, w, dim, NULL, NULL, NULL, K);
     ASSERT_ALL(K, bits_of(out[i]) == (uint32_t)rn_bf16(w[i]) << 16);
     free(out), free(w);
 }
@@ -296,7 +298,7 @@ static void check_panels_bf16(int K, int C, int R, int S, int panel) {
     uint8_t *payload = aligned_alloc(64, (bytes + 191) / 64 * 64);
     memset(payload, 0xee, bytes + 128);
     rn_recipe_pack(&step, w, (uint8_t *)floats);
-    step.op = RN_PACK_PANELS_BF16;
+    step.type = RN_BF16;
     CU_ASSERT_EQUAL(rn_recipe_pack_size(&step), bytes);
     step.offset = 64;
     rn_recipe_pack(&step, w, payload);
@@ -375,9 +377,15 @@ static void test_panels_bf16(void) {
     /* in a whole recipe: what the area does not fill of its last cache line is zero; the rounded tensor packs alike */
     const rn_recipe_step table[] = {
         {.op = RN_PARAM, .ndim = 2, .arg = {-1, -1, -1}, .dim = {5, 3}, .name = "weight"},
-        {.op = RN_PACK_PANELS_BF16, .ndim = 4, .arg = {0, -1, -1}, .dim = {5, 3, 1, 1}, .integer = {16, 3, 1}},
-        {.op = RN_ROUND_BF16, .ndim = 2, .arg = {0, -1, -1}, .dim = {5, 3}},
-        {.op = RN_PACK_PANELS_BF16,
+        {.op = RN_PACK_PANELS,
+         .type = RN_BF16,
+         .ndim = 4,
+         .arg = {0, -1, -1},
+         .dim = {5, 3, 1, 1},
+         .integer = {16, 3, 1}},
+        {.op = RN_CAST, .type = RN_BF16, .ndim = 2, .arg = {0, -1, -1}, .dim = {5, 3}},
+        {.op = RN_PACK_PANELS,
+         .type = RN_BF16,
          .ndim = 4,
          .arg = {2, -1, -1},
          .dim = {5, 3, 1, 1},
@@ -445,7 +453,11 @@ static void test_unsound(void) {
     REFUSED(table[9].dim[0] = FEATURES + 1); /* not the argument's size */
     REFUSED(table[5].integer[0] = 40);       /* no multiple of 16 */
     REFUSED(table[5].integer[1] = 0);
-    REFUSED((table[5].op = RN_PACK_PANELS_BF16, table[5].integer[2] = 2)); /* of one group only */
+    REFUSED((table[5].type = RN_BF16, table[5].integer[2] = 2)); /* of one group only */
+    REFUSED(table[5].type = RN_DTYPE_COUNT);
+    REFUSED(table[9].type = RN_BF16); /* vectors are floats */
+    REFUSED(table[4].type = RN_BF16); /* only a cast rounds to another type */
+    REFUSED(table[3].arg[1] = -1);    /* a missing argument */
     REFUSED(table[3].op = RN_RECIPE_OP_COUNT);
     REFUSED(table[0].name = NULL);
 #undef REFUSED
@@ -472,11 +484,13 @@ static void test_hash(void) {
     DIFFERS(table[5].integer[1] = 16);
     DIFFERS(table[5].offset = 2048);
     DIFFERS(table[1].ndim = 2);
+    DIFFERS(table[5].type = RN_BF16);
 #undef DIFFERS
     memcpy(table, steps, sizeof steps);
     char name[] = "weight"; /* the text counts, not the pointer; nor dims that the tensor does not have */
     table[0].name = name;
     table[1].dim[1] = 1;
+    table[3].arg[2] = 2; /* nor arguments that the operation does not have */
     CU_ASSERT_EQUAL(rn_recipe_hash(table, STEPS), hash);
 }
 

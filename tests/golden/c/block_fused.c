@@ -45,8 +45,12 @@ static void step(block_fused *net, int layer, rn_task task, void *args) {
         net->rn.layer(net->rn.layer_user, layer, NULL);
         return;
     }
-    const rn_tensor out = {net->rn.arena + results[layer].offset, layers[layer].out, results[layer].pixel,
-                           results[layer].row, 0, 1};
+    const rn_tensor out = {.data = (const char *)net->rn.arena + results[layer].offset,
+                           .type = RN_F32,
+                           .shape = layers[layer].out,
+                           .pixel = results[layer].pixel,
+                           .row = results[layer].row,
+                           .images = 1};
     net->rn.layer(net->rn.layer_user, layer, &out);
 }
 
@@ -191,14 +195,14 @@ static TARGET void halo(float *p, int c, int h, int w, int row, int pixel, int t
         }
 }
 
-/* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, prefetch} */
+/* libxsmm kernels, dispatched once by create; what is not said is 0: f32, no prefetch, ... */
 static const rn_kernel_spec kernels[] = {
-    {16, 16, 3, 16, 4, 16, 0, 1, 0}, /* 0 */
-    {24, 4, 16, 32, 64, 48, 0, 1, 0}, /* 1 */
-    {24, 4, 24, 32, 48, 32, 0, 1, 0}, /* 2 */
-    {24, 4, 16, 32, 64, 32, 1, 0, 0}, /* 3 */
-    {10, 1, 24, 16, 24, 16, 0, 0, 0}, /* 4 */
-    {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 5 */
+    /* 0 */ {.m = 16, .n = 16, .k = 3, .lda = 16, .ldb = 4, .ldc = 16, .reduce = 1},
+    /* 1 */ {.m = 24, .n = 4, .k = 16, .lda = 32, .ldb = 64, .ldc = 48, .reduce = 1},
+    /* 2 */ {.m = 24, .n = 4, .k = 24, .lda = 32, .ldb = 48, .ldc = 32, .reduce = 1},
+    /* 3 */ {.m = 24, .n = 4, .k = 16, .lda = 32, .ldb = 64, .ldc = 32, .accumulate = 1},
+    /* 4 */ {.m = 10, .n = 1, .k = 24, .lda = 16, .ldb = 24, .ldc = 16},
+    /* 5 */ {.m = 10, .n = 1, .k = 24, .lda = 16, .ldb = 24, .ldc = 16, .accumulate = 1},
 };
 
 /* x: 3 planes of 16x16 floats; y: 16x16 pixels of 3 floats, 4 apart, rows 72 apart */
@@ -398,55 +402,58 @@ static TARGET void output_10x1x1(void *arg, int part, int parts) {
 
 /* ==== tables ==== */
 
-/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
- * {integers}, packed offset, name} (rn_recipe.h) */
+/* How packed weights are made from a weights file (rn_recipe.h); what is not said is 0 */
 static const rn_recipe_step recipe_steps[] = {
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_mean"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_var"},
-    {RN_BN_SCALE, 1, {2, 3, -1}, {16, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_BN_SHIFT, 1, {0, 1, 4}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {5, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, "conv1.weight"},
-    {RN_SCALE_OUT, 4, {7, 4, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_PANELS, 4, {8, -1, -1}, {16, 3, 3, 3}, 0, {16, 3, 1, 0}, 64, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_mean"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_var"},
-    {RN_BN_SCALE, 1, {12, 13, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_BN_SHIFT, 1, {10, 11, 14}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {15, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 1792, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv1.weight"},
-    {RN_SCALE_OUT, 4, {17, 14, -1}, {24, 16, 3, 3}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_PANELS, 4, {18, -1, -1}, {24, 16, 3, 3}, 0, {32, 16, 1, 0}, 1920, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_mean"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_var"},
-    {RN_BN_SCALE, 1, {22, 23, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_BN_SHIFT, 1, {20, 21, 24}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_mean"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_var"},
-    {RN_BN_SCALE, 1, {28, 29, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_BN_SHIFT, 1, {26, 27, 30}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_ADD, 1, {25, 31, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {32, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20352, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv2.weight"},
-    {RN_SCALE_OUT, 4, {34, 24, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_PANELS, 4, {35, -1, -1}, {24, 24, 3, 3}, 0, {32, 24, 1, 0}, 20480, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.0.weight"},
-    {RN_SCALE_OUT, 4, {37, 30, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_PANELS, 4, {38, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1, 0}, 48128, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.bias"},
-    {RN_PACK_VECTOR, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 50176, NULL},
-    {RN_PARAM, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.weight"},
-    {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1, 0}, 50240, NULL},
+    /* 0 */ {.op = RN_PARAM, .ndim = 1, .dim = {16}, .name = "bn1.bias"},
+    /* 1 */ {.op = RN_PARAM, .ndim = 1, .dim = {16}, .name = "bn1.running_mean"},
+    /* 2 */ {.op = RN_PARAM, .ndim = 1, .dim = {16}, .name = "bn1.weight"},
+    /* 3 */ {.op = RN_PARAM, .ndim = 1, .dim = {16}, .name = "bn1.running_var"},
+    /* 4 */ {.op = RN_BN_SCALE, .ndim = 1, .arg = {2, 3}, .dim = {16}, .real = 1e-05},
+    /* 5 */ {.op = RN_BN_SHIFT, .ndim = 1, .arg = {0, 1, 4}, .dim = {16}},
+    /* 6 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {5}, .dim = {16, 1, 1, 1}},
+    /* 7 */ {.op = RN_PARAM, .ndim = 4, .dim = {16, 3, 3, 3}, .name = "conv1.weight"},
+    /* 8 */ {.op = RN_SCALE_OUT, .ndim = 4, .arg = {7, 4}, .dim = {16, 3, 3, 3}},
+    /* 9 */ {.op = RN_PACK_PANELS, .ndim = 4, .arg = {8}, .dim = {16, 3, 3, 3}, .integer = {16, 3, 1}, .offset = 64},
+    /* 10 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn1.bias"},
+    /* 11 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn1.running_mean"},
+    /* 12 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn1.weight"},
+    /* 13 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn1.running_var"},
+    /* 14 */ {.op = RN_BN_SCALE, .ndim = 1, .arg = {12, 13}, .dim = {24}, .real = 1e-05},
+    /* 15 */ {.op = RN_BN_SHIFT, .ndim = 1, .arg = {10, 11, 14}, .dim = {24}},
+    /* 16 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {15}, .dim = {24, 1, 1, 1}, .offset = 1792},
+    /* 17 */ {.op = RN_PARAM, .ndim = 4, .dim = {24, 16, 3, 3}, .name = "layer1.0.conv1.weight"},
+    /* 18 */ {.op = RN_SCALE_OUT, .ndim = 4, .arg = {17, 14}, .dim = {24, 16, 3, 3}},
+    /* 19 */ {.op = RN_PACK_PANELS, .ndim = 4, .arg = {18}, .dim = {24, 16, 3, 3}, .integer = {32, 16, 1},
+              .offset = 1920},
+    /* 20 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn2.bias"},
+    /* 21 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn2.running_mean"},
+    /* 22 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn2.weight"},
+    /* 23 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn2.running_var"},
+    /* 24 */ {.op = RN_BN_SCALE, .ndim = 1, .arg = {22, 23}, .dim = {24}, .real = 1e-05},
+    /* 25 */ {.op = RN_BN_SHIFT, .ndim = 1, .arg = {20, 21, 24}, .dim = {24}},
+    /* 26 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.downsample.1.bias"},
+    /* 27 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.downsample.1.running_mean"},
+    /* 28 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.downsample.1.weight"},
+    /* 29 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.downsample.1.running_var"},
+    /* 30 */ {.op = RN_BN_SCALE, .ndim = 1, .arg = {28, 29}, .dim = {24}, .real = 1e-05},
+    /* 31 */ {.op = RN_BN_SHIFT, .ndim = 1, .arg = {26, 27, 30}, .dim = {24}},
+    /* 32 */ {.op = RN_ADD, .ndim = 1, .arg = {25, 31}, .dim = {24}},
+    /* 33 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {32}, .dim = {24, 1, 1, 1}, .offset = 20352},
+    /* 34 */ {.op = RN_PARAM, .ndim = 4, .dim = {24, 24, 3, 3}, .name = "layer1.0.conv2.weight"},
+    /* 35 */ {.op = RN_SCALE_OUT, .ndim = 4, .arg = {34, 24}, .dim = {24, 24, 3, 3}},
+    /* 36 */ {.op = RN_PACK_PANELS, .ndim = 4, .arg = {35}, .dim = {24, 24, 3, 3}, .integer = {32, 24, 1},
+              .offset = 20480},
+    /* 37 */ {.op = RN_PARAM, .ndim = 4, .dim = {24, 16, 1, 1}, .name = "layer1.0.downsample.0.weight"},
+    /* 38 */ {.op = RN_SCALE_OUT, .ndim = 4, .arg = {37, 30}, .dim = {24, 16, 1, 1}},
+    /* 39 */ {.op = RN_PACK_PANELS, .ndim = 4, .arg = {38}, .dim = {24, 16, 1, 1}, .integer = {32, 16, 1},
+              .offset = 48128},
+    /* 40 */ {.op = RN_PARAM, .ndim = 1, .dim = {10}, .name = "fc.bias"},
+    /* 41 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {40}, .dim = {10, 1, 1, 1}, .offset = 50176},
+    /* 42 */ {.op = RN_PARAM, .ndim = 2, .dim = {10, 24}, .name = "fc.weight"},
+    /* 43 */ {.op = RN_PACK_PANELS, .ndim = 4, .arg = {42}, .dim = {10, 24, 1, 1}, .integer = {16, 24, 1},
+              .offset = 50240},
 };
-static const rn_recipe recipe = {recipe_steps, 44, 51776, 0xfbb59503eca4183du};
+static const rn_recipe recipe = {recipe_steps, 44, 51776, 0xb46698909ad7e2e8u};
 
 /* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes moved, bytes of
  * weights} */
@@ -463,15 +470,15 @@ static const rn_layer layers[] = {
     {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 0, 80, 0},
 };
 
-/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */
+/* where each layer's result is, for the layer hook: {offset, from a pixel and a row to the next}, in bytes */
 static const struct result results[] = {
-    {2688, 4, 72},
-    {320, 32, 288},
-    {2944, 48, 288},
-    {4352, 48, 48},
-    {0, 12, 12},
-    {32, 12, 12},
-    {32, 12, 12},
+    {10752, 16, 288},
+    {1280, 128, 1152},
+    {11776, 192, 1152},
+    {17408, 192, 192},
+    {0, 48, 48},
+    {128, 48, 48},
+    {128, 48, 48},
 };
 
 static const rn_output outputs[] = {
@@ -497,7 +504,7 @@ static const char *model_message(const void *net) { return block_fused_message(n
 static void model_destroy(void *net) { block_fused_destroy(net); }
 
 static const rn_model model = {
-    .abi = 8,
+    .abi = 9,
     .name = "block_fused",
     .rnc_version = "0.1.0",
     .command = "rnc --target x86-64-v4 -o block_fused.c block_fused.rn",

@@ -62,8 +62,12 @@ static void step(block_unfused *net, int alone, int layer, const float *base, in
         net->rn.layer(net->rn.layer_user, layer, NULL);
         return;
     }
-    const rn_tensor out = {base + results[layer].offset, layers[layer].out, results[layer].pixel,
-                           results[layer].row, 16432, images};
+    const rn_tensor out = {.data = (const char *)base + results[layer].offset,
+                           .type = RN_F32,
+                           .shape = layers[layer].out,
+                           .pixel = results[layer].pixel,
+                           .row = results[layer].row,
+                           .image = 65728, .images = images};
     net->rn.layer(net->rn.layer_user, layer, &out);
 }
 
@@ -339,17 +343,17 @@ static TARGET void halo(float *p, int c, int h, int w, int row, int pixel, int t
         }
 }
 
-/* libxsmm kernels, dispatched once by create: {m, n, k, lda, ldb, ldc, accumulate, batch-reduce, prefetch} */
+/* libxsmm kernels, dispatched once by create; what is not said is 0: f32, no prefetch, ... */
 static const rn_kernel_spec kernels[] = {
-    {16, 16, 3, 16, 4, 32, 0, 1, 0}, /* 0 */
-    {24, 4, 16, 32, 64, 48, 0, 1, 0}, /* 1 */
-    {24, 3, 24, 32, 48, 32, 0, 0, 0}, /* 2 */
-    {24, 2, 24, 32, 48, 32, 0, 0, 0}, /* 3 */
-    {24, 4, 16, 32, 64, 48, 0, 0, 0}, /* 4 */
-    {10, 2, 24, 16, 16432, 16, 0, 0, 0}, /* 5 */
-    {10, 2, 24, 16, 16432, 16, 1, 0, 0}, /* 6 */
-    {10, 1, 24, 16, 24, 16, 0, 0, 0}, /* 7 */
-    {10, 1, 24, 16, 24, 16, 1, 0, 0}, /* 8 */
+    /* 0 */ {.m = 16, .n = 16, .k = 3, .lda = 16, .ldb = 4, .ldc = 32, .reduce = 1},
+    /* 1 */ {.m = 24, .n = 4, .k = 16, .lda = 32, .ldb = 64, .ldc = 48, .reduce = 1},
+    /* 2 */ {.m = 24, .n = 3, .k = 24, .lda = 32, .ldb = 48, .ldc = 32},
+    /* 3 */ {.m = 24, .n = 2, .k = 24, .lda = 32, .ldb = 48, .ldc = 32},
+    /* 4 */ {.m = 24, .n = 4, .k = 16, .lda = 32, .ldb = 64, .ldc = 48},
+    /* 5 */ {.m = 10, .n = 2, .k = 24, .lda = 16, .ldb = 16432, .ldc = 16},
+    /* 6 */ {.m = 10, .n = 2, .k = 24, .lda = 16, .ldb = 16432, .ldc = 16, .accumulate = 1},
+    /* 7 */ {.m = 10, .n = 1, .k = 24, .lda = 16, .ldb = 24, .ldc = 16},
+    /* 8 */ {.m = 10, .n = 1, .k = 24, .lda = 16, .ldb = 24, .ldc = 16, .accumulate = 1},
 };
 
 /* x: 3 planes of 16x16 floats; y: 16x16 pixels of 3 floats, 4 apart, rows 72 apart */
@@ -847,55 +851,58 @@ static TARGET void output_10x1x1(void *arg, int part, int parts) {
 
 /* ==== tables ==== */
 
-/* How packed weights are made from a weights file: {operation, dimensions, {arguments}, {sizes}, number,
- * {integers}, packed offset, name} (rn_recipe.h) */
+/* How packed weights are made from a weights file (rn_recipe.h); what is not said is 0 */
 static const rn_recipe_step recipe_steps[] = {
-    {RN_PARAM, 4, {-1, -1, -1}, {16, 3, 3, 3}, 0, {0, 0, 0, 0}, 0, "conv1.weight"},
-    {RN_PACK_PANELS, 4, {0, -1, -1}, {16, 3, 3, 3}, 0, {16, 3, 1, 0}, 0, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_var"},
-    {RN_BN_SCALE, 1, {2, 3, -1}, {16, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {4, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 1728, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "bn1.running_mean"},
-    {RN_BN_SHIFT, 1, {6, 7, 4}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {8, -1, -1}, {16, 1, 1, 1}, 0, {0, 0, 0, 0}, 1792, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv1.weight"},
-    {RN_PACK_PANELS, 4, {10, -1, -1}, {24, 16, 3, 3}, 0, {32, 16, 1, 0}, 1856, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_var"},
-    {RN_BN_SCALE, 1, {12, 13, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {14, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20288, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn1.running_mean"},
-    {RN_BN_SHIFT, 1, {16, 17, 14}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {18, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 20416, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 24, 3, 3}, 0, {0, 0, 0, 0}, 0, "layer1.0.conv2.weight"},
-    {RN_PACK_WINOGRAD, 4, {20, -1, -1}, {24, 24, 3, 3}, 0, {32, 2, 2, 1}, 20544, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_var"},
-    {RN_BN_SCALE, 1, {22, 23, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {24, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 69696, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.bn2.running_mean"},
-    {RN_BN_SHIFT, 1, {26, 27, 24}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {28, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 69824, NULL},
-    {RN_PARAM, 4, {-1, -1, -1}, {24, 16, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.0.weight"},
-    {RN_PACK_PANELS, 4, {30, -1, -1}, {24, 16, 1, 1}, 0, {32, 16, 1, 0}, 69952, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.weight"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_var"},
-    {RN_BN_SCALE, 1, {32, 33, -1}, {24, 1, 1, 1}, 1.0000000000000001e-05, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {34, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 72000, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.bias"},
-    {RN_PARAM, 1, {-1, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "layer1.0.downsample.1.running_mean"},
-    {RN_BN_SHIFT, 1, {36, 37, 34}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, NULL},
-    {RN_PACK_VECTOR, 4, {38, -1, -1}, {24, 1, 1, 1}, 0, {0, 0, 0, 0}, 72128, NULL},
-    {RN_PARAM, 1, {-1, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.bias"},
-    {RN_PACK_VECTOR, 4, {40, -1, -1}, {10, 1, 1, 1}, 0, {0, 0, 0, 0}, 72256, NULL},
-    {RN_PARAM, 2, {-1, -1, -1}, {10, 24, 1, 1}, 0, {0, 0, 0, 0}, 0, "fc.weight"},
-    {RN_PACK_PANELS, 4, {42, -1, -1}, {10, 24, 1, 1}, 0, {16, 24, 1, 0}, 72320, NULL},
+    /* 0 */ {.op = RN_PARAM, .ndim = 4, .dim = {16, 3, 3, 3}, .name = "conv1.weight"},
+    /* 1 */ {.op = RN_PACK_PANELS, .ndim = 4, .arg = {0}, .dim = {16, 3, 3, 3}, .integer = {16, 3, 1}},
+    /* 2 */ {.op = RN_PARAM, .ndim = 1, .dim = {16}, .name = "bn1.weight"},
+    /* 3 */ {.op = RN_PARAM, .ndim = 1, .dim = {16}, .name = "bn1.running_var"},
+    /* 4 */ {.op = RN_BN_SCALE, .ndim = 1, .arg = {2, 3}, .dim = {16}, .real = 1e-05},
+    /* 5 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {4}, .dim = {16, 1, 1, 1}, .offset = 1728},
+    /* 6 */ {.op = RN_PARAM, .ndim = 1, .dim = {16}, .name = "bn1.bias"},
+    /* 7 */ {.op = RN_PARAM, .ndim = 1, .dim = {16}, .name = "bn1.running_mean"},
+    /* 8 */ {.op = RN_BN_SHIFT, .ndim = 1, .arg = {6, 7, 4}, .dim = {16}},
+    /* 9 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {8}, .dim = {16, 1, 1, 1}, .offset = 1792},
+    /* 10 */ {.op = RN_PARAM, .ndim = 4, .dim = {24, 16, 3, 3}, .name = "layer1.0.conv1.weight"},
+    /* 11 */ {.op = RN_PACK_PANELS, .ndim = 4, .arg = {10}, .dim = {24, 16, 3, 3}, .integer = {32, 16, 1},
+              .offset = 1856},
+    /* 12 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn1.weight"},
+    /* 13 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn1.running_var"},
+    /* 14 */ {.op = RN_BN_SCALE, .ndim = 1, .arg = {12, 13}, .dim = {24}, .real = 1e-05},
+    /* 15 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {14}, .dim = {24, 1, 1, 1}, .offset = 20288},
+    /* 16 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn1.bias"},
+    /* 17 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn1.running_mean"},
+    /* 18 */ {.op = RN_BN_SHIFT, .ndim = 1, .arg = {16, 17, 14}, .dim = {24}},
+    /* 19 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {18}, .dim = {24, 1, 1, 1}, .offset = 20416},
+    /* 20 */ {.op = RN_PARAM, .ndim = 4, .dim = {24, 24, 3, 3}, .name = "layer1.0.conv2.weight"},
+    /* 21 */ {.op = RN_PACK_WINOGRAD, .ndim = 4, .arg = {20}, .dim = {24, 24, 3, 3}, .integer = {32, 2, 2, 1},
+              .offset = 20544},
+    /* 22 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn2.weight"},
+    /* 23 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn2.running_var"},
+    /* 24 */ {.op = RN_BN_SCALE, .ndim = 1, .arg = {22, 23}, .dim = {24}, .real = 1e-05},
+    /* 25 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {24}, .dim = {24, 1, 1, 1}, .offset = 69696},
+    /* 26 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn2.bias"},
+    /* 27 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn2.running_mean"},
+    /* 28 */ {.op = RN_BN_SHIFT, .ndim = 1, .arg = {26, 27, 24}, .dim = {24}},
+    /* 29 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {28}, .dim = {24, 1, 1, 1}, .offset = 69824},
+    /* 30 */ {.op = RN_PARAM, .ndim = 4, .dim = {24, 16, 1, 1}, .name = "layer1.0.downsample.0.weight"},
+    /* 31 */ {.op = RN_PACK_PANELS, .ndim = 4, .arg = {30}, .dim = {24, 16, 1, 1}, .integer = {32, 16, 1},
+              .offset = 69952},
+    /* 32 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.downsample.1.weight"},
+    /* 33 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.downsample.1.running_var"},
+    /* 34 */ {.op = RN_BN_SCALE, .ndim = 1, .arg = {32, 33}, .dim = {24}, .real = 1e-05},
+    /* 35 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {34}, .dim = {24, 1, 1, 1}, .offset = 72000},
+    /* 36 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.downsample.1.bias"},
+    /* 37 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.downsample.1.running_mean"},
+    /* 38 */ {.op = RN_BN_SHIFT, .ndim = 1, .arg = {36, 37, 34}, .dim = {24}},
+    /* 39 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {38}, .dim = {24, 1, 1, 1}, .offset = 72128},
+    /* 40 */ {.op = RN_PARAM, .ndim = 1, .dim = {10}, .name = "fc.bias"},
+    /* 41 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {40}, .dim = {10, 1, 1, 1}, .offset = 72256},
+    /* 42 */ {.op = RN_PARAM, .ndim = 2, .dim = {10, 24}, .name = "fc.weight"},
+    /* 43 */ {.op = RN_PACK_PANELS, .ndim = 4, .arg = {42}, .dim = {10, 24, 1, 1}, .integer = {16, 24, 1},
+              .offset = 72320},
 };
-static const rn_recipe recipe = {recipe_steps, 44, 73856, 0x11575c04a9bcaa25u};
+static const rn_recipe recipe = {recipe_steps, 44, 73856, 0xa30225301c3f9c59u};
 
 /* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes moved, bytes of
  * weights} */
@@ -924,26 +931,26 @@ static const rn_layer layers[] = {
     {"softmax", "output to planar", "output", "", "softmax", {10, 1, 1}, 0, 0, 80, 0},
 };
 
-/* where each layer's result is, for the layer hook: {float offset, pixel and row strides} */
+/* where each layer's result is, for the layer hook: {offset, from a pixel and a row to the next}, in bytes */
 static const struct result results[] = {
-    {8288, 4, 72},
-    {0, 32, 512},
-    {8208, 32, 512},
-    {0, 32, 512},
-    {8528, 32, 288},
-    {0, 48, 192},
-    {1744, 48, 192},
-    {336, 48, 288},
-    {1744, 48, 192},
-    {0, 48, 192},
-    {784, 48, 192},
-    {1568, 48, 192},
-    {784, 48, 192},
-    {0, 48, 192},
-    {784, 48, 48},
-    {0, 12, 12},
-    {32, 12, 12},
-    {32, 12, 12},
+    {33152, 16, 288},
+    {0, 128, 2048},
+    {32832, 128, 2048},
+    {0, 128, 2048},
+    {34112, 128, 1152},
+    {0, 192, 768},
+    {6976, 192, 768},
+    {1344, 192, 1152},
+    {6976, 192, 768},
+    {0, 192, 768},
+    {3136, 192, 768},
+    {6272, 192, 768},
+    {3136, 192, 768},
+    {0, 192, 768},
+    {3136, 192, 192},
+    {0, 48, 48},
+    {128, 48, 48},
+    {128, 48, 48},
 };
 
 static const rn_output outputs[] = {
@@ -969,7 +976,7 @@ static const char *model_message(const void *net) { return block_unfused_message
 static void model_destroy(void *net) { block_unfused_destroy(net); }
 
 static const rn_model model = {
-    .abi = 8,
+    .abi = 9,
     .name = "block_unfused",
     .rnc_version = "0.1.0",
     .command = "rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn",
