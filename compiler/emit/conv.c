@@ -196,7 +196,14 @@ static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const c
         return;
     }
     const bool passes = p->blocks > 1;
-    const Gemm begin = {m, n, p->block, seg->width, ldb, v->c->pixel, !first, (int64_t)v->c->rows * v->c->width};
+    const Gemm begin = {.m = m,
+                        .n = n,
+                        .k = p->block,
+                        .lda = seg->width,
+                        .ldb = ldb,
+                        .ldc = v->c->pixel,
+                        .accumulate = !first,
+                        .columns = (int64_t)v->c->rows * v->c->width};
     Gemm go_on = begin;
     if (passes) go_on.accumulate = true;
     const char *w = passes ? arena_printf(e->arena, "w + pass * %d", weights) : "w";
@@ -365,7 +372,7 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
     } else {
         if (v->c->to == TO_SUM) {
             parameters = "const struct args *a, int panel, float *image";
-            line(&t, 1, "float sum[%d] = {0};", round_up(seg->channels, 16));
+            line(&t, 1, "float sum[%d] = {0};", round_up(seg->channels, VECTOR));
             line(&t, 1, "const int y0 = 0, y1 = %d;", v->c->rows);
         } else if (v->c->to == TO_ROWS)
             parameters = "const struct args *a, int panel, int y0, int y1, float *image";

@@ -4,14 +4,17 @@
  */
 #include "walk.h"
 
+/* taps that stay in registers over all pixels: 5x5 of the 32 that AVX-512 has, else 3x3 */
+enum { MOST_TAPS_AVX512 = 25, MOST_TAPS = 9 };
+
 /* The loops over one vector of channels; c: an expression. */
 static void emit_vector_rows(Walk *walk, Box *box, const char *c, int left, int indent, Text *body) {
     Emit *e = walk->e;
     const Node *node = walk->step->node;
     const Window *w = &node->term[0].window;
     const Layout *l = &plan_value(e->plan, node->in[0])->layout;
-    const int taps = w->r * w->s, channels = round_up(walk->shape.c, 16);
-    const bool hoist = taps <= (e->lanes == 16 ? 25 : 9);
+    const int taps = w->r * w->s, channels = round_up(walk->shape.c, VECTOR);
+    const bool hoist = taps <= (e->lanes == VECTOR ? MOST_TAPS_AVX512 : MOST_TAPS);
     const char *weights = emit_offset(e, "a->w", c, 1, 1);
     for (int i = 0; hoist && i < taps; i++)
         text_printf(body, "%*sconst V w%d = %s;\n", indent, "", i,

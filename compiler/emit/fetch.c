@@ -31,8 +31,7 @@ static void pieces_at(Emit *e, const Gemm *g, const Pieces *p, int channels, con
     const char *x =
         c ? arena_printf(e->arena, "x + (j * %d + %s)", g->ldb, c) : arena_printf(e->arena, "x + j * %d", g->ldb);
     line(t, depth, "for (int j = 0; j < %d; j += %s, next += %d) {", g->n, step, p->share);
-    line(t, depth + 1, "for (int i = 0; i < %d; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);",
-         p->share);
+    line(t, depth + 1, "fetch(next, %d);", p->share);
     line(t, depth + 1, "k[%s].gemm(%s, %s, y + j * %d, w, x, y);", kernel, w, x, g->ldc);
     line(t, depth, "}");
 }

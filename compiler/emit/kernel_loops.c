@@ -3,7 +3,7 @@
 
 static void emit_kernel_loop(Emit *e, int index, Text *t) {
     const KernelRow *k = &e->kernels[index];
-    if (k->lda % 16) bug("kernel %s: the weights' rows are not whole vectors", kernel_text(e, k));
+    if (k->lda % VECTOR) bug("kernel %s: the weights' rows are not whole vectors", kernel_text(e, k));
     const char *bounds =
         arena_printf(e->arena, "%d, %d, %d, %d, %d, %d, %d", k->m, k->n, k->k, k->lda, k->ldb, k->ldc, k->accumulate);
     text_printf(t, "/* %d: %s */\n", index, kernel_text(e, k));

@@ -5,16 +5,18 @@
 #include "walk.h"
 #include "rn.h"
 
+enum { SIDE = 4 }; /* of a transposed square */
+
 /* The transpose of `planes` planes (missing ones are zero) for the pixels x of one row. */
 static void emit_transpose(Emit *e, bool to_planar, int planes, int64_t plane, int pixel, const char *loop, int indent,
                            Text *body) {
     const bool x86 = e->isa != RN_ISA_GENERIC; /* where V may have more than 4 floats */
     text_printf(body, "%*s%s {\n", indent, "", loop);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < SIDE; i++) {
         const char *number = arena_printf(e->arena, "%d", i);
-        const char *pixels = emit_offset(e, "in + x", number, pixel, 4),
-                   *channels = emit_offset(e, "in + x", number, plane, 4);
-        if (to_planar) pixels = emit_offset(e, arena_printf(e->arena, "in + x * %d", pixel), number, pixel, 4);
+        const char *pixels = emit_offset(e, "in + x", number, pixel, SIDE),
+                   *channels = emit_offset(e, "in + x", number, plane, SIDE);
+        if (to_planar) pixels = emit_offset(e, arena_printf(e->arena, "in + x * %d", pixel), number, pixel, SIDE);
         const char *source = to_planar ? pixels : channels;
         if (!to_planar && i >= planes)
             text_printf(body, "%*s    %s v%d = %s();\n", indent, "", x86 ? "__m128" : "V", i,
@@ -25,11 +27,11 @@ static void emit_transpose(Emit *e, bool to_planar, int planes, int64_t plane, i
     }
     text_printf(body, "%*s    %s;\n", indent, "",
                 x86 ? "_MM_TRANSPOSE4_PS(v0, v1, v2, v3)" : "transpose(&v0, &v1, &v2, &v3)");
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < SIDE; i++) {
         const char *number = arena_printf(e->arena, "%d", i);
         const char *target = to_planar
-                                 ? emit_offset(e, "out + x", number, plane, 4)
-                                 : emit_offset(e, arena_printf(e->arena, "out + x * %d", pixel), number, pixel, 4);
+                                 ? emit_offset(e, "out + x", number, plane, SIDE)
+                                 : emit_offset(e, arena_printf(e->arena, "out + x * %d", pixel), number, pixel, SIDE);
         text_printf(body, "%*s    %s(%s, v%d);\n", indent, "", x86 ? "_mm_storeu_ps" : "store", target, i);
     }
     text_printf(body, "%*s}\n", indent, "");
@@ -62,28 +64,29 @@ static void emit_vector_copy(Emit *e, int channels, Text *body) {
  * channels, up to its stride, may be written (they are set to zero). */
 static void emit_planar(Emit *e, bool to_planar, Shape shape, const Layout *layout, bool spare, Text *body) {
     const int64_t plane = (int64_t)shape.h * shape.w;
-    const int groups = shape.c / 4, rest = shape.c % 4, vectors = shape.w / 4 * 4, pixel = layout->pixel;
+    const int groups = shape.c / SIDE, rest = shape.c % SIDE, vectors = shape.w / SIDE * SIDE, pixel = layout->pixel;
     if (plane == 1) {
         emit_vector_copy(e, shape.c, body);
         return;
     }
-    const bool whole = spare && rest && groups == 0 && pixel >= 4; /* 1 to 3 channels: one transpose with zero planes */
+    const bool whole =
+        spare && rest && groups == 0 && pixel >= SIDE; /* 1 to 3 channels: one transpose with zero planes */
     const char *planar = emit_offset(e, to_planar ? "a->y" : "a->x", "y", shape.w, shape.h);
     const char *pixels = emit_offset(e, to_planar ? "a->x" : "a->y", "y", layout->row, shape.h);
     text_printf(body, "    for (int y = part * %d / parts; y < (part + 1) * %d / parts; y++) {\n", shape.h, shape.h);
     const char *row_in = to_planar ? pixels : planar, *row_out = to_planar ? planar : pixels;
-    const char *loop_x = arena_printf(e->arena, "for (int x = 0; x < %d; x += 4)", vectors);
+    const char *loop_x = arena_printf(e->arena, "for (int x = 0; x < %d; x += %d)", vectors, SIDE);
     if (groups) {
         const char *channel_plane = emit_offset(e, to_planar ? row_out : row_in, "c", plane, shape.c);
-        text_printf(body, "        for (int c = 0; c < %d; c += 4) {\n", groups * 4);
+        text_printf(body, "        for (int c = 0; c < %d; c += %d) {\n", groups * SIDE, SIDE);
         text_printf(body, "            const float *in = %s;\n",
                     to_planar ? arena_printf(e->arena, "%s + c", row_in) : channel_plane);
         text_printf(body, "            float *out = %s;\n",
                     to_planar ? channel_plane : arena_printf(e->arena, "%s + c", row_out));
-        if (vectors) emit_transpose(e, to_planar, 4, plane, pixel, loop_x, 12, body);
+        if (vectors) emit_transpose(e, to_planar, SIDE, plane, pixel, loop_x, 12, body);
         if (shape.w > vectors) {
             text_printf(body, "            for (int x = %d; x < %d; x++)\n", vectors, shape.w);
-            const char *planar_element = emit_offset(e, "x", "i", plane, 4);
+            const char *planar_element = emit_offset(e, "x", "i", plane, SIDE);
             if (to_planar)
                 text_printf(body, "                for (int i = 0; i < 4; i++) out[%s] = in[x * %d + i];\n",
                             planar_element, pixel);
@@ -102,7 +105,7 @@ static void emit_planar(Emit *e, bool to_planar, Shape shape, const Layout *layo
                         start, shape.w, pixel);
         if (shape.w > start) {
             const char *loop = arena_printf(e->arena, "for (int x = %d; x < %d; x++)", start, shape.w);
-            text_printf(body, "        for (int c = %d; c < %d; c++)\n", groups * 4, shape.c);
+            text_printf(body, "        for (int c = %d; c < %d; c++)\n", groups * SIDE, shape.c);
             emit_elements(e, to_planar, plane, pixel, shape.c, loop, 12, body);
         }
     }
@@ -114,7 +117,7 @@ const char *emit_input(Emit *e, const Step *step, Text *body) {
     const bool spare = p->root == step->out;
     Shape halo = step->out->shape;
     /* what few channels leave of a pixel is zero in the halo too (plan/winograd.c reads it) */
-    if (spare && halo.c < 4) halo.c = p->layout.pixel;
+    if (spare && halo.c < SIDE) halo.c = p->layout.pixel;
     emit_halo_of(e, &p->layout, halo, 1, body);
     emit_planar(e, false, step->out->shape, &p->layout, spare, body);
     return layer_task_name(e, step);

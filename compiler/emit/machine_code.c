@@ -20,7 +20,8 @@ enum { BYTES_A_LINE = 20, LINES_A_STRING = 32 };
 /* libxsmm's JIT makes tiny kernels for AVX2 even where there is AVX-512; so that results have the same bits, so do we
  */
 static unsigned generator_target(const KernelRow *k, rn_isa isa) {
-    const bool tiny = k->m * k->k <= 16 || k->k * k->n <= 16 || k->m * k->n <= 16;
+    enum { TINY = 16 }; /* floats of a matrix; libxsmm's dispatcher has it as a bare number too */
+    const bool tiny = k->m * k->k <= TINY || k->k * k->n <= TINY || k->m * k->n <= TINY;
     return isa == RN_ISA_X86_64_V4 && !tiny ? LIBXSMM_X86_AVX512_CORE : LIBXSMM_X86_AVX2;
 }
 

@@ -27,7 +27,14 @@ typedef struct Pool {
 
 static Axis axis(int kernel, int stride, int dilate, int before, int after, int size, int out, const char *lo,
                  const char *hi) {
-    Axis a = {kernel, stride, dilate, before, after, size, 0, 0, lo, hi};
+    Axis a = {.kernel = kernel,
+              .stride = stride,
+              .dilate = dilate,
+              .before = before,
+              .after = after,
+              .size = size,
+              .lo = lo,
+              .hi = hi};
     const int reach = (kernel - 1) * dilate;
     a.first_inside = (before + stride - 1) / stride;
     const int room = size - 1 - reach + before;

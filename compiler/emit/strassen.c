@@ -130,8 +130,14 @@ static void product(const Strassen *v, StrassenOperand b, const char *c, bool ac
             x = emit_plus(e, arena_printf(e->arena, "a->x%s + %s", number(v, i), pixel), b == B11 ? 0 : term->depth);
         }
         const int panel = v->s->panel, pixel = summed ? term->sum_pixel : in_layout(v, i)->pixel;
-        const Gemm g = {panel, v->s->tile, term->depth,         panel,
-                        pixel, panel,      accumulate || i > 0, v->s->pairs * v->s->tile};
+        const Gemm g = {.m = panel,
+                        .n = v->s->tile,
+                        .k = term->depth,
+                        .lda = panel,
+                        .ldb = pixel,
+                        .ldc = panel,
+                        .accumulate = accumulate || i > 0,
+                        .columns = v->s->pairs * v->s->tile};
         const char *next = arena_printf(e->arena, "%s + %d", w, weights);
         text_printf(t, "    %s;\n    %s += %d;\n", emit_fetching_gemm(e, "1", &g, &g, w, x, c, next), w, weights);
     }

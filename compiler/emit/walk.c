@@ -220,12 +220,15 @@ static void emit_channels(const Walk *walk, const Box *box, int indent, Text *te
     for (; c < hi; c += lanes) emit_vector(walk, box, arena_printf(walk->e->arena, "%d", c), hi - c, indent, "", text);
 }
 
+enum { MOST_UNROLLED = 8 }; /* vectors of a pixel, one statement each */
+
 /* Channel vectors stay in registers over all pixels where there are few. */
 static void hoist_vectors(Walk *walk, const int *channel, int segments, Text *body) {
     const int lanes = walk->e->lanes;
     int count = 0;
     for (int i = 0; i < segments; i++) count += (channel[i + 1] - channel[i] + lanes - 1) / lanes;
-    walk->hoisted = walk->vectors && count <= 8 && count * walk->vectors <= (lanes == 16 ? 16 : 8);
+    const int most = lanes == VECTOR ? 16 : 8; /* half of the registers */
+    walk->hoisted = walk->vectors && count <= MOST_UNROLLED && count * walk->vectors <= most;
     if (!walk->hoisted) return;
     for (int v = 0; v < walk->vectors; v++)
         for (int i = 0; i < segments; i++)

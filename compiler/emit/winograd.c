@@ -297,7 +297,7 @@ static const char *output_function(const Wino *v, const Segment *seg) {
 /* ---- a panel over a block of tiles ---- */
 /* Before the GEMM of product i, while the last panel is computed: to L2, a share of the pixels of the tiles that come
  * next, but for those that they have in common with the tile before. Not a function: gcc drops calls of one that only
- * prefetches. */
+ * prefetches, unless it is always inlined. */
 static void fetch_share(const Wino *v, Text *t) {
     const WinogradPlan *w = v->w;
     const Window *window = &v->s->term[0].window;
@@ -312,9 +312,7 @@ static void fetch_share(const Wino *v, Text *t) {
     line(t, 3, "const float *p = a->x + (tile / %d * %d + tile %% %d * %d + j %% %d * %d %c %lld);", w->columns,
          w->h.m * w->h.stride * l->row, w->columns, wide * l->pixel, w->h.span, l->row, start < 0 ? '-' : '+',
          llabs((long long)start));
-    line(t, 3, "for (int q = 0; q < %d; q += %d)", wide * l->pixel, l->pixel);
-    line(t, 4, "for (int c = 0; c < %d; c += 16) _mm_prefetch((const char *)(p + (q + c)), _MM_HINT_T1);",
-         v->s->in[0]->shape.c);
+    line(t, 3, "for (int q = 0; q < %d; q += %d) fetch(p + q, %d);", wide * l->pixel, l->pixel, v->s->in[0]->shape.c);
     line(t, 2, "}");
 }
 
@@ -328,8 +326,13 @@ static void gemm_calls(const Wino *v, const Segment *seg, Text *t) {
     for (int q = 0; q < w->calls; q++) {
         const int at = q * w->call, count = q + 1 < w->calls ? w->call : w->block - at;
         const bool last = q + 1 == w->calls;
-        const Gemm g = {seg->channels, count,     channels, seg->width,
-                        w->v_tile,     w->m_tile, false,    winograd_tile_count(w)};
+        const Gemm g = {.m = seg->channels,
+                        .n = count,
+                        .k = channels,
+                        .lda = seg->width,
+                        .ldb = w->v_tile,
+                        .ldc = w->m_tile,
+                        .columns = winograd_tile_count(w)};
         Gemm other = g;
         if (tail != w->block) other.n = tail;
         const char *condition = arena_printf(v->e->arena, "count == %d", w->block);

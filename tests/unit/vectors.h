@@ -1,5 +1,6 @@
-/* Checks of a vectors_*.h of compiler/emit/c/ and of vector_functions.h, which the file that includes this has included
- * before: element for element against C's operators and libm, and that partial loads and stores touch nothing else.
+/* Checks of a vectors_*.h of compiler/emit/c/, of vector_functions.h and images.h, which the file that includes this
+ * has included before: element for element against C's operators and libm, and that partial loads and stores touch
+ * nothing else.
  */
 #ifndef TEST_VECTORS_H
 #define TEST_VECTORS_H
@@ -227,6 +228,32 @@ static void test_others(void) {
     }
 }
 
+/* ---- images ---- */
+static TARGET int clamped(int i, int last) {
+    return clamp(i, last);
+}
+
+/* Zeros all around, the image and what lies beyond untouched, for channels below, of and above a vector. */
+static void test_halo(void) {
+    enum { H = 3, W = 2, TOP = 1, LEFT = 2, BOTTOM = 2, RIGHT = 1, PIXEL = 40, ROW = (LEFT + W + RIGHT) * PIXEL };
+    enum { BEFORE = TOP * ROW + LEFT * PIXEL, SIZE = (TOP + H + BOTTOM) * ROW };
+    static float image[SIZE];
+    static const int channels[] = {1, 3, 8, 16, 19, 37};
+    for (size_t k = 0; k < sizeof channels / sizeof *channels; k++) {
+        const int c = channels[k];
+        for (int i = 0; i < SIZE; i++) image[i] = 1;
+        halo(image + BEFORE, c, H, W, ROW, PIXEL, TOP, LEFT, BOTTOM, RIGHT);
+        bool right = true;
+        for (int i = 0; i < SIZE; i++) {
+            const int y = i / ROW - TOP, x = i % ROW / PIXEL - LEFT;
+            const bool inside = y >= 0 && y < H && x >= 0 && x < W;
+            right &= image[i] == (inside || i % PIXEL >= c ? 1 : 0);
+        }
+        CU_ASSERT(right);
+    }
+    CU_ASSERT(clamped(-3, 5) == 0 && clamped(4, 5) == 4 && clamped(9, 5) == 5);
+}
+
 static void add_vector_tests(const char *name, bool can_run) {
     CU_pSuite suite = CU_add_suite(name, NULL, NULL);
     if (!can_run) return;
@@ -235,6 +262,7 @@ static void add_vector_tests(const char *name, bool can_run) {
     CU_add_test(suite, "operators", test_operators);
     CU_add_test(suite, "parts of a vector", test_parts);
     CU_add_test(suite, "sums, bf16, exponents", test_others);
+    CU_add_test(suite, "an image's halo", test_halo);
 }
 
 #endif

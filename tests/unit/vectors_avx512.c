@@ -1,6 +1,7 @@
 /* The vectors of emitted code for AVX-512. */
 #include "emit/c/vectors_avx512.h"
 #include "emit/c/vector_functions.h"
+#include "emit/c/images.h"
 #include "vectors.h"
 
 void suite_vectors_avx512(void);

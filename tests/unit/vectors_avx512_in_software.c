@@ -3,6 +3,7 @@
 #define target(isa) target("avx2,fma") /* of TARGET's attribute */
 #include "emit/c/vectors_avx512.h"
 #include "emit/c/vector_functions.h"
+#include "emit/c/images.h"
 #include "vectors.h"
 
 void suite_vectors_avx512_in_software(void);
