@@ -315,6 +315,10 @@ HELPER float largest(V v) {
 }
 /* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
 HELPER void zeroupper(void) { _mm256_zeroupper(); }
+/* The cache lines of n floats, on to L2. */
+HELPER void fetch(const float *p, int n) {
+    for (int i = 0; i < n; i += 64 / (int)sizeof *p) _mm_prefetch((const char *)(p + i), _MM_HINT_T1);
+}
 
 /* ---- vector_functions.h ---- */
 HELPER V exp_(V x) { /* e^x = 2^n * e^r; inf above 88.8, 0 below -104 */
@@ -566,7 +570,7 @@ static TARGET void conv3x3_24to24_4x4_f2x2_input(const float *x, float *v) {
 static TARGET void gemm24x8x24_x48_y32(const rn_kernel *k, const float *w, const float *x, float *y,
                                        const float *next) {
     for (int j = 0; j < 8; j += j < 6 ? 3 : 2, next += 256) {
-        for (int i = 0; i < 256; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);
+        fetch(next, 256);
         k[j < 6 ? 2 /* 24x3x24 */ : 3 /* 24x2x24 */].gemm(w, x + j * 48, y + j * 32, w, x, y);
     }
 }
@@ -659,7 +663,7 @@ static TARGET void conv3x3_24to24_4x4_f2x2_input_x288_y192(const float *x, float
 static TARGET void gemm24x4x24_x48_y32(const rn_kernel *k, const float *w, const float *x, float *y,
                                        const float *next) {
     for (int j = 0; j < 4; j += 2, next += 384) {
-        for (int i = 0; i < 384; i += 16) _mm_prefetch((const char *)(next + i), _MM_HINT_T1);
+        fetch(next, 384);
         k[3 /* 24x2x24 */].gemm(w, x + j * 48, y + j * 32, w, x, y);
     }
 }
