@@ -19,7 +19,7 @@
 
 const char *emit_task_body(Emit *e, const Step *s, Text *body) {
     static const char *(*const emitters[ALG_COUNT])(Emit *, const Step *, Text *) = {
-#define ALGORITHM(id, word, kind, can, steps, pack, describe, emit) [ALG_##id] = emit,
+#define ALGORITHM(id, word, kind, can, cost, steps, pack, describe, emit) [ALG_##id] = emit,
 #include "plan/algorithms.def"
 #undef ALGORITHM
     };

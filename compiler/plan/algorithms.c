@@ -1,6 +1,7 @@
 #include "algorithms.h"
 
 #include "conv.h"
+#include "cost.h"
 #include "fc.h"
 #include "graph/ops.h"
 #include "plain.h"
@@ -10,11 +11,17 @@
 
 const AlgorithmInfo *algorithm_info(Algorithm algorithm) {
     static const AlgorithmInfo rows[ALG_COUNT] = {
-#define ALGORITHM(id, word, kind, can, steps, pack, describe, emit) {#word, KIND_##kind, can, steps, pack, describe},
+#define ALGORITHM(id, word, kind, can, cost, steps, pack, describe, emit)                                              \
+    {#word, KIND_##kind, can, cost, steps, pack, describe},
 #include "algorithms.def"
 #undef ALGORITHM
     };
     return &rows[algorithm];
+}
+
+double algorithm_us(const Plan *plan, const Node *node, const Choice *choice, int images) {
+    const AlgorithmInfo *row = algorithm_info(choice->algorithm);
+    return row->cost ? row->cost(plan, node, choice, images).us : 0;
 }
 
 const char *algorithm_name(Algorithm algorithm) {

@@ -19,6 +19,7 @@ typedef struct AlgorithmInfo {
     const char *word;
     AlgorithmKind kind;
     bool (*can)(const Plan *plan, const Node *node);
+    Cost (*cost)(const Plan *plan, const Node *node, const Choice *choice, int images);
     void (*steps)(Plan *plan, const Node *node);
     void (*pack)(Plan *plan, Step *step);
     void (*describe)(const Step *step, Text *text);
@@ -27,6 +28,9 @@ typedef struct AlgorithmInfo {
 const AlgorithmInfo *algorithm_info(Algorithm algorithm);
 /* The first row that can compute the node as it is; a node that none can is our own mistake. */
 Algorithm algorithm_of(const Plan *plan, const Node *node);
+
+/* Microseconds of one image where the node runs for so many; 0 of what the cost model does not have. */
+double algorithm_us(const Plan *plan, const Node *node, const Choice *choice, int images);
 
 /* Whether a step is a call in emitted code, hence a row of the layer table. */
 static inline bool step_is_call(const Step *step) {

@@ -13,7 +13,7 @@
 
 #include <math.h>
 
-#include "cost.h"
+#include "algorithms.h"
 
 static const double WORTH = 0.005; /* of a layer's time, for a smaller error */
 static const double MOST_EXPONENT = 256;
@@ -38,7 +38,8 @@ static Sum total(const Plan *plan) {
         const Decision *d = &plan->decisions[i];
         sum.error += d->added[d->chosen];
         if (d->count > 1) sum.bytes += d->list[d->chosen].cost.bytes;
-        sum.us += d->count ? d->list[d->chosen].cost.us : n->op == OP_FC ? cost_fc(plan, n, plan_images(plan, n)) : 0;
+        sum.us +=
+            d->count ? d->list[d->chosen].cost.us : algorithm_us(plan, n, &plan->choices[i], plan_images(plan, n));
     }
     sum.error = sqrt(sum.error);
     return sum;

@@ -29,7 +29,7 @@ static void insert(Candidate *list, int *count, int most, Candidate c) {
 }
 
 bool choose_may_share(const WinogradPlan *w) {
-    return 4.0 * winograd_products(w) * winograd_tile_count(w) * (w->channels + 16) <= LARGEST_SHARE;
+    return 4.0 * winograd_products(w) * winograd_tile_count(w) * (w->channels + VECTOR) <= LARGEST_SHARE;
 }
 
 /* The best block for tiles of m_h x m_w: all tiles, or equal parts of at most a GEMM's columns; of a row's tiles, where
@@ -103,9 +103,10 @@ const char *choose_shape(const Plan *plan, const Node *n, int images, Arena *are
 }
 
 int choose_candidates(const Plan *plan, const Node *n, int images, Candidate list[CHOOSE_MAX_CANDIDATES]) {
+    const Choice direct = {.algorithm = algorithm_of(plan, n)};
     int count = 0;
     insert(list, &count, CHOOSE_MAX_CANDIDATES,
-           (Candidate){{.algorithm = algorithm_of(plan, n)}, cost_direct(plan, n, images)});
+           (Candidate){direct, algorithm_info(direct.algorithm)->cost(plan, n, &direct, images)});
     if (plan->options.strassen && strassen_may_be(n)) insert_strassen(plan, n, images, list, &count);
     if (!plan->options.winograd || !winograd_may_be(n)) return count;
     const Window *w = &n->term[0].window;
@@ -162,12 +163,14 @@ static Decision decide(Plan *plan, const Node *n) {
 
 void plan_choices(Plan *plan) {
     const Graph *g = plan->graph;
-    for (int i = 0; i < g->node_count; i++) plan->decisions[i] = decide(plan, g->nodes[i]);
+    for (int i = 0; i < g->node_count; i++) {
+        plan->choices[i] = (Choice){.algorithm = algorithm_of(plan, g->nodes[i])};
+        plan->decisions[i] = decide(plan, g->nodes[i]);
+    }
     plan_budget(plan);
     for (int i = 0; i < g->node_count; i++) {
         const Decision *d = &plan->decisions[i];
-        plan->choices[i] =
-            d->count ? d->list[d->chosen].choice : (Choice){.algorithm = algorithm_of(plan, g->nodes[i])};
+        if (d->count) plan->choices[i] = d->list[d->chosen].choice;
     }
 }
 

@@ -10,8 +10,8 @@
 
 #include <math.h>
 
-#include "algorithms.h"
 #include "graph/ops.h"
+#include "plain.h"
 #include "strassen.h"
 
 static const double SEVERAL_CORES = 1.8; /* times the bandwidth of memory that one core sees */
@@ -70,14 +70,13 @@ static double weights_traffic(const Plan *plan, double bytes, int again) {
     return bytes / dram + bytes * again / (nearest > 0 ? nearest * threads_of(plan) : dram);
 }
 
-double cost_fc(const Plan *plan, const Node *node, int images) {
+Cost cost_fc(const Plan *plan, const Node *node, const Choice *choice, int images) {
+    (void)choice;
     const Machine *m = machine_of(plan->options.isa);
     const double weights = (double)node->features * (double)shape_size(node->in[0]->shape);
     const double bytes = (double)rn_dtype_size(node->term[0].weight->type);
     const Cost c = {.compute = 2 * images * weights / m->flops, .memory = weights_traffic(plan, bytes * weights, 0)};
-    return of_one_image(plan, c, images, ceil(node->features / (double)machine_of(plan->options.isa)->panel), 1,
-                        m->exposed)
-        .us;
+    return of_one_image(plan, c, images, ceil(node->features / (double)m->panel), 1, m->exposed);
 }
 
 /* Of a 1x1: each panel reads all pixels again, from farther away than L2 where they do not fit beside its weights. */
@@ -101,7 +100,7 @@ static Cost direct_terms(const Plan *plan, const Node *node, int first, int imag
     const Machine *m = machine_of(plan->options.isa);
     const Shape out = node_walked_shape(node);
     const double pixels = (double)out.h * out.w;
-    const bool depthwise = algorithm_of(plan, node) == ALG_DEPTHWISE;
+    const bool depthwise = depthwise_can(plan, node);
     Cost c = {.us = 0};
     for (int i = first; i < node->nin; i++) {
         const Term *term = &node->term[i];
@@ -125,7 +124,8 @@ static double exposed(const Machine *m, const Node *node, int term) {
     return node->term[term].window.r * node->term[term].window.s > 1 ? m->waiting : m->exposed;
 }
 
-Cost cost_direct(const Plan *plan, const Node *node, int images) {
+Cost cost_direct(const Plan *plan, const Node *node, const Choice *choice, int images) {
+    (void)choice;
     const Machine *m = machine_of(plan->options.isa);
     Cost c = direct_terms(plan, node, 0, images);
     c.bytes = panels_bytes(node, 0);

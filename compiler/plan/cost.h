@@ -6,12 +6,15 @@
 
 #include "winograd.h"
 
-Cost cost_direct(const Plan *plan, const Node *node, int images);
-double cost_fc(const Plan *plan, const Node *node, int images); /* microseconds */
-/* choice->algorithm is ALG_WINOGRAD; us is infinite where there is no such transform. */
+/* ---- for algorithms.def ---- */
+Cost cost_direct(const Plan *plan, const Node *node, const Choice *choice, int images);
+Cost cost_fc(const Plan *plan, const Node *node, const Choice *choice, int images);
+/* us is infinite where there is no such transform. */
 Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice, int images);
+Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice, int images);
 
-/* The same for one size of tiles and many sizes of blocks: what does not depend on the block is found once. */
+/* ---- for the choice ----
+ * Winograd's method for one size of tiles and many sizes of blocks: what does not depend on the block is found once. */
 typedef struct TileCost {
     WinogradPlan w;       /* transforms and number of tiles only */
     double input, output; /* vector operations of a tile's transforms */
@@ -21,8 +24,5 @@ typedef struct TileCost {
 /* False where there is no such transform. */
 bool cost_tiles(TileCost *tiles, const Node *node, const Choice *choice, int images);
 Cost cost_block(const Plan *plan, const Node *node, const TileCost *tiles, int block);
-
-/* choice->algorithm is ALG_STRASSEN. */
-Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice, int images);
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include "group.h"
 
+#include "algorithms.h"
 #include "choose.h"
 
 static const double BARRIER = 3;            /* microseconds, about */
@@ -15,8 +16,8 @@ enum { MOST_IMAGES = 32, DIVISIONS = 3 /* groups of the batch, of its halves, of
 
 /* Microseconds of one image, by the fastest way, where the node runs for so many. */
 static double node_time(Plan *plan, const Node *n, int images) {
-    if (n->op == OP_FC) return cost_fc(plan, n, images);
-    return n->op == OP_CONV ? choose_decision(plan, n, images)->list[0].cost.us : 0;
+    if (n->op == OP_CONV) return choose_decision(plan, n, images)->list[0].cost.us;
+    return algorithm_us(plan, n, &(Choice){.algorithm = algorithm_of(plan, n)}, images);
 }
 
 /* Threads meet at the end of each of the last layers; through the first ones each takes its own image. */

@@ -57,7 +57,7 @@ static bool refuse(Diag *diag, Place place, const char *what, Shape shape, doubl
  * those of whole groups. */
 static bool panels_fit(const Node *n, Diag *diag) {
     const int merged = node_merged_groups(n), outputs = merged ? n->features / merged : n->features;
-    const int panel = merged || outputs < MOST_PANEL ? round_up(outputs, 16) : MOST_PANEL;
+    const int panel = merged || outputs < MOST_PANEL ? round_up(outputs, VECTOR) : MOST_PANEL;
     for (int k = 0; k < n->nin; k++) {
         Shape in = n->in[k]->shape;
         if (merged) in.c /= merged;

@@ -147,7 +147,8 @@ static void add_step_to(Report *r, ReportRow *row, const Step *s) {
         if (s->operands[i].room == ROOM_WEIGHTS && s->operands[i].type == RN_BF16) r->bf16 += s->operands[i].bytes;
     if (row->candidates) return; /* of all its steps together */
     const int threads = r->plan->options.threads > 1 ? r->plan->options.threads : 1;
-    row->us += kind == KIND_FC ? cost_fc(r->plan, row->node, s->images) : (double)activations / BYTES_PER_US / threads;
+    const double us = s->node ? algorithm_us(r->plan, s->node, &r->plan->choices[s->node->id], s->images) : 0;
+    row->us += us > 0 ? us : (double)activations / BYTES_PER_US / threads;
     row->kind = kind;
     row->algorithm = algorithm_name(s->algorithm);
     row->reason = plain_reason(r, s);

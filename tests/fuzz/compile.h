@@ -80,7 +80,7 @@ static inline int fuzz_candidates(const void *user, const Plan *plan, const Node
     FuzzChoice choice = {*(const uint64_t *)user + (uint64_t)node->id};
     if (!fuzz_pick(&choice, 16)) return 0;
     if (fuzz_pick(&choice, 4) && random_choice(choice.state, 6, plan, node, list)) return 1;
-    *list = (Candidate){{.algorithm = algorithm_of(plan, node)}, cost_direct(plan, node, plan_images(plan, node))};
+    *list = (Candidate){{.algorithm = algorithm_of(plan, node)}, cost_direct(plan, node, NULL, plan_images(plan, node))};
     return 1;
 }
 
