@@ -188,7 +188,7 @@ static void test_pools_are_fused(void) {
             Text text = {0};
             emit_c(plan, &emit_options, &text);
             CU_ASSERT_EQUAL(fetch, 2);
-            CU_ASSERT(count_text(text.s, "_mm_prefetch(") >= 2);
+            CU_ASSERT(count_text(text.s, "fetch(") >= 3); /* its definition, too */
             text_free(&text);
         }
         arena_free(&arena);
