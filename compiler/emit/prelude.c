@@ -29,6 +29,7 @@ static Items prelude_items(Arena *arena, int isa) {
                                              : "vectors_c.h");
     add_file(&all, "vector_functions.h");
     add_file(&all, "images.h");
+    add_file(&all, "strassen.h");
     if (isa == RN_ISA_GENERIC) add_file(&all, "gemm_loops.h");
     return all;
 }

@@ -42,61 +42,93 @@ static const char *pixel_offset(const Strassen *v, int i, const char *at) {
                         w->stride_w * l->pixel);
 }
 
-static const char *sums_function(const Strassen *v, int i) {
-    static const char *const values[STRASSEN_OPERANDS] = {"t1",  "t2", "sub(b22, b12)", "sub(t2, b21)", "b11",
-                                                          "b21", "b22"};
+/* Term i's sums of a pair of tiles. */
+static void emit_sums(const Strassen *v, int i, int depth, Text *t) {
     const StrassenTerm *term = &v->s->term[i];
+    const char *x = number(v, i), *to = emit_plus(v->e, "t", term->sums);
+    line(t, depth, "for (int j = 0; j < %d; j++)", v->s->tile);
+    line(t, depth + 1, "strassen_sums(a->x%s + %s, a->x%s + %s, %d, %s + j * %d, %d, %d);", x,
+         pixel_offset(v, i, "(first + j)"), x, pixel_offset(v, i, "(second + j)"), term->depth, to, term->sum_pixel,
+         term->sum_size, !term->flat);
+}
+
+typedef struct Finish { /* what the epilogue takes */
+    bool bias, addend, slope;
+} Finish;
+
+static Finish finish_of(const Strassen *v) {
+    const Epilogue *ep = &v->step->epilogue;
+    return (Finish){.bias = ep->bias, .addend = ep->addend, .slope = ep->act == ACT_PRELU};
+}
+
+/* n pixels of the result: the sum of two or three products, bias, addend, activation. */
+static const char *finish_function(const Strassen *v, bool three) {
+    Emit *e = v->e;
+    const Epilogue *ep = &v->step->epilogue;
+    const Finish f = finish_of(v);
+    const int lanes = e->lanes, panel = v->s->panel;
     Text t = {0};
-    text_printf(&t, "    for (int j = 0; j < %d; j++, t += %d) {\n", v->s->tile, term->sum_pixel);
-    text_printf(&t, "        const float *b1 = x + %s, *b2 = x + %s;\n", pixel_offset(v, i, "(first + j)"),
-                pixel_offset(v, i, "(second + j)"));
-    text_printf(&t, "        for (int c = 0; c < %d; c += %d) {\n", term->depth, v->e->lanes);
-    text_printf(&t,
-                "            const V b11 = load(b1 + c), b21 = load(b1 + %d + c), b12 = load(b2 + c),\n"
-                "                    b22 = load(b2 + %d + c), t1 = sub(b12, b11), t2 = sub(b22, t1);\n",
-                term->depth, term->depth);
-    for (int k = 0; k < (term->flat ? STRASSEN_SUMS : STRASSEN_OPERANDS); k++)
-        line(&t, 3, "store(%s, %s);", emit_plus(v->e, "t + c", k * term->sum_size), values[k]);
-    text_puts(&t, "        }\n    }\n");
-    const char *name =
-        emit_function(v->e, arena_printf(v->e->arena, "%s_sums", v->prefix),
-                      term->flat ? "T1 to T4 of a pair of tiles" : "T1 to T4, B11, B21 and B22 of a pair of tiles",
-                      "void", "const float *x, int first, int second, float *t", t.s);
+    for (int c = 0; c < panel; c += lanes) {
+        if (f.bias) line(&t, 1, "const V b%d = load(%s);", c / lanes, emit_plus(e, "bias", c));
+        if (f.slope) line(&t, 1, "const V s%d = load(%s);", c / lanes, emit_plus(e, "slope", c));
+    }
+    line(&t, 1, "for (int j = 0; j < n; j++, p += %d, q += %d, %sy += pixel%s) {", panel, panel,
+         three ? arena_printf(e->arena, "r += %d, ", panel) : "", f.addend ? ", addend += addend_pixel" : "");
+    for (int c = 0; c < panel; c += lanes) {
+        const char *sum = arena_printf(e->arena, "add(load(%s), load(%s))", emit_plus(e, "p", c), emit_plus(e, "q", c));
+        if (three) sum = arena_printf(e->arena, "add(%s, load(%s))", sum, emit_plus(e, "r", c));
+        const char *value =
+            emit_epilogue(e, ep, sum, f.bias ? arena_printf(e->arena, "b%d", c / lanes) : NULL,
+                          f.addend ? arena_printf(e->arena, "load(%s)", emit_plus(e, "addend", c)) : NULL,
+                          f.slope ? arena_printf(e->arena, "s%d", c / lanes) : NULL);
+        line(&t, 2, "store(%s, %s);", emit_plus(e, "y", c), value);
+    }
+    line(&t, 1, "}");
+    const char *list =
+        arena_printf(e->arena, "const float *p, const float *q%s, float *y, int pixel%s%s%s, int n",
+                     three ? ", const float *r" : "", f.bias ? ", const float *bias" : "",
+                     f.addend ? ", const float *addend, int addend_pixel" : "", f.slope ? ", const float *slope" : "");
+    const char *prefix = arena_printf(e->arena, "strassen%d_sum%d%s%s%s%s", panel, three ? 3 : 2, f.bias ? "_bias" : "",
+                                      f.addend ? "_add" : "", ep->act ? "_" : "", ep->act ? act_name(ep->act) : "");
+    const char *name = emit_function(e, prefix, NULL, "void", list, t.s);
     text_free(&t);
     return name;
 }
 
-/* A tile of the result: the sum of two or three products, bias, addend, activation; stored from pixel `from` on. */
-static const char *finish_function(const Strassen *v, bool three) {
+/* Where pixel `at`, or that of `row` and `column` (emitted names), is in an image. */
+static const char *place(const Strassen *v, const Layout *l, bool flat) {
+    return flat ? arena_printf(v->e->arena, "at * %d", l->pixel)
+                : arena_printf(v->e->arena, "row * %d + column * %d", l->row, l->pixel);
+}
+
+/* The same for a tile that begins at pixel `first`, of which those from `from` on are new: row by row, unless the
+ * image's pixels lie side by side. */
+static const char *tile_function(const Strassen *v, bool three) {
     Emit *e = v->e;
-    const Epilogue *ep = &v->step->epilogue;
-    const Layout *add = ep->addend ? &plan_value(e->plan, ep->addend)->layout : NULL;
-    const int lanes = e->lanes, vectors = v->s->panel / lanes, width = v->step->out->shape.w;
-    const bool slope = ep->act == ACT_PRELU;
+    const Finish f = finish_of(v);
+    const Layout *add = f.addend ? &plan_value(e->plan, v->step->epilogue.addend)->layout : NULL;
+    const int width = v->step->out->shape.w, tile = v->s->tile, panel = v->s->panel;
+    const bool flat = v->out->row == width * v->out->pixel && (!add || add->row == width * add->pixel);
     Text t = {0};
-    for (int i = 0; i < vectors; i++) {
-        if (ep->bias) line(&t, 1, "const V b%d = load(%s);", i, emit_plus(e, "bias", i * lanes));
-        if (slope) line(&t, 1, "const V s%d = load(%s);", i, emit_plus(e, "slope", i * lanes));
+    if (flat) {
+        line(&t, 1, "const int j = from, at = first + from, n = %d - from;", tile);
+        if (2 * v->s->pairs * tile - v->s->pixels >= tile) line(&t, 1, "if (n <= 0) return; /* no second tile */");
+    } else {
+        line(&t, 1, "for (int j = from, n; j < %d; j += n) {", tile);
+        line(&t, 2, "const int row = (first + j) / %d, column = (first + j) %% %d;", width, width);
+        line(&t, 2, "n = %d - column < %d - j ? %d - column : %d - j;", width, tile, width, tile);
     }
-    text_printf(&t, "    for (int j = from; j < %d; j++) {\n", v->s->tile);
-    text_printf(&t, "        const int row = (pixel + j) / %d, column = (pixel + j) %% %d;\n", width, width);
-    text_printf(&t, "        float *to = y + (row * %d + column * %d);\n", v->out->row, v->out->pixel);
-    if (add)
-        text_printf(&t, "        const float *from_add = addend + (row * %d + column * %d);\n", add->row, add->pixel);
-    for (int i = 0; i < vectors; i++) {
-        const char *at = emit_plus(e, arena_printf(e->arena, "j * %d", v->s->panel), i * lanes);
-        const char *sum = arena_printf(e->arena, "add(load(p + %s), load(q + %s))", at, at);
-        if (three) sum = arena_printf(e->arena, "add(%s, load(r + %s))", sum, at);
-        const char *value =
-            emit_epilogue(e, ep, sum, ep->bias ? arena_printf(e->arena, "b%d", i) : NULL,
-                          add ? arena_printf(e->arena, "load(%s)", emit_plus(e, "from_add", i * lanes)) : NULL,
-                          slope ? arena_printf(e->arena, "s%d", i) : NULL);
-        line(&t, 2, "store(%s, %s);", emit_plus(e, "to", i * lanes), value);
-    }
-    text_puts(&t, "    }\n");
-    const char *list = arena_printf(e->arena, "const float *p, const float *q%s, float *y%s%s%s, int pixel, int from",
-                                    three ? ", const float *r" : "", ep->bias ? ", const float *bias" : "",
-                                    add ? ", const float *addend" : "", slope ? ", const float *slope" : "");
+    text_printf(&t, "%s%s(p + j * %d, q + j * %d%s, y + (%s), %d", flat ? "    " : "        ",
+                finish_function(v, three), panel, panel, three ? arena_printf(e->arena, ", r + j * %d", panel) : "",
+                place(v, v->out, flat), v->out->pixel);
+    if (f.bias) text_puts(&t, ", bias");
+    if (f.addend) text_printf(&t, ", addend + (%s), %d", place(v, add, flat), add->pixel);
+    if (f.slope) text_puts(&t, ", slope");
+    text_puts(&t, ", n);\n");
+    if (!flat) line(&t, 1, "}");
+    const char *list = arena_printf(e->arena, "const float *p, const float *q%s, float *y%s%s%s, int first, int from",
+                                    three ? ", const float *r" : "", f.bias ? ", const float *bias" : "",
+                                    f.addend ? ", const float *addend" : "", f.slope ? ", const float *slope" : "");
     const char *name =
         emit_function(e, arena_printf(e->arena, "%s_sum%d", v->prefix, three ? 3 : 2), NULL, "void", list, t.s);
     text_free(&t);
@@ -105,25 +137,26 @@ static const char *finish_function(const Strassen *v, bool three) {
 
 /* Stores a quarter of the result: features from `feature` on, of the first or the second tile. */
 static void finish_call(const Strassen *v, const char *products, bool three, bool second, bool lower, Text *t) {
-    const Epilogue *ep = &v->step->epilogue;
+    const Finish f = finish_of(v);
     const char *at = lower ? arena_printf(v->e->arena, " + panel * %d + %d", v->s->panel, v->step->node->features / 2)
                            : arena_printf(v->e->arena, " + panel * %d", v->s->panel);
-    text_printf(t, "    %s(%s, a->y%s", finish_function(v, three), products, at);
-    if (ep->bias) text_printf(t, ", a->bias%s", at);
-    if (ep->addend) text_printf(t, ", a->addend%s", at);
-    if (ep->act == ACT_PRELU) text_printf(t, ", a->slope%s", at);
+    text_printf(t, "    %s(%s, a->y%s", tile_function(v, three), products, at);
+    if (f.bias) text_printf(t, ", a->bias%s", at);
+    if (f.addend) text_printf(t, ", a->addend%s", at);
+    if (f.slope) text_printf(t, ", a->slope%s", at);
     text_printf(t, ", %s, %s);\n", second ? "second" : "first", second ? "new2" : "new1");
 }
 
-/* C = or += one product, of all terms. Each fetches the weights of its next product meanwhile. */
-static void product(const Strassen *v, StrassenOperand b, const char *c, bool accumulate, const char *what, Text *t) {
+/* C = or += one product, of all terms, the nth in packed weights. Each fetches those of its next product meanwhile. */
+static void product(const Strassen *v, int nth, StrassenOperand b, const char *c, bool accumulate, const char *what,
+                    Text *t) {
     Emit *e = v->e;
     text_printf(t, "    /* %s */\n", what);
     for (int i = 0; i < v->step->nin; i++) {
         const StrassenTerm *term = &v->s->term[i];
         const bool summed = b < STRASSEN_SUMS || !term->flat;
         const int weights = term->depth * v->s->panel;
-        const char *w = arena_printf(e->arena, "w%s", number(v, i));
+        const char *all = arena_printf(e->arena, "w%s", number(v, i)), *w = emit_plus(e, all, nth * weights);
         const char *x = emit_plus(e, "t", term->sums + (int)b * term->sum_size);
         if (!summed) {
             const char *pixel = pixel_offset(v, i, b == B22 ? "second" : "first");
@@ -138,8 +171,8 @@ static void product(const Strassen *v, StrassenOperand b, const char *c, bool ac
                         .ldc = panel,
                         .accumulate = accumulate || i > 0,
                         .columns = v->s->pairs * v->s->tile};
-        const char *next = arena_printf(e->arena, "%s + %d", w, weights);
-        text_printf(t, "    %s;\n    %s += %d;\n", emit_fetching_gemm(e, "1", &g, &g, w, x, c, next), w, weights);
+        const char *next = emit_plus(e, all, (nth + 1) * weights);
+        line(t, 1, "%s;", emit_fetching_gemm(e, "1", &g, &g, w, x, c, next));
     }
 }
 
@@ -152,16 +185,16 @@ static const char *panel_function(const Strassen *v) {
         text_printf(&t, "    const float *w%s = a->w%s + (size_t)panel * %d;\n", number(v, i), number(v, i),
                     STRASSEN_PRODUCTS * s->term[i].depth * s->panel);
     text_printf(&t, "    float *u = m, *p = m + %d, *q = m + %d;\n", s->product_size, 2 * s->product_size);
-    product(v, B11, "u", false, "u = A11 B11", &t);
-    product(v, B21, "p", false, "p = A12 B21", &t);
+    product(v, 0, B11, "u", false, "u = A11 B11", &t);
+    product(v, 1, B21, "p", false, "p = A12 B21", &t);
     finish_call(v, "u, p", false, false, false, &t);
-    product(v, T2, "u", true, "u += S2 T2", &t);
-    product(v, T3, "p", false, "p = S3 T3", &t);
-    product(v, T1, "q", false, "q = S1 T1", &t);
+    product(v, 2, T2, "u", true, "u += S2 T2", &t);
+    product(v, 3, T3, "p", false, "p = S3 T3", &t);
+    product(v, 4, T1, "q", false, "q = S1 T1", &t);
     finish_call(v, "u, p, q", true, true, true, &t);
-    product(v, B22, "q", true, "q += S4 B22", &t);
+    product(v, 5, B22, "q", true, "q += S4 B22", &t);
     finish_call(v, "u, q", false, true, false, &t);
-    product(v, T4, "p", true, "p += -A22 T4", &t);
+    product(v, 6, T4, "p", true, "p += -A22 T4", &t);
     finish_call(v, "u, p", false, false, true, &t);
     const char *name = emit_function(
         e, arena_printf(e->arena, "%s_panel", v->prefix),
@@ -201,9 +234,7 @@ const char *emit_strassen(Emit *e, const Step *step, Text *body) {
     text_printf(body, "        const int first = at1 < %d ? at1 : %d, second = at2 < %d ? at2 : %d;\n", last, last,
                 last, last);
     if (several) line(body, 2, "if (unit == begin || panel == 0) {");
-    for (int i = 0; i < step->nin; i++)
-        line(body, several ? 3 : 2, "%s(a->x%s, first, second, %s);", sums_function(&v, i), number(&v, i),
-             emit_plus(e, "t", s->term[i].sums));
+    for (int i = 0; i < step->nin; i++) emit_sums(&v, i, several ? 3 : 2, body);
     if (several) line(body, 2, "}");
     text_printf(body,
                 "        %s(a, panel, first, second, at1 - first, at2 - second, t, m);\n    }\n    zeroupper();\n",

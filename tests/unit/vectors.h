@@ -1,6 +1,6 @@
-/* Checks of a vectors_*.h of compiler/emit/c/, of vector_functions.h and images.h, which the file that includes this
- * has included before: element for element against C's operators and libm, and that partial loads and stores touch
- * nothing else.
+/* Checks of a vectors_*.h of compiler/emit/c/, of vector_functions.h, images.h and strassen.h, which the file that
+ * includes this has included before: element for element against C's operators and libm, and that partial loads and
+ * stores touch nothing else.
  */
 #ifndef TEST_VECTORS_H
 #define TEST_VECTORS_H
@@ -254,6 +254,30 @@ static void test_halo(void) {
     CU_ASSERT(clamped(-3, 5) == 0 && clamped(4, 5) == 4 && clamped(9, 5) == 5);
 }
 
+/* ---- Strassen's sums ---- */
+static TARGET void sums_of(const float *b1, const float *b2, float *t, int copies) {
+    strassen_sums(b1, b2, 32, t, 40, copies);
+}
+
+static void test_strassen(void) {
+    enum { DEPTH = 32, SIZE = 40, OPERANDS = 7 };
+    float b1[2 * DEPTH], b2[2 * DEPTH], t[OPERANDS * SIZE];
+    for (int i = 0; i < 2 * DEPTH; i++) b1[i] = (float)(i * i % 37), b2[i] = (float)(i * 7 % 23); /* sums are exact */
+    for (int copies = 0; copies < 2; copies++) {
+        for (int i = 0; i < OPERANDS * SIZE; i++) t[i] = -1;
+        sums_of(b1, b2, t, copies);
+        bool right = true;
+        for (int i = 0; i < SIZE; i++) {
+            const bool inside = i < DEPTH;
+            const float b11 = b1[i], b21 = b1[DEPTH + i % DEPTH], b12 = b2[i], b22 = b2[DEPTH + i % DEPTH];
+            const float want[OPERANDS] = {b12 - b11, b22 - (b12 - b11), b22 - b12, b22 - (b12 - b11) - b21, b11, b21,
+                                          b22};
+            for (int k = 0; k < OPERANDS; k++) right &= t[k * SIZE + i] == (inside && (k < 4 || copies) ? want[k] : -1);
+        }
+        CU_ASSERT(right);
+    }
+}
+
 static void add_vector_tests(const char *name, bool can_run) {
     CU_pSuite suite = CU_add_suite(name, NULL, NULL);
     if (!can_run) return;
@@ -263,6 +287,7 @@ static void add_vector_tests(const char *name, bool can_run) {
     CU_add_test(suite, "parts of a vector", test_parts);
     CU_add_test(suite, "sums, bf16, exponents", test_others);
     CU_add_test(suite, "an image's halo", test_halo);
+    CU_add_test(suite, "Strassen's sums", test_strassen);
 }
 
 #endif

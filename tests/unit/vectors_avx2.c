@@ -2,6 +2,7 @@
 #include "emit/c/vectors_avx2.h"
 #include "emit/c/vector_functions.h"
 #include "emit/c/images.h"
+#include "emit/c/strassen.h"
 #include "vectors.h"
 
 void suite_vectors_avx2(void);

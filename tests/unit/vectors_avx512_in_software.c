@@ -4,6 +4,7 @@
 #include "emit/c/vectors_avx512.h"
 #include "emit/c/vector_functions.h"
 #include "emit/c/images.h"
+#include "emit/c/strassen.h"
 #include "vectors.h"
 
 void suite_vectors_avx512_in_software(void);

@@ -5,6 +5,7 @@
 #include "emit/c/vectors_c.h"
 #include "emit/c/vector_functions.h"
 #include "emit/c/images.h"
+#include "emit/c/strassen.h"
 #include "emit/c/gemm_loops.h"
 #include "vectors.h"
 
