@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "graph/tensor.h"
+#include "graph/attrs.h"
 #include "graph/build.h"
 #include "graph/ops.h"
 
@@ -57,10 +58,29 @@ static inline Value *random_done(Node *node) {
     return node->out;
 }
 
+/* All layers that are activations; how many. */
+static inline int activation_ops(Op ops[OP_COUNT]) {
+    int count = 0;
+    for (int op = 0; op < OP_COUNT; op++)
+        if (op_info((Op)op)->flags & OPF_ACTIVATION) ops[count++] = (Op)op;
+    return count;
+}
+
+/* An activation's number or form. */
+static inline void random_act_attributes(Random *r, Node *node) {
+    const char *at = op_info(node->op)->attrs;
+    OpAttr next;
+    while (attr_next(&at, &next))
+        if (next.info->kind == ATTR_FLAG)
+            *attr_flag_of(next.info, &node->attr) = random_chance(r, 50);
+        else
+            *attr_real_of(next.info, &node->attr) = random_real(r, -0.3, 1.2);
+}
+
 static inline Value *random_unary(Random *r, Op op, Value *x) {
     Node *node = random_node(r, op, &x, 1);
     if (op == OP_BN) node->attr.eps = 1e-5;
-    if (op == OP_LEAKYRELU) node->attr.slope = random_real(r, -0.3, 0.3);
+    if (op_info(op)->flags & OPF_ACTIVATION) random_act_attributes(r, node);
     if (op == OP_MAXPOOL || op == OP_AVGPOOL) node->attr.global = true; /* windows: random_pool */
     if (op == OP_LRN) {
         node->attr.size = random_int(r, 1, 7), node->attr.alpha = 0.1;
@@ -193,9 +213,9 @@ static inline Value *random_concat(Random *r, Value *const *in, int nin) {
 }
 
 static inline Value *random_activation(Random *r, Value *x) {
-    static const Op acts[] = {OP_RELU,      OP_RELU,    OP_RELU, OP_RELU6, OP_PRELU,
-                              OP_LEAKYRELU, OP_SIGMOID, OP_TANH, OP_SWISH};
-    return random_unary(r, acts[random_int(r, 0, 8)], x);
+    Op acts[OP_COUNT];
+    const int kind = random_int(r, -2, activation_ops(acts) - 1);
+    return random_unary(r, kind < 0 ? OP_RELU : acts[kind], x);
 }
 
 /* Batch norm, scale, nothing. */
@@ -359,7 +379,7 @@ static inline Value *random_single(Random *r, Value *x) {
         return random_unary(r, random_chance(r, 50) ? OP_DROPOUT : OP_IDENTITY, x);
     case 3: { /* a value computed twice */
         Value *a = random_activation(r, x), *b = random_unary(r, a->producer->op, x);
-        if (a->producer->op == OP_LEAKYRELU) b->producer->attr = a->producer->attr;
+        b->producer->attr = a->producer->attr;
         if (a->producer->op == OP_PRELU) b->producer->weight[WEIGHT] = a->producer->weight[WEIGHT];
         return random_binary(r, OP_ADD, a, b, false);
     }

@@ -19,6 +19,7 @@
 #include "panels.h"
 #include "plan/conv.h"
 #include "pooled.h"
+#include "graph/act.h"
 #include "graph/ops.h"
 
 typedef struct Conv {
@@ -86,7 +87,7 @@ static Finish finish_function(const Conv *v, const Segment *seg) {
                          : seg->addend_channels < seg->channels ? arena_printf(e->arena, "_add%d", seg->addend_channels)
                                                                 : "_add";
     const char *prefix = arena_printf(e->arena, "finish%d%s%s%s%s%s", seg->channels, f.bias ? "_bias" : "", addend,
-                                      ep->act ? "_" : "", ep->act ? act_name(ep->act) : "", f.sum ? "_sum" : "");
+                                      ep->act ? "_" : "", ep->act ? act_info(ep->act)->word : "", f.sum ? "_sum" : "");
     f.function = emit_function(e, prefix, NULL, "inline void", list, t.s);
     text_free(&t);
     return f;

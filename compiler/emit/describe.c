@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 #include "describe.h"
+#include "graph/act.h"
 #include "graph/ops.h"
 
 static void describe_window(const Window *w, Text *t) {
@@ -27,7 +28,7 @@ static void describe(const Node *n, const Term *term, int terms, const Epilogue 
             describe_window(&n->attr.window, t);
     }
     if (e->addend) text_puts(t, e->in_place ? " + add in place" : " + add");
-    if (e->act) text_printf(t, " + %s", act_name(e->act));
+    if (e->act) text_printf(t, " + %s", act_info(e->act)->word);
     if (e->pool == POOL_MAX) {
         text_puts(t, " + maxpool");
         describe_window(&e->pool_window, t);

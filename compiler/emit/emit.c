@@ -3,6 +3,7 @@
  */
 #include <string.h>
 #include "emit.h"
+#include "graph/act.h"
 #include "describe.h"
 #include "graph/ops.h"
 #include "kernels.h"
@@ -99,25 +100,12 @@ const char *emit_epilogue(Emit *e, const Epilogue *epilogue, const char *value, 
     const char *v = value;
     if (bias) v = arena_printf(e->arena, "add(%s, %s)", v, bias);
     if (addend) v = arena_printf(e->arena, "add(%s, %s)", v, addend);
-    switch (epilogue->act) {
-    case ACT_NONE:
-        return v;
-    case ACT_RELU:
-        return arena_printf(e->arena, "relu(%s)", v);
-    case ACT_RELU6:
-        return arena_printf(e->arena, "relu6(%s)", v);
-    case ACT_PRELU:
-        return arena_printf(e->arena, "prelu(%s, %s)", v, slope);
-    case ACT_LEAKYRELU:
-        return arena_printf(e->arena, "leakyrelu(%s, set1(%s))", v, float_c(e->arena, epilogue->slope));
-    case ACT_SIGMOID:
-        return arena_printf(e->arena, "sigmoid(%s)", v);
-    case ACT_TANH:
-        return arena_printf(e->arena, "tanh_(%s)", v);
-    case ACT_SWISH:
-        return arena_printf(e->arena, "swish(%s)", v);
-    }
-    bug("activation %d has no emission", (int)epilogue->act);
+    if (epilogue->act == ACT_NONE) return v;
+    const ActInfo *act = act_info(epilogue->act);
+    if (act->parameter == PARAMETER_PER_CHANNEL) return arena_printf(e->arena, "%s(%s, %s)", act->function, v, slope);
+    if (act->parameter == PARAMETER_NUMBER)
+        return arena_printf(e->arena, "%s(%s, set1(%s))", act->function, v, float_c(e->arena, epilogue->act_number));
+    return arena_printf(e->arena, "%s(%s)", act->function, v);
 }
 
 void emit_halo(Emit *e, const Value *out, int images, Text *body) {
@@ -151,7 +139,7 @@ const char *epilogue_name(const Emit *e, const Step *s) {
                         ep->in_place ? "_in_place"
                         : ep->addend ? "_add"
                                      : "",
-                        ep->act ? "_" : "", ep->act ? act_name(ep->act) : "", pools[ep->pool]);
+                        ep->act ? "_" : "", ep->act ? act_info(ep->act)->word : "", pools[ep->pool]);
 }
 
 const char *layer_task_name(const Emit *e, const Step *s) {

@@ -1,12 +1,13 @@
 /* Elementwise layers as passes of their own over memory: affine, activations, sums and products of two images. */
 #include "walk.h"
+#include "graph/act.h"
 #include "graph/ops.h"
 
 /* The activation op as the epilogue that it would be; emit_epilogue knows the words. */
 static const char *activation(const Walk *walk, const char *value, const char *c, int left) {
     const Node *node = walk->step->node;
-    const Epilogue act = {.act = op_act(node->op), .slope = node->attr.slope};
-    const char *slope = node->op == OP_PRELU ? walk_vector(walk, "slope", c, left) : NULL;
+    const Epilogue act = {.act = node_act(node), .act_number = node_act_number(node)};
+    const char *slope = node->weight[WEIGHT] ? walk_vector(walk, "slope", c, left) : NULL;
     return emit_epilogue(walk->e, &act, value, NULL, NULL, slope);
 }
 

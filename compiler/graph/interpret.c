@@ -6,6 +6,7 @@
  * planar C x H x W doubles, whatever `home` and `in_place` say.
  */
 #include "tensor.h"
+#include "act.h"
 #include "interpret.h"
 #include "ops.h"
 #include "graph/ops/rules.h"
@@ -32,16 +33,16 @@ static void apply_epilogue(const Node *node, Shape shape, const double *addend, 
                            const TensorData *weights) {
     const Epilogue *epilogue = &node->epilogue;
     const float *bias = epilogue->bias ? rule_weight(node, weights, epilogue->bias) : NULL;
-    const float *prelu = epilogue->act == ACT_PRELU ? rule_weight(node, weights, epilogue->prelu) : NULL;
+    const float *prelu = epilogue->prelu ? rule_weight(node, weights, epilogue->prelu) : NULL;
     for (int c = 0; c < shape.c; c++) {
-        double slope = prelu ? prelu[c] : epilogue->slope;
+        const double number = prelu ? prelu[c] : epilogue->act_number;
         for (int y = 0; y < shape.h; y++)
             for (int x = 0; x < shape.w; x++) {
                 double *element = &data[((size_t)c * shape.h + y) * shape.w + x];
                 double sum = *element;
                 if (bias) sum += bias[c];
                 if (addend) sum += addend_at(epilogue, addend, c, y, x);
-                *element = act_apply(epilogue->act, sum, slope);
+                *element = act_apply(epilogue->act, sum, number);
             }
     }
 }

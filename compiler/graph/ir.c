@@ -139,14 +139,6 @@ int *graph_use_counts(const Graph *graph, Arena *arena) {
     return uses;
 }
 
-const char *act_name(Act act) {
-    static const char *const names[] = {
-        [ACT_NONE] = "none",           [ACT_RELU] = "relu",       [ACT_RELU6] = "relu6", [ACT_PRELU] = "prelu",
-        [ACT_LEAKYRELU] = "leakyrelu", [ACT_SIGMOID] = "sigmoid", [ACT_TANH] = "tanh",   [ACT_SWISH] = "swish",
-    };
-    return names[act];
-}
-
 int window_out(int size, int kernel, int stride, int dilate, int pad_begin, int pad_end, bool ceil) {
     int64_t span = (int64_t)dilate * (kernel - 1) + 1;
     int64_t room = (int64_t)size + pad_begin + pad_end - span; /* how far the window can move */

@@ -69,7 +69,13 @@ typedef enum Op {
     OP_COUNT
 } Op;
 
-typedef enum Act { ACT_NONE, ACT_RELU, ACT_RELU6, ACT_PRELU, ACT_LEAKYRELU, ACT_SIGMOID, ACT_TANH, ACT_SWISH } Act;
+typedef enum Act {
+    ACT_NONE,
+#define ACT(name, ...) ACT_##name,
+#include "act.def"
+#undef ACT
+    ACT_COUNT
+} Act;
 
 typedef struct Window {           /* a kernel that slides: conv, maxpool, avgpool */
     int r, s;                     /* height, width */
@@ -122,8 +128,8 @@ typedef struct Epilogue {
     bool addend_partial; /* the addend has fewer channels (rows, columns) than the result: zero beyond (option A) */
     bool in_place;       /* the result may overwrite the addend's buffer: this is the addend's last use */
     Act act;
-    double slope;  /* ACT_LEAKYRELU */
-    Tensor *prelu; /* ACT_PRELU: [K] */
+    double act_number; /* of an activation that has one (act.def): leakyrelu's slope */
+    Tensor *prelu;     /* of one that has a weight for each channel: [K] */
     enum { POOL_NONE, POOL_MAX, POOL_GLOBAL_AVG } pool;
     Window pool_window;    /* POOL_MAX */
     Shape unpooled;        /* shape before the pool; valid where pool != POOL_NONE */
@@ -220,7 +226,6 @@ Node *value_only_user(const Graph *graph,
                       const Value *value); /* the one node that reads it once, or NULL; NULL for outputs */
 /* All use counts at once, indexed by value id; lives in `arena`. */
 int *graph_use_counts(const Graph *graph, Arena *arena);
-const char *act_name(Act act);
 int window_out(int size, int kernel, int stride, int dilate, int pad_begin, int pad_end,
                bool ceil); /* may be <= 0: does not fit */
 

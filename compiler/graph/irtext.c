@@ -13,6 +13,7 @@
  * the training section are not printed.
  */
 
+#include "act.h"
 #include "irtext_fields.h"
 #include "irtext.h"
 #include "tensor.h"
@@ -168,12 +169,13 @@ static void print_epilogue(const Epilogue *epilogue, const int *number, Text *te
         if (epilogue->addend_partial) text_puts(text, " partial");
         if (epilogue->in_place) text_puts(text, " in_place");
     }
-    if (epilogue->act != ACT_NONE) text_printf(text, " -> %s", act_name(epilogue->act));
-    if (epilogue->act == ACT_LEAKYRELU) {
-        text_puts(text, " slope ");
-        text_real(text, epilogue->slope);
+    const ActInfo *act = act_info(epilogue->act);
+    if (epilogue->act != ACT_NONE) text_printf(text, " -> %s", act->word);
+    if (act->parameter == PARAMETER_NUMBER) {
+        text_printf(text, " %s ", act->attribute);
+        text_real(text, epilogue->act_number);
     }
-    if (epilogue->act == ACT_PRELU) {
+    if (act->parameter == PARAMETER_PER_CHANNEL) {
         text_puts(text, " weight ");
         print_tensor_id(text, epilogue->prelu);
     }

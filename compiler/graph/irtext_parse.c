@@ -6,6 +6,7 @@
  * or an error.
  */
 
+#include "act.h"
 #include "irtext_fields.h"
 #include "irtext.h"
 #include "verify.h"
@@ -417,12 +418,15 @@ static bool parse_attributes(Parser *parser, Node *node) {
 }
 
 static bool parse_act(Parser *parser, Epilogue *epilogue, bool *found) {
-    for (Act act = ACT_RELU; act <= ACT_SWISH; act++) {
-        if (!accept(parser, act_name(act))) continue;
+    for (Act act = ACT_NONE + 1; act < ACT_COUNT; act++) {
+        const ActInfo *info = act_info(act);
+        if (!accept(parser, info->word)) continue;
         *found = true;
         epilogue->act = act;
-        if (act == ACT_LEAKYRELU) return expect(parser, "slope") && read_real(parser, &epilogue->slope);
-        if (act == ACT_PRELU) return expect(parser, "weight") && read_tensor(parser, &epilogue->prelu);
+        if (info->parameter == PARAMETER_NUMBER)
+            return expect(parser, info->attribute) && read_real(parser, &epilogue->act_number);
+        if (info->parameter == PARAMETER_PER_CHANNEL)
+            return expect(parser, "weight") && read_tensor(parser, &epilogue->prelu);
         return true;
     }
     *found = false;

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "act.h"
 #include "ops.h"
 
 /* A channel's mean over one picture is partly the picture's own: so much of its square is what a batch norm takes away.
@@ -25,16 +26,16 @@ static void normal_weights(double weight[POINTS]) {
     for (int i = 0; i < POINTS; i++) weight[i] /= sum;
 }
 
-Moments moments_activation(Act act, double slope, Moments x, double *carried) {
-    if (act == ACT_PRELU) slope = PRELU_SLOPE;
+Moments moments_activation(Act act, double number, Moments x, double *carried) {
+    if (act_info(act)->parameter == PARAMETER_PER_CHANNEL) number = PRELU_SLOPE;
     const double between = sqrt(x.between), within = sqrt(x.within), step = 1e-3 * sqrt(moments_square(x)) + 1e-30;
     double weight[POINTS], mean = 0, means = 0, squares = 0, slopes = 0;
     normal_weights(weight);
     for (int i = 0; i < POINTS; i++) { /* channels */
         double own = 0;
         for (int k = 0; k < POINTS; k++) { /* numbers of one */
-            const double at = x.mean + between * point(i) + within * point(k), y = act_apply(act, at, slope);
-            const double rise = (act_apply(act, at + step, slope) - act_apply(act, at - step, slope)) / (2 * step);
+            const double at = x.mean + between * point(i) + within * point(k), y = act_apply(act, at, number);
+            const double rise = (act_apply(act, at + step, number) - act_apply(act, at - step, number)) / (2 * step);
             own += weight[k] * y;
             squares += weight[i] * weight[k] * y * y;
             slopes += weight[i] * weight[k] * rise * rise;

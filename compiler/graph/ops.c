@@ -1,4 +1,4 @@
-/* The table of operations, expanded from ops.def, and what ops share: activations, the end of every shape rule. */
+/* The table of operations, expanded from ops.def, and what ops share: the end of every shape rule. */
 #include "tensor.h"
 #include "ops.h"
 #include "graph/ops/rules.h"
@@ -29,49 +29,6 @@ Op op_by_word(const char *word) {
     for (int i = 0; i < OP_COUNT; i++)
         if (!strcmp(op_table[i].word, word)) return (Op)i;
     return OP_COUNT;
-}
-
-Act op_act(Op op) {
-    switch (op) {
-    case OP_RELU:
-        return ACT_RELU;
-    case OP_RELU6:
-        return ACT_RELU6;
-    case OP_PRELU:
-        return ACT_PRELU;
-    case OP_LEAKYRELU:
-        return ACT_LEAKYRELU;
-    case OP_SIGMOID:
-        return ACT_SIGMOID;
-    case OP_TANH:
-        return ACT_TANH;
-    case OP_SWISH:
-        return ACT_SWISH;
-    default:
-        return ACT_NONE;
-    }
-}
-
-/* Comparisons are written so that a NaN stays a NaN: the oracle must not hide one. */
-double act_apply(Act act, double x, double slope) {
-    switch (act) {
-    case ACT_NONE:
-        return x;
-    case ACT_RELU:
-        return x < 0 ? 0 : x;
-    case ACT_RELU6:
-        return x < 0 ? 0 : x > 6 ? 6 : x;
-    case ACT_PRELU:
-    case ACT_LEAKYRELU:
-        return x < 0 ? slope * x : x;
-    case ACT_SIGMOID:
-        return 1 / (1 + exp(-x));
-    case ACT_TANH:
-        return tanh(x);
-    case ACT_SWISH:
-        return x / (1 + exp(-x));
-    }
-    bug("activation %d", (int)act);
 }
 
 Tensor **node_weight(Node *node, int slot) {

@@ -9,7 +9,7 @@
 enum {
     OPF_TERMS = 1,       /* conv, fc: in[i] has a Term */
     OPF_ELEMENTWISE = 2, /* out has in[0]'s shape (add with fill: the larger of both) */
-    OPF_ACTIVATION = 4,  /* elementwise, and can be an epilogue's Act (ops_act) */
+    OPF_ACTIVATION = 4,  /* elementwise, and can be an epilogue's Act (act.def) */
     OPF_WINDOW = 8,      /* slides attr.window, or is global */
     OPF_COPY = 16,       /* moves no data at inference: dropout, identity, flatten */
     OPF_ARGUMENT = 32    /* its first attribute may be said without its word: `upsample 2` */
@@ -51,8 +51,6 @@ static inline const OpInfo *op_info(Op op) {
     return &op_table[op];
 }
 Op op_by_word(const char *word); /* OP_COUNT where unknown */
-Act op_act(Op op);               /* the epilogue activation that an OPF_ACTIVATION op is */
-double act_apply(Act act, double x, double slope);
 /* Where a node keeps the tensor of a slot: a conv's or fc's WEIGHT is its first term's, their BIAS the epilogue's. */
 Tensor **node_weight(Node *node, int slot);
 /* shape of the op's own result, before the epilogue's pool */

@@ -5,6 +5,7 @@
  * with ids equal to positions; shapes as the ops' rules give them; weights of the dims that the ops need; epilogues
  * whose addend fits; `home` only for a concat's own inputs; `in_place` only at an addend's last use.
  */
+#include "act.h"
 #include "verify.h"
 #include "tensor.h"
 #include "ops.h"
@@ -237,8 +238,9 @@ static bool check_epilogue(Check *check, const Node *node, int position) {
     const Epilogue *epilogue = &node->epilogue;
     int channels = node_unpooled_shape(node).c;
     if (epilogue->bias && !check_vector(check, node, "bias", epilogue->bias, channels)) return false;
-    if ((unsigned)epilogue->act > ACT_SWISH) return broken(check, "layer %s: activation %d", node->name, epilogue->act);
-    if ((epilogue->act == ACT_PRELU) != (epilogue->prelu != NULL))
+    if ((unsigned)epilogue->act >= ACT_COUNT)
+        return broken(check, "layer %s: activation %d", node->name, epilogue->act);
+    if ((act_info(epilogue->act)->parameter == PARAMETER_PER_CHANNEL) != (epilogue->prelu != NULL))
         return broken(check, "layer %s: prelu's slopes belong to prelu, and only to it", node->name);
     if (epilogue->prelu && !check_vector(check, node, "prelu slopes", epilogue->prelu, channels)) return false;
     if ((unsigned)epilogue->pool > POOL_GLOBAL_AVG)

@@ -7,6 +7,7 @@
  * Carriers are conv, fc, affine, mul and add (they end in the emitted epilogue); pools, concat, lrn and the like are
  * loops of their own that end otherwise. A layer that pools already cannot take one: the epilogue activates first.
  */
+#include "graph/act.h"
 #include "rewrite.h"
 
 void pass_fuse_act(Graph *graph) {
@@ -20,9 +21,9 @@ void pass_fuse_act(Graph *graph) {
             continue;
         Epilogue *e = &node->epilogue;
         if (e->act != ACT_NONE || e->pool != POOL_NONE) continue;
-        e->act = op_act(act->op);
-        if (e->act == ACT_LEAKYRELU) e->slope = act->attr.slope;
-        if (e->act == ACT_PRELU) e->prelu = act->weight[WEIGHT];
+        e->act = node_act(act);
+        e->act_number = node_act_number(act);
+        e->prelu = act->weight[WEIGHT];
         rewrite_absorb(&r, node, act);
     }
     rewrite_end(&r);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "algorithms.h"
+#include "graph/act.h"
 #include "graph/ops.h"
 #include "step.h"
 #include "weights.h"
@@ -107,8 +108,7 @@ static void choose_walk(const Plan *plan, const Step *s, ConvPlan *c) {
 }
 
 bool epilogue_commutes_with_max(const Epilogue *e) {
-    /* PReLU's slope may be negative, swish bends */
-    return !e->addend && e->act != ACT_PRELU && e->act != ACT_SWISH && !(e->act == ACT_LEAKYRELU && e->slope < 0);
+    return !e->addend && act_rises(e->act, e->act_number);
 }
 
 static Destination destination(const Epilogue *e) {

@@ -25,7 +25,7 @@ typedef struct Head {
     const Value *value; /* whose errors the output has; where an activation was fused, its node's sum's */
     const Node *fused;  /* that node, or NULL */
     Act act;            /* of the value */
-    double slope;       /* ACT_LEAKYRELU */
+    double act_number;  /* Epilogue.act_number */
     bool softmax;       /* instead of an activation */
 } Head;
 

@@ -12,6 +12,7 @@
  *     a dilated maxpool, padded by its kernel's size or more: Pad with -inf, MaxPool
  */
 #include "onnx.h"
+#include "graph/act.h"
 
 #include <math.h>
 #include <string.h>
@@ -207,34 +208,31 @@ static Operand export_scale(OnnxWriter *w, const Node *node, const Operand *in) 
 
 /* ---- activations ---- */
 
-static Operand activate(OnnxWriter *w, Act act, double slope, const Tensor *prelu, Operand x) {
-    Operand y = {0};
+/* Those that have no operator of their own. */
+static Operand write_out_activation(OnnxWriter *w, Act act, Operand x) {
     switch (act) {
-    case ACT_NONE:
-        return x;
-    case ACT_RELU:
-        return elementwise(w, "Relu", x, NULL);
     case ACT_RELU6:
         return onnx_add(w, "Clip", x.shape, x.flat, 3,
                         (char *[]){x.name, onnx_scalar(w, "min", 0), onnx_scalar(w, "max", 6)});
-    case ACT_PRELU:
-        return elementwise(w, "PRelu", x, per_channel(w, prelu, x.flat));
-    case ACT_LEAKYRELU:
-        y = elementwise(w, "LeakyRelu", x, NULL);
-        onnx_float(w, "alpha", slope);
-        return y;
-    case ACT_SIGMOID:
-        return elementwise(w, "Sigmoid", x, NULL);
-    case ACT_TANH:
-        return elementwise(w, "Tanh", x, NULL);
     case ACT_SWISH:
         return elementwise(w, "Mul", x, elementwise(w, "Sigmoid", x, NULL).name);
+    default:
+        bug("activation %s in ONNX", act_info(act)->word);
     }
-    bug("activation %d", (int)act);
+}
+
+static Operand activate(OnnxWriter *w, Act act, double number, const Tensor *slopes, Operand x) {
+    const ActInfo *info = act_info(act);
+    if (act == ACT_NONE) return x;
+    if (!info->onnx) return write_out_activation(w, act, x);
+    char *weight = info->parameter == PARAMETER_PER_CHANNEL ? per_channel(w, slopes, x.flat) : NULL;
+    Operand y = elementwise(w, info->onnx, x, weight);
+    if (info->parameter == PARAMETER_NUMBER) onnx_float(w, "alpha", number);
+    return y;
 }
 
 static Operand export_activation(OnnxWriter *w, const Node *node, const Operand *in) {
-    return activate(w, op_act(node->op), node->attr.slope, node->weight[WEIGHT], in[0]);
+    return activate(w, node_act(node), node_act_number(node), node->weight[WEIGHT], in[0]);
 }
 
 /* ---- layers that move and combine ---- */
@@ -392,31 +390,12 @@ static Operand export_spp(OnnxWriter *w, const Node *node, const Operand *in) {
 typedef Operand (*Exporter)(OnnxWriter *w, const Node *node, const Operand *in);
 
 static const Exporter exporters[OP_COUNT] = {
-    [OP_CONV] = export_conv,
-    [OP_FC] = export_fc,
-    [OP_BN] = export_bn,
-    [OP_SCALE] = export_scale,
-    [OP_AFFINE] = export_scale,
-    [OP_RELU] = export_activation,
-    [OP_RELU6] = export_activation,
-    [OP_PRELU] = export_activation,
-    [OP_LEAKYRELU] = export_activation,
-    [OP_SIGMOID] = export_activation,
-    [OP_TANH] = export_activation,
-    [OP_SWISH] = export_activation,
-    [OP_MAXPOOL] = export_maxpool,
-    [OP_AVGPOOL] = export_avgpool,
-    [OP_LRN] = export_lrn,
-    [OP_SPP] = export_spp,
-    [OP_PAD] = export_pad,
-    [OP_DROPOUT] = export_dropout,
-    [OP_IDENTITY] = export_identity,
-    [OP_FLATTEN] = export_flatten,
-    [OP_SOFTMAX] = export_softmax,
-    [OP_UPSAMPLE] = export_upsample,
-    [OP_ADD] = export_add,
-    [OP_MUL] = export_mul,
-    [OP_CONCAT] = export_concat,
+    [OP_CONV] = export_conv,       [OP_FC] = export_fc,           [OP_BN] = export_bn,
+    [OP_SCALE] = export_scale,     [OP_AFFINE] = export_scale,    [OP_MAXPOOL] = export_maxpool,
+    [OP_AVGPOOL] = export_avgpool, [OP_LRN] = export_lrn,         [OP_SPP] = export_spp,
+    [OP_PAD] = export_pad,         [OP_DROPOUT] = export_dropout, [OP_IDENTITY] = export_identity,
+    [OP_FLATTEN] = export_flatten, [OP_SOFTMAX] = export_softmax, [OP_UPSAMPLE] = export_upsample,
+    [OP_ADD] = export_add,         [OP_MUL] = export_mul,         [OP_CONCAT] = export_concat,
 };
 
 /* A convolution's and an fc's bias is in its own operator already. */
@@ -431,15 +410,17 @@ static Operand export_epilogue(OnnxWriter *w, const Node *node, Operand x) {
         if (stride > 1) addend = max_pool(w, &subsample, addend);
         x = combine(w, "Add", x, fill_to(w, addend, x.shape));
     }
-    x = activate(w, epilogue->act, epilogue->slope, epilogue->prelu, x);
+    x = activate(w, epilogue->act, epilogue->act_number, epilogue->prelu, x);
     if (epilogue->pool == POOL_MAX) x = max_pool(w, &epilogue->pool_window, x);
     if (epilogue->pool == POOL_GLOBAL_AVG) x = global_pool(w, "GlobalAveragePool", x);
     return x;
 }
 
 Operand onnx_export_node(OnnxWriter *w, const Node *node) {
-    if (!exporters[node->op]) bug("op %s has no ONNX form", op_info(node->op)->word);
+    const bool activation = op_info(node->op)->flags & OPF_ACTIVATION;
+    const Exporter export = activation ? export_activation : exporters[node->op];
+    if (!export) bug("op %s has no ONNX form", op_info(node->op)->word);
     Operand *in = arena_alloc(&w->arena, sizeof *in * (size_t)node->nin);
     for (int i = 0; i < node->nin; i++) in[i] = w->operand[node->in[i]->id];
-    return export_epilogue(w, node, exporters[node->op](w, node, in));
+    return export_epilogue(w, node, export(w, node, in));
 }

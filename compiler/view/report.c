@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "emit/describe.h"
+#include "graph/act.h"
 #include "graph/ops.h"
 #include "plan/algorithms.h"
 #include "plan/choose.h"
@@ -103,7 +104,7 @@ static const char *operation_of(Report *r, const Step *s) {
     text_puts(&t, *word == '.' ? word + 1 : word);
     for (int i = 1; i < n->nin && n->term; i++) text_puts(&t, " + shortcut");
     if (e->addend) text_puts(&t, " + add");
-    if (e->act) text_printf(&t, " + %s", act_name(e->act));
+    if (e->act) text_printf(&t, " + %s", act_info(e->act)->word);
     if (e->pool) text_puts(&t, e->pool == POOL_MAX ? " + maxpool" : " + avgpool");
     const char *text = arena_strdup(&r->arena, t.s);
     text_free(&t);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "graph/act.h"
 #include "graph/tensor.h"
 #include "bounds.h"
 #include "graph/ops.h"
@@ -153,16 +154,33 @@ static void bound_mul(Bounds *b, const Node *node) {
     }
 }
 
+/* By how much an activation enlarges a difference at most. */
+static double steepest(Act act, double number) {
+    const double reach = 20, step = 1e-3;
+    double most = 0;
+    for (double x = -reach; x < reach; x += step)
+        most = fmax(most, fabs(act_apply(act, x + step, number) - act_apply(act, x, number)) / step);
+    return most;
+}
+
+/* Of pieces of straight lines; the others have exponentials. */
+static bool is_straight(Act act) {
+    return act == ACT_RELU || act == ACT_RELU6 || act == ACT_PRELU || act == ACT_LEAKYRELU;
+}
+
 static void bound_activation(Bounds *b, const Node *node) {
     const Value *in = node->in[0], *out = node->out;
+    const Act act = node_act(node);
+    const bool per_channel = act_info(act)->parameter == PARAMETER_PER_CHANNEL;
+    const double rise = per_channel ? 0 : 1.001 * steepest(act, node_act_number(node));
+    const double bounded = fabs(act_apply(act, 1e30, 0)) <= 1; /* sigmoids: sums with 1 */
     for (int64_t i = 0; i < shape_size(out->shape); i++) {
         const double x = fabs(b->values[in->id][i]), y = fabs(b->values[out->id][i]), d = b->bound[in->id][i];
-        double slope = fabs(node->attr.slope);
-        if (node->op == OP_PRELU) slope = fabs((double)b->weights->data[node->weight[WEIGHT]->id][i / pixels_of(out)]);
-        double bound = fmax(1, slope) * d + 2 * ROUNDOFF * y;
-        if (node->op == OP_SIGMOID || node->op == OP_TANH) bound = d + FUNCTION * ROUNDOFF;
-        if (node->op == OP_SWISH) bound = 1.1 * d + FUNCTION * ROUNDOFF * fmax(x * 0.5, y);
-        b->bound[out->id][i] = bound;
+        double carried = rise * d;
+        if (per_channel)
+            carried = fmax(1, fabs((double)b->weights->data[node->weight[WEIGHT]->id][i / pixels_of(out)])) * d;
+        const double own = is_straight(act) ? 2 * y : FUNCTION * fmax(fmax(x * 0.5, y), bounded);
+        b->bound[out->id][i] = carried + ROUNDOFF * own;
     }
 }
 

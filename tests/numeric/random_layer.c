@@ -194,8 +194,8 @@ static Value *norm(Layers *l, Value *x) {
 }
 
 static Value *activation(Layers *l, Value *x) {
-    static const Op acts[] = {OP_RELU, OP_RELU6, OP_PRELU, OP_LEAKYRELU, OP_SIGMOID, OP_TANH, OP_SWISH};
-    const int kind = pick(l, 10);
+    Op acts[OP_COUNT];
+    const int kind = pick(l, 3 + activation_ops(acts));
     return kind < 2 ? x : random_unary(&l->random, kind < 4 ? OP_RELU : acts[kind - 3], x);
 }
 

@@ -1,4 +1,5 @@
 /* The mean-field model, against numbers worked out by hand, and the gains that it gives networks. */
+#include "graph/act.h"
 #include "graph/moments.h"
 
 #include "example.h"
@@ -105,7 +106,7 @@ static void test_heads(void) {
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
             const int side = shapes[i].side;
             Graph *graph = net_new(&arena, "head", (Shape){shapes[i].channels, side, side});
-            const Head head = {.value = graph->input, .act = acts[a].act, .slope = 0.1};
+            const Head head = {.value = graph->input, .act = acts[a].act, .act_number = 0.1};
             const double said = head_sensitivity(&head, graph->input, (Moments){0, 0.125, 0.875});
             double most = 0;
             for (int run = 0; run < 20; run++)

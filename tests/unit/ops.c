@@ -1,6 +1,7 @@
 /* Every op's shape rule, parameters, cost and reference, against values worked out by hand or by a second, plainer
  * program (the naive convolution below). The reference is the oracle of all other tests, so nothing here uses it to
  * check itself. */
+#include "graph/act.h"
 #include "graph/irtext.h"
 #include "ir_run.h"
 
@@ -10,7 +11,8 @@ static void test_words(void) {
     for (int i = 0; i < OP_COUNT; i++) {
         CU_ASSERT_EQUAL(op_by_word(op_info((Op)i)->word), i);
         CU_ASSERT_TRUE(op_info((Op)i)->min_in >= 1 && op_info((Op)i)->min_in <= op_info((Op)i)->max_in);
-        CU_ASSERT_EQUAL(op_act((Op)i) != ACT_NONE, (op_info((Op)i)->flags & OPF_ACTIVATION) != 0);
+        const Node node = {.op = (Op)i};
+        CU_ASSERT_EQUAL(node_act(&node) != ACT_NONE, (op_info((Op)i)->flags & OPF_ACTIVATION) != 0);
     }
     CU_ASSERT_EQUAL(op_by_word("convolution"), OP_COUNT);
     CU_ASSERT_STRING_EQUAL(op_info(OP_MAXPOOL)->id, "MAXPOOL");

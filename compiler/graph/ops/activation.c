@@ -1,5 +1,6 @@
 /* The activations as layers of their own: out = act(x). The functions are act_apply's; prelu has a slope per channel.
  */
+#include "graph/act.h"
 #include "graph/tensor.h"
 #include "rules.h"
 
@@ -10,7 +11,7 @@ bool activation_infer(Node *node, Diag *diag) {
 
 int activation_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGHTS]) {
     (void)bias;
-    if (node->op != OP_PRELU) return 0;
+    if (act_info(node_act(node))->parameter != PARAMETER_PER_CHANNEL) return 0;
     spec[0] = (ParamSpec){"weight", WEIGHT, 1, {node->in[0]->shape.c}};
     return 1;
 }
@@ -18,18 +19,19 @@ int activation_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGH
 RULE_NO_COST(activation)
 
 Moments activation_moments(const Node *node, const Moments *in, double *carried) {
-    return moments_activation(op_act(node->op), node->attr.slope, in[0], carried);
+    return moments_activation(node_act(node), node_act_number(node), in[0], carried);
 }
 
 void activation_reference(const Node *node, const double *const *in, double *out, const TensorData *weights,
                           int threads) {
     (void)threads;
     Shape shape = node->in[0]->shape;
-    const float *prelu = node->op == OP_PRELU ? rule_weight(node, weights, node->weight[WEIGHT]) : NULL;
-    Act act = op_act(node->op);
+    const Act act = node_act(node);
+    const bool per_channel = act_info(act)->parameter == PARAMETER_PER_CHANNEL;
+    const float *prelu = per_channel ? rule_weight(node, weights, node->weight[WEIGHT]) : NULL;
     int64_t pixels = (int64_t)shape.h * shape.w;
     for (int c = 0; c < shape.c; c++) {
-        double slope = prelu ? prelu[c] : node->attr.slope;
-        for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) out[i] = act_apply(act, in[0][i], slope);
+        const double number = prelu ? prelu[c] : node_act_number(node);
+        for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) out[i] = act_apply(act, in[0][i], number);
     }
 }
