@@ -37,7 +37,7 @@ bool choose_may_share(const WinogradPlan *w) {
 static Candidate best_block(const Plan *plan, const Node *n, int images, int m_h, int m_w, int side) {
     Candidate best = {.choice = {ALG_WINOGRAD, m_h, m_w, INT_MAX, side}, .cost.us = INFINITY};
     TileCost t;
-    if (!cost_tiles(&t, n, &best.choice, images)) return best;
+    if (!cost_tiles(&t, plan, n, &best.choice, images)) return best;
     const bool rows = t.w.pool_rows;
     const int tiles = winograd_largest_block(&t.w);
     for (int blocks = 1, block = tiles; blocks; blocks = block > 1 ? divide_up(tiles, block - 1) : 0) {
@@ -203,9 +203,9 @@ const char *choice_name(Arena *arena, const Choice *c) {
     return algorithm_name(c->algorithm);
 }
 
-const char *choice_blocks(Arena *arena, const Node *n, const Choice *c, int images) {
+const char *choice_blocks(Arena *arena, const Plan *plan, const Node *n, const Choice *c, int images) {
     WinogradPlan w = {0};
-    if (c->algorithm != ALG_WINOGRAD || !winograd_tiles(&w, n, c, images)) return "";
+    if (c->algorithm != ALG_WINOGRAD || !winograd_tiles(&w, plan, n, c, images)) return "";
     const int tiles = winograd_tile_count(&w);
     return c->block >= tiles ? arena_printf(arena, ", %d tiles at once", tiles)
                              : arena_printf(arena, ", %d tiles by %d", tiles, c->block);
@@ -215,7 +215,7 @@ int choose_blocks(const Plan *plan, const Node *n, int images, Candidate c, Cand
     WinogradPlan w = {0};
     int count = 0;
     if (c.choice.algorithm != ALG_WINOGRAD || n->epilogue.pool == POOL_GLOBAL_AVG ||
-        !winograd_tiles(&w, n, &c.choice, images))
+        !winograd_tiles(&w, plan, n, &c.choice, images))
         return 0;
     const int tiles = winograd_largest_block(&w), sizes[CHOOSE_BLOCKS] = {tiles, WINOGRAD_CALL, WINOGRAD_CALL / 2};
     for (int i = 0; i < CHOOSE_BLOCKS; i++) {

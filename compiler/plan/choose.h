@@ -30,7 +30,8 @@ bool choice_is_direct(const Choice *choice); /* a direct sum: always there, and 
 bool choice_has_tiles(const Choice *choice);
 const char *choice_key(Arena *arena, const Choice *choice);  /* "F(4x4) 49": all of it, in the tuning cache */
 const char *choice_name(Arena *arena, const Choice *choice); /* "F(4x4)", for people */
-const char *choice_blocks(Arena *arena, const Node *node, const Choice *choice, int images); /* ", 49 tiles at once" */
+/* ", 49 tiles at once" */
+const char *choice_blocks(Arena *arena, const Plan *plan, const Node *node, const Choice *choice, int images);
 enum { CHOOSE_BLOCKS = 3 };
 /* The same tiles in blocks of other sizes: all, and parts around a GEMM's width; none of a candidate without tiles. */
 int choose_blocks(const Plan *plan, const Node *node, int images, Candidate candidate, Candidate list[CHOOSE_BLOCKS]);

@@ -134,33 +134,31 @@ Cost cost_direct(const Plan *plan, const Node *node, const Choice *choice, int i
     return of_one_image(plan, c, images, MANY, MANY, exposed(m, node, 0));
 }
 
-static double linear_operations(const double matrix[RN_WINOGRAD_MAX][RN_WINOGRAD_MAX], int rows, int columns) {
-    return linear_factor(matrix, rows, columns).operations;
-}
-
 /* Vector operations, loads and stores of one tile's transform of one vector of channels: columns, then rows. */
-static double input_operations(const WinogradPlan *w) {
+static double input_operations(const WinogradPlan *w, const Filtering *rows, const Filtering *columns) {
     const int first = w->w.span, second = w->h.n; /* one-dimensional transforms */
-    return first * (linear_operations(w->h.input, w->h.n, w->h.span) + w->h.span + w->h.n) +
-           second * (linear_operations(w->w.input, w->w.n, w->w.span) + w->w.span + w->w.n);
+    return first * (rows->input_operations + w->h.span + w->h.n) +
+           second * (columns->input_operations + w->w.span + w->w.n);
 }
 
 /* Each result has a bias, an activation and a store; a max-pool makes fewer results, and has one maximum a pixel. What
  * it takes from an image instead of a tile is stored and loaded before. */
-static double output_operations(const WinogradPlan *w, const Epilogue *e) {
+static double output_operations(const WinogradPlan *w, const Filtering *rows, const Filtering *columns,
+                                const Epilogue *e) {
     const int first = w->w.n, second = w->h.m, pixels = w->h.m * w->w.m;
     const bool pool = e->pool == POOL_MAX && !w->pool_rows;
     const int results = pool ? pixels / (e->pool_window.r * e->pool_window.s) : pixels;
-    return first * (linear_operations(w->h.output, w->h.m, w->h.n) + w->h.n + w->h.m) +
-           second * (linear_operations(w->w.output, w->w.m, w->w.n) + w->w.n) + (pool ? pixels : 0) + 3 * results +
-           (w->pool_image ? 4 * pixels : 0) + (w->pool_rows ? 3 * pixels : 0);
+    return first * (rows->output_operations + w->h.n + w->h.m) + second * (columns->output_operations + w->w.n) +
+           (pool ? pixels : 0) + 3 * results + (w->pool_image ? 4 * pixels : 0) + (w->pool_rows ? 3 * pixels : 0);
 }
 
-bool cost_tiles(TileCost *t, const Node *node, const Choice *choice, int images) {
+bool cost_tiles(TileCost *t, const Plan *plan, const Node *node, const Choice *choice, int images) {
     *t = (TileCost){.bytes = 0};
-    if (!winograd_tiles(&t->w, node, choice, images)) return false;
-    t->input = input_operations(&t->w);
-    t->output = output_operations(&t->w, &node->epilogue);
+    if (!winograd_tiles(&t->w, plan, node, choice, images)) return false;
+    const Filtering *rows = winograd_filtering(plan, node, choice, 0),
+                    *columns = winograd_filtering(plan, node, choice, 1);
+    t->input = input_operations(&t->w, rows, columns);
+    t->output = output_operations(&t->w, rows, columns, &node->epilogue);
     t->bytes = 4 * (int64_t)winograd_products(&t->w) * t->w.channels * round_up(node->features, VECTOR);
     t->bytes += panels_bytes(node, 1);
     return true;
@@ -168,7 +166,7 @@ bool cost_tiles(TileCost *t, const Node *node, const Choice *choice, int images)
 
 Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice, int images) {
     TileCost tiles;
-    if (!cost_tiles(&tiles, node, choice, images)) return (Cost){.us = INFINITY};
+    if (!cost_tiles(&tiles, plan, node, choice, images)) return (Cost){.us = INFINITY};
     return cost_block(plan, node, &tiles, choice->block);
 }
 

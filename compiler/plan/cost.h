@@ -22,7 +22,7 @@ typedef struct TileCost {
 } TileCost;
 
 /* False where there is no such transform. */
-bool cost_tiles(TileCost *tiles, const Node *node, const Choice *choice, int images);
+bool cost_tiles(TileCost *tiles, const Plan *plan, const Node *node, const Choice *choice, int images);
 Cost cost_block(const Plan *plan, const Node *node, const TileCost *tiles, int block);
 
 #endif

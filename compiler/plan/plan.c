@@ -11,6 +11,7 @@
 #include "memory.h"
 #include "runtime/core/cpu.h"
 #include "steps.h"
+#include "filtering.h"
 #include "weights.h"
 
 const char *role_name(Role role) {
@@ -28,6 +29,7 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
     plan->graph = graph;
     plan->arena = arena;
     plan->options = *options;
+    plan->filterings = filterings_new(arena);
     plan->values = arena_alloc(arena, (size_t)graph->value_count * sizeof *plan->values);
     plan->choices = arena_alloc(arena, ((size_t)graph->node_count + 1) * sizeof *plan->choices);
     plan->decisions = arena_alloc(arena, ((size_t)graph->node_count + 1) * sizeof *plan->decisions);

@@ -168,15 +168,16 @@ struct Plan {
     const Graph *graph;
     PlanOptions options;
     Arena *arena;
-    int group;           /* images that a call of forward takes, and the last layers at once; 1: one by one */
-    int last_node;       /* id of the first node of the last layers */
-    int last_step;       /* the first step of the last layers; step_count where there are none */
-    Choice *choices;     /* by node id */
-    Decision *decisions; /* by node id */
-    Map shapes;          /* choose_shape's text -> Decision *: those of one shape share their candidates */
-    Gain *gains;         /* by node id: of its sum */
-    double *value_gains; /* by value id: of its own relative error */
-    double *rough;       /* by value id: of its mean square, what varies within a channel */
+    int group;                     /* images that a call of forward takes, and the last layers at once; 1: one by one */
+    int last_node;                 /* id of the first node of the last layers */
+    int last_step;                 /* the first step of the last layers; step_count where there are none */
+    Choice *choices;               /* by node id */
+    Decision *decisions;           /* by node id */
+    struct Filterings *filterings; /* derived so far (filtering.h) */
+    Map shapes;                    /* choose_shape's text -> Decision *: those of one shape share their candidates */
+    Gain *gains;                   /* by node id: of its sum */
+    double *value_gains;           /* by value id: of its own relative error */
+    double *rough;                 /* by value id: of its mean square, what varies within a channel */
     SizeBudget size;
     double predicted_error; /* of the output, relative, by the error model */
     double measured_error;  /* the same, where -O3 measured it; 0: not */

@@ -60,15 +60,6 @@ static double peak_of(const double *profile, int m, double window) {
     return most;
 }
 
-static bool find_peak(Peak *peak, int m, int taps, int stride, double window) {
-    rn_winograd w;
-    double rough[RN_WINOGRAD_MAX], even[RN_WINOGRAD_MAX];
-    if (rn_winograd_make(&w, m, taps, stride)) return false;
-    rn_winograd_amplify(&w, rough, even);
-    *peak = (Peak){peak_of(rough, m, window), peak_of(even, m, window)};
-    return true;
-}
-
 /* A node's, found once for each m. */
 typedef struct Peaks {
     const Plan *plan;
@@ -83,12 +74,12 @@ static bool get_peak(Peaks *p, int dimension, const Choice *choice, Peak *peak) 
     const int m = dimension ? choice->m_w : choice->m_h;
     struct Known *known = &p->of[dimension][choice->side > 1][m];
     if (!known->known) {
-        const Window *w = &p->node->term[0].window;
         const Gain *gain = &p->plan->gains[p->node->id];
-        const int taps = divide_up(dimension ? w->s : w->r, choice->side);
-        const int stride = choice->side > 1 ? 1 : dimension ? w->stride_w : w->stride_h;
+        const Filtering *t = winograd_filtering(p->plan, p->node, choice, dimension);
+        const double window = dimension ? gain->window_w : gain->window_h;
         known->known = true;
-        known->there = find_peak(&known->peak, m, taps, stride, dimension ? gain->window_w : gain->window_h);
+        known->there = t;
+        if (t) known->peak = (Peak){peak_of(t->rough, m, window), peak_of(t->even, m, window)};
     }
     *peak = known->peak;
     return known->there;

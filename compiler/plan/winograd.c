@@ -44,14 +44,21 @@ bool winograd_may_be(const Node *n) {
     return machine_fits_int(n->in[0]->shape) && machine_fits_int(node_unpooled_shape(n));
 }
 
-bool winograd_tiles(WinogradPlan *w, const Node *node, const Choice *choice, int images) {
-    const Window *window = &node->term[0].window;
+const Filtering *winograd_filtering(const Plan *plan, const Node *node, const Choice *choice, int dimension) {
+    const Window *w = &node->term[0].window;
+    const int taps = divide_up(dimension ? w->s : w->r, choice->side);
+    const int stride = choice->side > 1 ? 1 : dimension ? w->stride_w : w->stride_h;
+    return filtering_of(plan, dimension ? choice->m_w : choice->m_h, taps, stride);
+}
+
+bool winograd_tiles(WinogradPlan *w, const Plan *plan, const Node *node, const Choice *choice, int images) {
     const Epilogue *e = &node->epilogue;
     const Shape out = node_walked_shape(node);
     const bool deep = choice->side > 1;
-    if (rn_winograd_make(&w->h, choice->m_h, divide_up(window->r, choice->side), deep ? 1 : window->stride_h) ||
-        rn_winograd_make(&w->w, choice->m_w, divide_up(window->s, choice->side), deep ? 1 : window->stride_w))
-        return false;
+    const Filtering *rows = winograd_filtering(plan, node, choice, 0),
+                    *columns = winograd_filtering(plan, node, choice, 1);
+    if (!rows || !columns) return false;
+    w->h = rows->w, w->w = columns->w;
     w->side = choice->side;
     w->channels = deep ? w->side * w->side * WINOGRAD_DEEP_PIXEL : node->in[0]->shape.c;
     w->images = images;
@@ -97,7 +104,7 @@ static WinogradPlan *make_plan(Plan *plan, const Node *node, const Choice *choic
     WinogradPlan *w = arena_alloc(plan->arena, sizeof *w);
     if (choice->side > 1 && choice->side != winograd_side(plan, node))
         bug("%s: its pixels cannot be taken as one", node->name);
-    if (!winograd_tiles(w, node, choice, images)) bug("%s: no F(%d, %d)", node->name, choice->m_h, choice->m_w);
+    if (!winograd_tiles(w, plan, node, choice, images)) bug("%s: no F(%d, %d)", node->name, choice->m_h, choice->m_w);
     const int tiles = winograd_tile_count(w);
     w->panels = panels_of(plan, node->features);
     if (w->pool_rows) {

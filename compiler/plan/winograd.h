@@ -2,8 +2,8 @@
 #ifndef RNC_PLAN_WINOGRAD_H
 #define RNC_PLAN_WINOGRAD_H
 
-#include "linear.h"
 #include "panels.h"
+#include "filtering.h"
 
 enum { WINOGRAD_CALL = 32 /* most tiles of a GEMM: more columns gain nothing, and their results stay in L1 */ };
 
@@ -51,9 +51,11 @@ bool winograd_may_be(const Node *node);
 /* How many pixels a side may be taken as one, with the channels of all: the stride, where few channels of the network's
  * input are read at stride 2 or 4; else 1. */
 int winograd_side(const Plan *plan, const Node *node);
+/* The transform along one dimension, 0: rows, 1: columns; NULL where there is none. */
+const Filtering *winograd_filtering(const Plan *plan, const Node *node, const Choice *choice, int dimension);
 /* Transforms and number of tiles; false where there is no such transform, or where blocks or several images would cut a
  * pool's windows. */
-bool winograd_tiles(WinogradPlan *w, const Node *node, const Choice *choice, int images);
+bool winograd_tiles(WinogradPlan *w, const Plan *plan, const Node *node, const Choice *choice, int images);
 /* The pixels that the first term reads, since tiles may reach over the image: its result, and its window. */
 void winograd_reach(const Choice *choice, Shape *out, Window *window);
 

@@ -46,8 +46,9 @@ static void decide(Report *r, ReportRow *row, const Decision *d) {
     row->us = c->cost.us;
     row->error = choose_error(r->plan, row->node, c);
     row->kind = algorithm_info(c->choice.algorithm)->kind;
-    row->algorithm = arena_printf(&r->arena, "%s%s", choice_name(&r->arena, &c->choice),
-                                  choice_blocks(&r->arena, row->node, &c->choice, plan_images(r->plan, row->node)));
+    row->algorithm =
+        arena_printf(&r->arena, "%s%s", choice_name(&r->arena, &c->choice),
+                     choice_blocks(&r->arena, r->plan, row->node, &c->choice, plan_images(r->plan, row->node)));
     add_others(r, row, d);
     for (int i = 0; i < d->count; i++)
         if (choice_is_direct(&d->list[i].choice)) row->direct = d->list[i].cost.us;
