@@ -56,6 +56,7 @@ typedef struct Emit {
     int lanes;          /* floats of its vector: 16 or 8 */
     const char *suffix; /* of names that each instruction set has for itself: "_v3"; "" where there is one */
     Map tasks;          /* body text -> name */
+    Map transforms;     /* words -> Transform, see transform.c */
     Text prototypes;    /* of the tasks */
     Text functions;     /* tasks and helpers, in order of first use */
     struct rn_kernel_spec *kernels; /* distinct kernels: rows of the table that create dispatches */

@@ -89,8 +89,9 @@ static const char *finish_function(const Strassen *v, bool three) {
         arena_printf(e->arena, "const float *p, const float *q%s, float *y, int pixel%s%s%s, int n",
                      three ? ", const float *r" : "", f.bias ? ", const float *bias" : "",
                      f.addend ? ", const float *addend, int addend_pixel" : "", f.slope ? ", const float *slope" : "");
-    const char *prefix = arena_printf(e->arena, "strassen%d_sum%d%s%s%s%s", panel, three ? 3 : 2, f.bias ? "_bias" : "",
-                                      f.addend ? "_add" : "", ep->act ? "_" : "", ep->act ? act_info(ep->act)->word : "");
+    const char *prefix =
+        arena_printf(e->arena, "strassen%d_sum%d%s%s%s%s", panel, three ? 3 : 2, f.bias ? "_bias" : "",
+                     f.addend ? "_add" : "", ep->act ? "_" : "", ep->act ? act_info(ep->act)->word : "");
     const char *name = emit_function(e, prefix, NULL, "void", list, t.s);
     text_free(&t);
     return name;

@@ -52,26 +52,31 @@ void emit_linear(const Emit *e, const Linear *l, Text *t) {
         line(t, 1, "to[%s%s] = r%d;", i == 1 ? "" : arena_printf(e->arena, i ? "%d * " : "%d", i), i ? "step" : "", i);
 }
 
-static Transform emit_transform(Emit *e, const rn_winograd *w, const char *which, Linear linear, const char *comment) {
+/* Written once for each instruction set, however many layers use it. */
+static Transform emit_transform(Emit *e, const rn_winograd *w, bool input) {
     const char *stride = w->stride > 1 ? arena_printf(e->arena, "_stride%d", w->stride) : "";
+    const char *name = arena_printf(e->arena, "f%d_r%d%s_%s", w->m, w->r, stride, input ? "input" : "output");
+    const char *key = arena_printf(e->arena, "%s%s", name, e->suffix);
+    const Transform *known = map_get(&e->transforms, key);
+    if (known) return *known;
+    const char *comment =
+        input
+            ? arena_printf(e->arena, "F(%d, %d) in one dimension: %d pixels to %d products", w->m, w->r, w->span, w->n)
+            : arena_printf(e->arena, "F(%d, %d) in one dimension: %d products to %d pixels", w->m, w->r, w->n, w->m);
+    Transform *t = arena_alloc(e->arena, sizeof *t);
+    t->linear = input ? linear_factor(w->input, w->n, w->span) : linear_factor(w->output, w->m, w->n);
     Text body = {0};
-    emit_linear(e, &linear, &body);
-    const Transform transform = {.linear = linear,
-                                 .function =
-                                     emit_helper(e, arena_printf(e->arena, "f%d_r%d%s_%s", w->m, w->r, stride, which),
-                                                 comment, "const V *d, V *to, int step", body.s)};
+    emit_linear(e, &t->linear, &body);
+    t->function = emit_helper(e, name, comment, "const V *d, V *to, int step", body.s);
     text_free(&body);
-    return transform;
+    map_put(&e->transforms, e->arena, key, t);
+    return *t;
 }
 
 Transform emit_input_transform(Emit *e, const rn_winograd *w) {
-    const char *comment =
-        arena_printf(e->arena, "F(%d, %d) in one dimension: %d pixels to %d products", w->m, w->r, w->span, w->n);
-    return emit_transform(e, w, "input", linear_factor(w->input, w->n, w->span), comment);
+    return emit_transform(e, w, true);
 }
 
 Transform emit_output_transform(Emit *e, const rn_winograd *w) {
-    const char *comment =
-        arena_printf(e->arena, "F(%d, %d) in one dimension: %d products to %d pixels", w->m, w->r, w->n, w->m);
-    return emit_transform(e, w, "output", linear_factor(w->output, w->m, w->n), comment);
+    return emit_transform(e, w, false);
 }

@@ -145,7 +145,9 @@ void wrap_lines(const Text *from, Text *to) {
         end = line + strcspn(line, "\n");
         const bool preprocessor = continued || (*line == '#' && !in_comment);
         continued = preprocessor && end > line && end[-1] == '\\';
-        if (preprocessor || end == line)
+        const int size = (int)(end - line);
+        const bool fits = size <= WRAP_COLUMNS && !in_comment && !memmem(line, (size_t)size, "/*", 2);
+        if (preprocessor || fits)
             text_printf(to, "%.*s\n", (int)(end - line), line);
         else
             wrap_line(line, (int)(end - line), &in_comment, to);
