@@ -52,7 +52,7 @@ NUMERIC_SRC  := $(wildcard tests/numeric/*.c)
 FUZZ_SRC     := $(wildcard tests/fuzz/*.c)
 
 # what rnc --standalone takes its runtime from, in the order of the emitted text
-STANDALONE   := rn.h rn_recipe.h core/status.h core/cpu.h core/pages.h core/threads.h weights/safetensors.h weights/xxh3.h \
+STANDALONE   := rn.h rn_emitted.h rn_recipe.h core/status.h core/cpu.h core/pages.h core/threads.h weights/safetensors.h weights/xxh3.h \
                 weights/packed.h core/status.c core/cpu.c core/pages.c weights/xxh3.c weights/packed.c weights/weights.c \
                 core/threads.c image/preprocess.c core/context.c
 
@@ -63,7 +63,7 @@ COMPILER_OBJ := $(COMPILER_SRC:%.c=$(OUT)/obj/%.o) $(OUT)/obj/grammar/rn.tab.o $
 LIBRARY_OBJ  := $(filter-out $(OUT)/obj/compiler/main.o,$(COMPILER_OBJ))
 RUNTIME_OBJ  := $(filter-out %/runtime/core/gemm.o $(OUT)/obj/runtime/cli/%,$(RUNTIME_SRC:%.c=$(OUT)/obj/%.o)) \
                 $(OUT)/obj/joined/gemm.o $(OUT)/obj/joined/cli.o
-HEADERS      := $(addprefix $(OUT)/include/rn/,rn.h rn_recipe.h rn_recipe.def)
+HEADERS      := $(addprefix $(OUT)/include/rn/,rn.h rn_tools.h rn_emitted.h rn_recipe.h rn_recipe.def)
 TEST_RUNNERS := $(if $(UNIT_SRC),$(OUT)/tests/unit) $(if $(NUMERIC_SRC),$(OUT)/tests/numeric)
 FUZZ_REPLAY  := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/tests/fuzz-%)
 
@@ -116,7 +116,7 @@ $(OUT)/obj/%.o: %.c | $(OUT)/grammar/rn.tab.h $(OUT)/grammar/rn.lex.h $(OUT)/onn
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -c -o $@ $<
 
-# of librn.so, and of shared objects that librn.a goes into, nothing is seen but what rn.h declares
+# of librn.so, and of shared objects that librn.a goes into, nothing is seen but what the headers beside it (rn.h, ...) declare
 $(OUT)/obj/runtime/%.o: override CFLAGS += -fvisibility=hidden
 
 # rnc links the programs that it makes as the Makefile links rnc
@@ -238,10 +238,10 @@ $(OUT)/man/rn.5: docs/language.md tools/md-man.awk
 	$(call say,MAN,$@)
 	$(Q)mkdir -p $(@D) && $(MD_MAN) -v page='RN 5' -v text='the language of residual networks' -v see='rnc (1), rn (3)' $< > $@
 
-$(OUT)/man/rn.3: docs/runtime.md runtime/rn.h tools/md-man.awk
+$(OUT)/man/rn.3: docs/runtime.md runtime/rn.h runtime/rn_tools.h tools/md-man.awk
 	$(call say,MAN,$@)
 	$(Q)mkdir -p $(@D) && $(MD_MAN) -v page='RN 3' -v text='the runtime of networks compiled by rnc' -v see='rnc (1), rn (5)' \
-	    docs/runtime.md runtime/rn.h > $@
+	    docs/runtime.md runtime/rn.h runtime/rn_tools.h > $@
 
 # installed files name these two, whatever the folder that they are read from
 ifneq ($(filter install uninstall,$(MAKECMDGOALS)),)

@@ -1,9 +1,8 @@
 /* rn: the runtime that networks compiled by rnc link to.
  *
  * An application includes the header that rnc wrote for its network (resnet152.h), which includes this one. Everything
- * here is C99 and C++. No function prints or exits (rn_main aside); errors are values, their text goes to a buffer. An
- * instance is used by one thread at a time; different instances run at once, weights are shared freely (see
- * docs/runtime.md).
+ * here is C99 and C++. No function prints or exits; errors are values, their text goes to a buffer. An instance is used
+ * by one thread at a time; different instances run at once, weights are shared freely (see docs/runtime.md).
  *
  *     char error[RN_ERROR_SIZE];
  *     rn_weights *weights;
@@ -54,12 +53,9 @@ const char *rn_status_text(rn_status status); /* "out of memory"; static storage
     ROW(F32, f32, 4, float)                                                                                            \
     ROW(BF16, bf16, 2, uint16_t) /* the upper half of a float, rounded to the nearest, the even one of two */
 
-typedef enum rn_dtype { /* RN_F32, RN_BF16, ... */
 #define RN_DTYPE(name, ...) RN_##name,
-                        RN_DTYPES(RN_DTYPE)
+typedef enum rn_dtype { RN_DTYPES(RN_DTYPE) RN_DTYPE_COUNT } rn_dtype; /* RN_F32, RN_BF16, ... */
 #undef RN_DTYPE
-                            RN_DTYPE_COUNT
-} rn_dtype;
 
 /* Bytes of a number. */
 static inline size_t rn_dtype_size(rn_dtype type) {
@@ -248,9 +244,9 @@ static inline uint64_t rn_weights_recipe(const rn_weights *weights) {
 #endif
 #endif
 
-/* =====================================================================================================================
- * What follows is in librn alone. The header of a standalone network (rnc --standalone) ends above.
- */
+/* ---- what librn alone has: the header of a standalone network (rnc --standalone), which is all of the above, may come
+ * before this one, so that this part has a guard of its own ---- */
+#ifndef RN_STANDALONE
 #ifndef RN_LIBRN_H
 #define RN_LIBRN_H
 
@@ -261,15 +257,6 @@ static inline uint64_t rn_weights_recipe(const rn_weights *weights) {
 extern "C" {
 #endif
 
-/* ---- what this machine can do, for honest fractions: GFLOP/s (2 per multiply-add) of one thread, the best repetition
- * in about `seconds` of measuring; 0 where the CPU lacks the instructions ---- */
-double rn_peak_gflops(rn_isa isa, double seconds); /* independent FMAs in registers: the limit of the hardware */
-double
-rn_gemm_peak_gflops(double seconds); /* libxsmm 64x28x64, 4 terms, in L1/L2: the limit of its kernels; links it */
-/* GB/s at which so many threads together (of OpenMP) read 256 MB, which their caches together should not hold; 0 where
- * they cannot be allocated */
-double rn_peak_memory(int threads, double seconds);
-
 /* ---- picture files: PNG or JPEG -> 8-bit RGB, as run_rgb takes it ----
  * The kind is told by content, not by name. Palettes, gray, 16 bits and CMYK are converted; alpha, gamma, colour
  * profiles and EXIF orientation are ignored, as PIL's convert("RGB") does. Damaged and truncated files are refused, as
@@ -278,87 +265,14 @@ double rn_peak_memory(int threads, double seconds);
 rn_status rn_image_read(rn_image *image, const char *path, char *error, size_t error_size);
 void rn_image_free(rn_image *image); /* a zeroed or freed one is allowed */
 
-/* ---- the commands of an emitted program: run, classify, info, bench, profile (see NAME --help). Prints. Returns the
- * exit status: 0, 1 (the input is wrong), 2 (the command line is wrong). Linked only where it is called: needs libpng
- * and libjpeg ---- */
-int rn_main(const rn_model *model, int argc, char **argv);
-
-/* =====================================================================================================================
- * For emitted code: not for applications, and bound to RN_ABI.
- */
-typedef void rn_gemm(const float *a, const float *b, float *c, const float *next_a, const float *next_b,
-                     const float *next_c);
-typedef void rn_brgemm(const float *a, const float *b, float *c, const unsigned long long *count,
-                       const unsigned long long *offsets_a, const unsigned long long *offsets_b);
-typedef rn_gemm *rn_gemm_fn;
-typedef rn_brgemm *rn_brgemm_fn;
-typedef union rn_kernel {
-    rn_gemm_fn gemm;   /* plain */
-    rn_brgemm_fn offs; /* batch-reduce, byte offsets */
-    void (*any)(void);
-} rn_kernel;
-
-/* C[n][m] (+)= sum A[k][m] * B[n][k], column-major for libxsmm; lda, ldb, ldc in numbers */
-typedef struct rn_kernel_spec {
-    int m, n, k, lda, ldb, ldc;
-    rn_dtype a, b, c;         /* types; libxsmm makes kernels of RN_F32 alone */
-    unsigned char accumulate; /* beta = 1 */
-    unsigned char reduce;     /* 0: plain; 1: batch-reduce by byte offsets */
-    unsigned char prefetch;   /* plain only: next_a is prefetched (AL2) */
-} rn_kernel_spec;
-
-typedef struct rn_context { /* the first member of every instance */
-    const rn_model *model;
-    const uint8_t *weights; /* packed payload */
-    float *arena;           /* activations, 64-byte aligned */
-    int threads;
-    void (*parallel)(void *user, int n, rn_task fn, void *arg);
-    void *parallel_user;
-    void (*layer)(void *user, int layer, const rn_tensor *out);
-    void *layer_user;
-    void *owned; /* memory to free in destroy: the arena is in it where create allocated it */
-    size_t owned_size;
-    rn_weights *owned_weights; /* opened by create from the embedded bytes */
-    char message[RN_ERROR_SIZE];
-} rn_context;
-
-/* NAME_create. The instance is a struct of instance_size bytes whose first member is an rn_context. `need` is
- * NAME_arena_size(largest batch, rn_options_threads(options)): instance_size rounded up to 64, and the scratch and
- * activations that follow it (context->arena).
- * Checks ABI, threads, CPU, weights (opens embedded ones where `weights` is NULL; NULL is right where the recipe packs
- * nothing), arena (size; 64-byte aligned; NULL: allocated, in huge pages where there are any). Zeroes the `need` bytes.
- * On an error *net is NULL, everything is freed, the text is in options->error. */
-rn_status rn_context_create(void **net, size_t instance_size, size_t need, const rn_model *model, void *arena,
-                            size_t size, const rn_weights *weights, const rn_options *options);
-/* The same with kernels from libxsmm: dispatches `count` of them into the instance's table at kernels_offset. Linked
- * only where it is called: needs libxsmm. */
-rn_status rn_context_create_jit(void **net, size_t instance_size, size_t need, size_t kernels_offset,
-                                const rn_kernel_spec *specs, int count, const rn_model *model, void *arena, size_t size,
-                                const rn_weights *weights, const rn_options *options);
-int rn_cpu_runs(rn_isa isa);                       /* 1: the CPU and the operating system run code for it */
-int rn_options_threads(const rn_options *options); /* at least 1; NULL is allowed */
-/* Gives back what create took; the arena where create allocated it. NULL is allowed. */
-void rn_context_destroy(rn_context *context);
-/* Writes the text that NAME_message returns, and returns `status`. */
-rn_status rn_context_fail(rn_context *context, rn_status status, const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 3, 4)))
-#endif
-    ;
-/* Calls fn(arg, part, parts) for each part of parts = context->threads and returns when all are done: directly where
- * there is one thread, else on the options' pool, else on OpenMP's. */
-void rn_parallel(rn_context *context, rn_task fn, void *arg);
-/* run_rgb's first half, one image: 8-bit RGB [height][width][3] -> normalised planar input.c x input.h x input.w
- * floats, as the model's preprocess says: the shorter side to `resize` (bilinear, antialiased when shrinking, as PIL
- * and torchvision do), then the centre crop; black where the resized image is smaller than the crop. Allocates nothing;
- * any thread. RN_ERROR_ARGUMENT: a null pointer, a side outside 1..RN_MAX_IMAGE_SIDE, or an input of no 1 or 3
- * channels. */
-rn_status rn_preprocess_rgb(const rn_model *model, const uint8_t *rgb, int height, int width, float *planar);
+/* Whether the CPU and the operating system run code for it: 1 or 0. Any thread. */
+int rn_cpu_runs(rn_isa isa);
 
 #ifdef __cplusplus
 }
 #endif
 #ifdef __GNUC__
 #pragma GCC visibility pop
+#endif
 #endif
 #endif

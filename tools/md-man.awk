@@ -1,7 +1,7 @@
-# awk -f md-man.awk -v page="RN 5" -v name="rn" -v text="what it is" -v version=0.1.0 -v see="rnc (1)" FILE.md [FILE.h] > rn.5
+# awk -f md-man.awk -v page="RN 5" -v name="rn" -v text="what it is" -v version=0.1.0 -v see="rnc (1)" FILE.md [FILE.h ...] > rn.5
 #
 # A page of docs/ as a manual page: headings, paragraphs, lists, code, tables (a row is a paragraph with its first cell as tag) and
-# the marks within a line. A C header follows as it is. Only what docs/ uses; a line that cannot be told apart is a paragraph's.
+# the marks within a line. C headers follow as they are. Only what docs/ uses; a line that cannot be told apart is a paragraph's.
 # It stands for pandoc, which would be a build dependency of 150 MB.
 
 function escape(s) {
@@ -79,11 +79,12 @@ FILENAME ~ /\.h$/ {
     if (FNR == 1) {
         code(0)
         flush()
-        print ".SH THE HEADER"
+        file = FILENAME
+        sub(/.*\//, "", file)
+        print ".SH THE HEADER " escape(file)
         code(1)
     }
-    if (/For emitted code/) stop = 1
-    if (!stop) held = held (held == "" ? "" : "\n") $0
+    say(escape($0))
     next
 }
 
@@ -108,11 +109,6 @@ in_code && (fenced || /^    / || /^$/) {
 { sub(/^ +/, ""); paragraph = paragraph (paragraph == "" ? "" : " ") $0 }
 
 END {
-    if (held != "") { # up to the last of its comments that ends before
-        sub(/\/\* =+\n*$/, "", held)
-        n = split(held, lines, "\n")
-        for (i = 1; i <= n; i++) say(escape(lines[i]))
-    }
     code(0)
     flush()
     if (see != "") {

@@ -64,5 +64,5 @@ bool emit_name_is_c(const char *name) {
 bool emit_header_is_c(const char *name) {
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
         if (!strcmp(name, headers[i])) return true;
-    return !strcmp(name, "rn") || !strcmp(name, "recipe");
+    return !strcmp(name, "rn") || !strncmp(name, "rn_", 3);
 }

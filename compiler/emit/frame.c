@@ -275,7 +275,8 @@ static void emit_whole_c(const Plan *plan, const EmitOptions *options, Text *c) 
     if (options->standalone) {
         emit_standalone(&e, &network, c);
     } else {
-        text_printf(c, "#include \"%s\"\n#include \"rn_recipe.h\"\n\n", options->header_name);
+        text_printf(c, "#include \"%s\"\n#include \"rn_emitted.h\"\n#include \"rn_recipe.h\"\n%s\n",
+                    options->header_name, options->program ? "#include \"rn_tools.h\"\n" : "");
         emit_includes(&e, c);
         text_write(c, network.s, network.size);
     }

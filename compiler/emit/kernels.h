@@ -5,7 +5,7 @@
 #define RNC_EMIT_KERNELS_H
 
 #include "emit.h"
-#include "rn.h"
+#include "rn_emitted.h"
 
 typedef rn_kernel_spec KernelRow;
 

@@ -2,7 +2,8 @@
  * same files that librn is compiled from (the Makefile puts them into runtime.def):
  *
  *     net.h    the types of rn.h; its functions as inline ones that go through the model's or the weights' pointers
- *     net.c    declarations of the other headers | the network, as ever | the functions and tables themselves
+ *     net.c    declarations of the other headers (rn_emitted.h, ...) | the network, as ever | the functions and tables
+ * themselves
  *
  * Everything but the API gets internal linkage: a header's prototype is written with `static`, which its definition
  * takes over. rn_weights_open, _memory and _close become NAME_weights_..., so any number of networks, with librn or
@@ -26,8 +27,6 @@ static const EmbeddedFile files[] = {
 #undef FILE
 };
 enum { FILE_COUNT = sizeof files / sizeof *files };
-
-static const char librn_part[] = "/* ====="; /* from here on, rn.h is no application's */
 
 static bool is_header(const char *file) {
     return file[strlen(file) - 1] == 'h';
@@ -88,10 +87,7 @@ static char *resolve(Arena *arena, const char *text, bool for_header) {
 static Items runtime_items(Arena *arena) {
     Items all = {.arena = arena};
     for (int i = 0; i < FILE_COUNT; i++) {
-        const char *text = files[i].text;
-        if (!strcmp(files[i].name, "rn.h")) text = strstr(text, librn_part);
-        if (!text) bug("runtime/rn.h has no part of librn's own");
-        items_add(&all, files[i].name, resolve(arena, text, false));
+        if (strcmp(files[i].name, "rn.h")) items_add(&all, files[i].name, resolve(arena, files[i].text, false));
     }
     return all;
 }
@@ -162,8 +158,7 @@ void emit_standalone_types(Text *h) {
     Items status = {.arena = &arena};
     const char *types = NULL;
     for (int i = 0; i < FILE_COUNT; i++) {
-        if (!strcmp(files[i].name, "rn.h"))
-            types = arena_strndup(&arena, files[i].text, (size_t)(strstr(files[i].text, librn_part) - files[i].text));
+        if (!strcmp(files[i].name, "rn.h")) types = resolve(&arena, files[i].text, true);
         if (!strcmp(files[i].name, "status.c"))
             items_add(&status, files[i].name, resolve(&arena, files[i].text, false));
     }
@@ -171,7 +166,8 @@ void emit_standalone_types(Text *h) {
     for (int i = 0; i < status.count; i++)
         if (status.items[i].name_count && !strcmp(status.items[i].names[0], "rn_status_text")) text = &status.items[i];
     if (!types || !text) bug("no runtime/rn.h or rn_status_text");
-    types = strstr(resolve(&arena, types, true), "#ifndef RN_H"); /* its top comment is about librn */
+    types = skip_token(types); /* its top comment is about librn */
+    types += strspn(types, "\n");
     for (const char *line = types, *next; *line; line = next) {
         static const char *const others[] = {"typedef ", "struct ", "static ", "extern "};
         bool is_prototype = is_word(line);

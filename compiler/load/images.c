@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/core/file.h"
+#include "rn_emitted.h"
 #include "runtime/image/image.h"
 #include "runtime/image/npy.h"
 

@@ -3,7 +3,7 @@
 #ifndef RN_CLI_H
 #define RN_CLI_H
 
-#include "rn.h"
+#include "rn_tools.h"
 
 #include <stdbool.h>
 #include <cjson/cJSON.h>

@@ -7,6 +7,7 @@
  */
 #include "cpu.h"
 #include "pages.h"
+#include "rn_emitted.h"
 #include "rn_recipe.h"
 #include "status.h"
 

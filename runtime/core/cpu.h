@@ -8,5 +8,6 @@
  * disabled by the operating system"); static. Thread-safe. */
 const char *rn_cpu_missing(rn_isa isa);
 const char *rn_isa_name(rn_isa isa); /* "x86-64-v3" */
+int rn_cpu_runs(rn_isa isa);         /* as in rn.h, of which a standalone network has the types alone */
 
 #endif

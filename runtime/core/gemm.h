@@ -2,7 +2,7 @@
 #ifndef RN_GEMM_H
 #define RN_GEMM_H
 
-#include "rn.h"
+#include "rn_emitted.h"
 
 /* Compiles (or finds) the kernel of `spec`. On an error kernel->any is NULL, the code is RN_ERROR_ARGUMENT for a spec
  * that libxsmm would mishandle or RN_ERROR_KERNEL where it made none, and `error` (may be NULL) says the shape, the

@@ -8,6 +8,7 @@
  * Memory: a load of each cache line, fetched ahead, in four streams a thread.
  */
 #include "peak.h"
+#include "rn_emitted.h"
 #include "cpu.h"
 
 #include <stdbool.h>

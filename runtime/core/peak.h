@@ -2,7 +2,7 @@
 #ifndef RN_PEAK_H
 #define RN_PEAK_H
 
-#include "rn.h"
+#include "rn_tools.h"
 
 /* G a second of `work`, which does `amount` (operations, bytes) a call, in about `seconds` of calls. */
 double rn_peak_of(void (*work)(const void *), const void *operands, double amount, double seconds);

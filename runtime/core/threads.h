@@ -2,7 +2,7 @@
 #ifndef RN_THREADS_H
 #define RN_THREADS_H
 
-#include "rn.h"
+#include "rn_emitted.h"
 
 /* Calls work(arg) on the caller's thread and on up to threads - 1 new ones, which end before it returns. There may be
  * fewer, or none: each call takes what is left to do until nothing is. */

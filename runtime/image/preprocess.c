@@ -8,7 +8,7 @@
  * source rows of its window are summed into a strip of STRIP columns on the stack, and the strip into the outputs whose
  * windows meet it. So each source pixel is read about twice.
  */
-#include "rn.h"
+#include "rn_emitted.h"
 
 #include <math.h>
 #include <string.h>

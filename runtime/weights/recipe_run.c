@@ -1,7 +1,7 @@
 /* Runs a whole recipe: the same in the compiler (rnc --weights) and in librn (a safetensors file at start-up), so that
  * both make equal bytes. */
 #include "recipe.h"
-#include "rn.h"
+#include "rn_emitted.h"
 
 #include <stdlib.h>
 #include <string.h>

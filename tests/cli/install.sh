@@ -18,7 +18,8 @@ export PATH="$WORK/bin:$PATH"
 
 # ---- staging: DESTDIR is no part of what the files say ----
 expect staged 0 make_in_tree install DESTDIR="$WORK/stage" PREFIX=/opt/rn
-for file in bin/rnc lib/librn.a lib/librn.so "lib/librn.so.$VERSION" include/rn/rn.h lib/pkgconfig/rn.pc \
+for file in bin/rnc lib/librn.a lib/librn.so "lib/librn.so.$VERSION" include/rn/rn.h include/rn/rn_tools.h \
+    include/rn/rn_emitted.h include/rn/rn_recipe.h include/rn/rn_recipe.def lib/pkgconfig/rn.pc \
     lib/cmake/rn/rn-config.cmake share/man/man1/rnc.1 share/man/man3/rn.3 share/man/man5/rn.5 share/doc/rn/language.md; do
     [ -e "$WORK/stage/opt/rn/$file" ] && ok || bad staged "$file is not installed"
 done
@@ -49,6 +50,17 @@ expect install 0 make_in_tree install PREFIX="$PREFIX"
 [ "$(id -u)" != 0 ] || [ -e "$WORK/told" ] && ok || bad install "ldconfig was not run"
 RNC=$PREFIX/bin/rnc
 export PKG_CONFIG_PATH=$PREFIX/lib/pkgconfig
+# ---- each header alone, in the languages that it is for ----
+for header in rn.h rn_tools.h rn_emitted.h rn_recipe.h; do
+    echo "#include \"$header\"" > "$WORK/header.c"
+    case $header in rn.h | rn_tools.h) languages="c99 c11 c++11" ;; *) languages=c11 ;; esac
+    for language in $languages; do
+        compiler=$(case $language in c++*) echo "$CXX -x c++" ;; *) echo "$CC -x c" ;; esac)
+        expect "$header alone, in $language" 0 $compiler -std=$language -Wall -Wextra -pedantic -Werror -fsyntax-only \
+            -I"$PREFIX/include/rn" "$WORK/header.c"
+    done
+done
+
 mkdir "$WORK/app"
 cp "$WORK/tiny.rn" "$WORK/app/"
 cat > "$WORK/app/app.c" <<'C'
@@ -160,7 +172,7 @@ for page in rn.3 rn.5 rnc.1; do
     if man --warnings -l "$PREFIX/share/man/man${page#*.}/$page" 2> "$WORK/man.err" > "$WORK/man.txt" && ! [ -s "$WORK/man.err" ]; then ok; else bad "man $page" "$(head -3 "$WORK/man.err")"; fi
     case $page in # a heading, a table's row, code, and what follows the pages that docs/ made
     rn.5) set -- "^LAYERS" "^ *convolution *to *K *channels" "^ *maxpool 3x3 /2 pad 1" "rnc(1), rn(3)" ;;
-    rn.3) set -- "^ERRORS" "^ *RN_ERROR_KERNEL" "^ *rn_status rn_image_read(rn_image \*image" "rnc(1), rn(5)" ;;
+    rn.3) set -- "^ERRORS" "^ *RN_ERROR_KERNEL" "^ *rn_status rn_image_read(rn_image \*image" "^ *int rn_main(const rn_model" "rnc(1), rn(5)" ;;
     rnc.1) set -- "rn(5), the language" ;;
     esac
     for line; do grep -q -- "$line" "$WORK/man.txt" && ok || bad "man $page" "no '$line'"; done

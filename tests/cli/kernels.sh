@@ -231,7 +231,7 @@ done
     printf '#undef __x86_64__\n#undef __i386__\n'
 } > "$WORK/other.h"
 mkdir -p "$WORK/librn"
-echo 'int main(int argc, char **argv) { return rn_main(net_model(), argc, argv); }' > "$WORK/program.c"
+printf '#include "rn_tools.h"\nint main(int argc, char **argv) { return rn_main(net_model(), argc, argv); }\n' > "$WORK/program.c"
 expect "librn for another processor" 0 bash -c "
     for file in '$ROOT'/runtime/*/*.c; do
         $CC -std=c11 -D_GNU_SOURCE $WARN -Wno-pedantic -fopenmp -I'$ROOT'/runtime -include other.h -c -o librn/\$(echo \${file#'$ROOT'/} | tr / -).o \$file || exit 1

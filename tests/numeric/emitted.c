@@ -20,7 +20,7 @@
 #include "emit/emit.h"
 #include "emitted.h"
 #include "load/load.h"
-#include "rn.h"
+#include "rn_emitted.h"
 #include "save/save.h"
 
 void suite_emitted(void);

@@ -8,7 +8,7 @@
 
 #include "runtime/core/cpu.h"
 #include "rn_recipe.h"
-#include "rn.h"
+#include "rn_emitted.h"
 
 typedef struct Tiny {
     rn_context context; /* first, as in every emitted network */

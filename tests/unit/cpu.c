@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "runtime/core/cpu.h"
+#include "rn_tools.h"
 
 static void test_levels(void) {
     __builtin_cpu_init();

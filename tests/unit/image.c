@@ -10,6 +10,7 @@
 #include <png.h>
 
 #include "runtime/image/image.h"
+#include "rn_emitted.h"
 
 /* ---- pictures made here ---- */
 typedef struct Bytes {

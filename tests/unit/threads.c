@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "rn.h"
+#include "rn_emitted.h"
 
 enum { PARTS_MAX = 64 };
 

@@ -4,6 +4,7 @@
  *
  * A batch of at most 1; one arena of 17664 bytes of activations, reused by lifetime. */
 #include "block_fused.h"
+#include "rn_emitted.h"
 #include "rn_recipe.h"
 
 #include <immintrin.h>

@@ -5,6 +5,7 @@
  * A batch of at most 2; one arena of 0 bytes of activations a thread and 65728 for each of 2 images, reused by
  * lifetime. */
 #include "block_unfused.h"
+#include "rn_emitted.h"
 #include "rn_recipe.h"
 
 #include <immintrin.h>
