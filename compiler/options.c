@@ -255,11 +255,12 @@ static bool native_isa(rn_isa *isa, Diag *diag) {
 
 static bool named_isa(Options *options, const char *name, rn_isa *isa, Diag *diag) {
     if (!strcmp(name, "native")) return native_isa(isa, diag);
-    *isa = !strcmp(name, "x86-64-v3")   ? RN_ISA_X86_64_V3
-           : !strcmp(name, "x86-64-v4") ? RN_ISA_X86_64_V4
-           : !strcmp(name, "generic")   ? RN_ISA_GENERIC
-                                        : -1;
-    if (*isa >= 0) return true;
+    static const rn_isa isas[] = {RN_ISA_X86_64_V3, RN_ISA_X86_64_V4, RN_ISA_GENERIC};
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(name, target_names[i + 1])) continue;
+        *isa = isas[i];
+        return true;
+    }
     usage_error(diag, "--target: '%s' is not native, x86-64-v3, x86-64-v4 or generic%s", name,
                 suggestion(options, name, target_names, 4));
     return false;
