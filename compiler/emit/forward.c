@@ -175,51 +175,19 @@ static void emit_call(Emit *e, const Step *s, int layer, bool last, Text *t) {
     describe_call(e, s, t);
     const char *task = emit_task(e, s);
     if (!emit_is_grouped(e))
-        text_printf(t, "    step(net, %d, %s, ", layer, task);
+        text_printf(t, "    step(rn, %d, %s, ", layer, task);
     else if (!last)
-        text_printf(t, "    step(net, alone, %d, %s, 1, %s, ", layer, hook_base(e, s), task);
+        text_printf(t, "    step_of(rn, alone, %d, %s, 1, %s, ", layer, hook_base(e, s), task);
     else if (!s->one)
-        text_printf(t, "    each(net, %d, B, images, %lld, %s, ", layer, result_stride(e, s), task);
+        text_printf(t, "    each(rn, %d, B, images, %lld, %s, ", layer, result_stride(e, s), task);
     else
-        text_printf(t, "    step(net, 0, %d, B, images, images == %d ? %s : %s, ", layer, s->images, task,
+        text_printf(t, "    step_of(rn, 0, %d, B, images, images == %d ? %s : %s, ", layer, s->images, task,
                     emit_task(e, s->one));
     emit_arguments(e, s, t);
     text_puts(t, ");\n");
 }
 
 /* ---- once in the file ---- */
-static void emit_step(Emit *e, Text *t) {
-    const bool grouped = emit_is_grouped(e);
-    text_printf(t,
-                "/* Runs a task over the instance's threads%s, then shows its result to the layer hook. */\n"
-                "static void step(%s *net, %sint layer, %srn_task task, void *args) {\n",
-                grouped ? ", or here where images run at once" : "", e->options->name, grouped ? "int alone, " : "",
-                grouped ? "const float *base, int images, " : "");
-    if (grouped)
-        text_puts(t, "    if (alone) {\n"
-                     "        task(args, 0, 1);\n"
-                     "        return;\n"
-                     "    }\n");
-    text_printf(t,
-                "    rn_parallel(&net->rn, task, args);\n"
-                "    if (!net->rn.layer) return;\n"
-                "    if (!*layers[layer].value) { /* nothing is complete yet */\n"
-                "        net->rn.layer(net->rn.layer_user, layer, NULL);\n"
-                "        return;\n"
-                "    }\n"
-                "    const rn_tensor out = {.data = (const char *)%s + results[layer].offset,\n"
-                "                           .type = RN_F32,\n"
-                "                           .shape = layers[layer].out,\n"
-                "                           .pixel = results[layer].pixel,\n"
-                "                           .row = results[layer].row,\n"
-                "                           %s};\n"
-                "    net->rn.layer(net->rn.layer_user, layer, &out);\n"
-                "}\n\n",
-                grouped ? "base" : "net->rn.arena",
-                grouped ? arena_printf(e->arena, ".image = %lld, .images = images", (long long)e->plan->kept_bytes)
-                        : ".images = 1");
-}
-
 /* Whether an operand of the role, in arena or file, is an argument of some call. */
 static bool has_role(const Emit *e, Role role) {
     for (int i = 0; i < e->plan->step_count; i++)
@@ -233,51 +201,22 @@ static bool role_is_image(Role role) {
 }
 
 /* For the last layers that take one image after another. */
-static void emit_each(Emit *e, Text *t) {
-    const long long kept = image_stride(e), scratch = scratch_floats(e);
-    text_puts(
-        t, "/* The arguments for image n, given those for the first; y_image: floats from one result to the next */\n"
-           "static struct args image_args(const struct args *first, int n, size_t y_image) {\n"
-           "    struct args a = *first;\n");
+static void emit_image_args(Emit *e, Text *t) {
+    line(t, 0,
+         "/* The arguments for image n in this part, given those for the first; y_image: floats from one result to "
+         "the next */");
+    line(t, 0, "static struct args image_args(const struct args *first, int n, int part, size_t y_image) {");
+    line(t, 1, "struct args a = *first;");
     for (Role role = OPERAND_X; role < OPERAND_Y; role++)
         if (role_is_image(role) && has_role(e, role))
-            text_printf(t, "    if (a.%s) a.%s += (size_t)n * %lld;\n", role_name(role), role_name(role), kept);
-    text_printf(
-        t,
-        "    a.y += (size_t)n * y_image;\n"
-        "    return a;\n"
-        "}\n\n"
-        "struct each {\n"
-        "    rn_task task;\n"
-        "    const struct args *first;\n"
-        "    int images;\n"
-        "    size_t y_image;\n"
-        "};\n\n"
-        "static void each_part(void *arg, int part, int parts) {\n"
-        "    const struct each *e = arg;\n"
-        "    for (int n = part; n < e->images; n += parts) {\n"
-        "        struct args a = image_args(e->first, n, e->y_image);\n"
-        "%s"
-        "        e->task(&a, 0, 1);\n"
-        "    }\n"
-        "}\n\n",
-        !scratch ? "" : arena_printf(e->arena, "        if (a.scratch) a.scratch += (size_t)part * %lld;\n", scratch));
-    text_printf(t,
-                "/* One layer of each image: the images are divided among the threads, or each image's work where they "
-                "are too\n"
-                " * few. */\n"
-                "static void each(%s *net, int layer, const float *base, int images, size_t y_image, rn_task task,\n"
-                "                 const struct args *first) {\n"
-                "    if (images >= net->rn.threads && !net->rn.layer) {\n"
-                "        rn_parallel(&net->rn, each_part, &(struct each){task, first, images, y_image});\n"
-                "        return;\n"
-                "    }\n"
-                "    for (int n = 0; n < images; n++) {\n"
-                "        struct args a = image_args(first, n, y_image);\n"
-                "        step(net, 0, layer, base + (size_t)n * %lld, 1, task, &a);\n"
-                "    }\n"
-                "}\n\n",
-                e->options->name, kept);
+            line(t, 1, "if (a.%s) a.%s += (size_t)n * %lld;", role_name(role), role_name(role), image_stride(e));
+    line(t, 1, "a.y += (size_t)n * y_image;");
+    if (e->plan->scratch_bytes)
+        line(t, 1, "if (a.scratch) a.scratch += (size_t)part * %lld;", scratch_floats(e));
+    else
+        line(t, 1, "(void)part;");
+    line(t, 1, "return a;");
+    line(t, 0, "}\n");
 }
 
 static void emit_args(Emit *e, Text *t) {
@@ -295,8 +234,10 @@ void emit_forward_frame(Emit *e, Text *t) {
     for (int i = e->plan->last_step; i < e->plan->step_count; i++)
         each |= step_is_call(&e->plan->steps[i]) && !e->plan->steps[i].one;
     emit_args(e, t);
-    emit_step(e, t);
-    if (each) emit_each(e, t);
+    if (emit_is_grouped(e))
+        line(t, 0, "static const size_t kept_bytes = %lld; /* of an image, for the last layers */\n",
+             (long long)e->plan->kept_bytes);
+    if (each) emit_image_args(e, t);
 }
 
 /* ---- the functions ---- */
@@ -329,8 +270,9 @@ static Uses uses_of(const Emit *e, int from, int to) {
 
 static void declare_constants(Emit *e, const Uses *uses, Text *t) {
     const bool jit = e->target.kernels == KERNELS_JIT;
+    text_puts(t, "    rn_context *const rn = &net->rn;\n");
     text_printf(t, "    const rn_kernel *k = %s%s;\n", jit ? "net->k" : "kernels", jit ? "" : e->suffix);
-    if (uses->W) text_puts(t, "    const float *const W = (const float *)(const void *)net->rn.weights;\n");
+    if (uses->W) text_puts(t, "    const float *const W = (const float *)(const void *)rn->weights;\n");
 }
 
 /* A line that names the parameters that the calls do not use. */
@@ -368,9 +310,9 @@ static void emit_forward_of_one(Emit *e, Text *t) {
                 e->suffix, emit_forward_parameters(e));
     const Uses uses = uses_of(e, 0, plan->step_count);
     declare_constants(e, &uses, t);
-    text_puts(t, "    float *const A = net->rn.arena;\n");
+    text_puts(t, "    float *const A = rn->arena;\n");
     if (plan->scratch_bytes) text_printf(t, "    float *const S = A + %lld;\n", arena_floats(e));
-    text_puts(t, "    if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);\n");
+    text_puts(t, "    if (rn->layer) rn->layer(rn->layer_user, -1, NULL);\n");
     text_write(t, calls.s, calls.size);
     text_puts(t, "}\n\n");
     text_free(&calls);
@@ -389,7 +331,7 @@ static void emit_first_layers(Emit *e, Text *t) {
                 e->suffix, e->options->name);
     declare_constants(e, &uses, t);
     unused_parameters(&uses, t);
-    text_puts(t, "    if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);\n");
+    text_puts(t, "    if (rn->layer) rn->layer(rn->layer_user, -1, NULL);\n");
     text_write(t, calls.s, calls.size);
     text_puts(t, "}\n\n");
     text_free(&calls);
@@ -407,7 +349,7 @@ static void emit_last_layers(Emit *e, Text *t) {
                 "static void last_layers%s(%s *net, int images, float *B, float *outputs_at) {\n",
                 plan->group, e->suffix, e->options->name);
     declare_constants(e, &uses, t);
-    if (uses.A) text_puts(t, "    float *const A = net->rn.arena;\n");
+    if (uses.A) text_puts(t, "    float *const A = rn->arena;\n");
     if (uses.S) text_printf(t, "    float *const S = %s;\n", emit_arena_places(e).scratch);
     if (!uses.outputs) text_puts(t, "    (void)outputs_at;\n");
     text_write(t, calls.s, calls.size);

@@ -93,28 +93,13 @@ static void emit_arena_size(Emit *e, Text *t) {
                 n, N, emit_is_grouped(e) ? "pictures made ready" : "a picture made ready", n, at.each, at.all);
 }
 
-static void emit_check(Emit *e, Text *t) {
-    const char *n = e->options->name, *N = upper_case(e->arena, n);
-    text_printf(t,
-                "static rn_status check(%s *net, int batch, const void *in, const void *out) {\n"
-                "    if (!net) return RN_ERROR_ARGUMENT;\n"
-                "    if (!in || !out) return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, \"%s: no %%s\", in ? "
-                "\"output\" : \"image\");\n"
-                "    if (batch < 1 || batch > %s_BATCH)\n"
-                "        return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, \"%s: batch %%d is not in 1..%%d\", "
-                "batch, %s_BATCH);\n"
-                "    return RN_OK;\n"
-                "}\n\n",
-                n, n, N, n, N);
-}
-
 static void emit_run(Emit *e, Text *t) {
     const char *n = e->options->name, *forward = forward_name(e);
     const long long input = input_floats(e), outputs = (long long)output_floats(e->plan->graph);
     const int group = e->plan->group;
     text_printf(t,
                 "rn_status %s_run(%s *net, int batch, const float *image, float *output) {\n"
-                "    const rn_status status = check(net, batch, image, output);\n"
+                "    const rn_status status = check(net ? &net->rn : NULL, batch, image, output);\n"
                 "    if (status) return status;\n",
                 n, n);
     if (emit_is_grouped(e))
@@ -137,17 +122,18 @@ static void emit_run_rgb(Emit *e, Text *t) {
     const bool grouped = emit_is_grouped(e);
     const int group = e->plan->group;
     const char *place = grouped ? arena_printf(e->arena, "ready + (size_t)(n %% %d) * %lld", group, input) : "ready";
-    text_printf(t,
-                "rn_status %s_run_rgb(%s *net, int batch, const uint8_t *const *rgb, const int *height, const int "
-                "*width, float *output) {\n"
-                "    rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);\n"
-                "    if (status) return status;\n"
-                "    float *ready = %s;\n"
-                "    for (int n = 0; n < batch; n++) {\n"
-                "        status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], %s);\n"
-                "        if (status) return rn_context_fail(&net->rn, status, \"%s: image %%d cannot be made an "
-                "input\", n);\n",
-                n, n, emit_arena_places(e).ready, place, n);
+    text_printf(
+        t,
+        "rn_status %s_run_rgb(%s *net, int batch, const uint8_t *const *rgb, const int *height, const int "
+        "*width, float *output) {\n"
+        "    rn_status status = check(net ? &net->rn : NULL, batch, rgb && height && width ? rgb : NULL, output);\n"
+        "    if (status) return status;\n"
+        "    float *ready = %s;\n"
+        "    for (int n = 0; n < batch; n++) {\n"
+        "        status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], %s);\n"
+        "        if (status) return rn_context_fail(&net->rn, status, \"%s: image %%d cannot be made an "
+        "input\", n);\n",
+        n, n, emit_arena_places(e).ready, place, n);
     if (grouped)
         text_printf(t,
                     "        const int images = n %% %d + 1; /* ready, of this group */\n"
@@ -165,7 +151,6 @@ static void emit_api(Emit *e, Text *t) {
     const char *n = e->options->name;
     emit_arena_size(e, t);
     emit_create(e, t);
-    emit_check(e, t);
     emit_run(e, t);
     emit_run_rgb(e, t);
     text_printf(t, "const char *%s_message(const %s *net) { return net ? net->rn.message : \"\"; }\n\n", n, n);
@@ -173,10 +158,9 @@ static void emit_api(Emit *e, Text *t) {
 }
 
 /* What net.c itself defines at file scope, beside what comes from c/: no task and no network may be called so. */
-static const char *const own_names[] = {"args",        "check",        "each",   "each_part",  "first_layers",
-                                        "first_part",  "forward",      "group",  "image_args", "kernels",
-                                        "last_layers", "layers",       "main",   "model",      "outputs",
-                                        "recipe",      "recipe_steps", "result", "results",    "step"};
+static const char *const own_names[] = {"args",       "first_layers", "first_part",   "forward", "group",  "image_args",
+                                        "kept_bytes", "kernels",      "last_layers",  "layers",  "main",   "model",
+                                        "outputs",    "recipe",       "recipe_steps", "result",  "results"};
 
 static void reserve_names(Emit *e) {
     for (size_t i = 0; i < sizeof own_names / sizeof *own_names; i++)
@@ -264,9 +248,13 @@ static void emit_whole_c(const Plan *plan, const EmitOptions *options, Text *c) 
     emit_structs(&e, &network);
     emit_tables_declared(&e, &network);
     text_write(&network, text.declared.s, text.declared.size);
+    Text calls = {0};
+    text_write(&calls, text.calls.s, text.calls.size);
+    emit_api(&e, &calls);
     emit_forward_frame(&e, &network);
-    text_write(&network, text.calls.s, text.calls.size);
-    emit_api(&e, &network);
+    emit_calls_prelude(&e, &calls, &network);
+    text_write(&network, calls.s, calls.size);
+    text_free(&calls);
     text_puts(&network, "\n/* ==== the layers' tasks ==== */\n\n");
     text_write(&network, text.tasks.s, text.tasks.size);
     text_puts(&network, "/* ==== tables ==== */\n\n");

@@ -60,14 +60,10 @@ static void rename_items(const Emit *e, const Items *prelude, Text *text) {
     text_puts(text, "\n");
 }
 
-void emit_prelude(const Emit *e, const Items *prelude, Text *text) {
+static void write_items(const Items *all, Text *text) {
     const char *file = NULL;
-    if (*e->suffix) {
-        text_printf(text, "/* ==== for %s ==== */\n\n", rn_isa_name((rn_isa)e->isa));
-        rename_items(e, prelude, text);
-    }
-    for (int i = 0; i < prelude->count; i++) {
-        const Item *item = &prelude->items[i];
+    for (int i = 0; i < all->count; i++) {
+        const Item *item = &all->items[i];
         if (!item->kept || item->is_include) continue;
         if (file != item->file)
             text_printf(text, "%s/* ---- %s ---- */\n", file ? "\n" : "", item->file);
@@ -79,6 +75,14 @@ void emit_prelude(const Emit *e, const Items *prelude, Text *text) {
     text_puts(text, "\n");
 }
 
+void emit_prelude(const Emit *e, const Items *prelude, Text *text) {
+    if (*e->suffix) {
+        text_printf(text, "/* ==== for %s ==== */\n\n", rn_isa_name((rn_isa)e->isa));
+        rename_items(e, prelude, text);
+    }
+    write_items(prelude, text);
+}
+
 void emit_prelude_end(const Emit *e, const Items *prelude, Text *text) {
     if (!*e->suffix) return;
     for (int i = 0; i < prelude->count; i++)
@@ -87,7 +91,18 @@ void emit_prelude_end(const Emit *e, const Items *prelude, Text *text) {
     text_puts(text, "\n");
 }
 
+void emit_calls_prelude(const Emit *e, const Text *code, Text *text) {
+    Items all = {.arena = e->arena};
+    add_file(&all, "calls.h");
+    items_want(&all, code->s, code->size);
+    items_keep(&all);
+    write_items(&all, text);
+}
+
 void prelude_reserve_names(Emit *e) {
+    Items calls = {.arena = e->arena};
+    add_file(&calls, "calls.h");
+    items_reserve(&calls, &e->names, e->arena);
     static const int isas[] = {RN_ISA_GENERIC, RN_ISA_X86_64_V3, RN_ISA_X86_64_V4};
     for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
         const Items all = prelude_items(e->arena, isas[i]);

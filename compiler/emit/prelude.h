@@ -11,7 +11,9 @@ Items prelude_for(const Emit *e, const Text *code);
 /* Before the code; after it where another target follows, which gets the names back. */
 void emit_prelude(const Emit *e, const Items *prelude, Text *text);
 void emit_prelude_end(const Emit *e, const Items *prelude, Text *text);
-/* No task may be called like what it defines. */
+/* Once in the file: what `code`, the line of calls and the API, uses of c/calls.h. */
+void emit_calls_prelude(const Emit *e, const Text *code, Text *text);
+/* No task may be called like what these define. */
 void prelude_reserve_names(Emit *e);
 bool prelude_defines(const char *name, size_t length);
 

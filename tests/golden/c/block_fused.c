@@ -38,48 +38,66 @@ struct args {
     float *y, *scratch;
 };
 
-/* Runs a task over the instance's threads, then shows its result to the layer hook. */
-static void step(block_fused *net, int layer, rn_task task, void *args) {
-    rn_parallel(&net->rn, task, args);
-    if (!net->rn.layer) return;
+/* ---- calls.h ---- */
+/* Whether a run may begin. */
+static rn_status check(rn_context *rn, int batch, const void *in, const void *out) {
+    if (!rn) return RN_ERROR_ARGUMENT;
+    const rn_model *model = rn->model;
+    if (!in || !out) return rn_context_fail(rn, RN_ERROR_ARGUMENT, "%s: no %s", model->name, in ? "output" : "image");
+    if (batch < 1 || batch > model->batch)
+        return rn_context_fail(rn, RN_ERROR_ARGUMENT, "%s: batch %d is not in 1..%d", model->name, batch, model->batch);
+    return RN_OK;
+}
+
+/* A layer's result to the layer hook: `images` of them from `base` on, image_bytes apart. */
+static void show(const rn_context *rn, int layer, const void *base, int images, size_t image_bytes) {
+    if (!rn->layer) return;
     if (!*layers[layer].value) { /* nothing is complete yet */
-        net->rn.layer(net->rn.layer_user, layer, NULL);
+        rn->layer(rn->layer_user, layer, NULL);
         return;
     }
-    const rn_tensor out = {.data = (const char *)net->rn.arena + results[layer].offset,
+    const rn_tensor out = {.data = (const char *)base + results[layer].offset,
                            .type = RN_F32,
                            .shape = layers[layer].out,
                            .pixel = results[layer].pixel,
                            .row = results[layer].row,
-                           .images = 1};
-    net->rn.layer(net->rn.layer_user, layer, &out);
+                           .image = image_bytes,
+                           .images = images};
+    rn->layer(rn->layer_user, layer, &out);
+}
+
+/* Runs a task over the instance's threads, then shows its result. */
+static void step(rn_context *rn, int layer, rn_task task, void *args) {
+    rn_parallel(rn, task, args);
+    show(rn, layer, rn->arena, 1, 0);
 }
 
 /* One image through the network. A: activations, W: packed weights, S: scratch; offsets in floats. */
 static void forward(block_fused *net, const float *image, float *outputs_at) {
+    rn_context *const rn = &net->rn;
     const rn_kernel *k = net->k;
-    const float *const W = (const float *)(const void *)net->rn.weights;
-    float *const A = net->rn.arena;
+    const float *const W = (const float *)(const void *)rn->weights;
+    float *const A = rn->arena;
     float *const S = A + 4416;
-    if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);
+    if (rn->layer) rn->layer(rn->layer_user, -1, NULL);
     /* input: input to channels-last; 3x16x16 -> 3x16x16, input */
-    step(net, 0, input_3x16x16, &(struct args){.k = k, .x = image, .y = A + 2688});
+    step(rn, 0, input_3x16x16, &(struct args){.k = k, .x = image, .y = A + 2688});
     /* conv1: conv 3x3 + relu + maxpool 3x3 /2 (block_fused.rn:13:5); 3x16x16 -> 16x8x8, 0.1 M multiply-adds, direct */
-    step(net, 1, conv3x3_3to16_16x16_relu_maxpool,
+    step(rn, 1, conv3x3_3to16_16x16_relu_maxpool,
          &(struct args){.k = k, .x = A + 2688, .w = W + 16, .bias = W, .y = A + 320, .scratch = S});
     /* layer1.0.conv1: conv 3x3 /2 + relu (block_fused.rn:5:9); 16x8x8 -> 24x4x4, 0.1 M multiply-adds, direct */
-    step(net, 2, conv3x3_stride2_16to24_4x4_relu,
+    step(rn, 2, conv3x3_stride2_16to24_4x4_relu,
          &(struct args){.k = k, .x = A + 320, .w = W + 480, .bias = W + 448, .y = A + 2944});
     /* layer1.0.conv2: conv 3x3 + shortcut conv 1x1 /2 + relu + avgpool global (block_fused.rn:6:9); 24x4x4 -> 24x1x1,
      * 0.1 M multiply-adds, direct */
-    step(net, 3, conv3x3_24to24_4x4_shortcut_relu_mean, &(struct args){.k = k, .x = A + 2944, .x1 = A + 320,
+    step(rn, 3, conv3x3_24to24_4x4_shortcut_relu_mean, &(struct args){.k = k, .x = A + 2944, .x1 = A + 320,
         .w = W + 5120, .w1 = W + 12032, .bias = W + 5088, .y = A + 4352, .scratch = S});
     /* fc: fc (block_fused.rn:17:5); 24x1x1 -> 10x1x1, 0.0 M multiply-adds, fc */
-    step(net, 4, fc_10x1x1, &(struct args){.k = k, .x = A + 4352, .w = W + 12560, .bias = W + 12544, .y = A});
+    step(rn, 4, fc_10x1x1, &(struct args){.k = k, .x = A + 4352, .w = W + 12560, .bias = W + 12544, .y = A});
     /* softmax: softmax (block_fused.rn:18:5); 10x1x1 -> 10x1x1, softmax */
-    step(net, 5, softmax_10x1x1, &(struct args){.k = k, .x = A, .y = A + 32});
+    step(rn, 5, softmax_10x1x1, &(struct args){.k = k, .x = A, .y = A + 32});
     /* softmax: output to planar; 10x1x1 -> 10x1x1, output */
-    step(net, 6, output_10x1x1, &(struct args){.k = k, .x = A + 32, .y = outputs_at});
+    step(rn, 6, output_10x1x1, &(struct args){.k = k, .x = A + 32, .y = outputs_at});
 }
 
 size_t block_fused_arena_size(int batch, int threads) {
@@ -99,17 +117,8 @@ rn_status block_fused_create(block_fused **net, void *arena, size_t size, const 
     return status;
 }
 
-static rn_status check(block_fused *net, int batch, const void *in, const void *out) {
-    if (!net) return RN_ERROR_ARGUMENT;
-    if (!in || !out) return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_fused: no %s", in ? "output" : "image");
-    if (batch < 1 || batch > BLOCK_FUSED_BATCH)
-        return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_fused: batch %d is not in 1..%d", batch,
-                               BLOCK_FUSED_BATCH);
-    return RN_OK;
-}
-
 rn_status block_fused_run(block_fused *net, int batch, const float *image, float *output) {
-    const rn_status status = check(net, batch, image, output);
+    const rn_status status = check(net ? &net->rn : NULL, batch, image, output);
     if (status) return status;
     for (int n = 0; n < batch; n++) forward(net, image + (size_t)n * 768, output + (size_t)n * 10);
     return RN_OK;
@@ -117,7 +126,7 @@ rn_status block_fused_run(block_fused *net, int batch, const float *image, float
 
 rn_status block_fused_run_rgb(block_fused *net, int batch, const uint8_t *const *rgb, const int *height,
                               const int *width, float *output) {
-    rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);
+    rn_status status = check(net ? &net->rn : NULL, batch, rgb && height && width ? rgb : NULL, output);
     if (status) return status;
     float *ready = net->rn.arena + ((size_t)net->rn.threads * 768 + 4416);
     for (int n = 0; n < batch; n++) {

@@ -50,17 +50,34 @@ struct args {
     float *y, *scratch;
 };
 
-/* Runs a task over the instance's threads, or here where images run at once, then shows its result to the layer
- * hook. */
-static void step(block_unfused *net, int alone, int layer, const float *base, int images, rn_task task, void *args) {
-    if (alone) {
-        task(args, 0, 1);
-        return;
-    }
-    rn_parallel(&net->rn, task, args);
-    if (!net->rn.layer) return;
+static const size_t kept_bytes = 65728; /* of an image, for the last layers */
+
+/* The arguments for image n in this part, given those for the first; y_image: floats from one result to the next */
+static struct args image_args(const struct args *first, int n, int part, size_t y_image) {
+    struct args a = *first;
+    if (a.x) a.x += (size_t)n * 16432;
+    if (a.x1) a.x1 += (size_t)n * 16432;
+    a.y += (size_t)n * y_image;
+    if (a.scratch) a.scratch += (size_t)part * 10752;
+    return a;
+}
+
+/* ---- calls.h ---- */
+/* Whether a run may begin. */
+static rn_status check(rn_context *rn, int batch, const void *in, const void *out) {
+    if (!rn) return RN_ERROR_ARGUMENT;
+    const rn_model *model = rn->model;
+    if (!in || !out) return rn_context_fail(rn, RN_ERROR_ARGUMENT, "%s: no %s", model->name, in ? "output" : "image");
+    if (batch < 1 || batch > model->batch)
+        return rn_context_fail(rn, RN_ERROR_ARGUMENT, "%s: batch %d is not in 1..%d", model->name, batch, model->batch);
+    return RN_OK;
+}
+
+/* A layer's result to the layer hook: `images` of them from `base` on, image_bytes apart. */
+static void show(const rn_context *rn, int layer, const void *base, int images, size_t image_bytes) {
+    if (!rn->layer) return;
     if (!*layers[layer].value) { /* nothing is complete yet */
-        net->rn.layer(net->rn.layer_user, layer, NULL);
+        rn->layer(rn->layer_user, layer, NULL);
         return;
     }
     const rn_tensor out = {.data = (const char *)base + results[layer].offset,
@@ -68,17 +85,19 @@ static void step(block_unfused *net, int alone, int layer, const float *base, in
                            .shape = layers[layer].out,
                            .pixel = results[layer].pixel,
                            .row = results[layer].row,
-                           .image = 65728, .images = images};
-    net->rn.layer(net->rn.layer_user, layer, &out);
+                           .image = image_bytes,
+                           .images = images};
+    rn->layer(rn->layer_user, layer, &out);
 }
 
-/* The arguments for image n, given those for the first; y_image: floats from one result to the next */
-static struct args image_args(const struct args *first, int n, size_t y_image) {
-    struct args a = *first;
-    if (a.x) a.x += (size_t)n * 16432;
-    if (a.x1) a.x1 += (size_t)n * 16432;
-    a.y += (size_t)n * y_image;
-    return a;
+/* The same for `images` images, which are kept from `base` on; or, alone, here, where images run at once. */
+static void step_of(rn_context *rn, int alone, int layer, const void *base, int images, rn_task task, void *args) {
+    if (alone) {
+        task(args, 0, 1);
+        return;
+    }
+    rn_parallel(rn, task, args);
+    show(rn, layer, base, images, kept_bytes);
 }
 
 struct each {
@@ -91,23 +110,22 @@ struct each {
 static void each_part(void *arg, int part, int parts) {
     const struct each *e = arg;
     for (int n = part; n < e->images; n += parts) {
-        struct args a = image_args(e->first, n, e->y_image);
-        if (a.scratch) a.scratch += (size_t)part * 10752;
+        struct args a = image_args(e->first, n, part, e->y_image);
         e->task(&a, 0, 1);
     }
 }
 
-/* One layer of each image: the images are divided among the threads, or each image's work where they are too
- * few. */
-static void each(block_unfused *net, int layer, const float *base, int images, size_t y_image, rn_task task,
+/* One layer of each image, given the arguments for the first; y_image: floats from one result to the next. The images
+ * are divided among the threads, or each image's work where they are too few. */
+static void each(rn_context *rn, int layer, const void *base, int images, size_t y_image, rn_task task,
                  const struct args *first) {
-    if (images >= net->rn.threads && !net->rn.layer) {
-        rn_parallel(&net->rn, each_part, &(struct each){task, first, images, y_image});
+    if (images >= rn->threads && !rn->layer) {
+        rn_parallel(rn, each_part, &(struct each){task, first, images, y_image});
         return;
     }
     for (int n = 0; n < images; n++) {
-        struct args a = image_args(first, n, y_image);
-        step(net, 0, layer, base + (size_t)n * 16432, 1, task, &a);
+        struct args a = image_args(first, n, 0, y_image);
+        step_of(rn, 0, layer, (const char *)base + (size_t)n * kept_bytes, 1, task, &a);
     }
 }
 
@@ -115,62 +133,64 @@ static void each(block_unfused *net, int layer, const float *base, int images, s
  * weights; offsets in floats. alone: other images run beside it, each on one thread. */
 static void first_layers(block_unfused *net, int alone, float *A, float *B, float *S, const float *image,
                          float *outputs_at) {
+    rn_context *const rn = &net->rn;
     const rn_kernel *k = net->k;
     (void)A, (void)S, (void)outputs_at;
-    if (net->rn.layer) net->rn.layer(net->rn.layer_user, -1, NULL);
+    if (rn->layer) rn->layer(rn->layer_user, -1, NULL);
     /* input: input to channels-last; 3x16x16 -> 3x16x16, input */
-    step(net, alone, 0, B, 1, input_3x16x16, &(struct args){.k = k, .x = image, .y = B + 8288});
+    step_of(rn, alone, 0, B, 1, input_3x16x16, &(struct args){.k = k, .x = image, .y = B + 8288});
 }
 
 /* The last layers, whose weights outweigh their images: of 2 images, or of one. B: what is kept of each, A: free
  * for what passes between two steps. */
 static void last_layers(block_unfused *net, int images, float *B, float *outputs_at) {
+    rn_context *const rn = &net->rn;
     const rn_kernel *k = net->k;
-    const float *const W = (const float *)(const void *)net->rn.weights;
+    const float *const W = (const float *)(const void *)rn->weights;
     float *const S = net->rn.arena + 32864;
     /* conv1: conv 3x3 (block_unfused.rn:13:5); 3x16x16 -> 16x16x16, 0.1 M multiply-adds, direct */
-    each(net, 1, B, images, 16432, conv3x3_3to16_16x16, &(struct args){.k = k, .x = B + 8288, .w = W, .y = B});
+    each(rn, 1, B, images, 16432, conv3x3_3to16_16x16, &(struct args){.k = k, .x = B + 8288, .w = W, .y = B});
     /* bn1: affine (block_unfused.rn:13:19); 16x16x16 -> 16x16x16, map */
-    each(net, 2, B, images, 16432, affine_16x16x16,
+    each(rn, 2, B, images, 16432, affine_16x16x16,
          &(struct args){.k = k, .x = B, .w = W + 432, .bias = W + 448, .y = B + 8208});
     /* relu: relu (block_unfused.rn:13:23); 16x16x16 -> 16x16x16, map */
-    each(net, 3, B, images, 16432, relu_16x16x16, &(struct args){.k = k, .x = B + 8208, .y = B});
+    each(rn, 3, B, images, 16432, relu_16x16x16, &(struct args){.k = k, .x = B + 8208, .y = B});
     /* maxpool: maxpool 3x3 /2 (block_unfused.rn:14:5); 16x16x16 -> 16x8x8, pool */
-    each(net, 4, B, images, 16432, maxpool3x3_stride2_16x8x8, &(struct args){.k = k, .x = B, .y = B + 8528});
+    each(rn, 4, B, images, 16432, maxpool3x3_stride2_16x8x8, &(struct args){.k = k, .x = B, .y = B + 8528});
     /* layer1.0.conv1: conv 3x3 /2 (block_unfused.rn:5:9); 16x8x8 -> 24x4x4, 0.1 M multiply-adds, direct */
-    each(net, 5, B, images, 16432, conv3x3_stride2_16to24_4x4,
+    each(rn, 5, B, images, 16432, conv3x3_stride2_16to24_4x4,
          &(struct args){.k = k, .x = B + 8528, .w = W + 464, .y = B});
     /* layer1.0.bn1: affine (block_unfused.rn:5:34); 24x4x4 -> 24x4x4, map */
-    each(net, 6, B, images, 16432, affine_24x4x4,
+    each(rn, 6, B, images, 16432, affine_24x4x4,
          &(struct args){.k = k, .x = B, .w = W + 5072, .bias = W + 5104, .y = B + 1744});
     /* layer1.0.relu: relu (block_unfused.rn:5:38); 24x4x4 -> 24x4x4, map */
-    each(net, 7, B, images, 16432, relu_24x4x4, &(struct args){.k = k, .x = B + 1744, .y = B + 336});
+    each(rn, 7, B, images, 16432, relu_24x4x4, &(struct args){.k = k, .x = B + 1744, .y = B + 336});
     /* layer1.0.conv2: conv 3x3 (block_unfused.rn:6:9); 24x4x4 -> 24x4x4, 0.1 M multiply-adds, winograd, 2 images at
      * once */
-    step(net, 0, 8, B, images, images == 2 ? conv3x3_24to24_4x4_f2x2_2_images : conv3x3_24to24_4x4_f2x2,
-         &(struct args){.k = k, .x = B + 336, .w = W + 5136, .y = B + 1744, .scratch = S});
+    step_of(rn, 0, 8, B, images, images == 2 ? conv3x3_24to24_4x4_f2x2_2_images : conv3x3_24to24_4x4_f2x2,
+            &(struct args){.k = k, .x = B + 336, .w = W + 5136, .y = B + 1744, .scratch = S});
     /* layer1.0.bn2: affine (block_unfused.rn:6:26); 24x4x4 -> 24x4x4, map */
-    each(net, 9, B, images, 16432, affine_24x4x4,
+    each(rn, 9, B, images, 16432, affine_24x4x4,
          &(struct args){.k = k, .x = B + 1744, .w = W + 17424, .bias = W + 17456, .y = B});
     /* layer1.0.downsample.0: conv 1x1 /2 (block_unfused.rn:7:7); 16x8x8 -> 24x4x4, 0.0 M multiply-adds, pointwise */
-    each(net, 10, B, images, 16432, conv1x1_stride2_16to24_4x4,
+    each(rn, 10, B, images, 16432, conv1x1_stride2_16to24_4x4,
          &(struct args){.k = k, .x = B + 8528, .w = W + 17488, .y = B + 784});
     /* layer1.0.downsample.1: affine (block_unfused.rn:7:7); 24x4x4 -> 24x4x4, map */
-    each(net, 11, B, images, 16432, affine_24x4x4,
+    each(rn, 11, B, images, 16432, affine_24x4x4,
          &(struct args){.k = k, .x = B + 784, .w = W + 18000, .bias = W + 18032, .y = B + 1568});
     /* layer1.0.add: add (block_unfused.rn:4:5); 24x4x4 -> 24x4x4, map */
-    each(net, 12, B, images, 16432, add_24x4x4, &(struct args){.k = k, .x = B, .x1 = B + 1568, .y = B + 784});
+    each(rn, 12, B, images, 16432, add_24x4x4, &(struct args){.k = k, .x = B, .x1 = B + 1568, .y = B + 784});
     /* layer1.0.relu2: relu (block_unfused.rn:8:5); 24x4x4 -> 24x4x4, map */
-    each(net, 13, B, images, 16432, relu_24x4x4_x192_y192, &(struct args){.k = k, .x = B + 784, .y = B});
+    each(rn, 13, B, images, 16432, relu_24x4x4_x192_y192, &(struct args){.k = k, .x = B + 784, .y = B});
     /* avgpool: avgpool global (block_unfused.rn:16:5); 24x4x4 -> 24x1x1, pool */
-    each(net, 14, B, images, 16432, avgpool_24x1x1, &(struct args){.k = k, .x = B, .y = B + 784});
+    each(rn, 14, B, images, 16432, avgpool_24x1x1, &(struct args){.k = k, .x = B, .y = B + 784});
     /* fc: fc (block_unfused.rn:17:5); 24x1x1 -> 10x1x1, 0.0 M multiply-adds, fc, 2 images at once */
-    step(net, 0, 15, B, images, images == 2 ? fc_10x1x1_2_images : fc_10x1x1,
-         &(struct args){.k = k, .x = B + 784, .w = W + 18080, .bias = W + 18064, .y = B});
+    step_of(rn, 0, 15, B, images, images == 2 ? fc_10x1x1_2_images : fc_10x1x1,
+            &(struct args){.k = k, .x = B + 784, .w = W + 18080, .bias = W + 18064, .y = B});
     /* softmax: softmax (block_unfused.rn:18:5); 10x1x1 -> 10x1x1, softmax */
-    each(net, 16, B, images, 16432, softmax_10x1x1, &(struct args){.k = k, .x = B, .y = B + 32});
+    each(rn, 16, B, images, 16432, softmax_10x1x1, &(struct args){.k = k, .x = B, .y = B + 32});
     /* softmax: output to planar; 10x1x1 -> 10x1x1, output */
-    each(net, 17, B, images, 10, output_10x1x1, &(struct args){.k = k, .x = B + 32, .y = outputs_at});
+    each(rn, 17, B, images, 10, output_10x1x1, &(struct args){.k = k, .x = B + 32, .y = outputs_at});
 }
 
 struct group {
@@ -227,18 +247,8 @@ rn_status block_unfused_create(block_unfused **net, void *arena, size_t size, co
     return status;
 }
 
-static rn_status check(block_unfused *net, int batch, const void *in, const void *out) {
-    if (!net) return RN_ERROR_ARGUMENT;
-    if (!in || !out) return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_unfused: no %s",
-                                            in ? "output" : "image");
-    if (batch < 1 || batch > BLOCK_UNFUSED_BATCH)
-        return rn_context_fail(&net->rn, RN_ERROR_ARGUMENT, "block_unfused: batch %d is not in 1..%d", batch,
-                               BLOCK_UNFUSED_BATCH);
-    return RN_OK;
-}
-
 rn_status block_unfused_run(block_unfused *net, int batch, const float *image, float *output) {
-    const rn_status status = check(net, batch, image, output);
+    const rn_status status = check(net ? &net->rn : NULL, batch, image, output);
     if (status) return status;
     for (int n = 0; n < batch; n += 2)
         forward(net, batch - n < 2 ? batch - n : 2, image + (size_t)n * 768, output + (size_t)n * 10);
@@ -247,7 +257,7 @@ rn_status block_unfused_run(block_unfused *net, int batch, const float *image, f
 
 rn_status block_unfused_run_rgb(block_unfused *net, int batch, const uint8_t *const *rgb, const int *height,
                                 const int *width, float *output) {
-    rn_status status = check(net, batch, rgb && height && width ? rgb : NULL, output);
+    rn_status status = check(net ? &net->rn : NULL, batch, rgb && height && width ? rgb : NULL, output);
     if (status) return status;
     float *ready = net->rn.arena + ((size_t)net->rn.threads * 10752 + 32864);
     for (int n = 0; n < batch; n++) {
