@@ -118,7 +118,7 @@ static void test_resnet1202_text(void) {
     CU_ASSERT(first.size < 3u << 20);
     CU_ASSERT_EQUAL(first.size, second.size);
     CU_ASSERT_STRING_EQUAL(first.s, second.s);
-    CU_ASSERT(count_text(first.s, "\n    step(net, ") > 1200);
+    CU_ASSERT(count_text(first.s, "\n    step(rn, ") > 1200);
     CU_ASSERT(count_text(first.s, "\nstatic TARGET void conv") < 40);
     text_free(&first);
     text_free(&second);
