@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "rn.h"
+#include "rn_emitted.h"
 
 void suite_calls(void);
 

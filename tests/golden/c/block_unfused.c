@@ -90,7 +90,7 @@ static void show(const rn_context *rn, int layer, const void *base, int images, 
     rn->layer(rn->layer_user, layer, &out);
 }
 
-/* The same for `images` images, which are kept from `base` on; or, alone, here, where images run at once. */
+/* The same of `images` images that are kept from `base` on; or, alone, on this thread, since images run at once. */
 static void step_of(rn_context *rn, int alone, int layer, const void *base, int images, rn_task task, void *args) {
     if (alone) {
         task(args, 0, 1);
