@@ -176,6 +176,23 @@ static void make_tables(const Conv *v, const Segment *seg, Tables *tables) {
     }
 }
 
+/* Of term i: n pixels from `k` of its channels (at each tap, where the kernel reduces a batch). */
+static Gemm conv_gemm(const Conv *v, const Segment *seg, int i, int n, int k, bool accumulate) {
+    return (Gemm){.m = seg->channels,
+                  .n = n,
+                  .k = k,
+                  .lda = seg->width,
+                  .ldb = plan_value(v->e->plan, v->s->in[i])->layout.pixel * v->s->term[i].window.stride_w,
+                  .ldc = v->c->pixel,
+                  .accumulate = accumulate,
+                  .columns = (int64_t)v->c->rows * v->c->width};
+}
+
+static int conv_kernel(const Conv *v, const Segment *seg, int i, int n, int k, bool accumulate, KernelKind kind) {
+    const Gemm gemm = conv_gemm(v, seg, i, n, k, accumulate);
+    return emit_kernel(v->e, kind, &gemm);
+}
+
 /* A 1x1 term: one GEMM a block of channels. The first term's blocks are passes over the rows, so that a block of
  * weights stays in L1 and L2; the others' follow each other on the hot tile. The last tile fetches the weights that
  * come next. */
@@ -183,11 +200,10 @@ static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const c
                         int depth, Text *t) {
     Emit *e = v->e;
     const TermPlan *p = &v->c->term[i];
-    const int m = seg->channels, weights = p->block * seg->width;
-    const int ldb = plan_value(e->plan, v->s->in[i])->layout.pixel * v->s->term[i].window.stride_w;
+    const int weights = p->block * seg->width;
     line(t, depth, "x = %s;", x);
     if (i > 0) {
-        const int more = emit_kernel(e, m, n, p->block, seg->width, ldb, v->c->pixel, true, false, false);
+        const int more = conv_kernel(v, seg, i, n, p->block, true, KERNEL_PLAIN);
         const char *w = arena_printf(e->arena, "w%d", i);
         if (p->blocks > 1)
             line(t, depth, "for (int i = 0; i < %d; i++) k[%s].gemm(%s + i * %d, x + i * %d, y, %s, x, y);", p->blocks,
@@ -197,14 +213,7 @@ static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const c
         return;
     }
     const bool passes = p->blocks > 1;
-    const Gemm begin = {.m = m,
-                        .n = n,
-                        .k = p->block,
-                        .lda = seg->width,
-                        .ldb = ldb,
-                        .ldc = v->c->pixel,
-                        .accumulate = !first,
-                        .columns = (int64_t)v->c->rows * v->c->width};
+    const Gemm begin = conv_gemm(v, seg, i, n, p->block, !first);
     Gemm go_on = begin;
     if (passes) go_on.accumulate = true;
     const char *w = passes ? arena_printf(e->arena, "w + pass * %d", weights) : "w";
@@ -225,8 +234,7 @@ static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const c
 /* The channels of a plain term that no full block holds. */
 static void plain_rest(const Conv *v, const Segment *seg, int i, int n, const char *q, int depth, Text *t) {
     const TermPlan *p = &v->c->term[i];
-    const int ldb = plan_value(v->e->plan, v->s->in[i])->layout.pixel * v->s->term[i].window.stride_w;
-    const int kernel = emit_kernel(v->e, seg->channels, n, p->rest, seg->width, ldb, v->c->pixel, true, false, false);
+    const int kernel = conv_kernel(v, seg, i, n, p->rest, true, KERNEL_PLAIN);
     const char *w = i == 0 ? "w" : arena_printf(v->e->arena, "w%d", i);
     line(t, depth, "x = %s + %d; /* the last %d channels */", x_expression(v, i, q), p->blocks * p->block, p->rest);
     line(t, depth, "k[%s].gemm(%s + %d, x, y, %s, x, y);", emit_kernel_index(v->e, kernel), w,
@@ -239,18 +247,17 @@ static void term_calls(const Conv *v, const Segment *seg, const Tables *tables, 
     Emit *e = v->e;
     const TermPlan *p = &v->c->term[i];
     const Window *w = &v->s->term[i].window;
-    const int taps = w->r * w->s, m = seg->channels;
-    const int ldb = plan_value(e->plan, v->s->in[i])->layout.pixel * w->stride_w;
+    const int taps = w->r * w->s;
     const char *x = x_expression(v, i, q);
     if (is_plain(v, i)) {
         plain_calls(v, seg, i, n, x, first, last_row_tile, depth, t);
         return;
     }
     const int passes = p->blocks / p->chunk, id = tables->main[i];
-    const int kernel = emit_kernel(e, m, n, p->block, seg->width, ldb, v->c->pixel, !first, true, false);
+    const int kernel = conv_kernel(v, seg, i, n, p->block, !first, KERNEL_REDUCES);
     const char *wi = i ? arena_printf(e->arena, "w%d", i) : "w";
     if (passes > 1) {
-        const int more = emit_kernel(e, m, n, p->block, seg->width, ldb, v->c->pixel, true, true, false);
+        const int more = conv_kernel(v, seg, i, n, p->block, true, KERNEL_REDUCES);
         line(t, depth, "x = %s + pass * %d;", x, p->chunk * p->block);
         line(t, depth, "k[%s].offs(%s + pass * %d, x, y, &count%d, w_at%d, x_at%d);",
              emit_kernel_choice(e, "pass", more, kernel), wi, p->chunk * p->block * taps * seg->width, id, id, id);
@@ -271,8 +278,7 @@ static void rest_calls(const Conv *v, const Segment *seg, const Tables *tables, 
     }
     Emit *e = v->e;
     const Window *w = &v->s->term[i].window;
-    const int ldb = plan_value(e->plan, v->s->in[i])->layout.pixel * w->stride_w;
-    const int kernel = emit_kernel(e, seg->channels, n, p->rest, seg->width, ldb, v->c->pixel, true, true, false);
+    const int kernel = conv_kernel(v, seg, i, n, p->rest, true, KERNEL_REDUCES);
     const int id = tables->rest[i];
     line(t, depth, "x = %s + %d; /* the last %d channels */", x_expression(v, i, q), p->blocks * p->block, p->rest);
     line(t, depth, "k[%s].offs(w%s + %d, x, y, &count%d, w_at%d, x_at%d);", emit_kernel_index(e, kernel),

@@ -8,18 +8,18 @@
 #include "graph/ops.h"
 #include "kernels.h"
 
-int emit_kernel(Emit *e, int m, int n, int k, int lda, int ldb, int ldc, bool accumulate, bool reduce, bool prefetch) {
-    const KernelRow row = {.m = m,
-                           .n = n,
-                           .k = k,
-                           .lda = lda,
-                           .ldb = ldb,
-                           .ldc = ldc,
-                           .accumulate = accumulate,
-                           .reduce = reduce,
-                           .prefetch = prefetch};
-    const char *key =
-        arena_printf(e->arena, "%d %d %d %d %d %d %d%d%d", m, n, k, lda, ldb, ldc, accumulate, reduce, prefetch);
+int emit_kernel(Emit *e, KernelKind kind, const Gemm *g) {
+    const KernelRow row = {.m = g->m,
+                           .n = g->n,
+                           .k = g->k,
+                           .lda = g->lda,
+                           .ldb = g->ldb,
+                           .ldc = g->ldc,
+                           .accumulate = g->accumulate,
+                           .reduce = kind == KERNEL_REDUCES,
+                           .prefetch = kind == KERNEL_FETCHES};
+    const char *key = arena_printf(e->arena, "%d %d %d %d %d %d %d %d", g->m, g->n, g->k, g->lda, g->ldb, g->ldc,
+                                   g->accumulate, (int)kind);
     const intptr_t known = (intptr_t)map_get(&e->kernel_index, key);
     if (known) return (int)known - 1;
     ARENA_PUSH(e->arena, e->kernels, e->kernel_count, e->kernel_capacity, row);

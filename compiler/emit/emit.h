@@ -70,7 +70,12 @@ typedef struct Emit {
 void line(Text *t, int depth, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* A GEMM's row in the instance's kernel table; equal rows are shared. */
-int emit_kernel(Emit *e, int m, int n, int k, int lda, int ldb, int ldc, bool accumulate, bool reduce, bool prefetch);
+typedef enum KernelKind {
+    KERNEL_PLAIN,
+    KERNEL_FETCHES /* the next weights */,
+    KERNEL_REDUCES /* a batch */
+} KernelKind;
+int emit_kernel(Emit *e, KernelKind kind, const Gemm *gemm);
 
 /* A row as the index of the table k, with its sizes beside it: "5 (64x28x256)"; of two, by a condition. */
 const char *emit_kernel_index(Emit *e, int kernel);

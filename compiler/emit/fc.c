@@ -88,8 +88,10 @@ static void emit_pieces(Emit *e, const Step *s, int m, int width, int depth, Tex
     const int pieces = t->pieces, run = t->block * t->blocks + t->rest;
     const int pad = depth * 4;
     const int images = s->images, ldb = images > 1 ? (int)image_stride(e) : t->block;
-    const int first = emit_kernel(e, m, images, t->block, width, ldb, width, false, false, false);
-    const int more = emit_kernel(e, m, images, t->block, width, ldb, width, true, false, false);
+    Gemm gemm = {.m = m, .n = images, .k = t->block, .lda = width, .ldb = ldb, .ldc = width};
+    const int first = emit_kernel(e, KERNEL_PLAIN, &gemm);
+    gemm.accumulate = true;
+    const int more = emit_kernel(e, KERNEL_PLAIN, &gemm);
     const bool loop = t->blocks > 1;
     if (pieces > 1) {
         text_printf(body, "%*sfor (int p = 0; p < %d; p++) {\n", pad, "", pieces);
@@ -109,8 +111,9 @@ static void emit_pieces(Emit *e, const Step *s, int m, int width, int depth, Tex
     else
         text_printf(body, "k[%s].gemm(%s, y, v, x, y);\n", emit_kernel_index(e, first), at);
     if (t->rest) {
-        const int rest =
-            emit_kernel(e, m, images, t->rest, width, images > 1 ? ldb : t->rest, width, true, false, false);
+        gemm.k = t->rest;
+        if (images == 1) gemm.ldb = t->rest;
+        const int rest = emit_kernel(e, KERNEL_PLAIN, &gemm);
         text_printf(body, "%*sk[%s].gemm(v + %d, x + %d, y, v, x, y);\n", inner, "", emit_kernel_index(e, rest),
                     t->blocks * t->block * width, t->blocks * t->block);
     }

@@ -3,7 +3,7 @@
 #include "emit.h"
 
 static int kernel_of(Emit *e, const Gemm *g, bool fetch) {
-    return emit_kernel(e, g->m, g->n, g->k, g->lda, g->ldb, g->ldc, g->accumulate, false, fetch);
+    return emit_kernel(e, fetch ? KERNEL_FETCHES : KERNEL_PLAIN, g);
 }
 
 /* The kernel of a piece of n columns at channel `c` (a loop's variable, a number, or NULL: these are all channels): the

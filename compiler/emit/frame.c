@@ -88,9 +88,10 @@ static void emit_arena_size(Emit *e, Text *t) {
                 "size_t %s_arena_size(int batch, int threads) {\n"
                 "    if (batch < 1 || batch > %s_BATCH || threads < 1) return 0;\n"
                 "    /* instance, activations, scratch of each thread, %s */\n"
-                "    return (sizeof(struct %s) + 63) / 64 * 64 + 4 * ((size_t)threads * %lld + %lld);\n"
+                "    return (sizeof(struct %s) + %d) / %d * %d + sizeof(float) * ((size_t)threads * %lld + %lld);\n"
                 "}\n\n",
-                n, N, emit_is_grouped(e) ? "pictures made ready" : "a picture made ready", n, at.each, at.all);
+                n, N, emit_is_grouped(e) ? "pictures made ready" : "a picture made ready", n, CACHE_LINE - 1,
+                CACHE_LINE, CACHE_LINE, at.each, at.all);
 }
 
 static void emit_run(Emit *e, Text *t) {
@@ -229,7 +230,8 @@ size_t emit_arena_bytes(const Plan *plan, const EmitOptions *options, int thread
     if (e.target.count > 1) instance += sizeof(void (*)(void));
     target_text_free(&text);
     arena_free(&arena);
-    return (instance + 63) / 64 * 64 + 4 * ((size_t)threads * (size_t)at.each + (size_t)at.all);
+    return (size_t)round_up_bytes((int64_t)instance) +
+           sizeof(float) * ((size_t)threads * (size_t)at.each + (size_t)at.all);
 }
 
 static void emit_whole_c(const Plan *plan, const EmitOptions *options, Text *c) {

@@ -62,6 +62,12 @@ static Finish finish_of(const Strassen *v) {
     return (Finish){.bias = ep->bias, .addend = ep->addend, .slope = ep->act == ACT_PRELU};
 }
 
+/* Where pixel `at`, or that of `row` and `column` (emitted names), is in an image. */
+static const char *place(const Strassen *v, const Layout *l, bool flat) {
+    return flat ? arena_printf(v->e->arena, "at * %d", l->pixel)
+                : arena_printf(v->e->arena, "row * %d + column * %d", l->row, l->pixel);
+}
+
 /* n pixels of the result: the sum of two or three products, bias, addend, activation. */
 static const char *finish_function(const Strassen *v, bool three) {
     Emit *e = v->e;
@@ -95,12 +101,6 @@ static const char *finish_function(const Strassen *v, bool three) {
     const char *name = emit_function(e, prefix, NULL, "void", list, t.s);
     text_free(&t);
     return name;
-}
-
-/* Where pixel `at`, or that of `row` and `column` (emitted names), is in an image. */
-static const char *place(const Strassen *v, const Layout *l, bool flat) {
-    return flat ? arena_printf(v->e->arena, "at * %d", l->pixel)
-                : arena_printf(v->e->arena, "row * %d + column * %d", l->row, l->pixel);
 }
 
 /* The same for a tile that begins at pixel `first`, of which those from `from` on are new: row by row, unless the
@@ -137,7 +137,7 @@ static const char *tile_function(const Strassen *v, bool three) {
     return name;
 }
 
-/* Stores a quarter of the result: features from `feature` on, of the first or the second tile. */
+/* Stores a quarter of the result: the upper or the lower half of the features, of the first or the second tile. */
 static void finish_call(const Strassen *v, const char *products, bool three, bool second, bool lower, Text *t) {
     const Finish f = finish_of(v);
     const char *at = lower ? arena_printf(v->e->arena, " + panel * %d + %d", v->s->panel, v->step->node->features / 2)

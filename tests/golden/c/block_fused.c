@@ -103,7 +103,7 @@ static void forward(block_fused *net, const float *image, float *outputs_at) {
 size_t block_fused_arena_size(int batch, int threads) {
     if (batch < 1 || batch > BLOCK_FUSED_BATCH || threads < 1) return 0;
     /* instance, activations, scratch of each thread, a picture made ready */
-    return (sizeof(struct block_fused) + 63) / 64 * 64 + 4 * ((size_t)threads * 768 + 5184);
+    return (sizeof(struct block_fused) + 63) / 64 * 64 + sizeof(float) * ((size_t)threads * 768 + 5184);
 }
 
 rn_status block_fused_create(block_fused **net, void *arena, size_t size, const rn_weights *weights,

@@ -233,7 +233,7 @@ static void forward(block_unfused *net, int images, const float *image, float *o
 size_t block_unfused_arena_size(int batch, int threads) {
     if (batch < 1 || batch > BLOCK_UNFUSED_BATCH || threads < 1) return 0;
     /* instance, activations, scratch of each thread, pictures made ready */
-    return (sizeof(struct block_unfused) + 63) / 64 * 64 + 4 * ((size_t)threads * 10752 + 34400);
+    return (sizeof(struct block_unfused) + 63) / 64 * 64 + sizeof(float) * ((size_t)threads * 10752 + 34400);
 }
 
 rn_status block_unfused_create(block_unfused **net, void *arena, size_t size, const rn_weights *weights,
