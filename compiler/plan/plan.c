@@ -4,6 +4,7 @@
 #include <limits.h>
 
 #include "algorithms.h"
+#include "check.h"
 #include "choose.h"
 #include "error.h"
 #include "group.h"
@@ -41,6 +42,7 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
     plan_steps(plan);
     plan_weights(plan);
     plan_memory(plan);
+    plan_check(plan);
     /* offsets between a group's images are ints, in kernels too; without reuse of memory, say, they may be far apart */
     if (plan->group > 1 && plan->group * plan->kept_bytes > INT_MAX / 2) {
         PlanOptions one_by_one = *options;

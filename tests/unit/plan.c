@@ -3,13 +3,17 @@
 #include <glob.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "graph/irtext.h"
 #include "emit/emit.h"
 #include "example.h"
 #include "graph/ops.h"
 #include "passes/passes.h"
+#include "plan/check.h"
 #include "plan/conv.h"
 #include "plan/fc.h"
 #include "plan/winograd.h"
@@ -428,8 +432,45 @@ static void test_fits(void) {
     }
 }
 
+/* Whether plan_check ends the process. */
+static bool check_aborts(const Plan *plan) {
+    fflush(stdout);
+    const pid_t child = fork();
+    if (!child) {
+        freopen("/dev/null", "w", stderr);
+        plan_check(plan);
+        _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+/* Every plan is checked as it is made; a broken one of each kind is found. */
+static void test_check(void) {
+    Arena arena = {0};
+    Plan *plan = plan_example(&arena, "examples/resnet18.rn", NULL, 2);
+    Step *s = &plan->steps[3];
+    CU_ASSERT(!check_aborts(plan));
+    const Operand x = s->operands[0];
+    s->operands[0].value = plan->graph->outputs[0]; /* which comes later */
+    CU_ASSERT(check_aborts(plan));
+    s->operands[0] = x;
+    s->operands[0].offset = 2; /* not a float's */
+    CU_ASSERT(check_aborts(plan));
+    s->operands[0] = x;
+    s->operands[0].role = OPERAND_Y; /* two results */
+    CU_ASSERT(check_aborts(plan));
+    s->operands[0] = x;
+    for (int i = 0; i < s->operand_count; i++)
+        if (s->operands[i].room == ROOM_WEIGHTS) s->operands[i].offset = (int64_t)plan->recipe.packed_size;
+    CU_ASSERT(check_aborts(plan));
+    arena_free(&arena);
+}
+
 void suite_plan(void) {
     CU_pSuite suite = CU_add_suite("plan", NULL, NULL);
+    CU_add_test(suite, "broken plans", test_check);
     CU_add_test(suite, "units divide among the threads", test_divided);
     CU_add_test(suite, "memory and algorithms of every example", test_every_example);
     CU_add_test(suite, "ResNet-1202's text", test_resnet1202_text);
