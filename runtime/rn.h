@@ -73,7 +73,7 @@ typedef struct rn_shape {
 typedef struct rn_layer {  /* one row per call in the emitted run */
     const char *name;      /* "layer1.0.conv1"; the names of fused layers joined by " + " in `what` */
     const char *what;      /* "conv 3x3 + relu" */
-    const char *algorithm; /* "direct", "packed", "pool", ... */
+    const char *algorithm; /* "direct", "winograd", "pool", ... */
     const char *place;     /* "resnet152.rn:7:9" */
     const char *value;     /* the name of the value it computes (for --verify) */
     rn_shape out;
@@ -94,9 +94,15 @@ typedef enum rn_isa {
     RN_ISA_X86_64_V4 = 4  /* AVX-512 F, BW, DQ, VL */
 } rn_isa;
 
+typedef enum rn_order {
+    RN_ORDER_RGB,
+    RN_ORDER_BGR,
+    RN_ORDER_GRAY /* 0.299 R + 0.587 G + 0.114 B, as ITU-R BT.601 has it, in each channel */
+} rn_order;
+
 /* How run_rgb makes the input: channel c = (pixel / 255 * range - mean[c]) / std[c] */
 typedef struct rn_preprocess {
-    int order;                    /* 0 RGB, 1 BGR, 2 gray (0.299 R + 0.587 G + 0.114 B in each channel) */
+    rn_order order;
     float range, mean[4], std[4]; /* one per channel of the input, in its order; std is not 0 */
     int resize; /* shorter side before the centre crop; 0: straight to the input's size, whatever the proportions */
 } rn_preprocess;

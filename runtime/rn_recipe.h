@@ -46,8 +46,9 @@ typedef struct rn_recipe {
  *
  * RN_PACK_PANELS, groups == 1: for each panel of `panel` output channels, for each block of `block` input channels:
  *     [R][S][block][width]      width = min(panel, K - k0 rounded up to 16); missing output channels are zero,
- * the last input block has C % block channels where that is not 0. With block == C a panel is [R][S][C][width]: a plain
- * GEMM's A matrix for 1x1 (lda = width), a packed stem's (K index s*C + c), an fc's in its input's h, w, c order.
+ * the last input block has C % block channels where that is not 0. With block == C a panel is [R][S][C][width]: of a
+ * 1x1 kernel a plain GEMM's A matrix (lda = width); of a fully connected layer, whose weights are seen as K x C x H x
+ * W, one whose rows are in the order of its input's storage (h, w, c).
  *
  * groups > 1: K/groups x C/groups kernels become block-diagonal panels. `block` = input channels of a merged group (a
  * multiple of C/groups), `panel` = its output channels (block / (C/groups) * (K/groups)) rounded up to 16:

@@ -95,8 +95,10 @@ static void emit_recipe(Emit *e, Text *t) {
         }
         text_puts(t, "};\n");
     }
-    text_printf(t, "static const rn_recipe recipe = {%s, %d, %llu, 0x%016llxu};\n\n", steps ? "recipe_steps" : "NULL",
-                steps ? r->count : 0, (unsigned long long)r->packed_size, (unsigned long long)r->hash);
+    text_printf(
+        t, "static const rn_recipe recipe = {.steps = %s, .count = %d, .packed_size = %llu, .hash = 0x%016llxu};\n\n",
+        steps ? "recipe_steps" : "NULL", steps ? r->count : 0, (unsigned long long)r->packed_size,
+        (unsigned long long)r->hash);
 }
 
 static int count_calls(const Plan *plan) {
@@ -160,16 +162,18 @@ void emit_tables(Emit *e, Text *t) {
     text_puts(t, "};\n\n");
 }
 
-static bool is_statistic(const char *name) {
-    const size_t n = strlen(name);
-    return (n > 13 && !strcmp(name + n - 13, ".running_mean")) || (n > 12 && !strcmp(name + n - 12, ".running_var"));
-}
-
-static int64_t count_parameters(const rn_recipe *r) {
+/* Those that are trained. */
+static int64_t count_parameters(Emit *e, const rn_recipe *r) {
+    bool *statistic = arena_alloc(e->arena, ((size_t)r->count + 1) * sizeof *statistic);
     int64_t count = 0;
     for (int i = 0; i < r->count; i++) {
+        const rn_recipe_op op = (rn_recipe_op)r->steps[i].op;
+        for (int a = 0; a < recipe_op_arity(op); a++)
+            statistic[r->steps[i].arg[a]] |= recipe_argument_is_statistic(op, a);
+    }
+    for (int i = 0; i < r->count; i++) {
         const rn_recipe_step *s = &r->steps[i];
-        if (s->op != RN_PARAM || is_statistic(s->name)) continue;
+        if (s->op != RN_PARAM || statistic[i]) continue;
         count += (int64_t)s->dim[0] * s->dim[1] * s->dim[2] * s->dim[3];
     }
     return count;
@@ -214,6 +218,8 @@ const char *isa_c(rn_isa isa) {
 }
 
 void emit_model(Emit *e, Text *t) {
+    static const char *const orders[] = {
+        [ORDER_RGB] = "RN_ORDER_RGB", [ORDER_BGR] = "RN_ORDER_BGR", [ORDER_GRAY] = "RN_ORDER_GRAY"};
     const Plan *plan = e->plan;
     const Graph *g = plan->graph;
     const EmitOptions *o = e->options;
@@ -250,15 +256,18 @@ void emit_model(Emit *e, Text *t) {
     text_printf(
         t, "    .outputs = outputs,\n    .output_count = %d,\n    .output_size = %lld,\n    .probabilities = %d,\n",
         g->output_count, (long long)output_floats(g), ends_in_softmax(g));
-    text_printf(t, "    .preprocess = {%d, %s, {%s, %s, %s, %s}, {%s, %s, %s, %s}, %d},\n", p->order,
-                float_c(e->arena, p->range), float_c(e->arena, p->mean[0]), float_c(e->arena, p->mean[1]),
-                float_c(e->arena, p->mean[2]), float_c(e->arena, p->mean[3]), float_c(e->arena, p->std[0]),
-                float_c(e->arena, p->std[1]), float_c(e->arena, p->std[2]), float_c(e->arena, p->std[3]), p->resize);
+    text_printf(t,
+                "    .preprocess = {.order = %s, .range = %s, .mean = {%s, %s, %s, %s}, .std = {%s, %s, %s, %s}, "
+                ".resize = %d},\n",
+                orders[p->order], float_c(e->arena, p->range), float_c(e->arena, p->mean[0]),
+                float_c(e->arena, p->mean[1]), float_c(e->arena, p->mean[2]), float_c(e->arena, p->mean[3]),
+                float_c(e->arena, p->std[0]), float_c(e->arena, p->std[1]), float_c(e->arena, p->std[2]),
+                float_c(e->arena, p->std[3]), p->resize);
     text_printf(t,
                 "    .layers = layers,\n    .layer_count = %d,\n    .macs = %lld,\n    "
                 ".multiplications = %lld,\n    .parameters = %lld,\n    .recipe = &recipe,\n",
                 count_calls(plan), (long long)count_macs(plan), (long long)count_multiplications(plan),
-                (long long)count_parameters(&plan->recipe));
+                (long long)count_parameters(e, &plan->recipe));
     text_printf(t, "    .weights_file = %s,\n", quote_c(e->arena, o->weights_file));
     text_puts(t, "    .arena_size = model_arena_size,\n    .create = model_create,\n    .run = model_run,\n    "
                  ".run_rgb = model_run_rgb,\n"

@@ -1,8 +1,9 @@
 /* The graph's own functions: building it, asking about it, changing it, copying it.
  *
- * Passes change graphs of ten thousand nodes (ResNet-1202), so nothing here that a pass calls once per node may walk
- * the nodes' memory more than it must: removing a node moves pointers only, and leaves the ids of the nodes behind it
- * stale but still in order until graph_renumber(). Use counts of all values come from one walk, graph_use_counts().
+ * Passes change graphs of ten thousand nodes (ResNet-1202). value_use_count(), value_only_user() and
+ * graph_replace_uses() look at every node: a pass that would call them for each of its nodes keeps counts and
+ * replacements instead (passes/rewrite.h), from one walk, graph_use_counts(). graph_remove_node() moves pointers alone,
+ * and leaves ids that are no positions, but still in order, until graph_renumber().
  */
 #include "attrs.h"
 #include "ops.h"
@@ -61,7 +62,7 @@ void graph_add_output(Graph *graph, Value *value) {
     ARENA_PUSH(graph->arena, graph->outputs, graph->output_count, graph->output_capacity, value);
 }
 
-static Tensor *tensor_add(Graph *graph, rn_recipe_op op, const char *name, int ndim, const int *dim) {
+static Tensor *new_tensor(Graph *graph, rn_recipe_op op, const char *name, int ndim, const int *dim) {
     if (ndim < 1 || ndim > 4) bug("tensor %s: %d dimensions", name ? name : "", ndim);
     Tensor *tensor = arena_alloc(graph->arena, sizeof *tensor);
     tensor->id = graph->tensor_count;
@@ -74,7 +75,7 @@ static Tensor *tensor_add(Graph *graph, rn_recipe_op op, const char *name, int n
 }
 
 Tensor *graph_add_param(Graph *graph, const char *name, int ndim, const int *dim, Place place) {
-    Tensor *tensor = tensor_add(graph, RN_PARAM, name, ndim, dim);
+    Tensor *tensor = new_tensor(graph, RN_PARAM, name, ndim, dim);
     tensor->place = place;
     return tensor;
 }
@@ -82,7 +83,7 @@ Tensor *graph_add_param(Graph *graph, const char *name, int ndim, const int *dim
 Tensor *graph_add_expr(Graph *graph, rn_recipe_op op, const char *name, int ndim, const int *dim, int nargs,
                        Tensor *const *args, double real) {
     if (nargs < 0 || nargs > TENSOR_MAX_ARGS) bug("tensor %s: %d arguments", name ? name : "", nargs);
-    Tensor *tensor = tensor_add(graph, op, name, ndim, dim);
+    Tensor *tensor = new_tensor(graph, op, name, ndim, dim);
     tensor->nargs = nargs;
     for (int i = 0; i < nargs; i++) tensor->arg[i] = args[i];
     tensor->real = real;
@@ -220,7 +221,7 @@ static Value *copy_value(const Graph *copy, const Value *value) {
 static void clone_tensors(const Graph *graph, Graph *copy) {
     for (int i = 0; i < graph->tensor_count; i++) {
         const Tensor *tensor = graph->tensors[i];
-        Tensor *made = tensor_add(copy, tensor->op, NULL, tensor->ndim, tensor->dim);
+        Tensor *made = new_tensor(copy, tensor->op, NULL, tensor->ndim, tensor->dim);
         *made = *tensor;
         made->name = copy_name(copy->arena, tensor->name);
         for (int j = 0; j < tensor->nargs; j++) made->arg[j] = copy_tensor(copy, tensor->arg[j]);

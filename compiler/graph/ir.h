@@ -187,7 +187,7 @@ typedef struct Preprocess {
     int crop_h, crop_w;     /* centre crop, 0: the input's size */
 } Preprocess;
 
-struct Train; /* the training section, checked (ast.h owns the struct); used by --train */
+struct Train; /* the source's train section, checked: language/ast.h */
 
 struct Graph {
     Arena *arena;

@@ -14,7 +14,9 @@ static const double PRELU_SLOPE = 0.25; /* where training begins (He et al. 2015
 
 /* Means over a normal distribution, by midpoints: activations have kinks, where a higher order gains nothing. */
 enum { POINTS = 24 };
-static const double REACH = 4; /* standard deviations */
+static const double REACH = 4;    /* standard deviations */
+static const double STEP = 1e-3;  /* of a difference quotient, in roots of the mean square */
+static const double TINY = 1e-30; /* keeps divisors from 0 where all numbers are */
 
 static double point(int i) {
     return REACH * (2 * (i + 0.5) / POINTS - 1);
@@ -28,7 +30,7 @@ static void normal_weights(double weight[POINTS]) {
 
 Moments moments_activation(Act act, double number, Moments x, double *carried) {
     if (act_info(act)->parameter == PARAMETER_PER_CHANNEL) number = PRELU_SLOPE;
-    const double between = sqrt(x.between), within = sqrt(x.within), step = 1e-3 * sqrt(moments_square(x)) + 1e-30;
+    const double between = sqrt(x.between), within = sqrt(x.within), step = STEP * sqrt(moments_square(x)) + TINY;
     double weight[POINTS], mean = 0, means = 0, squares = 0, slopes = 0;
     normal_weights(weight);
     for (int i = 0; i < POINTS; i++) { /* channels */
@@ -47,13 +49,16 @@ Moments moments_activation(Act act, double number, Moments x, double *carried) {
     return (Moments){mean, fmax(means - mean * mean, 0), fmax(squares - means, 0)};
 }
 
-/* Neighbours' errors agree in part: between those of one and those that know nothing of each other. */
+/* Errors of neighbouring pixels agree in part. Were they equal, the mean would keep their mean square; were they
+ * independent, it would be divided by count. Halfway, in proportion, is the root of count.
+ */
 Moments moments_average(Moments x, double count, double *carried) {
     *carried = 1 / sqrt(count);
     return (Moments){x.mean, x.between, x.within / count};
 }
 
-/* Likewise: the largest of as many that know nothing of each other. Its error is its own, but it is larger than others.
+/* The largest of sqrt(count) independent numbers of a channel, since neighbours agree in part, as above. Its error is
+ * that of one number.
  */
 Moments moments_maximum(Moments x, double count) {
     const double n = sqrt(count), within = sqrt(x.within);
@@ -69,14 +74,14 @@ Moments moments_maximum(Moments x, double count) {
 
 Moments moments_batch_norm(Moments x, double *carried) {
     const double channels = x.mean * x.mean + x.between;
-    const double variance = fmax(x.within + (1 - COMMON_MEAN) * channels, 1e-30);
+    const double variance = fmax(x.within + (1 - COMMON_MEAN) * channels, TINY);
     *carried = 1 / variance;
     return (Moments){0, (1 - COMMON_MEAN) * channels / variance, x.within / variance};
 }
 
 Moments moments_product(Moments x, const Tensor *weights, double *carried) {
     if (weights_hold_bn(weights)) return moments_batch_norm(x, carried);
-    const double square = fmax(moments_square(x), 1e-30);
+    const double square = fmax(moments_square(x), TINY);
     *carried = 1 / square;
     return (Moments){0, (x.mean * x.mean + x.between) / square, x.within / square};
 }

@@ -2,7 +2,8 @@
  * normal, a channel's differ from another's in their mean, and weights are as training leaves them on the whole. From
  * it follows how far an error spreads (plan/spread.c). The method: Poole et al. 2016, "Exponential expressivity in deep
  * neural networks through transient chaos"; why batch norms make errors grow: Yang et al. 2019, "A mean field theory of
- * batch normalization" (they take away a mean, which had no part in the error).
+ * batch normalization" (the mean that they subtract carries a part of the numbers, but none of the error, so that the
+ * error is larger beside what is left).
  */
 #ifndef RNC_MOMENTS_H
 #define RNC_MOMENTS_H

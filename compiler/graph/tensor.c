@@ -27,6 +27,15 @@ const char *recipe_op_text(rn_recipe_op op) {
     return recipe_ops[op].what;
 }
 
+bool recipe_argument_is_statistic(rn_recipe_op op, int argument) {
+    enum { NONE, SAME, KERNEL, FACTOR, SHIFT, AVERAGE, VARIANCE };
+    static const unsigned char arguments[RN_RECIPE_OP_COUNT][3] = {
+#define RN_EXPRESSION(name, word, arity, a, b, c, ...) [RN_##name] = {a, b, c},
+#include "rn_recipe.def"
+    };
+    return arguments[op][argument] == AVERAGE || arguments[op][argument] == VARIANCE;
+}
+
 int recipe_op_arity(rn_recipe_op op) {
     return recipe_ops[op].arity;
 }

@@ -1,5 +1,5 @@
-/* The graph's invariants, checked between all passes. One walk over tensors, one over nodes: linear, since ResNet-1202
- * has ten thousand nodes and a dozen passes.
+/* The graph's invariants, checked before the first pass and after each. The time is linear in tensors, nodes and
+ * values, since ResNet-1202 has ten thousand nodes and goes through a dozen passes.
  *
  * A pass must leave: tensors whose arguments come first and whose dims follow from them; nodes in topological order
  * with ids equal to positions; shapes as the ops' rules give them; weights of the dims that the ops need; epilogues

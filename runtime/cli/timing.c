@@ -51,7 +51,7 @@ static long last_cache(void) {
     return kilobytes << 10;
 }
 
-/* Otherwise a run finds them in the cache. */
+/* Weights that the last cache holds are found there again by the next run: memory does not limit it. */
 static bool weights_outgrow_cache(const rn_model *m) {
     const long cache = last_cache();
     int64_t bytes = 0;

@@ -23,11 +23,26 @@ static uint16_t to_BF16(float x) {
     return rn_bf16(x);
 }
 
-static float from_BF16(uint16_t x) {
-    const uint32_t bits = (uint32_t)x << 16;
-    float widened;
-    memcpy(&widened, &bits, sizeof widened);
-    return widened;
+static float float_from_bits(uint32_t bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+float rn_float_from_half(uint16_t half) {
+    const uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 0x3ff;
+    if (exponent == 31) return float_from_bits(sign | 0x7f800000 | fraction << 13);
+    if (exponent > 0) return float_from_bits(sign | (exponent + 127 - 15) << 23 | fraction << 13);
+    const float x = (float)fraction * 0x1p-24f; /* zero or subnormal: exact */
+    return sign ? -x : x;
+}
+
+float rn_float_from_bfloat(uint16_t bits) {
+    return float_from_bits((uint32_t)bits << 16);
+}
+
+static float from_BF16(uint16_t bits) {
+    return rn_float_from_bfloat(bits);
 }
 
 #define RN_DTYPE(name, word, bytes, number)                                                                            \

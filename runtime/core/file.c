@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { FIRST_READ = 1 << 16 }; /* bytes; doubled while more comes */
+
 static rn_status file_fail(char *error, size_t error_size, const char *path, const char *doing) {
     return rn_status_fail(error, error_size, RN_ERROR_FILE, "%s: cannot %s: %s", path, doing, strerror(errno));
 }
@@ -24,7 +26,7 @@ rn_status rn_file_read(uint8_t **bytes, size_t *size, const char *path, size_t l
     rn_status status = RN_OK;
     for (;;) {
         if (used == capacity) {
-            capacity = capacity ? 2 * capacity : 1 << 16;
+            capacity = capacity ? 2 * capacity : FIRST_READ;
             uint8_t *larger = realloc(buffer, capacity);
             if (!larger) {
                 status =

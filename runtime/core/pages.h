@@ -26,6 +26,6 @@ void rn_pages_free(rn_pages *pages);
  */
 int rn_pages_fault(const void *bytes, size_t count);
 
-int rn_cpu_count(void); /* CPUs that this thread (elsewhere than on Linux: anyone) may run on */
+int rn_cpu_count(void); /* CPUs that this thread may run on; elsewhere than on Linux, those of the machine */
 
 #endif

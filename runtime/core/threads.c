@@ -1,10 +1,10 @@
 /* rn_parallel: one task over a context's threads, on the application's pool or on OpenMP's.
  *
- * OpenMP keeps its threads for the next time, which two things have to know of:
+ * OpenMP keeps its threads from one task to the next. Two calls of an application's would break that:
  *
- * dlclose   may unload GNU's OpenMP with its last user, while its threads wait inside it: so it is kept.
- * fork      A child has the thread that forked alone. GNU's OpenMP does not notice, and would wait for ever for the
- *           threads that this one had: in the child they are started anew, for each task.
+ * dlclose   may unload GNU's OpenMP with its last user, while its threads wait inside it. So it stays loaded.
+ * fork      A child has none but the thread that forked. GNU's OpenMP does not notice, and would wait for ever for the
+ *           threads that this one had. So in the child each task runs on threads that are started for it.
  */
 #include "threads.h"
 

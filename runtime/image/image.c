@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_FILE = 1 << 30 };
+
 rn_status rn_image_allocate(rn_image *image, unsigned long width, unsigned long height, const char *name, char *error,
                             size_t error_size) {
     if (width < 1 || height < 1 || width > RN_MAX_IMAGE_SIDE || height > RN_MAX_IMAGE_SIDE ||
@@ -40,7 +42,7 @@ rn_status rn_image_read(rn_image *image, const char *path, char *error, size_t e
     uint8_t *bytes;
     size_t size;
     memset(image, 0, sizeof *image);
-    rn_status status = rn_file_read(&bytes, &size, path, (size_t)1 << 30, error, error_size);
+    rn_status status = rn_file_read(&bytes, &size, path, MAX_FILE, error, error_size);
     if (status) return status;
     status = rn_image_parse(image, bytes, size, path, error, error_size);
     free(bytes);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const size_t max_file = (size_t)1 << 36; /* more than any batch of images */
 static const char magic[6] = {(char)0x93, 'N', 'U', 'M', 'P', 'Y'};
 
 typedef struct Header { /* the dict, read from `at` to `end` */
@@ -181,7 +182,7 @@ rn_status rn_npy_read(rn_npy *array, const char *path, char *error, size_t error
     uint8_t *bytes;
     size_t size;
     memset(array, 0, sizeof *array);
-    rn_status status = rn_file_read(&bytes, &size, path, (size_t)1 << 36, error, error_size);
+    rn_status status = rn_file_read(&bytes, &size, path, max_file, error, error_size);
     if (status) return status;
     status = rn_npy_parse(array, bytes, size, path, error, error_size);
     free(bytes);

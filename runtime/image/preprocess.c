@@ -27,11 +27,13 @@ typedef struct Window { /* source pixels first .. last-1 of one resized pixel */
 } Window;
 
 static Axis axis_make(int source, int resized, int crop) {
-    Axis a = {source, resized, 0, (double)source / resized, 1};
-    if (a.scale > 1) a.radius = a.scale;
-    int surplus = resized - crop;
-    a.start = surplus >= 0 ? (int)rint(surplus / 2.0) : -(-surplus / 2); /* torchvision's rounding */
-    return a;
+    const double scale = (double)source / resized;
+    const int surplus = resized - crop;
+    return (Axis){.source = source,
+                  .resized = resized,
+                  .start = surplus >= 0 ? (int)rint(surplus / 2.0) : -(-surplus / 2), /* torchvision's rounding */
+                  .scale = scale,
+                  .radius = scale > 1 ? scale : 1};
 }
 
 static Window axis_window(const Axis *a, int resized) {
@@ -79,8 +81,8 @@ static void pixel_add(const rn_model *model, const float sum[3], float *out, siz
     const int channels = model->input.c;
     const float gray = 0.299f * sum[0] + 0.587f * sum[1] + 0.114f * sum[2];
     for (int c = 0; c < channels; c++) {
-        const int order = model->preprocess.order;
-        out[(size_t)c * plane] += order == 2 ? gray : sum[order == 1 ? 2 - c : c];
+        const rn_order order = model->preprocess.order;
+        out[(size_t)c * plane] += order == RN_ORDER_GRAY ? gray : sum[order == RN_ORDER_BGR ? 2 - c : c];
     }
 }
 
@@ -119,7 +121,7 @@ rn_status rn_preprocess_rgb(const rn_model *model, const uint8_t *rgb, int heigh
         return RN_ERROR_ARGUMENT;
     const rn_preprocess *p = &model->preprocess;
     const rn_shape in = model->input;
-    if ((in.c != 1 && in.c != 3) || (in.c == 1 && p->order != 2)) return RN_ERROR_ARGUMENT;
+    if ((in.c != 1 && in.c != 3) || (in.c == 1 && p->order != RN_ORDER_GRAY)) return RN_ERROR_ARGUMENT;
 
     int resized_height = in.h, resized_width = in.w;
     if (p->resize > 0) {

@@ -60,12 +60,13 @@ static int contains(const uint8_t *bytes, size_t size, const char *text) {
     return 0;
 }
 
-/* By the name of its first entry, which follows a header of 30 bytes. */
+/* By the name of its first entry, which follows the entry's header. */
 static const char *zip_advice(const uint8_t *bytes, size_t size) {
-    const size_t length = size > 30 ? (size_t)(bytes[26] | bytes[27] << 8) : 0;
+    enum { HEADER = 30, LENGTH_AT = 26 }; /* of a local file header; where the name's length is in it */
+    const size_t length = size > HEADER ? (size_t)(bytes[LENGTH_AT] | bytes[LENGTH_AT + 1] << 8) : 0;
     const size_t shown = length < size ? length : size;
-    if (shown + 30 <= size && contains(bytes + 30, shown, ".npy")) return RN_ADVICE_NPZ;
-    if (shown + 30 <= size && contains(bytes + 30, shown, "data.pkl")) return torch_advice;
+    if (shown + HEADER <= size && contains(bytes + HEADER, shown, ".npy")) return RN_ADVICE_NPZ;
+    if (shown + HEADER <= size && contains(bytes + HEADER, shown, "data.pkl")) return torch_advice;
     return "a zip archive, as torch.save and others write it: a PyTorch checkpoint is read at compile time alone, and "
            "rnc -o NEW.safetensors --weights FILE NETWORK.rn converts it";
 }

@@ -2,6 +2,7 @@
  * against the file's size before it is used, so the worst that a file can cause is an error.
  */
 #include "safetensors.h"
+#include "core/dtype.h"
 #include "core/status.h"
 #include "core/threads.h"
 
@@ -47,18 +48,6 @@ static float float_from_bits(uint32_t bits) {
     float x;
     memcpy(&x, &bits, sizeof x);
     return x;
-}
-
-float rn_float_from_half(uint16_t half) {
-    const uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 0x3ff;
-    if (exponent == 31) return float_from_bits(sign | 0x7f800000 | fraction << 13);
-    if (exponent > 0) return float_from_bits(sign | (exponent + 127 - 15) << 23 | fraction << 13);
-    const float x = (float)fraction * 0x1p-24f; /* zero or subnormal: exact */
-    return sign ? -x : x;
-}
-
-float rn_float_from_bfloat(uint16_t bits) {
-    return float_from_bits((uint32_t)bits << 16);
 }
 
 static double double_from_bits(uint64_t bits) {
@@ -186,7 +175,7 @@ static rn_status read_tensor(Reader *reader, const cJSON *entry, rn_safetensor *
     }
     if (!cJSON_IsString(parts[0])) return FAIL(reader, "%s: tensor %.100s: has no dtype", reader->source, name);
     const char *dtype = parts[0]->valuestring;
-    if (strlen(dtype) >= RN_DTYPE_SIZE)
+    if (strlen(dtype) >= RN_SAFETENSOR_DTYPE_SIZE)
         return FAIL(reader, "%s: tensor %.100s: unknown dtype %.100s", reader->source, name, dtype);
     memset(tensor, 0, sizeof *tensor);
     tensor->name = entry->string;

@@ -6,11 +6,11 @@
 
 #include "rn.h"
 
-enum { RN_SAFETENSOR_MAX_DIMS = 8, RN_DTYPE_SIZE = 16 };
+enum { RN_SAFETENSOR_MAX_DIMS = 8, RN_SAFETENSOR_DTYPE_SIZE = 16 };
 
 typedef struct rn_safetensor {
     const char *name;
-    char dtype[RN_DTYPE_SIZE]; /* as the file says: F32, I64, ... */
+    char dtype[RN_SAFETENSOR_DTYPE_SIZE]; /* as the file says: F32, I64, ... */
     int ndim;
     int64_t dim[RN_SAFETENSOR_MAX_DIMS];
     int64_t count;       /* elements */
@@ -39,9 +39,5 @@ int rn_safetensor_readable(const rn_safetensor *tensor); /* F32, F16, BF16 or F6
 /* All elements, of a readable one. F64 is rounded to the nearest float, what is beyond them to an infinity. */
 void rn_safetensor_read(const rn_safetensor *tensor, float *out);
 double rn_safetensor_element(const rn_safetensor *tensor, int64_t i); /* as it is, of a readable one */
-
-/* Exact conversions; NaN stays NaN. */
-float rn_float_from_half(uint16_t bits);
-float rn_float_from_bfloat(uint16_t bits);
 
 #endif

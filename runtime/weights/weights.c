@@ -21,7 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PACK_THREADS = 8, REST_SIZE = 32 };
+enum { MAX_PACK_THREADS = 8, REST_SIZE = 32 /* bytes of "\n   and N more" */ };
+enum { ALIGNMENT = 64 }; /* a cache line, of which the recipe's offsets are multiples */
 
 typedef struct Opened { /* what an rn_weights is here */
     rn_weights weights; /* first */
@@ -150,9 +151,9 @@ static rn_status use_safetensors(Opened *opened, const rn_model *model, const vo
 
 static rn_status use_packed(Opened *opened, const rn_model *model, const void *bytes, size_t size, const char *source,
                             char *error, size_t error_size) {
-    if ((uintptr_t)bytes % 64)
-        return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT, "%s: packed weights must be aligned to 64 bytes",
-                              source);
+    if ((uintptr_t)bytes % ALIGNMENT)
+        return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT, "%s: packed weights must be aligned to %d bytes",
+                              source, ALIGNMENT);
     const rn_recipe *recipe = model->recipe;
     rn_status status = rn_packed_check(bytes, size, model->name, recipe->hash, recipe->packed_size, rn_cpu_count(),
                                        source, error, error_size);

@@ -1,6 +1,7 @@
 /* The safetensors reader: good files of three types, exact conversions, and malformed headers, each with its error; and
  * the matching of a network's parameters. */
 #include "runtime/weights/params.h"
+#include "runtime/core/dtype.h"
 #include "runtime/weights/safetensors.h"
 
 #include <CUnit/CUnit.h>

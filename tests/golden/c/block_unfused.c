@@ -917,7 +917,7 @@ static const rn_recipe_step recipe_steps[] = {
     /* 43 */ {.op = RN_PACK_PANELS, .ndim = 4, .arg = {42}, .dim = {10, 24, 1, 1}, .integer = {16, 24, 1},
               .offset = 72320},
 };
-static const rn_recipe recipe = {recipe_steps, 44, 73856, 0xa30225301c3f9c59u};
+static const rn_recipe recipe = {.steps = recipe_steps, .count = 44, .packed_size = 73856, .hash = 0xa30225301c3f9c59u};
 
 /* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes moved, bytes of
  * weights} */
@@ -1004,7 +1004,8 @@ static const rn_model model = {
     .output_count = 1,
     .output_size = 10,
     .probabilities = 1,
-    .preprocess = {0, 1.0f, {0.0f, 0.0f, 0.0f, 0.0f}, {1.0f, 1.0f, 1.0f, 1.0f}, 0},
+    .preprocess = {.order = RN_ORDER_RGB, .range = 1.0f, .mean = {0.0f, 0.0f, 0.0f, 0.0f},
+                   .std = {1.0f, 1.0f, 1.0f, 1.0f}, .resize = 0},
     .layers = layers,
     .layer_count = 18,
     .macs = 255216,
