@@ -102,6 +102,7 @@ typedef struct Attr {       /* an op uses those that its row in ops.def names; t
     Window window;          /* maxpool, avgpool (not global); pad: top, left, bottom, right only */
     double eps, momentum;   /* bn */
     double slope;           /* leakyrelu */
+    bool approximate;       /* gelu: its form with tanh */
     double alpha, beta, k;  /* lrn: x / (k + alpha / size * sum x^2)^beta (PyTorch's and Caffe's convention) */
     int size;               /* lrn: channels in the sum */
     IntList levels;         /* spp: pyramid levels, n x n bins each */

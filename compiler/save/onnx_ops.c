@@ -3,6 +3,7 @@
  * Most have a counterpart. What differs is written out in nodes that mean exactly the same:
  *
  *     swish                 Sigmoid, Mul
+ *     gelu                  with Erf, or with Sigmoid for tanh: its own operator is of later operator sets
  *     scale, affine         Mul, Add with C x 1 x 1 initializers
  *     lrn of an even size   written out: ONNX's window has its longer side behind, ours before; and many refuse one
  *     spp                   a MaxPool a level; bins of unequal size: Slice and ReduceMax, rows first, then columns
@@ -201,6 +202,10 @@ static Operand export_bn(OnnxWriter *w, const Node *node, const Operand *in) {
     return y;
 }
 
+static Operand by_scalar(OnnxWriter *w, const char *op_type, Operand x, const char *name, double value) {
+    return elementwise(w, op_type, x, onnx_scalar(w, name, value));
+}
+
 static Operand export_scale(OnnxWriter *w, const Node *node, const Operand *in) {
     Operand y = elementwise(w, "Mul", in[0], per_channel(w, node->weight[WEIGHT], in[0].flat));
     return elementwise(w, "Add", y, per_channel(w, node->weight[BIAS], in[0].flat));
@@ -216,6 +221,17 @@ static Operand write_out_activation(OnnxWriter *w, Act act, Operand x) {
                         (char *[]){x.name, onnx_scalar(w, "min", 0), onnx_scalar(w, "max", 6)});
     case ACT_SWISH:
         return elementwise(w, "Mul", x, elementwise(w, "Sigmoid", x, NULL).name);
+    case ACT_GELU: { /* x * (erf(x / sqrt(2)) + 1) / 2 */
+        Operand y = elementwise(w, "Erf", by_scalar(w, "Mul", x, "root", M_SQRT1_2), NULL);
+        y = elementwise(w, "Mul", x, by_scalar(w, "Add", y, "one", 1).name);
+        return by_scalar(w, "Mul", y, "half", 0.5);
+    }
+    case ACT_GELU_TANH: { /* x * sigmoid(x * (a * x^2 + b)): 1 + tanh(t) is 2 * sigmoid(2t) */
+        const double b = 2 * sqrt(2 / M_PI);
+        Operand y = by_scalar(w, "Mul", elementwise(w, "Mul", x, x.name), "a", 0.044715 * b);
+        y = elementwise(w, "Mul", x, by_scalar(w, "Add", y, "b", b).name);
+        return elementwise(w, "Mul", x, elementwise(w, "Sigmoid", y, NULL).name);
+    }
     default:
         bug("activation %s in ONNX", act_info(act)->word);
     }

@@ -44,6 +44,7 @@ network odd {
     relu6
     residual { conv 20, 3x3 /2; bn eps 1e-3 } shortcut pad
     leakyrelu 0.2
+    gelu; conv 20, 1x1; gelu approximate
     concat {
         { maxpool 3x3 pad 1 }
         { avgpool 3x3 pad 1 count_include_pad }

@@ -12,6 +12,7 @@ the file says, and nothing is left to what engines disagree on. There is an OUT.
 relative to the output's largest element, of 1e-3 at least.
 """
 import glob
+import math
 import os
 import struct
 import sys
@@ -183,6 +184,7 @@ OPS = {
     "Conv": conv,
     "Div": lambda a, x, y: x / y,
     "Dropout": lambda a, x, ratio: x,
+    "Erf": lambda a, x: np.vectorize(math.erf)(x),
     "Flatten": lambda a, x: x.reshape(int(np.prod(x.shape[:a["axis"]])), -1),
     "Gemm": gemm,
     "GlobalAveragePool": lambda a, x: x.mean((2, 3), keepdims=True),

@@ -25,7 +25,18 @@ typedef struct Case {
 #define AFFINE_PARAMS(c) "@0 = param " c " name scale\n@1 = param " c " name shift\n"
 #define PRELU_PARAM(c) "@0 = param " c " name slope\n"
 
+#define NONE ""
+#define NUMBER(word) " " #word " 0.3"
+#define PER_CHANNEL " weight @2"
+#define FORM(word) ""
+
 static const Case cases[] = {
+#define ACT(name, op, parameter, word, ...)                                                                            \
+    {"17x3x4",                                                                                                         \
+     AFFINE_PARAMS("17") "@2 = param 17 name slope\n%1 o = affine(%0) weight @0 bias @1 -> " #word parameter "\n",     \
+     true},
+#include "graph/act.def"
+#undef ACT
     {"1x3x4", "%1 o = relu(%0)\n", true},
     {"3x5x9", "%1 o = relu6(%0)\n", true},
     {"17x3x4", "%1 o = leakyrelu(%0) slope 1\n", true},

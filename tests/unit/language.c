@@ -371,7 +371,10 @@ static void test_other_layers(void) {
     Result r;
     const Graph *graph = load_good(
         &r, NET("bn; bn eps 1e-3 momentum 0.5; leakyrelu; leakyrelu 0.2; lrn; lrn size 3, alpha 1, beta 2, k 3\n"
-                "maxpool 3x3 /2 ceil; pad 1 channels 2; upsample 2; avgpool 2x2 count_include_pad; spp [2, 1]"));
+                "maxpool 3x3 /2 ceil; pad 1 channels 2; upsample 2; avgpool 2x2 count_include_pad; gelu\n"
+                "gelu approximate; dropout rate 0.1; spp [2, 1]"));
+    CU_ASSERT(!node(graph, "gelu")->attr.approximate && node(graph, "gelu2")->attr.approximate);
+    CU_ASSERT(node(graph, "dropout")->attr.rate == 0.1);
     CU_ASSERT(node(graph, "bn1")->attr.eps == 1e-5 && node(graph, "bn1")->attr.momentum == 0.1);
     CU_ASSERT(node(graph, "bn2")->attr.eps == 1e-3 && node(graph, "bn2")->attr.momentum == 0.5);
     CU_ASSERT(node(graph, "leakyrelu")->attr.slope == 0.01 && node(graph, "leakyrelu2")->attr.slope == 0.2);

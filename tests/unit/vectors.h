@@ -27,6 +27,8 @@ EACH(log_)
 EACH(sigmoid)
 EACH(swish)
 EACH(tanh_)
+EACH(gelu)
+EACH(gelu_tanh)
 
 static double exact_sigmoid(double x) {
     return 1 / (1 + exp(-x));
@@ -34,6 +36,14 @@ static double exact_sigmoid(double x) {
 
 static double exact_swish(double x) {
     return x / (1 + exp(-x));
+}
+
+static double exact_gelu(double x) {
+    return x * 0.5 * erfc(-x / sqrt(2));
+}
+
+static double exact_gelu_tanh(double x) {
+    return x / (1 + exp(-2 * sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
 }
 
 static const struct {
@@ -48,6 +58,8 @@ static const struct {
     {"sigmoid", each_sigmoid, exact_sigmoid, -87, 30, 3e-7, false},
     {"swish", each_swish, exact_swish, -87, 87, 3e-7, false},
     {"tanh_", each_tanh_, tanh, -30, 30, 3e-7, false},
+    {"gelu", each_gelu, exact_gelu, -4, 30, 6e-7, false},
+    {"gelu_tanh", each_gelu_tanh, exact_gelu_tanh, -4, 30, 1.5e-6, false},
 };
 
 static void test_functions(void) {
