@@ -140,18 +140,19 @@ static int offset_tables(const Conv *v, const Segment *seg, int i, int blocks, i
     const Window *w = &v->s->term[i].window;
     const Layout *l = &plan_value(v->e->plan, v->s->in[i])->layout;
     const int id = (*table_count)++;
+    const long long bytes = sizeof(float);
     text_printf(tables, "    static const unsigned long long count%d = %d;\n", id, blocks * w->r * w->s);
     text_printf(tables, "    static const unsigned long long w_at%d[] = {", id);
     for (int b = 0, at = 0; b < blocks; b++)
         for (int tap = 0; tap < w->r * w->s; tap++, at++)
-            text_printf(tables, "%s%lld", at ? ", " : "", (long long)at * channels * seg->width * 4);
+            text_printf(tables, "%s%lld", at ? ", " : "", at * bytes * channels * seg->width);
     text_printf(tables, "};\n    static const unsigned long long x_at%d[] = {", id);
     for (int b = 0, at = 0; b < blocks; b++)
         for (int r = 0; r < w->r; r++)
             for (int s = 0; s < w->s; s++, at++)
                 text_printf(tables, "%s%lld", at ? ", " : "",
-                            4 * ((long long)b * channels + (long long)r * w->dilate_h * l->row +
-                                 (long long)s * w->dilate_w * l->pixel));
+                            bytes * ((long long)b * channels + (long long)r * w->dilate_h * l->row +
+                                     (long long)s * w->dilate_w * l->pixel));
     text_puts(tables, "};\n");
     return id;
 }

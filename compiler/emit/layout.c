@@ -101,8 +101,8 @@ static void emit_planar(Emit *e, bool to_planar, Shape shape, const Layout *layo
         if (whole && vectors) emit_transpose(e, to_planar, rest, plane, pixel, loop_x, 8, body);
         const int start = whole ? vectors : 0;
         if (whole && shape.w > start)
-            text_printf(body, "        for (int x = %d; x < %d; x++) memset(out + x * %d, 0, 4 * sizeof(float));\n",
-                        start, shape.w, pixel);
+            text_printf(body, "        for (int x = %d; x < %d; x++) memset(out + x * %d, 0, %d * sizeof(float));\n",
+                        start, shape.w, pixel, SIDE);
         if (shape.w > start) {
             const char *loop = arena_printf(e->arena, "for (int x = %d; x < %d; x++)", start, shape.w);
             text_printf(body, "        for (int c = %d; c < %d; c++)\n", groups * SIDE, shape.c);

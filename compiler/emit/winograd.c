@@ -124,13 +124,18 @@ static const char *input_function(const Wino *v) {
 /* Where tile `first` + i is (NULL: 0), numbered image by image and row by row; those of the two that are used. */
 static void tile_place(const Wino *v, const char *first, bool row, bool column, int indent, Text *t) {
     const WinogradPlan *w = v->w;
-    const char *tile = first ? arena_printf(v->e->arena, "(%s + i)", first) : "i";
-    if (w->images > 1) text_printf(t, "%*sconst int image = %s / %d;\n", indent, "", tile, w->rows * w->columns);
-    if (row && w->images > 1)
-        text_printf(t, "%*sconst int row = %s %% %d / %d;\n", indent, "", tile, w->rows * w->columns, w->columns);
-    else if (row)
-        text_printf(t, "%*sconst int row = %s / %d;\n", indent, "", tile, w->columns);
-    if (column) text_printf(t, "%*sconst int column = %s %% %d;\n", indent, "", tile, v->w->columns);
+    const int tiles = w->rows * w->columns;
+    const char *tile = first ? arena_printf(v->e->arena, "(%s + i)", first) : "i", *before = "const int ";
+    if (w->images == 1 && !row && !column) return;
+    text_printf(t, "%*s", indent, "");
+    if (w->images > 1) text_printf(t, "%simage = %s / %d", before, tile, tiles), before = ", ";
+    if (row) {
+        text_printf(t, "%srow = %s", before, tile), before = ", ";
+        if (w->images > 1) text_printf(t, " %% %d", tiles);
+        text_printf(t, " / %d", w->columns);
+    }
+    if (column) text_printf(t, "%scolumn = %s %% %d", before, tile, w->columns);
+    text_puts(t, ";\n");
 }
 
 /* "BASE", of the tile's image where there are several */
@@ -398,7 +403,7 @@ static void store_means(const Wino *v, const Segment *seg, Text *t) {
 static const char *panel_function(const Wino *v, const Segment *seg) {
     const WinogradPlan *w = v->w;
     const bool sum = v->ep->pool == POOL_GLOBAL_AVG, ragged = w->tail != w->block;
-    const char *first = w->blocks > 1 ? "first" : "0",
+    const char *first = w->blocks > 1 ? "first" : NULL,
                *count = ragged ? "count" : arena_printf(v->e->arena, "%d", w->block);
     Text t = {0};
     text_puts(&t, "    const rn_kernel *k = a->k;\n");

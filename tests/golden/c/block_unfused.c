@@ -624,9 +624,7 @@ static TARGET void conv3x3_24to24_4x4_f2x2_panel(const struct args *a, int panel
         gemm24x8x24_x48_y32(k, w, from, to, w + 768);
     }
     for (int i = 0; i < 8; i++) {
-        const int image = (0 + i) / 4;
-        const int row = (0 + i) % 4 / 2;
-        const int column = (0 + i) % 2;
+        const int image = i / 4, row = i % 4 / 2, column = i % 2;
         conv3x3_24to24_4x4_f2x2_output(m + i * 32,
                                        a->y + (size_t)image * 16432 + (row * 384 + column * 96 + panel * 32));
     }
@@ -639,9 +637,7 @@ static TARGET void conv3x3_24to24_4x4_f2x2_2_images(void *arg, int part, int par
     if (part) return;
     (void)parts;
     for (int i = 0; i < 8; i++) {
-        const int image = i / 4;
-        const int row = i % 4 / 2;
-        const int column = i % 2;
+        const int image = i / 4, row = i % 4 / 2, column = i % 2;
         conv3x3_24to24_4x4_f2x2_input(a->x + (size_t)image * 16432 + (row * 576 + column * 96 - 336), v + i * 48);
     }
     const int panel = 0;
@@ -708,8 +704,7 @@ static TARGET void conv3x3_24to24_4x4_f2x2_panel_x288_y192(const struct args *a,
         gemm24x4x24_x48_y32(k, w, from, to, w + 768);
     }
     for (int i = 0; i < 4; i++) {
-        const int row = (0 + i) / 2;
-        const int column = (0 + i) % 2;
+        const int row = i / 2, column = i % 2;
         conv3x3_24to24_4x4_f2x2_output_x288_y192(m + i * 32, a->y + (row * 384 + column * 96 + panel * 32));
     }
 }
@@ -721,8 +716,7 @@ static TARGET void conv3x3_24to24_4x4_f2x2(void *arg, int part, int parts) {
     if (part) return;
     (void)parts;
     for (int i = 0; i < 4; i++) {
-        const int row = i / 2;
-        const int column = i % 2;
+        const int row = i / 2, column = i % 2;
         conv3x3_24to24_4x4_f2x2_input_x288_y192(a->x + (row * 576 + column * 96 - 336), v + i * 48);
     }
     const int panel = 0;
