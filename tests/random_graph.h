@@ -218,8 +218,9 @@ static inline Value *random_activation(Random *r, Value *x) {
     return random_unary(r, kind < 0 ? OP_RELU : acts[kind], x);
 }
 
-/* Batch norm, scale, nothing. */
+/* Batch norm, layer norm, scale, nothing. */
 static inline Value *random_norm(Random *r, Value *x) {
+    if (random_chance(r, 5)) return random_unary(r, OP_LAYERNORM, x);
     return random_chance(r, 70) ? random_unary(r, OP_BN, x) : random_chance(r, 50) ? random_unary(r, OP_SCALE, x) : x;
 }
 

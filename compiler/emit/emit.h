@@ -131,6 +131,7 @@ const char *emit_copy(Emit *e, const Step *step, Text *body);   /* layout.c */
 const char *emit_map(Emit *e, const Step *step, Text *body);
 const char *emit_pool(Emit *e, const Step *step, Text *body);
 const char *emit_lrn(Emit *e, const Step *step, Text *body);
+const char *emit_layernorm(Emit *e, const Step *step, Text *body);
 const char *emit_spp(Emit *e, const Step *step, Text *body);
 const char *emit_pad(Emit *e, const Step *step, Text *body);
 const char *emit_softmax(Emit *e, const Step *step, Text *body);

@@ -100,7 +100,7 @@ typedef struct Attr {       /* an op uses those that its row in ops.def names; t
     bool global;            /* maxpool, avgpool: over the whole image */
     bool count_include_pad; /* avgpool: divide by the window's size even at the borders */
     Window window;          /* maxpool, avgpool (not global); pad: top, left, bottom, right only */
-    double eps, momentum;   /* bn */
+    double eps, momentum;   /* bn; eps: layernorm */
     double slope;           /* leakyrelu */
     bool approximate;       /* gelu: its form with tanh */
     double alpha, beta, k;  /* lrn: x / (k + alpha / size * sum x^2)^beta (PyTorch's and Caffe's convention) */
@@ -137,7 +137,7 @@ typedef struct Epilogue {
     Value *unpooled_value; /* the value before the pool, for names only (it is never stored); may be NULL */
 } Epilogue;
 
-enum { WEIGHT = 0, BIAS = 1, MEAN = 2, VAR = 3 }; /* Node.weight[] of bn, scale, prelu, affine */
+enum { WEIGHT = 0, BIAS = 1, MEAN = 2, VAR = 3 }; /* Node.weight[] of bn, scale, affine, layernorm, prelu */
 
 /* A use of a block, or a stage, as the source has it; for those who look at the network. */
 typedef struct Group {
@@ -155,7 +155,7 @@ struct Node {
     Term *term;   /* conv, fc: nin terms, term[i] belongs to in[i]; NULL for other ops */
     int features; /* conv, fc: K */
     Attr attr;
-    Tensor *weight[NODE_MAX_WEIGHTS]; /* bn: WEIGHT BIAS MEAN VAR; scale, affine: WEIGHT BIAS; prelu: WEIGHT */
+    Tensor *weight[NODE_MAX_WEIGHTS]; /* bn: WEIGHT BIAS MEAN VAR; scale, affine, layernorm: WEIGHT BIAS; prelu: WEIGHT */
     Epilogue epilogue;
     Value *out;
     Place place;        /* the layer's statement */

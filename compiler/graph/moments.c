@@ -79,6 +79,12 @@ Moments moments_batch_norm(Moments x, double *carried) {
     return (Moments){0, (1 - COMMON_MEAN) * channels / variance, x.within / variance};
 }
 
+Moments moments_layer_norm(Moments x, double *carried) {
+    const double variance = fmax(x.between + x.within, 1e-30);
+    *carried = 1 / variance;
+    return (Moments){0, x.between / variance, x.within / variance};
+}
+
 Moments moments_product(Moments x, const Tensor *weights, double *carried) {
     if (weights_hold_bn(weights)) return moments_batch_norm(x, carried);
     const double square = fmax(moments_square(x), TINY);

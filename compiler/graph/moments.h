@@ -28,6 +28,8 @@ Moments moments_activation(Act act, double number, Moments x, double *carried);
 Moments moments_average(Moments x, double count, double *carried);
 Moments moments_maximum(Moments x, double count);
 Moments moments_batch_norm(Moments x, double *carried);
+/* A layer norm, whose statistics are over the channels of a pixel. */
+Moments moments_layer_norm(Moments x, double *carried);
 /* Of weights * x; a batch norm may have been folded into them. The mean square becomes 1. */
 Moments moments_product(Moments x, const Tensor *weights, double *carried);
 /* Of branch + shortcut. *carried: of the branch; the shortcut's errors stay as they are. */

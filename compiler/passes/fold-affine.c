@@ -1,5 +1,5 @@
 /* fold-affine: a per-channel affine layer (batch norm, scale) folds into the weights of the convolution or fc before or
- * after it, or into another affine layer.
+ * after it, or into another affine layer or a layer norm before it.
  *
  *     %1 = conv(%0 * @w 3x3 pad 1) + @b       %2 = conv(%0 * @w2 3x3 pad 1) + @b2
  *     %2 = affine(%1) weight @s bias @t             @w2 = scale_out(@w, @s)   @b2 = mul_add(@b, @s, @t)
@@ -37,11 +37,12 @@ static bool fold_back(Rewrite *r, Node *affine) {
     return true;
 }
 
-/* affine(affine(x)): the first of the two stays and is returned, or NULL. */
+/* affine(affine(x)), affine(layernorm(x)): the first of the two stays and is returned, or NULL. */
 static Node *merge_affine(Rewrite *r, Node *affine) {
     Graph *graph = r->graph;
     Node *first = affine->in[0]->producer;
-    if (!is_affine(first) || rewrite_only_user(r, first->out) != affine || first->out->home) return NULL;
+    const bool ends_so = is_affine(first) || (first && first->op == OP_LAYERNORM && epilogue_is_linear(&first->epilogue));
+    if (!ends_so || rewrite_only_user(r, first->out) != affine || first->out->home) return NULL;
     Tensor *scale = affine->weight[WEIGHT], *shift = affine->weight[BIAS];
     first->weight[WEIGHT] = tensor_scale_out(graph, first->weight[WEIGHT], scale);
     first->weight[BIAS] = tensor_mul_add(graph, first->weight[BIAS], scale, shift);
@@ -93,7 +94,7 @@ void pass_fold_affine(Graph *graph) {
         Node *affine = graph->nodes[i];
         if (!is_affine(affine) || fold_back(&r, affine)) continue;
         Node *merged = merge_affine(&r, affine);
-        fold_forward(&r, merged ? merged : affine);
+        if (!merged || is_affine(merged)) fold_forward(&r, merged ? merged : affine);
     }
     rewrite_end(&r);
 }

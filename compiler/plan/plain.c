@@ -92,6 +92,7 @@ bool map_can(const Plan *plan, const Node *n) {
     }
 CAN(pool, n->op == OP_MAXPOOL || n->op == OP_AVGPOOL)
 CAN(lrn, n->op == OP_LRN)
+CAN(layernorm, n->op == OP_LAYERNORM)
 CAN(spp, n->op == OP_SPP)
 CAN(pad, n->op == OP_PAD)
 CAN(softmax, n->op == OP_SOFTMAX)
@@ -113,13 +114,19 @@ void depthwise_pack(Plan *plan, Step *s) {
     weights_pack(plan, s, OPERAND_W, RN_PACK_DEPTHWISE, RN_F32, weights_tensor(plan, w), dim, NULL);
 }
 
+void affine_pack(Plan *plan, Step *s) {
+    weights_of_epilogue(plan, s);
+    weights_pack_vector(plan, s, OPERAND_W, s->node->weight[WEIGHT]);
+    weights_pack_vector(plan, s, OPERAND_BIAS, s->node->weight[BIAS]);
+}
+
 /* An affine layer's scale and shift are a weight and a bias, a prelu's slopes those of an epilogue. */
 void map_pack(Plan *plan, Step *s) {
     const Node *n = s->node;
-    weights_of_epilogue(plan, s);
     if (n->op == OP_AFFINE) {
-        weights_pack_vector(plan, s, OPERAND_W, n->weight[WEIGHT]);
-        weights_pack_vector(plan, s, OPERAND_BIAS, n->weight[BIAS]);
-    } else if (n->op == OP_PRELU)
-        weights_pack_vector(plan, s, OPERAND_SLOPE, n->weight[WEIGHT]);
+        affine_pack(plan, s);
+        return;
+    }
+    weights_of_epilogue(plan, s);
+    if (n->op == OP_PRELU) weights_pack_vector(plan, s, OPERAND_SLOPE, n->weight[WEIGHT]);
 }

@@ -17,8 +17,10 @@ bool depthwise_can(const Plan *plan, const Node *node);
 void depthwise_pack(Plan *plan, Step *step);
 bool map_can(const Plan *plan, const Node *node);
 void map_pack(Plan *plan, Step *step);
+void affine_pack(Plan *plan, Step *step); /* the layer's own factor and summand of each channel */
 bool pool_can(const Plan *plan, const Node *node);
 bool lrn_can(const Plan *plan, const Node *node);
+bool layernorm_can(const Plan *plan, const Node *node);
 bool spp_can(const Plan *plan, const Node *node);
 bool pad_can(const Plan *plan, const Node *node);
 bool softmax_can(const Plan *plan, const Node *node);

@@ -5,6 +5,7 @@
  *     swish                 Sigmoid, Mul
  *     gelu                  with Erf, or with Sigmoid for tanh: its own operator is of later operator sets
  *     scale, affine         Mul, Add with C x 1 x 1 initializers
+ *     layernorm             ReduceMean, Sub, Mul, ReduceMean, Add, Sqrt, Div; Mul, Add
  *     lrn of an even size   written out: ONNX's window has its longer side behind, ours before; and many refuse one
  *     spp                   a MaxPool a level; bins of unequal size: Slice and ReduceMax, rows first, then columns
  *     add with fill         Pad at the ends of the smaller side, Add
@@ -211,6 +212,23 @@ static Operand export_scale(OnnxWriter *w, const Node *node, const Operand *in) 
     return elementwise(w, "Add", y, per_channel(w, node->weight[BIAS], in[0].flat));
 }
 
+/* The operator set has none (LayerNormalization came with 17, and is over the last axes). */
+static Operand export_layernorm(OnnxWriter *w, const Node *node, const Operand *in) {
+    Operand x = in[0];
+    const Shape pixels = {1, x.shape.h, x.shape.w};
+    Operand mean = onnx_add(w, "ReduceMean", pixels, x.flat, 1, &x.name);
+    onnx_ints(w, "axes", 1, (int[]){1});
+    onnx_int(w, "keepdims", 1);
+    x = elementwise(w, "Sub", x, mean.name);
+    Operand square = elementwise(w, "Mul", x, x.name);
+    Operand variance = onnx_add(w, "ReduceMean", pixels, x.flat, 1, &square.name);
+    onnx_ints(w, "axes", 1, (int[]){1});
+    onnx_int(w, "keepdims", 1);
+    variance = elementwise(w, "Add", variance, onnx_scalar(w, "eps", node->attr.eps));
+    x = elementwise(w, "Div", x, elementwise(w, "Sqrt", variance, NULL).name);
+    return export_scale(w, node, &x);
+}
+
 /* ---- activations ---- */
 
 /* Those that have no operator of their own. */
@@ -406,12 +424,25 @@ static Operand export_spp(OnnxWriter *w, const Node *node, const Operand *in) {
 typedef Operand (*Exporter)(OnnxWriter *w, const Node *node, const Operand *in);
 
 static const Exporter exporters[OP_COUNT] = {
-    [OP_CONV] = export_conv,       [OP_FC] = export_fc,           [OP_BN] = export_bn,
-    [OP_SCALE] = export_scale,     [OP_AFFINE] = export_scale,    [OP_MAXPOOL] = export_maxpool,
-    [OP_AVGPOOL] = export_avgpool, [OP_LRN] = export_lrn,         [OP_SPP] = export_spp,
-    [OP_PAD] = export_pad,         [OP_DROPOUT] = export_dropout, [OP_IDENTITY] = export_identity,
-    [OP_FLATTEN] = export_flatten, [OP_SOFTMAX] = export_softmax, [OP_UPSAMPLE] = export_upsample,
-    [OP_ADD] = export_add,         [OP_MUL] = export_mul,         [OP_CONCAT] = export_concat,
+    [OP_CONV] = export_conv,
+    [OP_FC] = export_fc,
+    [OP_BN] = export_bn,
+    [OP_SCALE] = export_scale,
+    [OP_AFFINE] = export_scale,
+    [OP_MAXPOOL] = export_maxpool,
+    [OP_AVGPOOL] = export_avgpool,
+    [OP_LAYERNORM] = export_layernorm,
+    [OP_LRN] = export_lrn,
+    [OP_SPP] = export_spp,
+    [OP_PAD] = export_pad,
+    [OP_DROPOUT] = export_dropout,
+    [OP_IDENTITY] = export_identity,
+    [OP_FLATTEN] = export_flatten,
+    [OP_SOFTMAX] = export_softmax,
+    [OP_UPSAMPLE] = export_upsample,
+    [OP_ADD] = export_add,
+    [OP_MUL] = export_mul,
+    [OP_CONCAT] = export_concat,
 };
 
 /* A convolution's and an fc's bias is in its own operator already. */

@@ -204,6 +204,31 @@ static void bound_lrn(Bounds *b, const Node *node) {
     }
 }
 
+/* Errors of a pixel's channels move its mean and its deviation, which is the norm of what they are apart from it. */
+static void bound_layernorm(Bounds *b, const Node *node) {
+    const Value *in = node->in[0], *out = node->out;
+    const int channels = out->shape.c;
+    const int64_t pixels = pixels_of(out);
+    const float *weight = b->weights->data[node->weight[WEIGHT]->id], *bias = b->weights->data[node->weight[BIAS]->id];
+    const double *x = b->values[in->id], *d = b->bound[in->id], sums = ROUNDOFF * (MARGIN * sqrt(channels) + 4);
+    for (int64_t p = 0; p < pixels; p++) {
+        double mean = 0, size = 0, shift = 0, variance = 0, error = 0;
+        for (int64_t i = p; i < channels * pixels; i += pixels)
+            mean += x[i] / channels, size += fabs(x[i]) / channels, shift += d[i] / channels;
+        shift += sums * size;
+        for (int64_t i = p; i < channels * pixels; i += pixels)
+            variance += pow(x[i] - mean, 2) / channels, error += pow(d[i] + shift, 2) / channels;
+        const double deviation = sqrt(variance + node->attr.eps), off = sqrt(error) + sums * deviation;
+        const double least = fmax(fmax(deviation - off, sqrt(node->attr.eps)), LEAST);
+        for (int c = 0; c < channels; c++) {
+            const int64_t i = c * pixels + p;
+            const double apart = d[i] + shift + 2 * ROUNDOFF * (fabs(x[i]) + fabs(mean));
+            b->bound[out->id][i] = fabs((double)weight[c]) * (apart + fabs(x[i] - mean) * off / deviation) / least +
+                                   4 * ROUNDOFF * (fabs(b->values[out->id][i]) + fabs((double)bias[c]));
+        }
+    }
+}
+
 static void bound_softmax(Bounds *b, const Node *node) {
     const Value *in = node->in[0], *out = node->out;
     const int64_t pixels = pixels_of(out);
@@ -253,6 +278,9 @@ static void bound_node(Bounds *b, const Node *node) {
         break;
     case OP_LRN:
         bound_lrn(b, node);
+        break;
+    case OP_LAYERNORM:
+        bound_layernorm(b, node);
         break;
     case OP_SOFTMAX:
         bound_softmax(b, node);

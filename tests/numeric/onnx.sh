@@ -45,6 +45,7 @@ network odd {
     residual { conv 20, 3x3 /2; bn eps 1e-3 } shortcut pad
     leakyrelu 0.2
     gelu; conv 20, 1x1; gelu approximate
+    layernorm eps 1e-6
     concat {
         { maxpool 3x3 pad 1 }
         { avgpool 3x3 pad 1 count_include_pad }
@@ -73,7 +74,7 @@ network forms {
     relu as both
     concat { { fc 4 } { fc 5 no bias; tanh } }
     flatten
-    residual { fc 9; bn } shortcut identity
+    residual { fc 9; bn; layernorm } shortcut identity
     upsample 2
     maxpool 2x1 /2x1
     softmax

@@ -196,6 +196,7 @@ OPS = {
     "Mul": lambda a, x, y: x * y,
     "PRelu": lambda a, x, slope: np.where(x < 0, slope * x, x),
     "Pad": pad,
+    "ReduceMean": lambda a, x: x.mean(tuple(a["axes"]), keepdims=bool(a["keepdims"])),
     "ReduceMax": lambda a, x: x.max(tuple(a["axes"]), keepdims=bool(a["keepdims"])),
     "Pow": lambda a, x, y: x**y,
     "Relu": lambda a, x: np.maximum(x, 0),
@@ -204,6 +205,8 @@ OPS = {
     "Sigmoid": lambda a, x: 1 / (1 + np.exp(-x)),
     "Slice": slice_,
     "Softmax": softmax,
+    "Sqrt": lambda a, x: np.sqrt(x),
+    "Sub": lambda a, x, y: x - y,
     "Tanh": lambda a, x: np.tanh(x),
 }
 

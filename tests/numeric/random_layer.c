@@ -189,8 +189,9 @@ static Value *same_conv(Layers *l, Value *x, int features) {
 }
 
 static Value *norm(Layers *l, Value *x) {
-    const int kind = pick(l, 3);
-    return kind == 0 ? x : random_unary(&l->random, kind == 1 ? OP_BN : OP_SCALE, x);
+    static const Op norms[] = {OP_BN, OP_SCALE, OP_LAYERNORM};
+    const int kind = chance(l, 10) ? 3 : pick(l, 3);
+    return kind == 0 ? x : random_unary(&l->random, norms[kind - 1], x);
 }
 
 static Value *activation(Layers *l, Value *x) {

@@ -95,6 +95,10 @@ static const Case cases[] = {
     {"35x2x3", "%1 o = lrn(%0) size 9 alpha 1 beta 0.9 k 0.5\n", false},
     {"3x2x3", "%1 o = lrn(%0) size 11 alpha 1 beta 1 k 1\n", false},
     {"1x2x3", "%1 o = lrn(%0) size 1 alpha 0.0001 beta 0.75 k 1\n", false},
+    {"3x4x3", AFFINE_PARAMS("3") "%1 o = layernorm(%0) weight @0 bias @1 eps 1e-06\n", false},
+    {"8x4x3", AFFINE_PARAMS("8") "%1 o = layernorm(%0) weight @0 bias @1 eps 1e-06\n", false},
+    {"35x2x3", AFFINE_PARAMS("35") "%1 o = layernorm(%0) weight @0 bias @1 eps 1e-05 -> sigmoid\n", false},
+    {"300x2x3", AFFINE_PARAMS("300") "%1 o = layernorm(%0) weight @0 bias @1 eps 1e-05 + %0 -> relu\n", false},
     {"16x9x8", "%1 o = spp(%0) levels 4,2,1\n", true},
     {"35x7x7", "%1 o = spp(%0) levels 7,3,2,1\n", false},
     {"5x4x4", "%1 o = spp(%0) levels 1\n", false},
@@ -239,9 +243,10 @@ static void prepare_steps(Run *run, const Node *last) {
     output_steps(plan, last->out);
     for (int i = 0; i < plan->step_count; i++)
         if (step_is_call(&plan->steps[i])) run->step[run->step_count++] = plan->steps[i];
+    const bool affine = last->weight[BIAS]; /* or a norm that ends like one */
     run->weight = last->op == OP_CONV ? depthwise_weights(run, last->term[0].weight)
-                                      : vector(run, last->op == OP_AFFINE ? last->weight[WEIGHT] : NULL);
-    run->bias = vector(run, last->op == OP_AFFINE ? last->weight[BIAS] : e->bias);
+                                      : vector(run, affine ? last->weight[WEIGHT] : NULL);
+    run->bias = vector(run, affine ? last->weight[BIAS] : e->bias);
     run->slope = vector(run, last->op == OP_PRELU ? last->weight[WEIGHT] : e->prelu);
 }
 

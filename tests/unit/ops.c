@@ -168,6 +168,19 @@ static void test_norms(void) {
     ir_run_close(&run);
 }
 
+static void test_layernorm(void) { /* channels of a pixel: 1 and 5, then 4 and 4 */
+    IrRun run;
+    ir_run_open(&run, "network t\ninput %0 2x1x2 image\n@0 = param 2 name n.weight\n@1 = param 2 name n.bias\n"
+                      "%1 n = layernorm(%0) weight @0 bias @1 eps 12\noutput %1\n");
+    ir_run_set(&run, "n.weight", (float[]){2, -1});
+    ir_run_set(&run, "n.bias", (float[]){10, 20});
+    const double *out = ir_run(&run, (float[]){1, 4, 5, 4}, 1);
+    CU_ASSERT_TRUE(ir_run_near(out, (double[]){9, 10, 19.5, 20}, 4, 1e-15));
+    out = ir_run(&run, (float[]){1, 4, NAN, 4}, 1); /* the whole pixel, and no other */
+    CU_ASSERT_TRUE(isnan(out[0]) && isnan(out[2]) && out[1] == 10 && out[3] == 20);
+    ir_run_close(&run);
+}
+
 static void test_fc(void) { /* the input runs in C, H, W order */
     IrRun run;
     ir_run_open(&run, "network t\ninput %0 2x1x2 image\n@0 = param 2x4 name w\n%1 fc = fc(%0 * @0)\noutput %1\n");
@@ -268,6 +281,7 @@ static void test_errors(void) {
         {"3x5x5", "pad(%0) top -1 left 0 bottom 0 right 0 channels 0",
          "pad: top -1 left 0 bottom 0 right 0 channels 0: none may be negative"},
         {"3x5x5", "bn(%0) eps -1 momentum 0", "bn: eps -1: must be 0 or more"},
+        {"3x5x5", "layernorm(%0) eps -1", "layernorm: eps -1: must be 0 or more"},
         {"3x5x5", "relu(%0) -> maxpool 7x7", "relu: kernel 7x7 does not fit a 5x5 input with pad 0"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -360,6 +374,7 @@ void suite_ops(void) {
     CU_add_test(suite, "softmax", test_softmax);
     CU_add_test(suite, "add and mul", test_add_and_mul);
     CU_add_test(suite, "bn, scale, affine", test_norms);
+    CU_add_test(suite, "layernorm", test_layernorm);
     CU_add_test(suite, "fc", test_fc);
     CU_add_test(suite, "conv against seven loops", test_conv);
     CU_add_test(suite, "errors say the numbers", test_errors);
