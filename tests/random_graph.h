@@ -142,6 +142,24 @@ static inline Value *random_same_conv(Random *r, Value *x, int features, int str
     return random_conv(r, x, features, kernel, stride, (kernel - 1) / 2 * dilate, groups, dilate, random_chance(r, 50));
 }
 
+/* An image of up to three times the size. */
+static inline Value *random_transposed(Random *r, Value *x, int features) {
+    Node *node = random_node(r, OP_CONVTRANSPOSE, &x, 1);
+    Term *term = &node->term[0];
+    Window *w = &term->window;
+    const int groups = x->shape.c % 2 == 0 && features % 2 == 0 && random_chance(r, 25) ? 2 : 1;
+    node->features = features;
+    term->groups = groups;
+    w->stride_h = random_int(r, 1, 3), w->stride_w = random_chance(r, 60) ? w->stride_h : random_int(r, 1, 3);
+    w->r = random_int(r, 1, 5), w->s = random_chance(r, 60) ? w->r : random_int(r, 1, 5);
+    w->top = random_int(r, 0, (w->r - 1) / 2), w->bottom = random_int(r, 0, w->r / 2);
+    w->left = random_int(r, 0, (w->s - 1) / 2), w->right = random_int(r, 0, (w->s - 1) / 2);
+    node->attr.extra_rows = random_int(r, 0, w->stride_h - 1);
+    node->attr.extra_columns = random_int(r, 0, w->stride_w - 1);
+    build_params(r->graph, node, random_chance(r, 50));
+    return random_done(node);
+}
+
 static inline Value *random_fc(Random *r, Value *x, int features) {
     Node *node = random_node(r, OP_FC, &x, 1);
     node->features = features;
@@ -341,7 +359,10 @@ static inline Value *random_groups(Random *r, Value *x) {
 /* The rarer layers, each with attributes of its own; then few channels again. */
 static inline Value *random_rare(Random *r, Value *x) {
     const bool small = shape_size(x->shape) <= 300;
-    switch (random_int(r, 0, 6)) {
+    switch (random_int(r, 0, 7)) {
+    case 6:
+        if (small) x = random_norm(r, random_transposed(r, random_chance(r, 30) ? random_norm(r, x) : x, random_int(r, 1, 6)));
+        return random_activation(r, x);
     case 0:
         return random_window_pool(r, x);
     case 1:

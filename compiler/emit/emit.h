@@ -135,6 +135,7 @@ const char *emit_layernorm(Emit *e, const Step *step, Text *body);
 const char *emit_spp(Emit *e, const Step *step, Text *body);
 const char *emit_pad(Emit *e, const Step *step, Text *body);
 const char *emit_softmax(Emit *e, const Step *step, Text *body);
+const char *emit_interleave(Emit *e, const Step *step, Text *body);
 const char *emit_upsample(Emit *e, const Step *step, Text *body);
 
 /* The same for any step, by its row in algorithms.def (forward.c). */

@@ -1,5 +1,5 @@
-/* layernorm: over the channels of each pixel. Three passes over a pixel, which the first brings into the cache: the mean,
- * the variance around it, the result.
+/* layernorm: over the channels of each pixel. Three passes over a pixel, which the first brings into the cache: the
+ * mean, the variance around it, the result.
  */
 #include "walk.h"
 
@@ -37,9 +37,8 @@ static void layernorm_pixel(const Walk *walk, const Box *box, int indent, Text *
 
 static const char *layernorm_value(const Walk *walk, const Box *box, const char *c, int left, int indent, Text *text) {
     (void)box, (void)indent, (void)text;
-    return arena_printf(walk->e->arena, "fma_(mul(sub(%s, mean), by), %s, %s)",
-                        walk_operand(walk, "in", c, left), walk_vector(walk, "scale", c, left),
-                        walk_vector(walk, "shift", c, left));
+    return arena_printf(walk->e->arena, "fma_(mul(sub(%s, mean), by), %s, %s)", walk_operand(walk, "in", c, left),
+                        walk_vector(walk, "scale", c, left), walk_vector(walk, "shift", c, left));
 }
 
 const char *emit_layernorm(Emit *e, const Step *step, Text *body) {

@@ -99,25 +99,29 @@ typedef struct IntList {
 typedef struct Attr {       /* an op uses those that its row in ops.def names; the others are zero */
     bool global;            /* maxpool, avgpool: over the whole image */
     bool count_include_pad; /* avgpool: divide by the window's size even at the borders */
-    Window window;          /* maxpool, avgpool (not global); pad: top, left, bottom, right only */
-    double eps, momentum;   /* bn; eps: layernorm */
-    double slope;           /* leakyrelu */
-    bool approximate;       /* gelu: its form with tanh */
-    double alpha, beta, k;  /* lrn: x / (k + alpha / size * sum x^2)^beta (PyTorch's and Caffe's convention) */
-    int size;               /* lrn: channels in the sum */
-    IntList levels;         /* spp: pyramid levels, n x n bins each */
-    int factor;             /* upsample: nearest neighbour, integer */
-    int channels;           /* pad: zero channels added at the end */
-    double rate;            /* dropout: not used at inference */
-    bool fill;              /* add: zero-fill the smaller side at the end of c, h, w; otherwise shapes agree */
+    Window
+        window; /* maxpool, avgpool (not global); pad: top, left, bottom, right only; interleave: top, left, strides */
+    double eps, momentum;          /* bn; eps: layernorm */
+    double slope;                  /* leakyrelu */
+    bool approximate;              /* gelu: its form with tanh */
+    double alpha, beta, k;         /* lrn: x / (k + alpha / size * sum x^2)^beta (PyTorch's and Caffe's convention) */
+    int size;                      /* lrn: channels in the sum */
+    IntList levels;                /* spp: pyramid levels, n x n bins each */
+    int factor;                    /* upsample: nearest neighbour, integer */
+    int channels;                  /* pad: zero channels added at the end; interleave: of a phase, that lie together */
+    int height, width;             /* interleave: the result's */
+    int extra_rows, extra_columns; /* convtranspose: at the end of the result (output_padding) */
+    double rate;                   /* dropout: not used at inference */
+    bool fill;                     /* add: zero-fill the smaller side at the end of c, h, w; otherwise shapes agree */
 } Attr;
 
 enum { NODE_MAX_TERMS = 4, NODE_MAX_WEIGHTS = 4 };
 
 /* one summand of a conv or fc: weight * in[i], seen through its own window */
 typedef struct Term {
-    Tensor *weight; /* conv: K x C/groups x R x S; fc: K x (C*H*W), in C, H, W order of its input */
-    Window window;  /* conv; fc: unused */
+    Tensor *weight; /* conv: K x C/groups x R x S; convtranspose: C x K/groups x R x S; fc: K x (C*H*W), in C, H, W
+                       order of its input */
+    Window window;  /* conv, convtranspose; fc: unused */
     int groups;
 } Term;
 
@@ -152,10 +156,11 @@ struct Node {
     const char *name; /* the layer's name: "layer1.0.conv1"; unique where it has parameters */
     Value **in;       /* inputs, without the epilogue's addend */
     int nin;
-    Term *term;   /* conv, fc: nin terms, term[i] belongs to in[i]; NULL for other ops */
-    int features; /* conv, fc: K */
+    Term *term;   /* conv, convtranspose, fc: nin terms, term[i] belongs to in[i]; NULL for other ops */
+    int features; /* conv, convtranspose, fc: K */
     Attr attr;
-    Tensor *weight[NODE_MAX_WEIGHTS]; /* bn: WEIGHT BIAS MEAN VAR; scale, affine, layernorm: WEIGHT BIAS; prelu: WEIGHT */
+    Tensor
+        *weight[NODE_MAX_WEIGHTS]; /* bn: WEIGHT BIAS MEAN VAR; scale, affine, layernorm: WEIGHT BIAS; prelu: WEIGHT */
     Epilogue epilogue;
     Value *out;
     Place place;        /* the layer's statement */

@@ -128,7 +128,7 @@ static void print_inputs(const Node *node, const int *number, Text *text) {
         if (!node->term) continue;
         text_puts(text, " * ");
         print_tensor_id(text, node->term[i].weight);
-        if (node->op != OP_CONV) continue;
+        if (node->op == OP_FC) continue;
         irtext_print_window(text, &node->term[i].window);
         if (node->term[i].groups != 1) text_printf(text, " groups %d", node->term[i].groups);
     }

@@ -365,7 +365,7 @@ static bool parse_inputs(Parser *parser, Op op, Value **in, Term *terms, int *ni
         if (!(op_info(op)->flags & OPF_TERMS)) continue;
         *term = (Term){.groups = 1};
         if (!expect(parser, "*") || !read_tensor(parser, &term->weight)) return false;
-        if (op != OP_CONV) continue;
+        if (op == OP_FC) continue;
         if (!parse_window(parser, &term->window)) return false;
         if (accept(parser, "groups") && !read_integer(parser, 1, &term->groups)) return false;
     }
@@ -508,9 +508,20 @@ static bool parse_left_side(Parser *parser, int *number, Shape *shape, rn_dtype 
     return expect(parser, "=");
 }
 
+/* Of a transposed convolution, whose weights have a group's. */
+static bool find_features(Parser *parser, Node *node) {
+    const Tensor *weight = node->term[0].weight;
+    const int64_t features = (int64_t)weight->dim[1] * node->term[0].groups;
+    if (weight->ndim != 4 || features > INT_MAX) return fail(parser, "weights that are not C x K/groups x R x S");
+    node->features = (int)features;
+    return true;
+}
+
 /* What follows from the parts: features, the shapes; all that the ops' rules can find wrong. */
 static bool finish_node(Parser *parser, Node *node, Shape given) {
-    if (node->term) node->features = node->term[0].weight->dim[0];
+    const Term *term = node->term;
+    if (term) node->features = term->weight->dim[0];
+    if (node->op == OP_CONVTRANSPOSE && !find_features(parser, node)) return false;
     if (!op_info(node->op)->infer(node, parser->diag)) return false;
     Shape shape = node->out->shape;
     if (given.c && !shape_equal(given, shape)) {

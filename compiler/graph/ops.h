@@ -7,7 +7,7 @@
 #include "moments.h"
 
 enum {
-    OPF_TERMS = 1,       /* conv, fc: in[i] has a Term */
+    OPF_TERMS = 1,       /* conv, convtranspose, fc: in[i] has a Term */
     OPF_ELEMENTWISE = 2, /* out has in[0]'s shape (add with fill: the larger of both) */
     OPF_ACTIVATION = 4,  /* elementwise, and can be an epilogue's Act (act.def) */
     OPF_WINDOW = 8,      /* slides attr.window, or is global */
@@ -53,6 +53,14 @@ static inline const OpInfo *op_info(Op op) {
 Op op_by_word(const char *word); /* OP_COUNT where unknown */
 /* Where a node keeps the tensor of a slot: a conv's or fc's WEIGHT is its first term's, their BIAS the epilogue's. */
 Tensor **node_weight(Node *node, int slot);
+/* The convolution that a transposed one is, but for the order of its result (convtranspose.c): what it computes is the
+ * result's phases, pixels `window.stride_h` x `window.stride_w` apart, as channels of their own. */
+typedef struct Phases {
+    Window window; /* of the convolution; its stride is 1 */
+    Shape shape;   /* of its result: K/groups channels, of each phase, of each group */
+    int top, left; /* of the interleaved result, where the transposed convolution's begins */
+} Phases;
+Phases convtranspose_phases(const Node *node);
 /* shape of the op's own result, before the epilogue's pool */
 Shape node_unpooled_shape(const Node *node);
 /* A pool's windows lie side by side: none overlaps another or reaches over the image's upper or left edge. */

@@ -86,6 +86,14 @@ static bool fits_space_to_depth(const Tensor *t) {
     return t->dim[1] % pixel == 0 && t->dim[1] / pixel == side * side;
 }
 
+static bool fits_phases(const Tensor *t) {
+    const Tensor *a = t->arg[0];
+    const int64_t rows = t->integer[0], columns = t->integer[1];
+    if (t->ndim != 4 || a->ndim != 4 || rows < 1 || columns < 1 || t->dim[1] < 1 || a->dim[0] % t->dim[1]) return false;
+    if (t->dim[2] != (a->dim[2] + rows - 1) / rows || t->dim[3] != (a->dim[3] + columns - 1) / columns) return false;
+    return t->dim[0] == (double)a->dim[0] / t->dim[1] * a->dim[1] * rows * columns;
+}
+
 bool tensor_dims_fit(const Tensor *tensor) {
     static bool (*const fits[RN_RECIPE_OP_COUNT])(const Tensor *tensor) = {
 #define RN_PARAMETER(name, word, ...) [RN_##name] = fits_##word,

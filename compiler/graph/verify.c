@@ -161,6 +161,9 @@ static bool check_term(Check *check, const Node *node, int i) {
     bool fits;
     if (node->op == OP_FC)
         fits = weight->ndim == 2 && weight->dim[0] == node->features && weight->dim[1] == shape_size(in);
+    else if (node->op == OP_CONVTRANSPOSE)
+        fits = weight->ndim == 4 && weight->dim[0] == in.c && weight->dim[1] == node->features / term->groups &&
+               weight->dim[2] == term->window.r && weight->dim[3] == term->window.s;
     else
         fits = weight->ndim == 4 && weight->dim[0] == node->features && weight->dim[1] == in.c / term->groups &&
                weight->dim[2] == term->window.r && weight->dim[3] == term->window.s;

@@ -119,12 +119,12 @@ static double read_real(Reader *reader, const Arg *arg, const char *word, double
 }
 
 /* height and width: a number for both, or r x s */
-static void attr_pair(Reader *reader, const char *word, int *h, int *w) {
+static void attr_pair(Reader *reader, const char *word, int low, int *h, int *w) {
     const AttrUse *attr = find_attr(reader, word);
     if (!attr) return;
     int values[2];
     int n =
-        attr->value->kind == ARG_LIST ? 0 : read_ints(reader, attr->value, word, 1, attr_info(word)->limit, values, 2);
+        attr->value->kind == ARG_LIST ? 0 : read_ints(reader, attr->value, word, low, attr_info(word)->limit, values, 2);
     if (n == 0) return fail(reader, attr->value->place, "a number or a size like 2x1 is needed here");
     *h = values[0];
     *w = values[n - 1];
@@ -239,19 +239,24 @@ static void read_conv(Reader *reader, Layer *layer) {
     Window *window = &layer->window;
     read_args(reader, 2, args);
     bool depthwise = reader->stmt->word;
+    const bool transposed = reader->stmt->op == OP_CONVTRANSPOSE;
     const Arg *kernel = depthwise ? read_depthwise(reader, args, layer) : args[1];
     if (!depthwise) layer->features = read_features(reader, args[0], "output channels");
     if (kernel)
         read_kernel(reader, kernel, window);
     else if (reader->ok)
         fail(reader, reader->stmt->place,
-             depthwise ? "its kernel size is missing, as in `depthwise 3x3`"
-                       : "its kernel size is missing, as in `conv 64, 3x3`");
+             depthwise    ? "its kernel size is missing, as in `depthwise 3x3`"
+             : transposed ? "its kernel size is missing, as in `convtranspose 64, 2x2 /2`"
+                          : "its kernel size is missing, as in `conv 64, 3x3`");
     read_stride(reader, window);
-    attr_pair(reader, "dilate", &window->dilate_h, &window->dilate_w);
-    window->top = window->bottom = window->dilate_h * (window->r - 1) / 2;
-    window->left = window->right = window->dilate_w * (window->s - 1) / 2;
+    attr_pair(reader, "dilate", 1, &window->dilate_h, &window->dilate_w);
+    if (!transposed) {
+        window->top = window->bottom = window->dilate_h * (window->r - 1) / 2;
+        window->left = window->right = window->dilate_w * (window->s - 1) / 2;
+    }
     read_padding(reader, window);
+    attr_pair(reader, "output_pad", 0, &layer->attr.extra_rows, &layer->attr.extra_columns);
     layer->groups = attr_int(reader, "groups", 1, layer->groups);
     layer->bias = attr_flag(reader, "bias", layer->bias);
 }
@@ -344,10 +349,10 @@ static void read_attributes(Reader *reader, Op op, const Arg *first, Attr *attr)
 
 static void read_layer(Reader *reader, Op op, Layer *layer) {
     const Arg *args[2] = {NULL, NULL};
-    const bool argument = op_info(op)->flags & OPF_ARGUMENT, own = op == OP_CONV || op == OP_FC || op == OP_PAD;
+    const bool argument = op_info(op)->flags & OPF_ARGUMENT, own = (op_info(op)->flags & OPF_TERMS) || op == OP_PAD;
     if (!own && !(op_info(op)->flags & OPF_WINDOW)) read_args(reader, argument, args);
     read_attributes(reader, op, argument ? args[0] : NULL, &layer->attr);
-    if (op == OP_CONV) read_conv(reader, layer);
+    if (op == OP_CONV || op == OP_CONVTRANSPOSE) read_conv(reader, layer);
     if (op == OP_FC) read_fc(reader, layer);
     if (op_info(op)->flags & OPF_WINDOW) read_pool(reader, &layer->attr);
     if (op == OP_PAD) read_pad(reader, &layer->attr);
@@ -433,7 +438,7 @@ static void read_preprocess(Reader *reader, Shape shape, Preprocess *p) {
         check_positive(reader, range->place, "range", p->range);
     }
     p->resize = attr_int(reader, "resize", 1, 0);
-    attr_pair(reader, "crop", &p->crop_h, &p->crop_w);
+    attr_pair(reader, "crop", 1, &p->crop_h, &p->crop_w);
     if (!p->crop_h || !reader->ok) return;
     if (p->crop_h != shape.h || p->crop_w != shape.w) {
         diag_error(reader->elab->diag, find_attr(reader, "crop")->place, "a crop of %dx%d is not the input's %dx%d",

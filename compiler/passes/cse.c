@@ -38,7 +38,7 @@ static void make_key(Text *key, const Rewrite *r, const Node *node) {
         text_printf(key, " %%%d", rewrite_resolve(r, node->in[i])->id);
         if (!node->term) continue;
         text_printf(key, "*%d g%d", id_of(node->term[i].weight), node->term[i].groups);
-        if (node->op == OP_CONV) key_window(key, &node->term[i].window);
+        if (node->op != OP_FC) key_window(key, &node->term[i].window);
     }
     for (int i = 0; i < NODE_MAX_WEIGHTS; i++)
         if (node->weight[i]) text_printf(key, " w%d:%d", i, node->weight[i]->id);

@@ -9,8 +9,9 @@
  *
  * Legal where nothing else reads the value between. Backwards (the first form) the layer before must end in at most a
  * bias. Forwards a shift passes only through a convolution without padding: the padding's zeros stand for %1, not for
- * %0, so at a border the shift's part of the sum is another one. Folds to the layer before come first. Weights that are
- * stored in a narrower type stay as they are: scaled, they would have to be rounded again.
+ * %0, so at a border the shift's part of the sum is another one; through a transposed convolution, whose windows
+ * overlap less there, it does not pass. Folds to the layer before come first. Weights that are stored in a narrower type
+ * stay as they are: scaled, they would have to be rounded again.
  */
 #include "rewrite.h"
 
@@ -24,6 +25,16 @@ static bool is_rounded(const Node *node) {
     return false;
 }
 
+/* Weights times a factor for each channel of their second dimension: a convolution's input channels, a transposed one's
+ * output channels. */
+static Tensor *scale_inner(Graph *graph, Tensor *weight, Tensor *scale, int groups, int pixels) {
+    Tensor *scaled =
+        graph_add_expr(graph, RN_SCALE_IN, weight->name, weight->ndim, weight->dim, 2, (Tensor *[]){weight, scale}, 0);
+    scaled->integer[0] = groups;
+    scaled->integer[1] = pixels;
+    return scaled;
+}
+
 /* affine(conv(x)), affine(fc(x)) */
 static bool fold_back(Rewrite *r, Node *affine) {
     Graph *graph = r->graph;
@@ -31,7 +42,10 @@ static bool fold_back(Rewrite *r, Node *affine) {
     if (!node || !(op_info(node->op)->flags & OPF_TERMS) || !epilogue_is_linear(&node->epilogue)) return false;
     if (rewrite_only_user(r, node->out) != affine || node->out->home || is_rounded(node)) return false;
     Tensor *scale = affine->weight[WEIGHT], *shift = affine->weight[BIAS];
-    for (int i = 0; i < node->nin; i++) node->term[i].weight = tensor_scale_out(graph, node->term[i].weight, scale);
+    for (int i = 0; i < node->nin; i++)
+        node->term[i].weight = node->op == OP_CONVTRANSPOSE
+                                   ? scale_inner(graph, node->term[i].weight, scale, node->term[i].groups, 1)
+                                   : tensor_scale_out(graph, node->term[i].weight, scale);
     node->epilogue.bias = tensor_mul_add(graph, node->epilogue.bias, scale, shift);
     rewrite_absorb(r, node, affine);
     return true;
@@ -41,7 +55,8 @@ static bool fold_back(Rewrite *r, Node *affine) {
 static Node *merge_affine(Rewrite *r, Node *affine) {
     Graph *graph = r->graph;
     Node *first = affine->in[0]->producer;
-    const bool ends_so = is_affine(first) || (first && first->op == OP_LAYERNORM && epilogue_is_linear(&first->epilogue));
+    const bool ends_so =
+        is_affine(first) || (first && first->op == OP_LAYERNORM && epilogue_is_linear(&first->epilogue));
     if (!ends_so || rewrite_only_user(r, first->out) != affine || first->out->home) return NULL;
     Tensor *scale = affine->weight[WEIGHT], *shift = affine->weight[BIAS];
     first->weight[WEIGHT] = tensor_scale_out(graph, first->weight[WEIGHT], scale);
@@ -69,13 +84,12 @@ static void fold_forward(Rewrite *r, Node *affine) {
     Term *term = &node->term[k];
     Tensor *scale = affine->weight[WEIGHT], *shift = affine->weight[BIAS], *weight = term->weight;
     bool shifts = !is_zero(shift);
-    if (shifts && node->op == OP_CONV && has_padding(&term->window)) return;
+    if (shifts && (node->op == OP_CONVTRANSPOSE || (node->op == OP_CONV && has_padding(&term->window)))) return;
     Shape in = affine->out->shape;
     int pixels = node->op == OP_FC ? in.h * in.w : 1;
-    term->weight =
-        graph_add_expr(graph, RN_SCALE_IN, weight->name, weight->ndim, weight->dim, 2, (Tensor *[]){weight, scale}, 0);
-    term->weight->integer[0] = node->op == OP_FC ? 1 : term->groups;
-    term->weight->integer[1] = pixels;
+    term->weight = node->op == OP_CONVTRANSPOSE
+                       ? tensor_scale_out(graph, weight, scale)
+                       : scale_inner(graph, weight, scale, node->op == OP_FC ? 1 : term->groups, pixels);
     if (shifts) {
         Tensor *sum = graph_add_expr(graph, RN_SHIFT_IN, NULL, 1, &node->features, 2, (Tensor *[]){weight, shift}, 0);
         sum->integer[0] = term->weight->integer[0];

@@ -31,6 +31,11 @@ static Halo largest_halo(const Graph *graph) {
     for (int i = 0; i < graph->node_count; i++) {
         const Node *n = graph->nodes[i];
         const Shape out = node_unpooled_shape(n);
+        if (n->op == OP_CONVTRANSPOSE) {
+            const Window w = convtranspose_phases(n).window;
+            halo.rows = larger(halo.rows, w.top + w.bottom);
+            halo.columns = larger(halo.columns, w.left + w.right);
+        }
         for (int k = 0; n->op == OP_CONV && k < n->nin; k++) {
             const Window *w = &n->term[k].window;
             const Shape in = n->in[k]->shape;
@@ -55,13 +60,14 @@ static bool refuse(Diag *diag, Place place, const char *what, Shape shape, doubl
 
 /* Of a convolution or an fc: of the most outputs that are computed together, which in a convolution with groups are
  * those of whole groups. */
-static bool panels_fit(const Node *n, Diag *diag) {
-    const int merged = node_merged_groups(n), outputs = merged ? n->features / merged : n->features;
+static bool panels_fit(const Node *n, const Term *term, int features, Diag *diag) {
+    const int merged = n->op == OP_FC ? 0 : panels_merged_groups(term, n->nin, features);
+    const int outputs = merged ? features / merged : features;
     const int panel = merged || outputs < MOST_PANEL ? round_up(outputs, VECTOR) : MOST_PANEL;
     for (int k = 0; k < n->nin; k++) {
         Shape in = n->in[k]->shape;
         if (merged) in.c /= merged;
-        const Window *w = &n->term[k].window;
+        const Window *w = &term[k].window;
         const Shape kernel = n->op == OP_FC ? in : (Shape){in.c, w->r, w->s};
         const double floats = (double)panel * kernel.c * kernel.h * kernel.w;
         char what[64];
@@ -69,6 +75,17 @@ static bool panels_fit(const Node *n, Diag *diag) {
         if (floats > (double)MOST_FLOATS) return refuse(diag, n->place, what, kernel, floats);
     }
     return true;
+}
+
+/* What becomes of a transposed convolution. */
+static bool phases_fit(const Node *n, Halo halo, Diag *diag) {
+    const Phases phases = convtranspose_phases(n);
+    const Term term = {.window = phases.window, .groups = n->term[0].groups};
+    const Value made = {.shape = phases.shape};
+    const double floats = floats_of(&made, halo);
+    if (floats > (double)MOST_FLOATS)
+        return refuse(diag, n->place, "the layer's phases with their padding", phases.shape, floats);
+    return panels_fit(n, &term, phases.shape.c, diag);
 }
 
 bool plan_fits(const Graph *graph, Diag *diag) {
@@ -79,7 +96,10 @@ bool plan_fits(const Graph *graph, Diag *diag) {
     for (int i = 0; i < graph->node_count; i++) {
         const Node *n = graph->nodes[i];
         const double floats = floats_of(n->out, halo);
-        if (n->term && !panels_fit(n, diag)) return false;
+        if (n->op == OP_CONVTRANSPOSE) {
+            if (!phases_fit(n, halo, diag)) return false;
+        } else if (n->term && !panels_fit(n, n->term, n->features, diag))
+            return false;
         if (floats > (double)MOST_FLOATS)
             return refuse(diag, n->place, "the layer's result with its padding", n->out->shape, floats);
     }

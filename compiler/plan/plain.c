@@ -96,6 +96,7 @@ CAN(layernorm, n->op == OP_LAYERNORM)
 CAN(spp, n->op == OP_SPP)
 CAN(pad, n->op == OP_PAD)
 CAN(softmax, n->op == OP_SOFTMAX)
+CAN(interleave, n->op == OP_INTERLEAVE)
 CAN(upsample, n->op == OP_UPSAMPLE)
 #undef CAN
 

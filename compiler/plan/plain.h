@@ -24,6 +24,7 @@ bool layernorm_can(const Plan *plan, const Node *node);
 bool spp_can(const Plan *plan, const Node *node);
 bool pad_can(const Plan *plan, const Node *node);
 bool softmax_can(const Plan *plan, const Node *node);
+bool interleave_can(const Plan *plan, const Node *node);
 bool upsample_can(const Plan *plan, const Node *node);
 void plain_steps(Plan *plan, const Node *node); /* one step: inputs, addend, result */
 

@@ -5,6 +5,7 @@
  *     swish                 Sigmoid, Mul
  *     gelu                  with Erf, or with Sigmoid for tanh: its own operator is of later operator sets
  *     scale, affine         Mul, Add with C x 1 x 1 initializers
+ *     interleave            Reshape, Transpose, Reshape, Slice
  *     layernorm             ReduceMean, Sub, Mul, ReduceMean, Add, Sqrt, Div; Mul, Add
  *     lrn of an even size   written out: ONNX's window has its longer side behind, ours before; and many refuse one
  *     spp                   a MaxPool a level; bins of unequal size: Slice and ReduceMax, rows first, then columns
@@ -178,6 +179,40 @@ static Operand export_conv(OnnxWriter *w, const Node *node, const Operand *in) {
         sum = i ? combine(w, "Add", sum, y) : y;
     }
     return sum;
+}
+
+/* Its weights are as PyTorch's, C x K/groups x R x S. */
+static Operand export_convtranspose(OnnxWriter *w, const Node *node, const Operand *in) {
+    const Term *term = &node->term[0];
+    Operand x = as_image(w, in[0]);
+    char *inputs[3] = {x.name, onnx_tensor(w, term->weight)};
+    const bool bias = node->epilogue.bias;
+    if (bias) inputs[2] = onnx_tensor(w, node->epilogue.bias);
+    Operand y = onnx_add(w, "ConvTranspose", node_unpooled_shape(node), false, 2 + bias, inputs);
+    window_attributes(w, &term->window);
+    onnx_ints(w, "output_padding", 2, (int[]){node->attr.extra_rows, node->attr.extra_columns});
+    onnx_int(w, "group", term->groups);
+    return y;
+}
+
+/* DepthToSpace does it for equal strides only: phases become dimensions, which are transposed; then the crop. */
+static Operand export_interleave(OnnxWriter *w, const Node *node, const Operand *in) {
+    const Attr *attr = &node->attr;
+    const Window *window = &attr->window;
+    const Shape from = in[0].shape, to = node_unpooled_shape(node);
+    const int64_t rows = window->stride_h, columns = window->stride_w, groups = to.c / attr->channels;
+    Operand x = as_image(w, in[0]);
+    char *parts = onnx_indices(w, "parts", 7, (int64_t[]){0, groups, rows, columns, attr->channels, from.h, from.w});
+    x = onnx_add(w, "Reshape", x.shape, false, 2, (char *[]){x.name, parts});
+    x = onnx_add(w, "Transpose", x.shape, false, 1, &x.name);
+    onnx_ints(w, "perm", 7, (int[]){0, 1, 4, 5, 2, 6, 3});
+    const Shape all = {to.c, from.h * (int)rows, from.w * (int)columns};
+    char *shape = onnx_indices(w, "shape", 4, (int64_t[]){0, all.c, all.h, all.w});
+    x = onnx_add(w, "Reshape", all, false, 2, (char *[]){x.name, shape});
+    char *begin = onnx_indices(w, "begin", 2, (int64_t[]){window->top, window->left});
+    char *end = onnx_indices(w, "end", 2, (int64_t[]){window->top + to.h, window->left + to.w});
+    char *axes = onnx_indices(w, "axes", 2, (int64_t[]){2, 3});
+    return onnx_add(w, "Slice", to, false, 4, (char *[]){x.name, begin, end, axes});
 }
 
 static Operand export_fc(OnnxWriter *w, const Node *node, const Operand *in) {
@@ -431,6 +466,8 @@ static const Exporter exporters[OP_COUNT] = {
     [OP_AFFINE] = export_scale,
     [OP_MAXPOOL] = export_maxpool,
     [OP_AVGPOOL] = export_avgpool,
+    [OP_CONVTRANSPOSE] = export_convtranspose,
+    [OP_INTERLEAVE] = export_interleave,
     [OP_LAYERNORM] = export_layernorm,
     [OP_LRN] = export_lrn,
     [OP_SPP] = export_spp,

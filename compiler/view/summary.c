@@ -111,7 +111,7 @@ const char *summary_operation(Arena *arena, const Node *node) {
     Text text = {0};
     const char *word = op_info(node->op)->word;
     text_puts(&text, *word == '.' ? word + 1 : word);
-    if (node->op == OP_CONV) {
+    if (node->term && node->op != OP_FC) {
         irtext_print_window(&text, &node->term[0].window);
         if (node->term[0].groups != 1) text_printf(&text, " groups %d", node->term[0].groups);
     }

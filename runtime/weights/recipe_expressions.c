@@ -130,6 +130,30 @@ static void evaluate_space_to_depth(const Rows *rows) {
                 }
 }
 
+/* A phase's kernel, of one output channel, from the transposed kernel's taps that make it; these come last to first. */
+static void phase_kernel(const Rows *rows, int64_t k, int64_t row, int64_t column, float *out) {
+    const int32_t *dim = rows->step->dim, *at = rows->step->integer;
+    const int64_t channels = extent(dim, 1), J = extent(dim, 2), I = extent(dim, 3);
+    const int64_t features = extent(rows->a_dim, 1), R = extent(rows->a_dim, 2), S = extent(rows->a_dim, 3);
+    const int64_t first = k / features * channels; /* channel of the group */
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t j = J - 1; j >= 0; j--)
+            for (int64_t i = I - 1; i >= 0; i--) {
+                const int64_t r = row + j * at[0], s = column + i * at[1];
+                const float *kernel = rows->a + ((first + c) * features + k % features) * R * S;
+                *out++ = r < R && s < S ? kernel[r * S + s] : 0.0f;
+            }
+}
+
+static void evaluate_phases(const Rows *rows) {
+    const int64_t height = rows->step->integer[0], width = rows->step->integer[1], phases = height * width;
+    const int64_t features = extent(rows->a_dim, 1), size = rn_recipe_row_size(rows->step->dim);
+    for (int64_t i = rows->k0; i < rows->k1; i++) {
+        const int64_t phase = i / features % phases, k = i / (features * phases) * features + i % features;
+        phase_kernel(rows, k, phase / width, phase % width, rows->out + i * size);
+    }
+}
+
 static const struct {
     int arity;
     void (*evaluate)(const Rows *rows); /* NULL: not an expression */

@@ -53,7 +53,7 @@ static inline bool fuzz_is_small(const Graph *graph) {
     if (graph->node_count > FUZZ_MOST_NODES) return false;
     for (int i = 0; i < graph->node_count; i++) {
         const Node *node = graph->nodes[i];
-        for (int k = 0; node->op == OP_CONV && k < node->nin; k++) {
+        for (int k = 0; node->term && k < node->nin; k++) {
             const Window *w = &node->term[k].window;
             if ((int64_t)w->r * w->s * (node->in[k]->shape.c / 64 + 1) > FUZZ_MOST_TAPS) return false;
         }

@@ -47,7 +47,7 @@ static void read_attributes(Bytes *b, Node *node) {
     const int bits = next_byte(b);
     for (int i = 0; node->term && i < node->nin; i++) {
         node->features = next_number(b, 1);
-        if (node->op != OP_CONV) continue;
+        if (node->op == OP_FC) continue;
         read_window(b, &node->term[i].window, in);
         node->term[i].window.ceil = false;
         node->term[i].groups = bits & 1 ? next_number(b, 1) : 1;
@@ -65,6 +65,14 @@ static void read_attributes(Bytes *b, Node *node) {
         for (a->levels.count = 0; a->levels.count < 1 + bits % INT_LIST_MOST;)
             a->levels.item[a->levels.count++] = next_small(b, 1 + bits % 5);
     if (node->op == OP_UPSAMPLE) a->factor = next_small(b, 2);
+    if (node->op == OP_CONVTRANSPOSE) {
+        node->term[0].window.dilate_h = node->term[0].window.dilate_w = 1;
+        a->extra_rows = bits >> 4 & 3, a->extra_columns = bits >> 6;
+    }
+    if (node->op == OP_INTERLEAVE) {
+        read_window(b, &a->window, in);
+        a->channels = next_small(b, 1), a->height = next_number(b, 1), a->width = next_number(b, 1);
+    }
     if (node->op == OP_PAD) a->channels = next_small(b, 0);
     a->fill = node->op == OP_ADD && bits & 1;
 }

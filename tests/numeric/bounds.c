@@ -263,6 +263,7 @@ static void bound_node(Bounds *b, const Node *node) {
     if (!node->term) b->bound[out->id] = new_array(out);
     switch (node->op) {
     case OP_CONV:
+    case OP_CONVTRANSPOSE:
     case OP_FC:
         bound_sum(b, node);
         break;
@@ -305,6 +306,12 @@ static double worst_place(const rn_winograd *w) {
     return sqrt(most);
 }
 
+/* The layer itself, or the convolution of its phases, "NAME phases". */
+static bool is_part(const char *layer, const char *name) {
+    const size_t n = strlen(layer);
+    return !strncmp(layer, name, n) && (!name[n] || !strcmp(name + n, " phases"));
+}
+
 /* Roundoffs that the plan's transforms add to a layer; to all layers that became a part of another. */
 static void find_transforms(Bounds *b, const Plan *plan) {
     b->channel = calloc((size_t)b->graph->node_count + 1, sizeof *b->channel);
@@ -318,7 +325,7 @@ static void find_transforms(Bounds *b, const Plan *plan) {
         if (s->algorithm == ALG_STRASSEN) all = 2 * MARGIN * STRASSEN * sum_roundoffs(s->in[0]->shape.c);
         b->most_channel = fmax(b->most_channel, channel), b->most_all = fmax(b->most_all, all);
         for (int i = 0; s->node && i < b->graph->node_count; i++)
-            if (!strcmp(b->graph->nodes[i]->name, s->node->name)) b->channel[i] += channel, b->all[i] += all;
+            if (is_part(b->graph->nodes[i]->name, s->node->name)) b->channel[i] += channel, b->all[i] += all;
     }
     for (int i = 0; i < b->graph->node_count; i++) {
         bool left = false;

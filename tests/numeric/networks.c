@@ -476,6 +476,11 @@ static const struct {
                  "top 1 left 2 right 3 channels 5; conv 6, 3x3 pad 0"},
     {"flattened", "conv 19, 3x3; relu; maxpool 2x2 /2; flatten; scale; concat { {fc 21; relu} {identity} {fc 3} }; fc "
                   "70; sigmoid; fc 130"},
+    {"transposed", "conv 13, 3x3 /2; relu; convtranspose 20, 4x4 /2 pad 1 bias; relu; convtranspose 40, 2x2 /2; bn; "
+                   "prelu; conv 21, 3x3 /4; convtranspose 7, 3x5 /2x3 pad 1x2 output_pad 1x0 groups 7; swish; "
+                   "convtranspose 5, 3x3 pad 1; layernorm"},
+    {"transposed_sum", "conv 16, 2x2 /2 pad 0; residual { conv 24, 3x3; relu; convtranspose 16, 3x3 pad 1; bn } "
+                       "shortcut identity; relu; convtranspose 35, 9x9 /3 pad 3 bias; sigmoid"},
     {"stem_pools", "conv 70, 5x5 /2 bias; prelu; maxpool 3x3 /2 pad 1; conv 9, 3x3"},
     {"sparse_pool", "conv 10, 3x3 bias; swish; maxpool 2x2 /3; conv 9, 3x3"},
 };

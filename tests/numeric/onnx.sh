@@ -54,6 +54,7 @@ network odd {
     }
     gate { avgpool global; fc 10; relu; fc 63; sigmoid }
     upsample 3
+    convtranspose 63, 3x4 /2x1 pad [1, 2, 0, 1] output_pad 1x0 groups 21 bias
     maxpool 3x3 /2 ceil
     avgpool 3x3 /2 pad 1 ceil count_include_pad
     pad top 1 left 2 right 1 channels 2

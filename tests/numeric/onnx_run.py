@@ -120,6 +120,24 @@ def conv(a, x, weight, bias=None):
     return y if bias is None else y + bias[:, None, None]
 
 
+def conv_transpose(a, x, weight, bias=None):
+    """Scatters each pixel's window into an image of all windows, of which the padding is cut off."""
+    groups, (sh, sw) = a["group"], a["strides"]
+    n, c, h, w = x.shape
+    k, r, s = weight.shape[1:]
+    top, left, bottom, right = a["pads"]
+    extra = a["output_padding"]
+    y = np.zeros((n, groups * k, (h - 1) * sh + r + extra[0], (w - 1) * sw + s + extra[1]))
+    for g in range(groups):
+        part = slice(g * c // groups, (g + 1) * c // groups)
+        for i in range(r):
+            for j in range(s):
+                y[:, g * k:(g + 1) * k, i:i + (h - 1) * sh + 1:sh, j:j + (w - 1) * sw + 1:sw] += np.moveaxis(
+                    np.tensordot(x[:, part], weight[part, :, i, j], ([1], [0])), 3, 1)
+    y = y[:, :, top:y.shape[2] - bottom, left:y.shape[3] - right]
+    return y if bias is None else y + bias[:, None, None]
+
+
 def average_pool(a, x):
     if a.get("count_include_pad"):
         return pool_windows(x, a, 0).mean((4, 5))
@@ -182,6 +200,7 @@ OPS = {
     "Clip": lambda a, x, low, high: np.clip(x, low, high),
     "Concat": lambda a, *x: np.concatenate(x, a["axis"]),
     "Conv": conv,
+    "ConvTranspose": conv_transpose,
     "Div": lambda a, x, y: x / y,
     "Dropout": lambda a, x, ratio: x,
     "Erf": lambda a, x: np.vectorize(math.erf)(x),
@@ -207,6 +226,7 @@ OPS = {
     "Softmax": softmax,
     "Sqrt": lambda a, x: np.sqrt(x),
     "Sub": lambda a, x, y: x - y,
+    "Transpose": lambda a, x: x.transpose(a["perm"]),
     "Tanh": lambda a, x: np.tanh(x),
 }
 

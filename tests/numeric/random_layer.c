@@ -174,6 +174,26 @@ static Value *conv(Layers *l, Value *x) {
     return conv_of(l, x, features, groups, window(l, false));
 }
 
+/* A transposed one, where its result is not too large. */
+static Value *transposed(Layers *l, Value *x) {
+    Node *node = random_node(&l->random, OP_CONVTRANSPOSE, &x, 1);
+    Term *term = &node->term[0];
+    node->features = least(channels(l), 64);
+    if (chance(l, 20)) term->groups = divisor(x->shape.c, pick(l, 16));
+    if (node->features % term->groups) node->features = round_up(node->features, term->groups);
+    term->window = window(l, false);
+    term->window.dilate_h = term->window.dilate_w = 1;
+    if (pick(l, 2)) term->window.stride_h = term->window.stride_w = 2;
+    node->attr.extra_rows = pick(l, term->window.stride_h), node->attr.extra_columns = pick(l, term->window.stride_w);
+    if (!accepted(l, node)) term->window = (Window){1, 1, 1, 1, 1, 1, 0, 0, 0, 0, false};
+    if (!accepted(l, node)) node->attr.extra_rows = node->attr.extra_columns = 0;
+    if (node_cost(node) > l->most->products ||
+        (double)node->features * x->shape.c * term->window.r * term->window.s > l->most->weights)
+        node->features = term->groups;
+    build_params(l->random.graph, node, pick(l, 2));
+    return random_done(node);
+}
+
 /* Any kernel, whose result is as large as the image. */
 static Value *same_conv(Layers *l, Value *x, int features) {
     Window w = {.r = 1, .s = 1, .stride_h = 1, .stride_w = 1, .dilate_h = 1, .dilate_w = 1};
@@ -240,7 +260,7 @@ static Value *pooled(Layers *l, Value *x) {
 }
 
 static Value *layer(Layers *l, Value *x) {
-    x = activation(l, norm(l, conv(l, x)));
+    x = activation(l, norm(l, chance(l, 5) ? transposed(l, x) : conv(l, x)));
     return chance(l, 25) ? pooled(l, x) : x;
 }
 

@@ -3,7 +3,9 @@
  * check itself. */
 #include "graph/act.h"
 #include "graph/irtext.h"
+#include "graph/verify.h"
 #include "ir_run.h"
+#include "passes/passes.h"
 
 /* ---- the table ---- */
 
@@ -168,17 +170,108 @@ static void test_norms(void) {
     ir_run_close(&run);
 }
 
+/* Two channels with weights 2 and -1, biases 10 and 20. */
+static const double *run_norm(IrRun *run, const char *shape, const char *norm, const float *image) {
+    char text[512];
+    snprintf(text, sizeof text,
+             "network t\ninput %%0 %s image\n@0 = param 2 name n.weight\n@1 = param 2 name n.bias\n"
+             "%%1 n = %s(%%0) weight @0 bias @1 eps 12\noutput %%1\n",
+             shape, norm);
+    ir_run_open(run, text);
+    ir_run_set(run, "n.weight", (float[]){2, -1});
+    ir_run_set(run, "n.bias", (float[]){10, 20});
+    return ir_run(run, image, 1);
+}
+
 static void test_layernorm(void) { /* channels of a pixel: 1 and 5, then 4 and 4 */
     IrRun run;
-    ir_run_open(&run, "network t\ninput %0 2x1x2 image\n@0 = param 2 name n.weight\n@1 = param 2 name n.bias\n"
-                      "%1 n = layernorm(%0) weight @0 bias @1 eps 12\noutput %1\n");
-    ir_run_set(&run, "n.weight", (float[]){2, -1});
-    ir_run_set(&run, "n.bias", (float[]){10, 20});
-    const double *out = ir_run(&run, (float[]){1, 4, 5, 4}, 1);
+    const double *out = run_norm(&run, "2x1x2", "layernorm", (float[]){1, 4, 5, 4});
     CU_ASSERT_TRUE(ir_run_near(out, (double[]){9, 10, 19.5, 20}, 4, 1e-15));
-    out = ir_run(&run, (float[]){1, 4, NAN, 4}, 1); /* the whole pixel, and no other */
+    ir_run_close(&run);
+    out = run_norm(&run, "2x1x2", "layernorm", (float[]){1, 4, NAN, 4}); /* the whole pixel, and no other */
     CU_ASSERT_TRUE(isnan(out[0]) && isnan(out[2]) && out[1] == 10 && out[3] == 20);
     ir_run_close(&run);
+}
+
+/* The definition the other way round: what each pixel of the result gathers. */
+static double transposed_naive(const Node *node, const float *image, const float *weight, int k, int y, int x) {
+    const Term *t = &node->term[0];
+    const Window *w = &t->window;
+    const Shape in = node->in[0]->shape;
+    const int features = node->features / t->groups, channels = in.c / t->groups;
+    double sum = 0;
+    for (int c = k / features * channels; c < (k / features + 1) * channels; c++)
+        for (int i = 0; i < in.h; i++)
+            for (int j = 0; j < in.w; j++) {
+                const int r = y + w->top - i * w->stride_h, s = x + w->left - j * w->stride_w;
+                if (r < 0 || r >= w->r || s < 0 || s >= w->s) continue;
+                sum += (double)image[(c * in.h + i) * in.w + j] *
+                       weight[((c * features + k % features) * w->r + r) * w->s + s];
+            }
+    return sum;
+}
+
+/* Kernels smaller and larger than their stride, padding that crops, rows that no window reaches; and the same after
+ * lowering, whose phases are worked out in another way. */
+static void test_convtranspose(void) {
+    static const struct {
+        const char *shape, *weights, *attributes;
+    } rows[] = {
+        {"3x4x5", "3x2x1x1", "1x1"},
+        {"3x4x5", "3x2x3x3", "3x3 pad 1"},
+        {"3x4x5", "3x2x2x2", "2x2 pad 2"},
+        {"2x4x5", "2x3x2x2", "2x2 /2"},
+        {"2x4x5", "2x3x4x4", "4x4 /2 pad 1"},
+        {"2x4x5", "2x3x3x3", "3x3 /2 pad 1) extra_rows 1 extra_columns 1"},
+        {"2x4x5", "2x3x1x2", "1x2 /3) extra_rows 2 extra_columns 0"},
+        {"2x4x5", "2x3x5x3", "5x3 /2x3 pad 4,1,0,2) extra_rows 0 extra_columns 2"},
+        {"6x3x3", "6x2x4x3", "4x3 /2x1 pad 1,0,2,1 groups 3"},
+        {"4x3x3", "4x1x4x4", "4x4 /2 pad 1 groups 4"},
+        {"1x1x1", "1x1x7x5", "7x5 /4x5"},
+        {"2x5x1", "2x1x2x9", "2x9 /3x2 pad 4,3,1,3) extra_rows 1 extra_columns 0"},
+        {"1x6x6", "1x1x3x3", "3x3 /2 pad 5"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        IrRun run, lowered;
+        char text[512];
+        const char *end = strchr(rows[i].attributes, ')') ? "" : ")";
+        snprintf(text, sizeof text,
+                 "network t\ninput %%0 %s image\n@0 = param %s name w\n%%1 t = convtranspose(%%0 * @0 "
+                 "%s%s\noutput %%1\n",
+                 rows[i].shape, rows[i].weights, rows[i].attributes, end);
+        ir_run_open(&run, text);
+        ir_run_open(&lowered, text);
+        pass_run(lowered.graph, PASS_lower_transposed);
+        verify_graph(lowered.graph);
+        tensor_data_evaluate(lowered.graph, &lowered.weights);
+        const Node *node = run.graph->nodes[0];
+        const Shape out = node->out->shape;
+        float image[MOST];
+        for (int64_t k = 0; k < shape_size(node->in[0]->shape); k++) image[k] = ir_run_random(&run.seed);
+        ir_run_set(&lowered, "w", ir_run_data(&run, "w"));
+        const double *result = ir_run(&run, image, 2), *phases = ir_run(&lowered, image, 1);
+        bool same = shape_equal(out, lowered.graph->outputs[0]->shape);
+        for (int k = 0; k < out.c && same; k++)
+            for (int y = 0; y < out.h; y++)
+                for (int x = 0; x < out.w; x++) {
+                    const double expected = transposed_naive(node, image, ir_run_data(&run, "w"), k, y, x);
+                    const int64_t at = ((int64_t)k * out.h + y) * out.w + x;
+                    same = same && ir_run_near(&result[at], &expected, 1, 1e-13) &&
+                           ir_run_near(&phases[at], &expected, 1, 1e-13);
+                }
+        if (!same) fprintf(stderr, "%s", text);
+        CU_ASSERT_TRUE(same);
+        ir_run_close(&run);
+        ir_run_close(&lowered);
+    }
+}
+
+static void test_interleave(void) {
+    CHECK_OP("4x1x2", "interleave(%0) rows 2 columns 2 channels 1 height 2 width 4", counting,
+             {1, 3, 2, 4, 5, 7, 6, 8});
+    CHECK_OP("4x1x2", "interleave(%0) rows 1 columns 2 channels 2 left 1 height 1 width 2", counting, {5, 2, 7, 4});
+    CHECK_OP("4x1x2", "interleave(%0) rows 1 columns 2 channels 1 height 1 width 4", counting,
+             {1, 3, 2, 4, 5, 7, 6, 8});
 }
 
 static void test_fc(void) { /* the input runs in C, H, W order */
@@ -281,6 +374,16 @@ static void test_errors(void) {
         {"3x5x5", "pad(%0) top -1 left 0 bottom 0 right 0 channels 0",
          "pad: top -1 left 0 bottom 0 right 0 channels 0: none may be negative"},
         {"3x5x5", "bn(%0) eps -1 momentum 0", "bn: eps -1: must be 0 or more"},
+        {"8x5x5", "convtranspose(%0 * @0 1x1 dilate 2)", "convtranspose: it has neither dilation nor ceil"},
+        {"8x5x5", "convtranspose(%0 * @0 1x1 /2x3) extra_rows 2 extra_columns 1",
+         "convtranspose: output_pad 2x1: must be smaller than the stride, 2x3"},
+        {"8x1x1", "convtranspose(%0 * @0 1x1 pad 1)", "convtranspose: the result would be 3x-1x-1"},
+        {"8x1x1", "convtranspose(%0 * @0 1x1 groups 3)", "convtranspose: groups 3 does not divide 8 input channels"},
+        {"8x999x9", "convtranspose(%0 * @0 1x1 /60000)", "weights exceed the limit of 2^31"},
+        {"6x5x5", "interleave(%0) rows 2 columns 2 channels 1 height 5 width 5",
+         "interleave: 6 channels are no multiple of 2x2 phases of 1"},
+        {"4x5x5", "interleave(%0) rows 2 columns 2 channels 1 top 1 height 10 width 5",
+         "interleave: 10x5 pixels at 1,0 are not within those of 2x2 phases of 5x5"},
         {"3x5x5", "layernorm(%0) eps -1", "layernorm: eps -1: must be 0 or more"},
         {"3x5x5", "relu(%0) -> maxpool 7x7", "relu: kernel 7x7 does not fit a 5x5 input with pad 0"},
     };
@@ -375,6 +478,8 @@ void suite_ops(void) {
     CU_add_test(suite, "add and mul", test_add_and_mul);
     CU_add_test(suite, "bn, scale, affine", test_norms);
     CU_add_test(suite, "layernorm", test_layernorm);
+    CU_add_test(suite, "convtranspose against its gathering", test_convtranspose);
+    CU_add_test(suite, "interleave", test_interleave);
     CU_add_test(suite, "fc", test_fc);
     CU_add_test(suite, "conv against seven loops", test_conv);
     CU_add_test(suite, "errors say the numbers", test_errors);

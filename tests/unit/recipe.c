@@ -161,6 +161,37 @@ static void test_space_to_depth(void) {
     check_space_to_depth(2, 4, 2, 2, 2);
 }
 
+/* A transposed kernel's tap (r, s), of stride rows x columns, is that of phase (r % rows, s % columns), counted from
+ * the last; all other taps are zeros. */
+static void check_phases(int groups, int C, int K, int R, int S, int rows, int columns) {
+    const int J = (R + rows - 1) / rows, I = (S + columns - 1) / columns, phases = rows * columns;
+    const int32_t dim[4] = {groups * C, K, R, S};
+    const size_t count = (size_t)groups * K * phases * C * J * I;
+    float *w = random_floats((size_t)groups * C * K * R * S, 9);
+    rn_recipe_step step = {
+        .op = RN_PHASES, .ndim = 4, .dim = {groups * K * phases, C, J, I}, .integer = {rows, columns}};
+    float *out = evaluate(&step, w, dim, NULL, NULL, NULL, count), *used = calloc(count, sizeof *used);
+    for (int c = 0; c < groups * C; c++)
+        for (int k = 0; k < K; k++)
+            for (int r = 0; r < R; r++)
+                for (int s = 0; s < S; s++) {
+                    const int phase = r % rows * columns + s % columns, channel = (c / C * phases + phase) * K + k;
+                    const size_t at = (((size_t)channel * C + c % C) * J + J - 1 - r / rows) * I + I - 1 - s / columns;
+                    CU_ASSERT_EQUAL(out[at], w[((c * K + k) * R + r) * S + s]);
+                    used[at] = 1;
+                }
+    ASSERT_ALL(count, used[i] || out[i] == 0.0f);
+    free(out), free(used), free(w);
+}
+
+static void test_phases(void) {
+    check_phases(1, 3, 4, 2, 2, 2, 2);
+    check_phases(1, 2, 3, 4, 5, 2, 3);
+    check_phases(3, 2, 2, 3, 3, 2, 2);
+    check_phases(2, 1, 3, 1, 2, 3, 1);
+    check_phases(1, 4, 2, 3, 3, 1, 1);
+}
+
 /* ---- packing ---- */
 
 static int ceil16(int n) {
@@ -500,6 +531,7 @@ void suite_recipe(void) {
     CU_add_test(suite, "scaling and shifting by channel", test_channels);
     CU_add_test(suite, "identity and embedded kernels", test_kernels);
     CU_add_test(suite, "space to depth", test_space_to_depth);
+    CU_add_test(suite, "phases of a transposed kernel", test_phases);
     CU_add_test(suite, "panels and merged groups", test_panels);
     CU_add_test(suite, "depthwise and vectors", test_pack_small);
     CU_add_test(suite, "rounding to bf16", test_bf16);
