@@ -15,6 +15,7 @@
 #include "graph/ops.h"
 #include "options.h"
 #include "passes/passes.h"
+#include "plan/algorithms.h"
 #include "plan/plan.h"
 #include "plan/step.h"
 #include "emit/emit.h"
