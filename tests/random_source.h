@@ -21,8 +21,9 @@ static inline const char *random_word(RandomSource *r, const char *const *words,
 }
 
 static inline const char *random_act_word(RandomSource *r) {
-    static const char *const words[] = {"relu", "relu", "relu6", "prelu", "leakyrelu 0.2", "sigmoid", "tanh", "silu"};
-    return random_word(r, words, 8);
+    static const char *const words[] = {"relu", "relu", "relu6", "prelu", "leakyrelu 0.2", "sigmoid", "tanh", "silu",
+                                        "gelu", "gelu approximate", "hardswish", "elu 0.5", "selu", "mish", "softplus"};
+    return random_word(r, words, (int)(sizeof words / sizeof *words));
 }
 
 static inline void random_blocks(RandomSource *r) {

@@ -101,15 +101,16 @@ typedef struct Attr {       /* an op uses those that its row in ops.def names; t
     bool count_include_pad; /* avgpool: divide by the window's size even at the borders */
     Window
         window; /* maxpool, avgpool (not global); pad: top, left, bottom, right only; interleave: top, left, strides */
-    double eps, momentum;          /* bn; eps: layernorm */
-    double slope;                  /* leakyrelu */
-    bool approximate;              /* gelu: its form with tanh */
-    double alpha, beta, k;         /* lrn: x / (k + alpha / size * sum x^2)^beta (PyTorch's and Caffe's convention) */
-    int size;                      /* lrn: channels in the sum */
-    IntList levels;                /* spp: pyramid levels, n x n bins each */
-    int factor;                    /* upsample: nearest neighbour, integer */
-    int channels;                  /* pad: zero channels added at the end; interleave: of a phase, that lie together */
-    int height, width;             /* interleave: the result's */
+    double eps, momentum;  /* bn; eps: layernorm */
+    double slope;          /* leakyrelu */
+    bool approximate;      /* gelu: its form with tanh */
+    double alpha, beta, k; /* elu: alpha (e^x - 1) below 0; lrn: x / (k + alpha / size * sum x^2)^beta (PyTorch's and
+                              Caffe's convention) */
+    int size;              /* lrn: channels in the sum */
+    IntList levels;        /* spp: pyramid levels, n x n bins each */
+    int factor;            /* upsample: nearest neighbour, integer */
+    int channels;          /* pad: zero channels added at the end; interleave: of a phase, that lie together */
+    int height, width;     /* interleave: the result's */
     int extra_rows, extra_columns; /* convtranspose: at the end of the result (output_padding) */
     double rate;                   /* dropout: not used at inference */
     bool fill;                     /* add: zero-fill the smaller side at the end of c, h, w; otherwise shapes agree */

@@ -123,8 +123,9 @@ static void attr_pair(Reader *reader, const char *word, int low, int *h, int *w)
     const AttrUse *attr = find_attr(reader, word);
     if (!attr) return;
     int values[2];
-    int n =
-        attr->value->kind == ARG_LIST ? 0 : read_ints(reader, attr->value, word, low, attr_info(word)->limit, values, 2);
+    int n = attr->value->kind == ARG_LIST
+                ? 0
+                : read_ints(reader, attr->value, word, low, attr_info(word)->limit, values, 2);
     if (n == 0) return fail(reader, attr->value->place, "a number or a size like 2x1 is needed here");
     *h = values[0];
     *w = values[n - 1];

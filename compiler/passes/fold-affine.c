@@ -10,8 +10,8 @@
  * Legal where nothing else reads the value between. Backwards (the first form) the layer before must end in at most a
  * bias. Forwards a shift passes only through a convolution without padding: the padding's zeros stand for %1, not for
  * %0, so at a border the shift's part of the sum is another one; through a transposed convolution, whose windows
- * overlap less there, it does not pass. Folds to the layer before come first. Weights that are stored in a narrower type
- * stay as they are: scaled, they would have to be rounded again.
+ * overlap less there, it does not pass. Folds to the layer before come first. Weights that are stored in a narrower
+ * type stay as they are: scaled, they would have to be rounded again.
  */
 #include "rewrite.h"
 

@@ -3,6 +3,8 @@
  * Most have a counterpart. What differs is written out in nodes that mean exactly the same:
  *
  *     swish                 Sigmoid, Mul
+ *     hardswish             HardSigmoid, Mul
+ *     mish                  Softplus, Tanh, Mul
  *     gelu                  with Erf, or with Sigmoid for tanh: its own operator is of later operator sets
  *     scale, affine         Mul, Add with C x 1 x 1 initializers
  *     interleave            Reshape, Transpose, Reshape, Slice
@@ -266,6 +268,13 @@ static Operand export_layernorm(OnnxWriter *w, const Node *node, const Operand *
 
 /* ---- activations ---- */
 
+static Operand hard_sigmoid(OnnxWriter *w, Operand x) {
+    Operand y = elementwise(w, "HardSigmoid", x, NULL);
+    onnx_float(w, "alpha", 1.0 / 6);
+    onnx_float(w, "beta", 0.5);
+    return y;
+}
+
 /* Those that have no operator of their own. */
 static Operand write_out_activation(OnnxWriter *w, Act act, Operand x) {
     switch (act) {
@@ -274,6 +283,12 @@ static Operand write_out_activation(OnnxWriter *w, Act act, Operand x) {
                         (char *[]){x.name, onnx_scalar(w, "min", 0), onnx_scalar(w, "max", 6)});
     case ACT_SWISH:
         return elementwise(w, "Mul", x, elementwise(w, "Sigmoid", x, NULL).name);
+    case ACT_HARDSIGMOID:
+        return hard_sigmoid(w, x);
+    case ACT_HARDSWISH:
+        return elementwise(w, "Mul", x, hard_sigmoid(w, x).name);
+    case ACT_MISH:
+        return elementwise(w, "Mul", x, elementwise(w, "Tanh", elementwise(w, "Softplus", x, NULL), NULL).name);
     case ACT_GELU: { /* x * (erf(x / sqrt(2)) + 1) / 2 */
         Operand y = elementwise(w, "Erf", by_scalar(w, "Mul", x, "root", M_SQRT1_2), NULL);
         y = elementwise(w, "Mul", x, by_scalar(w, "Add", y, "one", 1).name);

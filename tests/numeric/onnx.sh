@@ -46,6 +46,7 @@ network odd {
     leakyrelu 0.2
     gelu; conv 20, 1x1; gelu approximate
     layernorm eps 1e-6
+    conv 20, 1x1; elu 0.4; conv 20, 1x1; selu; hardswish; conv 20, 1x1; mish; softplus; conv 20, 1x1; hardsigmoid
     concat {
         { maxpool 3x3 pad 1 }
         { avgpool 3x3 pad 1 count_include_pad }

@@ -28,6 +28,15 @@ EACH(sigmoid)
 EACH(swish)
 EACH(tanh_)
 EACH(gelu)
+EACH(expm1_)
+EACH(log1p_)
+EACH(hardsigmoid)
+EACH(hardswish)
+#define elu_half(v) elu(v, set1(0.5f))
+EACH(elu_half)
+EACH(selu)
+EACH(softplus)
+EACH(mish)
 EACH(gelu_tanh)
 
 static double exact_sigmoid(double x) {
@@ -36,6 +45,30 @@ static double exact_sigmoid(double x) {
 
 static double exact_swish(double x) {
     return x / (1 + exp(-x));
+}
+
+static double exact_hardsigmoid(double x) {
+    return fmin(fmax(x / 6 + 0.5, 0), 1);
+}
+
+static double exact_hardswish(double x) {
+    return x * exact_hardsigmoid(x);
+}
+
+static double exact_elu_half(double x) {
+    return x < 0 ? 0.5 * expm1(x) : x;
+}
+
+static double exact_selu(double x) {
+    return 1.0507009873554805 * (x < 0 ? 1.6732632423543772 * expm1(x) : x);
+}
+
+static double exact_softplus(double x) {
+    return log1p(exp(x));
+}
+
+static double exact_mish(double x) {
+    return x * tanh(log1p(exp(x)));
 }
 
 static double exact_gelu(double x) {
@@ -58,6 +91,14 @@ static const struct {
     {"sigmoid", each_sigmoid, exact_sigmoid, -87, 30, 3e-7, false},
     {"swish", each_swish, exact_swish, -87, 87, 3e-7, false},
     {"tanh_", each_tanh_, tanh, -30, 30, 3e-7, false},
+    {"expm1_", each_expm1_, expm1, -87, 80, 3e-7, false},
+    {"log1p_", each_log1p_, log1p, -80, 80, 3e-7, true},
+    {"hardsigmoid", each_hardsigmoid, exact_hardsigmoid, -2.9, 9, 5e-6, false},
+    {"hardswish", each_hardswish, exact_hardswish, -2.9, 9, 5e-6, false},
+    {"elu_half", each_elu_half, exact_elu_half, -87, 30, 3e-7, false},
+    {"selu", each_selu, exact_selu, -87, 30, 3e-7, false},
+    {"softplus", each_softplus, exact_softplus, -80, 80, 3e-7, false},
+    {"mish", each_mish, exact_mish, -80, 80, 6e-7, false},
     {"gelu", each_gelu, exact_gelu, -4, 30, 6e-7, false},
     {"gelu_tanh", each_gelu_tanh, exact_gelu_tanh, -4, 30, 1.5e-6, false},
 };

@@ -1,16 +1,26 @@
 /* Functions of one vector, in terms of vectors_avx512.h, vectors_avx2.h or vectors_c.h. The polynomials are those of
  * Cephes (S. Moshier: expf, logf, tanhf): about 2 ulp.
  */
-HELPER V exp_(V x) { /* e^x = 2^n * e^r; inf above 88.8, 0 below -104 */
+HELPER V exp_parts(V x, V *n) { /* e^x = 2^n * e^r: returns e^r - 1 */
     x = max_(set1(-104.0f), min_(set1(89.0f), x));
-    const V n = round_(mul(x, set1(1.44269504f)));
-    const V r = fma_(n, set1(2.12194440e-4f), fma_(n, set1(-0.693359375f), x));
+    *n = round_(mul(x, set1(1.44269504f)));
+    const V r = fma_(*n, set1(2.12194440e-4f), fma_(*n, set1(-0.693359375f), x));
     V p = fma_(set1(1.9875691500e-4f), r, set1(1.3981999507e-3f));
     p = fma_(p, r, set1(8.3334519073e-3f));
     p = fma_(p, r, set1(4.1665795894e-2f));
     p = fma_(p, r, set1(1.6666665459e-1f));
     p = fma_(p, r, set1(5.0000001201e-1f));
-    return scale2(add(fma_(p, mul(r, r), r), set1(1.0f)), n);
+    return fma_(p, mul(r, r), r);
+}
+HELPER V exp_(V x) { /* inf above 88.8, 0 below -104 */
+    V n;
+    const V part = exp_parts(x, &n);
+    return scale2(add(part, set1(1.0f)), n);
+}
+HELPER V expm1_(V x) { /* e^x - 1, x below 88 */
+    V n;
+    const V part = exp_parts(x, &n), scale = scale2(set1(1.0f), n);
+    return fma_(part, scale, sub(scale, set1(1.0f)));
 }
 HELPER V log_(V x) { /* x normal and positive; NaN where x is negative, infinite or NaN */
     V e;
@@ -27,6 +37,10 @@ HELPER V log_(V x) { /* x normal and positive; NaN where x is negative, infinite
     p = fma_(e, set1(0.693359375f), add(m, fma_(square, set1(-0.5f), p)));
     const V root = sqrt_(x);
     return add(p, sub(root, root));
+}
+HELPER V log1p_(V x) { /* log(1 + x), x from 0: what rounding takes from 1 + x is added again */
+    const V sum = add(set1(1.0f), x);
+    return add(log_(sum), div_(sub(x, sub(sum, set1(1.0f))), sum));
 }
 HELPER V relu(V v) { return max_(zero(), v); }
 HELPER V relu6(V v) { return min_(set1(6.0f), max_(zero(), v)); }
@@ -62,4 +76,15 @@ HELPER V gelu(V v) {
 HELPER V gelu_tanh(V v) { /* v * (1 + tanh(t)) / 2 = v / (1 + e^-2t), where t = sqrt(2 / pi) * (v + 0.044715 v^3) */
     const V t2 = mul(v, fma_(mul(v, v), set1(-0.0713548163f), set1(-1.59576912f)));
     return div_(v, add(set1(1.0f), exp_(t2)));
+}
+HELPER V hardsigmoid(V v) { return min_(set1(1.0f), max_(zero(), fma_(v, set1(1.0f / 6.0f), set1(0.5f)))); }
+HELPER V hardswish(V v) { return mul(v, hardsigmoid(v)); }
+HELPER V elu(V v, V alpha) { return where_less(v, zero(), mul(alpha, expm1_(v)), v); }
+HELPER V selu(V v) { /* 1.7580993 = 1.0507010 * 1.6732632 */
+    return where_less(v, zero(), mul(set1(1.75809934f), expm1_(v)), mul(set1(1.05070099f), v));
+}
+HELPER V softplus(V v) { return add(max_(zero(), v), log1p_(exp_(sub(zero(), abs_(v))))); }
+HELPER V mish(V v) { /* v * tanh(log(1 + e)) = v * n / (n + 2), where e = e^v, n = e^2 + 2e; 1 from v = 20 on */
+    const V e = exp_(min_(set1(20.0f), v)), n = mul(e, add(e, set1(2.0f)));
+    return mul(v, div_(n, add(n, set1(2.0f))));
 }

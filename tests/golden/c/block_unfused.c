@@ -332,16 +332,21 @@ HELPER void fetch(const float *p, int n) {
 }
 
 /* ---- vector_functions.h ---- */
-HELPER V exp_(V x) { /* e^x = 2^n * e^r; inf above 88.8, 0 below -104 */
+HELPER V exp_parts(V x, V *n) { /* e^x = 2^n * e^r: returns e^r - 1 */
     x = max_(set1(-104.0f), min_(set1(89.0f), x));
-    const V n = round_(mul(x, set1(1.44269504f)));
-    const V r = fma_(n, set1(2.12194440e-4f), fma_(n, set1(-0.693359375f), x));
+    *n = round_(mul(x, set1(1.44269504f)));
+    const V r = fma_(*n, set1(2.12194440e-4f), fma_(*n, set1(-0.693359375f), x));
     V p = fma_(set1(1.9875691500e-4f), r, set1(1.3981999507e-3f));
     p = fma_(p, r, set1(8.3334519073e-3f));
     p = fma_(p, r, set1(4.1665795894e-2f));
     p = fma_(p, r, set1(1.6666665459e-1f));
     p = fma_(p, r, set1(5.0000001201e-1f));
-    return scale2(add(fma_(p, mul(r, r), r), set1(1.0f)), n);
+    return fma_(p, mul(r, r), r);
+}
+HELPER V exp_(V x) { /* inf above 88.8, 0 below -104 */
+    V n;
+    const V part = exp_parts(x, &n);
+    return scale2(add(part, set1(1.0f)), n);
 }
 HELPER V relu(V v) { return max_(zero(), v); }
 
