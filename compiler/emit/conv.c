@@ -55,17 +55,16 @@ static Finish finish_function(const Conv *v, const Segment *seg) {
     const int lanes = e->lanes, vectors = divide_up(seg->channels, lanes);
     for (int i = 0; i < vectors; i++) {
         const int c = i * lanes, left = seg->channels - c;
-        if (f.bias) line(&t, 1, "const V b%d = %s;", i, emit_load(e, arena_printf(e->arena, "bias + %d", c), left));
-        if (f.slope) line(&t, 1, "const V s%d = %s;", i, emit_load(e, arena_printf(e->arena, "slope + %d", c), left));
-        if (f.sum) line(&t, 1, "V m%d = %s;", i, emit_load(e, arena_printf(e->arena, "sum + %d", c), left));
+        if (f.bias) line(&t, 1, "const V b%d = %s;", i, emit_load(e, emit_plus(e, "bias", c), left));
+        if (f.slope) line(&t, 1, "const V s%d = %s;", i, emit_load(e, emit_plus(e, "slope", c), left));
+        if (f.sum) line(&t, 1, "V m%d = %s;", i, emit_load(e, emit_plus(e, "sum", c), left));
     }
     line(&t, 1, "for (int j = 0; j < n; j++, y += pixel%s) {", f.addend ? ", addend += addend_pixel" : "");
     for (int i = 0; i < vectors; i++) {
         const int c = i * lanes, left = seg->channels - c;
-        const char *y = c ? arena_printf(e->arena, "y + %d", c) : "y";
+        const char *y = emit_plus(e, "y", c);
         const char *r = NULL;
-        if (f.addend && c < seg->addend_channels)
-            r = emit_load(e, arena_printf(e->arena, "addend + %d", c), seg->addend_channels - c);
+        if (f.addend && c < seg->addend_channels) r = emit_load(e, emit_plus(e, "addend", c), seg->addend_channels - c);
         const char *value =
             emit_epilogue(e, ep, emit_load(e, y, left), f.bias ? arena_printf(e->arena, "b%d", i) : NULL, r,
                           f.slope ? arena_printf(e->arena, "s%d", i) : NULL);
@@ -76,9 +75,9 @@ static Finish finish_function(const Conv *v, const Segment *seg) {
     }
     line(&t, 1, "}");
     for (int i = 0; f.sum && i < vectors; i++)
-        line(&t, 1, "%s;",
-             emit_store(e, arena_printf(e->arena, "sum + %d", i * lanes), arena_printf(e->arena, "m%d", i),
-                        seg->channels - i * lanes));
+        line(
+            &t, 1, "%s;",
+            emit_store(e, emit_plus(e, "sum", i * lanes), arena_printf(e->arena, "m%d", i), seg->channels - i * lanes));
     const char *list =
         arena_printf(e->arena, "%sfloat *y, int pixel%s%s%s%s, int n", f.sum ? "const " : "",
                      f.bias ? ", const float *bias" : "", f.addend ? ", const float *addend, int addend_pixel" : "",

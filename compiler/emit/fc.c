@@ -20,19 +20,23 @@ static const char *widened_block(Emit *e, int vectors, int images, int width) {
     const long long stride = image_stride(e);
     Text t = {0};
     for (int n = 0; n < images; n++)
-        for (int v = 0; v < vectors; v++) line(&t, 1, "V s%d%d = load(y + %d);", n, v, n * width + v * e->lanes);
+        for (int v = 0; v < vectors; v++)
+            line(&t, 1, "V s%d%d = load(%s);", n, v, emit_plus(e, "y", n * width + v * e->lanes));
     line(&t, 1, "for (int i = 0; i < inputs; i++, w += %d) {", width);
-    for (int v = 0; v < vectors && images > 1; v++) line(&t, 2, "const V w%d = load_bf16(w + %d);", v, v * e->lanes);
+    for (int v = 0; v < vectors && images > 1; v++)
+        line(&t, 2, "const V w%d = load_bf16(%s);", v, emit_plus(e, "w", v * e->lanes));
     for (int n = 0; n < images; n++) {
         line(&t, 2, "const V x%d = set1(x[%s]);", n, n ? arena_printf(e->arena, "%lldu + i", n * stride) : "i");
         for (int v = 0; v < vectors; v++)
             line(&t, 2, "s%d%d = fma_(%s, x%d, s%d%d);", n, v,
-                 arena_printf(e->arena, images > 1 ? "w%d" : "load_bf16(w + %d)", images > 1 ? v : v * e->lanes), n, n,
-                 v);
+                 images > 1 ? arena_printf(e->arena, "w%d", v)
+                            : arena_printf(e->arena, "load_bf16(%s)", emit_plus(e, "w", v * e->lanes)),
+                 n, n, v);
     }
     line(&t, 1, "}");
     for (int n = 0; n < images; n++)
-        for (int v = 0; v < vectors; v++) line(&t, 1, "store(y + %d, s%d%d);", n * width + v * e->lanes, n, v);
+        for (int v = 0; v < vectors; v++)
+            line(&t, 1, "store(%s, s%d%d);", emit_plus(e, "y", n * width + v * e->lanes), n, v);
     const char *name = emit_function(
         e, arena_printf(e->arena, "widened%dx%d", vectors, images),
         arena_printf(e->arena, "%d outputs of %d images += weights of bf16 times inputs", vectors * e->lanes, images),
@@ -51,8 +55,8 @@ static void emit_widened(Emit *e, const Step *s, int m, int width, const char *w
         const char *at = first ? arena_printf(e->arena, "%s + %lldu", x, first * image_stride(e)) : x;
         for (int v = 0; v < vectors; v += most) {
             const char *block = widened_block(e, vectors - v < most ? vectors - v : most, images, width);
-            line(body, depth, "%s(%s + %d, %s, y + %d, %d);", block, w, v * e->lanes, at, first * width + v * e->lanes,
-                 inputs);
+            line(body, depth, "%s(%s, %s, %s, %d);", block, emit_plus(e, w, v * e->lanes), at,
+                 emit_plus(e, "y", first * width + v * e->lanes), inputs);
         }
     }
 }
@@ -132,14 +136,16 @@ static void emit_panel(Emit *e, const Step *s, int m, int depth, Text *body) {
     const char *to = group ? arena_printf(e->arena, "out + (size_t)n * %lld", image_stride(e)) : "out";
     const char *addend = group ? arena_printf(e->arena, "a->addend + (size_t)n * %lld", image_stride(e)) : "a->addend";
     for (int i = 0; i < m; i += e->lanes) {
-        const char *at = arena_printf(e->arena, "(panel * %d + %d)", f->panels.width, i);
+        const char *at =
+            arena_printf(e->arena, "(%s)", emit_plus(e, arena_printf(e->arena, "panel * %d", f->panels.width), i));
         const char *bias = ep->bias ? emit_load(e, arena_printf(e->arena, "a->bias + %s", at), m - i) : NULL;
         /* in_place: the addend is read before its place is written, as everywhere else */
         const char *add = ep->addend ? emit_load(e, arena_printf(e->arena, "%s + %s", addend, at), m - i) : NULL;
         const char *slope =
             ep->act == ACT_PRELU ? emit_load(e, arena_printf(e->arena, "a->slope + %s", at), m - i) : NULL;
-        const char *value = emit_epilogue(e, ep, arena_printf(e->arena, "load(%s + %d)", from, i), bias, add, slope);
-        line(body, inner, "%s;", emit_store(e, arena_printf(e->arena, "%s + %d", to, i), value, m - i));
+        const char *value =
+            emit_epilogue(e, ep, arena_printf(e->arena, "load(%s)", emit_plus(e, from, i)), bias, add, slope);
+        line(body, inner, "%s;", emit_store(e, emit_plus(e, to, i), value, m - i));
     }
     if (group) line(body, depth, "}");
 }

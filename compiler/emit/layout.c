@@ -55,8 +55,8 @@ static void emit_vector_copy(Emit *e, int channels, Text *body) {
         text_printf(body, "        for (int c = 0; c < %d; c += %d) store(a->y + c, load(a->x + c));\n", full,
                     e->lanes);
     if (channels > full)
-        text_printf(body, "        store_n(a->y + %d, load_n(a->x + %d, %d), %d);\n", full, full, channels - full,
-                    channels - full);
+        line(body, 2, "store_n(%s, load_n(%s, %d), %d);", emit_plus(e, "a->y", full), emit_plus(e, "a->x", full),
+             channels - full, channels - full);
     text_puts(body, "    }\n");
 }
 

@@ -10,14 +10,14 @@ static void softmax_pixel(const Walk *walk, const Box *box, int indent, Text *te
     text_printf(text, "%*sV m = set1(-INFINITY);\n", indent, "");
     if (full)
         text_printf(text, "%*sfor (int c = 0; c < %d; c += %d) m = max_(m, load(in + c));\n", indent, "", full, lanes);
-    if (rest) text_printf(text, "%*sm = max_(m, load_or(in + %d, %d, m));\n", indent, "", full, rest);
+    const char *last = emit_plus(walk->e, "in", full);
+    if (rest) text_printf(text, "%*sm = max_(m, load_or(%s, %d, m));\n", indent, "", last, rest);
     text_printf(text, "%*sm = set1(largest(m));\n%*sV s = zero();\n", indent, "", indent, "");
     if (full)
         text_printf(text, "%*sfor (int c = 0; c < %d; c += %d) s = add(s, exp_(sub(load(in + c), m)));\n", indent, "",
                     full, lanes);
     if (rest)
-        text_printf(text, "%*ss = add(s, exp_(sub(load_or(in + %d, %d, set1(-INFINITY)), m)));\n", indent, "", full,
-                    rest);
+        text_printf(text, "%*ss = add(s, exp_(sub(load_or(%s, %d, set1(-INFINITY)), m)));\n", indent, "", last, rest);
     text_printf(text, "%*sconst V scale = set1(1.0f / sum(s));\n", indent, "");
 }
 

@@ -121,21 +121,52 @@ static const char *input_function(const Wino *v) {
     return name;
 }
 
-/* Where tile `first` + i is (NULL: 0), numbered image by image and row by row; those of the two that are used. */
-static void tile_place(const Wino *v, const char *first, bool row, bool column, int indent, Text *t) {
+/* Tile `first` + i (NULL: 0) of image, row and column, numbered in this order: those of the last two that are used, of
+ * which an image has several. False: none. */
+static bool tile_place(const Wino *v, const char *first, bool row, bool column, int indent, Text *t) {
     const WinogradPlan *w = v->w;
     const int tiles = w->rows * w->columns;
     const char *tile = first ? arena_printf(v->e->arena, "(%s + i)", first) : "i", *before = "const int ";
-    if (w->images == 1 && !row && !column) return;
+    row &= w->rows > 1, column &= w->columns > 1;
+    if (w->images == 1 && !row && !column) return false;
     text_printf(t, "%*s", indent, "");
-    if (w->images > 1) text_printf(t, "%simage = %s / %d", before, tile, tiles), before = ", ";
+    if (w->images > 1) {
+        text_printf(t, "%simage = %s", before, tile), before = ", ";
+        if (tiles > 1) text_printf(t, " / %d", tiles);
+    }
     if (row) {
         text_printf(t, "%srow = %s", before, tile), before = ", ";
         if (w->images > 1) text_printf(t, " %% %d", tiles);
-        text_printf(t, " / %d", w->columns);
+        if (w->columns > 1) text_printf(t, " / %d", w->columns);
     }
     if (column) text_printf(t, "%scolumn = %s %% %d", before, tile, w->columns);
     text_puts(t, ";\n");
+    return true;
+}
+
+/* "BASE + (row * ROW + column * COLUMN + panel * PANEL + AT)", as short as it can be; a stride of 0 is none. */
+static const char *tile_offset(const Wino *v, const char *base, int64_t row, int64_t column, int64_t panel,
+                               int64_t at) {
+    const WinogradPlan *w = v->w;
+    Arena *arena = v->e->arena;
+    const char *sum = NULL, *const plus = "%s + %s * %lld";
+    if (row && w->rows > 1) sum = arena_printf(arena, "row * %lld", (long long)row);
+    if (column && w->columns > 1)
+        sum = sum ? arena_printf(arena, plus, sum, "column", (long long)column)
+                  : arena_printf(arena, "column * %lld", (long long)column);
+    if (panel && w->panels.count > 1)
+        sum = sum ? arena_printf(arena, plus, sum, "panel", (long long)panel)
+                  : arena_printf(arena, "panel * %lld", (long long)panel);
+    return sum ? arena_printf(arena, "%s + (%s)", base, emit_plus(v->e, sum, at)) : emit_plus(v->e, base, at);
+}
+
+/* How many of a tile's rows or columns are inside the image: fewer of the last tile. */
+static void tile_part(const char *what, const char *index, int tiles, int tile, int size, Text *t) {
+    const int last = size - (tiles - 1) * tile;
+    if (tiles > 1)
+        line(t, 2, "const int %s = %s + 1 < %d ? %d : %d;", what, index, tiles, tile, last);
+    else
+        line(t, 2, "const int %s = %d;", what, last);
 }
 
 /* "BASE", of the tile's image where there are several */
@@ -152,10 +183,9 @@ static void input_tiles(const Wino *v, const char *first, const char *count, int
     const int64_t origin = (int64_t)window->top * l->row + (int64_t)window->left * l->pixel;
     text_printf(t, "%*sfor (int i = 0; i < %s; i++) {\n", indent, "", count);
     tile_place(v, first, true, true, indent + 4, t);
-    text_printf(t, "%*s%s(%s + (row * %d + column * %d", indent + 4, "", function, of_image(v, "a->x"),
-                w->h.m * w->h.stride * v->in_row, w->w.m * w->w.stride * v->in_pixel);
-    if (origin) text_printf(t, " - %lld", (long long)origin);
-    text_printf(t, "), v + i * %d);\n%*s}\n", w->v_tile, indent, "");
+    const char *x = tile_offset(v, of_image(v, "a->x"), w->h.m * w->h.stride * v->in_row,
+                                w->w.m * w->w.stride * v->in_pixel, 0, -origin);
+    text_printf(t, "%*s%s(%s, v + i * %d);\n%*s}\n", indent + 4, "", function, x, w->v_tile, indent, "");
 }
 
 /* ---- output transform ---- */
@@ -300,6 +330,10 @@ static const char *output_function(const Wino *v, const Segment *seg) {
 }
 
 /* ---- a panel over a block of tiles ---- */
+static bool fetches(const Wino *v) {
+    return v->w->fetch && v->e->isa != RN_ISA_GENERIC;
+}
+
 /* Before the GEMM of product i, while the last panel is computed: to L2, a share of the pixels of the tiles that come
  * next, but for those that they have in common with the tile before. Not a function: gcc drops calls of one that only
  * prefetches, unless it is always inlined. */
@@ -327,7 +361,7 @@ static void gemm_calls(const Wino *v, const Segment *seg, Text *t) {
     text_printf(t, "    for (int i = 0; i < %d; i++, w += %d) {\n", winograd_products(w), weights);
     text_printf(t, "        const float *from = v + i * %d;\n        float *to = m + i * %d;\n", w->v_matrix,
                 w->m_matrix);
-    if (w->fetch && v->e->isa != RN_ISA_GENERIC) fetch_share(v, t);
+    if (fetches(v)) fetch_share(v, t);
     for (int q = 0; q < w->calls; q++) {
         const int at = q * w->call, count = q + 1 < w->calls ? w->call : w->block - at;
         const bool last = q + 1 == w->calls;
@@ -356,7 +390,8 @@ static int sum_floats(const Segment *seg) {
     return round_up(seg->channels, VECTOR);
 }
 
-static void output_tiles(const Wino *v, const Segment *seg, const char *first, const char *count, Text *t) {
+/* Whether `first` is used. */
+static bool output_tiles(const Wino *v, const Segment *seg, const char *first, const char *count, Text *t) {
     const WinogradPlan *w = v->w;
     const Epilogue *ep = v->ep;
     const int panel_out = v->w->panels.advance;
@@ -364,32 +399,30 @@ static void output_tiles(const Wino *v, const Segment *seg, const char *first, c
     const char *function = output_function(v, seg);
     text_printf(t, "    for (int i = 0; i < %s; i++) {\n", count);
     const bool everywhere = !sum || seg->addend_channels;
-    tile_place(v, first, (everywhere && !w->pool_rows) || v->ragged_h, everywhere || v->ragged_w, 8, t);
-    if (v->ragged_h)
-        text_printf(t, "        const int rows = row + 1 < %d ? %d : %d;\n", w->rows, w->h.m,
-                    v->out.h - (w->rows - 1) * w->h.m);
-    if (v->ragged_w)
-        text_printf(t, "        const int columns = column + 1 < %d ? %d : %d;\n", w->columns, w->w.m,
-                    v->out.w - (w->columns - 1) * w->w.m);
+    const bool placed =
+        tile_place(v, first, (everywhere && !w->pool_rows) || v->ragged_h, everywhere || v->ragged_w, 8, t);
+    if (v->ragged_h) tile_part("rows", "row", w->rows, w->h.m, v->out.h, t);
+    if (v->ragged_w) tile_part("columns", "column", w->columns, w->w.m, v->out.w, t);
     text_printf(t, "        %s(m + i * %d, ", function, w->m_tile);
+    const int row = w->h.m / v->pool_h * v->w->row, column = w->w.m / v->pool_w * v->w->pixel;
     if (sum)
         text_puts(t, w->images > 1 ? arena_printf(v->e->arena, "sum + image * %d", sum_floats(seg)) : "sum");
     else if (w->pool_rows)
-        text_printf(t, "%s + (column * %d + panel * %d)", emit_plus(v->e, "image", (int64_t)w->carried * v->w->row),
-                    w->w.m * v->w->pixel, panel_out);
+        text_puts(t, tile_offset(v, "image", 0, column, panel_out, (int64_t)w->carried * v->w->row));
     else if (w->pool_image)
-        text_printf(t, "image + (row * %d + column * %d)", w->h.m * v->w->row, w->w.m * v->w->pixel);
+        text_puts(t, tile_offset(v, "image", row, column, 0, 0));
     else
-        text_printf(t, "%s + (row * %d + column * %d + panel * %d)", of_image(v, "a->y"),
-                    w->h.m / v->pool_h * v->w->row, w->w.m / v->pool_w * v->w->pixel, panel_out);
-    if (ep->bias) text_printf(t, ", a->bias + panel * %d", panel_out);
+        text_puts(t, tile_offset(v, of_image(v, "a->y"), row, column, panel_out, 0));
+    if (ep->bias) text_printf(t, ", %s", tile_offset(v, "a->bias", 0, 0, panel_out, 0));
     if (seg->addend_channels) {
         const Layout *l = &plan_value(v->e->plan, ep->addend)->layout;
-        text_printf(t, ", %s + (row * %d + column * %d + panel * %d)", of_image(v, "a->addend"),
-                    w->h.m * ep->addend_stride * l->row, w->w.m * ep->addend_stride * l->pixel, panel_out);
+        text_printf(t, ", %s",
+                    tile_offset(v, of_image(v, "a->addend"), w->h.m * ep->addend_stride * l->row,
+                                w->w.m * ep->addend_stride * l->pixel, panel_out, 0));
     }
-    if (ep->act == ACT_PRELU) text_printf(t, ", a->slope + panel * %d", panel_out);
+    if (ep->act == ACT_PRELU) text_printf(t, ", %s", tile_offset(v, "a->slope", 0, 0, panel_out, 0));
     text_printf(t, "%s%s);\n    }\n", v->ragged_h ? ", rows" : "", v->ragged_w ? ", columns" : "");
+    return placed;
 }
 
 static void store_means(const Wino *v, const Segment *seg, Text *t) {
@@ -410,13 +443,15 @@ static const char *panel_function(const Wino *v, const Segment *seg) {
     text_printf(&t, "    const float *w = a->w + (size_t)panel * %lld;\n", (long long)w->panel_size);
     gemm_calls(v, seg, &t);
     if (sum) text_printf(&t, "    float sum[%d] = {0};\n", w->images * sum_floats(seg));
+    bool placed;
     if (w->pool_image) {
         line(&t, 1, "float *image = m + %d;", winograd_products(w) * w->m_matrix);
-        output_tiles(v, seg, first, count, &t);
+        placed = output_tiles(v, seg, first, count, &t);
         line(&t, 1, "const int y0 = 0, y1 = %d;", v->out.h);
         pooled_rows(v->e, v->s, &v->w->panels, seg->channels, v->w->pixel, "int", false, &t);
     } else
-        output_tiles(v, seg, first, count, &t);
+        placed = output_tiles(v, seg, first, count, &t);
+    if (first && !placed && !fetches(v)) line(&t, 1, "(void)first;");
     if (sum) store_means(v, seg, &t);
     const char *list = arena_printf(v->e->arena, "const struct args *a, int panel, const float *v, float *m%s%s%s",
                                     w->pool_rows ? ", float *image" : "", w->blocks > 1 ? ", int first" : "",

@@ -292,7 +292,7 @@ static TARGET void conv3x3_3to16_16x16_relu_maxpool(void *arg, int part, int par
 }
 
 static TARGET inline void finish24_bias_relu(float *y, int pixel, const float *bias, int n) {
-    const V b0 = load(bias + 0);
+    const V b0 = load(bias);
     const V b1 = load_n(bias + 16, 8);
     for (int j = 0; j < n; j++, y += pixel) {
         store(y, relu(add(load(y), b0)));
@@ -330,15 +330,15 @@ static TARGET void conv3x3_stride2_16to24_4x4_relu(void *arg, int part, int part
 }
 
 static TARGET inline void finish24_bias_relu_sum(const float *y, int pixel, const float *bias, float *sum, int n) {
-    const V b0 = load(bias + 0);
-    V m0 = load(sum + 0);
+    const V b0 = load(bias);
+    V m0 = load(sum);
     const V b1 = load_n(bias + 16, 8);
     V m1 = load_n(sum + 16, 8);
     for (int j = 0; j < n; j++, y += pixel) {
         m0 = add(m0, relu(add(load(y), b0)));
         m1 = add(m1, relu(add(load_n(y + 16, 8), b1)));
     }
-    store(sum + 0, m0);
+    store(sum, m0);
     store_n(sum + 16, m1, 8);
 }
 
@@ -362,7 +362,7 @@ static TARGET void conv3x3_24to24_4x4_shortcut_relu_mean_panel24(const struct ar
         k[3 /* 24x4x16 */].gemm(w1, x, y, w1, x, y);
         finish24_bias_relu_sum(y, 32, a->bias + panel * 32, sum, 4);
     }
-    store(a->y + (panel * 32 + 0), mul(load(sum + 0), set1(0.0625f)));
+    store(a->y + (panel * 32), mul(load(sum), set1(0.0625f)));
     store_n(a->y + (panel * 32 + 16), mul(load(sum + 16), set1(0.0625f)), 8);
     zeroupper();
 }
@@ -386,7 +386,7 @@ static TARGET void fc_10x1x1(void *arg, int part, int parts) {
         float *out = a->y + panel * 16, y[16];
         const float *x = a->x, *v = w;
         k[4 /* 10x1x24 */].gemm(v, x, y, v, x, y);
-        store_n(out + 0, add(load(y + 0), load_n(a->bias + (panel * 16 + 0), 10)), 10);
+        store_n(out, add(load(y), load_n(a->bias + (panel * 16), 10)), 10);
     }
     zeroupper();
 }
@@ -398,10 +398,10 @@ static TARGET void softmax_10x1x1(void *arg, int part, int parts) {
         const float *in = a->x;
         float *out = a->y;
         V m = set1(-INFINITY);
-        m = max_(m, load_or(in + 0, 10, m));
+        m = max_(m, load_or(in, 10, m));
         m = set1(largest(m));
         V s = zero();
-        s = add(s, exp_(sub(load_or(in + 0, 10, set1(-INFINITY)), m)));
+        s = add(s, exp_(sub(load_or(in, 10, set1(-INFINITY)), m)));
         const V scale = set1(1.0f / sum(s));
         store_n(out, mul(exp_(sub(load_n(in, 10), m)), scale), 10);
     }
@@ -411,7 +411,7 @@ static TARGET void softmax_10x1x1(void *arg, int part, int parts) {
 static TARGET void output_10x1x1(void *arg, int part, int parts) {
     const struct args *a = arg;
     if (part == parts - 1) {
-        store_n(a->y + 0, load_n(a->x + 0, 10), 10);
+        store_n(a->y, load_n(a->x, 10), 10);
     }
 }
 

@@ -630,8 +630,7 @@ static TARGET void conv3x3_24to24_4x4_f2x2_panel(const struct args *a, int panel
     }
     for (int i = 0; i < 8; i++) {
         const int image = i / 4, row = i % 4 / 2, column = i % 2;
-        conv3x3_24to24_4x4_f2x2_output(m + i * 32,
-                                       a->y + (size_t)image * 16432 + (row * 384 + column * 96 + panel * 32));
+        conv3x3_24to24_4x4_f2x2_output(m + i * 32, a->y + (size_t)image * 16432 + (row * 384 + column * 96));
     }
 }
 
@@ -710,7 +709,7 @@ static TARGET void conv3x3_24to24_4x4_f2x2_panel_x288_y192(const struct args *a,
     }
     for (int i = 0; i < 4; i++) {
         const int row = i / 2, column = i % 2;
-        conv3x3_24to24_4x4_f2x2_output_x288_y192(m + i * 32, a->y + (row * 384 + column * 96 + panel * 32));
+        conv3x3_24to24_4x4_f2x2_output_x288_y192(m + i * 32, a->y + (row * 384 + column * 96));
     }
 }
 
@@ -813,7 +812,7 @@ static TARGET void fc_10x1x1_2_images(void *arg, int part, int parts) {
         const float *x = a->x, *v = w;
         k[5 /* 10x2x24 */].gemm(v, x, y, v, x, y);
         for (int n = 0; n < 2; n++) {
-            store(out + (size_t)n * 16432 + 0, add(load(y + n * 16 + 0), load(a->bias + (panel * 16 + 0))));
+            store(out + (size_t)n * 16432, add(load(y + n * 16), load(a->bias + (panel * 16))));
             store_n(out + (size_t)n * 16432 + 8, add(load(y + n * 16 + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
         }
     }
@@ -829,7 +828,7 @@ static TARGET void fc_10x1x1(void *arg, int part, int parts) {
         float *out = a->y + panel * 16, y[16];
         const float *x = a->x, *v = w;
         k[7 /* 10x1x24 */].gemm(v, x, y, v, x, y);
-        store(out + 0, add(load(y + 0), load(a->bias + (panel * 16 + 0))));
+        store(out, add(load(y), load(a->bias + (panel * 16))));
         store_n(out + 8, add(load(y + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
     }
     zeroupper();
