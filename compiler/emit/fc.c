@@ -136,8 +136,7 @@ static void emit_panel(Emit *e, const Step *s, int m, int depth, Text *body) {
     const char *to = group ? arena_printf(e->arena, "out + (size_t)n * %lld", image_stride(e)) : "out";
     const char *addend = group ? arena_printf(e->arena, "a->addend + (size_t)n * %lld", image_stride(e)) : "a->addend";
     for (int i = 0; i < m; i += e->lanes) {
-        const char *at =
-            arena_printf(e->arena, "(%s)", emit_plus(e, arena_printf(e->arena, "panel * %d", f->panels.width), i));
+        const char *at = emit_plus(e, arena_printf(e->arena, "panel * %d", f->panels.width), i);
         const char *bias = ep->bias ? emit_load(e, arena_printf(e->arena, "a->bias + %s", at), m - i) : NULL;
         /* in_place: the addend is read before its place is written, as everywhere else */
         const char *add = ep->addend ? emit_load(e, arena_printf(e->arena, "%s + %s", addend, at), m - i) : NULL;

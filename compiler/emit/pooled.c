@@ -67,7 +67,7 @@ void pooled_mean(Emit *e, const Step *s, const Panels *panels, const char *sum, 
     const char *share = float_c(e->arena, 1.0 / ((double)shape.h * shape.w));
     for (int c = 0; c < channels; c += e->lanes) {
         const char *mean = arena_printf(e->arena, "mul(load(%s), set1(%s))", emit_plus(e, sum, c), share);
-        const char *to = arena_printf(e->arena, "%s + (%s)", y, emit_plus(e, panel_start(e, panels), c));
+        const char *to = arena_printf(e->arena, "%s + %s", y, emit_plus(e, panel_start(e, panels), c));
         line(t, depth, "%s;", emit_store(e, to, mean, channels - c));
     }
 }
