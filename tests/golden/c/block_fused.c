@@ -362,8 +362,8 @@ static TARGET void conv3x3_24to24_4x4_shortcut_relu_mean_panel24(const struct ar
         k[3 /* 24x4x16 */].gemm(w1, x, y, w1, x, y);
         finish24_bias_relu_sum(y, 32, a->bias + panel * 32, sum, 4);
     }
-    store(a->y + (panel * 32), mul(load(sum), set1(0.0625f)));
-    store_n(a->y + (panel * 32 + 16), mul(load(sum + 16), set1(0.0625f)), 8);
+    store(a->y + panel * 32, mul(load(sum), set1(0.0625f)));
+    store_n(a->y + panel * 32 + 16, mul(load(sum + 16), set1(0.0625f)), 8);
     zeroupper();
 }
 
@@ -386,7 +386,7 @@ static TARGET void fc_10x1x1(void *arg, int part, int parts) {
         float *out = a->y + panel * 16, y[16];
         const float *x = a->x, *v = w;
         k[4 /* 10x1x24 */].gemm(v, x, y, v, x, y);
-        store_n(out, add(load(y), load_n(a->bias + (panel * 16), 10)), 10);
+        store_n(out, add(load(y), load_n(a->bias + panel * 16, 10)), 10);
     }
     zeroupper();
 }

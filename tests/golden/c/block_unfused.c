@@ -812,8 +812,8 @@ static TARGET void fc_10x1x1_2_images(void *arg, int part, int parts) {
         const float *x = a->x, *v = w;
         k[5 /* 10x2x24 */].gemm(v, x, y, v, x, y);
         for (int n = 0; n < 2; n++) {
-            store(out + (size_t)n * 16432, add(load(y + n * 16), load(a->bias + (panel * 16))));
-            store_n(out + (size_t)n * 16432 + 8, add(load(y + n * 16 + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
+            store(out + (size_t)n * 16432, add(load(y + n * 16), load(a->bias + panel * 16)));
+            store_n(out + (size_t)n * 16432 + 8, add(load(y + n * 16 + 8), load_n(a->bias + panel * 16 + 8, 2)), 2);
         }
     }
     zeroupper();
@@ -828,8 +828,8 @@ static TARGET void fc_10x1x1(void *arg, int part, int parts) {
         float *out = a->y + panel * 16, y[16];
         const float *x = a->x, *v = w;
         k[7 /* 10x1x24 */].gemm(v, x, y, v, x, y);
-        store(out, add(load(y), load(a->bias + (panel * 16))));
-        store_n(out + 8, add(load(y + 8), load_n(a->bias + (panel * 16 + 8), 2)), 2);
+        store(out, add(load(y), load(a->bias + panel * 16)));
+        store_n(out + 8, add(load(y + 8), load_n(a->bias + panel * 16 + 8, 2)), 2);
     }
     zeroupper();
 }
