@@ -55,6 +55,7 @@ static const Count counts[] = {
     {"examples/resnet50_fpn.rn", 26852416, 36201037824},
     {"examples/regnet_y_400mf.rn", 4344144, 401842848},
     {"examples/mobilenet_v2.rn", 3504872, 300774272},
+    {"examples/mobilenet_v3_large.rn", 5483032, 216589760},
     {"examples/efficientnet_lite0.rn", 4652008, 385187552},
     /* CIFAR-10 */
     {"examples/cifar/resnet20.rn", 269722, 40551040},

@@ -75,6 +75,7 @@ static const struct {
     {"densenet121", "densenet121", 606},
     {"squeezenet1_1", "squeezenet1_1", 52},
     {"mobilenet_v2", "mobilenet_v2", 262},
+    {"mobilenet_v3_large", "mobilenet_v3_large", 266},
     {"efficientnet_lite0", "efficientnet_lite0", 247},
     {"regnet_y_400mf", "regnet_y_400mf", 331},
 };
