@@ -11,6 +11,7 @@
 #include <math.h>
 
 #include "graph/ops.h"
+#include "fc.h"
 #include "plain.h"
 #include "strassen.h"
 
@@ -74,7 +75,7 @@ Cost cost_fc(const Plan *plan, const Node *node, const Choice *choice, int image
     (void)choice;
     const Machine *m = machine_of(plan->options.isa);
     const double weights = (double)node->features * (double)shape_size(node->in[0]->shape);
-    const double bytes = (double)rn_dtype_size(node->term[0].weight->type);
+    const double bytes = (double)rn_dtype_size(fc_weight_type(node));
     const Cost c = {.compute = 2 * images * weights / m->flops, .memory = weights_traffic(plan, bytes * weights, 0)};
     return of_one_image(plan, c, images, ceil(node->features / (double)m->panel), 1, m->exposed);
 }

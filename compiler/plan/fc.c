@@ -19,6 +19,11 @@ bool fc_can(const Plan *plan, const Node *n) {
     return n->op == OP_FC;
 }
 
+/* Numbers of other types are packed as floats, rounded. */
+rn_dtype fc_weight_type(const Node *node) {
+    return node->term[0].weight->type == RN_BF16 ? RN_BF16 : RN_F32;
+}
+
 void fc_steps(Plan *plan, const Node *n) {
     Step *s = step_add(plan, ALG_FC, n, n->out);
     Value **source = arena_alloc(plan->arena, sizeof *source);
@@ -36,7 +41,7 @@ void fc_steps(Plan *plan, const Node *n) {
     f->rest = run % f->block;
     f->pieces = contiguous ? 1 : in.h * in.w;
     f->panel_size = shape_size(in) * f->panels.width;
-    f->type = n->term[0].weight->type;
+    f->type = fc_weight_type(n);
     s->macs = s->multiplications = node_cost(n);
     s->images = plan_images(plan, n);
     step_reads_inputs(plan, s);
@@ -51,7 +56,7 @@ void fc_pack(Plan *plan, Step *s) {
     const Shape in = s->in[0]->shape;
     const int32_t dim[4] = {s->node->features, in.c, in.h, in.w}, integer[4] = {f->panels.width, in.c, 1};
     weights_of_epilogue(plan, s);
-    if (w->op == RN_CAST) w = w->arg[0]; /* packing in a type rounds to it */
+    if (w->op == RN_CAST && w->type == f->type) w = w->arg[0]; /* packing in a type rounds to it */
     weights_pack(plan, s, OPERAND_W, RN_PACK_PANELS, f->type, weights_tensor(plan, w), dim, integer);
 }
 

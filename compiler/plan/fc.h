@@ -14,6 +14,7 @@ typedef struct FcPlan {
 } FcPlan;
 
 const FcPlan *fc_plan(const Step *step);
+rn_dtype fc_weight_type(const Node *node); /* what its weights are packed as: a type that there are kernels for */
 
 /* ---- for algorithms.def ---- */
 bool fc_can(const Plan *plan, const Node *node);
