@@ -171,7 +171,7 @@ static void make_tables(const Conv *v, const Segment *seg, Tables *tables) {
     for (int i = 0; i < v->s->nin; i++) {
         if (is_plain(v, i)) continue;
         const TermPlan *t = &v->c->term[i];
-        tables->main[i] = offset_tables(v, seg, i, t->chunk, t->block, &tables->text, &tables->count);
+        tables->main[i] = offset_tables(v, seg, i, t->pass_blocks, t->block, &tables->text, &tables->count);
         if (t->rest) tables->rest[i] = offset_tables(v, seg, i, 1, t->rest, &tables->text, &tables->count);
     }
 }
@@ -253,14 +253,15 @@ static void term_calls(const Conv *v, const Segment *seg, const Tables *tables, 
         plain_calls(v, seg, i, n, x, first, last_row_tile, depth, t);
         return;
     }
-    const int passes = p->blocks / p->chunk, id = tables->main[i];
+    const int passes = p->blocks / p->pass_blocks, id = tables->main[i];
     const int kernel = conv_kernel(v, seg, i, n, p->block, !first, KERNEL_REDUCES);
     const char *wi = i ? arena_printf(e->arena, "w%d", i) : "w";
     if (passes > 1) {
         const int more = conv_kernel(v, seg, i, n, p->block, true, KERNEL_REDUCES);
-        line(t, depth, "x = %s + pass * %d;", x, p->chunk * p->block);
+        line(t, depth, "x = %s + pass * %d;", x, p->pass_blocks * p->block);
         line(t, depth, "k[%s].offs(%s + pass * %d, x, y, &count%d, w_at%d, x_at%d);",
-             emit_kernel_choice(e, "pass", more, kernel), wi, p->chunk * p->block * taps * seg->width, id, id, id);
+             emit_kernel_choice(e, "pass", more, kernel), wi, p->pass_blocks * p->block * taps * seg->width, id, id,
+             id);
         return;
     }
     line(t, depth, "x = %s;", x);
@@ -286,7 +287,7 @@ static void rest_calls(const Conv *v, const Segment *seg, const Tables *tables, 
 }
 
 static int passes_of(const Conv *v) {
-    return v->c->term[0].blocks / v->c->term[0].chunk;
+    return v->c->term[0].blocks / v->c->term[0].pass_blocks;
 }
 
 /* All that happens to one tile of n pixels at pixel q (NULL: the first) of row r. */

@@ -61,14 +61,14 @@ static void emit_widened(Emit *e, const Step *s, int m, int width, const char *w
     }
 }
 
-/* The pieces of an image, or of a group of them, in calls of about 512 inputs. */
-static void emit_widened_pieces(Emit *e, const Step *s, int m, int width, int depth, Text *body) {
+/* The runs of an image, or of a group of them, in calls of about 512 inputs. */
+static void emit_widened_runs(Emit *e, const Step *s, int m, int width, int depth, Text *body) {
     const FcPlan *t = fc_plan(s);
     const Layout *l = &plan_value(e->plan, s->in[0])->layout;
-    const int pieces = t->pieces, columns = s->in[0]->shape.w, run = t->block * t->blocks + t->rest;
+    const int runs = t->runs, columns = s->in[0]->shape.w, run = t->block * t->blocks + t->rest;
     line(body, depth, "memset(y, 0, sizeof y);");
-    if (pieces > 1) {
-        line(body, depth++, "for (int p = 0; p < %d; p++, w += %d) {", pieces, run * width);
+    if (runs > 1) {
+        line(body, depth++, "for (int p = 0; p < %d; p++, w += %d) {", runs, run * width);
         line(body, depth, "const float *x = a->x + (p / %d * %d + p %% %d * %d);", columns, l->row, columns, l->pixel);
     } else
         line(body, depth, "const float *x = a->x;");
@@ -82,14 +82,14 @@ static void emit_widened_pieces(Emit *e, const Step *s, int m, int width, int de
     if (t->rest)
         emit_widened(e, s, m, width, arena_printf(e->arena, "w + %d", t->blocks * t->block * width),
                      arena_printf(e->arena, "x + %d", t->blocks * t->block), t->rest, depth, body);
-    if (pieces > 1) line(body, depth - 1, "}");
+    if (runs > 1) line(body, depth - 1, "}");
 }
 
-static void emit_pieces(Emit *e, const Step *s, int m, int width, int depth, Text *body) {
+static void emit_runs(Emit *e, const Step *s, int m, int width, int depth, Text *body) {
     const FcPlan *t = fc_plan(s);
     const Layout *l = &plan_value(e->plan, s->in[0])->layout;
     const Shape in = s->in[0]->shape;
-    const int pieces = t->pieces, run = t->block * t->blocks + t->rest;
+    const int runs = t->runs, run = t->block * t->blocks + t->rest;
     const int pad = depth * 4;
     const int images = s->images, ldb = images > 1 ? (int)image_stride(e) : t->block;
     Gemm gemm = {.m = m, .n = images, .k = t->block, .lda = width, .ldb = ldb, .ldc = width};
@@ -97,14 +97,14 @@ static void emit_pieces(Emit *e, const Step *s, int m, int width, int depth, Tex
     gemm.accumulate = true;
     const int more = emit_kernel(e, KERNEL_PLAIN, &gemm);
     const bool loop = t->blocks > 1;
-    if (pieces > 1) {
-        text_printf(body, "%*sfor (int p = 0; p < %d; p++) {\n", pad, "", pieces);
+    if (runs > 1) {
+        text_printf(body, "%*sfor (int p = 0; p < %d; p++) {\n", pad, "", runs);
         text_printf(body, "%*s    const float *x = a->x + (p / %d * %d + p %% %d * %d), *v = w + (size_t)p * %d;\n",
                     pad, "", in.w, l->row, in.w, l->pixel, run * width);
     } else
         text_printf(body, "%*sconst float *x = a->x, *v = w;\n", pad, "");
-    const int inner = pieces > 1 ? pad + 4 : pad;
-    const char *one_of = pieces > 1 ? (loop ? "p + i" : "p") : loop ? "i" : NULL;
+    const int inner = runs > 1 ? pad + 4 : pad;
+    const char *one_of = runs > 1 ? (loop ? "p + i" : "p") : loop ? "i" : NULL;
     if (loop)
         text_printf(body, "%*sfor (int i = 0; i < %d; i++) ", inner, "", t->blocks);
     else
@@ -121,14 +121,14 @@ static void emit_pieces(Emit *e, const Step *s, int m, int width, int depth, Tex
         text_printf(body, "%*sk[%s].gemm(v + %d, x + %d, y, v, x, y);\n", inner, "", emit_kernel_index(e, rest),
                     t->blocks * t->block * width, t->blocks * t->block);
     }
-    if (pieces > 1) text_printf(body, "%*s}\n", pad, "");
+    if (runs > 1) text_printf(body, "%*s}\n", pad, "");
 }
 
 static void emit_panel(Emit *e, const Step *s, int m, int depth, Text *body) {
     const FcPlan *f = fc_plan(s);
     const Epilogue *ep = &s->epilogue;
     const int width = round_up(m, VECTOR) < f->panels.width ? round_up(m, VECTOR) : f->panels.width;
-    (f->type == RN_BF16 ? emit_widened_pieces : emit_pieces)(e, s, m, width, depth, body);
+    (f->type == RN_BF16 ? emit_widened_runs : emit_runs)(e, s, m, width, depth, body);
     const bool group = s->images > 1;
     if (group) line(body, depth, "for (int n = 0; n < %d; n++) {", s->images);
     const int inner = group ? depth + 1 : depth;

@@ -122,8 +122,9 @@ static void emit_layers(Emit *e, Text *t) {
         text_printf(t, "    {%s, %s, %s, %s, %s, {%d, %d, %d}, %lld, %lld, %lld, %lld},\n", quote_c(e->arena, s->name),
                     quote_c(e->arena, what.s), quote_c(e->arena, algorithm_name(s->algorithm)),
                     quote_c(e->arena, describe_place(e->arena, s->node ? s->node->place : (Place){0})),
-                    quote_c(e->arena, s->whole ? v->name : ""), v->shape.c, v->shape.h, v->shape.w, (long long)s->macs,
-                    (long long)s->multiplications, (long long)step_bytes(s), (long long)step_weight_bytes(s));
+                    quote_c(e->arena, s->complete ? v->name : ""), v->shape.c, v->shape.h, v->shape.w,
+                    (long long)s->macs, (long long)s->multiplications, (long long)step_bytes(s),
+                    (long long)step_weight_bytes(s));
         text_free(&what);
     }
     text_puts(t, "};\n\n/* where each layer's result is, for the layer hook: {offset, from a pixel and a row to the "

@@ -142,10 +142,10 @@ static void plan_term(const ConvPlan *c, TermPlan *t, const Term *term, int chan
     t->block = term->groups > 1 ? channels : conv_block(channels, taps == 1 ? PLAIN_BLOCK : BLOCK);
     t->blocks = channels / t->block;
     t->rest = channels % t->block;
-    t->chunk = taps == 1 ? 1 : t->blocks;
+    t->pass_blocks = taps == 1 ? 1 : t->blocks;
     if (taps > 1 && t->block * t->blocks > CHUNK_CHANNELS) {
         const int most = CHUNK_CHANNELS / t->block > 0 ? CHUNK_CHANNELS / t->block : 1;
-        for (t->chunk = most; t->blocks % t->chunk; t->chunk--) {
+        for (t->pass_blocks = most; t->blocks % t->pass_blocks; t->pass_blocks--) {
         }
     }
     t->panel_size = (int64_t)taps * channels * c->panels.width;
@@ -198,7 +198,7 @@ static void complete_step(Plan *plan, Step *s) {
     s->scratch = round_up_bytes((int64_t)sizeof(float) * place_destination(plan, s, c));
     for (int i = 0; i < s->nin; i++) {
         plan_term(c, &c->term[i], &s->term[i], s->in[i]->shape.c, merged);
-        if (i) c->term[i].chunk = c->term[i].blocks; /* passes are over the first term alone */
+        if (i) c->term[i].pass_blocks = c->term[i].blocks; /* passes are over the first term alone */
     }
     c->fetch_next = s->nin == 1 && s->term[0].window.r * s->term[0].window.s == 1 && c->to != TO_RING &&
                     (c->panels.count > 1 || c->term[0].blocks > 1);
@@ -220,7 +220,7 @@ void conv_step_of_terms(Plan *plan, const Node *n, int first) {
     s->in += first, s->term += first, s->nin -= first;
     s->epilogue.bias = s->epilogue.prelu = NULL;
     s->epilogue.act = ACT_NONE;
-    s->whole = false;
+    s->complete = false;
     complete_step(plan, s);
 }
 

@@ -10,7 +10,7 @@ typedef struct TermPlan {
     int block;          /* input channels of one reduce element */
     int blocks;         /* full blocks of the channels that a panel reads */
     int rest;           /* channels left over; a second kernel with beta = 1 adds them */
-    int chunk;          /* blocks per pass over the tiles (splits K so that a panel chunk stays in cache) */
+    int pass_blocks;    /* blocks of a pass over the tiles (splits K so that the weights of a pass stay in cache) */
     int64_t panel_size; /* weights from one full panel to the next */
 } TermPlan;
 

@@ -39,7 +39,7 @@ void fc_steps(Plan *plan, const Node *n) {
     f->block = conv_block(run, FC_BLOCK);
     f->blocks = run / f->block;
     f->rest = run % f->block;
-    f->pieces = contiguous ? 1 : in.h * in.w;
+    f->runs = contiguous ? 1 : in.h * in.w;
     f->panel_size = shape_size(in) * f->panels.width;
     f->type = fc_weight_type(n);
     s->macs = s->multiplications = node_cost(n);

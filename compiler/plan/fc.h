@@ -4,10 +4,11 @@
 
 #include "panels.h"
 
-/* An image is read in pieces: all of it, or pixel by pixel where gaps lie between its pixels. */
+/* An image is read in runs of inputs that lie side by side: all of it, or pixel by pixel where gaps lie between its
+ * pixels. */
 typedef struct FcPlan {
     Panels panels;
-    int pieces;
+    int runs;
     int block, blocks, rest; /* inputs of a call, full calls of a piece, inputs left over */
     int64_t panel_size;      /* weights from one full panel to the next */
     rn_dtype type;           /* of the weights */

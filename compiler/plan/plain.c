@@ -46,7 +46,7 @@ static void add_copy(Plan *plan, const Node *n, int i, int channel) {
     s->in = n->in + i;
     s->nin = 1;
     s->words = arena_printf(plan->arena, "%s copy", op_info(n->op)->word);
-    s->whole = n->op != OP_CONCAT;
+    s->complete = n->op != OP_CONCAT;
     step_reads_inputs(plan, s);
     Operand *y = step_writes(plan, s, OPERAND_Y, n->out);
     y->bytes = s->operands[0].bytes;

@@ -153,7 +153,7 @@ typedef struct Step {
     const Term *term;  /* conv, fc: of in[i] */
     Epilogue epilogue; /* none where another step of the node has it */
     const Value *out;  /* whose elements it writes; an output step's: those that it copies out */
-    bool whole;        /* `out` is complete after it */
+    bool complete;     /* `out` is, after it */
     int images;        /* that a call computes: 1, or a group's */
     Operand *operands;
     int operand_count, operand_capacity;

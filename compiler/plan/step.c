@@ -3,7 +3,7 @@
 #include "graph/ops.h"
 
 Step *step_add(Plan *plan, Algorithm algorithm, const Node *node, const Value *out) {
-    Step step = {.algorithm = algorithm, .node = node, .name = out->name, .out = out, .whole = true, .images = 1};
+    Step step = {.algorithm = algorithm, .node = node, .name = out->name, .out = out, .complete = true, .images = 1};
     if (node) {
         step.name = node->name;
         step.in = node->in;

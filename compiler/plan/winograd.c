@@ -94,10 +94,10 @@ const WinogradPlan *winograd_plan(const Step *step) {
 /* The image that the output transform writes: the result, or one in scratch that is pooled from there. */
 static void place_image(const Plan *plan, const Node *node, WinogradPlan *w) {
     const Layout *out = &plan_value(plan, node->out)->layout;
-    const bool kept = w->pool_rows || w->pool_image;
+    const bool stored = w->pool_rows || w->pool_image;
     w->pixel = w->pool_rows ? round_up(node->features, VECTOR) : w->pool_image ? w->panels.width : out->pixel;
-    w->row = kept ? node_walked_shape(node).w * w->pixel : out->row;
-    w->pool_late = kept || epilogue_commutes_with_max(&node->epilogue);
+    w->row = stored ? node_walked_shape(node).w * w->pixel : out->row;
+    w->pool_late = stored || epilogue_commutes_with_max(&node->epilogue);
 }
 
 static WinogradPlan *make_plan(Plan *plan, const Node *node, const Choice *choice, int images) {
@@ -149,7 +149,7 @@ static int add_transform(Plan *plan, const Node *node, const WinogradPlan *w, co
     step_name_part(plan, s, "transform");
     s->nin = 1;
     s->epilogue = (Epilogue){0};
-    s->whole = false;
+    s->complete = false;
     s->images = w->images;
     s->detail = w;
     const int v = plan_temporary(plan, (int64_t)sizeof(float) * winograd_products(w) * w->v_matrix);

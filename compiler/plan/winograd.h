@@ -20,8 +20,8 @@ typedef struct WinogradPlan {
     int block, blocks;      /* tiles of a block; blocks are divided among the parts */
     int tail;               /* tiles of the last block, or of the last in a row */
     bool shared;            /* one block: a step of its own fills V before; panels are divided among the parts */
-    bool pool_image;        /* max-pool: tiles cut its windows; a panel's image is kept, then pooled */
-    bool pool_rows;         /* overlapping max-pool: a row of tiles is kept, pooled as far as windows are complete */
+    bool pool_image;        /* max-pool: tiles cut its windows; a panel's image is stored, then pooled */
+    bool pool_rows;         /* overlapping max-pool: a row of tiles is stored, pooled as far as windows are complete */
     bool pool_late;         /* max-pool: bias and activation come after the maximum */
     int row_blocks;         /* pool_rows: blocks of a row of tiles */
     int carried;            /* pool_rows: rows of pixels of the tiles above that windows reach back to */

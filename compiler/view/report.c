@@ -66,7 +66,7 @@ static const char *plain_reason(Report *r, const Step *s) {
     case KIND_CONVERSION:
         return "the caller's planes to channels last, or back";
     default:
-        if (s->words) return s->whole ? "another order of elements" : "an input that is not made in its place";
+        if (s->words) return s->complete ? "another order of elements" : "an input that is not made in its place";
         return "one pass over its input: nothing before it takes it in";
     }
 }
