@@ -87,6 +87,13 @@ static inline Value *random_unary(Random *r, Op op, Value *x) {
         node->attr.beta = random_chance(r, 60) ? 0.75 : random_real(r, 0.3, 1);
         node->attr.k = random_int(r, 1, 2);
     }
+    if (op == OP_GROUPNORM) node->attr.groups = x->shape.c % 2 == 0 && random_chance(r, 50) ? 2 : random_chance(r, 50) ? x->shape.c : 1;
+    if (op == OP_RESIZE) {
+        node->attr.height = random_int(r, 1, 2 * x->shape.h), node->attr.width = random_int(r, 1, 2 * x->shape.w);
+        node->attr.bilinear = random_chance(r, 70);
+        node->attr.align_corners = random_chance(r, 30);
+        node->attr.asymmetric = !node->attr.align_corners && random_chance(r, 40);
+    }
     if (op == OP_UPSAMPLE) node->attr.factor = random_int(r, 2, 3);
     if (op == OP_PAD) {
         const int most = random_chance(r, 50) ? 1 : 3;
@@ -238,7 +245,7 @@ static inline Value *random_activation(Random *r, Value *x) {
 
 /* Batch norm, layer norm, scale, nothing. */
 static inline Value *random_norm(Random *r, Value *x) {
-    if (random_chance(r, 5)) return random_unary(r, OP_LAYERNORM, x);
+    if (random_chance(r, 8)) return random_unary(r, random_chance(r, 60) ? OP_LAYERNORM : OP_GROUPNORM, x);
     return random_chance(r, 70) ? random_unary(r, OP_BN, x) : random_chance(r, 50) ? random_unary(r, OP_SCALE, x) : x;
 }
 
@@ -408,7 +415,7 @@ static inline Value *random_single(Random *r, Value *x) {
     case 4:
         return random_unary(r, OP_LRN, x);
     case 5:
-        return h <= 6 ? random_unary(r, OP_UPSAMPLE, x) : random_unary(r, OP_BN, random_unary(r, OP_SCALE, x));
+        return h <= 6 ? random_unary(r, random_chance(r, 50) ? OP_UPSAMPLE : OP_RESIZE, x) : random_unary(r, OP_BN, random_unary(r, OP_SCALE, x));
     case 6: /* depthwise */
         return random_activation(r, random_norm(r, random_conv(r, x, c, 3, 1, 1, c, 1, false)));
     case 7: { /* a sum of three */

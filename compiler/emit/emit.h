@@ -136,6 +136,8 @@ const char *emit_spp(Emit *e, const Step *step, Text *body);
 const char *emit_pad(Emit *e, const Step *step, Text *body);
 const char *emit_softmax(Emit *e, const Step *step, Text *body);
 const char *emit_interleave(Emit *e, const Step *step, Text *body);
+const char *emit_groupnorm(Emit *e, const Step *step, Text *body);
+const char *emit_resize(Emit *e, const Step *step, Text *body);
 const char *emit_upsample(Emit *e, const Step *step, Text *body);
 
 /* The same for any step, by its row in algorithms.def (forward.c). */

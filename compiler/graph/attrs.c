@@ -49,12 +49,17 @@ bool attr_find(const char *attrs, const char *word, OpAttr *attr) {
     return false;
 }
 
+bool attr_is_kept(Op op, const AttrInfo *info) {
+    const bool terms = op_info(op)->flags & OPF_TERMS;
+    return info->offset != ATTR_NO_MEMBER && !(terms && info->offset == (int)offsetof(Attr, groups));
+}
+
 void attr_set_defaults(Op op, Attr *attr) {
     const char *at = op_info(op)->attrs;
     OpAttr next;
     while (attr_next(&at, &next)) {
         const AttrInfo *info = next.info;
-        if (info->offset == ATTR_NO_MEMBER || next.needed) continue;
+        if (!attr_is_kept(op, info) || next.needed) continue;
         if (info->kind == ATTR_FLAG)
             *attr_flag_of(info, attr) = next.otherwise != 0;
         else if (info->kind == ATTR_INT || info->kind == ATTR_NAT)

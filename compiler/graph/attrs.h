@@ -44,6 +44,8 @@ const AttrInfo *attr_info(const char *word); /* NULL where it is none */
 bool attr_next(const char **at, OpAttr *attr);
 /* The attribute in such a list; false where it is not there. */
 bool attr_find(const char *attrs, const char *word, OpAttr *attr);
+/* Whether an op keeps an attribute of its row in Attr: a term has its own groups. */
+bool attr_is_kept(Op op, const AttrInfo *info);
 /* All that the op's row gives a default. */
 void attr_set_defaults(Op op, Attr *attr);
 

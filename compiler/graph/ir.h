@@ -110,10 +110,12 @@ typedef struct Attr {       /* an op uses those that its row in ops.def names; t
     IntList levels;        /* spp: pyramid levels, n x n bins each */
     int factor;            /* upsample: nearest neighbour, integer */
     int channels;          /* pad: zero channels added at the end; interleave: of a phase, that lie together */
-    int height, width;     /* interleave: the result's */
-    int extra_rows, extra_columns; /* convtranspose: at the end of the result (output_padding) */
-    double rate;                   /* dropout: not used at inference */
-    bool fill;                     /* add: zero-fill the smaller side at the end of c, h, w; otherwise shapes agree */
+    int groups;            /* groupnorm; a convolution's are its terms' */
+    bool bilinear, align_corners, asymmetric; /* resize: else nearest, half pixels */
+    int height, width;                        /* interleave, resize: the result's */
+    int extra_rows, extra_columns;            /* convtranspose: at the end of the result (output_padding) */
+    double rate;                              /* dropout: not used at inference */
+    bool fill; /* add: zero-fill the smaller side at the end of c, h, w; otherwise shapes agree */
 } Attr;
 
 enum { NODE_MAX_TERMS = 4, NODE_MAX_WEIGHTS = 4 };

@@ -158,7 +158,7 @@ void irtext_print_attributes(Text *text, const Node *node) {
     const char *at = op_info(node->op)->attrs;
     OpAttr next;
     while (attr_next(&at, &next))
-        if (next.info->offset != ATTR_NO_MEMBER) print_attribute(text, next.info, &attr);
+        if (attr_is_kept(node->op, next.info)) print_attribute(text, next.info, &attr);
 }
 
 static void print_epilogue(const Epilogue *epilogue, const int *number, Text *text) {

@@ -413,7 +413,7 @@ static bool parse_attributes(Parser *parser, Node *node) {
     const char *at = op_info(node->op)->attrs;
     OpAttr next;
     while (attr_next(&at, &next))
-        if (next.info->offset != ATTR_NO_MEMBER && !parse_attribute(parser, &next, attr)) return false;
+        if (attr_is_kept(node->op, next.info) && !parse_attribute(parser, &next, attr)) return false;
     return true;
 }
 

@@ -61,6 +61,13 @@ typedef struct Phases {
     int top, left; /* of the interleaved result, where the transposed convolution's begins */
 } Phases;
 Phases convtranspose_phases(const Node *node);
+/* Where along one dimension a resize reads for output i: at (i * step + start) / scale, of which the whole part is the
+ * pixel; the rest, where it interpolates, is the share of the next one. Numbers below 0 count as 0. */
+typedef struct ResizeAxis {
+    int64_t step, start, scale;
+    bool interpolates;
+} ResizeAxis;
+ResizeAxis resize_axis(const Node *node, bool rows);
 /* shape of the op's own result, before the epilogue's pool */
 Shape node_unpooled_shape(const Node *node);
 /* A pool's windows lie side by side: none overlaps another or reaches over the image's upper or left edge. */

@@ -334,7 +334,7 @@ static void read_attributes(Reader *reader, Op op, const Arg *first, Attr *attr)
     OpAttr next;
     while (attr_next(&at, &next)) {
         const AttrInfo *info = next.info;
-        if (info->offset == ATTR_NO_MEMBER || !info->keyed) continue;
+        if (!attr_is_kept(op, info) || !info->keyed) continue;
         const AttrUse *use = find_attr(reader, info->word);
         const Arg *value = first ? first : use ? use->value : NULL;
         if (first && use) fail(reader, use->place, "this value is said twice");
@@ -348,14 +348,50 @@ static void read_attributes(Reader *reader, Op op, const Arg *first, Attr *attr)
     }
 }
 
+/* One dimension of an image that is resized by a factor: a whole number, or its coordinates would not be that of the
+ * image's size. */
+static int read_resized(Reader *reader, const Arg *arg, double factor, int size) {
+    const double exact = factor * size;
+    if (exact >= 1 && exact <= LIMIT_SIZE && exact == (int)exact) return (int)exact;
+    if (reader->ok)
+        diag_error(reader->elab->diag, arg->place,
+                   "resize: %g times %d is not a whole number from 1 to %d; a size, as `resize 64x64`, is one", factor,
+                   size, LIMIT_SIZE);
+    reader->ok = false;
+    return 1;
+}
+
+/* `resize 64x48`, `resize 2`, `resize 0.5` */
+static void read_resize(Reader *reader, Attr *attr) {
+    const Arg *args[2];
+    read_args(reader, 1, args);
+    attr->height = attr->width = 1;
+    if (!args[0]) {
+        fail(reader, reader->stmt->place, "its size or factor is missing, as in `resize 64x64` or `resize 2`");
+    } else if (args[0]->kind == ARG_DIMS) {
+        int values[2] = {1, 1};
+        const int n = read_ints(reader, args[0], "a size", 1, LIMIT_SIZE, values, 2);
+        attr->height = values[0];
+        attr->width = values[n > 1];
+    } else if (args[0]->kind == ARG_EXPR && reader->elab->now) {
+        const double factor = read_real(reader, args[0], "a factor", 1);
+        attr->height = read_resized(reader, args[0], factor, reader->elab->now->shape.h);
+        attr->width = read_resized(reader, args[0], factor, reader->elab->now->shape.w);
+    } else if (args[0]->kind != ARG_EXPR) {
+        fail(reader, args[0]->place, "a size like 64x64, or a factor");
+    }
+}
+
 static void read_layer(Reader *reader, Op op, Layer *layer) {
     const Arg *args[2] = {NULL, NULL};
-    const bool argument = op_info(op)->flags & OPF_ARGUMENT, own = (op_info(op)->flags & OPF_TERMS) || op == OP_PAD;
+    const bool argument = op_info(op)->flags & OPF_ARGUMENT,
+               own = (op_info(op)->flags & OPF_TERMS) || op == OP_PAD || op == OP_RESIZE;
     if (!own && !(op_info(op)->flags & OPF_WINDOW)) read_args(reader, argument, args);
     read_attributes(reader, op, argument ? args[0] : NULL, &layer->attr);
     if (op == OP_CONV || op == OP_CONVTRANSPOSE) read_conv(reader, layer);
     if (op == OP_FC) read_fc(reader, layer);
     if (op_info(op)->flags & OPF_WINDOW) read_pool(reader, &layer->attr);
+    if (op == OP_RESIZE) read_resize(reader, &layer->attr);
     if (op == OP_PAD) read_pad(reader, &layer->attr);
     if (op == OP_ADD) layer->attr.fill = reader->stmt->fill;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/diag.h"
+#include "graph/ops.h"
 
 static const struct {
     const char *word, *attrs;
@@ -159,6 +160,19 @@ void unknown_word(const char *word, const char *otherwise, const char *const *bl
         text_printf(text, "; did you mean '%s'?", near);
 }
 
+/* The one layer that has the attribute; NULL where none or several do. */
+static const char *only_layer_with(const char *attr) {
+    const char *found = NULL;
+    for (int op = 0; op < OP_COUNT; op++) {
+        const OpInfo *info = op_info((Op)op);
+        OpAttr own;
+        if (*info->word == '.' || !attr_find(info->attrs, attr, &own) || !own.info->keyed) continue;
+        if (found) return NULL;
+        found = info->word;
+    }
+    return found;
+}
+
 void unknown_attr(const char *word, const char *layer, const char *attrs, Text *text) {
     const char *words[MOST_ATTRS + 1];
     char plain[LONGEST + 1];
@@ -183,4 +197,6 @@ void unknown_attr(const char *word, const char *layer, const char *attrs, Text *
         text_puts(text, "; a stride is written with a slash, as in `3x3 /2`");
     else if (near)
         text_printf(text, "; did you mean '%s'?", near);
+    else if (only_layer_with(word))
+        text_printf(text, "; `%s` has it", only_layer_with(word));
 }

@@ -97,6 +97,8 @@ CAN(spp, n->op == OP_SPP)
 CAN(pad, n->op == OP_PAD)
 CAN(softmax, n->op == OP_SOFTMAX)
 CAN(interleave, n->op == OP_INTERLEAVE)
+CAN(groupnorm, n->op == OP_GROUPNORM)
+CAN(resize, n->op == OP_RESIZE)
 CAN(upsample, n->op == OP_UPSAMPLE)
 #undef CAN
 

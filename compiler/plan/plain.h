@@ -25,6 +25,8 @@ bool spp_can(const Plan *plan, const Node *node);
 bool pad_can(const Plan *plan, const Node *node);
 bool softmax_can(const Plan *plan, const Node *node);
 bool interleave_can(const Plan *plan, const Node *node);
+bool groupnorm_can(const Plan *plan, const Node *node);
+bool resize_can(const Plan *plan, const Node *node);
 bool upsample_can(const Plan *plan, const Node *node);
 void plain_steps(Plan *plan, const Node *node); /* one step: inputs, addend, result */
 

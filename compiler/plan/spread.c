@@ -83,7 +83,7 @@ static void see_input(Seen *in, double share, const Node *n, int i, double heigh
         see(in, share, height * w->stride_h * w->stride_h + spread_of(w->r, w->dilate_h),
             width * w->stride_w * w->stride_w + spread_of(w->s, w->dilate_w));
     } else { /* an enlarged image has several pixels where the input has one */
-        const bool resized = n->op == OP_UPSAMPLE || n->op == OP_INTERLEAVE;
+        const bool resized = n->op == OP_UPSAMPLE || n->op == OP_RESIZE || n->op == OP_INTERLEAVE;
         const double taller = resized ? (double)to.h / from.h : 1, wider = resized ? (double)to.w / from.w : 1;
         see(in, share, height / (taller * taller), width / (wider * wider));
     }

@@ -250,19 +250,36 @@ static Operand export_scale(OnnxWriter *w, const Node *node, const Operand *in) 
 }
 
 /* The operator set has none (LayerNormalization came with 17, and is over the last axes). */
+static Operand reduce_mean(OnnxWriter *w, Operand x, Shape shape, int naxes, const int *axes) {
+    Operand mean = onnx_add(w, "ReduceMean", shape, x.flat, 1, &x.name);
+    onnx_ints(w, "axes", naxes, axes);
+    onnx_int(w, "keepdims", 1);
+    return mean;
+}
+
+/* (x - mean) / sqrt(variance + eps), both over some axes; `shape`: what is left of x's. */
+static Operand normalize(OnnxWriter *w, Operand x, Shape shape, int naxes, const int *axes, double eps) {
+    x = elementwise(w, "Sub", x, reduce_mean(w, x, shape, naxes, axes).name);
+    Operand variance = reduce_mean(w, elementwise(w, "Mul", x, x.name), shape, naxes, axes);
+    variance = elementwise(w, "Add", variance, onnx_scalar(w, "eps", eps));
+    return elementwise(w, "Div", x, elementwise(w, "Sqrt", variance, NULL).name);
+}
+
+/* Nor has it a group norm: its groups become channels, whose rows are the group's elements. */
+static Operand export_groupnorm(OnnxWriter *w, const Node *node, const Operand *in) {
+    const Shape shape = in[0].shape;
+    const int groups = node->attr.groups, size = (int)(shape_size(shape) / groups);
+    char *rows = onnx_indices(w, "groups", 4, (int64_t[]){0, groups, size, 1});
+    Operand x = onnx_add(w, "Reshape", (Shape){groups, size, 1}, false, 2, (char *[]){in[0].name, rows});
+    x = normalize(w, x, (Shape){groups, 1, 1}, 1, (int[]){2}, node->attr.eps);
+    char *back = onnx_indices(w, "shape", 4, (int64_t[]){0, shape.c, shape.h, shape.w});
+    x = onnx_add(w, "Reshape", shape, false, 2, (char *[]){x.name, back});
+    return export_scale(w, node, &x);
+}
+
 static Operand export_layernorm(OnnxWriter *w, const Node *node, const Operand *in) {
-    Operand x = in[0];
-    const Shape pixels = {1, x.shape.h, x.shape.w};
-    Operand mean = onnx_add(w, "ReduceMean", pixels, x.flat, 1, &x.name);
-    onnx_ints(w, "axes", 1, (int[]){1});
-    onnx_int(w, "keepdims", 1);
-    x = elementwise(w, "Sub", x, mean.name);
-    Operand square = elementwise(w, "Mul", x, x.name);
-    Operand variance = onnx_add(w, "ReduceMean", pixels, x.flat, 1, &square.name);
-    onnx_ints(w, "axes", 1, (int[]){1});
-    onnx_int(w, "keepdims", 1);
-    variance = elementwise(w, "Add", variance, onnx_scalar(w, "eps", node->attr.eps));
-    x = elementwise(w, "Div", x, elementwise(w, "Sqrt", variance, NULL).name);
+    const Shape shape = in[0].shape;
+    Operand x = normalize(w, in[0], (Shape){1, shape.h, shape.w}, 1, (int[]){1}, node->attr.eps);
     return export_scale(w, node, &x);
 }
 
@@ -369,16 +386,49 @@ static Operand export_softmax(OnnxWriter *w, const Node *node, const Operand *in
     return y;
 }
 
-static Operand export_upsample(OnnxWriter *w, const Node *node, const Operand *in) {
-    const float factor = (float)node->attr.factor;
-    Operand x = as_image(w, in[0]);
+/* A scale of which engines make the size, rounding down. */
+static float reaching(float scale, int from, int to) {
+    while ((int)(scale * (float)from) < to) scale = nextafterf(scale, INFINITY);
+    return scale;
+}
+
+static Operand resize_by(OnnxWriter *w, Operand x, Shape to, const char *mode, const char *coordinates) {
+    const float height = (float)to.h / (float)x.shape.h, width = (float)to.w / (float)x.shape.w;
+    x = as_image(w, x);
     char *none = arena_strdup(&w->arena, ""); /* no region of interest */
-    char *inputs[3] = {x.name, none, onnx_floats(w, "scales", 4, (float[]){1, 1, factor, factor})};
-    Operand y = onnx_add(w, "Resize", node_unpooled_shape(node), false, 3, inputs);
-    onnx_string(w, "mode", "nearest");
-    onnx_string(w, "nearest_mode", "floor");
-    onnx_string(w, "coordinate_transformation_mode", "asymmetric");
+    char *inputs[3] = {
+        x.name, none,
+        onnx_floats(w, "scales", 4,
+                    (float[]){1, 1, reaching(height, x.shape.h, to.h), reaching(width, x.shape.w, to.w)})};
+    Operand y = onnx_add(w, "Resize", to, false, 3, inputs);
+    onnx_string(w, "mode", mode);
+    if (*mode == 'n') onnx_string(w, "nearest_mode", "floor");
+    onnx_string(w, "coordinate_transformation_mode", coordinates);
     return y;
+}
+
+static Operand export_upsample(OnnxWriter *w, const Node *node, const Operand *in) {
+    return resize_by(w, in[0], node_unpooled_shape(node), "nearest", "asymmetric");
+}
+
+/* The nearest pixels along an axis, 2 or 3: their indices, since a scale that is no float may round to others. */
+static Operand gather_pixels(OnnxWriter *w, const ResizeAxis *a, Operand x, Shape to, int axis) {
+    const int count = axis == 2 ? to.h : to.w;
+    int64_t *index = arena_alloc(&w->arena, sizeof *index * (size_t)count);
+    for (int i = 0; i < count; i++) index[i] = (i * a->step + a->start) / a->scale;
+    Operand y = onnx_add(w, "Gather", to, false, 2, (char *[]){x.name, onnx_indices(w, "pixels", count, index)});
+    onnx_int(w, "axis", axis);
+    return y;
+}
+
+static Operand export_resize(OnnxWriter *w, const Node *node, const Operand *in) {
+    const Attr *attr = &node->attr;
+    const char *coordinates = attr->align_corners ? "align_corners" : attr->asymmetric ? "asymmetric" : "half_pixel";
+    const Shape from = in[0].shape, to = node_unpooled_shape(node);
+    if (attr->bilinear) return resize_by(w, in[0], to, "linear", coordinates);
+    const ResizeAxis rows = resize_axis(node, true), columns = resize_axis(node, false);
+    Operand x = gather_pixels(w, &rows, as_image(w, in[0]), (Shape){from.c, to.h, from.w}, 2);
+    return gather_pixels(w, &columns, x, to, 3);
 }
 
 /* ---- lrn ---- */
@@ -491,6 +541,8 @@ static const Exporter exporters[OP_COUNT] = {
     [OP_IDENTITY] = export_identity,
     [OP_FLATTEN] = export_flatten,
     [OP_SOFTMAX] = export_softmax,
+    [OP_RESIZE] = export_resize,
+    [OP_GROUPNORM] = export_groupnorm,
     [OP_UPSAMPLE] = export_upsample,
     [OP_ADD] = export_add,
     [OP_MUL] = export_mul,

@@ -64,6 +64,11 @@ static void read_attributes(Bytes *b, Node *node) {
     if (node->op == OP_SPP)
         for (a->levels.count = 0; a->levels.count < 1 + bits % INT_LIST_MOST;)
             a->levels.item[a->levels.count++] = next_small(b, 1 + bits % 5);
+    if (node->op == OP_GROUPNORM) a->groups = next_small(b, 1);
+    if (node->op == OP_RESIZE) {
+        a->height = next_number(b, 1), a->width = next_number(b, 1);
+        a->bilinear = bits & 1, a->align_corners = bits & 2, a->asymmetric = bits & 4;
+    }
     if (node->op == OP_UPSAMPLE) a->factor = next_small(b, 2);
     if (node->op == OP_CONVTRANSPOSE) {
         node->term[0].window.dilate_h = node->term[0].window.dilate_w = 1;

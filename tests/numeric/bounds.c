@@ -204,29 +204,35 @@ static void bound_lrn(Bounds *b, const Node *node) {
     }
 }
 
-/* Errors of a pixel's channels move its mean and its deviation, which is the norm of what they are apart from it. */
-static void bound_layernorm(Bounds *b, const Node *node) {
-    const Value *in = node->in[0], *out = node->out;
-    const int channels = out->shape.c;
-    const int64_t pixels = pixels_of(out);
+/* The norm of `count` elements from the first, `step` apart: their errors move its mean and its deviation, which is the
+ * root of the mean of their squared distances from it. */
+static void bound_norm(Bounds *b, const Node *node, int64_t first, int64_t count, int64_t step) {
+    const int64_t pixels = pixels_of(node->out), end = first + count * step;
     const float *weight = b->weights->data[node->weight[WEIGHT]->id], *bias = b->weights->data[node->weight[BIAS]->id];
-    const double *x = b->values[in->id], *d = b->bound[in->id], sums = ROUNDOFF * (MARGIN * sqrt(channels) + 4);
-    for (int64_t p = 0; p < pixels; p++) {
-        double mean = 0, size = 0, shift = 0, variance = 0, error = 0;
-        for (int64_t i = p; i < channels * pixels; i += pixels)
-            mean += x[i] / channels, size += fabs(x[i]) / channels, shift += d[i] / channels;
-        shift += sums * size;
-        for (int64_t i = p; i < channels * pixels; i += pixels)
-            variance += pow(x[i] - mean, 2) / channels, error += pow(d[i] + shift, 2) / channels;
-        const double deviation = sqrt(variance + node->attr.eps), off = sqrt(error) + sums * deviation;
-        const double least = fmax(fmax(deviation - off, sqrt(node->attr.eps)), LEAST);
-        for (int c = 0; c < channels; c++) {
-            const int64_t i = c * pixels + p;
-            const double apart = d[i] + shift + 2 * ROUNDOFF * (fabs(x[i]) + fabs(mean));
-            b->bound[out->id][i] = fabs((double)weight[c]) * (apart + fabs(x[i] - mean) * off / deviation) / least +
-                                   4 * ROUNDOFF * (fabs(b->values[out->id][i]) + fabs((double)bias[c]));
-        }
+    const double *x = b->values[node->in[0]->id], *d = b->bound[node->in[0]->id], n = (double)count;
+    const double sums = ROUNDOFF * (MARGIN * sqrt(n) + 4);
+    double mean = 0, size = 0, shift = 0, variance = 0, error = 0;
+    for (int64_t i = first; i < end; i += step) mean += x[i] / n, size += fabs(x[i]) / n, shift += d[i] / n;
+    shift += sums * size;
+    for (int64_t i = first; i < end; i += step) variance += pow(x[i] - mean, 2) / n, error += pow(d[i] + shift, 2) / n;
+    const double deviation = sqrt(variance + node->attr.eps), off = sqrt(error) + sums * deviation;
+    const double least = fmax(fmax(deviation - off, sqrt(node->attr.eps)), LEAST);
+    for (int64_t i = first; i < end; i += step) {
+        const double apart = d[i] + shift + 2 * ROUNDOFF * (fabs(x[i]) + fabs(mean));
+        b->bound[node->out->id][i] =
+            fabs((double)weight[i / pixels]) * (apart + fabs(x[i] - mean) * off / deviation) / least +
+            4 * ROUNDOFF * (fabs(b->values[node->out->id][i]) + fabs((double)bias[i / pixels]));
     }
+}
+
+static void bound_layernorm(Bounds *b, const Node *node) {
+    const int64_t pixels = pixels_of(node->out);
+    for (int64_t p = 0; p < pixels; p++) bound_norm(b, node, p, node->out->shape.c, pixels);
+}
+
+static void bound_groupnorm(Bounds *b, const Node *node) {
+    const int64_t size = shape_size(node->out->shape) / node->attr.groups;
+    for (int g = 0; g < node->attr.groups; g++) bound_norm(b, node, g * size, size, 1);
 }
 
 static void bound_softmax(Bounds *b, const Node *node) {
@@ -251,6 +257,9 @@ static void bound_moved(Bounds *b, const Node *node) {
     if (node->op == OP_MAXPOOL || node->op == OP_SPP) return;
     b->size[node->out->id] = new_array(node->out);
     run(node, b->size, b->weights, b->size[node->out->id]);
+    if (node->op == OP_RESIZE) /* mixed from four */
+        for (int64_t i = 0; i < shape_size(node->out->shape); i++)
+            b->bound[node->out->id][i] += 6 * ROUNDOFF * b->size[node->out->id][i];
     if (node->op != OP_AVGPOOL) return;
     const Window *w = &node->attr.window;
     const double count = node->attr.global ? (double)pixels_of(node->in[0]) : (double)w->r * w->s;
@@ -282,6 +291,9 @@ static void bound_node(Bounds *b, const Node *node) {
         break;
     case OP_LAYERNORM:
         bound_layernorm(b, node);
+        break;
+    case OP_GROUPNORM:
+        bound_groupnorm(b, node);
         break;
     case OP_SOFTMAX:
         bound_softmax(b, node);

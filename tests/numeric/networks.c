@@ -481,6 +481,9 @@ static const struct {
                    "convtranspose 5, 3x3 pad 1; layernorm"},
     {"transposed_sum", "conv 16, 2x2 /2 pad 0; residual { conv 24, 3x3; relu; convtranspose 16, 3x3 pad 1; bn } "
                        "shortcut identity; relu; convtranspose 35, 9x9 /3 pad 3 bias; sigmoid"},
+    {"resized", "conv 20, 3x3 bias; groupnorm 4; relu; resize 7x9 bilinear; conv 36, 3x3 groups 2; groupnorm channels; "
+                "swish; residual { conv 36, 1x1; groupnorm 1 } shortcut identity; resize 3; conv 5, 1x1; "
+                "resize 20x31 bilinear align_corners; sigmoid"},
     {"stem_pools", "conv 70, 5x5 /2 bias; prelu; maxpool 3x3 /2 pad 1; conv 9, 3x3"},
     {"sparse_pool", "conv 10, 3x3 bias; swish; maxpool 2x2 /3; conv 9, 3x3"},
 };

@@ -47,6 +47,7 @@ network odd {
     gelu; conv 20, 1x1; gelu approximate
     layernorm eps 1e-6
     conv 20, 1x1; elu 0.4; conv 20, 1x1; selu; hardswish; conv 20, 1x1; mish; softplus; conv 20, 1x1; hardsigmoid
+    groupnorm 5; resize 7x6 bilinear; resize 5x9 align_corners; resize 5x7 bilinear asymmetric; resize 10x7
     concat {
         { maxpool 3x3 pad 1 }
         { avgpool 3x3 pad 1 count_include_pad }

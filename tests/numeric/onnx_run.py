@@ -171,9 +171,21 @@ def reshape(a, x, shape):
 
 
 def resize(a, x, roi, scales):
-    assert (a["mode"], a["nearest_mode"], a["coordinate_transformation_mode"]) == ("nearest", "floor", "asymmetric")
+    mode = a["coordinate_transformation_mode"]
     for axis, scale in enumerate(scales):
-        x = np.take(x, np.floor(np.arange(int(x.shape[axis] * scale)) / scale).astype(int), axis)
+        size = x.shape[axis]
+        to = int(np.float32(size) * np.float32(scale))
+        i = np.arange(to)
+        at = {"asymmetric": i / scale, "half_pixel": (i + 0.5) / scale - 0.5,
+              "align_corners": i * ((size - 1) / max(to - 1, 1))}[mode]
+        if a["mode"] == "nearest":
+            assert (a["nearest_mode"], mode) == ("floor", "asymmetric")
+            x = np.take(x, np.floor(at + 1e-6).astype(int), axis)
+        else:
+            at = np.clip(at, 0, size - 1)
+            low = np.floor(at).astype(int)
+            share = (at - low).reshape([-1] + [1] * (x.ndim - 1 - axis))
+            x = np.take(x, low, axis) * (1 - share) + np.take(x, np.minimum(low + 1, size - 1), axis) * share
     return x
 
 
@@ -206,6 +218,7 @@ OPS = {
     "Elu": lambda a, x: np.where(x < 0, a["alpha"] * np.expm1(x), x),
     "Erf": lambda a, x: np.vectorize(math.erf)(x),
     "Flatten": lambda a, x: x.reshape(int(np.prod(x.shape[:a["axis"]])), -1),
+    "Gather": lambda a, x, index: np.take(x, index, a["axis"]),
     "Gemm": gemm,
     "GlobalAveragePool": lambda a, x: x.mean((2, 3), keepdims=True),
     "GlobalMaxPool": lambda a, x: x.max((2, 3), keepdims=True),

@@ -209,8 +209,8 @@ static Value *same_conv(Layers *l, Value *x, int features) {
 }
 
 static Value *norm(Layers *l, Value *x) {
-    static const Op norms[] = {OP_BN, OP_SCALE, OP_LAYERNORM};
-    const int kind = chance(l, 10) ? 3 : pick(l, 3);
+    static const Op norms[] = {OP_BN, OP_SCALE, OP_LAYERNORM, OP_GROUPNORM};
+    const int kind = chance(l, 15) ? 3 + pick(l, 2) : pick(l, 3);
     return kind == 0 ? x : random_unary(&l->random, norms[kind - 1], x);
 }
 
@@ -370,6 +370,12 @@ static Value *other(Layers *l, Value *x) {
         attr->window.top = pick(l, 4), attr->window.left = pick(l, 4);
         attr->window.bottom = pick(l, 4), attr->window.right = pick(l, 4);
         attr->channels = pick(l, 3) * pick(l, 20);
+    } else if (pick(l, 2)) {
+        trial.op = OP_RESIZE;
+        attr->height = 1 + pick(l, 3 * x->shape.h), attr->width = 1 + pick(l, 3 * x->shape.w);
+        attr->bilinear = pick(l, 4);
+        attr->align_corners = chance(l, 30);
+        attr->asymmetric = !attr->align_corners && pick(l, 2);
     } else {
         trial.op = OP_UPSAMPLE;
         attr->factor = 1 + pick(l, 4);

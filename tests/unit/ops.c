@@ -180,12 +180,13 @@ static void test_norms(void) {
 }
 
 /* Two channels with weights 2 and -1, biases 10 and 20. */
-static const double *run_norm(IrRun *run, const char *shape, const char *norm, const float *image) {
+static const double *run_norm(IrRun *run, const char *shape, const char *norm, const char *attributes,
+                              const float *image) {
     char text[512];
     snprintf(text, sizeof text,
              "network t\ninput %%0 %s image\n@0 = param 2 name n.weight\n@1 = param 2 name n.bias\n"
-             "%%1 n = %s(%%0) weight @0 bias @1 eps 12\noutput %%1\n",
-             shape, norm);
+             "%%1 n = %s(%%0) weight @0 bias @1 %s\noutput %%1\n",
+             shape, norm, attributes);
     ir_run_open(run, text);
     ir_run_set(run, "n.weight", (float[]){2, -1});
     ir_run_set(run, "n.bias", (float[]){10, 20});
@@ -194,10 +195,10 @@ static const double *run_norm(IrRun *run, const char *shape, const char *norm, c
 
 static void test_layernorm(void) { /* channels of a pixel: 1 and 5, then 4 and 4 */
     IrRun run;
-    const double *out = run_norm(&run, "2x1x2", "layernorm", (float[]){1, 4, 5, 4});
+    const double *out = run_norm(&run, "2x1x2", "layernorm", "eps 12", (float[]){1, 4, 5, 4});
     CU_ASSERT_TRUE(ir_run_near(out, (double[]){9, 10, 19.5, 20}, 4, 1e-15));
     ir_run_close(&run);
-    out = run_norm(&run, "2x1x2", "layernorm", (float[]){1, 4, NAN, 4}); /* the whole pixel, and no other */
+    out = run_norm(&run, "2x1x2", "layernorm", "eps 12", (float[]){1, 4, NAN, 4}); /* the whole pixel, and no other */
     CU_ASSERT_TRUE(isnan(out[0]) && isnan(out[2]) && out[1] == 10 && out[3] == 20);
     ir_run_close(&run);
 }
@@ -281,6 +282,32 @@ static void test_interleave(void) {
     CHECK_OP("4x1x2", "interleave(%0) rows 1 columns 2 channels 2 left 1 height 1 width 2", counting, {5, 2, 7, 4});
     CHECK_OP("4x1x2", "interleave(%0) rows 1 columns 2 channels 1 height 1 width 4", counting,
              {1, 3, 2, 4, 5, 7, 6, 8});
+}
+
+static void test_groupnorm(void) { /* two channels of two pixels: as one group, and each its own */
+    IrRun run;
+    const float image[] = {1, 5, 9, 13};
+    const double *out = run_norm(&run, "2x1x2", "groupnorm", "groups 1 eps 5", image); /* mean 7, variance 20 */
+    CU_ASSERT_TRUE(ir_run_near(out, (double[]){7.6, 9.2, 19.6, 18.8}, 4, 1e-14));
+    ir_run_close(&run);
+    out = run_norm(&run, "2x1x2", "groupnorm", "groups 2 eps 12", image); /* means 3 and 11, variances 4 */
+    CU_ASSERT_TRUE(ir_run_near(out, (double[]){9, 11, 20.5, 19.5}, 4, 1e-14));
+    ir_run_close(&run);
+}
+
+static void test_resize(void) {
+    CHECK_OP("1x1x2", "resize(%0) height 1 width 4 bilinear", ((float[]){0, 4}), {0, 1, 3, 4});
+    CHECK_OP("1x1x2", "resize(%0) height 1 width 4 bilinear asymmetric", ((float[]){0, 4}), {0, 2, 4, 4});
+    CHECK_OP("1x1x2", "resize(%0) height 1 width 5 bilinear align_corners", ((float[]){0, 4}), {0, 1, 2, 3, 4});
+    CHECK_OP("1x1x4", "resize(%0) height 1 width 2 bilinear", counting, {1.5, 3.5});
+    CHECK_OP("1x1x4", "resize(%0) height 1 width 1 bilinear align_corners", counting, {1});
+    CHECK_OP("1x2x2", "resize(%0) height 3 width 1 bilinear", counting, {1.5, 2.5, 3.5});
+    CHECK_OP("1x1x3", "resize(%0) height 2 width 6", counting, {1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3});
+    CHECK_OP("1x1x5", "resize(%0) height 1 width 2", counting, {2, 4});                  /* places 0.75 and 3.25 */
+    CHECK_OP("1x1x5", "resize(%0) height 1 width 2 asymmetric", counting, {1, 3});       /* 0 and 2.5 */
+    CHECK_OP("1x1x4", "resize(%0) height 1 width 3 align_corners", counting, {1, 3, 4}); /* 0, 1.5, 3 */
+    CHECK_OP("1x1x6", "resize(%0) height 1 width 4 asymmetric", counting, {1, 2, 4, 5}); /* 0, 1.5, 3, 4.5 */
+    CHECK_OP("2x1x1", "resize(%0) height 1 width 2 bilinear", counting, {1, 1, 2, 2});
 }
 
 static void test_fc(void) { /* the input runs in C, H, W order */
@@ -393,6 +420,12 @@ static void test_errors(void) {
          "interleave: 6 channels are no multiple of 2x2 phases of 1"},
         {"4x5x5", "interleave(%0) rows 2 columns 2 channels 1 top 1 height 10 width 5",
          "interleave: 10x5 pixels at 1,0 are not within those of 2x2 phases of 5x5"},
+        {"6x5x5", "groupnorm(%0) groups 4 eps 1e-05", "groupnorm: groups 4 does not divide 6 channels"},
+        {"6x5x5", "groupnorm(%0) groups 0 eps 1e-05", "groupnorm: groups 0: must be 1 or more"},
+        {"6x5x5", "groupnorm(%0) groups 2 eps -1", "groupnorm: eps -1: must be 0 or more"},
+        {"3x5x5", "resize(%0) height 0 width 5", "resize: to 0x5: must be from 1x1 to 65536x65536"},
+        {"3x5x5", "resize(%0) height 9 width 5 align_corners asymmetric",
+         "resize: either align_corners or asymmetric, not both"},
         {"3x5x5", "layernorm(%0) eps -1", "layernorm: eps -1: must be 0 or more"},
         {"3x5x5", "relu(%0) -> maxpool 7x7", "relu: kernel 7x7 does not fit a 5x5 input with pad 0"},
     };
@@ -489,6 +522,8 @@ void suite_ops(void) {
     CU_add_test(suite, "layernorm", test_layernorm);
     CU_add_test(suite, "convtranspose against its gathering", test_convtranspose);
     CU_add_test(suite, "interleave", test_interleave);
+    CU_add_test(suite, "groupnorm", test_groupnorm);
+    CU_add_test(suite, "resize", test_resize);
     CU_add_test(suite, "fc", test_fc);
     CU_add_test(suite, "conv against seven loops", test_conv);
     CU_add_test(suite, "errors say the numbers", test_errors);
