@@ -180,7 +180,7 @@ static bool check_weights(Check *check, const Node *node) {
         for (int i = 0; i < node->nin; i++)
             if (!check_term(check, node, i)) return false;
     ParamSpec spec[NODE_MAX_WEIGHTS];
-    const int count = op_info(node->op)->params(node, false, spec);
+    const int count = op_info(node->op)->params(node, node->weight[BIAS] != NULL, spec);
     const Tensor *left[NODE_MAX_WEIGHTS];
     memcpy(left, node->weight, sizeof left);
     for (int i = 0; i < count && !node->term; i++) {

@@ -391,6 +391,7 @@ static void read_layer(Reader *reader, Op op, Layer *layer) {
     if (op == OP_CONV || op == OP_CONVTRANSPOSE) read_conv(reader, layer);
     if (op == OP_FC) read_fc(reader, layer);
     if (op_info(op)->flags & OPF_WINDOW) read_pool(reader, &layer->attr);
+    if (op == OP_SCALE) layer->bias = attr_flag(reader, "bias", layer->bias);
     if (op == OP_RESIZE) read_resize(reader, &layer->attr);
     if (op == OP_PAD) read_pad(reader, &layer->attr);
     if (op == OP_ADD) layer->attr.fill = reader->stmt->fill;

@@ -246,7 +246,7 @@ static Operand by_scalar(OnnxWriter *w, const char *op_type, Operand x, const ch
 
 static Operand export_scale(OnnxWriter *w, const Node *node, const Operand *in) {
     Operand y = elementwise(w, "Mul", in[0], per_channel(w, node->weight[WEIGHT], in[0].flat));
-    return elementwise(w, "Add", y, per_channel(w, node->weight[BIAS], in[0].flat));
+    return node->weight[BIAS] ? elementwise(w, "Add", y, per_channel(w, node->weight[BIAS], in[0].flat)) : y;
 }
 
 /* The operator set has none (LayerNormalization came with 17, and is over the last axes). */

@@ -33,6 +33,10 @@ static const rn_safetensor *find_param(const rn_safetensors *file, const char *p
         if (snprintf(full, sizeof full, "%s%.*s%s", prefix, before, name, aliases[i].theirs) < NAME_SIZE)
             tensor = rn_safetensors_find(file, full);
     }
+    /* a factor alone is often no layer's weight, but the block's own parameter: "layer_scale" */
+    const int before = before_component(name, "weight");
+    if (!tensor && before > 1 && snprintf(full, sizeof full, "%s%.*s", prefix, before - 1, name) < NAME_SIZE)
+        tensor = rn_safetensors_find(file, full);
     return tensor;
 }
 
@@ -50,10 +54,10 @@ static const char *param_shape_text(char text[SHAPE_SIZE], const rn_param *param
     return shape_text(text, param->ndim, dim);
 }
 
+/* Dimensions of 1 at the end say nothing: a 1x1 convolution's weights may be a linear layer's, a factor's C x 1 x 1. */
 static int same_shape(const rn_param *param, const rn_safetensor *tensor) {
-    if (param->ndim != tensor->ndim) return 0;
-    for (int i = 0; i < param->ndim; i++)
-        if (param->dim[i] != tensor->dim[i]) return 0;
+    for (int i = 0; i < param->ndim || i < tensor->ndim; i++)
+        if ((i < param->ndim ? param->dim[i] : 1) != (i < tensor->ndim ? tensor->dim[i] : 1)) return 0;
     return 1;
 }
 

@@ -126,6 +126,7 @@ for file in *.rn cifar/*.rn face/*.rn; do
     case $file in
     resnet18.rn | resnet18_a.rn | resnext50.rn | se_resnet50.rn | repvgg_a0.rn | googlenet.rn | bn_inception.rn | \
         mobilenet_v3_large.rn) small="-D size=64" ;;
+    unet.rn) small="-D size=32" ;;
     cifar/resnet20.rn | face/face.rn) ;;
     *) [ -n "$FULL" ] || continue ;;
     esac

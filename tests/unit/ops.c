@@ -284,6 +284,19 @@ static void test_interleave(void) {
              {1, 3, 2, 4, 5, 7, 6, 8});
 }
 
+static void test_scale_alone(void) {
+    IrRun run;
+    ir_run_open(&run,
+                "network t\ninput %0 2x1x2 image\n@0 = param 2 name s.weight\n%1 s = scale(%0) weight @0\noutput %1\n");
+    ir_run_set(&run, "s.weight", (float[]){2, -1});
+    const double *out = ir_run(&run, counting, 1);
+    CU_ASSERT_TRUE(ir_run_near(out, (double[]){2, 4, -3, -4}, 4, 0));
+    pass_run(run.graph, PASS_lower);
+    verify_graph(run.graph);
+    CU_ASSERT(run.graph->nodes[0]->op == OP_AFFINE && run.graph->nodes[0]->weight[BIAS]);
+    ir_run_close(&run);
+}
+
 static void test_groupnorm(void) { /* two channels of two pixels: as one group, and each its own */
     IrRun run;
     const float image[] = {1, 5, 9, 13};
@@ -522,6 +535,7 @@ void suite_ops(void) {
     CU_add_test(suite, "layernorm", test_layernorm);
     CU_add_test(suite, "convtranspose against its gathering", test_convtranspose);
     CU_add_test(suite, "interleave", test_interleave);
+    CU_add_test(suite, "scale without a bias", test_scale_alone);
     CU_add_test(suite, "groupnorm", test_groupnorm);
     CU_add_test(suite, "resize", test_resize);
     CU_add_test(suite, "fc", test_fc);

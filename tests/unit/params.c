@@ -66,6 +66,9 @@ static void test_prefix(void) {
         /* not all names have it */
         {{"fc.bias", "module.bn.bias"}, {"fc.bias", "bn.bias"}, "", 2},
         {{"bn.bias", "module.bn.bias", "module.fc.bias"}, {"fc.bias", "bn.bias"}, "", 3},
+        /* a block's own parameter is a layer's weight, where there is none */
+        {{"b.layer_scale", "fc.bias"}, {"b.layer_scale.weight", "fc.bias"}, "", 0},
+        {{"b.scale", "b.scale.weight"}, {"b.scale.weight"}, "", 1},
         /* a common beginning that is no component */
         {{"m_bn.bias", "m_fc.bias"}, {"fc.bias", "bn.bias"}, "", 4},
         {{"module.bn.bias", "module.other"}, {"fc.bias", "bn.bias"}, "module.", 2},
@@ -83,6 +86,23 @@ static void test_prefix(void) {
         if (!right) printf("prefix %zu: '%s', %d problems: %s\n", i, result.prefix, problems, heard.text);
         CU_ASSERT(right);
         CU_ASSERT(problems == heard.problems && problems == result.missing + result.unfit + result.surplus);
+    }
+}
+
+/* Dimensions of 1 at the end say nothing; all others do. */
+static void test_shapes(void) {
+    static const struct {
+        int ndim, dim[4], problems;
+    } files[] = {{1, {8}, 0}, {3, {8, 1, 1}, 0}, {2, {8, 1}, 0}, {2, {1, 8}, 1}, {2, {8, 2}, 1}, {3, {8, 1, 2}, 1}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        File file;
+        Heard heard;
+        rn_params_result result;
+        make_file(&file, NAMES("fc.bias"));
+        file.tensors[0].ndim = files[i].ndim;
+        for (int k = 0; k < files[i].ndim; k++) file.tensors[0].dim[k] = files[i].dim[k];
+        const int problems = match(&file, NAMES("fc.bias"), NULL, &result, &heard);
+        CU_ASSERT(problems == files[i].problems && result.unfit == files[i].problems);
     }
 }
 
@@ -249,6 +269,7 @@ static void test_formats(void) {
 void suite_params(void) {
     CU_pSuite suite = CU_add_suite("params", NULL, NULL);
     CU_add_test(suite, "a prefix that all names have", test_prefix);
+    CU_add_test(suite, "dimensions of 1 at the end", test_shapes);
     CU_add_test(suite, "a prefix that is given, and tensors to ignore", test_given_prefix);
     CU_add_test(suite, "where hardly anything fits", test_summary);
     CU_add_test(suite, "long names", test_long_names);

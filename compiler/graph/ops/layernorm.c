@@ -12,7 +12,8 @@ bool layernorm_infer(Node *node, Diag *diag) {
 }
 
 int layernorm_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGHTS]) {
-    return scale_params(node, bias, spec);
+    (void)bias; /* it always has one */
+    return scale_params(node, true, spec);
 }
 
 RULE_NO_COST(layernorm)

@@ -1,4 +1,4 @@
-/* scale: out = x * weight + bias, per channel, both read from the weights file. */
+/* scale: out = x * weight + bias, per channel, read from the weights file; the bias may be left out. */
 #include "graph/tensor.h"
 #include "rules.h"
 
@@ -8,11 +8,10 @@ bool scale_infer(Node *node, Diag *diag) {
 }
 
 int scale_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGHTS]) {
-    (void)bias; /* a scale always has one */
     int c = node->in[0]->shape.c;
     spec[0] = (ParamSpec){"weight", WEIGHT, 1, {c}};
-    spec[1] = (ParamSpec){"bias", BIAS, 1, {c}};
-    return 2;
+    if (bias) spec[1] = (ParamSpec){"bias", BIAS, 1, {c}};
+    return bias ? 2 : 1;
 }
 
 RULE_NO_COST(scale)
@@ -22,8 +21,9 @@ void scale_reference(const Node *node, const double *const *in, double *out, con
     (void)threads;
     Shape shape = node->in[0]->shape;
     const float *weight = rule_weight(node, weights, node->weight[WEIGHT]);
-    const float *bias = rule_weight(node, weights, node->weight[BIAS]);
+    const Tensor *shift = node->weight[BIAS];
+    const float *bias = shift ? rule_weight(node, weights, shift) : NULL;
     int64_t pixels = (int64_t)shape.h * shape.w;
     for (int c = 0; c < shape.c; c++)
-        for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) out[i] = in[0][i] * weight[c] + bias[c];
+        for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) out[i] = in[0][i] * weight[c] + (bias ? bias[c] : 0);
 }
