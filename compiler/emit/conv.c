@@ -57,7 +57,7 @@ static Finish finish_function(const Conv *v, const Segment *seg) {
         const int c = i * lanes, left = seg->channels - c;
         if (f.bias) line(&t, 1, "const V b%d = %s;", i, emit_load(e, emit_plus(e, "bias", c), left));
         if (f.slope) line(&t, 1, "const V s%d = %s;", i, emit_load(e, emit_plus(e, "slope", c), left));
-        if (f.sum) line(&t, 1, "V m%d = %s;", i, emit_load(e, emit_plus(e, "sum", c), left));
+        if (f.sum) line(&t, 1, "V m%d = %s;", i, emit_load(e, emit_plus(e, pooled_name(ep), c), left));
     }
     line(&t, 1, "for (int j = 0; j < n; j++, y += pixel%s) {", f.addend ? ", addend += addend_pixel" : "");
     for (int i = 0; i < vectors; i++) {
@@ -69,24 +69,25 @@ static Finish finish_function(const Conv *v, const Segment *seg) {
             emit_epilogue(e, ep, emit_load(e, y, left), f.bias ? arena_printf(e->arena, "b%d", i) : NULL, r,
                           f.slope ? arena_printf(e->arena, "s%d", i) : NULL);
         if (f.sum)
-            line(&t, 2, "m%d = add(m%d, %s);", i, i, value);
+            line(&t, 2, "m%d = %s;", i, pooled_more(e, ep, arena_printf(e->arena, "m%d", i), value));
         else
             line(&t, 2, "%s;", emit_store(e, y, value, left));
     }
     line(&t, 1, "}");
     for (int i = 0; f.sum && i < vectors; i++)
-        line(
-            &t, 1, "%s;",
-            emit_store(e, emit_plus(e, "sum", i * lanes), arena_printf(e->arena, "m%d", i), seg->channels - i * lanes));
-    const char *list =
-        arena_printf(e->arena, "%sfloat *y, int pixel%s%s%s%s, int n", f.sum ? "const " : "",
-                     f.bias ? ", const float *bias" : "", f.addend ? ", const float *addend, int addend_pixel" : "",
-                     f.slope ? ", const float *slope" : "", f.sum ? ", float *sum" : "");
+        line(&t, 1, "%s;",
+             emit_store(e, emit_plus(e, pooled_name(ep), i * lanes), arena_printf(e->arena, "m%d", i),
+                        seg->channels - i * lanes));
+    const char *list = arena_printf(
+        e->arena, "%sfloat *y, int pixel%s%s%s%s, int n", f.sum ? "const " : "", f.bias ? ", const float *bias" : "",
+        f.addend ? ", const float *addend, int addend_pixel" : "", f.slope ? ", const float *slope" : "",
+        f.sum ? arena_printf(e->arena, ", float *%s", pooled_name(ep)) : "");
     const char *addend = !f.addend                              ? ""
                          : seg->addend_channels < seg->channels ? arena_printf(e->arena, "_add%d", seg->addend_channels)
                                                                 : "_add";
     const char *prefix = arena_printf(e->arena, "finish%d%s%s%s%s%s", seg->channels, f.bias ? "_bias" : "", addend,
-                                      ep->act ? "_" : "", ep->act ? act_info(ep->act)->word : "", f.sum ? "_sum" : "");
+                                      ep->act ? "_" : "", ep->act ? act_info(ep->act)->word : "",
+                                      f.sum ? arena_printf(e->arena, "_%s", pooled_name(ep)) : "");
     f.function = emit_function(e, prefix, NULL, "inline void", list, t.s);
     text_free(&t);
     return f;
@@ -327,7 +328,7 @@ static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, i
             text_printf(&tail, "), %d", pixel);
         }
         if (finish.slope) text_printf(&tail, ", a->slope + panel * %d", v->c->panels.advance);
-        if (finish.sum) text_puts(&tail, ", sum");
+        if (finish.sum) text_printf(&tail, ", %s", pooled_name(v->ep));
         text_printf(&tail, ", %d);\n", n);
     }
     if (tail.size && passes > 1) {
@@ -380,7 +381,7 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
     } else {
         if (v->c->to == TO_SUM) {
             parameters = "const struct args *a, int panel, float *image";
-            line(&t, 1, "float sum[%d] = {0};", round_up(seg->channels, VECTOR));
+            pooled_declare(v->ep, round_up(seg->channels, VECTOR), 1, &t);
             line(&t, 1, "const int y0 = 0, y1 = %d;", v->c->rows);
         } else if (v->c->to == TO_ROWS)
             parameters = "const struct args *a, int panel, int y0, int y1, float *image";
@@ -392,14 +393,16 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
         if (passes > 1) line(&t, 1, "}");
         if (v->c->to == TO_ROWS)
             pooled_rows(v->e, v->s, &v->c->panels, seg->channels, v->c->pixel, row_type(v), !v->c->finish_in_tile, &t);
-        if (v->c->to == TO_SUM) pooled_mean(v->e, v->s, &v->c->panels, "sum", "a->y", seg->channels, 1, &t);
+        if (v->c->to == TO_SUM)
+            pooled_store(v->e, v->s, &v->c->panels, pooled_name(v->ep), "a->y", seg->channels, 1, &t);
     }
     line(&t, 1, "zeroupper();");
-    const char *comment = arena_printf(v->e->arena, "%s of %d output channels, %d pixels a call",
-                                       v->c->to == TO_RING  ? "Row r"
-                                       : v->c->to == TO_SUM ? "The mean"
-                                                            : "Rows [y0, y1)",
-                                       seg->channels, v->c->tile);
+    const char *comment =
+        arena_printf(v->e->arena, "%s of %d output channels, %d pixels a call",
+                     v->c->to == TO_RING  ? "Row r"
+                     : v->c->to == TO_SUM ? (v->ep->pool == POOL_GLOBAL_MAX ? "The largest" : "The mean")
+                                          : "Rows [y0, y1)",
+                     seg->channels, v->c->tile);
     const char *name =
         emit_function(v->e, panel_name(v->e, v->prefix, &v->c->panels, v->s, seg), comment, "void", parameters, t.s);
     text_free(&t);

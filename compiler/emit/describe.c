@@ -34,6 +34,7 @@ static void describe(const Node *n, const Term *term, int terms, const Epilogue 
         describe_window(&e->pool_window, t);
     }
     if (e->pool == POOL_GLOBAL_AVG) text_puts(t, " + avgpool global");
+    if (e->pool == POOL_GLOBAL_MAX) text_puts(t, " + maxpool global");
 }
 
 void describe_node(const Node *n, Text *t) {

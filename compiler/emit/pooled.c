@@ -61,14 +61,29 @@ static const char *panel_start(const Emit *e, const Panels *panels) {
     return arena_printf(e->arena, "panel * %d", panels->advance);
 }
 
-void pooled_mean(Emit *e, const Step *s, const Panels *panels, const char *sum, const char *y, int channels, int depth,
-                 Text *t) {
+const char *pooled_name(const Epilogue *ep) {
+    return ep->pool == POOL_GLOBAL_MAX ? "most" : "sum";
+}
+
+void pooled_declare(const Epilogue *ep, int count, int depth, Text *t) {
+    if (ep->pool == POOL_GLOBAL_AVG) return line(t, depth, "float sum[%d] = {0};", count);
+    line(t, depth, "float most[%d];", count);
+    line(t, depth, "for (int i = 0; i < %d; i++) most[i] = -INFINITY;", count);
+}
+
+const char *pooled_more(Emit *e, const Epilogue *ep, const char *gathered, const char *value) {
+    return arena_printf(e->arena, "%s(%s, %s)", ep->pool == POOL_GLOBAL_MAX ? "max_nan" : "add", gathered, value);
+}
+
+void pooled_store(Emit *e, const Step *s, const Panels *panels, const char *gathered, const char *y, int channels,
+                  int depth, Text *t) {
     const Shape shape = node_unpooled_shape(s->node);
     const char *share = float_c(e->arena, 1.0 / ((double)shape.h * shape.w));
     for (int c = 0; c < channels; c += e->lanes) {
-        const char *mean = arena_printf(e->arena, "mul(load(%s), set1(%s))", emit_plus(e, sum, c), share);
+        const char *value = arena_printf(e->arena, "load(%s)", emit_plus(e, gathered, c));
+        if (s->epilogue.pool == POOL_GLOBAL_AVG) value = arena_printf(e->arena, "mul(%s, set1(%s))", value, share);
         const char *to = arena_printf(e->arena, "%s + %s", y, emit_plus(e, panel_start(e, panels), c));
-        line(t, depth, "%s;", emit_store(e, to, mean, channels - c));
+        line(t, depth, "%s;", emit_store(e, to, value, channels - c));
     }
 }
 

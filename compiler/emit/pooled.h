@@ -18,8 +18,14 @@ void pooled_row(Emit *e, const Step *s, int pixel, bool finish, int depth, Text 
 void pooled_rows(Emit *e, const Step *s, const Panels *panels, int channels, int pixel, const char *type, bool finish,
                  Text *t);
 
-/* The mean of `panel`'s channels, stored to `y` from `sum` (emitted names) of all the image's pixels. */
-void pooled_mean(Emit *e, const Step *s, const Panels *panels, const char *sum, const char *y, int channels, int depth,
-                 Text *t);
+/* Of a pool over the whole image: what its channels are gathered in, "sum" or "most"; its declaration, of `count`
+ * floats; with one more vector. */
+const char *pooled_name(const Epilogue *epilogue);
+void pooled_declare(const Epilogue *epilogue, int count, int depth, Text *text);
+const char *pooled_more(Emit *e, const Epilogue *epilogue, const char *gathered, const char *value);
+/* The mean or the largest of `panel`'s channels, stored to `y` from what was gathered (emitted names) of all the
+ * image's pixels. */
+void pooled_store(Emit *e, const Step *s, const Panels *panels, const char *gathered, const char *y, int channels,
+                  int depth, Text *t);
 
 #endif

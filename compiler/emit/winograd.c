@@ -228,7 +228,7 @@ static void output_rows(const Wino *v, const Transform *rows, const OutputText *
         text_printf(t, "            ");
         if (j && v->ragged_w) text_printf(t, "if (columns > %d) ", j);
         if (o->sum)
-            text_printf(t, "total = add(total, %s);\n", value);
+            text_printf(t, "total = %s;\n", pooled_more(v->e, v->ep, "total", value));
         else
             text_printf(t, "%s;\n", emit_store(v->e, emit_plus(e, "to", (int64_t)j * v->w->pixel), value, o->left));
     }
@@ -281,14 +281,16 @@ static void output_vectors(const Wino *v, const Transform *columns, const Transf
     text_printf(t, "        V t[%d][%d];\n", w->h.m, w->w.n);
     if (o.bias) text_printf(t, "        const V b = %s;\n", emit_load(v->e, "bias + c", o.left));
     if (o.slope) text_printf(t, "        const V s = %s;\n", emit_load(v->e, "slope + c", o.left));
-    if (o.sum) text_printf(t, "        V total = %s;\n", emit_load(v->e, "sum + c", o.left));
+    if (o.sum)
+        text_printf(t, "        V total = %s;\n", emit_load(v->e, arena_printf(v->e->arena, "%s + c", o.sum), o.left));
     text_printf(t, "        for (int j = 0; j < %d; j++) {\n", w->w.n);
     text_printf(t, "            const float *p = m + (j * %d + c);\n", w->m_matrix);
     load_inputs(v, &columns->linear, (int64_t)w->w.n * w->m_matrix, 0, o.left, 3, t);
     line(t, 3, "%s(d, &t[0][j], %d);", columns->function, w->w.n);
     line(t, 2, "}");
     (is_pooled(v) ? output_pooled_rows : output_rows)(v, rows, &o, t);
-    if (o.sum) text_printf(t, "        %s;\n", emit_store(v->e, "sum + c", "total", o.left));
+    if (o.sum)
+        text_printf(t, "        %s;\n", emit_store(v->e, arena_printf(v->e->arena, "%s + c", o.sum), "total", o.left));
     text_puts(t, "    }\n");
 }
 
@@ -297,7 +299,7 @@ static const char *output_function(const Wino *v, const Segment *seg) {
     const Epilogue *ep = v->ep;
     const int lanes = v->e->lanes;
     const Transform columns = emit_output_transform(v->e, &w->h), rows = emit_output_transform(v->e, &w->w);
-    const bool sum = ep->pool == POOL_GLOBAL_AVG;
+    const bool sum = pool_is_global(ep);
     Text t = {0};
     for (int c = 0; c < seg->channels;) { /* as far as vectors are alike */
         const int left = seg->channels - c, addend = seg->addend_channels - c;
@@ -306,13 +308,14 @@ static const char *output_function(const Wino *v, const Segment *seg) {
         if (end - c > lanes) end = c + (end - c) / lanes * lanes;
         if (end > seg->channels) end = seg->channels;
         output_vectors(v, &columns, &rows, c, end,
-                       (OutputText){ep->bias ? "bias" : NULL, ep->act == ACT_PRELU ? "slope" : NULL, sum ? "sum" : NULL,
-                                    left, addend > 0 ? addend : 0},
+                       (OutputText){ep->bias ? "bias" : NULL, ep->act == ACT_PRELU ? "slope" : NULL,
+                                    sum ? pooled_name(ep) : NULL, left, addend > 0 ? addend : 0},
                        &t);
         c = end;
     }
     const char *list =
-        arena_printf(v->e->arena, "const float *m, %s%s%s%s%s%s", sum ? "float *sum" : "float *y",
+        arena_printf(v->e->arena, "const float *m, %s%s%s%s%s%s",
+                     sum ? arena_printf(v->e->arena, "float *%s", pooled_name(ep)) : "float *y",
                      ep->bias ? ", const float *bias" : "", seg->addend_channels ? ", const float *addend" : "",
                      ep->act == ACT_PRELU ? ", const float *slope" : "", v->ragged_h ? ", int rows" : "",
                      v->ragged_w ? ", int columns" : "");
@@ -395,7 +398,7 @@ static bool output_tiles(const Wino *v, const Segment *seg, const char *first, c
     const WinogradPlan *w = v->w;
     const Epilogue *ep = v->ep;
     const int panel_out = v->w->panels.advance;
-    const bool sum = ep->pool == POOL_GLOBAL_AVG;
+    const bool sum = pool_is_global(ep);
     const char *function = output_function(v, seg);
     text_printf(t, "    for (int i = 0; i < %s; i++) {\n", count);
     const bool everywhere = !sum || seg->addend_channels;
@@ -406,7 +409,8 @@ static bool output_tiles(const Wino *v, const Segment *seg, const char *first, c
     text_printf(t, "        %s(m + i * %d, ", function, w->m_tile);
     const int row = w->h.m / v->pool_h * v->w->row, column = w->w.m / v->pool_w * v->w->pixel;
     if (sum)
-        text_puts(t, w->images > 1 ? arena_printf(v->e->arena, "sum + image * %d", sum_floats(seg)) : "sum");
+        text_puts(t, w->images > 1 ? arena_printf(v->e->arena, "%s + image * %d", pooled_name(ep), sum_floats(seg))
+                                   : pooled_name(ep));
     else if (w->pool_rows)
         text_puts(t, tile_offset(v, "image", 0, column, panel_out, (int64_t)w->carried * v->w->row));
     else if (w->pool_image)
@@ -427,22 +431,23 @@ static bool output_tiles(const Wino *v, const Segment *seg, const char *first, c
 
 static void store_means(const Wino *v, const Segment *seg, Text *t) {
     const bool group = v->w->images > 1;
-    const char *from = group ? arena_printf(v->e->arena, "sum + image * %d", sum_floats(seg)) : "sum";
+    const char *from =
+        group ? arena_printf(v->e->arena, "%s + image * %d", pooled_name(v->ep), sum_floats(seg)) : pooled_name(v->ep);
     if (group) line(t, 1, "for (int image = 0; image < %d; image++) {", v->w->images);
-    pooled_mean(v->e, v->s, &v->w->panels, from, of_image(v, "a->y"), seg->channels, group ? 2 : 1, t);
+    pooled_store(v->e, v->s, &v->w->panels, from, of_image(v, "a->y"), seg->channels, group ? 2 : 1, t);
     if (group) line(t, 1, "}");
 }
 
 static const char *panel_function(const Wino *v, const Segment *seg) {
     const WinogradPlan *w = v->w;
-    const bool sum = v->ep->pool == POOL_GLOBAL_AVG, ragged = w->tail != w->block;
+    const bool sum = pool_is_global(v->ep), ragged = w->tail != w->block;
     const char *first = w->blocks > 1 ? "first" : NULL,
                *count = ragged ? "count" : arena_printf(v->e->arena, "%d", w->block);
     Text t = {0};
     text_puts(&t, "    const rn_kernel *k = a->k;\n");
     text_printf(&t, "    const float *w = a->w + (size_t)panel * %lld;\n", (long long)w->panel_size);
     gemm_calls(v, seg, &t);
-    if (sum) text_printf(&t, "    float sum[%d] = {0};\n", w->images * sum_floats(seg));
+    if (sum) pooled_declare(v->ep, w->images * sum_floats(seg), 1, &t);
     bool placed;
     if (w->pool_image) {
         line(&t, 1, "float *image = m + %d;", winograd_products(w) * w->m_matrix);

@@ -11,6 +11,7 @@
 #include "ops.h"
 #include "graph/ops/rules.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,7 +55,12 @@ static double *apply_pool(const Node *node, Shape shape, const double *data) {
         return out;
     }
     int64_t pixels = (int64_t)shape.h * shape.w;
-    for (int c = 0; c < shape.c; c++) {
+    for (int c = 0; c < shape.c && node->epilogue.pool == POOL_GLOBAL_MAX; c++) {
+        out[c] = -INFINITY;
+        for (int64_t i = 0; i < pixels; i++)
+            if (data[c * pixels + i] > out[c] || isnan(data[c * pixels + i])) out[c] = data[c * pixels + i];
+    }
+    for (int c = 0; c < shape.c && node->epilogue.pool == POOL_GLOBAL_AVG; c++) {
         double sum = 0;
         for (int64_t i = 0; i < pixels; i++) sum += data[c * pixels + i];
         out[c] = sum / (double)pixels;

@@ -138,7 +138,7 @@ typedef struct Epilogue {
     Act act;
     double act_number; /* of an activation that has one (act.def): leakyrelu's slope */
     Tensor *prelu;     /* of one that has a weight for each channel: [K] */
-    enum { POOL_NONE, POOL_MAX, POOL_GLOBAL_AVG } pool;
+    enum { POOL_NONE, POOL_MAX, POOL_GLOBAL_AVG, POOL_GLOBAL_MAX } pool;
     Window pool_window;    /* POOL_MAX */
     Shape unpooled;        /* shape before the pool; valid where pool != POOL_NONE */
     Value *unpooled_value; /* the value before the pool, for names only (it is never stored); may be NULL */

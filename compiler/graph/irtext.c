@@ -180,7 +180,8 @@ static void print_epilogue(const Epilogue *epilogue, const int *number, Text *te
         print_tensor_id(text, epilogue->prelu);
     }
     if (epilogue->pool == POOL_NONE) return;
-    text_puts(text, epilogue->pool == POOL_MAX ? " -> maxpool" : " -> avgpool global");
+    text_puts(text, epilogue->pool == POOL_GLOBAL_AVG ? " -> avgpool global" : " -> maxpool");
+    if (epilogue->pool == POOL_GLOBAL_MAX) text_puts(text, " global");
     if (epilogue->pool == POOL_MAX) irtext_print_window(text, &epilogue->pool_window);
     if (epilogue->unpooled_value) {
         text_puts(text, " hides ");

@@ -439,8 +439,8 @@ static bool parse_pool(Parser *parser, Epilogue *epilogue) {
         epilogue->pool = POOL_GLOBAL_AVG;
     } else {
         if (!accept(parser, "maxpool")) return fail(parser, "expected an activation, maxpool or avgpool global");
-        if (!parse_window(parser, &epilogue->pool_window)) return false;
-        epilogue->pool = POOL_MAX;
+        epilogue->pool = accept(parser, "global") ? POOL_GLOBAL_MAX : POOL_MAX;
+        if (epilogue->pool == POOL_MAX && !parse_window(parser, &epilogue->pool_window)) return false;
     }
     const char *name;
     if (!accept(parser, "hides")) return true;

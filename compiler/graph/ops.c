@@ -78,7 +78,7 @@ bool rule_error(const Node *node, Diag *diag, const char *format, ...) {
 /* The shape after the epilogue's pool, of an op whose own result is `shape`. */
 static bool pooled_shape(const Node *node, Diag *diag, Shape shape, Shape *out) {
     *out = shape;
-    if (node->epilogue.pool == POOL_GLOBAL_AVG) *out = (Shape){shape.c, 1, 1};
+    if (pool_is_global(&node->epilogue)) *out = (Shape){shape.c, 1, 1};
     if (node->epilogue.pool != POOL_MAX) return true;
     return rule_window(node, diag, &node->epilogue.pool_window, shape, &out->h, &out->w) &&
            rule_window_covers(node, diag, &node->epilogue.pool_window, shape, out->h, out->w);

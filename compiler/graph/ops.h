@@ -68,6 +68,10 @@ typedef struct ResizeAxis {
     bool interpolates;
 } ResizeAxis;
 ResizeAxis resize_axis(const Node *node, bool rows);
+/* An epilogue's pool over the whole image. */
+static inline bool pool_is_global(const Epilogue *e) {
+    return e->pool == POOL_GLOBAL_AVG || e->pool == POOL_GLOBAL_MAX;
+}
 /* shape of the op's own result, before the epilogue's pool */
 Shape node_unpooled_shape(const Node *node);
 /* A pool's windows lie side by side: none overlaps another or reaches over the image's upper or left edge. */

@@ -246,7 +246,7 @@ static bool check_epilogue(Check *check, const Node *node, int position) {
     if ((act_info(epilogue->act)->parameter == PARAMETER_PER_CHANNEL) != (epilogue->prelu != NULL))
         return broken(check, "layer %s: prelu's slopes belong to prelu, and only to it", node->name);
     if (epilogue->prelu && !check_vector(check, node, "prelu slopes", epilogue->prelu, channels)) return false;
-    if ((unsigned)epilogue->pool > POOL_GLOBAL_AVG)
+    if ((unsigned)epilogue->pool > POOL_GLOBAL_MAX)
         return broken(check, "layer %s: pool %d", node->name, epilogue->pool);
     return check_addend(check, node) && check_in_place(check, node, position);
 }

@@ -8,7 +8,7 @@
  *     %4 = maxpool(%3) 2x2 /2
  *
  *     %8 = conv(%7 * @w 1x1) + %4 -> relu     %9 = conv(%7 * @w 1x1) + %4 -> relu -> avgpool global
- *     %9 = avgpool(%8) global
+ *     %9 = avgpool(%8) global                 (likewise maxpool global)
  *
  * The epilogue activates, then pools: exact for any activation. (Max commutes with a bias and with monotone activations
  * only; PReLU with a negative slope is not monotone. Whether the emitted code may exchange them is the plan's
@@ -32,11 +32,10 @@ static bool pays_max(const Node *conv, const Node *pool) {
     return w->dilate_h == 1 && w->dilate_w == 1 && conv->in[0]->shape.c <= STEM_CHANNELS;
 }
 
-/* The mean of the whole image, said as such or as a window of its size. */
-static bool is_global_mean(const Node *pool) {
+/* A pool of the whole image, said as such or as a window of its size. */
+static bool is_global(const Node *pool) {
     const Window *w = &pool->attr.window;
     Shape in = pool->in[0]->shape;
-    if (pool->op != OP_AVGPOOL) return false;
     return pool->attr.global || (w->r == in.h && w->s == in.w && w->dilate_h == 1 && w->dilate_w == 1 && !w->top &&
                                  !w->left && !w->bottom && !w->right);
 }
@@ -52,8 +51,8 @@ void pass_fuse_pool(Graph *graph) {
         if (!conv || !conv_is_dense(conv) || rewrite_only_user(&r, conv->out) != pool || conv->out->home) continue;
         Epilogue *e = &conv->epilogue;
         if (e->pool != POOL_NONE || e->in_place) continue;
-        if (is_global_mean(pool)) {
-            e->pool = POOL_GLOBAL_AVG;
+        if (is_global(pool)) {
+            e->pool = pool->op == OP_AVGPOOL ? POOL_GLOBAL_AVG : POOL_GLOBAL_MAX;
         } else if (pays_max(conv, pool)) {
             e->pool = POOL_MAX;
             e->pool_window = pool->attr.window;

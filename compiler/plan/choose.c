@@ -43,7 +43,7 @@ static Candidate best_block(const Plan *plan, const Node *n, int images, int m_h
     for (int blocks = 1, block = tiles; blocks; blocks = block > 1 ? divide_up(tiles, block - 1) : 0) {
         block = divide_up(tiles, blocks); /* the next smaller one each time */
         if (blocks == 1 && !rows && !choose_may_share(&t.w)) continue;
-        if ((blocks > 1 || rows) && (block > WINOGRAD_CALL || n->epilogue.pool == POOL_GLOBAL_AVG)) continue;
+        if ((blocks > 1 || rows) && (block > WINOGRAD_CALL || pool_is_global(&n->epilogue))) continue;
         if (blocks > 1 && (block < 4 || t.w.pool_image)) break;
         const Choice choice = {ALG_WINOGRAD, m_h, m_w, block, side};
         const Cost cost = cost_block(plan, n, &t, block);
@@ -91,7 +91,7 @@ const char *choose_shape(const Plan *plan, const Node *n, int images, Arena *are
                 e->in_place ? " in place"
                 : e->addend ? " add"
                             : "",
-                e->pool == POOL_GLOBAL_AVG ? " pool" : "");
+                pool_is_global(e) ? " pool" : "");
     if (e->pool == POOL_MAX)
         text_printf(&t, " maxpool %dx%d/%d,%d pad %d,%d%s", e->pool_window.r, e->pool_window.s, e->pool_window.stride_h,
                     e->pool_window.stride_w, e->pool_window.top, e->pool_window.left,
@@ -214,7 +214,7 @@ const char *choice_blocks(Arena *arena, const Plan *plan, const Node *n, const C
 int choose_blocks(const Plan *plan, const Node *n, int images, Candidate c, Candidate list[CHOOSE_BLOCKS]) {
     WinogradPlan w = {0};
     int count = 0;
-    if (c.choice.algorithm != ALG_WINOGRAD || n->epilogue.pool == POOL_GLOBAL_AVG ||
+    if (c.choice.algorithm != ALG_WINOGRAD || pool_is_global(&n->epilogue) ||
         !winograd_tiles(&w, plan, n, &c.choice, images))
         return 0;
     const int tiles = winograd_largest_block(&w), sizes[CHOOSE_BLOCKS] = {tiles, WINOGRAD_CALL, WINOGRAD_CALL / 2};

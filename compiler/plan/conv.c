@@ -112,7 +112,7 @@ bool epilogue_commutes_with_max(const Epilogue *e) {
 }
 
 static Destination destination(const Epilogue *e) {
-    if (e->pool == POOL_GLOBAL_AVG) return TO_SUM;
+    if (pool_is_global(e)) return TO_SUM;
     if (e->pool == POOL_NONE) return TO_OUTPUT;
     return window_is_disjoint(&e->pool_window) ? TO_ROWS : TO_RING;
 }

@@ -17,7 +17,7 @@ typedef struct TermPlan {
 /* Where tiles are computed. */
 typedef enum Destination {
     TO_OUTPUT, /* in their place */
-    TO_SUM,    /* in scratch, to be summed: global average pool */
+    TO_SUM,    /* in scratch, to be summed: a pool of the whole image */
     TO_ROWS,   /* in scratch, in rows of whole windows: max-pool whose windows lie side by side */
     TO_RING    /* in scratch, in the last rows, each pooled as soon as a window is complete: any other max-pool */
 } Destination;

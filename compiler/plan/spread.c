@@ -48,6 +48,7 @@ static void pass_node(Passage *p, const Node *n, const Known *known) {
     p->sum = out;
     if (e->act != ACT_NONE) out = moments_activation(e->act, e->act_number, out, &p->rest);
     if (e->pool == POOL_MAX) out = moments_maximum(out, (double)e->pool_window.r * e->pool_window.s);
+    if (e->pool == POOL_GLOBAL_MAX) out = moments_maximum(out, (double)e->unpooled.h * e->unpooled.w);
     if (e->pool == POOL_GLOBAL_AVG) out = moments_average(out, (double)e->unpooled.h * e->unpooled.w, &step);
     p->rest *= step;
     known->moments[n->out->id] = out;
@@ -92,7 +93,7 @@ static void see_input(Seen *in, double share, const Node *n, int i, double heigh
 /* The window through which the node's sum is seen, before its pool. */
 static void unpool(const Epilogue *e, double *height, double *width) {
     const Window *w = &e->pool_window;
-    if (e->pool == POOL_GLOBAL_AVG) *height = *width = INFINITY;
+    if (pool_is_global(e)) *height = *width = INFINITY;
     if (e->pool != POOL_MAX) return;
     *height = *height * w->stride_h * w->stride_h + spread_of(w->r, w->dilate_h);
     *width = *width * w->stride_w * w->stride_w + spread_of(w->s, w->dilate_w);

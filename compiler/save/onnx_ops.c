@@ -563,6 +563,7 @@ static Operand export_epilogue(OnnxWriter *w, const Node *node, Operand x) {
     }
     x = activate(w, epilogue->act, epilogue->act_number, epilogue->prelu, x);
     if (epilogue->pool == POOL_MAX) x = max_pool(w, &epilogue->pool_window, x);
+    if (epilogue->pool == POOL_GLOBAL_MAX) x = global_pool(w, "GlobalMaxPool", x);
     if (epilogue->pool == POOL_GLOBAL_AVG) x = global_pool(w, "GlobalAveragePool", x);
     return x;
 }

@@ -106,7 +106,7 @@ static const char *operation_of(Report *r, const Step *s) {
     for (int i = 1; i < n->nin && n->term; i++) text_puts(&t, " + shortcut");
     if (e->addend) text_puts(&t, " + add");
     if (e->act) text_printf(&t, " + %s", act_info(e->act)->word);
-    if (e->pool) text_puts(&t, e->pool == POOL_MAX ? " + maxpool" : " + avgpool");
+    if (e->pool) text_puts(&t, e->pool == POOL_GLOBAL_AVG ? " + avgpool" : " + maxpool");
     const char *text = arena_strdup(&r->arena, t.s);
     text_free(&t);
     return text;

@@ -484,6 +484,9 @@ static const struct {
     {"resized", "conv 20, 3x3 bias; groupnorm 4; relu; resize 7x9 bilinear; conv 36, 3x3 groups 2; groupnorm channels; "
                 "swish; residual { conv 36, 1x1; groupnorm 1 } shortcut identity; resize 3; conv 5, 1x1; "
                 "resize 20x31 bilinear align_corners; sigmoid"},
+    {"largest",
+     "conv 40, 3x3; relu; residual { conv 40, 3x3; bn } shortcut identity; prelu; concat { { maxpool global } "
+     "{ conv 70, 3x3; tanh; maxpool global } { conv 9, 1x1 bias; maxpool 13x12 } }; fc 11"},
     {"stem_pools", "conv 70, 5x5 /2 bias; prelu; maxpool 3x3 /2 pad 1; conv 9, 3x3"},
     {"sparse_pool", "conv 10, 3x3 bias; swish; maxpool 2x2 /3; conv 9, 3x3"},
 };

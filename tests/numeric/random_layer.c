@@ -246,7 +246,7 @@ static Value *pooled(Layers *l, Value *x) {
     Window w = {3, 3, 2, 2, 1, 1, 1, 1, 1, 1, false};
     switch (pick(l, 5)) {
     case 0:
-        return random_unary(&l->random, OP_AVGPOOL, x);
+        return random_unary(&l->random, pick(l, 3) ? OP_AVGPOOL : OP_MAXPOOL, x);
     case 1: /* overlapping */
         return pool(l, x, OP_MAXPOOL, pick(l, 2) ? window(l, true) : w);
     case 2: /* as large as the image */
