@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "act.h"
 #include "attrs.h"
 #include "ops.h"
 
@@ -75,6 +76,14 @@ Value *build_layer(Builder *b, Op op, const char *name, Value *const *in, int ni
 Value *build_op(Builder *b, Op op, const char *name, Value *in) {
     const Layer layer = layer_default(op);
     return build_layer(b, op, name, &in, 1, &layer);
+}
+
+Value *build_act(Builder *b, Act act, const char *name, Value *in, double number) {
+    const ActInfo *info = act_info(act);
+    Layer layer = layer_default(info->op);
+    if (info->parameter == PARAMETER_NUMBER) *attr_real_of(attr_info(info->attribute), &layer.attr) = number;
+    if (info->parameter == PARAMETER_FORM) *attr_flag_of(attr_info(info->attribute), &layer.attr) = true;
+    return build_layer(b, info->op, name, &in, 1, &layer);
 }
 
 Value *build_conv(Builder *b, const char *name, Value *in, int features, Window window, int groups, bool bias) {

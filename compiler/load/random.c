@@ -100,7 +100,7 @@ static void set_node_roles(Role *roles, const Node *node) {
     for (int i = 0; node->term && i < node->nin; i++) set_role(roles, node->term[i].weight, KERNEL);
     set_role(roles, node->epilogue.bias, ADDED);
     set_role(roles, node->epilogue.prelu, SLOPE);
-    set_role(roles, node->weight[WEIGHT], node->op == OP_PRELU ? SLOPE : FACTOR);
+    set_role(roles, node->weight[WEIGHT], op_info(node->op)->flags & OPF_ACTIVATION ? SLOPE : FACTOR);
     set_role(roles, node->weight[BIAS], SHIFT);
     set_role(roles, node->weight[MEAN], AVERAGE);
     set_role(roles, node->weight[VAR], VARIANCE);

@@ -111,7 +111,8 @@ static void bound_affine(Bounds *b, const Node *node) {
     const float *const *data = (const float *const *)b->weights->data;
     b->size[out->id] = new_array(out);
     for (int c = 0; c < out->shape.c; c++) {
-        double scale = data[node->weight[WEIGHT]->id][c], shift = node->weight[BIAS] ? fabs((double)data[node->weight[BIAS]->id][c]) : 0;
+        double scale = data[node->weight[WEIGHT]->id][c],
+               shift = node->weight[BIAS] ? fabs((double)data[node->weight[BIAS]->id][c]) : 0;
         if (norm) scale /= sqrt((double)data[node->weight[VAR]->id][c] + node->attr.eps);
         if (norm) shift += fabs(scale * (double)data[node->weight[MEAN]->id][c]);
         scale = fabs(scale);

@@ -3,6 +3,7 @@
 #include <CUnit/CUnit.h>
 #include <string.h>
 
+#include "graph/act.h"
 #include "graph/attrs.h"
 #include "graph/build.h"
 #include "graph/irtext.h"
@@ -84,6 +85,20 @@ static void test_block(void) {
     finish(&run);
 }
 
+/* Each activation of the table is made by its row, and found again in the layer. */
+static void test_activations(void) {
+    Run run;
+    Value *x = start(&run, 2, 3, 3);
+    for (Act act = ACT_NONE + 1; act < ACT_COUNT; act++) {
+        x = build_act(&run.builder, act, act_info(act)->word, x, 0.25);
+        const bool number = act_info(act)->parameter == PARAMETER_NUMBER;
+        CU_ASSERT(node_act(x->producer) == act && node_act_number(x->producer) == (number ? 0.25 : 0));
+    }
+    graph_add_output(run.builder.graph, x);
+    verify_graph(run.builder.graph);
+    finish(&run);
+}
+
 /* As in ONNX files: initializers have any names, and equal ones are one. */
 static void test_given_names(void) {
     Run run;
@@ -146,6 +161,7 @@ void suite_build(void);
 void suite_build(void) {
     CU_pSuite suite = CU_add_suite("build", NULL, NULL);
     CU_add_test(suite, "a block of all kinds of layers", test_block);
+    CU_add_test(suite, "activations", test_activations);
     CU_add_test(suite, "parameters under given names", test_given_names);
     CU_add_test(suite, "what does not fit", test_errors);
     CU_add_test(suite, "attributes and their defaults", test_attributes);

@@ -61,13 +61,6 @@ static void test_linear(void) {
     CU_ASSERT(near(moments_square(moments_times(x, (Moments){1, 1, 1})), 18, 1e-9));
 }
 
-static Plan *plan_of(Arena *arena, const char *file, int level) {
-    Graph *graph = example_load(arena, file, NULL);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
-    passes_run(graph, &(PassOptions){.level = level});
-    return plan_make(arena, graph, &(PlanOptions){.isa = 4, .batch = 1, .winograd = true, .tolerance = 1e-4});
-}
-
 static double random_normal(uint64_t *state) { /* a sum of uniform numbers */
     double sum = -6;
     for (int i = 0; i < 12; i++) {
@@ -75,6 +68,35 @@ static double random_normal(uint64_t *state) { /* a sum of uniform numbers */
         sum += (double)(*state >> 11) * 0x1p-53;
     }
     return sum;
+}
+
+/* Every activation's moments against those of numbers drawn. */
+static void test_drawn_activations(void) {
+    enum { CHANNELS = 20000, PIXELS = 10 };
+    uint64_t state = 7;
+    for (Act act = ACT_NONE + 1; act < ACT_COUNT; act++) {
+        const double number = act_info(act)->parameter == PARAMETER_PER_CHANNEL ? 0.25 : 0.4, step = 1e-4;
+        double sum = 0, squares = 0, slopes = 0, carried;
+        for (int c = 0; c < CHANNELS; c++) {
+            const double mean = 0.3 + sqrt(0.5) * random_normal(&state);
+            for (int i = 0; i < PIXELS; i++) {
+                const double x = mean + random_normal(&state), y = act_apply(act, x, number);
+                const double rise = (act_apply(act, x + step, number) - y) / step;
+                sum += y, squares += y * y, slopes += rise * rise;
+            }
+        }
+        const Moments m = moments_activation(act, number, (Moments){0.3, 0.5, 1}, &carried);
+        const double n = CHANNELS * PIXELS;
+        CU_ASSERT(near(m.mean, sum / n, 0.05) && near(moments_square(m), squares / n, 0.05));
+        CU_ASSERT(near(carried, slopes / n, 0.05));
+    }
+}
+
+static Plan *plan_of(Arena *arena, const char *file, int level) {
+    Graph *graph = example_load(arena, file, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+    passes_run(graph, &(PassOptions){.level = level});
+    return plan_make(arena, graph, &(PlanOptions){.isa = 4, .batch = 1, .winograd = true, .tolerance = 1e-4});
 }
 
 /* The largest error over the largest element, of numbers drawn: an eighth of the channels' variance is their means'. */
@@ -161,6 +183,7 @@ static void test_gains(void) {
 void suite_moments(void) {
     CU_pSuite suite = CU_add_suite("moments", NULL, NULL);
     CU_add_test(suite, "activations", test_relu);
+    CU_add_test(suite, "every activation, against numbers drawn", test_drawn_activations);
     CU_add_test(suite, "sums and products", test_linear);
     CU_add_test(suite, "an output's largest element", test_heads);
     CU_add_test(suite, "an output's head", test_head_found);
