@@ -73,8 +73,9 @@ static void scan_literal(Scan *s) {
 static void scan_comment(Scan *s) {
     const int start = s->at;
     const char *open = s->in_comment ? "* " : " * ";
+    if (!s->in_comment) s->at += 2;
     s->in_comment = true;
-    for (s->at += 2; s->at < s->size && !starts_at(s, "*/"); s->at++)
+    for (; s->at < s->size && !starts_at(s, "*/"); s->at++)
         if (starts_at(s, " ") && !starts_at(s, " */"))
             consider(s, (Break){s->at, s->at + 1, IN_COMMENT, start, "", open, {0}});
     if (s->at >= s->size) return;

@@ -52,6 +52,9 @@ static void test_comments_and_strings(void) {
     check("    /* " FIFTY " " FIFTY " " TEN " */\n", "    /* " FIFTY " " FIFTY "\n     * " TEN " */\n");
     check("/* a\n * " FIFTY " " FIFTY " " TEN " bcd */\nf(a, b);\n",
           "/* a\n * " FIFTY " " FIFTY " " TEN "\n * bcd */\nf(a, b);\n");
+    /* a line that only ends a comment */
+    check("/* a\n */\nint f(a" FIFTY ", b" FIFTY ", c" FIFTY ");\n",
+          "/* a\n */\nint f(a" FIFTY ", b" FIFTY ",\n      c" FIFTY ");\n");
     check("    .command = \"" FIFTY " \\\" " FIFTY " " TEN "\",\n",
           "    .command = \"" FIFTY " \\\" \"\n        \"" FIFTY " " TEN "\",\n");
 }
