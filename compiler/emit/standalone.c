@@ -228,11 +228,20 @@ void standalone_reserve_names(Emit *e) {
     items_reserve(&all, &e->names, e->arena);
 }
 
+/* Whether a function NAME_... of the API is called as something of the runtime. */
+static bool function_is_taken(Emit *e, const char *name, const char *const *functions) {
+    for (; *functions; functions++)
+        if (map_get(&e->names, arena_printf(e->arena, "%s_%s", name, *functions))) return true;
+    return false;
+}
+
 bool emit_standalone_name_is_taken(const char *name) {
     Arena arena = {0};
     Emit e = {.arena = &arena};
     standalone_reserve_names(&e);
-    const bool taken = map_get(&e.names, name) || !strcmp(name, "_GNU_SOURCE"); /* which stands above the runtime */
+    const bool taken = map_get(&e.names, name) || function_is_taken(&e, name, emit_api_functions) ||
+                       function_is_taken(&e, name, emit_loader_functions) ||
+                       !strcmp(name, "_GNU_SOURCE"); /* which stands above the runtime */
     arena_free(&arena);
     return taken;
 }

@@ -26,6 +26,12 @@ static void check_place(const Plan *plan, const Step *s, const Operand *o) {
         bug("%s: %s is the caller's", s->name, words(o));
 }
 
+/* Of buffers that live at the same time, in the same region: a byte in common. */
+static bool collide(const Buffer *a, const Buffer *b) {
+    return b->last >= 0 && a->kept == b->kept && a->first <= b->last && b->first <= a->last &&
+           a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
+}
+
 static void check_buffers(const Plan *plan) {
     for (int i = 0; i < plan->buffer_count; i++) {
         const Buffer *b = &plan->buffers[i];
@@ -33,6 +39,8 @@ static void check_buffers(const Plan *plan) {
         if (b->last < 0) continue;
         if (b->offset % CACHE_LINE || b->offset < 0 || b->offset + b->bytes > room)
             bug("buffer %d lies at %lld of %lld bytes", i, (long long)b->offset, (long long)room);
+        for (int k = 0; k < i; k++)
+            if (collide(b, &plan->buffers[k])) bug("buffers %d and %d lie at %lld", k, i, (long long)b->offset);
     }
 }
 

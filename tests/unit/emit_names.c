@@ -82,6 +82,7 @@ static void test_own_names(void) {
         if (targets[i].kernels != KERNELS_JIT) check_names(targets[i], true);
     }
     CU_ASSERT(emit_standalone_name_is_taken("avalanche") && !emit_standalone_name_is_taken("resnet50"));
+    CU_ASSERT(emit_standalone_name_is_taken("pool")); /* pool_run is the runtime's too */
     CU_ASSERT(!emit_standalone_name_is_taken("net") && !emit_standalone_name_is_taken("model"));
     CU_ASSERT(emit_name_is_taken("rn_model") && emit_name_is_taken("size_t"));
     CU_ASSERT(!emit_name_is_taken("resnet50") && !emit_name_is_taken("models") && emit_name_is_taken("forward_v3") &&

@@ -14,6 +14,7 @@
 #include "graph/ops.h"
 #include "passes/passes.h"
 #include "plan/check.h"
+#include "plan/step.h"
 #include "plan/conv.h"
 #include "plan/fc.h"
 #include "plan/winograd.h"
@@ -464,6 +465,11 @@ static void test_check(void) {
     s->operands[0] = x;
     for (int i = 0; i < s->operand_count; i++)
         if (s->operands[i].room == ROOM_WEIGHTS) s->operands[i].offset = (int64_t)plan->recipe.packed_size;
+    CU_ASSERT(check_aborts(plan));
+    plan = plan_example(&arena, "examples/resnet18.rn", NULL, 2);
+    const Operand *from = &plan->steps[3].operands[0], *to = step_operand(&plan->steps[3], OPERAND_Y);
+    plan->buffers[plan_value(plan, to->value)->buffer].offset =
+        plan->buffers[plan_value(plan, from->value)->buffer].offset; /* a result over its input */
     CU_ASSERT(check_aborts(plan));
     arena_free(&arena);
 }
