@@ -151,12 +151,12 @@ expect "many options in CC" 0 env CC="cc -O1 $(printf -- '-DX%d ' {1..100})" "$R
 says "a level in CC" "-DX100 -std=c11 -fPIC"
 
 # names of other headers
-for name in rn recipe math; do
+for name in rn rn_recipe rn_emitted math; do
     expect "-o $name.c" 1 "$RNC" -o $name.c net.rn
     says "-o $name.c" "error: -o: '$name.h' would hide"
     absent "-o $name.c" $name.c $name.h
 done
-for name in recipe stdint; do # of a program there is no header
+for name in rn_recipe stdint; do # of a program there is no header
     expect "-o $name" 0 "$RNC" -o $name --random-weights net.rn && expect "$name runs" 0 ./$name info
 done
 expect "-o time.onnx" 0 "$RNC" -o time.onnx --random-weights net.rn
