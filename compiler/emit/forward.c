@@ -240,7 +240,6 @@ void emit_forward_frame(Emit *e, Text *t) {
     if (each) emit_image_args(e, t);
 }
 
-/* ---- the functions ---- */
 /* ---- the variables that calls of steps [from, to) use ---- */
 typedef struct Uses {
     bool A, B, W, S, outputs;

@@ -26,6 +26,7 @@ rn_dtype fc_weight_type(const Node *node) {
 
 void fc_steps(Plan *plan, const Node *n) {
     Step *s = step_add(plan, ALG_FC, n, n->out);
+    if (n->nin != 1) bug("%s: an fc of %d terms", n->name, n->nin);
     Value **source = arena_alloc(plan->arena, sizeof *source);
     *source = (Value *)step_source(plan, n->in[0]);
     s->in = source;

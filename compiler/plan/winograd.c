@@ -97,7 +97,7 @@ static void place_image(const Plan *plan, const Node *node, WinogradPlan *w) {
     const bool stored = w->pool_rows || w->pool_image;
     w->pixel = w->pool_rows ? round_up(node->features, VECTOR) : w->pool_image ? w->panels.width : out->pixel;
     w->row = stored ? node_walked_shape(node).w * w->pixel : out->row;
-    w->pool_late = stored || epilogue_commutes_with_max(&node->epilogue);
+    w->pool_late = epilogue_commutes_with_max(&node->epilogue);
 }
 
 static WinogradPlan *make_plan(Plan *plan, const Node *node, const Choice *choice, int images) {
