@@ -366,7 +366,7 @@ static inline Value *random_groups(Random *r, Value *x) {
 /* The rarer layers, each with attributes of its own; then few channels again. */
 static inline Value *random_rare(Random *r, Value *x) {
     const bool small = shape_size(x->shape) <= 300;
-    switch (random_int(r, 0, 7)) {
+    switch (random_int(r, 0, 8)) {
     case 6:
         if (small) x = random_norm(r, random_transposed(r, random_chance(r, 30) ? random_norm(r, x) : x, random_int(r, 1, 6)));
         return random_activation(r, x);
@@ -385,6 +385,9 @@ static inline Value *random_rare(Random *r, Value *x) {
     case 5:
         if (small) x = random_unary(r, OP_FLATTEN, x);
         break;
+    case 7:
+        if (small) x = random_unary(r, random_chance(r, 70) ? OP_RESIZE : OP_UPSAMPLE, x);
+        return random_chance(r, 50) ? random_activation(r, random_norm(r, x)) : x;
     default:
         return random_unary(r, OP_LRN, random_window_pool(r, x));
     }

@@ -22,7 +22,8 @@ static inline const char *random_word(RandomSource *r, const char *const *words,
 
 static inline const char *random_act_word(RandomSource *r) {
     static const char *const words[] = {"relu", "relu", "relu6", "prelu", "leakyrelu 0.2", "sigmoid", "tanh", "silu",
-                                        "gelu", "gelu approximate", "hardswish", "elu 0.5", "selu", "mish", "softplus"};
+                                        "gelu", "gelu approximate", "hardsigmoid", "hardswish", "elu 0.5", "selu",
+                                        "mish", "softplus"};
     return random_word(r, words, (int)(sizeof words / sizeof *words));
 }
 
@@ -37,13 +38,14 @@ static inline void random_blocks(RandomSource *r) {
         "always { conv width, 1x1 /stride bias; scale }",
         "{ avgpool 1x1 /stride } fill",
     };
+    static const char *const norms[] = {"bn", "bn", "bn", "scale", "layernorm", "groupnorm 1"};
     for (int i = 1; i <= 2; i++)
         text_printf(
             r->text,
             "block basic%d(width, kernel = 3) {\n    residual {\n        conv width, kernel x kernel /stride; bn; %s\n"
             "        conv width, 3x3%s; %s\n    } shortcut %s\n    %s\n}\n",
             i, random_act_word(r), random_chance(&r->random, 30) ? " bias" : "",
-            random_chance(&r->random, 70) ? "bn" : "scale", random_word(r, shortcuts, 8), random_act_word(r));
+            random_word(r, norms, 6), random_word(r, shortcuts, 8), random_act_word(r));
     text_puts(r->text, "block inverted(expand, out) {\n    residual {\n"
                        "        if (expand > 1) { conv expand*channels, 1x1; bn; relu6 }\n"
                        "        conv channels, 3x3 /stride groups channels; bn; relu6\n"
@@ -55,7 +57,7 @@ static inline void random_statement(RandomSource *r) {
     Text *t = r->text;
     const int stride = r->side >= 4 && random_chance(random, 40) ? 2 : 1, c = r->channels;
     int out = random_int(random, 1, 9);
-    switch (random_int(random, 0, 9)) {
+    switch (random_int(random, 0, 10)) {
     case 0:
     case 1: /* wide enough for option A */
         out += c;
@@ -105,6 +107,19 @@ static inline void random_statement(RandomSource *r) {
         text_printf(t, "    %spool %s\n", random_chance(random, 50) ? "max" : "avg",
                     random_chance(random, 50) ? "2x2 /2 ceil" : "3x3 /2 pad 1");
         r->side = (r->side + 1) / 2;
+        break;
+    case 9:
+        if (r->side > 6) break;
+        if (random_chance(random, 50)) {
+            text_printf(t, "    convtranspose %d, 2x2 /2%s; groupnorm channels; %s\n", out,
+                        random_chance(random, 50) ? " bias" : "", random_act_word(r));
+            r->channels = out, r->side *= 2;
+        } else {
+            static const char *const ways[] = {"", " bilinear", " bilinear align_corners", " bilinear asymmetric"};
+            const int side = random_int(random, 3, 9);
+            text_printf(t, "    resize %dx%d%s\n", side, side, random_word(r, ways, 4));
+            r->side = side;
+        }
         break;
     default:
         text_printf(t, "    conv %d, 3x3%s; bn; %s\n", out, stride > 1 ? " /2" : "", random_act_word(r));

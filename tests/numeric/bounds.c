@@ -258,14 +258,35 @@ static void bound_moved(Bounds *b, const Node *node) {
     if (node->op == OP_MAXPOOL || node->op == OP_SPP) return;
     b->size[node->out->id] = new_array(node->out);
     run(node, b->size, b->weights, b->size[node->out->id]);
-    if (node->op == OP_RESIZE) /* mixed from four */
-        for (int64_t i = 0; i < shape_size(node->out->shape); i++)
-            b->bound[node->out->id][i] += 6 * ROUNDOFF * b->size[node->out->id][i];
     if (node->op != OP_AVGPOOL) return;
     const Window *w = &node->attr.window;
     const double count = node->attr.global ? (double)pixels_of(node->in[0]) : (double)w->r * w->s;
     for (int64_t i = 0; i < shape_size(node->out->shape); i++)
         b->bound[node->out->id][i] += ROUNDOFF * (MARGIN * sqrt(count) + 4) * b->size[node->out->id][i];
+}
+
+/* The pixel at or before place `i` along a dimension. */
+static int pixel_at(ResizeAxis axis, int i) {
+    const int64_t at = i * axis.step + axis.start;
+    return at < 0 ? 0 : (int)(at / axis.scale);
+}
+
+/* Mixed from four, as a + (b - a) * share, whose roundoffs are of the largest of them, however small its share is. */
+static void bound_resize(Bounds *b, const Node *node) {
+    const Shape in = node->in[0]->shape, out = node->out->shape;
+    const ResizeAxis rows = resize_axis(node, true), columns = resize_axis(node, false);
+    const double *x = b->values[node->in[0]->id];
+    double *bound = b->bound[node->out->id];
+    bound_moved(b, node);
+    for (int64_t i = 0; i < shape_size(out); i++) {
+        const int64_t plane = i / out.w / out.h * in.h * in.w;
+        const int top = pixel_at(rows, (int)(i / out.w % out.h)), left = pixel_at(columns, (int)(i % out.w));
+        double largest = 0;
+        for (int h = top; h <= top + rows.interpolates && h < in.h; h++)
+            for (int w = left; w <= left + columns.interpolates && w < in.w; w++)
+                largest = fmax(largest, fabs(x[plane + (int64_t)h * in.w + w]));
+        bound[i] += 5 * (rows.interpolates + columns.interpolates) * ROUNDOFF * largest;
+    }
 }
 
 static void bound_node(Bounds *b, const Node *node) {
@@ -295,6 +316,9 @@ static void bound_node(Bounds *b, const Node *node) {
         break;
     case OP_GROUPNORM:
         bound_groupnorm(b, node);
+        break;
+    case OP_RESIZE:
+        bound_resize(b, node);
         break;
     case OP_SOFTMAX:
         bound_softmax(b, node);

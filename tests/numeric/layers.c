@@ -291,7 +291,34 @@ static void test_layers(void) {
     CU_ASSERT_EQUAL(d.failed, 0);
 }
 
+static void count_ops(const Graph *graph, int counts[OP_COUNT]) {
+    for (int i = 0; i < graph->node_count; i++) counts[graph->nodes[i]->op]++;
+}
+
+/* A new layer that nothing draws would pass every stress run. */
+static void test_all_are_drawn(void) {
+    enum { GRAPHS = 1500, FEW = 15 };
+    int layers[OP_COUNT] = {0}, networks[OP_COUNT] = {0};
+    if (getenv("RNC_WORKER")) return;
+    for (uint64_t seed = CHECK_SEED; seed < CHECK_SEED + GRAPHS; seed++) {
+        Arena arena = {0};
+        Choices choices = {.state = seed, .given = -1};
+        Variant variant;
+        count_ops(random_layer(&arena, &choices, -1, &variant), layers);
+        count_ops(random_graph(&arena, seed), networks);
+        arena_free(&arena);
+    }
+    for (int op = 0; op < OP_COUNT; op++) {
+        const char *word = op_info((Op)op)->word;
+        if (*word == '.') continue; /* the passes make these */
+        if (layers[op] < FEW || networks[op] < FEW)
+            printf("%s: in %d random layers and %d networks\n", word, layers[op], networks[op]);
+        CU_ASSERT(layers[op] >= FEW && networks[op] >= FEW);
+    }
+}
+
 void suite_layers(void) {
     CU_pSuite suite = CU_add_suite("layers", NULL, NULL);
+    CU_add_test(suite, "every layer is drawn", test_all_are_drawn);
     CU_add_test(suite, "random layers", test_layers);
 }

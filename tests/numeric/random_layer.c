@@ -370,12 +370,6 @@ static Value *other(Layers *l, Value *x) {
         attr->window.top = pick(l, 4), attr->window.left = pick(l, 4);
         attr->window.bottom = pick(l, 4), attr->window.right = pick(l, 4);
         attr->channels = pick(l, 3) * pick(l, 20);
-    } else if (pick(l, 2)) {
-        trial.op = OP_RESIZE;
-        attr->height = 1 + pick(l, 3 * x->shape.h), attr->width = 1 + pick(l, 3 * x->shape.w);
-        attr->bilinear = pick(l, 4);
-        attr->align_corners = chance(l, 30);
-        attr->asymmetric = !attr->align_corners && pick(l, 2);
     } else {
         trial.op = OP_UPSAMPLE;
         attr->factor = 1 + pick(l, 4);
@@ -386,9 +380,32 @@ static Value *other(Layers *l, Value *x) {
     return random_done(node);
 }
 
+/* To a size, or as often both as feature pyramids have it: by a factor, another layer after it. */
+static Value *resized(Layers *l, Value *x) {
+    Node *node = random_node(&l->random, OP_RESIZE, &x, 1);
+    Attr *attr = &node->attr;
+    const int factor = 1 + pick(l, 4);
+    attr->height = factor * x->shape.h, attr->width = factor * x->shape.w;
+    if (pick(l, 2)) attr->height = 1 + pick(l, 3 * x->shape.h), attr->width = 1 + pick(l, 3 * x->shape.w);
+    attr->bilinear = pick(l, 4);
+    attr->align_corners = chance(l, 30);
+    attr->asymmetric = !attr->align_corners && pick(l, 2);
+    if (!accepted(l, node)) attr->height = x->shape.h, attr->width = x->shape.w;
+    random_done(node);
+    switch (pick(l, 3)) {
+    case 0:
+        return node->out;
+    case 1:
+        return activation(l, norm(l, node->out));
+    default:
+        return activation(l, norm(l, same_conv(l, node->out, least(channels(l), 64))));
+    }
+}
+
 static Value *step(Layers *l, Value *x) {
     const int kind = pick(l, 100);
-    if (kind < 45) return layer(l, x);
+    if (kind < 41) return layer(l, x);
+    if (kind < 45) return resized(l, x);
     if (kind < 67) return residual(l, x);
     if (kind < 72) return any_pool(l, x);
     if (kind < 80) return branches(l, x);
