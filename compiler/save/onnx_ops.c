@@ -386,9 +386,10 @@ static Operand export_softmax(OnnxWriter *w, const Node *node, const Operand *in
     return y;
 }
 
-/* A scale of which engines make the size, rounding down. */
+/* A scale of which engines make the size, rounding down: the product in float (ONNX Runtime) or in double (ONNX's own
+ * shape inference). */
 static float reaching(float scale, int from, int to) {
-    while ((int)(scale * (float)from) < to) scale = nextafterf(scale, INFINITY);
+    while ((int)((double)scale * from) < to) scale = nextafterf(scale, INFINITY);
     return scale;
 }
 

@@ -175,6 +175,7 @@ def resize(a, x, roi, scales):
     for axis, scale in enumerate(scales):
         size = x.shape[axis]
         to = int(np.float32(size) * np.float32(scale))
+        assert to == int(size * float(scale)), "engines round the size apart"
         i = np.arange(to)
         at = {"asymmetric": i / scale, "half_pixel": (i + 0.5) / scale - 0.5,
               "align_corners": i * ((size - 1) / max(to - 1, 1))}[mode]
