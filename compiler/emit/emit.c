@@ -133,7 +133,8 @@ const char *conv_name(const Emit *e, const Step *s) {
 }
 
 const char *epilogue_name(const Emit *e, const Step *s) {
-    static const char *const pools[] = {[POOL_NONE] = "", [POOL_MAX] = "_maxpool", [POOL_GLOBAL_AVG] = "_mean", [POOL_GLOBAL_MAX] = "_most"};
+    static const char *const pools[] = {
+        [POOL_NONE] = "", [POOL_MAX] = "_maxpool", [POOL_GLOBAL_AVG] = "_mean", [POOL_GLOBAL_MAX] = "_most"};
     const Epilogue *ep = &s->epilogue;
     return arena_printf(e->arena, "%s%s%s%s",
                         ep->in_place ? "_in_place"

@@ -101,7 +101,7 @@ typedef struct Attr {       /* an op uses those that its row in ops.def names; t
     bool count_include_pad; /* avgpool: divide by the window's size even at the borders */
     Window
         window; /* maxpool, avgpool (not global); pad: top, left, bottom, right only; interleave: top, left, strides */
-    double eps, momentum;  /* bn; eps: layernorm */
+    double eps, momentum;  /* bn; eps: layernorm, groupnorm */
     double slope;          /* leakyrelu */
     bool approximate;      /* gelu: its form with tanh */
     double alpha, beta, k; /* elu: alpha (e^x - 1) below 0; lrn: x / (k + alpha / size * sum x^2)^beta (PyTorch's and
@@ -144,7 +144,7 @@ typedef struct Epilogue {
     Value *unpooled_value; /* the value before the pool, for names only (it is never stored); may be NULL */
 } Epilogue;
 
-enum { WEIGHT = 0, BIAS = 1, MEAN = 2, VAR = 3 }; /* Node.weight[] of bn, scale, affine, layernorm, prelu */
+enum { WEIGHT = 0, BIAS = 1, MEAN = 2, VAR = 3 }; /* Node.weight[] of bn, scale, affine, norms, prelu */
 
 /* A use of a block, or a stage, as the source has it; for those who look at the network. */
 typedef struct Group {
@@ -163,7 +163,7 @@ struct Node {
     int features; /* conv, convtranspose, fc: K */
     Attr attr;
     Tensor
-        *weight[NODE_MAX_WEIGHTS]; /* bn: WEIGHT BIAS MEAN VAR; scale, affine, layernorm: WEIGHT BIAS; prelu: WEIGHT */
+        *weight[NODE_MAX_WEIGHTS]; /* bn: WEIGHT BIAS MEAN VAR; scale, affine, norms: WEIGHT BIAS; prelu: WEIGHT */
     Epilogue epilogue;
     Value *out;
     Place place;        /* the layer's statement */

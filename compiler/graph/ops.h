@@ -12,7 +12,8 @@ enum {
     OPF_ACTIVATION = 4,  /* elementwise, and can be an epilogue's Act (act.def) */
     OPF_WINDOW = 8,      /* slides attr.window, or is global */
     OPF_COPY = 16,       /* moves no data at inference: dropout, identity, flatten */
-    OPF_ARGUMENT = 32    /* its first attribute may be said without its word: `upsample 2` */
+    OPF_ARGUMENT = 32,   /* its first attribute may be said without its word: `upsample 2` */
+    OPF_EPILOGUE = 64    /* its emitter ends in the epilogue, so that a sum and an activation may join it */
 };
 
 /* one tensor of a node, which its layer reads from the weights file as "LAYER.suffix" */

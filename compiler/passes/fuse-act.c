@@ -4,9 +4,8 @@
  *     %2 = conv(%1 * @w 1x1) + %0             %3 = conv(%1 * @w 1x1) + %0 -> relu
  *     %3 = relu(%2)
  *
- * Carriers are conv, fc, affine, mul, add and layernorm (they end in the emitted epilogue); pools, concat, lrn and the
- * like are loops of their own that end otherwise. A layer that pools already cannot take one: the epilogue activates
- * first.
+ * Carriers are those with OPF_EPILOGUE in ops.def, whose emitters end in the epilogue; pools, concat, lrn and the like
+ * are loops of their own that end otherwise. A layer that pools already cannot take one: the epilogue activates first.
  */
 #include "graph/act.h"
 #include "rewrite.h"

@@ -4,9 +4,8 @@
  *     %2 = conv(%1 * @w 3x3 pad 1)            %3 = conv(%1 * @w 3x3 pad 1) + %0
  *     %3 = add(%2, %0)
  *
- * Legal where the sum alone reads the summand and the summand's layer ends in at most a bias. Carriers: conv and fc,
- * and the elementwise affine, mul, add and layernorm. The layer moves to the sum's place,
- * where the other summand is ready; nothing between reads its value. Where both summands could carry, a convolution
+ * Legal where the sum alone reads the summand and the summand's layer ends in at most a bias. Carriers have
+ * OPF_EPILOGUE in ops.def. The layer moves to the sum's place, where the other summand is ready; nothing between reads its value. Where both summands could carry, a convolution
  * does (it can accumulate in place), and of two the first: the residual branch, whose name the block's last layer
  * keeps. A zero-filling add (option A) joins a convolution that has the sum's full shape where only channels
  * are filled; its addend is then partial.

@@ -95,8 +95,7 @@ bool epilogue_is_linear(const Epilogue *e) {
 }
 
 bool op_carries_addend(Op op) {
-    return op == OP_CONV || op == OP_FC || op == OP_AFFINE || op == OP_MUL || op == OP_ADD || op == OP_LAYERNORM ||
-           op == OP_INTERLEAVE || op == OP_GROUPNORM || op == OP_RESIZE;
+    return op_info(op)->flags & OPF_EPILOGUE;
 }
 
 bool conv_is_dense(const Node *node) {

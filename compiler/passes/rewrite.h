@@ -47,7 +47,7 @@ void rewrite_absorb_late(Rewrite *r, Node *node, Node *user);
 
 /* ---- epilogues ---- */
 bool epilogue_is_linear(const Epilogue *e); /* at most a bias: no addend, activation, pool */
-bool op_carries_addend(Op op);              /* conv, fc, affine, mul, add, layernorm; these carry activations too */
+bool op_carries_addend(Op op);              /* those whose emitters end in the epilogue: they carry activations too */
 /* A convolution whose terms all have one group. */
 bool conv_is_dense(const Node *node);
 
