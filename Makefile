@@ -119,6 +119,9 @@ $(OUT)/obj/%.o: %.c | $(OUT)/grammar/rn.tab.h $(OUT)/grammar/rn.lex.h $(OUT)/onn
 # of librn.so, and of shared objects that librn.a goes into, nothing is seen but what the headers beside it (rn.h, ...) declare
 $(OUT)/obj/runtime/%.o: override CFLAGS += -fvisibility=hidden
 
+# portable vectors as plain loops take the sanitizers a minute to instrument optimised
+$(OUT)/obj/tests/unit/vectors_c_loops.o: override CFLAGS += $(if $(SAN),-O0)
+
 # rnc links the programs that it makes as the Makefile links rnc
 $(OUT)/obj/compiler/base/toolchain.o: override CFLAGS += -DRN_LINK_LIBS='"$(RN_LIBS)"'
 
