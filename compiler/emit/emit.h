@@ -53,6 +53,7 @@ typedef struct Emit {
     Arena *arena;
     Target target;
     rn_isa isa;         /* that the text is now written for */
+    const Machine *machine;
     int lanes;          /* floats of its vector: 16 or 8 */
     const char *suffix; /* of names that each instruction set has for itself: "_v3"; "" where there is one */
     Map tasks;          /* body text -> name */

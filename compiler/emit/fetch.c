@@ -69,7 +69,7 @@ const char *emit_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm 
 
 const char *emit_fetching_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w,
                                const char *x, const char *y, const char *next) {
-    if (!gemm_in_pieces(e->isa, g)) return one_call(e, condition, g, other, w, x, y, next, true);
+    if (!gemm_in_pieces(e->machine, g)) return one_call(e, condition, g, other, w, x, y, next, true);
     const char *yes = pieces_function(e, g), *no = pieces_function(e, other);
     if (strcmp(yes, no)) yes = arena_printf(e->arena, "(%s ? %s : %s)", condition, yes, no);
     return arena_printf(e->arena, "%s(k, %s, %s, %s, %s)", yes, w, x, y, next);

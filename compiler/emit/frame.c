@@ -187,6 +187,7 @@ typedef struct TargetText {
 
 static void emit_target_text(Emit *e, int index, TargetText *t) {
     e->isa = e->target.isa[index];
+    e->machine = machine_with(e->plan->options.machine, e->isa);
     e->lanes = e->isa >= RN_ISA_X86_64_V4 ? 16 : e->isa >= RN_ISA_X86_64_V3 ? 8 : 4;
     e->suffix = isa_suffix(&e->target, index);
     Text code = {0};

@@ -15,7 +15,6 @@
 #include "plain.h"
 #include "strassen.h"
 
-static const double SEVERAL_CORES = 1.8; /* times the bandwidth of memory that one core sees */
 static const double MANY = 1e6;          /* parts that any number of threads divides evenly */
 static const double KERNEL_SHARE = 0.96; /* of the FMA peak, that kernels with enough columns reach */
 static const double FEW_COLUMNS = 0.5;   /* columns that take as long as loading a panel of weights to registers */
@@ -52,28 +51,28 @@ static Cost of_one_image(const Plan *plan, Cost c, int images, double parts, dou
 
 /* Far activations of a group: what direct sums read of them is fetched ahead. */
 static double group_traffic(const Plan *plan, const Node *node, int images) {
-    const Machine *m = machine_of(plan->options.isa);
+    const Machine *m = plan->options.machine;
     return images > 1 ? far_bytes(m, node, images) / m->l3 / threads_of(plan) : 0;
 }
 
 /* Each image's results that L2 does not hold. */
 static double results_traffic(const Plan *plan, const Node *node, int images) {
-    const Machine *m = machine_of(plan->options.isa);
+    const Machine *m = plan->options.machine;
     const double bytes = 4.0 * (double)shape_size(node->out->shape);
     return images * fmax(bytes - m->l2_size, 0) / (m->l3 / 4) / threads_of(plan);
 }
 
 /* Weights of `bytes`, fetched from memory, and again for each other image. */
 static double weights_traffic(const Plan *plan, double bytes, int again) {
-    const Machine *m = machine_of(plan->options.isa);
-    const double dram = threads_of(plan) > 1 ? m->dram * SEVERAL_CORES : m->dram;
+    const Machine *m = plan->options.machine;
+    const double dram = threads_of(plan) > 1 ? m->dram * m->cores : m->dram;
     const double nearest = bytes <= m->l2_size / 2 ? m->l2 : bytes <= m->l3_size ? m->l3 : 0;
     return bytes / dram + bytes * again / (nearest > 0 ? nearest * threads_of(plan) : dram);
 }
 
 Cost cost_fc(const Plan *plan, const Node *node, const Choice *choice, int images) {
     (void)choice;
-    const Machine *m = machine_of(plan->options.isa);
+    const Machine *m = plan->options.machine;
     const double weights = (double)node->features * (double)shape_size(node->in[0]->shape);
     const double bytes = (double)rn_dtype_size(fc_weight_type(node));
     const Cost c = {.compute = 2 * images * weights / m->flops, .memory = weights_traffic(plan, bytes * weights, 0)};
@@ -82,8 +81,8 @@ Cost cost_fc(const Plan *plan, const Node *node, const Choice *choice, int image
 
 /* Of a 1x1: each panel reads all pixels again, from farther away than L2 where they do not fit beside its weights. */
 static double pixels_traffic(const Plan *plan, double features, double pixels, double depth) {
-    const Machine *m = machine_of(plan->options.isa);
-    const double panel = machine_of(plan->options.isa)->panel, bytes = 4 * pixels * depth;
+    const Machine *m = plan->options.machine;
+    const double panel = m->panel, bytes = 4 * pixels * depth;
     if (bytes + 2 * 4 * panel * depth <= m->l2_size) return 0;
     return (ceil(features / panel) - 1) * bytes / m->l3 / threads_of(plan);
 }
@@ -98,7 +97,7 @@ static int64_t panels_bytes(const Node *node, int first) {
 
 /* The terms from `first` on. */
 static Cost direct_terms(const Plan *plan, const Node *node, int first, int images) {
-    const Machine *m = machine_of(plan->options.isa);
+    const Machine *m = plan->options.machine;
     const Shape out = node_walked_shape(node);
     const double pixels = (double)out.h * out.w;
     const bool depthwise = depthwise_can(plan, node);
@@ -127,7 +126,7 @@ static double exposed(const Machine *m, const Node *node, int term) {
 
 Cost cost_direct(const Plan *plan, const Node *node, const Choice *choice, int images) {
     (void)choice;
-    const Machine *m = machine_of(plan->options.isa);
+    const Machine *m = plan->options.machine;
     Cost c = direct_terms(plan, node, 0, images);
     c.bytes = panels_bytes(node, 0);
     c.memory += group_traffic(plan, node, images);
@@ -172,13 +171,12 @@ Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice, int
 }
 
 Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most) {
-    const Machine *m = machine_of(plan->options.isa);
+    const Machine *m = plan->options.machine;
     Cost c = {.bytes = t->bytes};
     const double C = t->w.channels, K = node->features, tiles = winograd_tile_count(&t->w);
     const double products = winograd_products(&t->w), block = fmin(most, winograd_largest_block(&t->w));
     const double blocks = t->w.pool_rows ? t->w.rows * ceil(t->w.columns / block) : ceil(tiles / block);
-    const double panel = machine_of(plan->options.isa)->panel, panels = ceil(K / panel),
-                 calls = ceil(block / WINOGRAD_CALL);
+    const double panel = m->panel, panels = ceil(K / panel), calls = ceil(block / WINOGRAD_CALL);
     const double weights = 4 * products * C * K;
 
     const double v = 4 * products * block * (C + VECTOR),
@@ -202,7 +200,7 @@ Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most)
 }
 
 Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice, int images) {
-    const Machine *m = machine_of(plan->options.isa);
+    const Machine *m = plan->options.machine;
     const Shape out = node->out->shape;
     const double tile = choice->block, pairs = ceil(out.h * out.w / (2 * tile)), half = node->features / 2.0;
     double depth = 0, operations = 18 * half; /* sums of products: 9 loads, 5 additions, 4 stores for 4 quarters */
@@ -221,6 +219,5 @@ Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice, int
     c.memory += results_traffic(plan, node, images);
     c.transforms = images * pairs * tile / m->lanes * operations * m->vector_op;
     /* threads share a pair's panels, but each makes the sums of pixels */
-    return of_one_image(plan, c, images, images * pairs * half / machine_of(plan->options.isa)->panel, images * pairs,
-                        m->exposed);
+    return of_one_image(plan, c, images, images * pairs * half / m->panel, images * pairs, m->exposed);
 }

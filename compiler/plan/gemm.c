@@ -9,9 +9,9 @@ enum {
     LINE_FLOATS = CACHE_LINE / (int)sizeof(float)
 };
 
-bool gemm_in_pieces(rn_isa isa, const Gemm *g) {
+bool gemm_in_pieces(const Machine *machine, const Gemm *g) {
     const bool few = g->n <= PIECE_COLUMNS; /* nothing is multiplied while memory rests */
-    return isa == RN_ISA_X86_64_V3 && !few && g->columns <= MOST_COLUMNS;
+    return machine->fetching == FETCH_IN_PIECES && !few && g->columns <= MOST_COLUMNS;
 }
 
 Pieces gemm_pieces(const Gemm *g) {

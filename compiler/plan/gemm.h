@@ -25,7 +25,7 @@ typedef struct Pieces {
 } Pieces;
 
 /* False where the kernel fetches by itself, or where pieces cost more than they hide. */
-bool gemm_in_pieces(rn_isa isa, const Gemm *gemm);
+bool gemm_in_pieces(const Machine *machine, const Gemm *gemm);
 Pieces gemm_pieces(const Gemm *gemm);
 
 #endif

@@ -1,6 +1,5 @@
-/* The machine that a plan is made for, in numbers. Only ratios matter for a choice, so it is a generic one: a core with
- * its FMA peak, caches and bandwidths as such cores have them. The numbers were fitted to layers of ResNet, VGG and
- * Inception on one machine with AVX-512 and one without (docs/kernels.md); -O3 measures instead.
+/* The machine that a plan is made for: a row of numbers, and nothing else of the machine decides anything. Only ratios
+ * matter for a choice. machine.c has the rows, measured once on each kind of CPU and named as gcc's -mtune names them.
  */
 #ifndef RNC_PLAN_MACHINE_H
 #define RNC_PLAN_MACHINE_H
@@ -9,25 +8,40 @@
 #include "rn.h"
 
 enum {
-    VECTOR = 16, /* floats of the widest vector: what panels of packed weights and arena places are multiples of */
-    L2_BYTES = 1 << 20, /* of the core that is planned for; one with AVX2 alone has half of it */
-    CACHE_LINE = 64     /* bytes; buffers in the arena begin on one */
+    VECTOR = 16,    /* floats of the widest vector: what panels of packed weights and arena places are multiples of */
+    CACHE_LINE = 64 /* bytes; buffers in the arena begin on one */
 };
 
+/* How a GEMM whose weights come from L3 or memory has the next ones fetched while it multiplies (gemm.h). */
+typedef enum Fetching {
+    FETCH_IN_KERNEL, /* by libxsmm's kernels, a burst at each k */
+    FETCH_IN_PIECES, /* before each piece of the GEMM */
+    FETCH_WOVEN      /* by kernels of rnc's own, evenly between the multiplications */
+} Fetching;
+
 typedef struct Machine {
+    const char *name;
+    rn_isa isa; /* of the code: one CPU has a row for each that it is used with */
+    /* of the instruction set */
+    int lanes; /* floats of a vector */
+    int panel; /* output channels of a full panel of weights */
+    /* of the CPU */
     double flops;            /* per nanosecond: 2 a multiply-add */
-    int lanes;               /* floats of a vector */
     double l2, l3, dram;     /* bytes per nanosecond that kernels see */
     double l2_size, l3_size; /* bytes that a layer may count on */
+    double cores;            /* how many times the bandwidth of memory that one core sees several have */
     double vector_op;        /* nanoseconds of a load, store or operation of a transform */
     double call;             /* nanoseconds of a kernel call */
     double results;          /* channels that take as long as a kernel's loading and storing of results */
     double exposed, waiting; /* part of the shorter of multiplying and fetching that shows: of plain kernels, most of
-                                which fetch the next weights, and of batch-reduce kernels, which do not */
-    int panel;               /* output channels of a full panel of weights */
+                                which fetch the next weights, and of batch-reduce kernels */
+    Fetching fetching;
 } Machine;
 
-const Machine *machine_of(rn_isa isa);
+/* The row of this name for code of this instruction set; NULL where there is none. "generic" has one for each. */
+const Machine *machine_named(const char *name, rn_isa isa);
+/* The same CPU's row for code of another instruction set, or the generic one. */
+const Machine *machine_with(const Machine *machine, rn_isa isa);
 
 /* Whether an image of this shape, with its halo, is addressed in an int. */
 bool machine_fits_int(Shape shape);

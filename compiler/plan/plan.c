@@ -30,6 +30,7 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
     plan->graph = graph;
     plan->arena = arena;
     plan->options = *options;
+    if (!options->machine) plan->options.machine = machine_named("generic", options->isa);
     plan->filterings = filterings_new(arena);
     plan->values = arena_alloc(arena, (size_t)graph->value_count * sizeof *plan->values);
     plan->choices = arena_alloc(arena, ((size_t)graph->node_count + 1) * sizeof *plan->choices);

@@ -70,16 +70,17 @@ typedef struct SizeBudget {
 typedef struct Plan Plan;
 
 typedef struct PlanOptions {
-    rn_isa isa;        /* of several the strongest */
-    int batch;         /* the largest that run accepts */
-    int threads;       /* that choices are made for; 0: 1. The code runs with any number */
-    bool reuse_memory; /* buffers share the arena by lifetime; off: each value has its own */
-    bool whole_batch;  /* the last layers may run for several images at once (group.c) */
-    int last_layers;   /* 0: by the cost model; n: node n - 1 and those after it run for the whole batch */
-    bool strassen;     /* 1x1 convolutions may be computed by Strassen's method */
-    bool winograd;     /* convolutions by Winograd's method where that is faster */
-    double tolerance;  /* the output's largest relative error, by the error model; 0: any */
-    double time_share; /* -Os: the smallest weights that take at most this share of time more; 0: the least time */
+    rn_isa isa;             /* of several the strongest */
+    const Machine *machine; /* a row of `isa`; NULL: the generic one */
+    int batch;              /* the largest that run accepts */
+    int threads;            /* that choices are made for; 0: 1. The code runs with any number */
+    bool reuse_memory;      /* buffers share the arena by lifetime; off: each value has its own */
+    bool whole_batch;       /* the last layers may run for several images at once (group.c) */
+    int last_layers;        /* 0: by the cost model; n: node n - 1 and those after it run for the whole batch */
+    bool strassen;          /* 1x1 convolutions may be computed by Strassen's method */
+    bool winograd;          /* convolutions by Winograd's method where that is faster */
+    double tolerance;       /* the output's largest relative error, by the error model; 0: any */
+    double time_share;      /* -Os: the smallest weights that take at most this share of time more; 0: the least time */
     int64_t
         weights_limit;   /* bytes of packed weights; 0: any. plan_make's result may have more where nothing keeps it */
     bool other_known;    /* plan_make's own: a plan without the limit has shown ... */

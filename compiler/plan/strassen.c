@@ -49,7 +49,7 @@ static StrassenPlan *make_plan(Plan *plan, const Node *n, int tile) {
     s->pixels = n->out->shape.h * n->out->shape.w;
     s->tile = tile;
     s->pairs = divide_up(s->pixels, 2 * tile);
-    s->panel = machine_of(plan->options.isa)->panel;
+    s->panel = plan->options.machine->panel;
     s->panels = n->features / 2 / s->panel;
     s->product_size = tile * s->panel + VECTOR;
     for (int i = 0; i < n->nin; i++) {
