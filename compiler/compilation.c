@@ -6,6 +6,7 @@ static const double SMALL_TIME_SHARE = 0.1; /* what -Os may cost */
 PlanOptions compilation_plan_options(const Compilation *c, const PassOptions *passes) {
     const Options *options = c->options;
     return (PlanOptions){.isa = options->target.isa[0],
+                         .machine = c->machine,
                          .batch = options->batch,
                          .threads = options->tune_threads,
                          .reuse_memory = pass_enabled(passes, PASS_reuse_memory),
@@ -35,6 +36,7 @@ const Sizes *compilation_sizes(Compilation *c, const Plan *plan, int level) {
                        .packed = (int64_t)plan->recipe.packed_size,
                        .arena = (int64_t)emit_arena_bytes(plan, &options, o->tune_threads),
                        .target = target_text(&c->arena, &o->target),
+                       .tune = machine_spelling(&c->arena, plan->options.machine),
                        .level = level,
                        .batch = o->batch,
                        .threads = o->tune_threads};

@@ -22,7 +22,9 @@ typedef struct Compilation {
     Graph *source;      /* as written: weights are loaded for it, and the interpreter runs it */
     TensorData weights; /* by tensor id of `source`; count 0 where there are none */
     bool has_weights;
-    Graph *graph; /* after the passes */
+    const Machine *machine;     /* that plans are made for (measure/machine.h) */
+    const char *machine_origin; /* "of the table" */
+    Graph *graph;               /* after the passes */
     Plan *plan;
     const Plan *sized; /* that `sizes` are of */
     Sizes sizes;

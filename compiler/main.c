@@ -18,6 +18,7 @@
 #include "load/load.h"
 #include "base/toolchain.h"
 #include "measure/bench.h"
+#include "measure/machine.h"
 #include "measure/probe.h"
 #include "save/save.h"
 #include "measure/tune.h"
@@ -175,6 +176,7 @@ static bool compile(Compilation *c) {
     if (!choose_outputs(c)) return false;
     if (o->dump == DUMP_IR || o->run_pass) return show_graph(c);
     if (!files_check(c)) return false;
+    machine_find(c); /* that plans are made for */
     if (o->summary && !show_summary(c)) return false;
     if (!o->output && !o->verify && !o->bench && !o->dump && !o->report && !o->passes.dump_after) return show_json(c);
     const bool saves_source = o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX;
@@ -216,6 +218,8 @@ int main(int argc, char **argv) {
         printf("rnc %s\n", RN_VERSION);
     } else if (options.list_passes) {
         options_list_passes(stdout);
+    } else if (options.print_machine) {
+        machine_show(&c);
     } else {
         status = compile(&c) && !c.diag.errors ? 0 : EXIT_INPUT;
     }

@@ -254,7 +254,10 @@ static bool native_isa(rn_isa *isa, Diag *diag) {
 }
 
 static bool named_isa(Options *options, const char *name, rn_isa *isa, Diag *diag) {
-    if (!strcmp(name, "native")) return native_isa(isa, diag);
+    if (!strcmp(name, "native")) {
+        options->target_native = true;
+        return native_isa(isa, diag);
+    }
     static const rn_isa isas[] = {RN_ISA_X86_64_V3, RN_ISA_X86_64_V4, RN_ISA_GENERIC};
     for (int i = 0; i < 3; i++) {
         if (strcmp(name, target_names[i + 1])) continue;
@@ -271,6 +274,7 @@ static bool set_target(Options *options, const char *value, size_t member, Diag 
     Target *target = &options->target;
     (void)member;
     target->count = 0;
+    options->target_native = false;
     for (const char *at = value, *end; at; at = *end ? end + 1 : NULL) {
         rn_isa isa;
         int i;
@@ -305,17 +309,32 @@ static bool set_kernels(Options *options, const char *value, size_t member, Diag
 }
 
 /* Where nothing is said, the processor that rnc runs on; C kernels are for any. */
-static bool complete_target(Target *target, Diag *diag) {
+static bool complete_target(Options *options, Diag *diag) {
+    Target *target = &options->target;
     if (!target->count) {
         target->count = 1;
         target->isa[0] = RN_ISA_GENERIC;
-        if (target->kernels != KERNELS_C) return native_isa(&target->isa[0], diag);
+        options->target_native = target->kernels != KERNELS_C;
+        if (options->target_native) return native_isa(&target->isa[0], diag);
     }
     if ((target->kernels == KERNELS_C) == (target->isa[0] == RN_ISA_GENERIC)) return true;
     usage_error(diag, target->kernels == KERNELS_C
                           ? "--kernels=c is for any processor: leave --target out, or say --target generic"
                           : "--target generic needs --kernels=c: libxsmm's kernels are for x86-64-v3 and x86-64-v4");
     return false;
+}
+
+/* -mtune. Where nothing is said, as gcc has it: the machine itself where the target is it, otherwise generic. */
+static bool complete_tune(Options *options, Diag *diag) {
+    const char *trouble;
+    if (!options->tune) options->tune = options->target_native ? "native" : "generic";
+    options->tune_changes = options->tune + strcspn(options->tune, ",");
+    options->tune_native = !strcmp(options->tune, "native") || !strncmp(options->tune, "native,", strlen("native,"));
+    const char *known = options->tune; /* its numbers can be checked before the row is known */
+    if (options->tune_native) known = arena_printf(options->arena, "generic%s", options->tune_changes);
+    options->machine = machine_parse(known, options->target.isa[0], options->arena, &trouble);
+    if (!options->machine) usage_error(diag, "-mtune=%s: %s", options->tune, trouble);
+    return options->machine;
 }
 
 static bool set_random(Options *options, const char *value, size_t member, Diag *diag) {
@@ -422,6 +441,10 @@ static const OptionRow rows[] = {
      "the largest number of images a run takes (default 1)"},
     {"--target", "CPU", TAKES_VALUE, FOR_BOTH, false, set_target, 0,
      "native (default), x86-64-v3 (AVX2) or x86-64-v4 (AVX-512); several: CPU,CPU"},
+    {"-mtune=", "CPU", TAKES_JOINED, FOR_BOTH, false, set_string, M(tune),
+     "whom choices are made for: native (default where the target is), generic (otherwise), znver4, ... "
+     "(--print-machine), with numbers of yours: CPU,l3=30"},
+    {"--tune", "CPU", TAKES_VALUE, FOR_BOTH | HIDDEN, false, set_string, M(tune), ""},
     {"--kernels", "WHENCE", TAKES_VALUE, FOR_BOTH, false, set_kernels, 0,
      "jit: libxsmm at run time (default), static: its code in the C, c: portable C for any CPU"},
     {.text = "Weights"},
@@ -457,6 +480,8 @@ static const OptionRow rows[] = {
      "the output's largest relative error: chooses algorithms, and what --verify accepts (default 1e-4)"},
     {"--report", "FILE.html", TAKES_OPTIONAL, FOR_COMPILE | UNRECORDED, true, set_report, 0,
      "how each layer is computed, its time, what else was considered, and the predicted error; text without a file"},
+    {"--print-machine", NULL, TAKES_NOTHING, FOR_COMPILE | UNRECORDED, false, set_flag, M(print_machine),
+     "print the numbers of the machine that choices are made for, where they come from, and the names that there are"},
     {"--dump", "WHAT", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_dump, 0,
      "print the ast, ir, dot (Graphviz, after the passes), plan or c"},
     {"--dump-after", "PASS", TAKES_VALUE, FOR_COMPILE | UNRECORDED, false, set_dump_after, 0,
@@ -645,10 +670,10 @@ bool options_parse(Options *options, Arena *arena, int argc, char **argv, Diag *
     if (!good) return false;
     if (options->version || options->help || options->list_passes) return true;
     if (options->standalone && !options->kernels_given) options->target.kernels = KERNELS_STATIC;
-    if (!complete_target(&options->target, diag)) return false;
+    if (!complete_target(options, diag) || !complete_tune(options, diag)) return false;
     options->tune_threads = options->threads ? options->threads : 1;
     if (!options->threads) options->threads = options->bench ? 1 : (int)sysconf(_SC_NPROCESSORS_ONLN);
-    return check_together(options, diag);
+    return options->print_machine || check_together(options, diag);
 }
 
 /* ---- help ---- */

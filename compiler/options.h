@@ -7,6 +7,7 @@
 #include "base/diag.h"
 #include "passes/passes.h"
 #include "emit/target.h"
+#include "plan/machine.h"
 
 typedef enum Dump { DUMP_NONE, DUMP_AST, DUMP_IR, DUMP_DOT, DUMP_PLAN, DUMP_C } Dump;
 
@@ -42,6 +43,12 @@ typedef struct Options {
     bool depend_phony; /* -MP */
     Target target;     /* --target, --kernels */
     bool kernels_given;
+    bool target_native;       /* the target is the processor that rnc runs on, by --target native or for want of one */
+    const char *tune;         /* -mtune: what machine_parse reads, or native instead of its name */
+    const char *tune_changes; /* ",l3=30": what follows the name */
+    bool tune_native;
+    const Machine *machine; /* for target.isa[0], where it is not native: measure/machine.h finds that */
+    bool print_machine;
     bool standalone;
     const char *weights;        /* --weights FILE, or NULL */
     const char *weights_prefix; /* --weights-prefix, "" for none, or NULL: found out */

@@ -7,6 +7,7 @@ CC=${CC:-cc}
 CXX=${CXX:-c++}
 PYTHON=${PYTHON:-$("$ROOT/tools/find-python.sh" || echo python3)} # whose errors say what is missing
 export PYTHON
+export XDG_CACHE_HOME=$OUT/tests/cache # what rnc measures of this machine, once for each build
 PART=${PART:-$(basename "$(dirname "$0")")/$(basename "$0" .sh)}
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT

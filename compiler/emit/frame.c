@@ -11,6 +11,7 @@
 #include "wrap.h"
 #include "graph/ops.h"
 #include "rn.h"
+#include "runtime/core/cpu.h"
 
 /* The names of what stands in the file once for each instruction set differ. */
 static const char *isa_suffix(const Target *target, int index) {
@@ -29,7 +30,9 @@ static void emit_top(const EmitOptions *o, const Plan *plan, const char *what, T
     text_printf(t, "/* %s of network %s, made by rnc %s for %s. Do not edit: compile the source again.\n", what,
                 comment_c(&arena, plan->graph->name), RN_VERSION, target_text(&arena, &target));
     text_printf(t, " *     %s\n", comment_c(&arena, o->command));
-    text_printf(t, " * source hash %s\n", comment_c(&arena, o->source_hash));
+    text_printf(t, " * source hash %s; on any machine the same with --target ", comment_c(&arena, o->source_hash));
+    for (int i = 0; i < target.count; i++) text_printf(t, "%s%s", i ? "," : "", rn_isa_name((rn_isa)target.isa[i]));
+    text_printf(t, " -mtune=%s\n", machine_spelling(&arena, plan->options.machine));
     arena_free(&arena);
 }
 

@@ -9,29 +9,9 @@
 #include <sys/stat.h>
 
 #include "base/toolchain.h"
+#include "machine.h"
 #include "runtime/core/cpu.h"
 #include "tune.h"
-
-#ifdef __x86_64__
-#include <cpuid.h>
-
-/* "AuthenticAMD family 25 model 17": what decides a core's speed; the brand string may hide it. */
-static const char *cpu_name(Arena *arena) {
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    char vendor[13] = "";
-    if (!__get_cpuid(0, &a, &b, &c, &d)) return "unknown";
-    memcpy(vendor, &b, 4), memcpy(vendor + 4, &d, 4), memcpy(vendor + 8, &c, 4);
-    __get_cpuid(1, &a, &b, &c, &d);
-    const unsigned base = a >> 8 & 15, family = base == 15 ? base + (a >> 20 & 255) : base;
-    const unsigned model = (a >> 4 & 15) | (base == 6 || base == 15 ? (a >> 12 & 0xf0) : 0);
-    return arena_printf(arena, "%s family %u model %u", vendor, family, model);
-}
-#else
-static const char *cpu_name(Arena *arena) {
-    (void)arena;
-    return "unknown";
-}
-#endif
 
 static const char *default_path(Arena *arena) {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -43,11 +23,12 @@ void tune_cache_open(TuneCache *cache, Compilation *c) {
     const Options *o = c->options;
     *cache = (TuneCache){.arena = &c->arena, .path = o->tune_cache ? o->tune_cache : default_path(&c->arena)};
     cache->required = o->tune_cache;
-    /* the C compiler's options decide how fast the rest of a layer is */
-    cache->machine =
-        arena_printf(&c->arena, "rnc %s, %s %s%s by %s batch %d threads %d", RN_VERSION, cpu_name(&c->arena),
-                     rn_isa_name((rn_isa)o->target.isa[0]), o->target.kernels == KERNELS_C ? " kernels in C" : "",
-                     toolchain_cc(), o->batch, o->tune_threads);
+    const Cpu cpu = cpu_identify();
+    /* the row decides what code a choice stands for, the C compiler's options how fast the rest of a layer is */
+    cache->machine = arena_printf(
+        &c->arena, "rnc %s, %s %s -mtune=%s%s by %s batch %d threads %d", RN_VERSION, cpu_name(&c->arena, &cpu),
+        rn_isa_name((rn_isa)o->target.isa[0]), machine_spelling(&c->arena, c->machine),
+        o->target.kernels == KERNELS_C ? " kernels in C" : "", toolchain_cc(), o->batch, o->tune_threads);
     size_t size;
     char *text = cache->path ? file_read(cache->path, SIZE_MAX, &size) : NULL;
     cache->foreign = text && size;

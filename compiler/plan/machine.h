@@ -20,21 +20,15 @@ typedef enum Fetching {
 } Fetching;
 
 typedef struct Machine {
-    const char *name;
-    rn_isa isa; /* of the code: one CPU has a row for each that it is used with */
+    const char *name; /* the row's, or that of the row from which this one was made (machine_parse) */
+    rn_isa isa;       /* of the code: one CPU has a row for each that it is used with */
     /* of the instruction set */
     int lanes; /* floats of a vector */
     int panel; /* output channels of a full panel of weights */
-    /* of the CPU */
-    double flops;            /* per nanosecond: 2 a multiply-add */
-    double l2, l3, dram;     /* bytes per nanosecond that kernels see */
-    double l2_size, l3_size; /* bytes that a layer may count on */
-    double cores;            /* how many times the bandwidth of memory that one core sees several have */
-    double vector_op;        /* nanoseconds of a load, store or operation of a transform */
-    double call;             /* nanoseconds of a kernel call */
-    double results;          /* channels that take as long as a kernel's loading and storing of results */
-    double exposed, waiting; /* part of the shorter of multiplying and fetching that shows: of plain kernels, most of
-                                which fetch the next weights, and of batch-reduce kernels */
+    /* of the CPU: machine.def says what each is */
+#define NUMBER(member, kind, text) double member;
+#include "machine.def"
+#undef NUMBER
     Fetching fetching;
 } Machine;
 
@@ -42,6 +36,18 @@ typedef struct Machine {
 const Machine *machine_named(const char *name, rn_isa isa);
 /* The same CPU's row for code of another instruction set, or the generic one. */
 const Machine *machine_with(const Machine *machine, rn_isa isa);
+
+/* ---- machine_text.c: rows as -mtune has them ---- */
+/* "znver4", or with numbers that differ from the row's, "znver4,l3=30,l2_size=1536K,fetching=woven": the table's row,
+ * or one in the arena. NULL where that is wrong: *trouble, in the arena, says why, for a person. */
+const Machine *machine_parse(const char *spelling, rn_isa isa, Arena *arena, const char **trouble);
+/* What machine_parse makes this row of, in the arena. */
+const char *machine_spelling(Arena *arena, const Machine *machine);
+/* "generic, znver3": the names of the rows for an instruction set. */
+const char *machine_names(Arena *arena, rn_isa isa);
+/* The row as the table has it, a number a line with what it is. */
+void machine_print(const Machine *machine, Text *text);
+extern const char *const fetching_names[]; /* by Fetching: "kernel" */
 
 /* Whether an image of this shape, with its halo, is addressed in an int. */
 bool machine_fits_int(Shape shape);

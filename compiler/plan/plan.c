@@ -92,8 +92,8 @@ static void print_step(const Plan *plan, int i, Text *text) {
 }
 
 void plan_print(const Plan *plan, Text *text) {
-    text_printf(text, "plan %s: %s, batch %d\n", plan->graph->name, rn_isa_name(plan->options.isa),
-                plan->options.batch);
+    text_printf(text, "plan %s: %s -mtune=%s, batch %d\n", plan->graph->name, rn_isa_name(plan->options.isa),
+                machine_spelling(plan->arena, plan->options.machine), plan->options.batch);
     if (plan->last_step < plan->step_count)
         text_printf(text, "steps %d and after: groups of %d images, %lld bytes kept of each\n", plan->last_step,
                     plan->group, (long long)plan->kept_bytes);

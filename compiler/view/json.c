@@ -4,6 +4,7 @@
 #include "graph/ops.h"
 #include "rn.h"
 #include "report.h"
+#include "runtime/core/cpu.h"
 
 void json_add_string(cJSON *json, const char *name, const char *text) {
     Text utf8 = {0};
@@ -23,6 +24,7 @@ static void add_positive(cJSON *json, const char *name, double number) {
 static void add_sizes(cJSON *json, const Sizes *sizes) {
     cJSON_AddNumberToObject(json, "level", sizes->level);
     json_add_string(json, "target", sizes->target);
+    json_add_string(json, "tune", sizes->tune);
     cJSON_AddNumberToObject(json, "batch", sizes->batch);
     cJSON_AddNumberToObject(json, "threads", sizes->threads);
     cJSON_AddNumberToObject(json, "weights_bytes", (double)sizes->weights);
@@ -44,6 +46,20 @@ cJSON *json_document(const char *network, const char *command) {
 
 cJSON *json_shape(Shape shape) {
     return cJSON_CreateIntArray((const int[]){shape.c, shape.h, shape.w}, 3);
+}
+
+cJSON *json_machine(const Machine *machine, const char *origin) {
+    Arena arena = {0};
+    cJSON *json = cJSON_CreateObject();
+    json_add_string(json, "tune", machine_spelling(&arena, machine));
+    json_add_string(json, "target", rn_isa_name(machine->isa));
+    json_add_string(json, "origin", origin);
+#define NUMBER(member, kind, text) cJSON_AddNumberToObject(json, #member, machine->member);
+#include "plan/machine.def"
+#undef NUMBER
+    json_add_string(json, "fetching", fetching_names[machine->fetching]);
+    arena_free(&arena);
+    return json;
 }
 
 /* ---- summary ---- */

@@ -38,8 +38,8 @@ void report_text(const Plan *plan, Text *out) {
         for (int k = 0; k < COLUMNS; k++)
             if ((int)strlen(cells[i][k]) > width[k]) width[k] = (int)strlen(cells[i][k]);
 
-    text_printf(out, "%s: %s, batch %d; %s\n\n", plan->graph->name, rn_isa_name((rn_isa)plan->options.isa),
-                plan->options.batch, report_times(&r));
+    text_printf(out, "%s: %s -mtune=%s, batch %d; %s\n\n", plan->graph->name, rn_isa_name((rn_isa)plan->options.isa),
+                machine_spelling(&r.arena, plan->options.machine), plan->options.batch, report_times(&r));
     put_line(out, cells[0], width);
     text_puts(out, "others and reason\n");
     for (int i = 0; i < r.count; i++) {

@@ -26,6 +26,7 @@ typedef struct Sizes {
     int64_t packed;  /* bytes of packed weights */
     int64_t arena;   /* bytes of an instance with its activations, for the largest batch */
     const char *target;
+    const char *tune; /* the machine that it is planned for, as -mtune has it */
     int level, batch, threads;
 } Sizes;
 
@@ -40,6 +41,7 @@ void graph_dot(const Graph *graph, Text *out);
 /* ---- json.c: the parts of what --json prints (docs/json.md); the caller owns them ---- */
 /* A document's beginning: what was compiled, by what, where and when. */
 cJSON *json_document(const char *network, const char *command);
+cJSON *json_machine(const Machine *machine, const char *origin);
 cJSON *json_summary(const Graph *graph, const Sizes *sizes); /* sizes: NULL where it does not compile */
 cJSON *json_report(const Plan *plan, const Sizes *sizes);
 void json_add_bench(cJSON *document, const struct Bench *bench);

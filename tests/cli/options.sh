@@ -5,7 +5,7 @@
 tiny > "$WORK/net.rn"
 
 expect help 0 "$RNC" --help
-for option in -o --name --output -D --batch --target --weights --random-weights --store --embed -O --weights-limit -f --passes --summary --verify \
+for option in -o --name --output -D --batch --target -mtune= --print-machine --weights --random-weights --store --embed -O --weights-limit -f --passes --summary --verify \
     --tolerance --dump --dump-after --format --threads -v --version "-h, --help"; do
     prints help "  $option"
 done
@@ -14,6 +14,37 @@ expect version 0 "$RNC" --version
 prints version "rnc $(sed -n 's/^.define RN_VERSION "\(.*\)"/\1/p' "$ROOT/runtime/rn.h")"
 expect passes 0 "$RNC" --passes
 prints passes fuse-add
+
+# the machine that plans are made for: generic where the target is named, and whatever is named; every plan names it
+expect "--print-machine" 0 "$RNC" --print-machine --target x86-64-v4
+prints "--print-machine" "-mtune=generic for x86-64-v4, of the table"
+prints "--print-machine" "    .l3_size = "
+prints "--print-machine" "machines with code for x86-64-v4: native, generic, znver4, sapphirerapids, emeraldrapids"
+expect "--print-machine of two" 0 "$RNC" --print-machine --target x86-64-v3,x86-64-v4 -mtune=znver4,l3=30
+prints "--print-machine of two" "-mtune=znver4,l3=30 for x86-64-v4, of the table, changed"
+prints "--print-machine of two" "-mtune=znver4 for x86-64-v3, of the table"
+expect "--print-machine --json" 0 "$RNC" --print-machine --json --target x86-64-v3 -mtune=emeraldrapids,l2_size=1M,fetching=woven
+"$PYTHON" - "$WORK/.out" <<'P' && ok || bad "--print-machine --json" "$(< "$WORK/.out")"
+import json, sys
+(m,) = json.load(open(sys.argv[1]))["machines"]
+assert m["tune"] == "emeraldrapids,l2_size=1M,fetching=woven" and m["target"] == "x86-64-v3", m
+assert m["l2_size"] == 1 << 20 and m["fetching"] == "woven" and m["dram"] == 16.5 and 0 <= m["exposed"] <= 1, m
+P
+named() { # named TUNE OPTIONS...: plan, report and C say -mtune=TUNE
+    local tune=$1
+    shift
+    expect "plan of $*" 0 "$RNC" "$@" --dump=plan net.rn
+    head -1 "$WORK/.out" | grep -qF -- " -mtune=$tune, batch 1" && ok || bad "plan of $*" "$(head -1 "$WORK/.out")"
+    expect "report of $*" 0 "$RNC" "$@" --report net.rn
+    head -1 "$WORK/.out" | grep -qF -- " -mtune=$tune, batch 1" && ok || bad "report of $*" "$(head -1 "$WORK/.out")"
+    expect "C of $*" 0 "$RNC" "$@" --dump=c net.rn
+    grep -q -- "the same with --target [^ ]* -mtune=$tune\$" "$WORK/.out" && ok || bad "C of $*" "$(head -4 "$WORK/.out")"
+}
+named generic --target x86-64-v4
+named generic --kernels=c
+named generic --target x86-64-v3 -mtune=generic,l3=60
+named emeraldrapids,l3=31 --target x86-64-v4 -mtune=emeraldrapids,l3=31,dram=16.5
+named znver3 --target x86-64-v3 --tune znver3
 
 wrong() { # wrong MESSAGE ARGUMENTS...: refused with status 2 and this message
     local message=$1
@@ -46,6 +77,21 @@ wrong "did you mean 'plan'?" --dump=pln net.rn
 wrong "--dump-after: no pass is called 'nonsense'" --dump-after nonsense net.rn
 wrong "is not native, x86-64-v3, x86-64-v4 or generic" --target arm net.rn -o out.c
 wrong "did you mean 'x86-64-v3'?" --target x86-64-v2 net.rn -o out.c
+wrong "-mtune=znver5: no machine with code for x86-64-v4 is called 'znver5', but native, generic, znver4, " \
+    --target x86-64-v4 -mtune=znver5 net.rn -o out.c
+wrong "did you mean 'emeraldrapids'?" --target x86-64-v4 --tune emeraldrapid net.rn -o out.c
+wrong "no machine with code for x86-64-v4 is called 'znver3'" --target x86-64-v4 -mtune=znver3 net.rn -o out.c
+wrong "a machine has no number 'l3_sise'; did you mean 'l3_size'?" -mtune=generic,l3_sise=3M net.rn -o out.c
+wrong "a machine has no number 'threads'; --print-machine lists them" -mtune=native,threads=3 net.rn -o out.c
+wrong "l3 is a positive number, not '-3'" -mtune=generic,l3=-3 net.rn -o out.c
+wrong "l3 is a positive number, not 'nan'" -mtune=generic,l3=nan net.rn -o out.c
+wrong "l2_size is a number of bytes (768K, 12M), not '768X'" -mtune=generic,l2_size=768X net.rn -o out.c
+wrong "exposed is a number from 0 to 1, not '1.1'" -mtune=generic,exposed=1.1 net.rn -o out.c
+wrong "fetching is kernel, pieces or woven, not ''" -mtune=generic,fetching= net.rn -o out.c
+wrong "'l3' is not NUMBER=VALUE" -mtune=generic,l3 net.rn -o out.c
+wrong "'' is not NUMBER=VALUE" -mtune=generic, net.rn -o out.c
+wrong "-mtune= needs a value: -mtune=CPU" -mtune= net.rn -o out.c
+wrong "unknown option '-mtune'; did you mean '-mtune='?" -mtune net.rn -o out.c
 wrong "--store: 'fp16' is not fp32 or bf16" --store fp16 net.rn -o out.c
 wrong "--store: 'bf61' is not fp32 or bf16; did you mean 'bf16'?" --store bf61 net.rn -o out.c
 wrong "--store: '' is not fp32 or bf16" --store= net.rn -o out.c

@@ -1,6 +1,6 @@
 /* Code of network block_fused, made by rnc 0.1.0 for x86-64-v4. Do not edit: compile the source again.
  *     rnc --target x86-64-v4 -o block_fused.c block_fused.rn
- * source hash f7f4d12f34f7aeb3
+ * source hash f7f4d12f34f7aeb3; on any machine the same with --target x86-64-v4 -mtune=generic
  *
  * A batch of at most 1; one arena of 17664 bytes of activations, reused by lifetime. */
 #include "block_fused.h"

@@ -1,6 +1,6 @@
 /* Code of network block_unfused, made by rnc 0.1.0 for x86-64-v3. Do not edit: compile the source again.
  *     rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn
- * source hash f097aa6244b0e70d
+ * source hash f097aa6244b0e70d; on any machine the same with --target x86-64-v3 -mtune=generic
  *
  * A batch of at most 2; one arena of 0 bytes of activations a thread and 65728 for each of 2 images, reused by
  * lifetime. */
