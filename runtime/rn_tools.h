@@ -21,8 +21,8 @@ extern "C" {
  * and libjpeg ---- */
 int rn_main(const rn_model *model, int argc, char **argv);
 
-/* ---- what this machine can do, for honest fractions: GFLOP/s (2 per multiply-add) of one thread, the best repetition
- * in about `seconds` of measuring; 0 where the CPU lacks the instructions ---- */
+/* ---- what this machine can do, for honest fractions: GFLOP/s (2 per multiply-add) that one thread sustains, the median
+ * of the bursts in about `seconds` of measuring; 0 where the CPU lacks the instructions ---- */
 /* Independent FMAs in registers: the limit of the hardware. */
 double rn_peak_gflops(rn_isa isa, double seconds);
 /* libxsmm's 64x28x64 with 4 terms, in L1 and L2: the limit of its kernels. Links libxsmm. */

@@ -66,7 +66,7 @@ typedef struct Peaks { /* NaN: not measured, which cJSON prints as null */
 double time_now(void);
 bool times_add(Times *times, double seconds);
 TimeStatistics time_statistics(double *each, int count); /* sorts */
-void peaks_measure(Peaks *peaks, const Cli *cli);        /* keeps the better of before and now */
+void peaks_measure(Peaks *peaks, const Cli *cli);        /* keeps the mean of before and now */
 /* The end of a line that says `gflops`. */
 void peaks_print(const Peaks *peaks, const Cli *cli, double gflops);
 

@@ -62,6 +62,11 @@ static bool weights_outgrow_cache(const rn_model *m) {
 /* Where no kernels come from libxsmm, the program does not link it for its peak. */
 #pragma weak rn_gemm_peak_gflops
 
+/* Runs are timed between the two. */
+static void keep_mean(double *rate, double now) {
+    if (now > 0) *rate = isnan(*rate) ? now : (*rate + now) / 2;
+}
+
 void peaks_measure(Peaks *peaks, const Cli *cli) {
     const double seconds = 0.1;
     /* The widest instructions that the CPU has: libxsmm uses them, whatever the emitted C was made for */
@@ -69,9 +74,9 @@ void peaks_measure(Peaks *peaks, const Cli *cli) {
     if (!(fma > 0)) fma = rn_peak_gflops(cli->model->isa, seconds);
     const double gemm = rn_gemm_peak_gflops ? rn_gemm_peak_gflops(seconds) : 0;
     const double memory = weights_outgrow_cache(cli->model) ? rn_peak_memory(cli->threads, seconds) : 0;
-    if (fma > 0 && !(fma <= peaks->fma)) peaks->fma = fma;
-    if (gemm > 0 && !(gemm <= peaks->gemm)) peaks->gemm = gemm;
-    if (memory > 0 && !(memory <= peaks->memory)) peaks->memory = memory;
+    keep_mean(&peaks->fma, fma);
+    keep_mean(&peaks->gemm, gemm);
+    keep_mean(&peaks->memory, memory);
 }
 
 void peaks_print(const Peaks *peaks, const Cli *cli, double gflops) {

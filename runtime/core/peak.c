@@ -22,15 +22,29 @@ static double peak_now(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static int compare_rates(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
 double rn_peak_of(void (*work)(const void *), const void *operands, double amount, double seconds) {
-    double best = 0, start = peak_now(), t = start;
+    enum { BURSTS = 101 };
+    double rates[BURSTS];
+    const double start = peak_now();
+    double t = start;
+    int count = 0;
     do {
-        work(operands);
-        double end = peak_now(), rate = amount / (end - t) * 1e-9;
-        if (end > t && rate > best) best = rate;
-        t = end;
-    } while (t - start < seconds);
-    return best;
+        const double begun = t;
+        int calls = 0;
+        do {
+            work(operands);
+            calls++;
+            t = peak_now();
+        } while (t - begun < seconds / BURSTS);
+        rates[count++] = amount * calls / (t - begun) * 1e-9;
+    } while (t - start < seconds && count < BURSTS);
+    qsort(rates, (size_t)count, sizeof *rates, compare_rates);
+    return (rates[(count - 1) / 2] + rates[count / 2]) / 2;
 }
 
 #ifdef __x86_64__

@@ -2,8 +2,10 @@
  * peaks. */
 #include <CUnit/CUnit.h>
 #include <stdbool.h>
+#include <time.h>
 
 #include "runtime/core/cpu.h"
+#include "runtime/core/peak.h"
 #include "rn_tools.h"
 
 static void test_levels(void) {
@@ -26,6 +28,29 @@ static void test_memory(void) {
     }
 }
 
+typedef struct Phases {
+    double start, fast; /* seconds: a call takes 20 microseconds until start + fast, then 200 */
+} Phases;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void spin(const void *operands) {
+    const Phases *p = operands;
+    const double begin = now(), end = begin + (begin < p->start + p->fast ? 20e-6 : 200e-6);
+    while (now() < end) continue;
+}
+
+/* A rate is what is sustained: a clock that is high for a fifth of the time does not count. */
+static void test_sustained(void) {
+    const Phases phases = {now(), 0.01};
+    const double rate = rn_peak_of(spin, &phases, 1e9, 0.05);
+    CU_ASSERT(rate > 0 && rate < 1.01 / 200e-6);
+}
+
 /* Peaks: above nothing where the CPU has the instructions, nothing where not; kernels stay below the hardware */
 static void test_peaks(void) {
     const rn_isa isas[] = {RN_ISA_X86_64_V3, RN_ISA_X86_64_V4};
@@ -42,6 +67,7 @@ static void test_peaks(void) {
 void suite_cpu(void) {
     CU_pSuite suite = CU_add_suite("cpu", NULL, NULL);
     CU_add_test(suite, "levels", test_levels);
+    CU_add_test(suite, "sustained rates", test_sustained);
     CU_add_test(suite, "peaks", test_peaks);
     CU_add_test(suite, "memory", test_memory);
 }
