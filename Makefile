@@ -209,7 +209,7 @@ update-golden: all ## rewrite the expected files of tests/golden; review with gi
 bench: all ## speed: kernels against the FMA peak, fused against unfused
 	@OUT='$(OUT)' tests/bench/run.sh
 
-bench-peers: all ## rnc beside ONNX Runtime, OpenVINO and ncnn (from PyPI); NETWORKS=all THREADS= BATCHES= ROUNDS= ARGS=--help|--write
+bench-peers: all ## rnc beside ONNX Runtime, OpenVINO and ncnn (from PyPI); NETWORKS=all THREADS= BATCHES= LEVELS= ARGS=--help|--write|--continue|--stale
 	@OUT='$(OUT)' tests/peers/run.sh $(ARGS)
 
 fuzz: ## libFuzzer on every reader, FUZZ_SECONDS=60 each

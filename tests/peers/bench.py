@@ -2,20 +2,19 @@
 """rnc beside ONNX Runtime, OpenVINO and ncnn: the same network, the same weights, fp32.
 
 rnc draws random weights and writes the network with them as ONNX, which the peers read (ncnn through pnnx); rnc itself compiles
-it at each of its levels. Each contender lives in a process of its own, so that no two thread pools meet. They take turns, in
-an order that rotates from round to round; whoever has no turn is stopped (SIGSTOP), so that no idle thread spins at another's
-cost. A turn is one run to wake up, which does not count, and some timed ones, as many for each contender. Nothing is timed
-before all outputs agree: a ratio between different computations says nothing.
+it at each of its levels. Each contender lives in a process of its own, so that no two thread pools meet. They take turns in
+rounds, in an order that rotates and is turned round from one to the next; whoever has no turn is stopped (SIGSTOP), so that no
+idle thread spins at another's cost. A turn is one run to wake up, which does not count, and some timed ones, as many for each
+contender. Beside each round the FMA peak is measured, which shows at what clock it ran. Nothing is timed before all outputs
+agree: a ratio between different computations says nothing. What the numbers come to is in pairs.py.
 
 Run by run.sh, which installs the packages.
 """
 import argparse
 import ctypes
-import importlib.metadata
 import json
 import multiprocessing
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -24,37 +23,46 @@ import time
 
 import numpy as np
 
-from contenders import PACKAGES, RNC, ROOT, SET_UP, compile_batch, prepare, present, say, source_of
-from publish import fastest_peer, publish, read
-from report import chart, markdown, table
+from chart import chart
+from contenders import LEVELS, PACKAGES, RNC, ROOT, SET_UP, compile_batch, prepare, present, say, source_of
+from machine import Peak, describe, others, versions
+from publish import FORMAT, load, missing, publish, read, stale
+from tables import SHORT, parts, summary
 
 NETWORKS = ("resnet18 resnet34 resnet50 resnet101 resnet152 vgg16 googlenet bn_inception prelu_net_a resnet56 "
             "resnet110")
 WARM_UP = 3  # runs after setting up, before the first turn
-TURN = 0.25  # seconds that a turn's timed runs should take, of the first contender's time
-MOST_RUNS = 10  # in a turn
+TURN = 0.15  # seconds that a turn's timed runs should take, of the first contender's time
+MOST_RUNS = 20  # in a turn
 LEAST_ROUNDS = 3  # however long they take
+BURST, LONG_BURST = 0.02, 0.5  # seconds of FMAs: beside a round, before and after all
+QUIET = 0.15  # processors that others may take before it is said
 TOLERANCE = 1e-3  # of the largest output
 SEED = 1  # of the images
+# seconds of a network and a number of threads, beside its rounds: to set all up; to tune -O3. For the estimate alone.
+SET_UP_SECONDS, TUNING_SECONDS = 10, 35
 
 HELP = f"""environment:
   NETWORKS   names of examples, or all (default: resnet18 resnet50); all is {NETWORKS}
   THREADS    numbers of threads (default: 1 2)
-  BATCHES    numbers of images in a run (default: 1); 1 8 is what all networks are compared at
-  LEVELS     of rnc (default: -O2 -O0); -O3 is tuned before, which takes a minute or two a network
-  ROUNDS     each engine's turns for each of these combinations (default: 20)
-  SECONDS    but no new round after so many seconds of a combination (default: 60), from {LEAST_ROUNDS} rounds on
+  BATCHES    numbers of images in a run (default: 1); 8 is what all networks are compared at as well
+  LEVELS     of rnc (default: -O2 -O3), the first of which the best peer is compared with; -O3 is tuned before
+  ROUNDS     each engine's turns for each of these combinations (default: 40)
+  SECONDS    but no new round after so many seconds of a combination (default: 20), from {LEAST_ROUNDS} rounds on
 
-So the default takes about 5 minutes, with packages that are there already; NETWORKS=all BATCHES="1 8" takes about an
-hour. Results are written after each combination: DIR/table.md, chart.svg and result.json have what was measured so far.
-With --write the tables of docs/performance.md and README.md that are about this CPU, these networks and these numbers of
-images are replaced when all is measured; `tests/peers/publish.py DIR/result.json` does the same later.
+NETWORKS=all takes about half an hour, the default 5 minutes, with packages that are there already; the estimate is said first.
+Results are written after each combination: DIR/table.md, chart.svg and result.json have what was measured so far, and
+--continue measures what a bench that was interrupted has not. With --write the tables of docs/performance.md and README.md that
+are about this kind of CPU, these networks and these numbers of images are replaced when all is measured;
+`tests/peers/publish.py DIR/result.json` does the same later. --stale measures nothing: it says which tables of this kind of CPU
+are older than the kernels, and ends with status 1 where one is.
 """
 
 
 # ---- taking turns ----
 def work(pipe, setup, arguments):
     """A contender's process: sends its output and a run's seconds, then the times of each turn that it is given."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the bench, which ends this one
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a stopped process must not outlive the bench
     try:
         run, output = setup(*arguments)
@@ -77,7 +85,7 @@ def work(pipe, setup, arguments):
 
 class Contender:
     def __init__(self, name, arguments):
-        self.name, self.times = name, []
+        self.name = name
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=work, args=(theirs, SET_UP[name], arguments), daemon=True)
@@ -101,10 +109,12 @@ class Contender:
         return message
 
     def turn(self, runs):
+        """-> the seconds of each run"""
         os.kill(self.process.pid, signal.SIGCONT)
         self.pipe.send(runs)
-        self.times += self.receive()
+        times = self.receive()
         os.kill(self.process.pid, signal.SIGSTOP)
+        return times
 
     def close(self):
         self.process.kill()
@@ -141,80 +151,104 @@ def set_up(network, names, arguments, contenders):
     return left_out
 
 
-def take_turns(contenders, rounds, seconds):
-    """-> the number of rounds."""
+def take_turns(contenders, peak, per_run, rounds, seconds):
+    """-> a result's rounds, as pairs.py has them. `per_run`: images of a run."""
     runs = max(1, min(MOST_RUNS, round(TURN / contenders[0].seconds)))
-    begin = time.monotonic()
+    begin, found = time.monotonic(), []
     for r in range(rounds):
         if r >= LEAST_ROUNDS and time.monotonic() - begin > seconds:
-            return r
-        shift = r % len(contenders)
-        for contender in contenders[shift:] + contenders[:shift]:
-            contender.turn(runs)
-    return rounds
+            break
+        shift = r // 2 % len(contenders)
+        order = (contenders[shift:] + contenders[:shift])[::1 if r % 2 else -1]
+        found.append({"peak": peak(BURST), "ms": {c.name: [round(1e3 * s / per_run, 4) for s in c.turn(runs)] for c in order}})
+    return found
 
 
-def measure(folder, network, names, shape, threads, limits):
-    """-> a row per contender, after making sure that all compute the same."""
+def measure(folder, network, names, shape, threads, peak, limits):
+    """-> a result, after making sure that all compute the same"""
     os.environ["OMP_NUM_THREADS"] = str(threads)  # inherited by the contenders
     image = np.random.default_rng(SEED).standard_normal(shape, np.float32)
     contenders = []
     try:
         left_out = set_up(network, names, (folder, image, threads), contenders)
-        rounds = take_turns(contenders, *limits)
+        rounds = take_turns(contenders, peak, len(image), *limits)
     finally:
         for contender in contenders:
             contender.close()
-    per_image = 1e3 / len(image)
-    rows = [{"name": c.name, "difference": c.difference, "min_ms": per_image * min(c.times),
-             "median_ms": per_image * float(np.median(c.times)), "runs": len(c.times)} for c in contenders]
-    result = {"network": network, "threads": threads, "batch": len(image), "rounds": rounds, "left_out": left_out,
-              "rows": rows}
-    peer = fastest_peer(result)
-    if peer:
-        result |= {"best_peer": peer[0], "ratio": peer[1] / rows[0]["min_ms"]}
-    return result
+    return {"network": network, "threads": threads, "batch": len(image), "left_out": left_out,
+            "differences": {c.name: c.difference for c in contenders}, "rounds": rounds}
 
 
 # ---- the whole ----
-VENDORS = {"AuthenticAMD": "AMD", "GenuineIntel": "Intel"}
-ISAS = {"AVX-512": {"avx512f", "avx512bw", "avx512dq", "avx512vl"}, "AVX2": {"avx2", "fma"}}  # as rnc's targets need them
+class Bench:
+    """A report, and where it is kept."""
 
+    def __init__(self, arguments, planned, limits, names):
+        self.rnc, self.folder, self.limits, self.names = arguments.rnc, arguments.dir, limits, names
+        self.cache = os.path.join(self.folder, "tune")
+        self.peak = Peak(os.path.join(os.path.dirname(self.rnc), "librn.so"))
+        networks = planned["networks"]
+        packages = [package for name in names for package in PACKAGES.get(name, [])]
+        self.report = describe(self.rnc) | {
+            "format": FORMAT, "networks": "all networks" if set(networks) == set(NETWORKS.split()) else ", ".join(networks),
+            "planned": planned, "levels": LEVELS, "versions": versions(self.rnc, packages), "peaks": [], "results": []}
+        if arguments.go_on:
+            self.go_on()
+        elif os.path.exists(self.cache):
+            os.remove(self.cache)  # times of other kernels, or of another day
+        self.before, disturbing = others(lambda: self.peak(LONG_BURST))
+        if disturbing > QUIET:
+            say(f"other work takes {disturbing:.1f} processors here: what is measured beside it is disturbed")
 
-def cpu():
-    """-> its name, and its kind: what the tables of different machines are told apart by"""
-    found = {}
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        for line in file:
-            key, _, value = line.partition(":")
-            found.setdefault(key.strip(), value.strip())
-    flags = set(found.get("flags", "").split())
-    isa = next((isa for isa, needed in ISAS.items() if needed <= flags), "no AVX2")
-    vendor = found.get("vendor_id", "unknown")
-    return found.get("model name", "unknown"), f"{VENDORS.get(vendor, vendor)}, {isa}"
+    def path(self, name):
+        return os.path.join(self.folder, name)
 
+    def go_on(self):
+        """Takes up what an interrupted bench has measured: of the same machine, sources and plan, or it is an error."""
+        earlier = load(self.path("result.json"))
+        for key, value in self.report.items():
+            if key not in ("peaks", "results") and earlier.get(key) != value:
+                sys.exit(f"error: --continue: {key} was {earlier.get(key)}, and is {value}")
+        self.report |= {"peaks": earlier["peaks"], "results": earlier["results"]}
 
-def commit():
-    """Of what rnc is made from; changes beside it are told."""
-    def git(*command):
-        result = subprocess.run(["git", "-C", ROOT, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                                check=False)
-        return result.stdout.strip()
-    changed = git("status", "--porcelain", "--", "compiler", "runtime", "examples", ":!*.md")
-    return (git("rev-parse", "--short=7", "HEAD") or "unknown") + (" with changes" if changed else "")
+    def save(self):
+        report = self.report | {"date": time.strftime("%Y-%m-%d", time.gmtime()),
+                                "peaks": [*self.report["peaks"], [self.before, self.peak(LONG_BURST)]]}
+        texts = [text for name, text in parts(report).items() if not name.endswith(SHORT)]
+        for name, text in (("table.md", "\n".join(texts)), ("chart.svg", chart(report)), ("result.json", json.dumps(report))):
+            with open(self.path(name + ".new"), "w", encoding="utf-8") as file:
+                file.write(text)
+            os.replace(self.path(name + ".new"), self.path(name))
+        return report
 
+    def network(self, network, todo):
+        """Measures these numbers of threads and images -> the report"""
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            say(f"compiling {network}")
+            names = prepare(self.rnc, folder, network, self.names)
+            for batch in dict.fromkeys(batch for _, batch in todo):
+                threads = [t for t, b in todo if b == batch]
+                shape = compile_batch(self.rnc, folder, network, batch, threads, self.cache)
+                for t in threads:
+                    say(f"measuring {network}, threads: {t}, batch: {batch}")
+                    self.report["results"].append(measure(folder, network, names, shape, t, self.peak, self.limits))
+                    report = self.save()
+                    say(summary(report["results"][-1]))
+        return report
 
-def first_line(command):
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[0]
-
-
-def versions(rnc, names):
-    compiler = [*os.environ.get("CC", "cc").split(), "--version"]
-    found = {"rnc": first_line([rnc, "--version"]), "C compiler": first_line(compiler)}
-    for name in names:
-        for package in PACKAGES.get(name, []):
-            found[package] = importlib.metadata.version(package)
-    return found
+    def run(self):
+        todo = missing(self.report)
+        tuning = TUNING_SECONDS * len({(n, t) for n, t, _ in todo}) if "-O3" in LEVELS else 0
+        begin, estimate = time.monotonic(), tuning + len(todo) * (SET_UP_SECONDS + self.limits[1])
+        say(f"{self.report['cpu']} ({self.report['kind']}), planned for {self.report['machine']}; at {self.report['commit']}; "
+            f"FMA peak of a core {self.before} GFLOP/s")
+        for network in dict.fromkeys(network for network, _, _ in todo):
+            left = len(missing(self.report))
+            say(f"{left} of {len(todo)} to measure; about {round(estimate * left / len(todo) / 60) or 1} min")
+            report = self.network(network, [(t, b) for n, t, b in todo if n == network])
+            done = len(todo) - len(missing(report))
+            estimate = (time.monotonic() - begin) / done * len(todo)
+        return report
 
 
 def numbers(name, otherwise):
@@ -238,65 +272,39 @@ def threads_here(processors):
     return possible
 
 
-def save(report, folder):
-    for name, text in (("table.md", markdown(report)), ("chart.svg", chart(report)),
-                       ("result.json", json.dumps(report, indent=2))):
-        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
-            file.write(text)
-
-
-def measure_network(network, arguments, names, settings, report):
-    threads, batches, limits = settings
-    with tempfile.TemporaryDirectory(dir=arguments.dir) as folder:
-        say(f"compiling {network}")
-        names = prepare(arguments.rnc, folder, network, names)
-        for batch in batches:
-            shape = compile_batch(arguments.rnc, folder, network, batch, threads)
-            for t in threads:
-                say(f"measuring {network}, threads: {t}, batch: {batch}")
-                report["results"].append(measure(folder, network, names, shape, t, limits))
-                save(report, arguments.dir)
-                if not arguments.json:
-                    print(table(report["results"][-1:]), flush=True)
-
-
 def main():
     parser = argparse.ArgumentParser(description="rnc beside ONNX Runtime, OpenVINO and ncnn", epilog=HELP,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rnc", required=True, help="the compiler")
+    parser.add_argument("--rnc", required=True, help="the compiler, beside librn.so")
     parser.add_argument("--dir", required=True, help="where to work, and to write table.md, chart.svg and result.json")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--continue", action="store_true", dest="go_on", help="with what was interrupted")
     parser.add_argument("--write", action="store_true", help="write the tables of docs/performance.md and README.md")
     arguments = parser.parse_args()
     networks = os.environ.get("NETWORKS", "resnet18 resnet50").split()
     networks = NETWORKS.split() if networks == ["all"] else list(dict.fromkeys(networks))
     for network in networks:
         source_of(network)
-    processors = len(os.sched_getaffinity(0))
-    limits = numbers("ROUNDS", "20")[0], numbers("SECONDS", "60")[0]
-    settings = threads_here(processors), numbers("BATCHES", "1"), limits
-    names = present()
+    limits = numbers("ROUNDS", "40")[0], numbers("SECONDS", "20")[0]
+    planned = {"networks": networks, "threads": threads_here(len(os.sched_getaffinity(0))), "batches": numbers("BATCHES", "1")}
     if arguments.write:
-        read(ROOT)  # an error now, and not after an hour
+        read(ROOT)  # an error now, and not after half an hour
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # tidies up on the way out
-    name, kind = cpu()
-    report = {"cpu": name, "kind": kind, "processors": processors, "date": time.strftime("%Y-%m-%d", time.gmtime()),
-              "commit": commit(), "networks": "all networks" if set(networks) == set(NETWORKS.split()) else ", ".join(networks),
-              "system": platform.freedesktop_os_release()["PRETTY_NAME"],
-              "versions": versions(arguments.rnc, names), "results": []}
+    bench = Bench(arguments, planned, limits, present())
     try:
-        for network in networks:
-            measure_network(network, arguments, names, settings, report)
+        report = bench.run()
     except (RuntimeError, subprocess.CalledProcessError) as e:
         sys.exit(f"error: {e}")
-    if arguments.json:
-        print(json.dumps(report, indent=2))
-    else:
-        print(f"{arguments.dir}/table.md, chart.svg and result.json have all of it")
+    except KeyboardInterrupt:
+        sys.exit(f"interrupted; {bench.path('result.json')} has what was measured, and ARGS=--continue goes on")
+    with open(bench.path("table.md"), encoding="utf-8") as file:
+        print(file.read())
+    say(f"{arguments.dir}/table.md, chart.svg and result.json have all of it")
     if arguments.write:
         for path in publish(report):
             say(f"written: {path}")
+    for line in stale(report["kind"]):
+        say(line)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ import sys
 
 import numpy as np
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-LEVELS = os.environ.get("LEVELS", "-O2 -O0").split()  # of rnc; the first is the one that ratios are about
+from machine import ROOT
+
+LEVELS = os.environ.get("LEVELS", "-O2 -O3").split()  # of rnc; the first is the one that ratios are about
 SEED = 1  # of the weights
 NAME = "peer"  # of every network's API
 
@@ -145,10 +146,11 @@ def prepare(rnc, folder, network, names):
     return names
 
 
-def compile_batch(rnc, folder, network, batch, threads):
-    """For these numbers of threads -> the shape of the input."""
+def compile_batch(rnc, folder, network, batch, threads, cache):
+    """For these numbers of threads -> the shape of the input. `cache`: where -O3 keeps what it measures, for other networks
+    have the same layers."""
     for level in LEVELS:
         for t in threads:
             compile_to(os.path.join(folder, f"net{level}-{batch}-{t}.so"), rnc, folder, network, batch, level,
-                       "--threads", str(t), "--name", NAME)
+                       "--threads", str(t), "--name", NAME, "--tune-cache", cache)
     return write_onnx(rnc, folder, network, batch)
