@@ -27,7 +27,7 @@ from chart import chart
 from contenders import LEVELS, PACKAGES, RNC, ROOT, SET_UP, compile_batch, prepare, present, say, source_of
 from machine import Peak, describe, others, versions
 from publish import FORMAT, load, missing, publish, read, stale
-from tables import SHORT, parts, summary
+from tables import SHORT, machine, parts, summary
 
 NETWORKS = ("resnet18 resnet34 resnet50 resnet101 resnet152 vgg16 googlenet bn_inception prelu_net_a resnet56 "
             "resnet110")
@@ -240,7 +240,7 @@ class Bench:
         todo = missing(self.report)
         tuning = TUNING_SECONDS * len({(n, t) for n, t, _ in todo}) if "-O3" in LEVELS else 0
         begin, estimate = time.monotonic(), tuning + len(todo) * (SET_UP_SECONDS + self.limits[1])
-        say(f"{self.report['cpu']} ({self.report['kind']}), planned for {self.report['machine']}; at {self.report['commit']}; "
+        say(f"{self.report['cpu']} ({self.report['kind']}), planned with {machine(self.report)}; at {self.report['commit']}; "
             f"FMA peak of a core {self.before} GFLOP/s")
         for network in dict.fromkeys(network for network, _, _ in todo):
             left = len(missing(self.report))

@@ -3,9 +3,12 @@
 A part is what a mark in these files names: one kind of CPU, one set of networks and one number of images. It has a table for
 each number of threads. In short (README.md) it is one table, whose ratios have no spread.
 """
+import textwrap
+
 from pairs import at_other_clock, best_peer, is_rnc, milliseconds, names, paired
 
 SHORT = ", in short"
+COLUMNS = 100  # of text
 BEHIND = 1.03  # the first level's time over another's: more is told
 TITLES = {
     "resnet18": "ResNet-18", "resnet34": "ResNet-34", "resnet50": "ResNet-50", "resnet101": "ResNet-101",
@@ -72,10 +75,21 @@ def table(results):
     return "\n".join(lines)
 
 
+def wrapped(text):
+    return textwrap.fill(text, COLUMNS, break_long_words=False, break_on_hyphens=False)
+
+
 def origin(report):
     """Machine, date and commit: the same beside every table of a report. publish.py reads date and commit again."""
     return (f"{report['cpu']} ({report['kind']}), {count(report['processors'], 'processor')}; {report['date']}, at "
             f"{report['commit']}.")
+
+
+def machine(report):
+    """The row that plans were made for, as -mtune takes it, and where it is from."""
+    row = dict(report["machine"])
+    name, target, source = (row.pop(key) for key in ("tune", "target", "origin"))
+    return f"-mtune={name} for {target}, {source}: {', '.join(f'{key}={value}' for key, value in row.items())}"
 
 
 def peak(report):
@@ -106,14 +120,14 @@ def full(report, results):
     networks = "" if report["networks"] == "all networks" else f"{report['networks']}, "
     versions = ", ".join(version if version.startswith(name) else f"{name} {version}"
                          for name, version in report["versions"].items())
-    rounds = [len(result["rounds"]) for result in results]
+    rounds = sorted({len(result["rounds"]) for result in results})
     largest = max(difference for result in results for difference in result["differences"].values())
-    blocks = [f"### {report['kind']}, {networks}batch {batch}",
-              "\n".join([origin(report), f"{report['system']}; {versions}.", f"Planned for {report['machine']}.", peak(report),
-                         f"{min(rounds)} to {max(rounds)} rounds. All outputs agree to {largest:.1e} of the largest, before a "
-                         "softmax.", "Milliseconds an image: minimum / median. Ratios: median of the rounds' own (quartiles)."])]
+    told = [origin(report), f"{report['system']}; {versions}.", f"Planned with {machine(report)}.", peak(report),
+            f"{' to '.join(map(str, rounds[::len(rounds) - 1 or 1]))} rounds. All outputs agree to {largest:.1e} of the largest, before a softmax.",
+            "Milliseconds an image: minimum / median. Ratios: median of the rounds' own (quartiles)."]
+    blocks = [f"### {report['kind']}, {networks}batch {batch}", "\n".join(wrapped(text) for text in told)]
     blocks += [table([r for r in results if r["threads"] == t]) for t in dict.fromkeys(r["threads"] for r in results)]
-    return "\n\n".join([*blocks, *notes(results)]) + "\n"
+    return "\n\n".join([*blocks, *map(wrapped, notes(results))]) + "\n"
 
 
 def short(report, results):
@@ -131,7 +145,7 @@ def short(report, results):
             lines.append(line([title(network), *(median(of[threads[0]], name) for name in all_names),
                                *(ratio(of[t], best_peer(of[t], first), first, lambda r: f"{r[1]:.2f}") if t in of else "–"
                                  for t in threads)]))
-    return "\n".join([*lines, "", origin(report)]) + "\n"
+    return "\n".join([*lines, "", wrapped(origin(report))]) + "\n"
 
 
 def parts(report):
