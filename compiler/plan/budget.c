@@ -149,5 +149,5 @@ void plan_budget(Plan *plan) {
     const int64_t most = o->weights_limit - o->other_bytes;
     if (o->weights_limit && o->other_known && sum.bytes > most) sum = keep_bytes(plan, most);
     plan->predicted_error = sum.error;
-    plan->size = (SizeBudget){sum.bytes, fastest.bytes, fastest.us > 0 ? sum.us / fastest.us - 1 : 0};
+    plan->size = (SizeBudget){sum.bytes, fastest.bytes, sum.us, fastest.us > 0 ? sum.us / fastest.us - 1 : 0};
 }

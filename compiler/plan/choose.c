@@ -13,7 +13,7 @@
 #include "graph/ops.h"
 #include "strassen.h"
 
-enum { STRASSEN_TILES = 3, LARGEST_SHARE = 8 << 20 /* bytes of V that all tiles may take */ };
+enum { STRASSEN_TILES = 3 };
 
 static int by_time(const Candidate *a, const Candidate *b) {
     return (a->cost.us > b->cost.us) - (a->cost.us < b->cost.us);
@@ -28,8 +28,9 @@ static void insert(Candidate *list, int *count, int most, Candidate c) {
     list[at] = c;
 }
 
-bool choose_may_share(const WinogradPlan *w) {
-    return 4.0 * winograd_products(w) * winograd_tile_count(w) * (w->channels + VECTOR) <= LARGEST_SHARE;
+bool choose_may_share(const Plan *plan, const WinogradPlan *w) {
+    const double v = 4.0 * winograd_products(w) * winograd_tile_count(w) * (w->channels + VECTOR);
+    return v <= plan->options.machine->l3_size;
 }
 
 /* The best block for tiles of m_h x m_w: all tiles, or equal parts of at most a GEMM's columns; of a row's tiles, where
@@ -42,7 +43,7 @@ static Candidate best_block(const Plan *plan, const Node *n, int images, int m_h
     const int tiles = winograd_largest_block(&t.w);
     for (int blocks = 1, block = tiles; blocks; blocks = block > 1 ? divide_up(tiles, block - 1) : 0) {
         block = divide_up(tiles, blocks); /* the next smaller one each time */
-        if (blocks == 1 && !rows && !choose_may_share(&t.w)) continue;
+        if (blocks == 1 && !rows && !choose_may_share(plan, &t.w)) continue;
         if ((blocks > 1 || rows) && (block > WINOGRAD_CALL || pool_is_global(&n->epilogue))) continue;
         if (blocks > 1 && (block < 4 || t.w.pool_image)) break;
         const Choice choice = {ALG_WINOGRAD, m_h, m_w, block, side};
@@ -111,8 +112,9 @@ int choose_candidates(const Plan *plan, const Node *n, int images, Candidate lis
     if (!plan->options.winograd || !winograd_may_be(n)) return count;
     const Window *w = &n->term[0].window;
     const int side = winograd_side(plan, n);
-    for (int m_h = w->r == 1 ? 1 : 2; m_h <= (w->r == 1 ? 1 : CHOOSE_MAX_TILE); m_h++)
-        for (int m_w = w->s == 1 ? 1 : 2; m_w <= (w->s == 1 ? 1 : CHOOSE_MAX_TILE); m_w++) {
+    for (int m_h = 1; m_h <= (w->r == 1 ? 1 : CHOOSE_MAX_TILE); m_h++)
+        for (int m_w = 1; m_w <= (w->s == 1 ? 1 : CHOOSE_MAX_TILE); m_w++) {
+            if (m_h * m_w == 1) continue; /* the direct sum */
             insert(list, &count, CHOOSE_MAX_CANDIDATES, best_block(plan, n, images, m_h, m_w, 1));
             if (side > 1) insert(list, &count, CHOOSE_MAX_CANDIDATES, best_block(plan, n, images, m_h, m_w, side));
         }
@@ -223,7 +225,7 @@ int choose_blocks(const Plan *plan, const Node *n, int images, Candidate c, Cand
         const int blocks = divide_up(tiles, sizes[i]);
         c.choice.block = divide_up(tiles, blocks);
         c.cost = cost_winograd(plan, n, &c.choice, images);
-        if (c.cost.us < INFINITY && (blocks > 1 || w.pool_rows || choose_may_share(&w))) list[count++] = c;
+        if (c.cost.us < INFINITY && (blocks > 1 || w.pool_rows || choose_may_share(plan, &w))) list[count++] = c;
     }
     return count;
 }

@@ -16,8 +16,8 @@ const Decision *choose_decision(Plan *plan, const Node *node, int images);
 bool choose_fits(const Plan *plan, const Node *node, const Candidate *candidate);
 /* What the output gets of a layer's error, root mean square, with the model's margin. */
 double choose_error(const Plan *plan, const Node *node, const Candidate *candidate);
-/* Whether the V of all tiles may be at hand at once: one block. */
-bool choose_may_share(const WinogradPlan *w);
+/* Whether all tiles may be one block: their V stays in L3 until the products have read it. */
+bool choose_may_share(const Plan *plan, const WinogradPlan *w);
 /* What the candidates and their times depend on, as text; lives in `arena`. */
 const char *choose_shape(const Plan *plan, const Node *node, int images, Arena *arena);
 /* Whether there is anything but the direct sum. */

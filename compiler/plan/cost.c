@@ -1,7 +1,8 @@
 /* Times by formula, from the numbers of the machine (machine.h).
  *
  * Multiplications and the fetching of weights overlap (the kernels, or the pieces that they are in, prefetch the next
- * weights), so the longer of the two counts, and a part of the shorter. Transforms come on top.
+ * weights), so the longer of the two counts, and a part of the shorter, the smaller the more time it has. Transforms
+ * come on top.
  *
  * Threads divide the arithmetic, as far as there are parts to divide, and what comes from the caches; memory they
  * share.
@@ -15,21 +16,16 @@
 #include "plain.h"
 #include "strassen.h"
 
-static const double MANY = 1e6;          /* parts that any number of threads divides evenly */
-static const double KERNEL_SHARE = 0.96; /* of the FMA peak, that kernels with enough columns reach */
-static const double FEW_COLUMNS = 0.5;   /* columns that take as long as loading a panel of weights to registers */
-static const double V_SHOWN = 0.3; /* share of reading V again, for each panel, that multiplications do not hide */
-static const double V_FAR = 1.3;   /* times as long a transform takes whose V and M are not in L2 */
+static const double MANY = 1e6;    /* parts that any number of threads divides evenly */
+static const double BARRIER = 1.5; /* microseconds in which the runtime's threads meet at a step's end, about */
+/* Of libxsmm's kernels: columns that take as long as loading a panel of weights to registers; the part of reading
+ * pixels again, for each panel, that multiplications do not hide. */
+static const double FEW_COLUMNS = 0.5, PIXELS_SHOWN = 0.3;
+static const double DIRECT_COLUMNS = 28; /* of a direct sum's tiles (conv.c), about */
 
 static double kernel_flops(const Machine *m, double features, double pixels, double channels) {
     const double vectors = ceil(features / m->lanes) * m->lanes;
     return 2 * vectors * pixels * (channels + m->results);
-}
-
-/* Of the images that it reads and writes, what L2 does not hold. Transforms meet it in bursts, which nothing hides. */
-static double far_bytes(const Machine *m, const Node *node, int images) {
-    const double bytes = 4.0 * ((double)shape_size(node->in[0]->shape) + (double)shape_size(node->out->shape));
-    return fmax(images * bytes - m->l2_size, 0);
 }
 
 static int threads_of(const Plan *plan) {
@@ -41,12 +37,30 @@ static double speedup(const Plan *plan, double parts) {
     return parts / ceil(parts / threads_of(plan));
 }
 
+/* Of so many bytes, those that do not stay in L2. */
+static double beyond_l2(const Machine *m, double bytes) {
+    return fmax(bytes - m->l2_size, 0);
+}
+
+/* Nanoseconds of multiplying and fetching side by side: the longer, and of the shorter the part `exposed` where both
+ * are as long, less the more time the other leaves it. */
+static double side_by_side(double compute, double memory, double exposed) {
+    const double larger = fmax(compute, memory), ratio = larger > 0 ? fmin(compute, memory) / larger : 0;
+    const double power = log(2) / log1p(fmax(exposed, 1e-3)); /* (1 + 1)^(1 / power) = 1 + exposed */
+    return larger * pow(1 + pow(ratio, power), 1 / power);
+}
+
 /* Nanoseconds of all images on one thread to microseconds of one image; so many parts for arithmetic and transforms. */
 static Cost of_one_image(const Plan *plan, Cost c, int images, double parts, double transform_parts, double exposed) {
     c.compute /= images * speedup(plan, parts), c.memory /= images;
     c.transforms /= images * speedup(plan, transform_parts);
-    c.us = (fmax(c.compute, c.memory) + exposed * fmin(c.compute, c.memory) + c.transforms) * 1e-3;
+    c.us = (side_by_side(c.compute, c.memory, exposed) + c.transforms) * 1e-3;
     return c;
+}
+
+/* Of the images that it reads and writes, what L2 does not hold. */
+static double far_bytes(const Machine *m, const Node *node, int images) {
+    return beyond_l2(m, 4.0 * images * ((double)shape_size(node->in[0]->shape) + (double)shape_size(node->out->shape)));
 }
 
 /* Far activations of a group: what direct sums read of them is fetched ahead. */
@@ -55,19 +69,27 @@ static double group_traffic(const Plan *plan, const Node *node, int images) {
     return images > 1 ? far_bytes(m, node, images) / m->l3 / threads_of(plan) : 0;
 }
 
-/* Each image's results that L2 does not hold. */
+/* Each image's results that L2 does not hold: written in bursts, a tile at a time. */
 static double results_traffic(const Plan *plan, const Node *node, int images) {
     const Machine *m = plan->options.machine;
-    const double bytes = 4.0 * (double)shape_size(node->out->shape);
-    return images * fmax(bytes - m->l2_size, 0) / (m->l3 / 4) / threads_of(plan);
+    return images * beyond_l2(m, 4.0 * (double)shape_size(node->out->shape)) / m->burst / threads_of(plan);
 }
 
-/* Weights of `bytes`, fetched from memory, and again for each other image. */
-static double weights_traffic(const Plan *plan, double bytes, int again) {
+/* Bytes a nanosecond of all threads. */
+static double memory_rate(const Plan *plan) {
     const Machine *m = plan->options.machine;
-    const double dram = threads_of(plan) > 1 ? m->dram * m->cores : m->dram;
-    const double nearest = bytes <= m->l2_size / 2 ? m->l2 : bytes <= m->l3_size ? m->l3 : 0;
-    return bytes / dram + bytes * again / (nearest > 0 ? nearest * threads_of(plan) : dram);
+    return m->dram * fmin(threads_of(plan), m->cores);
+}
+
+/* Weights of `bytes`, fetched once from where the last run left them, and `again` times from the nearest cache that
+ * holds them. */
+static double weights_traffic(const Plan *plan, double bytes, double again) {
+    const Machine *m = plan->options.machine;
+    const double threads = threads_of(plan), stay = plan->options.weights_stay;
+    const double nearest = bytes <= m->l2_size / 2 ? m->l2 * threads
+                           : bytes <= m->l3_size   ? m->l3 * threads
+                                                   : memory_rate(plan);
+    return bytes * (stay / (m->l3 * threads) + (1 - stay) / memory_rate(plan)) + bytes * again / nearest;
 }
 
 Cost cost_fc(const Plan *plan, const Node *node, const Choice *choice, int images) {
@@ -112,7 +134,7 @@ static Cost direct_terms(const Plan *plan, const Node *node, int first, int imag
         const double flops = panels ? panels * kernel_flops(m, node->features / panels, pixels, taps * depth)
                                     : kernel_flops(m, node->features, pixels, taps * depth);
         const double rows = panels ? panels * round_up(node->features / panels, VECTOR) : node->features;
-        c.compute += images * flops / m->flops / KERNEL_SHARE;
+        c.compute += images * flops / m->flops * (1 + FEW_COLUMNS / fmin(DIRECT_COLUMNS, pixels));
         c.memory += weights_traffic(plan, 4 * taps * depth * rows, images - 1);
         if (taps == 1) c.memory += images * pixels_traffic(plan, node->features, pixels, depth);
     }
@@ -170,6 +192,11 @@ Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice, int
     return cost_block(plan, node, &tiles, choice->block);
 }
 
+/* Where V and M of a block are: what of them L2 does not hold is written to L3 and read from there. */
+static double far_share(const Machine *m, double bytes) {
+    return bytes > 0 ? beyond_l2(m, bytes) / bytes : 0;
+}
+
 Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most) {
     const Machine *m = plan->options.machine;
     Cost c = {.bytes = t->bytes};
@@ -177,47 +204,56 @@ Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most)
     const double products = winograd_products(&t->w), block = fmin(most, winograd_largest_block(&t->w));
     const double blocks = t->w.pool_rows ? t->w.rows * ceil(t->w.columns / block) : ceil(tiles / block);
     const double panel = m->panel, panels = ceil(K / panel), calls = ceil(block / WINOGRAD_CALL);
-    const double weights = 4 * products * C * K;
+    const bool shared = blocks == 1 && panels > 1; /* V is a step of its own */
 
-    const double v = 4 * products * block * (C + VECTOR),
-                 result = 4 * products * block * fmin(K, panel); /* bytes at hand */
-    const double bandwidth = v + result <= m->l2_size ? m->l2 : m->l3;
+    const double v = 4 * products * C, result = 4 * products * fmin(K, panel); /* bytes of a tile; of a panel's */
+    const double far = far_share(m, block * (v + result));
     /* few columns use a panel of weights too briefly to hide its loads */
     const double columns = block / calls;
     c.compute = products * kernel_flops(m, K, tiles, C) / m->flops * (1 + FEW_COLUMNS / columns);
-    c.compute +=
-        products * panels * blocks * calls * m->call + products * tiles * C * 4 * (panels - 1) / bandwidth * V_SHOWN;
-    c.memory = weights_traffic(plan, weights, (int)blocks - 1);
-    const double slower = v + result <= m->l2_size ? 1 : V_FAR;
-    c.transforms = tiles * (ceil(C / m->lanes) * t->input + ceil(K / m->lanes) * t->output) * m->vector_op * slower;
-    c.transforms += far_bytes(m, node, t->w.images) / (m->l3 / 4);
+    c.compute += products * panels * blocks * calls * m->call;
+    c.compute += tiles * v * (panels - 1) * PIXELS_SHOWN * ((1 - far) / m->l2 + far / m->l3);
+    c.memory = weights_traffic(plan, 4 * products * C * K, blocks - 1);
+    c.transforms = tiles * (ceil(C / m->lanes) * t->input + ceil(K / m->lanes) * t->output) * m->vector_op;
+    c.transforms += 2 * far * tiles * (v + 4 * products * K) / m->l3 + far_bytes(m, node, t->w.images) / m->burst;
     const double parts = t->w.pool_rows ? node->out->shape.h : blocks > 1 ? blocks : panels;
     c = of_one_image(plan, c, t->w.images, parts, parts, m->exposed);
     const Cost others = of_one_image(plan, direct_terms(plan, node, 1, t->w.images), t->w.images, MANY, MANY,
                                      exposed(m, node, 1)); /* a step of their own */
     c.us += others.us, c.compute += others.compute, c.memory += others.memory;
+    if (threads_of(plan) > 1) c.us += ((shared ? BARRIER : 0) + (node->nin > 1 ? BARRIER : 0)) / t->w.images;
     return c;
 }
 
+/* Pairs of tiles one after another, and of each panel after panel: sums of pixels are made once for a pair, and read by
+ * the products of every panel; panels of weights are read again for every pair. */
 Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice, int images) {
     const Machine *m = plan->options.machine;
     const Shape out = node->out->shape;
     const double tile = choice->block, pairs = ceil(out.h * out.w / (2 * tile)), half = node->features / 2.0;
+    const double panels = ceil(half / m->panel);
     double depth = 0, operations = 18 * half; /* sums of products: 9 loads, 5 additions, 4 stores for 4 quarters */
+    double pixels = 0;                        /* bytes of an image */
     for (int i = 0; i < node->nin; i++) {
         const double channels = node->in[i]->shape.c / 2.0;
         depth += channels;
         /* sums of pixels: 4 loads, 4 stores, 4 subtractions; 3 stores of copies */
         operations += (strassen_is_flat(plan, node, i) ? 12 : 15) * channels;
+        pixels += 4.0 * (double)shape_size(node->in[i]->shape);
     }
     Cost c = {.us = 0};
     for (int i = 0; i < node->nin; i++) c.bytes += strassen_term_bytes(node, i);
-    c.compute = STRASSEN_PRODUCTS * images * pairs * kernel_flops(m, half, tile, depth) / m->flops / KERNEL_SHARE *
-                (1 + FEW_COLUMNS / tile);
-    c.memory =
-        weights_traffic(plan, 4 * STRASSEN_PRODUCTS * depth * half, images - 1) + group_traffic(plan, node, images);
+    const double operands = 4 * STRASSEN_PRODUCTS * tile * depth; /* bytes that the products of a pair read */
+    const double far = far_share(m, operands + 4 * STRASSEN_PRODUCTS * depth * fmin(half, m->panel));
+    c.compute =
+        STRASSEN_PRODUCTS * images * pairs * kernel_flops(m, half, tile, depth) / m->flops * (1 + FEW_COLUMNS / tile);
+    c.compute += STRASSEN_PRODUCTS * images * pairs * panels * node->nin * m->call;
+    c.compute += images * pairs * operands * (panels - 1) * PIXELS_SHOWN * ((1 - far) / m->l2 + far / m->l3);
+    c.memory = weights_traffic(plan, 4 * STRASSEN_PRODUCTS * depth * half, images * pairs - 1);
     c.memory += results_traffic(plan, node, images);
     c.transforms = images * pairs * tile / m->lanes * operations * m->vector_op;
+    /* where an image is not in L2 the sums read it in bursts; a group's images never are */
+    c.transforms += (images > 1 ? images * pixels : beyond_l2(m, pixels)) / m->burst;
     /* threads share a pair's panels, but each makes the sums of pixels */
     return of_one_image(plan, c, images, images * pairs * half / m->panel, images * pairs, m->exposed);
 }

@@ -17,25 +17,25 @@ enum { PANEL_VECTORS = 4, KB = 1 << 10, MB = 1 << 20 };
 
 /* AMD EPYC of Zen 3, measured. */
 #define ZEN3                                                                                                           \
-    .flops = 101, .l2 = 60, .l3 = 60, .dram = 15.5, .l2_size = 448 * KB, .l3_size = 12 * MB, .cores = 1.8,             \
-    .vector_op = 0.12, .call = 10, .results = 1.2, .exposed = 0.35, .waiting = 1
+    .flops = 101, .l2 = 60, .l3 = 60, .dram = 15.5, .burst = 15, .l2_size = 448 * KB, .l3_size = 12 * MB,              \
+    .cores = 1.8, .vector_op = 0.12, .call = 10, .results = 1.2, .exposed = 0.35, .waiting = 1
 /* AMD EPYC of Zen 4, measured. */
 #define ZEN4                                                                                                           \
-    .flops = 116, .l2 = 90, .l3 = 60, .dram = 26, .l2_size = 768 * KB, .l3_size = 12 * MB, .cores = 1.8,               \
-    .vector_op = 0.12, .call = 10, .results = 6, .exposed = 0.03, .waiting = 0.03
+    .flops = 116, .l2 = 90, .l3 = 60, .dram = 26, .burst = 15, .l2_size = 768 * KB, .l3_size = 12 * MB, .cores = 1.45, \
+    .vector_op = 0.12, .call = 10, .results = 6, .exposed = 0.05, .waiting = 0.05
 /* Its AVX2 code, derived: vectors half as wide multiply as fast, since AVX-512 takes both halves of the units in turn;
  * of the kernels, what Zen 3's are. */
 #define ZEN4_AVX2                                                                                                      \
-    .flops = 116, .l2 = 90, .l3 = 60, .dram = 26, .l2_size = 768 * KB, .l3_size = 12 * MB, .cores = 1.8,               \
+    .flops = 116, .l2 = 90, .l3 = 60, .dram = 26, .burst = 15, .l2_size = 768 * KB, .l3_size = 12 * MB, .cores = 1.45, \
     .vector_op = 0.1, .call = 10, .results = 1.2, .exposed = 0.35, .waiting = 1
 /* Intel Xeon of Emerald Rapids, measured. Sapphire Rapids, derived: the same core and L2, with a third of the L3. */
 #define GOLDEN_COVE(l3_share)                                                                                          \
-    .flops = 178, .l2 = 120, .l3 = 30, .dram = 16.5, .l2_size = 1536 * KB, .l3_size = (l3_share), .cores = 2,          \
-    .vector_op = 0.25, .call = 10, .results = 6, .exposed = 0.25, .waiting = 0.25
+    .flops = 178, .l2 = 120, .l3 = 30, .dram = 16.5, .burst = 25, .l2_size = 1536 * KB, .l3_size = (l3_share),         \
+    .cores = 2, .vector_op = 0.25, .call = 10, .results = 6, .exposed = 0.25, .waiting = 0.25
 /* Their AVX2 code, derived: half as much in an instruction; of the kernels, what Zen 3's are. */
 #define GOLDEN_COVE_AVX2(l3_share)                                                                                     \
-    .flops = 92, .l2 = 90, .l3 = 30, .dram = 16.5, .l2_size = 1536 * KB, .l3_size = (l3_share), .cores = 2,            \
-    .vector_op = 0.13, .call = 10, .results = 1.2, .exposed = 0.35, .waiting = 1
+    .flops = 92, .l2 = 90, .l3 = 30, .dram = 16.5, .burst = 25, .l2_size = 1536 * KB, .l3_size = (l3_share),           \
+    .cores = 2, .vector_op = 0.13, .call = 10, .results = 1.2, .exposed = 0.35, .waiting = 1
 
 static const Machine rows[] = {
     {.name = "generic", AVX512, ZEN4, .fetching = FETCH_IN_KERNEL},

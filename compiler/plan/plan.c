@@ -2,6 +2,7 @@
 #include "plan.h"
 
 #include <limits.h>
+#include <math.h>
 
 #include "algorithms.h"
 #include "check.h"
@@ -24,8 +25,8 @@ const char *role_name(Role role) {
     return names[role];
 }
 
-Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
-    bug_context = "plan";
+/* The decisions in order, for the share of weights that the options say stays in L3. */
+static Plan *plan_once(Arena *arena, const Graph *graph, const PlanOptions *options) {
     Plan *plan = arena_alloc(arena, sizeof *plan);
     plan->graph = graph;
     plan->arena = arena;
@@ -49,13 +50,62 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
         PlanOptions one_by_one = *options;
         one_by_one.whole_batch = false;
         one_by_one.last_layers = 0;
-        return plan_make(arena, graph, &one_by_one);
+        return plan_once(arena, graph, &one_by_one);
     }
     if (options->weights_limit && !options->other_known && (int64_t)plan->recipe.packed_size > options->weights_limit) {
         PlanOptions limited = *options;
         limited.other_known = true;
         limited.other_bytes = (int64_t)plan->recipe.packed_size - plan->size.bytes;
-        return plan_make(arena, graph, &limited);
+        return plan_once(arena, graph, &limited);
+    }
+    return plan;
+}
+
+/* Of bytes that every run reads once, one after another, the share that a cache of `size` still holds when the next run
+ * comes to them, if what is replaced is anyone's: a byte stays through a run with exp(-misses / size), so that the
+ * share is the least solution of share = exp(-(1 - share) bytes / size); 1 where all fit. */
+static double share_that_stays(double bytes, double size) {
+    enum { ROUNDS = 64 };
+    if (bytes <= size) return 1;
+    double share = 0;
+    for (int i = 0; i < ROUNDS; i++) share = exp(-(1 - share) * bytes / size);
+    return share;
+}
+
+static double weights_that_stay(const Plan *plan) {
+    return share_that_stays((double)plan->recipe.packed_size + (double)plan->arena_bytes,
+                            plan->options.machine->l3_size);
+}
+
+/* How much of the weights L3 keeps from run to run decides what their bytes cost, hence how many there are, hence how
+ * much it keeps. The more is believed to stay, the larger are the weights, so there is one share that comes true: it is
+ * found between the last one that came true, or less, and the first one that did not. Beside it stands the plan whose
+ * weights all stay because a limit says so: what each layer saves then is for the good of all others, of which no layer
+ * alone knows. */
+Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
+    enum { HALVINGS = 4 };
+    static const double LITTLE = 0.05; /* that changes no choice */
+    bug_context = "plan";
+    PlanOptions o = *options;
+    o.weights_stay = 0;
+    Plan *plan = plan_once(arena, graph, &o);
+    double low = 0, high = weights_that_stay(plan);
+    if (options->candidates || high < LITTLE) return plan;
+    for (int i = 0; i <= HALVINGS && high - low > LITTLE; i++) {
+        o.weights_stay = i ? (low + high) / 2 : high;
+        Plan *next = plan_once(arena, graph, &o);
+        if (weights_that_stay(next) < o.weights_stay) {
+            high = o.weights_stay;
+            continue;
+        }
+        plan = next, low = o.weights_stay;
+        if (!i) break;
+    }
+    const int64_t most = (int64_t)plan->options.machine->l3_size - plan->arena_bytes;
+    if (low < 1 && most > 0 && options->time_share <= 0 && (!options->weights_limit || options->weights_limit > most)) {
+        o.weights_stay = 1, o.weights_limit = most;
+        Plan *near = plan_once(arena, graph, &o);
+        if (weights_that_stay(near) >= 1 && near->size.us < plan->size.us) plan = near;
     }
     return plan;
 }

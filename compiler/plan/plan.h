@@ -52,7 +52,7 @@ typedef struct Decision {
     int count, chosen; /* chosen > 0: a smaller error was needed */
 } Decision;
 
-enum { CHOOSE_MAX_CANDIDATES = 96 };
+enum { CHOOSE_MAX_CANDIDATES = 112 }; /* all: tiles of up to 7 x 7 twice, a few of Strassen's, the direct sum */
 
 /* How far an error spreads: a relative error's mean square times this is the square of the largest relative error that
  * an output gets of it. Of a sum's first term, and of the others together. */
@@ -64,7 +64,8 @@ typedef struct Gain {
 /* What packed weights take of layers that have several ways. */
 typedef struct SizeBudget {
     int64_t bytes, fastest_bytes; /* as chosen; as the least time has it */
-    double time;                  /* the share that the network takes longer than that, by the cost model */
+    double us;                    /* of an image, by the cost model */
+    double time;                  /* the share that it takes longer than the least time */
 } SizeBudget;
 
 typedef struct Plan Plan;
@@ -83,6 +84,7 @@ typedef struct PlanOptions {
     double time_share;      /* -Os: the smallest weights that take at most this share of time more; 0: the least time */
     int64_t
         weights_limit;   /* bytes of packed weights; 0: any. plan_make's result may have more where nothing keeps it */
+    double weights_stay; /* plan_make's own: the share of packed weights that L3 keeps from run to run (stay.h) */
     bool other_known;    /* plan_make's own: a plan without the limit has shown ... */
     int64_t other_bytes; /* ... what of those other layers take, which nothing changes */
     double error_scale;  /* what the model's prediction is multiplied by, where a measurement showed it low; 0: 1 */

@@ -121,7 +121,8 @@ static WinogradPlan *make_plan(Plan *plan, const Node *node, const Choice *choic
     }
     if (w->blocks > 1 && w->block > WINOGRAD_CALL) bug("%s: blocks of %d tiles", node->name, w->block);
     w->shared = w->blocks == 1 && w->panels.count > 1 && !w->pool_rows;
-    w->fetch = w->blocks > 1 && images == 1 && w->side == 1 && 4 * shape_size(node->in[0]->shape) > (1 << 20);
+    w->fetch = w->blocks > 1 && images == 1 && w->side == 1 &&
+               4.0 * (double)shape_size(node->in[0]->shape) > plan->options.machine->l2_size;
     w->calls = divide_up(w->block, WINOGRAD_CALL);
     w->call = divide_up(w->block, w->calls);
     /* no power of two lines: tiles would share cache sets */

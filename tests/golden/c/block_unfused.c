@@ -2,7 +2,7 @@
  *     rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn
  * source hash f097aa6244b0e70d; on any machine the same with --target x86-64-v3 -mtune=generic
  *
- * A batch of at most 2; one arena of 0 bytes of activations a thread and 65728 for each of 2 images, reused by
+ * A batch of at most 2; one arena of 65664 bytes of activations a thread and 20544 for each of 2 images, reused by
  * lifetime. */
 #include "block_unfused.h"
 #include "rn_emitted.h"
@@ -16,24 +16,25 @@
 
 struct block_unfused {
     rn_context rn;
-    rn_kernel k[9];
+    rn_kernel k[10];
 };
 
 /* at the end of the file */
 static const rn_model model;
 static const rn_layer layers[18];
 static const struct result { size_t offset, pixel, row; } results[18];
-static const rn_kernel_spec kernels[9];
+static const rn_kernel_spec kernels[10];
 static void input_3x16x16(void *arg, int part, int parts);
 static void conv3x3_3to16_16x16(void *arg, int part, int parts);
 static void affine_16x16x16(void *arg, int part, int parts);
 static void relu_16x16x16(void *arg, int part, int parts);
 static void maxpool3x3_stride2_16x8x8(void *arg, int part, int parts);
-static void conv3x3_stride2_16to24_4x4(void *arg, int part, int parts);
+static void conv3x3_stride2_16to24_4x4_f2x2_2_images(void *arg, int part, int parts);
+static void conv3x3_stride2_16to24_4x4_f2x2(void *arg, int part, int parts);
 static void affine_24x4x4(void *arg, int part, int parts);
 static void relu_24x4x4(void *arg, int part, int parts);
-static void conv3x3_24to24_4x4_f2x2_2_images(void *arg, int part, int parts);
-static void conv3x3_24to24_4x4_f2x2(void *arg, int part, int parts);
+static void conv3x3_24to24_4x4_f2x4_2_images(void *arg, int part, int parts);
+static void conv3x3_24to24_4x4_f2x4(void *arg, int part, int parts);
 static void conv1x1_stride2_16to24_4x4(void *arg, int part, int parts);
 static void add_24x4x4(void *arg, int part, int parts);
 static void relu_24x4x4_x192_y192(void *arg, int part, int parts);
@@ -50,15 +51,15 @@ struct args {
     float *y, *scratch;
 };
 
-static const size_t kept_bytes = 65728; /* of an image, for the last layers */
+static const size_t kept_bytes = 20544; /* of an image, for the last layers */
 
 /* The arguments for image n in this part, given those for the first; y_image: floats from one result to the next */
 static struct args image_args(const struct args *first, int n, int part, size_t y_image) {
     struct args a = *first;
-    if (a.x) a.x += (size_t)n * 16432;
-    if (a.x1) a.x1 += (size_t)n * 16432;
+    if (a.x) a.x += (size_t)n * 5136;
+    if (a.x1) a.x1 += (size_t)n * 5136;
     a.y += (size_t)n * y_image;
-    if (a.scratch) a.scratch += (size_t)part * 10752;
+    if (a.scratch) a.scratch += (size_t)part * 10400;
     return a;
 }
 
@@ -135,10 +136,20 @@ static void first_layers(block_unfused *net, int alone, float *A, float *B, floa
                          float *outputs_at) {
     rn_context *const rn = &net->rn;
     const rn_kernel *k = net->k;
-    (void)A, (void)S, (void)outputs_at;
+    const float *const W = (const float *)(const void *)rn->weights;
+    (void)S, (void)outputs_at;
     if (rn->layer) rn->layer(rn->layer_user, -1, NULL);
     /* input: input to channels-last; 3x16x16 -> 3x16x16, input */
-    step_of(rn, alone, 0, B, 1, input_3x16x16, &(struct args){.k = k, .x = image, .y = B + 8288});
+    step_of(rn, alone, 0, A, 1, input_3x16x16, &(struct args){.k = k, .x = image, .y = A + 8288});
+    /* conv1: conv 3x3 (block_unfused.rn:13:5); 3x16x16 -> 16x16x16, 0.1 M multiply-adds, direct */
+    step_of(rn, alone, 1, A, 1, conv3x3_3to16_16x16, &(struct args){.k = k, .x = A + 8288, .w = W, .y = A});
+    /* bn1: affine (block_unfused.rn:13:19); 16x16x16 -> 16x16x16, map */
+    step_of(rn, alone, 2, A, 1, affine_16x16x16,
+            &(struct args){.k = k, .x = A, .w = W + 432, .bias = W + 448, .y = A + 8208});
+    /* relu: relu (block_unfused.rn:13:23); 16x16x16 -> 16x16x16, map */
+    step_of(rn, alone, 3, A, 1, relu_16x16x16, &(struct args){.k = k, .x = A + 8208, .y = A});
+    /* maxpool: maxpool 3x3 /2 (block_unfused.rn:14:5); 16x16x16 -> 16x8x8, pool */
+    step_of(rn, alone, 4, B, 1, maxpool3x3_stride2_16x8x8, &(struct args){.k = k, .x = A, .y = B + 320});
 }
 
 /* The last layers, whose weights outweigh their images: of 2 images, or of one. B: what is kept of each, A: free
@@ -147,48 +158,41 @@ static void last_layers(block_unfused *net, int images, float *B, float *outputs
     rn_context *const rn = &net->rn;
     const rn_kernel *k = net->k;
     const float *const W = (const float *)(const void *)rn->weights;
-    float *const S = net->rn.arena + 32864;
-    /* conv1: conv 3x3 (block_unfused.rn:13:5); 3x16x16 -> 16x16x16, 0.1 M multiply-adds, direct */
-    each(rn, 1, B, images, 16432, conv3x3_3to16_16x16, &(struct args){.k = k, .x = B + 8288, .w = W, .y = B});
-    /* bn1: affine (block_unfused.rn:13:19); 16x16x16 -> 16x16x16, map */
-    each(rn, 2, B, images, 16432, affine_16x16x16,
-         &(struct args){.k = k, .x = B, .w = W + 432, .bias = W + 448, .y = B + 8208});
-    /* relu: relu (block_unfused.rn:13:23); 16x16x16 -> 16x16x16, map */
-    each(rn, 3, B, images, 16432, relu_16x16x16, &(struct args){.k = k, .x = B + 8208, .y = B});
-    /* maxpool: maxpool 3x3 /2 (block_unfused.rn:14:5); 16x16x16 -> 16x8x8, pool */
-    each(rn, 4, B, images, 16432, maxpool3x3_stride2_16x8x8, &(struct args){.k = k, .x = B, .y = B + 8528});
-    /* layer1.0.conv1: conv 3x3 /2 (block_unfused.rn:5:9); 16x8x8 -> 24x4x4, 0.1 M multiply-adds, direct */
-    each(rn, 5, B, images, 16432, conv3x3_stride2_16to24_4x4,
-         &(struct args){.k = k, .x = B + 8528, .w = W + 464, .y = B});
+    float *const S = net->rn.arena + ((size_t)net->rn.threads * 16416 + 10272);
+    /* layer1.0.conv1: conv 3x3 /2 (block_unfused.rn:5:9); 16x8x8 -> 24x4x4, 0.1 M multiply-adds, winograd, 2 images at
+     * once */
+    step_of(rn, 0, 5, B, images, images == 2 ? conv3x3_stride2_16to24_4x4_f2x2_2_images
+            : conv3x3_stride2_16to24_4x4_f2x2,
+            &(struct args){.k = k, .x = B + 320, .w = W + 464, .y = B + 2608, .scratch = S});
     /* layer1.0.bn1: affine (block_unfused.rn:5:34); 24x4x4 -> 24x4x4, map */
-    each(rn, 6, B, images, 16432, affine_24x4x4,
-         &(struct args){.k = k, .x = B, .w = W + 5072, .bias = W + 5104, .y = B + 1744});
+    each(rn, 6, B, images, 5136, affine_24x4x4,
+         &(struct args){.k = k, .x = B + 2608, .w = W + 13264, .bias = W + 13296, .y = B + 4352});
     /* layer1.0.relu: relu (block_unfused.rn:5:38); 24x4x4 -> 24x4x4, map */
-    each(rn, 7, B, images, 16432, relu_24x4x4, &(struct args){.k = k, .x = B + 1744, .y = B + 336});
+    each(rn, 7, B, images, 5136, relu_24x4x4, &(struct args){.k = k, .x = B + 4352, .y = B + 2944});
     /* layer1.0.conv2: conv 3x3 (block_unfused.rn:6:9); 24x4x4 -> 24x4x4, 0.1 M multiply-adds, winograd, 2 images at
      * once */
-    step_of(rn, 0, 8, B, images, images == 2 ? conv3x3_24to24_4x4_f2x2_2_images : conv3x3_24to24_4x4_f2x2,
-            &(struct args){.k = k, .x = B + 336, .w = W + 5136, .y = B + 1744, .scratch = S});
+    step_of(rn, 0, 8, B, images, images == 2 ? conv3x3_24to24_4x4_f2x4_2_images : conv3x3_24to24_4x4_f2x4,
+            &(struct args){.k = k, .x = B + 2944, .w = W + 13328, .y = B + 4352, .scratch = S});
     /* layer1.0.bn2: affine (block_unfused.rn:6:26); 24x4x4 -> 24x4x4, map */
-    each(rn, 9, B, images, 16432, affine_24x4x4,
-         &(struct args){.k = k, .x = B + 1744, .w = W + 17424, .bias = W + 17456, .y = B});
+    each(rn, 9, B, images, 5136, affine_24x4x4,
+         &(struct args){.k = k, .x = B + 4352, .w = W + 31760, .bias = W + 31792, .y = B + 2608});
     /* layer1.0.downsample.0: conv 1x1 /2 (block_unfused.rn:7:7); 16x8x8 -> 24x4x4, 0.0 M multiply-adds, pointwise */
-    each(rn, 10, B, images, 16432, conv1x1_stride2_16to24_4x4,
-         &(struct args){.k = k, .x = B + 8528, .w = W + 17488, .y = B + 784});
+    each(rn, 10, B, images, 5136, conv1x1_stride2_16to24_4x4,
+         &(struct args){.k = k, .x = B + 320, .w = W + 31824, .y = B + 3392});
     /* layer1.0.downsample.1: affine (block_unfused.rn:7:7); 24x4x4 -> 24x4x4, map */
-    each(rn, 11, B, images, 16432, affine_24x4x4,
-         &(struct args){.k = k, .x = B + 784, .w = W + 18000, .bias = W + 18032, .y = B + 1568});
+    each(rn, 11, B, images, 5136, affine_24x4x4,
+         &(struct args){.k = k, .x = B + 3392, .w = W + 32336, .bias = W + 32368, .y = B});
     /* layer1.0.add: add (block_unfused.rn:4:5); 24x4x4 -> 24x4x4, map */
-    each(rn, 12, B, images, 16432, add_24x4x4, &(struct args){.k = k, .x = B, .x1 = B + 1568, .y = B + 784});
+    each(rn, 12, B, images, 5136, add_24x4x4, &(struct args){.k = k, .x = B + 2608, .x1 = B, .y = B + 784});
     /* layer1.0.relu2: relu (block_unfused.rn:8:5); 24x4x4 -> 24x4x4, map */
-    each(rn, 13, B, images, 16432, relu_24x4x4_x192_y192, &(struct args){.k = k, .x = B + 784, .y = B});
+    each(rn, 13, B, images, 5136, relu_24x4x4_x192_y192, &(struct args){.k = k, .x = B + 784, .y = B});
     /* avgpool: avgpool global (block_unfused.rn:16:5); 24x4x4 -> 24x1x1, pool */
-    each(rn, 14, B, images, 16432, avgpool_24x1x1, &(struct args){.k = k, .x = B, .y = B + 784});
+    each(rn, 14, B, images, 5136, avgpool_24x1x1, &(struct args){.k = k, .x = B, .y = B + 784});
     /* fc: fc (block_unfused.rn:17:5); 24x1x1 -> 10x1x1, 0.0 M multiply-adds, fc, 2 images at once */
     step_of(rn, 0, 15, B, images, images == 2 ? fc_10x1x1_2_images : fc_10x1x1,
-            &(struct args){.k = k, .x = B + 784, .w = W + 18080, .bias = W + 18064, .y = B});
+            &(struct args){.k = k, .x = B + 784, .w = W + 32416, .bias = W + 32400, .y = B});
     /* softmax: softmax (block_unfused.rn:18:5); 10x1x1 -> 10x1x1, softmax */
-    each(rn, 16, B, images, 16432, softmax_10x1x1, &(struct args){.k = k, .x = B, .y = B + 32});
+    each(rn, 16, B, images, 5136, softmax_10x1x1, &(struct args){.k = k, .x = B, .y = B + 32});
     /* softmax: output to planar; 10x1x1 -> 10x1x1, output */
     each(rn, 17, B, images, 10, output_10x1x1, &(struct args){.k = k, .x = B + 32, .y = outputs_at});
 }
@@ -204,36 +208,37 @@ struct group {
 static void first_part(void *arg, int part, int parts) {
     const struct group *g = arg;
     struct block_unfused *net = g->net;
-    float *A = net->rn.arena + (size_t)part * 0, *B = net->rn.arena;
-    float *S = net->rn.arena + 32864 + (size_t)part * 10752;
+    float *A = net->rn.arena + (size_t)part * 16416, *B = net->rn.arena + (size_t)net->rn.threads * 16416;
+    float *S = net->rn.arena + ((size_t)net->rn.threads * 16416 + 10272) + (size_t)part * 10400;
     for (int n = part; n < g->images; n += parts)
-        first_layers(net, 1, A, B + (size_t)n * 16432, S, g->image + (size_t)n * 768,
+        first_layers(net, 1, A, B + (size_t)n * 5136, S, g->image + (size_t)n * 768,
                      g->outputs + (size_t)n * 10);
 }
 
 /* At most 2 images: as many at once as there are threads, those left over each on all threads. */
 static void forward(block_unfused *net, int images, const float *image, float *outputs_at) {
-    float *A = net->rn.arena, *B = net->rn.arena, *S = net->rn.arena + 32864;
+    float *A = net->rn.arena, *B = net->rn.arena + (size_t)net->rn.threads * 16416,
+        *S = net->rn.arena + ((size_t)net->rn.threads * 16416 + 10272);
     int n = 0;
     if (net->rn.threads > 1 && images >= net->rn.threads && !net->rn.layer) {
         n = images / net->rn.threads * net->rn.threads;
         rn_parallel(&net->rn, first_part, &(struct group){net, n, image, outputs_at});
     }
     for (; n < images; n++)
-        first_layers(net, 0, A, B + (size_t)n * 16432, S, image + (size_t)n * 768,
+        first_layers(net, 0, A, B + (size_t)n * 5136, S, image + (size_t)n * 768,
                      outputs_at + (size_t)n * 10);
     if (images == 2) {
         last_layers(net, images, B, outputs_at);
         return;
     }
     for (n = 0; n < images; n++)
-        last_layers(net, 1, B + (size_t)n * 16432, outputs_at + (size_t)n * 10);
+        last_layers(net, 1, B + (size_t)n * 5136, outputs_at + (size_t)n * 10);
 }
 
 size_t block_unfused_arena_size(int batch, int threads) {
     if (batch < 1 || batch > BLOCK_UNFUSED_BATCH || threads < 1) return 0;
     /* instance, activations, scratch of each thread, pictures made ready */
-    return (sizeof(struct block_unfused) + 63) / 64 * 64 + sizeof(float) * ((size_t)threads * 10752 + 34400);
+    return (sizeof(struct block_unfused) + 63) / 64 * 64 + sizeof(float) * ((size_t)threads * 26816 + 11808);
 }
 
 rn_status block_unfused_create(block_unfused **net, void *arena, size_t size, const rn_weights *weights,
@@ -241,7 +246,7 @@ rn_status block_unfused_create(block_unfused **net, void *arena, size_t size, co
     void *made = NULL;
     const size_t need = block_unfused_arena_size(BLOCK_UNFUSED_BATCH, rn_options_threads(options));
     const rn_status status = rn_context_create_jit(&made, sizeof(struct block_unfused), need,
-                                                   offsetof(struct block_unfused, k), kernels, 9,
+                                                   offsetof(struct block_unfused, k), kernels, 10,
                                                    &model, arena, size, weights, options);
     *net = made;
     return status;
@@ -259,7 +264,7 @@ rn_status block_unfused_run_rgb(block_unfused *net, int batch, const uint8_t *co
                                 const int *width, float *output) {
     rn_status status = check(net ? &net->rn : NULL, batch, rgb && height && width ? rgb : NULL, output);
     if (status) return status;
-    float *ready = net->rn.arena + ((size_t)net->rn.threads * 10752 + 32864);
+    float *ready = net->rn.arena + ((size_t)net->rn.threads * 26816 + 10272);
     for (int n = 0; n < batch; n++) {
         status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], ready + (size_t)(n % 2) * 768);
         if (status) return rn_context_fail(&net->rn, status, "block_unfused: image %d cannot be made an input", n);
@@ -366,14 +371,15 @@ static TARGET void halo(float *p, int c, int h, int w, int row, int pixel, int t
 /* libxsmm kernels, dispatched once by create; what is not said is 0: f32, no prefetch, ... */
 static const rn_kernel_spec kernels[] = {
     /* 0 */ {.m = 16, .n = 16, .k = 3, .lda = 16, .ldb = 4, .ldc = 32, .reduce = 1},
-    /* 1 */ {.m = 24, .n = 4, .k = 16, .lda = 32, .ldb = 64, .ldc = 48, .reduce = 1},
-    /* 2 */ {.m = 24, .n = 3, .k = 24, .lda = 32, .ldb = 48, .ldc = 32},
+    /* 1 */ {.m = 24, .n = 3, .k = 16, .lda = 32, .ldb = 16, .ldc = 32},
+    /* 2 */ {.m = 24, .n = 2, .k = 16, .lda = 32, .ldb = 16, .ldc = 32},
     /* 3 */ {.m = 24, .n = 2, .k = 24, .lda = 32, .ldb = 48, .ldc = 32},
-    /* 4 */ {.m = 24, .n = 4, .k = 16, .lda = 32, .ldb = 64, .ldc = 48},
-    /* 5 */ {.m = 10, .n = 2, .k = 24, .lda = 16, .ldb = 16432, .ldc = 16},
-    /* 6 */ {.m = 10, .n = 2, .k = 24, .lda = 16, .ldb = 16432, .ldc = 16, .accumulate = 1},
-    /* 7 */ {.m = 10, .n = 1, .k = 24, .lda = 16, .ldb = 24, .ldc = 16},
-    /* 8 */ {.m = 10, .n = 1, .k = 24, .lda = 16, .ldb = 24, .ldc = 16, .accumulate = 1},
+    /* 4 */ {.m = 24, .n = 2, .k = 24, .lda = 32, .ldb = 48, .ldc = 32, .prefetch = 1},
+    /* 5 */ {.m = 24, .n = 4, .k = 16, .lda = 32, .ldb = 64, .ldc = 48},
+    /* 6 */ {.m = 10, .n = 2, .k = 24, .lda = 16, .ldb = 5136, .ldc = 16},
+    /* 7 */ {.m = 10, .n = 2, .k = 24, .lda = 16, .ldb = 5136, .ldc = 16, .accumulate = 1},
+    /* 8 */ {.m = 10, .n = 1, .k = 24, .lda = 16, .ldb = 24, .ldc = 16},
+    /* 9 */ {.m = 10, .n = 1, .k = 24, .lda = 16, .ldb = 24, .ldc = 16, .accumulate = 1},
 };
 
 /* x: 3 planes of 16x16 floats; y: 16x16 pixels of 3 floats, 4 apart, rows 72 apart */
@@ -488,31 +494,190 @@ static TARGET void maxpool3x3_stride2_16x8x8(void *arg, int part, int parts) {
     }
 }
 
-/* Rows [y0, y1) of 24 output channels, 4 pixels a call */
-static TARGET void conv3x3_stride2_16to24_4x4_panel24(const struct args *a, int panel, int y0, int y1) {
-    static const unsigned long long count0 = 9;
-    static const unsigned long long w_at0[] = {0, 2048, 4096, 6144, 8192, 10240, 12288, 14336, 16384};
-    static const unsigned long long x_at0[] = {0, 128, 256, 1152, 1280, 1408, 2304, 2432, 2560};
-    const rn_kernel *k = a->k;
-    const float *w = a->w + (size_t)panel * 4608;
-    const float *x;
-    float *y;
-    for (int r = y0; r < y1; r++) {
-        y = a->y + (r * 192 + panel * 32);
-        x = a->x + (r * 576 - 320);
-        k[1 /* 24x4x16 */].offs(w, x, y, &count0, w_at0, x_at0);
+/* F(2, 3) in one dimension: 5 pixels to 5 products */
+HELPER void f2_r3_stride2_input(const V *d, V *to, int step) {
+    const V d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3], d4 = d[4];
+    const V r0 = sub(d2, d0);
+    const V r1 = d2;
+    const V r2 = sub(d4, d2);
+    const V r3 = d1;
+    const V r4 = d3;
+    to[0] = r0;
+    to[step] = r1;
+    to[2 * step] = r2;
+    to[3 * step] = r3;
+    to[4 * step] = r4;
+}
+
+/* One tile's input transform: 5 x 5 pixels from x to 5 x 5 products */
+static TARGET void conv3x3_stride2_16to24_4x4_f2x2_input(const float *x, float *v) {
+    for (int c = 0; c < 16; c += 8) {
+        V t[5][5];
+        for (int j = 0; j < 5; j++) {
+            const float *p = x + (j * 32 + c);
+            const V d[5] = {load(p), load(p + 288), load(p + 576), load(p + 864), load(p + 1152)};
+            f2_r3_stride2_input(d, &t[0][j], 5);
+        }
+        float *to = v + c;
+        for (int i = 0; i < 5; i++, to += 720) {
+            V r[5];
+            f2_r3_stride2_input(t[i], r, 1);
+            store(to, r[0]);
+            store(to + 144, r[1]);
+            store(to + 288, r[2]);
+            store(to + 432, r[3]);
+            store(to + 576, r[4]);
+        }
     }
-    zeroupper();
+}
+
+/* In pieces of at most 3 columns and 16 channels; each fetches a share of the next weights to L2 */
+static TARGET void gemm24x8x16_x16_y32(const rn_kernel *k, const float *w, const float *x, float *y,
+                                       const float *next) {
+    for (int j = 0; j < 8; j += j < 6 ? 3 : 2, next += 176) {
+        fetch(next, 176);
+        k[j < 6 ? 1 /* 24x3x16 */ : 2 /* 24x2x16 */].gemm(w, x + j * 16, y + j * 32, w, x, y);
+    }
+}
+
+/* F(2, 3) in one dimension: 5 products to 2 pixels */
+HELPER void f2_r3_stride2_output(const V *d, V *to, int step) {
+    const V d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3], d4 = d[4];
+    const V r0 = add(add(d0, d1), d3);
+    const V r1 = add(add(d1, d2), d4);
+    to[0] = r0;
+    to[step] = r1;
+}
+
+/* One tile's output transform: 5 x 5 products to 2 x 2 pixels, 24 channels */
+static TARGET void conv3x3_stride2_16to24_4x4_f2x2_output(const float *m, float *y) {
+    for (int c = 0; c < 24; c += 8) {
+        V t[2][5];
+        for (int j = 0; j < 5; j++) {
+            const float *p = m + (j * 272 + c);
+            const V d[5] = {load(p), load(p + 1360), load(p + 2720), load(p + 4080), load(p + 5440)};
+            f2_r3_stride2_output(d, &t[0][j], 5);
+        }
+        for (int i = 0; i < 2; i++) {
+            float *to = y + (i * 192 + c);
+            V r[2];
+            f2_r3_stride2_output(t[i], r, 1);
+            store(to, r[0]);
+            store(to + 48, r[1]);
+        }
+    }
+}
+
+/* 24 output channels of 8 tiles */
+static TARGET void conv3x3_stride2_16to24_4x4_f2x2_panel(const struct args *a, int panel, const float *v, float *m) {
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 12800;
+    for (int i = 0; i < 25; i++, w += 512) {
+        const float *from = v + i * 144;
+        float *to = m + i * 272;
+        gemm24x8x16_x16_y32(k, w, from, to, w + 512);
+    }
+    for (int i = 0; i < 8; i++) {
+        const int image = i / 4, row = i % 4 / 2, column = i % 2;
+        conv3x3_stride2_16to24_4x4_f2x2_output(m + i * 32, a->y + (size_t)image * 5136 + (row * 384 + column * 96));
+    }
 }
 
 /* x: 8x8 pixels of 16 floats, 32 apart, rows 288 apart; y: 4x4 pixels of 24 floats, 48 apart, rows 192 apart */
-static TARGET void conv3x3_stride2_16to24_4x4(void *arg, int part, int parts) {
+static TARGET void conv3x3_stride2_16to24_4x4_f2x2_2_images(void *arg, int part, int parts) {
     const struct args *a = arg;
-    for (int u = part * 1 / parts; u < (part + 1) * 1 / parts; u++) {
-        const int panel = 0, y0 = u * 4;
-        const int y1 = y0 + 4;
-        conv3x3_stride2_16to24_4x4_panel24(a, panel, y0, y1);
+    float *v = a->scratch + (size_t)part * 10400, *m = v + 3600;
+    if (part) return;
+    (void)parts;
+    for (int i = 0; i < 8; i++) {
+        const int image = i / 4, row = i % 4 / 2, column = i % 2;
+        conv3x3_stride2_16to24_4x4_f2x2_input(a->x + (size_t)image * 5136 + (row * 1152 + column * 128 - 320),
+                                              v + i * 16);
     }
+    const int panel = 0;
+    conv3x3_stride2_16to24_4x4_f2x2_panel(a, panel, v, m);
+    zeroupper();
+}
+
+/* One tile's input transform: 5 x 5 pixels from x to 5 x 5 products */
+static TARGET void conv3x3_stride2_16to24_4x4_f2x2_input_x288_y192(const float *x, float *v) {
+    for (int c = 0; c < 16; c += 8) {
+        V t[5][5];
+        for (int j = 0; j < 5; j++) {
+            const float *p = x + (j * 32 + c);
+            const V d[5] = {load(p), load(p + 288), load(p + 576), load(p + 864), load(p + 1152)};
+            f2_r3_stride2_input(d, &t[0][j], 5);
+        }
+        float *to = v + c;
+        for (int i = 0; i < 5; i++, to += 400) {
+            V r[5];
+            f2_r3_stride2_input(t[i], r, 1);
+            store(to, r[0]);
+            store(to + 80, r[1]);
+            store(to + 160, r[2]);
+            store(to + 240, r[3]);
+            store(to + 320, r[4]);
+        }
+    }
+}
+
+/* In pieces of at most 2 columns and 16 channels; each fetches a share of the next weights to L2 */
+static TARGET void gemm24x4x16_x16_y32(const rn_kernel *k, const float *w, const float *x, float *y,
+                                       const float *next) {
+    for (int j = 0; j < 4; j += 2, next += 256) {
+        fetch(next, 256);
+        k[2 /* 24x2x16 */].gemm(w, x + j * 16, y + j * 32, w, x, y);
+    }
+}
+
+/* One tile's output transform: 5 x 5 products to 2 x 2 pixels, 24 channels */
+static TARGET void conv3x3_stride2_16to24_4x4_f2x2_output_x288_y192(const float *m, float *y) {
+    for (int c = 0; c < 24; c += 8) {
+        V t[2][5];
+        for (int j = 0; j < 5; j++) {
+            const float *p = m + (j * 144 + c);
+            const V d[5] = {load(p), load(p + 720), load(p + 1440), load(p + 2160), load(p + 2880)};
+            f2_r3_stride2_output(d, &t[0][j], 5);
+        }
+        for (int i = 0; i < 2; i++) {
+            float *to = y + (i * 192 + c);
+            V r[2];
+            f2_r3_stride2_output(t[i], r, 1);
+            store(to, r[0]);
+            store(to + 48, r[1]);
+        }
+    }
+}
+
+/* 24 output channels of 4 tiles */
+static TARGET void conv3x3_stride2_16to24_4x4_f2x2_panel_x288_y192(const struct args *a, int panel, const float *v,
+    float *m) {
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 12800;
+    for (int i = 0; i < 25; i++, w += 512) {
+        const float *from = v + i * 80;
+        float *to = m + i * 144;
+        gemm24x4x16_x16_y32(k, w, from, to, w + 512);
+    }
+    for (int i = 0; i < 4; i++) {
+        const int row = i / 2, column = i % 2;
+        conv3x3_stride2_16to24_4x4_f2x2_output_x288_y192(m + i * 32, a->y + (row * 384 + column * 96));
+    }
+}
+
+/* x: 8x8 pixels of 16 floats, 32 apart, rows 288 apart; y: 4x4 pixels of 24 floats, 48 apart, rows 192 apart */
+static TARGET void conv3x3_stride2_16to24_4x4_f2x2(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    float *v = a->scratch + (size_t)part * 10400, *m = v + 2000;
+    if (part) return;
+    (void)parts;
+    for (int i = 0; i < 4; i++) {
+        const int row = i / 2, column = i % 2;
+        conv3x3_stride2_16to24_4x4_f2x2_input_x288_y192(a->x + (row * 1152 + column * 128 - 320), v + i * 16);
+    }
+    const int panel = 0;
+    conv3x3_stride2_16to24_4x4_f2x2_panel_x288_y192(a, panel, v, m);
+    zeroupper();
 }
 
 /* x: 4x4 pixels of 24 floats, 48 apart, rows 192 apart; y: 4x4 pixels of 24 floats, 48 apart, rows 192 apart */
@@ -561,111 +726,44 @@ HELPER void f2_r3_input(const V *d, V *to, int step) {
     to[3 * step] = r3;
 }
 
-/* One tile's input transform: 4 x 4 pixels from x to 4 x 4 products */
-static TARGET void conv3x3_24to24_4x4_f2x2_input(const float *x, float *v) {
-    for (int c = 0; c < 24; c += 8) {
-        V t[4][4];
-        for (int j = 0; j < 4; j++) {
-            const float *p = x + (j * 48 + c);
-            const V d[4] = {load(p), load(p + 288), load(p + 576), load(p + 864)};
-            f2_r3_input(d, &t[0][j], 4);
-        }
-        float *to = v + c;
-        for (int i = 0; i < 4; i++, to += 1600) {
-            V r[4];
-            f2_r3_input(t[i], r, 1);
-            store(to, r[0]);
-            store(to + 400, r[1]);
-            store(to + 800, r[2]);
-            store(to + 1200, r[3]);
-        }
-    }
-}
-
-/* In pieces of at most 3 columns and 24 channels; each fetches a share of the next weights to L2 */
-static TARGET void gemm24x8x24_x48_y32(const rn_kernel *k, const float *w, const float *x, float *y,
-                                       const float *next) {
-    for (int j = 0; j < 8; j += j < 6 ? 3 : 2, next += 256) {
-        fetch(next, 256);
-        k[j < 6 ? 2 /* 24x3x24 */ : 3 /* 24x2x24 */].gemm(w, x + j * 48, y + j * 32, w, x, y);
-    }
-}
-
-/* F(2, 3) in one dimension: 4 products to 2 pixels */
-HELPER void f2_r3_output(const V *d, V *to, int step) {
-    const V d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
-    const V r0 = add(add(d0, d1), d2);
-    const V r1 = sub(add(d1, d3), d2);
+/* F(4, 3) in one dimension: 6 pixels to 6 products */
+HELPER void f4_r3_input(const V *d, V *to, int step) {
+    const V d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3], d4 = d[4], d5 = d[5];
+    const V r0 = fma_(set1(-2.8125f), d2, fma_(set1(1.265625f), d0, d4));
+    const V q1 = fma_(set1(-2.25f), d2, d4);
+    const V q2 = fma_(set1(0.75f), d3, mul(set1(-1.6875f), d1));
+    const V q3 = fma_(set1(-0.5625f), d2, d4);
+    const V q4 = fma_(set1(1.5f), d3, mul(set1(-0.84375f), d1));
+    const V r5 = fma_(set1(-2.8125f), d3, fma_(set1(1.265625f), d1, d5));
+    const V r1 = add(q1, q2), r2 = sub(q1, q2);
+    const V r3 = add(q3, q4), r4 = sub(q3, q4);
     to[0] = r0;
     to[step] = r1;
+    to[2 * step] = r2;
+    to[3 * step] = r3;
+    to[4 * step] = r4;
+    to[5 * step] = r5;
 }
 
-/* One tile's output transform: 4 x 4 products to 2 x 2 pixels, 24 channels */
-static TARGET void conv3x3_24to24_4x4_f2x2_output(const float *m, float *y) {
+/* One tile's input transform: 4 x 6 pixels from x to 4 x 6 products */
+static TARGET void conv3x3_24to24_4x4_f2x4_input(const float *x, float *v) {
     for (int c = 0; c < 24; c += 8) {
-        V t[2][4];
-        for (int j = 0; j < 4; j++) {
-            const float *p = m + (j * 272 + c);
-            const V d[4] = {load(p), load(p + 1088), load(p + 2176), load(p + 3264)};
-            f2_r3_output(d, &t[0][j], 4);
-        }
-        for (int i = 0; i < 2; i++) {
-            float *to = y + (i * 192 + c);
-            V r[2];
-            f2_r3_output(t[i], r, 1);
-            store(to, r[0]);
-            store(to + 48, r[1]);
-        }
-    }
-}
-
-/* 24 output channels of 8 tiles */
-static TARGET void conv3x3_24to24_4x4_f2x2_panel(const struct args *a, int panel, const float *v, float *m) {
-    const rn_kernel *k = a->k;
-    const float *w = a->w + (size_t)panel * 12288;
-    for (int i = 0; i < 16; i++, w += 768) {
-        const float *from = v + i * 400;
-        float *to = m + i * 272;
-        gemm24x8x24_x48_y32(k, w, from, to, w + 768);
-    }
-    for (int i = 0; i < 8; i++) {
-        const int image = i / 4, row = i % 4 / 2, column = i % 2;
-        conv3x3_24to24_4x4_f2x2_output(m + i * 32, a->y + (size_t)image * 16432 + (row * 384 + column * 96));
-    }
-}
-
-/* x: 4x4 pixels of 24 floats, 48 apart, rows 288 apart; y: 4x4 pixels of 24 floats, 48 apart, rows 192 apart */
-static TARGET void conv3x3_24to24_4x4_f2x2_2_images(void *arg, int part, int parts) {
-    const struct args *a = arg;
-    float *v = a->scratch + (size_t)part * 10752, *m = v + 6400;
-    if (part) return;
-    (void)parts;
-    for (int i = 0; i < 8; i++) {
-        const int image = i / 4, row = i % 4 / 2, column = i % 2;
-        conv3x3_24to24_4x4_f2x2_input(a->x + (size_t)image * 16432 + (row * 576 + column * 96 - 336), v + i * 48);
-    }
-    const int panel = 0;
-    conv3x3_24to24_4x4_f2x2_panel(a, panel, v, m);
-    zeroupper();
-}
-
-/* One tile's input transform: 4 x 4 pixels from x to 4 x 4 products */
-static TARGET void conv3x3_24to24_4x4_f2x2_input_x288_y192(const float *x, float *v) {
-    for (int c = 0; c < 24; c += 8) {
-        V t[4][4];
-        for (int j = 0; j < 4; j++) {
+        V t[4][6];
+        for (int j = 0; j < 6; j++) {
             const float *p = x + (j * 48 + c);
             const V d[4] = {load(p), load(p + 288), load(p + 576), load(p + 864)};
-            f2_r3_input(d, &t[0][j], 4);
+            f2_r3_input(d, &t[0][j], 6);
         }
         float *to = v + c;
-        for (int i = 0; i < 4; i++, to += 832) {
-            V r[4];
-            f2_r3_input(t[i], r, 1);
+        for (int i = 0; i < 4; i++, to += 1248) {
+            V r[6];
+            f4_r3_input(t[i], r, 1);
             store(to, r[0]);
             store(to + 208, r[1]);
             store(to + 416, r[2]);
             store(to + 624, r[3]);
+            store(to + 832, r[4]);
+            store(to + 1040, r[5]);
         }
     }
 }
@@ -679,52 +777,152 @@ static TARGET void gemm24x4x24_x48_y32(const rn_kernel *k, const float *w, const
     }
 }
 
-/* One tile's output transform: 4 x 4 products to 2 x 2 pixels, 24 channels */
-static TARGET void conv3x3_24to24_4x4_f2x2_output_x288_y192(const float *m, float *y) {
+/* F(2, 3) in one dimension: 4 products to 2 pixels */
+HELPER void f2_r3_output(const V *d, V *to, int step) {
+    const V d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
+    const V r0 = add(add(d0, d1), d2);
+    const V r1 = sub(add(d1, d3), d2);
+    to[0] = r0;
+    to[step] = r1;
+}
+
+/* F(4, 3) in one dimension: 6 products to 4 pixels */
+HELPER void f4_r3_output(const V *d, V *to, int step) {
+    const V d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3], d4 = d[4], d5 = d[5];
+    const V p1 = add(d1, d2), p2 = sub(d1, d2);
+    const V p3 = add(d3, d4), p4 = sub(d3, d4);
+    const V r0 = add(add(d0, p1), p3);
+    const V r1 = fma_(set1(1.5f), p4, mul(set1(0.75f), p2));
+    const V r2 = fma_(set1(2.25f), p3, mul(set1(0.5625f), p1));
+    const V r3 = fma_(set1(3.375f), p4, fma_(set1(0.421875f), p2, d5));
+    to[0] = r0;
+    to[step] = r1;
+    to[2 * step] = r2;
+    to[3 * step] = r3;
+}
+
+/* One tile's output transform: 4 x 6 products to 2 x 4 pixels, 24 channels */
+static TARGET void conv3x3_24to24_4x4_f2x4_output(const float *m, float *y) {
     for (int c = 0; c < 24; c += 8) {
-        V t[2][4];
-        for (int j = 0; j < 4; j++) {
+        V t[2][6];
+        for (int j = 0; j < 6; j++) {
             const float *p = m + (j * 144 + c);
-            const V d[4] = {load(p), load(p + 576), load(p + 1152), load(p + 1728)};
-            f2_r3_output(d, &t[0][j], 4);
+            const V d[4] = {load(p), load(p + 864), load(p + 1728), load(p + 2592)};
+            f2_r3_output(d, &t[0][j], 6);
         }
         for (int i = 0; i < 2; i++) {
             float *to = y + (i * 192 + c);
-            V r[2];
-            f2_r3_output(t[i], r, 1);
+            V r[4];
+            f4_r3_output(t[i], r, 1);
             store(to, r[0]);
             store(to + 48, r[1]);
+            store(to + 96, r[2]);
+            store(to + 144, r[3]);
         }
     }
 }
 
 /* 24 output channels of 4 tiles */
-static TARGET void conv3x3_24to24_4x4_f2x2_panel_x288_y192(const struct args *a, int panel, const float *v, float *m) {
+static TARGET void conv3x3_24to24_4x4_f2x4_panel(const struct args *a, int panel, const float *v, float *m) {
     const rn_kernel *k = a->k;
-    const float *w = a->w + (size_t)panel * 12288;
-    for (int i = 0; i < 16; i++, w += 768) {
+    const float *w = a->w + (size_t)panel * 18432;
+    for (int i = 0; i < 24; i++, w += 768) {
         const float *from = v + i * 208;
         float *to = m + i * 144;
         gemm24x4x24_x48_y32(k, w, from, to, w + 768);
     }
     for (int i = 0; i < 4; i++) {
-        const int row = i / 2, column = i % 2;
-        conv3x3_24to24_4x4_f2x2_output_x288_y192(m + i * 32, a->y + (row * 384 + column * 96));
+        const int image = i / 2, row = i % 2;
+        conv3x3_24to24_4x4_f2x4_output(m + i * 32, a->y + (size_t)image * 5136 + (row * 384));
     }
 }
 
 /* x: 4x4 pixels of 24 floats, 48 apart, rows 288 apart; y: 4x4 pixels of 24 floats, 48 apart, rows 192 apart */
-static TARGET void conv3x3_24to24_4x4_f2x2(void *arg, int part, int parts) {
+static TARGET void conv3x3_24to24_4x4_f2x4_2_images(void *arg, int part, int parts) {
     const struct args *a = arg;
-    float *v = a->scratch + (size_t)part * 10752, *m = v + 3328;
+    float *v = a->scratch + (size_t)part * 10400, *m = v + 4992;
     if (part) return;
     (void)parts;
     for (int i = 0; i < 4; i++) {
-        const int row = i / 2, column = i % 2;
-        conv3x3_24to24_4x4_f2x2_input_x288_y192(a->x + (row * 576 + column * 96 - 336), v + i * 48);
+        const int image = i / 2, row = i % 2;
+        conv3x3_24to24_4x4_f2x4_input(a->x + (size_t)image * 5136 + (row * 576 - 336), v + i * 48);
     }
     const int panel = 0;
-    conv3x3_24to24_4x4_f2x2_panel_x288_y192(a, panel, v, m);
+    conv3x3_24to24_4x4_f2x4_panel(a, panel, v, m);
+    zeroupper();
+}
+
+/* One tile's input transform: 4 x 6 pixels from x to 4 x 6 products */
+static TARGET void conv3x3_24to24_4x4_f2x4_input_x288_y192(const float *x, float *v) {
+    for (int c = 0; c < 24; c += 8) {
+        V t[4][6];
+        for (int j = 0; j < 6; j++) {
+            const float *p = x + (j * 48 + c);
+            const V d[4] = {load(p), load(p + 288), load(p + 576), load(p + 864)};
+            f2_r3_input(d, &t[0][j], 6);
+        }
+        float *to = v + c;
+        for (int i = 0; i < 4; i++, to += 672) {
+            V r[6];
+            f4_r3_input(t[i], r, 1);
+            store(to, r[0]);
+            store(to + 112, r[1]);
+            store(to + 224, r[2]);
+            store(to + 336, r[3]);
+            store(to + 448, r[4]);
+            store(to + 560, r[5]);
+        }
+    }
+}
+
+/* One tile's output transform: 4 x 6 products to 2 x 4 pixels, 24 channels */
+static TARGET void conv3x3_24to24_4x4_f2x4_output_x288_y192(const float *m, float *y) {
+    for (int c = 0; c < 24; c += 8) {
+        V t[2][6];
+        for (int j = 0; j < 6; j++) {
+            const float *p = m + (j * 80 + c);
+            const V d[4] = {load(p), load(p + 480), load(p + 960), load(p + 1440)};
+            f2_r3_output(d, &t[0][j], 6);
+        }
+        for (int i = 0; i < 2; i++) {
+            float *to = y + (i * 192 + c);
+            V r[4];
+            f4_r3_output(t[i], r, 1);
+            store(to, r[0]);
+            store(to + 48, r[1]);
+            store(to + 96, r[2]);
+            store(to + 144, r[3]);
+        }
+    }
+}
+
+/* 24 output channels of 2 tiles */
+static TARGET void conv3x3_24to24_4x4_f2x4_panel_x288_y192(const struct args *a, int panel, const float *v, float *m) {
+    const rn_kernel *k = a->k;
+    const float *w = a->w + (size_t)panel * 18432;
+    for (int i = 0; i < 24; i++, w += 768) {
+        const float *from = v + i * 112;
+        float *to = m + i * 80;
+        k[4 /* 24x2x24 */].gemm(w, from, to, w + 768, from, to);
+    }
+    for (int i = 0; i < 2; i++) {
+        const int row = i;
+        conv3x3_24to24_4x4_f2x4_output_x288_y192(m + i * 32, a->y + (row * 384));
+    }
+}
+
+/* x: 4x4 pixels of 24 floats, 48 apart, rows 288 apart; y: 4x4 pixels of 24 floats, 48 apart, rows 192 apart */
+static TARGET void conv3x3_24to24_4x4_f2x4(void *arg, int part, int parts) {
+    const struct args *a = arg;
+    float *v = a->scratch + (size_t)part * 10400, *m = v + 2688;
+    if (part) return;
+    (void)parts;
+    for (int i = 0; i < 2; i++) {
+        const int row = i;
+        conv3x3_24to24_4x4_f2x4_input_x288_y192(a->x + (row * 576 - 336), v + i * 48);
+    }
+    const int panel = 0;
+    conv3x3_24to24_4x4_f2x4_panel_x288_y192(a, panel, v, m);
     zeroupper();
 }
 
@@ -737,7 +935,7 @@ static TARGET void conv1x1_stride2_16to24_4x4_panel24(const struct args *a, int 
     for (int r = y0; r < y1; r++) {
         y = a->y + (r * 192 + panel * 32);
         x = a->x + (r * 576);
-        k[4 /* 24x4x16 */].gemm(w, x, y, w, x, y);
+        k[5 /* 24x4x16 */].gemm(w, x, y, w, x, y);
     }
     zeroupper();
 }
@@ -810,10 +1008,10 @@ static TARGET void fc_10x1x1_2_images(void *arg, int part, int parts) {
         const float *w = a->w + (size_t)panel * 384;
         float *out = a->y + panel * 16, y[32];
         const float *x = a->x, *v = w;
-        k[5 /* 10x2x24 */].gemm(v, x, y, v, x, y);
+        k[6 /* 10x2x24 */].gemm(v, x, y, v, x, y);
         for (int n = 0; n < 2; n++) {
-            store(out + (size_t)n * 16432, add(load(y + n * 16), load(a->bias + panel * 16)));
-            store_n(out + (size_t)n * 16432 + 8, add(load(y + n * 16 + 8), load_n(a->bias + panel * 16 + 8, 2)), 2);
+            store(out + (size_t)n * 5136, add(load(y + n * 16), load(a->bias + panel * 16)));
+            store_n(out + (size_t)n * 5136 + 8, add(load(y + n * 16 + 8), load_n(a->bias + panel * 16 + 8, 2)), 2);
         }
     }
     zeroupper();
@@ -827,7 +1025,7 @@ static TARGET void fc_10x1x1(void *arg, int part, int parts) {
         const float *w = a->w + (size_t)panel * 384;
         float *out = a->y + panel * 16, y[16];
         const float *x = a->x, *v = w;
-        k[7 /* 10x1x24 */].gemm(v, x, y, v, x, y);
+        k[8 /* 10x1x24 */].gemm(v, x, y, v, x, y);
         store(out, add(load(y), load(a->bias + panel * 16)));
         store_n(out + 8, add(load(y + 8), load_n(a->bias + panel * 16 + 8, 2)), 2);
     }
@@ -877,45 +1075,46 @@ static const rn_recipe_step recipe_steps[] = {
     /* 8 */ {.op = RN_BN_SHIFT, .ndim = 1, .arg = {6, 7, 4}, .dim = {16}},
     /* 9 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {8}, .dim = {16, 1, 1, 1}, .offset = 1792},
     /* 10 */ {.op = RN_PARAM, .ndim = 4, .dim = {24, 16, 3, 3}, .name = "layer1.0.conv1.weight"},
-    /* 11 */ {.op = RN_PACK_PANELS, .ndim = 4, .arg = {10}, .dim = {24, 16, 3, 3}, .integer = {32, 16, 1},
+    /* 11 */ {.op = RN_PACK_WINOGRAD, .ndim = 4, .arg = {10}, .dim = {24, 16, 3, 3}, .integer = {32, 2, 2, 2},
               .offset = 1856},
     /* 12 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn1.weight"},
     /* 13 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn1.running_var"},
     /* 14 */ {.op = RN_BN_SCALE, .ndim = 1, .arg = {12, 13}, .dim = {24}, .real = 1e-05},
-    /* 15 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {14}, .dim = {24, 1, 1, 1}, .offset = 20288},
+    /* 15 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {14}, .dim = {24, 1, 1, 1}, .offset = 53056},
     /* 16 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn1.bias"},
     /* 17 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn1.running_mean"},
     /* 18 */ {.op = RN_BN_SHIFT, .ndim = 1, .arg = {16, 17, 14}, .dim = {24}},
-    /* 19 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {18}, .dim = {24, 1, 1, 1}, .offset = 20416},
+    /* 19 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {18}, .dim = {24, 1, 1, 1}, .offset = 53184},
     /* 20 */ {.op = RN_PARAM, .ndim = 4, .dim = {24, 24, 3, 3}, .name = "layer1.0.conv2.weight"},
-    /* 21 */ {.op = RN_PACK_WINOGRAD, .ndim = 4, .arg = {20}, .dim = {24, 24, 3, 3}, .integer = {32, 2, 2, 1},
-              .offset = 20544},
+    /* 21 */ {.op = RN_PACK_WINOGRAD, .ndim = 4, .arg = {20}, .dim = {24, 24, 3, 3}, .integer = {32, 2, 4, 1},
+              .offset = 53312},
     /* 22 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn2.weight"},
     /* 23 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn2.running_var"},
     /* 24 */ {.op = RN_BN_SCALE, .ndim = 1, .arg = {22, 23}, .dim = {24}, .real = 1e-05},
-    /* 25 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {24}, .dim = {24, 1, 1, 1}, .offset = 69696},
+    /* 25 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {24}, .dim = {24, 1, 1, 1}, .offset = 127040},
     /* 26 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn2.bias"},
     /* 27 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.bn2.running_mean"},
     /* 28 */ {.op = RN_BN_SHIFT, .ndim = 1, .arg = {26, 27, 24}, .dim = {24}},
-    /* 29 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {28}, .dim = {24, 1, 1, 1}, .offset = 69824},
+    /* 29 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {28}, .dim = {24, 1, 1, 1}, .offset = 127168},
     /* 30 */ {.op = RN_PARAM, .ndim = 4, .dim = {24, 16, 1, 1}, .name = "layer1.0.downsample.0.weight"},
     /* 31 */ {.op = RN_PACK_PANELS, .ndim = 4, .arg = {30}, .dim = {24, 16, 1, 1}, .integer = {32, 16, 1},
-              .offset = 69952},
+              .offset = 127296},
     /* 32 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.downsample.1.weight"},
     /* 33 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.downsample.1.running_var"},
     /* 34 */ {.op = RN_BN_SCALE, .ndim = 1, .arg = {32, 33}, .dim = {24}, .real = 1e-05},
-    /* 35 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {34}, .dim = {24, 1, 1, 1}, .offset = 72000},
+    /* 35 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {34}, .dim = {24, 1, 1, 1}, .offset = 129344},
     /* 36 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.downsample.1.bias"},
     /* 37 */ {.op = RN_PARAM, .ndim = 1, .dim = {24}, .name = "layer1.0.downsample.1.running_mean"},
     /* 38 */ {.op = RN_BN_SHIFT, .ndim = 1, .arg = {36, 37, 34}, .dim = {24}},
-    /* 39 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {38}, .dim = {24, 1, 1, 1}, .offset = 72128},
+    /* 39 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {38}, .dim = {24, 1, 1, 1}, .offset = 129472},
     /* 40 */ {.op = RN_PARAM, .ndim = 1, .dim = {10}, .name = "fc.bias"},
-    /* 41 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {40}, .dim = {10, 1, 1, 1}, .offset = 72256},
+    /* 41 */ {.op = RN_PACK_VECTOR, .ndim = 4, .arg = {40}, .dim = {10, 1, 1, 1}, .offset = 129600},
     /* 42 */ {.op = RN_PARAM, .ndim = 2, .dim = {10, 24}, .name = "fc.weight"},
     /* 43 */ {.op = RN_PACK_PANELS, .ndim = 4, .arg = {42}, .dim = {10, 24, 1, 1}, .integer = {16, 24, 1},
-              .offset = 72320},
+              .offset = 129664},
 };
-static const rn_recipe recipe = {.steps = recipe_steps, .count = 44, .packed_size = 73856, .hash = 0x03a6661ab9d59b38u};
+static const rn_recipe recipe = {.steps = recipe_steps, .count = 44, .packed_size = 131200,
+                                 .hash = 0x479cb27a8aa4035bu};
 
 /* {name, what, algorithm, place in the source, value, shape, multiply-adds, multiplications, bytes moved, bytes of
  * weights} */
@@ -925,12 +1124,12 @@ static const rn_layer layers[] = {
     {"bn1", "affine", "map", "block_unfused.rn:13:19", "bn1", {16, 16, 16}, 0, 0, 32896, 128},
     {"relu", "relu", "map", "block_unfused.rn:13:23", "relu", {16, 16, 16}, 0, 0, 32768, 0},
     {"maxpool", "maxpool 3x3 /2", "pool", "block_unfused.rn:14:5", "maxpool", {16, 8, 8}, 0, 0, 20480, 0},
-    {"layer1.0.conv1", "conv 3x3 /2", "direct", "block_unfused.rn:5:9", "layer1.0.conv1", {24, 4, 4}, 55296, 55296,
-     24064, 18432},
+    {"layer1.0.conv1", "conv 3x3 /2", "winograd", "block_unfused.rn:5:9", "layer1.0.conv1", {24, 4, 4}, 55296, 38400,
+     31232, 51200},
     {"layer1.0.bn1", "affine", "map", "block_unfused.rn:5:34", "layer1.0.bn1", {24, 4, 4}, 0, 0, 3328, 256},
     {"layer1.0.relu", "relu", "map", "block_unfused.rn:5:38", "layer1.0.relu", {24, 4, 4}, 0, 0, 3072, 0},
-    {"layer1.0.conv2", "conv 3x3", "winograd", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 36864,
-     27648, 49152},
+    {"layer1.0.conv2", "conv 3x3", "winograd", "block_unfused.rn:6:9", "layer1.0.conv2", {24, 4, 4}, 82944, 27648,
+     39936, 73728},
     {"layer1.0.bn2", "affine", "map", "block_unfused.rn:6:26", "layer1.0.bn2", {24, 4, 4}, 0, 0, 3328, 256},
     {"layer1.0.downsample.0", "conv 1x1 /2", "pointwise", "block_unfused.rn:7:7", "layer1.0.downsample.0", {24, 4, 4},
      6144, 6144, 7680, 2048},
@@ -950,14 +1149,14 @@ static const struct result results[] = {
     {0, 128, 2048},
     {32832, 128, 2048},
     {0, 128, 2048},
-    {34112, 128, 1152},
+    {1280, 128, 1152},
+    {10432, 192, 768},
+    {17408, 192, 768},
+    {11776, 192, 1152},
+    {17408, 192, 768},
+    {10432, 192, 768},
+    {13568, 192, 768},
     {0, 192, 768},
-    {6976, 192, 768},
-    {1344, 192, 1152},
-    {6976, 192, 768},
-    {0, 192, 768},
-    {3136, 192, 768},
-    {6272, 192, 768},
     {3136, 192, 768},
     {0, 192, 768},
     {3136, 192, 192},
@@ -1007,7 +1206,7 @@ static const rn_model model = {
     .layers = layers,
     .layer_count = 18,
     .macs = 255216,
-    .multiplications = 209136,
+    .multiplications = 183024,
     .parameters = 9882,
     .recipe = &recipe,
     .weights_file = NULL,
