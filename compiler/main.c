@@ -176,11 +176,11 @@ static bool compile(Compilation *c) {
     if (!choose_outputs(c)) return false;
     if (o->dump == DUMP_IR || o->run_pass) return show_graph(c);
     if (!files_check(c)) return false;
-    machine_find(c); /* that plans are made for */
-    if (o->summary && !show_summary(c)) return false;
-    if (!o->output && !o->verify && !o->bench && !o->dump && !o->report && !o->passes.dump_after) return show_json(c);
     const bool saves_source = o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX;
     const bool emits = !saves_source || o->verify;
+    if (emits || o->summary) machine_find(c); /* that plans are made for */
+    if (o->summary && !show_summary(c)) return false;
+    if (!o->output && !o->verify && !o->bench && !o->dump && !o->report && !o->passes.dump_after) return show_json(c);
     if (emits && (!check_name(c) || !plan_fits(c->source, &c->diag))) return false;
     if (o->kind == OUTPUT_ONNX && !onnx_check(c->source, o->output, &c->diag)) return false;
 

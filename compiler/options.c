@@ -7,6 +7,7 @@
 #include "options.h"
 #include "save/depfile.h"
 #include "rn.h"
+#include "runtime/core/cpu.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -333,8 +334,15 @@ static bool complete_tune(Options *options, Diag *diag) {
     const char *known = options->tune; /* its numbers can be checked before the row is known */
     if (options->tune_native) known = arena_printf(options->arena, "generic%s", options->tune_changes);
     options->machine = machine_parse(known, options->target.isa[0], options->arena, &trouble);
-    if (!options->machine) usage_error(diag, "-mtune=%s: %s", options->tune, trouble);
-    return options->machine;
+    if (!options->machine) {
+        usage_error(diag, "-mtune=%s: %s", options->tune, trouble);
+        return false;
+    }
+    const char *missing = options->tune_native ? rn_cpu_missing(options->target.isa[0]) : NULL;
+    if (!missing) return true;
+    usage_error(diag, "-mtune=native: this processor cannot be measured for %s, since it lacks %s; name another",
+                rn_isa_name(options->target.isa[0]), missing);
+    return false;
 }
 
 static bool set_random(Options *options, const char *value, size_t member, Diag *diag) {

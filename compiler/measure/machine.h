@@ -18,8 +18,25 @@ const char *cpu_name(Arena *arena, const Cpu *cpu);
  * "generic" where none is near. */
 const char *cpu_row(const Cpu *cpu, bool *same);
 
+/* ---- machine_measure.c ---- */
+#define MEASURED_NUMBERS(NUMBER) NUMBER(flops) NUMBER(l2) NUMBER(l3) NUMBER(dram) NUMBER(vector_op) NUMBER(call)
+
+typedef struct Measured { /* numbers as in a row (plan/machine.def), of one core; 0: not measured */
+#define NUMBER(member) double member;
+    MEASURED_NUMBERS(NUMBER)
+#undef NUMBER
+} Measured;
+
+/* Takes about 0.6 seconds, and at most 256 MB for as long. */
+Measured machine_measure(const Cpu *cpu, rn_isa isa);
+
 /* ---- machine.c ---- */
-/* Sets c->machine, and c->machine_origin: the row that the options name, or for native the one of this machine. */
+/* The row of a machine on which this was measured, from the nearest row that is known, which may be of the `same` kind
+ * of CPU. */
+Machine machine_round(const Machine *near, bool same, const Cpu *cpu, const Measured *measured);
+
+/* Sets c->machine, and c->machine_origin: the row that the options name, or for native the one of this machine: from
+ * the user's cache ($XDG_CACHE_HOME/rnc/machine, ~/.cache/rnc/machine), or measured and put there, if it can be. */
 void machine_find(Compilation *c);
 /* --print-machine, for each instruction set of the target. */
 void machine_show(Compilation *c);

@@ -6,22 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/toolchain.h"
+#include "cache.h"
 #include "machine.h"
 #include "runtime/core/cpu.h"
 #include "tune.h"
 
-static const char *default_path(Arena *arena) {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (cache && *cache) return arena_printf(arena, "%s/rnc/tune", cache);
-    return home && *home ? arena_printf(arena, "%s/.cache/rnc/tune", home) : NULL;
-}
-
 void tune_cache_open(TuneCache *cache, Compilation *c) {
     const Options *o = c->options;
-    *cache = (TuneCache){.arena = &c->arena, .path = o->tune_cache ? o->tune_cache : default_path(&c->arena)};
+    *cache = (TuneCache){.arena = &c->arena, .path = o->tune_cache ? o->tune_cache : cache_path(&c->arena, "tune")};
     cache->required = o->tune_cache;
     const Cpu cpu = cpu_identify();
     /* the row decides what code a choice stands for, the C compiler's options how fast the rest of a layer is */
@@ -65,11 +59,6 @@ double tune_cache_put(TuneCache *cache, const char *shape, const char *choice, d
     return *kept;
 }
 
-static void make_folder(Arena *arena, const char *path) {
-    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/'))
-        mkdir(arena_strndup(arena, path, (size_t)(slash - path)), 0777); /* what fails shows in the write */
-}
-
 bool tune_cache_save(TuneCache *cache, Diag *diag) {
     if (!cache->added || !cache->path) return true;
     if (cache->foreign) {
@@ -79,9 +68,8 @@ bool tune_cache_save(TuneCache *cache, Diag *diag) {
     Text text = {0};
     for (int i = 0; i < cache->us.count; i++)
         text_printf(&text, "%s %.3f\n", cache->us.entries[i].key, *(double *)cache->us.entries[i].value);
-    make_folder(cache->arena, cache->path);
     /* the user's cache may have no place (a build daemon has no home); one that was asked for must */
-    const bool good = file_write(cache->path, text.s, text.size) || !cache->required;
+    const bool good = cache_write(cache->arena, cache->path, &text) || !cache->required;
     if (!good)
         diag_error(diag, (Place){0}, "cannot write the cache of measurements '%s': %s", cache->path, strerror(errno));
     text_free(&text);

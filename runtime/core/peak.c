@@ -91,22 +91,23 @@ double rn_peak_gflops(rn_isa isa, double seconds) {
 }
 #endif
 
-enum { LINE = 64, LINES = (256 << 20) / LINE, AHEAD = 16 /* lines */, STREAMS = 4 };
+enum { LINE = 64, AHEAD = RN_PEAK_AHEAD / LINE, STREAMS = 4 };
 
 typedef struct Line {
     uint64_t words[LINE / 8];
 } Line;
 
 typedef struct Reading {
-    const Line *lines; /* [LINES + AHEAD] */
+    const Line *lines; /* [count + AHEAD] */
+    size_t count;
     rn_context *context;
     uint64_t *sum; /* what is read must be used */
 } Reading;
 
 static void read_part(void *arg, int part, int parts) {
     const Reading *r = arg;
-    const size_t from = (size_t)LINES * (size_t)part / (size_t)parts;
-    const size_t each = ((size_t)LINES * (size_t)(part + 1) / (size_t)parts - from) / STREAMS;
+    const size_t from = r->count * (size_t)part / (size_t)parts;
+    const size_t each = (r->count * (size_t)(part + 1) / (size_t)parts - from) / STREAMS;
     uint64_t sum = 0;
     for (size_t i = from; i < from + each; i++)
         for (size_t k = i; k < i + STREAMS * each; k += each) {
@@ -121,14 +122,19 @@ static void read_all(const void *operands) {
     rn_parallel(r.context, read_part, &r);
 }
 
-double rn_peak_memory(int threads, double seconds) {
-    const size_t size = (size_t)(LINES + AHEAD) * LINE;
-    void *memory = aligned_alloc(LINE, size);
-    if (!memory) return 0;
-    memset(memory, 1, size); /* pages of its own, not the one of zeros */
+double rn_peak_reading(const void *memory, size_t size, int threads, double seconds) {
     uint64_t sum = 0;
     rn_context context = {.threads = threads};
-    const double rate = rn_peak_of(read_all, &(Reading){memory, &context, &sum}, (double)LINES * LINE, seconds);
+    const Reading reading = {memory, size / LINE, &context, &sum};
+    return rn_peak_of(read_all, &reading, (double)(reading.count * LINE), seconds);
+}
+
+double rn_peak_memory(int threads, double seconds) {
+    const size_t size = 256 << 20;
+    void *memory = aligned_alloc(LINE, size + RN_PEAK_AHEAD);
+    if (!memory) return 0;
+    memset(memory, 1, size + RN_PEAK_AHEAD); /* pages of its own, not the one of zeros */
+    const double rate = rn_peak_reading(memory, size, threads, seconds);
     free(memory);
     return rate;
 }

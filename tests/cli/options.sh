@@ -21,7 +21,7 @@ prints "--print-machine" "-mtune=generic for x86-64-v4, of the table"
 prints "--print-machine" "    .l3_size = "
 prints "--print-machine" "machines with code for x86-64-v4: native, generic, znver4, sapphirerapids, emeraldrapids"
 expect "--print-machine of two" 0 "$RNC" --print-machine --target x86-64-v3,x86-64-v4 -mtune=znver4,l3=30
-prints "--print-machine of two" "-mtune=znver4,l3=30 for x86-64-v4, of the table, changed"
+prints "--print-machine of two" "-mtune=znver4,l3=30 for x86-64-v4, changed, of the table"
 prints "--print-machine of two" "-mtune=znver4 for x86-64-v3, of the table"
 expect "--print-machine --json" 0 "$RNC" --print-machine --json --target x86-64-v3 -mtune=emeraldrapids,l2_size=1M,fetching=woven
 "$PYTHON" - "$WORK/.out" <<'P' && ok || bad "--print-machine --json" "$(< "$WORK/.out")"
