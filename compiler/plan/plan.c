@@ -72,9 +72,15 @@ static double share_that_stays(double bytes, double size) {
     return share;
 }
 
+/* Bytes of an instance's activations; of several images each thread has its own. */
+static double activations(const Plan *plan) {
+    const double threads = plan->options.threads > 1 ? plan->options.threads : 1;
+    return (double)plan->arena_bytes * (plan->options.batch > 1 ? threads : 1) +
+           (double)plan->kept_bytes * plan->group + (double)plan->scratch_bytes * threads;
+}
+
 static double weights_that_stay(const Plan *plan) {
-    return share_that_stays((double)plan->recipe.packed_size + (double)plan->arena_bytes,
-                            plan->options.machine->l3_size);
+    return share_that_stays((double)plan->recipe.packed_size + activations(plan), plan->options.machine->l3_size);
 }
 
 /* How much of the weights L3 keeps from run to run decides what their bytes cost, hence how many there are, hence how
@@ -101,7 +107,7 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
         plan = next, low = o.weights_stay;
         if (!i) break;
     }
-    const int64_t most = (int64_t)plan->options.machine->l3_size - plan->arena_bytes;
+    const int64_t most = (int64_t)(plan->options.machine->l3_size - activations(plan));
     if (low < 1 && most > 0 && options->time_share <= 0 && (!options->weights_limit || options->weights_limit > most)) {
         o.weights_stay = 1, o.weights_limit = most;
         Plan *near = plan_once(arena, graph, &o);
