@@ -94,8 +94,10 @@ static Shape windows_of(const Window *v, Shape in) {
                    window_out(in.w, v->s, v->stride_w, v->dilate_w, v->left, v->right, v->ceil)};
 }
 
-/* The padding at the end that `out` windows reach into, no more and no less. */
-static int end_pad(int size, int kernel, int stride, int dilate, int before, int out) {
+/* The padding at the end: the layer's own where its windows, rounded down, are the `out` that there are, since some
+ * engines pad both sides of a pool alike; otherwise what they reach into, no more and no less. */
+static int end_pad(int size, int kernel, int stride, int dilate, int before, int after, int out) {
+    if (after < kernel && window_out(size, kernel, stride, dilate, before, after, false) == out) return after;
     const int64_t pad = (int64_t)(out - 1) * stride + dilate * (kernel - 1) + 1 - before - size;
     return pad > 0 ? (int)pad : 0;
 }
@@ -106,8 +108,8 @@ static int end_pad(int size, int kernel, int stride, int dilate, int before, int
 static Window exact_window(const Window *window, Shape in) {
     const Shape out = windows_of(window, in);
     Window exact = *window;
-    exact.bottom = end_pad(in.h, window->r, window->stride_h, window->dilate_h, window->top, out.h);
-    exact.right = end_pad(in.w, window->s, window->stride_w, window->dilate_w, window->left, out.w);
+    exact.bottom = end_pad(in.h, window->r, window->stride_h, window->dilate_h, window->top, window->bottom, out.h);
+    exact.right = end_pad(in.w, window->s, window->stride_w, window->dilate_w, window->left, window->right, out.w);
     exact.ceil = false;
     return exact;
 }

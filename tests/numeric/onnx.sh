@@ -111,6 +111,14 @@ output %1
 output %2
 N
 agree dilated dilated.ir --random-weights
+# a pool's own padding where windows need no more: converters take the padding of one side for both
+for window in "3x3 /2 pad 1:1 1 1 1" "4x4 /2 pad 1 ceil:1 1 1 1" "3x3 /2 pad 1 ceil:1 1 2 2" "3x3 /2 ceil:0 0 1 1" \
+    "2x2 /2 pad [0, 1, 0, 1]:0 1 0 1" "3x3 /4 pad [1, 1, 3, 4]:1 1 2 2"; do
+    echo "network pool { input 4x12x12; maxpool ${window%:*} }" > "$WORK/pool.rn"
+    expect "a pool's padding" 0 "$RNC" --random-weights -o net.onnx pool.rn
+    pads=$("$PYTHON" "$EVALUATOR" pads "$WORK/net.onnx")
+    [ "$pads" = "${window#*:}" ] && ok || bad "a pool's padding" "$window, but $pads"
+done
 agree_fused odd odd.rn
 agree_fused forms forms.rn
 agree_fused "ops.ir" "$ROOT/tests/golden/ir/ops.ir"

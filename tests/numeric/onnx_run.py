@@ -5,6 +5,7 @@ Python has it, after ONNX's checker, where Python has that.
     onnx_run.py TOLERANCE NET.onnx IN.npy OUT.npy...
     onnx_run.py TOLERANCE FOLDER        every NAME.onnx there, with NAME.in.npy and NAME.out00.npy ...
     onnx_run.py shape NET.onnx          prints the input's, 2 for any number of images
+    onnx_run.py pads NET.onnx           prints those of each pool
 
 It knows the file format and the operators from their specification alone, and nothing of rnc. Besides the numbers it checks
 that names are unique, inputs are there before they are used, every initializer is used, every value has the shape that
@@ -349,6 +350,10 @@ def compare_all(tolerance, folder):
 def main(what, path, *arrays):
     if what == "shape":
         print(*dims(read_model(path)["graph"]["input"][0], 2))
+    elif what == "pads":
+        for node in read_model(path)["graph"]["node"]:
+            if node["op_type"].endswith("Pool"):
+                print(*attributes(node)["pads"])
     elif os.path.isdir(path):
         sys.exit(compare_all(float(what), path) > 0)
     else:
