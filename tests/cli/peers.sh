@@ -107,6 +107,7 @@ prints "the clock" "Rounds at another clock, which count as the others: ResNet-1
 prints "-O2 that is behind" "rnc -O2 takes more than 1.03 times another level's time: ResNet-18 on 1 thread 1.25 (1.25–1.25) of rnc -O3, "
 cp "$WORK/README.md" "$WORK/.out"
 prints "README: the columns" "| | rnc -O2 | rnc -O3 | OpenVINO | ncnn | best peer / rnc -O2, 1 thread | best peer / rnc -O2, 2 threads |"
+prints "README: without a peer" "plain110, 2 threads, batch 1: without ncnn: it is made up."
 prints "README" "| plain110 | **2.50** | **2.00** | 5.00 | 3.75 | 1.50 | 2.00 |"
 [ "$(head -1 "$WORK/.out") $(tail -1 "$WORK/.out")" = "one two" ] && ok || bad "README: the text around" "$(cat "$WORK/.out")"
 

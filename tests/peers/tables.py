@@ -100,9 +100,13 @@ def peak(report):
     return f"FMA peak of a core, GFLOP/s: {before_after}; beside the rounds {min(found)} to {max(found)}."
 
 
+def left_out(results):
+    return [f"{where(r)}: without {name}: {why}." for r in results for name, why in r["left_out"].items()]
+
+
 def notes(results):
     """What a reader of these results' tables should know."""
-    found = [f"{where(r)}: without {name}: {why}" for r in results for name, why in r["left_out"].items()]
+    found = left_out(results)
     clock = [f"{title(r['network'])} on {count(r['threads'], 'thread')} {n} of {len(r['rounds'])}"
              for r in results if (n := at_other_clock(r))]
     if clock:
@@ -145,7 +149,7 @@ def short(report, results):
             lines.append(line([title(network), *(median(of[threads[0]], name) for name in all_names),
                                *(ratio(of[t], best_peer(of[t], first), first, lambda r: f"{r[1]:.2f}") if t in of else "–"
                                  for t in threads)]))
-    return "\n".join([*lines, "", wrapped(origin(report))]) + "\n"
+    return "\n".join([*lines, "", *map(wrapped, [origin(report), *left_out(results)])]) + "\n"
 
 
 def parts(report):
