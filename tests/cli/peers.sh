@@ -32,7 +32,7 @@ for batch in map(int, batches):
             results.append({"network": network, "threads": threads, "batch": batch, "left_out": why,
                             "differences": {name: 2e-5 for name in times}, "rounds": rounds})
 print(json.dumps({"format": 2, "cpu": "Made Up 9000, family 1 model 2", "kind": kind, "processors": 2, "date": "2030-01-02",
-    "commit": "abcdef0", "machine": {"tune": "made-up", "target": "x86-64-v4", "origin": "by CPUID", "flops": 120, "l3": 30.5}, "networks": networks, "system": "An OS", "peaks": [[119.5, 96.5]],
+    "commit": "abcdef0", "machine": {"tune": "made-up", "target": "x86-64-v4", "origin": "measured before: a/file", "flops": 120, "l3": 30.5}, "networks": networks, "system": "An OS", "peaks": [[119.5, 96.5]],
     "planned": {"networks": ["resnet18", "plain110"], "threads": [1, 2], "batches": [int(b) for b in batches]},
     "versions": {"rnc": "rnc 9.9", "openvino": "1.2.3"}, "results": results}))
 END
@@ -93,7 +93,7 @@ grep -q "the table of AMD, AVX-512" "$WORK/.out" && bad "its own" "the old table
 prints "the heading" "### AMD, AVX-512, batch 1"
 prints "where from" "Made Up 9000, family 1 model 2 (AMD, AVX-512), 2 processors; 2030-01-02, at abcdef0."
 prints "the versions" "An OS; rnc 9.9, openvino 1.2.3."
-prints "the machine" "Planned with -mtune=made-up for x86-64-v4, by CPUID: flops=120, l3=30.5."
+prints "the machine" "Planned with -mtune=made-up for x86-64-v4, measured before: flops=120, l3=30.5."
 prints "the peak" "FMA peak of a core, GFLOP/s: 119.5 before and 96.5 after; beside the rounds 96 to 120."
 prints "the columns" "| | 1 thread: rnc -O2 | rnc -O3 | OpenVINO | ncnn | best peer | best peer / rnc -O2 | best peer / rnc -O3 | rnc -O2 / rnc -O3 |"
 prints "rounds" "9 rounds. All outputs agree to 2.0e-05 of the largest, before a softmax."

@@ -207,8 +207,11 @@ class Bench:
         """Takes up what an interrupted bench has measured: of the same machine, sources and plan, or it is an error."""
         earlier = load(self.path("result.json"))
         for key, value in self.report.items():
-            if key not in ("peaks", "results") and earlier.get(key) != value:
-                sys.exit(f"error: --continue: {key} was {earlier.get(key)}, and is {value}")
+            before = earlier.get(key)
+            if key == "machine":  # measured then, and read from its cache since
+                before, value = before | {"origin": ""}, value | {"origin": ""}
+            if key not in ("peaks", "results") and before != value:
+                sys.exit(f"error: --continue: {key} was {before}, and is {value}")
         self.report |= {"peaks": earlier["peaks"], "results": earlier["results"]}
 
     def save(self):

@@ -89,6 +89,7 @@ def machine(report):
     """The row that plans were made for, as -mtune takes it, and where it is from."""
     row = dict(report["machine"])
     name, target, source = (row.pop(key) for key in ("tune", "target", "origin"))
+    source = source.partition(":")[0]  # not where it is kept
     return f"-mtune={name} for {target}, {source}: {', '.join(f'{key}={value}' for key, value in row.items())}"
 
 
