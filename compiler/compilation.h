@@ -24,6 +24,7 @@ typedef struct Compilation {
     bool has_weights;
     const Machine *machine;     /* that plans are made for (measure/machine.h) */
     const char *machine_origin; /* "of the table" */
+    const char *machine_cache;  /* the file that has it, where it was measured; NULL: none */
     Graph *graph;               /* after the passes */
     Plan *plan;
     const Plan *sized; /* that `sizes` are of */

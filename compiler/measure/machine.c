@@ -105,11 +105,14 @@ static const Machine *native_row(Compilation *c, rn_isa isa) {
     Text rows = {0};
     bool foreign;
     const Machine *machine = read_row(a, path, key, isa, &rows, &foreign);
-    c->machine_origin = arena_printf(a, "measured before: %s", path ? path : "");
+    c->machine_origin = "measured before";
+    c->machine_cache = path;
     if (!machine) {
         machine = measured_row(c, &cpu, isa);
         text_printf(&rows, "%s%s\n", key, machine_spelling(a, machine));
-        if (path && !foreign) cache_write(a, path, &rows); /* a cache may have no place (a build daemon has no home) */
+        /* it may have no place: a build daemon has no home */
+        const bool kept = path && !foreign && cache_write(a, path, &rows);
+        if (!kept) c->machine_cache = NULL;
     }
     text_free(&rows);
     return machine;
@@ -141,6 +144,7 @@ static const char *shown_origin(const Compilation *c, int index) {
 static void show_json(Compilation *c) {
     cJSON *json = cJSON_CreateObject(), *machines = cJSON_AddArrayToObject(json, "machines");
     json_add_string(json, "rnc", RN_VERSION);
+    if (c->machine_cache) json_add_string(json, "cache", c->machine_cache);
     for (int i = 0; i < c->options->target.count; i++)
         cJSON_AddItemToArray(machines, json_machine(shown(c, i), shown_origin(c, i)));
     char *text = cJSON_Print(json);
@@ -160,6 +164,7 @@ static void show_text(Compilation *c) {
         text_printf(&text, "machines with code for %s: native, %s\n", rn_isa_name(machine->isa),
                     machine_names(&c->arena, machine->isa));
     }
+    if (c->machine_cache) text_printf(&text, "what is measured is kept in %s\n", c->machine_cache);
     fwrite(text.s, 1, text.size, stdout);
     text_free(&text);
 }

@@ -29,7 +29,10 @@ first | grep -q ', measured: flops [0-9.]*, l2 [0-9.]*, l3 ' && ok || bad "the f
 target=$(first | sed 's/.* for \(x86-64-v[34]\), .*/\1/')
 cp $rows kept
 expect "the second time" 0 "$RNC" --print-machine
-starts "the second time" "$tune for $target, measured before: $WORK/$rows"
+starts "the second time" "$tune for $target, measured before"
+prints "the second time" "what is measured is kept in $WORK/$rows"
+expect "as JSON" 0 "$RNC" --print-machine --json
+prints "as JSON" "\"cache\":	\"$WORK/$rows\""
 cmp -s $rows kept && ok || bad "the second time" "the cache changed: $(diff kept $rows)"
 
 # the default where the target is the machine itself; and by name the same plan
@@ -49,7 +52,7 @@ echo "rnc row 1, another CPU, x86-64-v4|znver4,l3=20" > other
 expect "another row" 0 "$RNC" --dump=plan net.rn
 starts "another row" "plan tiny: $target -mtune=generic,l3=21, batch 1"
 expect "changes come after" 0 "$RNC" --print-machine -mtune=native,dram=7
-starts "changes come after" "-mtune=generic,l3=21,dram=7 for $target, changed, measured before: "
+starts "changes come after" "-mtune=generic,l3=21,dram=7 for $target, changed, measured before"
 for damaged in "|generic,l3=" "|pentium" "|" "| " "|generic,l3=21,l3"; do
     { cat other; sed "s/|.*/$damaged/" kept; } > $rows
     expect "damaged: $damaged" 0 "$RNC" --print-machine
@@ -63,6 +66,7 @@ for home in "$WORK/cache" /proc/none; do
     expect "no cache in $home" 0 env XDG_CACHE_HOME="$home" "$RNC" --print-machine
     starts "no cache in $home" "$tune for $target, measured: "
     [ ! -s .err ] && ok || bad "no cache in $home" "$(< .err)"
+    ! grep -q "is kept in" .out && ok || bad "no cache in $home" "$(tail -1 .out)"
 done
 [ "$(< $rows)" = "a note to myself" ] && ok || bad "another's file" "was written over: $(cat $rows)"
 expect "no home" 0 env -u XDG_CACHE_HOME -u HOME "$RNC" --print-machine
