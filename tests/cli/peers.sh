@@ -215,7 +215,7 @@ class Fake:
         turns.append(self.name)
         if arguments.network == stop_at and len(turns) > 7:
             raise KeyboardInterrupt
-        assert runs == 3  # of TURN
+        assert runs == 2  # of TURN
         return [0.05 if self.name == "rnc -O2" else 0.1] * runs
     def close(self):
         pass

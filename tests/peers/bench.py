@@ -32,7 +32,7 @@ from tables import SHORT, machine, parts, summary
 NETWORKS = ("resnet18 resnet34 resnet50 resnet101 resnet152 vgg16 googlenet bn_inception prelu_net_a resnet56 "
             "resnet110")
 WARM_UP = 3  # runs after setting up, before the first turn
-TURN = 0.15  # seconds that a turn's timed runs should take, of the first contender's time
+TURN = 0.1  # seconds that a turn's timed runs should take, of the first contender's time
 MOST_RUNS = 20  # in a turn
 LEAST_ROUNDS = 3  # however long they take
 BURST, LONG_BURST = 0.02, 0.5  # seconds of FMAs: beside a round, before and after all
@@ -48,7 +48,7 @@ HELP = f"""environment:
   BATCHES    numbers of images in a run (default: 1); 8 is what all networks are compared at as well
   LEVELS     of rnc (default: -O2 -O3), the first of which the best peer is compared with; -O3 is tuned before
   ROUNDS     each engine's turns for each of these combinations (default: 40)
-  SECONDS    but no new round after so many seconds of a combination (default: 20), from {LEAST_ROUNDS} rounds on
+  SECONDS    but no new round after so many seconds of a combination (default: 30), from {LEAST_ROUNDS} rounds on
 
 NETWORKS=all takes about half an hour, the default 5 minutes, with packages that are there already; the estimate is said first.
 Results are written after each combination: DIR/table.md, chart.svg and result.json have what was measured so far, and
@@ -287,7 +287,7 @@ def main():
     networks = NETWORKS.split() if networks == ["all"] else list(dict.fromkeys(networks))
     for network in networks:
         source_of(network)
-    limits = numbers("ROUNDS", "40")[0], numbers("SECONDS", "20")[0]
+    limits = numbers("ROUNDS", "40")[0], numbers("SECONDS", "30")[0]
     planned = {"networks": networks, "threads": threads_here(len(os.sched_getaffinity(0))), "batches": numbers("BATCHES", "1")}
     if arguments.write:
         read(ROOT)  # an error now, and not after half an hour
