@@ -40,7 +40,7 @@ QUIET = 0.15  # processors that others may take before it is said
 TOLERANCE = 1e-3  # of the largest output
 SEED = 1  # of the images
 # seconds of a network and a number of threads, beside its rounds: to set all up; to tune -O3. For the estimate alone.
-SET_UP_SECONDS, TUNING_SECONDS = 10, 35
+SET_UP_SECONDS, TUNING_SECONDS = 10, 37
 
 HELP = f"""environment:
   NETWORKS   names of examples, or all (default: resnet18 resnet50); all is {NETWORKS}
