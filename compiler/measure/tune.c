@@ -25,7 +25,13 @@
 #include "probe.h"
 #include "tune.h"
 
-enum { MAX_VARIANTS = 12, TILES = 6, MORE_BLOCKS = 2, GROUP = 3 /* built and run at a time, beside the first */ };
+enum {
+    MAX_VARIANTS = 12,
+    TILES = 6,
+    THIN_TILES = 2,
+    MORE_BLOCKS = 2,
+    GROUP = 3 /* built and run at a time, beside the first */
+};
 
 typedef struct Shaped { /* what is measured of one shape */
     const char *shape;
@@ -53,12 +59,15 @@ static Shaped *make_shaped(Tuning *t, const Plan *plan, const Node *n, const cha
     Shaped *s = arena_alloc(t->arena, sizeof *s);
     Candidate list[CHOOSE_MAX_CANDIDATES];
     const int images = plan_images(plan, n), all = choose_candidates(plan, n, images, list);
-    int count = 0, tiles = 0;
+    int count = 0, tiles = 0, thin = 0; /* of one row or column, which come in pairs that are alike */
     for (int i = 0; i < all; i++) /* tiles that even the first layer of the shape alone may not take are left out */
         if (choose_fits(plan, n, &list[i])) list[count++] = list[i];
     s->shape = shape;
     for (int i = 0; i < count; i++) {
-        if (!choice_has_tiles(&list[i].choice) || tiles++ < TILES) add_candidate(s, list[i]);
+        const Choice *choice = &list[i].choice;
+        const Window *w = &n->term[0].window;
+        const bool one = (choice->m_h == 1 && w->r > 1) || (choice->m_w == 1 && w->s > 1);
+        if (!choice_has_tiles(choice) || (one ? thin++ < THIN_TILES : tiles++ < TILES)) add_candidate(s, list[i]);
     }
     double added[CHOOSE_MAX_CANDIDATES];
     error_of_candidates(plan, n, list, count, added);

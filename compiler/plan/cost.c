@@ -16,8 +16,8 @@
 #include "plain.h"
 #include "strassen.h"
 
-static const double MANY = 1e6;    /* parts that any number of threads divides evenly */
-static const double BARRIER = 1.5; /* microseconds in which the runtime's threads meet at a step's end, about */
+static const double MANY = 1e6;  /* parts that any number of threads divides evenly */
+static const double BARRIER = 2; /* microseconds in which the runtime's threads meet at a step's end, about */
 /* Of libxsmm's kernels: columns that take as long as loading a panel of weights to registers; the part of reading
  * pixels again, for each panel, that multiplications do not hide. */
 static const double FEW_COLUMNS = 0.5, PIXELS_SHOWN = 0.3;
@@ -30,6 +30,10 @@ static double kernel_flops(const Machine *m, double features, double pixels, dou
 
 static int threads_of(const Plan *plan) {
     return plan->options.threads > 1 ? plan->options.threads : 1;
+}
+
+double cost_barrier(const Plan *plan) {
+    return threads_of(plan) > 1 ? BARRIER : 0;
 }
 
 /* How many times as fast so many equal parts run on the plan's threads. */
@@ -221,7 +225,7 @@ Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most)
     const Cost others = of_one_image(plan, direct_terms(plan, node, 1, t->w.images), t->w.images, MANY, MANY,
                                      exposed(m, node, 1)); /* a step of their own */
     c.us += others.us, c.compute += others.compute, c.memory += others.memory;
-    if (threads_of(plan) > 1) c.us += ((shared ? BARRIER : 0) + (node->nin > 1 ? BARRIER : 0)) / t->w.images;
+    c.us += cost_barrier(plan) * (shared + (node->nin > 1)) / t->w.images; /* of the steps before */
     return c;
 }
 

@@ -13,6 +13,9 @@ Cost cost_fc(const Plan *plan, const Node *node, const Choice *choice, int image
 Cost cost_winograd(const Plan *plan, const Node *node, const Choice *choice, int images);
 Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice, int images);
 
+/* Microseconds in which the threads meet at the end of a step; 0 of one thread. */
+double cost_barrier(const Plan *plan);
+
 /* ---- for the choice ----
  * Winograd's method for one size of tiles and many sizes of blocks: what does not depend on the block is found once. */
 typedef struct TileCost {

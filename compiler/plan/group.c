@@ -9,20 +9,15 @@
 
 #include "algorithms.h"
 #include "choose.h"
+#include "cost.h"
 
-static const double BARRIER = 3;            /* microseconds, about */
-static const double MOST_FLOATS = 32 << 20; /* kept of all images of a group: some times the caches, no more */
+static const double MOST_FLOATS = 32 << 20; /* kept of all images of a group: an instance's memory, not its speed */
 enum { MOST_IMAGES = 32, DIVISIONS = 3 /* groups of the batch, of its halves, of its quarters */ };
 
 /* Microseconds of one image, by the fastest way, where the node runs for so many. */
 static double node_time(Plan *plan, const Node *n, int images) {
     if (n->op == OP_CONV) return choose_decision(plan, n, images)->list[0].cost.us;
     return algorithm_us(plan, n, &(Choice){.algorithm = algorithm_of(plan, n)}, images);
-}
-
-/* Threads meet at the end of each of the last layers; through the first ones each takes its own image. */
-static double barrier_time(const Plan *plan, int group) {
-    return plan->options.threads > 1 ? BARRIER / group : 0;
 }
 
 /* Floats of an image that the last layers would keep if they began with node `cut`, about: what comes from before it,
@@ -47,7 +42,8 @@ static double kept_floats(const Plan *plan, int cut) {
     return before + most;
 }
 
-/* The best first node of the last layers for groups of this size, node_count: none; *us: an image's time. */
+/* The best first node of the last layers for groups of this size, node_count: none; *us: an image's time. Threads meet
+ * at the end of each of the last layers; through the first ones each takes its own image. */
 static int best_cut(Plan *plan, int group, double *us) {
     const Graph *g = plan->graph;
     double *alone = arena_alloc(plan->arena, ((size_t)g->node_count + 1) * sizeof *alone), total = 0, gain = 0,
@@ -55,7 +51,7 @@ static int best_cut(Plan *plan, int group, double *us) {
     for (int i = 0; i < g->node_count; i++) total += alone[i] = node_time(plan, g->nodes[i], 1);
     int cut = g->node_count;
     for (int i = g->node_count - 1; i >= 0; i--) {
-        gain += alone[i] - node_time(plan, g->nodes[i], group) - barrier_time(plan, group);
+        gain += alone[i] - node_time(plan, g->nodes[i], group) - cost_barrier(plan) / group;
         if (gain > best && kept_floats(plan, i) * group <= MOST_FLOATS) best = gain, cut = i;
     }
     *us = total - best;

@@ -23,11 +23,10 @@ enum { PANEL_VECTORS = 4, KB = 1 << 10, MB = 1 << 20 };
 #define ZEN4                                                                                                           \
     .flops = 116, .l2 = 90, .l3 = 60, .dram = 26, .burst = 15, .l2_size = 768 * KB, .l3_size = 12 * MB, .cores = 1.45, \
     .vector_op = 0.12, .call = 10, .results = 6, .exposed = 0.05, .waiting = 0.05
-/* Its AVX2 code: vectors half as wide take half as long, measured, since AVX-512 takes the units twice; of the kernels
- * what Zen 3's are, derived. */
+/* Its AVX2 code: of the kernels and transforms, fitted to the times of 51 shapes' layers. */
 #define ZEN4_AVX2                                                                                                      \
     .flops = 116, .l2 = 90, .l3 = 60, .dram = 26, .burst = 15, .l2_size = 768 * KB, .l3_size = 12 * MB, .cores = 1.45, \
-    .vector_op = 0.06, .call = 10, .results = 1.2, .exposed = 0.35, .waiting = 1
+    .vector_op = 0.12, .call = 10, .results = 2, .exposed = 0.45, .waiting = 0.6
 /* Intel Xeon of Emerald Rapids, measured. Sapphire Rapids, derived: the same core and L2, with a third of the L3. */
 #define GOLDEN_COVE(l3_share)                                                                                          \
     .flops = 178, .l2 = 120, .l3 = 30, .dram = 16.5, .burst = 25, .l2_size = 1536 * KB, .l3_size = (l3_share),         \
