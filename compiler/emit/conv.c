@@ -13,6 +13,7 @@
  * window is complete (any other max-pool).
  */
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include "describe.h"
 #include "emit.h"
@@ -194,32 +195,121 @@ static int conv_kernel(const Conv *v, const Segment *seg, int i, int n, int k, b
     return emit_kernel(v->e, kind, &gemm);
 }
 
+static const char *weights_name(const Conv *v, int i) {
+    return i ? arena_printf(v->e->arena, "w%d", i) : "w";
+}
+
+/* ---- woven calls ---- */
+/* How term i's kernels read its weights: `passes` times the same. Those of a first term are passes over the rows; those
+ * of a further one follow each other on a tile. */
+typedef struct Reads {
+    int taps; /* of one of them, with its blocks of channels */
+    int passes;
+    int channels; /* of x, from one to the next */
+    int weights;  /* floats of one */
+} Reads;
+
+static Reads reads_of(const Conv *v, const Segment *seg, int i) {
+    const TermPlan *p = &v->c->term[i];
+    const Window *w = &v->s->term[i].window;
+    Reads r = {.taps = p->pass_blocks * w->r * w->s, .passes = p->blocks / p->pass_blocks};
+    if (is_plain(v, i)) r.taps = 1, r.passes = p->blocks; /* a window of one tap has no table */
+    r.channels = p->blocks / r.passes * p->block;
+    r.weights = r.taps * p->block * seg->width;
+    return r;
+}
+
+/* Where the kernels of the last tile in a row, of n columns, fetch the next panel's weights, or the next pass's. */
+static bool is_woven(const Conv *v, const Segment *seg, int i, int n) {
+    const Gemm g = conv_gemm(v, seg, i, n, v->c->term[i].block, false);
+    return v->c->woven && gemm_may_be_woven(v->e->machine, &g);
+}
+
+/* The call of a woven GEMM on columns of x and y for read number `read` (a variable, or NULL: there is one), whose
+ * channels begin at x. It is the call-th of those that fetch the same weights (an expression, or NULL: the only one).
+ */
+static const char *woven_call(const Conv *v, const Tables *tables, int i, const Gemm *g, const Reads *reads,
+                              const char *read, const char *x, const WovenColumns *columns, const char *call, int calls,
+                              bool first) {
+    Emit *e = v->e;
+    Gemm go_on = *g;
+    if (read) go_on.accumulate = true;
+    const char *yes = emit_woven(e, &go_on, reads->taps, columns, calls);
+    const char *name = first && read ? arena_printf(e->arena, "(%s ? %s : %s)", read, yes,
+                                                    emit_woven(e, g, reads->taps, columns, calls))
+                                     : yes;
+    const Weave weave = gemm_weave(e->machine, g, reads->taps, calls);
+    const char *w = weights_name(v, i);
+    const char *next = arena_printf(e->arena, "%s + %d", w, reads->weights);
+    if (read) {
+        next = arena_printf(e->arena, "%s + (%s + 1) * %d", w, read, reads->weights);
+        w = arena_printf(e->arena, "%s + %s * %d", w, read, reads->weights);
+    }
+    if (call) next = arena_printf(e->arena, "%s + %s * %d", next, call, weave.sweeps * weave.share);
+    const char *at = reads->taps > 1 ? arena_printf(e->arena, ", x_at%d", tables->main[i]) : "";
+    return arena_printf(e->arena, "%s(%s, %s, y, %s%s)", name, w, x, next, at);
+}
+
+/* Of the last tile of a row. Each row's fetches a share; once all is on its way, the others take the plain call. */
+static void woven_or(const Conv *v, const Segment *seg, const Tables *tables, int i, int n, bool first, const char *x,
+                     const char *plain, int depth, Text *t) {
+    Emit *e = v->e;
+    const Reads reads = reads_of(v, seg, i);
+    const Gemm g = conv_gemm(v, seg, i, n, v->c->term[i].block, !first);
+    const WovenColumns columns = {1, n, 0, 0};
+    const int rows = v->c->chunk_rows, inner = i ? reads.passes : 1, calls = rows * inner;
+    const Weave weave = gemm_weave(e->machine, &g, reads.taps, calls);
+    const int fetching = divide_up(weave.fetching, weave.sweeps * inner); /* rows */
+    const char *read = reads.passes == 1 ? NULL : i ? "i" : "pass";
+    const char *call = rows == 1 ? NULL : "(r - y0)";
+    if (inner > 1) call = rows == 1 ? "i" : arena_printf(e->arena, "((r - y0) * %d + i)", inner);
+    const bool some = fetching < rows;
+    if (some) line(t, depth, "if (r - y0 < %d)", fetching);
+    if (some) depth++;
+    if (inner > 1) line(t, depth, "for (int i = 0; i < %d; i++)", inner);
+    line(t, inner > 1 ? depth + 1 : depth, "%s;",
+         woven_call(v, tables, i, &g, &reads, read, x, &columns, call, calls, first));
+    if (!some) return;
+    line(t, depth - 1, "else");
+    line(t, depth, "%s;", plain);
+}
+
+/* ---- calls ---- */
 /* A 1x1 term: one GEMM a block of channels. The first term's blocks are passes over the rows, so that a block of
  * weights stays in L1 and L2; the others' follow each other on the hot tile. The last tile fetches the weights that
  * come next. */
-static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const char *x, bool first, bool last_row_tile,
-                        int depth, Text *t) {
+static void plain_calls(const Conv *v, const Segment *seg, const Tables *tables, int i, int n, const char *x,
+                        bool first, bool last_row_tile, int depth, Text *t) {
     Emit *e = v->e;
     const TermPlan *p = &v->c->term[i];
     const int weights = p->block * seg->width;
+    const bool passes = p->blocks > 1, woven = last_row_tile && is_woven(v, seg, i, n);
     line(t, depth, "x = %s;", x);
     if (i > 0) {
         const int more = conv_kernel(v, seg, i, n, p->block, true, KERNEL_PLAIN);
-        const char *w = arena_printf(e->arena, "w%d", i);
-        if (p->blocks > 1)
-            line(t, depth, "for (int i = 0; i < %d; i++) k[%s].gemm(%s + i * %d, x + i * %d, y, %s, x, y);", p->blocks,
-                 emit_kernel_index(e, more), w, weights, p->block, w);
+        const char *w = weights_name(v, i);
+        const char *call =
+            passes ? arena_printf(e->arena,
+                                  "for (int i = 0; i < %d; i++) k[%s].gemm(%s + i * %d, x + i * %d, y, %s, x, y)",
+                                  p->blocks, emit_kernel_index(e, more), w, weights, p->block, w)
+                   : arena_printf(e->arena, "k[%s].gemm(%s, x, y, %s, x, y)", emit_kernel_index(e, more), w, w);
+        if (woven)
+            woven_or(v, seg, tables, i, n, false, passes ? arena_printf(e->arena, "x + i * %d", p->block) : "x", call,
+                     depth, t);
         else
-            line(t, depth, "k[%s].gemm(%s, x, y, %s, x, y);", emit_kernel_index(e, more), w, w);
+            line(t, depth, "%s;", call);
         return;
     }
-    const bool passes = p->blocks > 1;
     const Gemm begin = conv_gemm(v, seg, i, n, p->block, !first);
     Gemm go_on = begin;
     if (passes) go_on.accumulate = true;
     const char *w = passes ? arena_printf(e->arena, "w + pass * %d", weights) : "w";
     const char *at = passes ? arena_printf(e->arena, "x + pass * %d", p->block) : "x";
     const char *call = emit_gemm(e, "pass", &go_on, &begin, w, at, "y");
+    if (woven) {
+        woven_or(v, seg, tables, i, n, first, at, call, depth, t);
+        return;
+    }
     if (!(last_row_tile && v->c->fetch_next)) {
         line(t, depth, "%s;", call);
         return;
@@ -229,7 +319,7 @@ static void plain_calls(const Conv *v, const Segment *seg, int i, int n, const c
     line(t, depth, "if (r + 1 < y1)");
     line(t, depth + 1, "%s;", call);
     line(t, depth, "else /* the last fetches the next weights */");
-    line(t, depth + 1, "%s;", emit_fetching_gemm(e, "pass", &go_on, &begin, w, at, "y", next));
+    line(t, depth + 1, "%s;", emit_fetching_gemm(e, "pass", &go_on, &begin, w, at, "y", next, 0, 1));
 }
 
 /* The channels of a plain term that no full block holds. */
@@ -251,22 +341,26 @@ static void term_calls(const Conv *v, const Segment *seg, const Tables *tables, 
     const int taps = w->r * w->s;
     const char *x = x_expression(v, i, q);
     if (is_plain(v, i)) {
-        plain_calls(v, seg, i, n, x, first, last_row_tile, depth, t);
+        plain_calls(v, seg, tables, i, n, x, first, last_row_tile, depth, t);
         return;
     }
     const int passes = p->blocks / p->pass_blocks, id = tables->main[i];
     const int kernel = conv_kernel(v, seg, i, n, p->block, !first, KERNEL_REDUCES);
-    const char *wi = i ? arena_printf(e->arena, "w%d", i) : "w";
+    const char *wi = weights_name(v, i);
+    const char *call = arena_printf(e->arena, "k[%s].offs(%s, x, y, &count%d, w_at%d, x_at%d)",
+                                    emit_kernel_index(e, kernel), wi, id, id, id);
     if (passes > 1) {
         const int more = conv_kernel(v, seg, i, n, p->block, true, KERNEL_REDUCES);
-        line(t, depth, "x = %s + pass * %d;", x, p->pass_blocks * p->block);
-        line(t, depth, "k[%s].offs(%s + pass * %d, x, y, &count%d, w_at%d, x_at%d);",
-             emit_kernel_choice(e, "pass", more, kernel), wi, p->pass_blocks * p->block * taps * seg->width, id, id,
-             id);
-        return;
+        const int channels = p->pass_blocks * p->block;
+        x = arena_printf(e->arena, "%s + pass * %d", x, channels);
+        call = arena_printf(e->arena, "k[%s].offs(%s + pass * %d, x, y, &count%d, w_at%d, x_at%d)",
+                            emit_kernel_choice(e, "pass", more, kernel), wi, channels * taps * seg->width, id, id, id);
     }
     line(t, depth, "x = %s;", x);
-    line(t, depth, "k[%s].offs(%s, x, y, &count%d, w_at%d, x_at%d);", emit_kernel_index(e, kernel), wi, id, id, id);
+    if (last_row_tile && is_woven(v, seg, i, n))
+        woven_or(v, seg, tables, i, n, first, "x", call, depth, t);
+    else
+        line(t, depth, "%s;", call);
 }
 
 /* The channels that no full block holds. */
@@ -291,11 +385,9 @@ static int passes_of(const Conv *v) {
     return v->c->term[0].blocks / v->c->term[0].pass_blocks;
 }
 
-/* All that happens to one tile of n pixels at pixel q (NULL: the first) of row r. */
-static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, int n, const char *q, bool last_row_tile,
-                      int depth, Text *t) {
+/* Where the tile at pixel q (NULL: the first) of row r is computed. */
+static void place_tile(const Conv *v, const char *q, int depth, Text *t) {
     Emit *e = v->e;
-    const Epilogue *ep = v->ep;
     const char *at = q ? arena_printf(e->arena, " + %s * %d", q, v->c->pixel) : "";
     if (v->c->to == TO_RING)
         line(t, depth, "y = row + panel * %d%s;", v->c->panels.advance, at);
@@ -305,32 +397,47 @@ static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, i
         line(t, depth, "y = image + ((r - y0) * %d%s);", v->c->row, at);
     else
         line(t, depth, "y = a->y + (r * %d + panel * %d%s);", v->c->row, v->c->panels.advance, at);
-    const bool accumulate = ep->in_place && ep->addend;
-    term_calls(v, seg, tables, 0, n, q, !accumulate, last_row_tile, depth, t);
-    const int passes = passes_of(v);
+}
+
+/* The epilogue of the n pixels at y. */
+static void finish_tile(const Conv *v, const Segment *seg, int n, const char *q, int depth, Text *t) {
+    Emit *e = v->e;
+    const Epilogue *ep = v->ep;
     const Finish finish = v->c->finish_in_tile ? finish_function(v, seg) : (Finish){.function = NULL};
+    if (!finish.function) return;
+    text_printf(t, "%*s%s(y, %d", depth * 4, "", finish.function, v->c->pixel);
+    if (finish.bias) text_printf(t, ", a->bias + panel * %d", v->c->panels.advance);
+    if (finish.addend) {
+        const Layout *l = &plan_value(e->plan, ep->addend)->layout;
+        const int row = v->c->flat ? v->c->width * l->pixel : ep->addend_stride * l->row;
+        const int pixel = ep->addend_stride * l->pixel;
+        text_printf(t, ", a->addend + (r * %d + panel * %d", row, v->c->panels.advance);
+        if (q) text_printf(t, " + %s * %d", q, pixel);
+        text_printf(t, "), %d", pixel);
+    }
+    if (finish.slope) text_printf(t, ", a->slope + panel * %d", v->c->panels.advance);
+    if (finish.sum) text_printf(t, ", %s", pooled_name(v->ep));
+    text_printf(t, ", %d);\n", n);
+}
+
+static bool adds_in_place(const Conv *v) {
+    return v->ep->in_place && v->ep->addend;
+}
+
+/* All that happens to one tile of n pixels at pixel q (NULL: the first) of row r. */
+static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, int n, const char *q, bool last_row_tile,
+                      int depth, Text *t) {
+    place_tile(v, q, depth, t);
+    term_calls(v, seg, tables, 0, n, q, !adds_in_place(v), last_row_tile, depth, t);
+    const int passes = passes_of(v);
     Text tail = {0};
     const int inner = passes > 1 ? depth + 1 : depth;
     rest_calls(v, seg, tables, 0, n, q, inner, &tail);
     for (int i = 1; i < v->s->nin; i++) {
-        term_calls(v, seg, tables, i, n, q, false, false, inner, &tail);
+        term_calls(v, seg, tables, i, n, q, false, last_row_tile, inner, &tail);
         rest_calls(v, seg, tables, i, n, q, inner, &tail);
     }
-    if (finish.function) {
-        text_printf(&tail, "%*s%s(y, %d", inner * 4, "", finish.function, v->c->pixel);
-        if (finish.bias) text_printf(&tail, ", a->bias + panel * %d", v->c->panels.advance);
-        if (finish.addend) {
-            const Layout *l = &plan_value(e->plan, ep->addend)->layout;
-            const int row = v->c->flat ? v->c->width * l->pixel : ep->addend_stride * l->row;
-            const int pixel = ep->addend_stride * l->pixel;
-            text_printf(&tail, ", a->addend + (r * %d + panel * %d", row, v->c->panels.advance);
-            if (q) text_printf(&tail, " + %s * %d", q, pixel);
-            text_printf(&tail, "), %d", pixel);
-        }
-        if (finish.slope) text_printf(&tail, ", a->slope + panel * %d", v->c->panels.advance);
-        if (finish.sum) text_printf(&tail, ", %s", pooled_name(v->ep));
-        text_printf(&tail, ", %d);\n", n);
-    }
+    finish_tile(v, seg, n, q, inner, &tail);
     if (tail.size && passes > 1) {
         line(t, depth, "if (pass == %d) {", passes - 1);
         text_puts(t, tail.s);
@@ -344,7 +451,7 @@ static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, i
 static void emit_row(const Conv *v, const Segment *seg, const Tables *tables, int depth, Text *t) {
     const ConvPlan *c = v->c;
     /* the last tile has calls of its own where it is shorter, or where it fetches the next panel */
-    const bool last_alone = c->last != c->tile || v->c->fetch_next;
+    const bool last_alone = c->last != c->tile || v->c->fetch_next || v->c->woven;
     const int full = last_alone || c->tiles == 1 ? c->tiles - 1 : c->tiles;
     if (full > 1) {
         line(t, depth, "for (int q = 0; q < %d; q += %d) {", full * c->tile, c->tile);
@@ -356,9 +463,17 @@ static void emit_row(const Conv *v, const Segment *seg, const Tables *tables, in
     emit_tile(v, seg, tables, c->last, full ? arena_printf(v->e->arena, "%d", full * c->tile) : NULL, true, depth, t);
 }
 
-static void declare_pointers(const Conv *v, Text *t) {
+/* The tables and variables that the body names. */
+static void declare(const Conv *v, const Tables *tables, const char *body, Text *t) {
     const ConvPlan *c = v->c;
-    line(t, 1, "const rn_kernel *k = a->k;");
+    char name[8];
+    for (const char *at = tables->text.s, *end; at && *at; at = end + 1) { /* a line is a table: "... NAME = ..." */
+        end = strchr(at, '\n');
+        const char *from = strstr(at, "long long ") + strlen("long long ");
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(from, " ["), from);
+        if (strstr(body, name)) text_write(t, at, (size_t)(end + 1 - at));
+    }
+    text_puts(t, kernel_table_for(body));
     for (int i = 0; i < v->s->nin; i++)
         line(t, 1, "const float *w%s = %s + (size_t)panel * %lld;", i == 0 ? "" : arena_printf(v->e->arena, "%d", i),
              w_name(i), (long long)c->term[i].panel_size);
@@ -366,13 +481,52 @@ static void declare_pointers(const Conv *v, Text *t) {
     line(t, 1, "float *y;");
 }
 
+/* ---- all pixels of an image in one call ---- */
+static bool is_image(const Conv *v, const Segment *seg) {
+    bool image = v->c->image;
+    for (int i = 0; i < v->s->nin; i++) image = image && is_woven(v, seg, i, v->c->rows * v->c->width);
+    return image;
+}
+
+/* Term i of all pixels: its reads of weights, one after another. */
+static void image_term(const Conv *v, const Segment *seg, const Tables *tables, int i, bool first, Text *t) {
+    const ConvPlan *c = v->c;
+    const Reads reads = reads_of(v, seg, i);
+    const Gemm g = conv_gemm(v, seg, i, c->rows * c->width, c->term[i].block, !first);
+    const Layout *l = &plan_value(v->e->plan, v->s->in[i])->layout;
+    const WovenColumns columns = {.rows = c->rows,
+                                  .width = c->width,
+                                  .x_row = c->flat ? c->width * l->pixel : v->s->term[i].window.stride_h * l->row,
+                                  .y_row = c->row};
+    const bool several = reads.passes > 1;
+    line(t, 1, "x = %s;", x_expression(v, i, NULL));
+    if (several) line(t, 1, "for (int pass = 0; pass < %d; pass++)", reads.passes);
+    const char *x = several ? arena_printf(v->e->arena, "x + pass * %d", reads.channels) : "x";
+    line(t, several ? 2 : 1, "%s;",
+         woven_call(v, tables, i, &g, &reads, several ? "pass" : NULL, x, &columns, NULL, 1, first));
+}
+
+static void emit_image(const Conv *v, const Segment *seg, const Tables *tables, Text *t) {
+    Text finish = {0};
+    line(t, 1, "int r = y0;");
+    place_tile(v, NULL, 1, t);
+    for (int i = 0; i < v->s->nin; i++) image_term(v, seg, tables, i, i == 0 && !adds_in_place(v), t);
+    finish_tile(v, seg, v->c->width, NULL, 2, &finish);
+    if (finish.size) {
+        line(t, 1, "for (; r < y1; r++) {");
+        place_tile(v, NULL, 2, t);
+        text_puts(t, finish.s);
+        line(t, 1, "}");
+    } else
+        line(t, 1, "(void)y1, (void)r;");
+    text_free(&finish);
+}
+
 /* A segment's function: rows [y0, y1) of one panel; or, for the ring, row r alone. */
 static const char *panel_function(const Conv *v, const Segment *seg) {
     Text t = {0};
     Tables tables = {0};
     make_tables(v, seg, &tables);
-    if (tables.text.size) text_puts(&t, tables.text.s);
-    declare_pointers(v, &t);
     const int passes = passes_of(v);
     const char *parameters = "const struct args *a, int panel, int y0, int y1";
     if (v->c->to == TO_RING) {
@@ -386,11 +540,15 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
         } else if (v->c->to == TO_ROWS)
             parameters = "const struct args *a, int panel, int y0, int y1, float *image";
         const int depth = passes > 1 ? 3 : 2;
-        if (passes > 1) line(&t, 1, "for (int pass = 0; pass < %d; pass++) {", passes);
-        line(&t, depth - 1, "for (%s r = y0; r < y1; r++) {", row_type(v));
-        emit_row(v, seg, &tables, depth, &t);
-        line(&t, depth - 1, "}");
-        if (passes > 1) line(&t, 1, "}");
+        if (is_image(v, seg)) {
+            emit_image(v, seg, &tables, &t);
+        } else {
+            if (passes > 1) line(&t, 1, "for (int pass = 0; pass < %d; pass++) {", passes);
+            line(&t, depth - 1, "for (%s r = y0; r < y1; r++) {", row_type(v));
+            emit_row(v, seg, &tables, depth, &t);
+            line(&t, depth - 1, "}");
+            if (passes > 1) line(&t, 1, "}");
+        }
         if (v->c->to == TO_ROWS)
             pooled_rows(v->e, v->s, &v->c->panels, seg->channels, v->c->pixel, row_type(v), !v->c->finish_in_tile, &t);
         if (v->c->to == TO_SUM)
@@ -403,9 +561,13 @@ static const char *panel_function(const Conv *v, const Segment *seg) {
                      : v->c->to == TO_SUM ? (v->ep->pool == POOL_GLOBAL_MAX ? "The largest" : "The mean")
                                           : "Rows [y0, y1)",
                      seg->channels, v->c->tile);
+    Text all = {0};
+    declare(v, &tables, t.s, &all);
+    text_puts(&all, t.s);
     const char *name =
-        emit_function(v->e, panel_name(v->e, v->prefix, &v->c->panels, v->s, seg), comment, "void", parameters, t.s);
+        emit_function(v->e, panel_name(v->e, v->prefix, &v->c->panels, v->s, seg), comment, "void", parameters, all.s);
     text_free(&t);
+    text_free(&all);
     text_free(&tables.text);
     return name;
 }

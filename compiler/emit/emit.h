@@ -52,7 +52,7 @@ typedef struct Emit {
     const EmitOptions *options;
     Arena *arena;
     Target target;
-    rn_isa isa;         /* that the text is now written for */
+    rn_isa isa; /* that the text is now written for */
     const Machine *machine;
     int lanes;          /* floats of its vector: 16 or 8 */
     const char *suffix; /* of names that each instruction set has for itself: "_v3"; "" where there is one */
@@ -78,15 +78,29 @@ typedef enum KernelKind {
 } KernelKind;
 int emit_kernel(Emit *e, KernelKind kind, const Gemm *gemm);
 
+/* The declaration of k where the statements use it; else "". */
+const char *kernel_table_for(const char *statements);
 /* A row as the index of the table k, with its sizes beside it: "5 (64x28x256)"; of two, by a condition. */
 const char *emit_kernel_index(Emit *e, int kernel);
 const char *emit_kernel_choice(Emit *e, const char *condition, int yes, int no);
 /* An expression that is the GEMM `g` where the condition holds, else `other`, in a function with the kernel table k.
- * The second fetches as many weights from `next` on to L2 meanwhile (plan/gemm.h). */
+ * The second fetches as many weights from `next` on to L2 meanwhile, or its share of them, as the call-th of several
+ * that are alike (plan/gemm.h). */
 const char *emit_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w, const char *x,
                       const char *y);
 const char *emit_fetching_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w,
-                               const char *x, const char *y, const char *next);
+                               const char *x, const char *y, const char *next, int call, int calls);
+
+/* The columns of a woven GEMM: the pixels of an image, or of a row. Floats from row to row; from pixel to pixel they
+ * are the GEMM's. */
+typedef struct WovenColumns {
+    int rows, width;
+    int x_row, y_row;
+} WovenColumns;
+
+/* A function (w, x, y, next), or with several taps (w, x, y, next, x_at), that is the GEMM over `taps` taps, and
+ * fetches from `next` on its share of weights like its own: one of so many calls that do (plan/gemm.h). */
+const char *emit_woven(Emit *e, const Gemm *g, int taps, const WovenColumns *columns, int calls);
 
 /* Adds `body` (statements, indented by 4) as a static function with this parameter list, or finds the equal one;
  * returns its name, made from `prefix`. comment: one line or NULL. */

@@ -68,7 +68,16 @@ const char *emit_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm 
 }
 
 const char *emit_fetching_gemm(Emit *e, const char *condition, const Gemm *g, const Gemm *other, const char *w,
-                               const char *x, const char *y, const char *next) {
+                               const char *x, const char *y, const char *next, int call, int calls) {
+    if (gemm_is_woven(e->machine, g) && gemm_is_woven(e->machine, other)) {
+        const Weave weave = gemm_weave(e->machine, g, 1, calls);
+        const WovenColumns columns = {1, g->n, 0, 0}, others = {1, other->n, 0, 0};
+        const char *yes = emit_woven(e, g, 1, &columns, calls), *no = emit_woven(e, other, 1, &others, calls);
+        if (strcmp(yes, no)) yes = arena_printf(e->arena, "(%s ? %s : %s)", condition, yes, no);
+        return arena_printf(e->arena, "%s(%s, %s, %s, %s)", yes, w, x, y,
+                            emit_plus(e, next, (int64_t)call * weave.sweeps * weave.share));
+    }
+    if (call + 1 < calls) return emit_gemm(e, condition, g, other, w, x, y); /* the last fetches all */
     if (!gemm_in_pieces(e->machine, g)) return one_call(e, condition, g, other, w, x, y, next, true);
     const char *yes = pieces_function(e, g), *no = pieces_function(e, other);
     if (strcmp(yes, no)) yes = arena_printf(e->arena, "(%s ? %s : %s)", condition, yes, no);

@@ -1,6 +1,13 @@
 /* The kernel table of net.c: specifications that create has libxsmm compile, or functions that are there already. */
 #include "kernels.h"
 
+#include <string.h>
+
+const char *kernel_table_for(const char *statements) {
+    const bool used = strstr(statements, "k[") || strstr(statements, "(k, ");
+    return used ? "    const rn_kernel *k = a->k;\n" : "";
+}
+
 static void emit_specs(Emit *e, Text *t) {
     text_puts(t, "/* libxsmm kernels, dispatched once by create; what is not said is 0: f32, no prefetch, ... */\n"
                  "static const rn_kernel_spec kernels[] = {\n");

@@ -174,7 +174,7 @@ static void product(const Strassen *v, int nth, StrassenOperand b, const char *c
                         .accumulate = accumulate || i > 0,
                         .columns = v->s->pairs * v->s->tile};
         const char *next = emit_plus(e, all, (nth + 1) * weights);
-        line(t, 1, "%s;", emit_fetching_gemm(e, "1", &g, &g, w, x, c, next));
+        line(t, 1, "%s;", emit_fetching_gemm(e, "1", &g, &g, w, x, c, next, 0, 1));
     }
 }
 
@@ -182,7 +182,6 @@ static const char *panel_function(const Strassen *v) {
     const StrassenPlan *s = v->s;
     Emit *e = v->e;
     Text t = {0};
-    text_puts(&t, "    const rn_kernel *k = a->k;\n");
     for (int i = 0; i < v->step->nin; i++)
         text_printf(&t, "    const float *w%s = a->w%s + (size_t)panel * %d;\n", number(v, i), number(v, i),
                     STRASSEN_PRODUCTS * s->term[i].depth * s->panel);
@@ -203,7 +202,7 @@ static const char *panel_function(const Strassen *v) {
         arena_printf(e->arena, "%d output channels and their partners of a pair of tiles of %d pixels", v->s->panel,
                      s->tile),
         "void", "const struct args *a, int panel, int first, int second, int new1, int new2, const float *t, float *m",
-        t.s);
+        arena_printf(v->e->arena, "%s%s", kernel_table_for(t.s), t.s));
     text_free(&t);
     return name;
 }

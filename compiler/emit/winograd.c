@@ -11,6 +11,7 @@
  * is inside.
  */
 #include <stdlib.h>
+#include <limits.h>
 #include <string.h>
 #include "describe.h"
 #include "panels.h"
@@ -367,23 +368,20 @@ static void gemm_calls(const Wino *v, const Segment *seg, Text *t) {
     if (fetches(v)) fetch_share(v, t);
     for (int q = 0; q < w->calls; q++) {
         const int at = q * w->call, count = q + 1 < w->calls ? w->call : w->block - at;
-        const bool last = q + 1 == w->calls;
         const Gemm g = {.m = seg->channels,
                         .n = count,
                         .k = channels,
                         .lda = seg->width,
                         .ldb = w->v_tile,
                         .ldc = w->m_tile,
-                        .columns = winograd_tile_count(w)};
+                        .columns = w->near ? INT_MAX : winograd_tile_count(w)};
         Gemm other = g;
         if (tail != w->block) other.n = tail;
         const char *condition = arena_printf(v->e->arena, "count == %d", w->block);
         const char *from = emit_plus(v->e, "from", (int64_t)at * w->v_tile),
                    *to = emit_plus(v->e, "to", (int64_t)at * w->m_tile);
         const char *next = arena_printf(v->e->arena, "w + %d", weights);
-        line(t, 2, "%s;",
-             last ? emit_fetching_gemm(v->e, condition, &g, &other, "w", from, to, next)
-                  : emit_gemm(v->e, condition, &g, &other, "w", from, to));
+        line(t, 2, "%s;", emit_fetching_gemm(v->e, condition, &g, &other, "w", from, to, next, q, w->calls));
     }
     text_puts(t, "    }\n");
 }
@@ -444,7 +442,6 @@ static const char *panel_function(const Wino *v, const Segment *seg) {
     const char *first = w->blocks > 1 ? "first" : NULL,
                *count = ragged ? "count" : arena_printf(v->e->arena, "%d", w->block);
     Text t = {0};
-    text_puts(&t, "    const rn_kernel *k = a->k;\n");
     text_printf(&t, "    const float *w = a->w + (size_t)panel * %lld;\n", (long long)w->panel_size);
     gemm_calls(v, seg, &t);
     if (sum) pooled_declare(v->ep, w->images * sum_floats(seg), 1, &t);
@@ -461,9 +458,10 @@ static const char *panel_function(const Wino *v, const Segment *seg) {
     const char *list = arena_printf(v->e->arena, "const struct args *a, int panel, const float *v, float *m%s%s%s",
                                     w->pool_rows ? ", float *image" : "", w->blocks > 1 ? ", int first" : "",
                                     ragged ? ", int count" : "");
-    const char *name = emit_function(
-        v->e, arena_printf(v->e->arena, "%s_panel", v->prefix),
-        arena_printf(v->e->arena, "%d output channels of %d tiles", seg->channels, w->block), "void", list, t.s);
+    const char *name =
+        emit_function(v->e, arena_printf(v->e->arena, "%s_panel", v->prefix),
+                      arena_printf(v->e->arena, "%d output channels of %d tiles", seg->channels, w->block), "void",
+                      list, arena_printf(v->e->arena, "%s%s", kernel_table_for(t.s), t.s));
     text_free(&t);
     return name;
 }

@@ -6,6 +6,7 @@
  * that a call has about 50 pixels even on a 7x7 image (kernels.md).
  */
 #include "conv.h"
+#include "gemm.h"
 
 #include <string.h>
 
@@ -24,9 +25,10 @@ enum {
     CHUNK_CHANNELS = 128, /* channels whose taps' weights (x 9 x 64) fit in L2 beside the pixels */
     DIRECT_CHUNK_BYTES = 200 << 10, /* input pixels that stay in L2 under a panel */
     FLAT_CHUNK_BYTES = 768 << 10,
-    LEAST_CHUNK_ROWS = 4,  /* that pay for a panel's weights */
-    NEARLY_ALL_TENTHS = 7, /* of the rows: then all are one chunk */
-    LEAST_FLAT_TILE = 16   /* narrower ones, though they come out even, use a kernel's columns badly */
+    LEAST_CHUNK_ROWS = 4,   /* that pay for a panel's weights */
+    NEARLY_ALL_TENTHS = 7,  /* of the rows: then all are one chunk */
+    WOVEN_IMAGE_WIDTH = 14, /* of images that woven kernels take as one */
+    LEAST_FLAT_TILE = 16    /* narrower ones, though they come out even, use a kernel's columns badly */
 };
 
 int conv_block(int channels, int most) {
@@ -188,6 +190,24 @@ static int64_t macs_of_terms(const Step *s) {
     return macs;
 }
 
+/* Where other weights follow, woven kernels fetch them. A small image is one call of them: its rows, and the halos
+ * between, would cut its columns to tiles too narrow for the registers. */
+static void choose_weave(const Plan *plan, const Step *s, ConvPlan *c, int merged) {
+    const Machine *m = plan->options.machine;
+    const int last = c->last;
+    bool several = c->panels.count > 1, image = c->chunk_rows == c->rows && c->width <= WOVEN_IMAGE_WIDTH;
+    for (int i = 0; i < s->nin; i++) {
+        const TermPlan *t = &c->term[i];
+        several |= t->blocks / t->pass_blocks > 1;
+        image &= !t->rest && machine_fits_int(s->in[i]->shape);
+    }
+    const Gemm g = {.m = c->panels.width, .n = last, .k = c->term[0].block};
+    const Gemm all = {.m = c->panels.width, .n = c->rows * c->width, .k = c->term[0].block};
+    if (merged || !several || c->to == TO_RING) return;
+    c->image = image && (c->to == TO_OUTPUT || c->to == TO_SUM) && gemm_may_be_woven(m, &all);
+    c->woven = c->image || gemm_may_be_woven(m, &g);
+}
+
 static void complete_step(Plan *plan, Step *s) {
     ConvPlan *c = arena_alloc(plan->arena, sizeof *c);
     const int features = s->node->features, merged = panels_merged_groups(s->term, s->nin, features);
@@ -202,6 +222,7 @@ static void complete_step(Plan *plan, Step *s) {
     }
     c->fetch_next = s->nin == 1 && s->term[0].window.r * s->term[0].window.s == 1 && c->to != TO_RING &&
                     (c->panels.count > 1 || c->term[0].blocks > 1);
+    choose_weave(plan, s, c, merged);
     s->macs = s->multiplications = macs_of_terms(s);
     step_reads_inputs(plan, s);
     step_reads_addend(plan, s);
@@ -245,6 +266,7 @@ void conv_describe(const Step *s, Text *text) {
     text_printf(text, " rows %d%s tiles %dx%d", c->rows, c->flat ? " (flat)" : "", c->tiles, c->tile);
     if (c->last != c->tile) text_printf(text, " (last %d)", c->last);
     text_printf(text, " chunk %d rows", c->chunk_rows);
+    if (c->woven) text_puts(text, c->image ? " woven, one image" : " woven");
     for (int i = 0; i < s->nin; i++) {
         const TermPlan *t = &c->term[i];
         text_printf(text, " term %d: %dx%d", i, t->blocks, t->block);

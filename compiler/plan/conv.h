@@ -32,7 +32,9 @@ typedef struct ConvPlan {
     int chunk_rows; /* rows that one panel of weights serves before the next panel */
     Destination to;
     int pixel, row;      /* strides of the destination, in floats */
-    bool fetch_next;     /* while a panel's last tile is computed, the next weights come to L2 (gemm.h) */
+    bool fetch_next;     /* while a panel's last tile is computed, the next weights come to L2 (gemm.h) ... */
+    bool woven;          /* ... or during the last tile of each row, of all terms, by woven kernels */
+    bool image;          /* these go over all rows in one call */
     bool finish_in_tile; /* bias, addend and activation are applied to the tile; else after the maximum */
     TermPlan term[NODE_MAX_TERMS];
 } ConvPlan;

@@ -10,7 +10,7 @@
 
 enum { KB = 1 << 10, MB = 1 << 20, GB = 1 << 30 };
 
-typedef enum NumberKind { RATE, BYTES, SHARE } NumberKind;
+typedef enum NumberKind { RATE, BYTES, SHARE, COUNT } NumberKind;
 
 typedef struct Number {
     const char *name;
@@ -24,7 +24,7 @@ static const Number numbers[] = {
 #include "machine.def"
 #undef NUMBER
 };
-enum { NUMBER_COUNT = sizeof numbers / sizeof *numbers };
+enum { MOST_COUNT = 16, NUMBER_COUNT = sizeof numbers / sizeof *numbers };
 
 const char *const fetching_names[] = {
     [FETCH_IN_KERNEL] = "kernel", [FETCH_IN_PIECES] = "pieces", [FETCH_WOVEN] = "woven"};
@@ -45,13 +45,15 @@ static bool read_number(const Number *number, const char *value, double *x) {
     }
     if (*end || !isfinite(*x)) return false;
     if (number->kind == SHARE) return *x >= 0 && *x <= 1;
-    if (number->kind == BYTES && *x != floor(*x)) return false;
+    if (number->kind != RATE && *x != floor(*x)) return false;
+    if (number->kind == COUNT && *x > MOST_COUNT) return false;
     return *x > 0 && *x < 1e15;
 }
 
 static const char *wanted(NumberKind kind) {
     return kind == SHARE   ? "a number from 0 to 1"
            : kind == BYTES ? "a number of bytes (768K, 12M)"
+           : kind == COUNT ? "a whole number from 1 to 16"
                            : "a positive number";
 }
 

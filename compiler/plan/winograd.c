@@ -131,6 +131,8 @@ static WinogradPlan *make_plan(Plan *plan, const Node *node, const Choice *choic
     w->v_matrix = w->block * w->v_tile + VECTOR;
     w->m_matrix = w->block * w->m_tile + VECTOR;
     w->panel_size = (int64_t)winograd_products(w) * w->channels * w->panels.width;
+    const int64_t weights = w->panel_size * w->panels.count * (int64_t)sizeof(float);
+    w->near = w->blocks > 1 && (double)weights <= plan->options.machine->l2_size / 2;
     place_image(plan, node, w);
     return w;
 }

@@ -130,8 +130,12 @@ static void plan_case(EmittedCase *c, const PassOptions *passes) {
     const Variant *v = &c->variant;
     c->graph = graph_clone(c->source, &c->arena);
     passes_run(c->graph, passes);
+    const char *trouble = NULL;
+    const Machine *machine = machine_parse(v->machine ? v->machine : "generic", (rn_isa)v->isa, &c->arena, &trouble);
+    if (!machine) CU_FAIL("no such machine");
     c->plan = plan_make(&c->arena, c->graph,
                         &(PlanOptions){.isa = v->isa,
+                                       .machine = machine,
                                        .batch = v->batch,
                                        .threads = v->threads,
                                        .reuse_memory = pass_enabled(passes, PASS_reuse_memory),

@@ -15,7 +15,8 @@ typedef struct Variant {
     int winograd; /* 0: direct; -1: as the plan chooses; else every convolution that can be is by Winograd's or
                      Strassen's method, with tiles and blocks drawn from this seed */
     Kernels kernels;
-    int last_layers; /* PlanOptions's: from which node on the batch is computed as a whole */
+    const char *machine; /* as -mtune has it; NULL: generic */
+    int last_layers;     /* PlanOptions's: from which node on the batch is computed as a whole */
 } Variant;
 
 typedef struct EmittedCase {

@@ -25,13 +25,15 @@ static int stride(void) {
 }
 
 static const Variant variants[] = {
-    {"O2", 2, 4, NULL, 1, 1, 0, KERNELS_JIT, 0},
-    {"O0", 0, 4, NULL, 1, 1, 0, KERNELS_JIT, 0},
-    {"O2_avx2_threads3_batch2", 2, 3, NULL, 3, 2, 0, KERNELS_JIT, 0},
-    {"O0_avx2_threads2", 0, 3, NULL, 2, 1, 0, KERNELS_JIT, 0},
-    {"O2_c", 2, 0, NULL, 1, 1, 0, KERNELS_C, 0},
-    {"O0_c_batch2", 0, 0, NULL, 2, 2, 0, KERNELS_C, 0},
-    {"O2_batch5_threads2", 2, 4, NULL, 2, 5, 0, KERNELS_JIT, 0},
+    {"O2", 2, 4, NULL, 1, 1, 0, KERNELS_JIT, NULL, 0},
+    {"O0", 0, 4, NULL, 1, 1, 0, KERNELS_JIT, NULL, 0},
+    {"O2_avx2_threads3_batch2", 2, 3, NULL, 3, 2, 0, KERNELS_JIT, NULL, 0},
+    {"O0_avx2_threads2", 0, 3, NULL, 2, 1, 0, KERNELS_JIT, NULL, 0},
+    {"O2_c", 2, 0, NULL, 1, 1, 0, KERNELS_C, NULL, 0},
+    {"O0_c_batch2", 0, 0, NULL, 2, 2, 0, KERNELS_C, NULL, 0},
+    {"O2_batch5_threads2", 2, 4, NULL, 2, 5, 0, KERNELS_JIT, NULL, 0},
+    {"O2_woven", 2, 4, NULL, 2, 1, 0, KERNELS_STATIC, "emeraldrapids,dram=0.1", 0},
+    {"O2_woven_avx2_batch2", 2, 3, NULL, 1, 2, 0, KERNELS_JIT, "emeraldrapids,dram=0.1", 0},
 };
 
 static Variant with_winograd(Variant variant, int seed) {
@@ -549,14 +551,14 @@ static const struct {
 
 static void test_bf16(void) {
     static const Variant stored[] = {
-        {"O2_bf16", 2, 4, "store-bf16", 1, 1, 0, KERNELS_JIT, 0},
-        {"O2_bf16_avx2_threads3_batch2", 2, 3, "store-bf16", 3, 2, 0, KERNELS_JIT, 0},
-        {"O0_bf16", 0, 4, "store-bf16", 2, 1, 0, KERNELS_STATIC, 0},
-        {"O2_bf16_c", 2, 0, "store-bf16", 1, 1, 0, KERNELS_C, 0},
+        {"O2_bf16", 2, 4, "store-bf16", 1, 1, 0, KERNELS_JIT, NULL, 0},
+        {"O2_bf16_avx2_threads3_batch2", 2, 3, "store-bf16", 3, 2, 0, KERNELS_JIT, NULL, 0},
+        {"O0_bf16", 0, 4, "store-bf16", 2, 1, 0, KERNELS_STATIC, NULL, 0},
+        {"O2_bf16_c", 2, 0, "store-bf16", 1, 1, 0, KERNELS_C, NULL, 0},
         /* groups of images, whose weights are widened once for a block of them */
-        {"O2_bf16_group13", 2, 4, "store-bf16", 1, 13, 0, KERNELS_JIT, 1},
-        {"O2_bf16_avx2_group7", 2, 3, "store-bf16", 2, 7, 0, KERNELS_STATIC, 1},
-        {"O2_bf16_c_group2", 2, 0, "store-bf16", 1, 2, 0, KERNELS_C, 1},
+        {"O2_bf16_group13", 2, 4, "store-bf16", 1, 13, 0, KERNELS_JIT, NULL, 1},
+        {"O2_bf16_avx2_group7", 2, 3, "store-bf16", 2, 7, 0, KERNELS_STATIC, NULL, 1},
+        {"O2_bf16_c_group2", 2, 0, "store-bf16", 1, 2, 0, KERNELS_C, NULL, 1},
     };
     enum { VARIANTS = sizeof stored / sizeof *stored };
     Batch batch;

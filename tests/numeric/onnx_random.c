@@ -29,15 +29,15 @@ enum { SEEDS = 60, EMITTED_SEEDS = 12, STRESS_SEEDS = 20, LEVELS = 3 };
 
 /* In threes, of each level one. */
 static const Variant variants[][3] = {
-    {{"O2", 2, 4, NULL, 1, 1, 0, KERNELS_JIT, 0},
-     {"O0_avx2", 0, 3, NULL, 1, 1, 0, KERNELS_JIT, 0},
-     {"O1_c", 1, 0, NULL, 1, 1, 0, KERNELS_C, 0}},
-    {{"O2_avx2_threads2_batch3", 2, 3, NULL, 2, 3, 0, KERNELS_STATIC, 0},
-     {"O0_batch2", 0, 4, NULL, 1, 2, 0, KERNELS_JIT, 0},
-     {"O1_threads2", 1, 4, NULL, 2, 1, 0, KERNELS_STATIC, 0}},
-    {{"O2_c_batch2", 2, 0, NULL, 1, 2, 0, KERNELS_C, 0},
-     {"O0_threads3", 0, 4, NULL, 3, 1, 0, KERNELS_STATIC, 0},
-     {"O1_avx2_batch4", 1, 3, NULL, 2, 4, 0, KERNELS_JIT, 0}},
+    {{"O2", 2, 4, NULL, 1, 1, 0, KERNELS_JIT, NULL, 0},
+     {"O0_avx2", 0, 3, NULL, 1, 1, 0, KERNELS_JIT, NULL, 0},
+     {"O1_c", 1, 0, NULL, 1, 1, 0, KERNELS_C, NULL, 0}},
+    {{"O2_avx2_threads2_batch3", 2, 3, NULL, 2, 3, 0, KERNELS_STATIC, NULL, 0},
+     {"O0_batch2", 0, 4, NULL, 1, 2, 0, KERNELS_JIT, NULL, 0},
+     {"O1_threads2", 1, 4, NULL, 2, 1, 0, KERNELS_STATIC, NULL, 0}},
+    {{"O2_c_batch2", 2, 0, NULL, 1, 2, 0, KERNELS_C, NULL, 0},
+     {"O0_threads3", 0, 4, NULL, 3, 1, 0, KERNELS_STATIC, NULL, 0},
+     {"O1_avx2_batch4", 1, 3, NULL, 2, 4, 0, KERNELS_JIT, NULL, 0}},
 };
 enum { TRIPLES = sizeof variants / sizeof *variants };
 

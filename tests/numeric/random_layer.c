@@ -439,6 +439,10 @@ static Variant variant(Layers *l, int isa) {
     const int way = pick(l, 10); /* direct sums, any tiles and blocks, the plan's own choice */
     if (way >= 4 && way < 8) v.winograd = 1 + pick(l, 10000);
     if (way >= 8) v.winograd = -1;
+    /* the last two: memory so slow that all is woven that can be, and an L2 that holds next to nothing */
+    static const char *const machines[] = {NULL, "emeraldrapids", "znver4", "generic,fetching=woven,streams=4,dram=0.1",
+                                           "emeraldrapids,dram=0.1,l2_size=16K"};
+    if (v.isa) v.machine = machines[pick(l, 5)];
     return v;
 }
 
@@ -490,6 +494,7 @@ const char *random_layer_options(Arena *arena, const Variant *v) {
         p += n + (p[n] == ',');
     }
     if (!v->winograd) text_puts(&text, " -fno-winograd -fno-strassen");
+    if (v->machine) text_printf(&text, " -mtune=%s", v->machine);
     const char *options = arena_strdup(arena, text.s);
     text_free(&text);
     return options;

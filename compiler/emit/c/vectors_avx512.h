@@ -55,7 +55,8 @@ HELPER V load_bf16(const uint16_t *p) {
 }
 /* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
 HELPER void zeroupper(void) { _mm256_zeroupper(); }
-/* The cache lines of n floats, on to L2. */
+/* The cache line of p, and those of n floats, on to L2. */
+HELPER void fetch_line(const float *p) { _mm_prefetch((const char *)p, _MM_HINT_T1); }
 HELPER void fetch(const float *p, int n) {
-    for (int i = 0; i < n; i += 64 / (int)sizeof *p) _mm_prefetch((const char *)(p + i), _MM_HINT_T1);
+    for (int i = 0; i < n; i += 64 / (int)sizeof *p) fetch_line(p + i);
 }
