@@ -95,9 +95,22 @@ static Sum keep_error(const Plan *plan, double byte_price) {
     return total(plan);
 }
 
-/* At a price many layers change at once. What is left of the time goes to single ones, those first that save the most
- * bytes for it. */
-static Sum spend_rest(const Plan *plan, Sum sum, double most_us) {
+/* At a price many layers change at once. What is left goes to single ones: of time, up to `most_us`, to those first
+ * that save the most bytes for it; of bytes, up to `most_bytes`, to those that save the most time. */
+typedef struct Rest {
+    bool bytes; /* are what is left */
+    double most_us;
+    int64_t most_bytes;
+} Rest;
+
+/* What a change saves for a unit of what it takes; 0: nothing, or more than there is. */
+static double worth_of(const Rest *rest, const Sum *sum, const Cost *from, const Cost *to) {
+    const double us = to->us - from->us, bytes = (double)(to->bytes - from->bytes);
+    if (rest->bytes) return us < 0 && sum->bytes + bytes <= rest->most_bytes ? -us / fmax(bytes, 1e-9) : 0;
+    return bytes < 0 && sum->us + us <= rest->most_us ? -bytes / fmax(us, 1e-9) : 0;
+}
+
+static Sum spend_rest(const Plan *plan, Sum sum, Rest rest) {
     const double tolerance = plan->options.tolerance,
                  most_error = tolerance > 0 ? fmax(tolerance, sum.error) : INFINITY;
     for (;;) {
@@ -107,11 +120,9 @@ static Sum spend_rest(const Plan *plan, Sum sum, double most_us) {
         for (int i = 0; i < plan->graph->node_count; i++) {
             Decision *d = &plan->decisions[i];
             for (int k = 0; k < d->count && d->count > 1; k++) {
-                const Cost *to = &d->list[k].cost, *from = &d->list[d->chosen].cost;
-                const double us = to->us - from->us, saved = (double)(from->bytes - to->bytes);
                 const double error = sum.error * sum.error + d->added[k] - d->added[d->chosen];
-                if (saved <= 0 || sum.us + us > most_us || error > most_error * most_error) continue;
-                const double worth = saved / fmax(us, 1e-9);
+                if (error > most_error * most_error) continue;
+                const double worth = worth_of(&rest, &sum, &d->list[d->chosen].cost, &d->list[k].cost);
                 if (worth > most) most = worth, best = d, way = k;
             }
         }
@@ -129,7 +140,7 @@ static Sum spend_time(const Plan *plan, Sum fastest) {
         const double middle = (low + high) / 2;
         *(keep_error(plan, exp2(middle)).us > most ? &high : &low) = middle;
     }
-    return spend_rest(plan, keep_error(plan, exp2(low)), most);
+    return spend_rest(plan, keep_error(plan, exp2(low)), (Rest){.most_us = most});
 }
 
 /* The lowest price of a byte that keeps so many; where none does, the highest. */
@@ -139,7 +150,7 @@ static Sum keep_bytes(const Plan *plan, int64_t most) {
         const double middle = (low + high) / 2;
         *(keep_error(plan, exp2(middle)).bytes > most ? &low : &high) = middle;
     }
-    return keep_error(plan, exp2(high));
+    return spend_rest(plan, keep_error(plan, exp2(high)), (Rest){.bytes = true, .most_bytes = most});
 }
 
 void plan_budget(Plan *plan) {

@@ -89,11 +89,19 @@ static double memory_rate(const Plan *plan) {
  * holds them. */
 static double weights_traffic(const Plan *plan, double bytes, double again) {
     const Machine *m = plan->options.machine;
-    const double threads = threads_of(plan), stay = plan->options.weights_stay;
+    const double threads = threads_of(plan);
     const double nearest = bytes <= m->l2_size / 2 ? m->l2 * threads
                            : bytes <= m->l3_size   ? m->l3 * threads
                                                    : memory_rate(plan);
-    return bytes * (stay / (m->l3 * threads) + (1 - stay) / memory_rate(plan)) + bytes * again / nearest;
+    const double first = plan->options.weights_stay ? m->l3 * threads : memory_rate(plan);
+    return bytes / first + bytes * again / nearest;
+}
+
+/* Nanoseconds until the first line of a panel that comes from memory is there, which shows each time: by Little's law
+ * those that a core waits for at once, over the rate at which they come. */
+static double latency(const Plan *plan) {
+    enum { LINES = 24 };
+    return plan->options.weights_stay ? 0 : LINES * CACHE_LINE / plan->options.machine->dram;
 }
 
 Cost cost_fc(const Plan *plan, const Node *node, const Choice *choice, int images) {
@@ -215,7 +223,7 @@ Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most)
     /* few columns use a panel of weights too briefly to hide its loads */
     const double columns = block / calls;
     c.compute = products * kernel_flops(m, K, tiles, C) / m->flops * (1 + FEW_COLUMNS / columns);
-    c.compute += products * panels * blocks * calls * m->call;
+    c.compute += products * panels * (blocks * calls * m->call + latency(plan));
     c.compute += tiles * v * (panels - 1) * PIXELS_SHOWN * ((1 - far) / m->l2 + far / m->l3);
     c.memory = weights_traffic(plan, 4 * products * C * K, blocks - 1);
     c.transforms = tiles * (ceil(C / m->lanes) * t->input + ceil(K / m->lanes) * t->output) * m->vector_op;

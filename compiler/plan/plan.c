@@ -2,7 +2,6 @@
 #include "plan.h"
 
 #include <limits.h>
-#include <math.h>
 
 #include "algorithms.h"
 #include "check.h"
@@ -25,7 +24,7 @@ const char *role_name(Role role) {
     return names[role];
 }
 
-/* The decisions in order, for the share of weights that the options say stays in L3. */
+/* The decisions in order, for weights that stay in L3 or do not. */
 static Plan *plan_once(Arena *arena, const Graph *graph, const PlanOptions *options) {
     Plan *plan = arena_alloc(arena, sizeof *plan);
     plan->graph = graph;
@@ -61,17 +60,6 @@ static Plan *plan_once(Arena *arena, const Graph *graph, const PlanOptions *opti
     return plan;
 }
 
-/* Of bytes that every run reads once, one after another, the share that a cache of `size` still holds when the next run
- * comes to them, if what is replaced is anyone's: a byte stays through a run with exp(-misses / size), so that the
- * share is the least solution of share = exp(-(1 - share) bytes / size); 1 where all fit. */
-static double share_that_stays(double bytes, double size) {
-    enum { ROUNDS = 64 };
-    if (bytes <= size) return 1;
-    double share = 0;
-    for (int i = 0; i < ROUNDS; i++) share = exp(-(1 - share) * bytes / size);
-    return share;
-}
-
 /* Bytes of an instance's activations; of several images each thread has its own. */
 static double activations(const Plan *plan) {
     const double threads = plan->options.threads > 1 ? plan->options.threads : 1;
@@ -79,41 +67,22 @@ static double activations(const Plan *plan) {
            (double)plan->kept_bytes * plan->group + (double)plan->scratch_bytes * threads;
 }
 
-static double weights_that_stay(const Plan *plan) {
-    return share_that_stays((double)plan->recipe.packed_size + activations(plan), plan->options.machine->l3_size);
-}
-
-/* How much of the weights L3 keeps from run to run decides what their bytes cost, hence how many there are, hence how
- * much it keeps. The more is believed to stay, the larger are the weights, so there is one share that comes true: it is
- * found between the last one that came true, or less, and the first one that did not. Beside it stands the plan whose
- * weights all stay because a limit says so: what each layer saves then is for the good of all others, of which no layer
- * alone knows. */
+/* Weights come from memory in each run, or from L3, if it keeps them from run to run. It keeps what is read in turn
+ * only where all of it fits beside the activations, so that no layer alone can decide it: there are two plans, each of
+ * the fastest ways that there are on its side, one of which is limited to what fits. The faster one is taken. */
 Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
-    enum { HALVINGS = 4 };
-    static const double LITTLE = 0.05; /* that changes no choice */
     bug_context = "plan";
     PlanOptions o = *options;
-    o.weights_stay = 0;
+    o.weights_stay = false;
     Plan *plan = plan_once(arena, graph, &o);
-    double low = 0, high = weights_that_stay(plan);
-    if (options->candidates || high < LITTLE) return plan;
-    for (int i = 0; i <= HALVINGS && high - low > LITTLE; i++) {
-        o.weights_stay = i ? (low + high) / 2 : high;
-        Plan *next = plan_once(arena, graph, &o);
-        if (weights_that_stay(next) < o.weights_stay) {
-            high = o.weights_stay;
-            continue;
-        }
-        plan = next, low = o.weights_stay;
-        if (!i) break;
-    }
-    const int64_t most = (int64_t)(plan->options.machine->l3_size - activations(plan));
-    if (low < 1 && most > 0 && options->time_share <= 0 && (!options->weights_limit || options->weights_limit > most)) {
-        o.weights_stay = 1, o.weights_limit = most;
-        Plan *near = plan_once(arena, graph, &o);
-        if (weights_that_stay(near) >= 1 && near->size.us < plan->size.us) plan = near;
-    }
-    return plan;
+    const double l3_size = plan->options.machine->l3_size;
+    const int64_t most = (int64_t)(l3_size - activations(plan));
+    if (options->candidates || most <= 0) return plan;
+    o.weights_stay = true;
+    if (!o.weights_limit || o.weights_limit > most) o.weights_limit = most;
+    Plan *near = plan_once(arena, graph, &o);
+    const bool fits = (double)near->recipe.packed_size + activations(near) <= l3_size;
+    return fits && near->size.us < plan->size.us ? near : plan;
 }
 
 /* A line for an operand: what it is to the step, and where it lies. */

@@ -84,7 +84,7 @@ typedef struct PlanOptions {
     double time_share;      /* -Os: the smallest weights that take at most this share of time more; 0: the least time */
     int64_t
         weights_limit;   /* bytes of packed weights; 0: any. plan_make's result may have more where nothing keeps it */
-    double weights_stay; /* plan_make's own: the share of packed weights that L3 keeps from run to run */
+    bool weights_stay;   /* plan_make's own: L3 keeps the packed weights from run to run */
     bool other_known;    /* plan_make's own: a plan without the limit has shown ... */
     int64_t other_bytes; /* ... what of those other layers take, which nothing changes */
     double error_scale;  /* what the model's prediction is multiplied by, where a measurement showed it low; 0: 1 */
