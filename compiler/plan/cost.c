@@ -18,14 +18,23 @@
 
 static const double MANY = 1e6;  /* parts that any number of threads divides evenly */
 static const double BARRIER = 2; /* microseconds in which the runtime's threads meet at a step's end, about */
-/* Of libxsmm's kernels: columns that take as long as loading a panel of weights to registers; the part of reading
- * pixels again, for each panel, that multiplications do not hide. */
-static const double FEW_COLUMNS = 0.5, PIXELS_SHOWN = 0.3;
+/* Of the kernels: columns that take as long as loading a panel of weights to registers, and as a sweep over it with too
+ * few columns waits; the part of reading pixels again, for each panel, that multiplications do not hide. */
+static const double FEW_COLUMNS = 0.5, NARROW = 0.3, PIXELS_SHOWN = 0.3;
 static const double DIRECT_COLUMNS = 28; /* of a direct sum's tiles (conv.c), about */
 
 static double kernel_flops(const Machine *m, double features, double pixels, double channels) {
     const double vectors = ceil(features / m->lanes) * m->lanes;
     return 2 * vectors * pixels * (channels + m->results);
+}
+
+/* How many times as long as its multiplications a GEMM of n columns takes: loading a panel counts. Registers hold 6
+ * columns of a panel, on AVX2 3; kernels take them in equal sweeps, of which those of 2 have too few sums for the
+ * additions not to wait for each other. */
+static double of_columns(const Machine *m, double n) {
+    const double sweeps = ceil(n / (m->lanes > 8 ? 6 : 3)), least = floor(n / sweeps);
+    const double narrow = least <= 2 ? sweeps * (least + 1) - n : 0;
+    return (n + FEW_COLUMNS + NARROW * narrow) / n;
 }
 
 static int threads_of(const Plan *plan) {
@@ -146,7 +155,7 @@ static Cost direct_terms(const Plan *plan, const Node *node, int first, int imag
         const double flops = panels ? panels * kernel_flops(m, node->features / panels, pixels, taps * depth)
                                     : kernel_flops(m, node->features, pixels, taps * depth);
         const double rows = panels ? panels * round_up(node->features / panels, VECTOR) : node->features;
-        c.compute += images * flops / m->flops * (1 + FEW_COLUMNS / fmin(DIRECT_COLUMNS, pixels));
+        c.compute += images * flops / m->flops * of_columns(m, fmin(DIRECT_COLUMNS, pixels));
         c.memory += weights_traffic(plan, 4 * taps * depth * rows, images - 1);
         if (taps == 1) c.memory += images * pixels_traffic(plan, node->features, pixels, depth);
     }
@@ -222,7 +231,7 @@ Cost cost_block(const Plan *plan, const Node *node, const TileCost *t, int most)
     const double far = far_share(m, block * (v + result));
     /* few columns use a panel of weights too briefly to hide its loads */
     const double columns = block / calls;
-    c.compute = products * kernel_flops(m, K, tiles, C) / m->flops * (1 + FEW_COLUMNS / columns);
+    c.compute = products * kernel_flops(m, K, tiles, C) / m->flops * of_columns(m, ceil(columns));
     c.compute += products * panels * (blocks * calls * m->call + latency(plan));
     c.compute += tiles * v * (panels - 1) * PIXELS_SHOWN * ((1 - far) / m->l2 + far / m->l3);
     c.memory = weights_traffic(plan, 4 * products * C * K, blocks - 1);
@@ -258,7 +267,7 @@ Cost cost_strassen(const Plan *plan, const Node *node, const Choice *choice, int
     const double operands = 4 * STRASSEN_PRODUCTS * tile * depth; /* bytes that the products of a pair read */
     const double far = far_share(m, operands + 4 * STRASSEN_PRODUCTS * depth * fmin(half, m->panel));
     c.compute =
-        STRASSEN_PRODUCTS * images * pairs * kernel_flops(m, half, tile, depth) / m->flops * (1 + FEW_COLUMNS / tile);
+        STRASSEN_PRODUCTS * images * pairs * kernel_flops(m, half, tile, depth) / m->flops * of_columns(m, tile);
     c.compute += STRASSEN_PRODUCTS * images * pairs * panels * node->nin * m->call;
     c.compute += images * pairs * operands * (panels - 1) * PIXELS_SHOWN * ((1 - far) / m->l2 + far / m->l3);
     c.memory = weights_traffic(plan, 4 * STRASSEN_PRODUCTS * depth * half, images * pairs - 1);
