@@ -46,6 +46,14 @@ for words in "--target native" "-mtune=native" "--target $target -mtune=native" 
 done
 cmp -s $rows kept && ok || bad "native by default" "the cache changed: $(diff kept $rows)"
 
+# measured NAME FILE: the last command measured, and FILE has what it found, below the lines of `other`
+measured() {
+    local row
+    first | grep -q "^-mtune=[^ ]* for $target, measured: " && ok || bad "$1" "begins with '$(first)'"
+    row=$(first) row=${row#-mtune=}
+    cmp -s <(cat other && sed "s/|.*/|${row%% *}/" kept) "$2" && ok || bad "$1" "keeps $(cat "$2")"
+}
+
 # what the file says counts: rows of other machines stay, damage costs a measurement
 echo "rnc row 1, another CPU, x86-64-v4|znver4,l3=20" > other
 { cat other; echo nonsense; sed 's/|.*/|generic,l3=21/' kept; } > $rows
@@ -56,23 +64,24 @@ starts "changes come after" "-mtune=generic,l3=21,dram=7 for $target, changed, m
 for damaged in "|generic,l3=" "|pentium" "|" "| " "|generic,l3=21,l3"; do
     { cat other; sed "s/|.*/$damaged/" kept; } > $rows
     expect "damaged: $damaged" 0 "$RNC" --print-machine
-    starts "damaged: $damaged" "$tune for $target, measured: "
-    cmp -s <(cat other kept) $rows && ok || bad "damaged: $damaged" "is mended to: $(cat $rows)"
+    measured "damaged: $damaged" $rows
 done
 
 # no place to keep it, or another's file there: measured, and silent
+unkept() { # unkept NAME COMMAND...
+    expect "$1" 0 "${@:2}"
+    first | grep -q "^-mtune=[^ ]* for $target, measured: " && ok || bad "$1" "begins with '$(first)'"
+    [ ! -s .err ] && ok || bad "$1" "$(< .err)"
+    ! grep -q "is kept in" .out && ok || bad "$1" "$(tail -1 .out)"
+}
 echo "a note to myself" > $rows
-for home in "$WORK/cache" /proc/none; do
-    expect "no cache in $home" 0 env XDG_CACHE_HOME="$home" "$RNC" --print-machine
-    starts "no cache in $home" "$tune for $target, measured: "
-    [ ! -s .err ] && ok || bad "no cache in $home" "$(< .err)"
-    ! grep -q "is kept in" .out && ok || bad "no cache in $home" "$(tail -1 .out)"
-done
+unkept "another's file" "$RNC" --print-machine
 [ "$(< $rows)" = "a note to myself" ] && ok || bad "another's file" "was written over: $(cat $rows)"
-expect "no home" 0 env -u XDG_CACHE_HOME -u HOME "$RNC" --print-machine
-starts "no home" "$tune for $target, measured: "
+unkept "no folder can be made" env XDG_CACHE_HOME=/proc/none "$RNC" --print-machine
+unkept "no home" env -u XDG_CACHE_HOME -u HOME "$RNC" --print-machine
+: > other
 expect "a home without a cache" 0 env -u XDG_CACHE_HOME HOME="$WORK/home" "$RNC" --print-machine
-cmp -s home/.cache/rnc/machine kept && ok || bad "a home without a cache" "$(ls -R home)"
+measured "a home without a cache" home/.cache/rnc/machine
 
 # -O3 measures again for another row: its code may be another
 expect "-O3" 0 "$RNC" -O3 --tune-cache tune --threads 1 --target "$target" --report net.rn
