@@ -8,6 +8,7 @@
 #include "conv.h"
 #include "gemm.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "algorithms.h"
@@ -17,19 +18,22 @@
 #include "weights.h"
 
 enum {
-    TILE = 30,            /* longest row tile of a windowed convolution */
-    FLAT_TILE = 28,       /* longest flat tile ... */
-    FLAT_IMAGE = 56,      /* ... but an image of so few pixels is one call */
-    BLOCK = 64,           /* channels of a reduce element: a tile's pixels of a block stay in L1 */
-    PLAIN_BLOCK = 512,    /* channels of a 1x1's GEMM: 64 x 512 weights leave L2 room for the next block's prefetch */
-    CHUNK_CHANNELS = 128, /* channels whose taps' weights (x 9 x 64) fit in L2 beside the pixels */
-    DIRECT_CHUNK_BYTES = 200 << 10, /* input pixels that stay in L2 under a panel */
-    FLAT_CHUNK_BYTES = 768 << 10,
-    LEAST_CHUNK_ROWS = 4,   /* that pay for a panel's weights */
-    NEARLY_ALL_TENTHS = 7,  /* of the rows: then all are one chunk */
-    WOVEN_IMAGE_WIDTH = 14, /* of images that woven kernels take as one */
-    LEAST_FLAT_TILE = 16    /* narrower ones, though they come out even, use a kernel's columns badly */
+    TILE = 30,           /* longest row tile of a windowed convolution */
+    FLAT_TILE = 28,      /* longest flat tile: four times what libxsmm's AVX-512 kernels hold in registers ... */
+    FLAT_IMAGE = 56,     /* ... but an image of so few pixels is one call */
+    BLOCK = 64,          /* channels of a reduce element: a tile's pixels of a block stay in L1 */
+    PLAIN_BLOCK = 512,   /* channels of a 1x1's GEMM: 64 x 512 weights leave L2 room for the next block's prefetch */
+    PASS_CHANNELS = 128, /* of a window, whose pass is long enough for the loading and storing of its results */
+    SMALL_CHUNK_BYTES = 60 << 10, /* of pixels and results that stay near L1 */
+    LEAST_CHUNK_ROWS = 4,         /* that pay for a panel's weights */
+    NEARLY_ALL_TENTHS = 7,        /* of the rows: then all are one chunk */
+    WOVEN_IMAGE_WIDTH = 14,       /* of images that woven kernels take as one */
+    LEAST_FLAT_TILE = 16          /* narrower ones, though they come out even, use a kernel's columns badly */
 };
+
+/* Parts of L2: the weights of a pass, of which there are two, while the next ones are fetched; and those of a whole 1x1
+ * layer that are at hand all the time. */
+static const double PASS_WEIGHTS = 0.4, SMALL_WEIGHTS = 0.2;
 
 int conv_block(int channels, int most) {
     if (channels <= most) return channels;
@@ -80,16 +84,34 @@ static int even_flat_tile(int pixels) {
     return 0;
 }
 
-/* Rows of the walk that one panel of weights serves, so that their pixels stay in L2. */
+/* Bytes of the first term's weights that one pass over the tiles reads. */
+static double pass_bytes(const ConvPlan *c, const Step *s) {
+    const TermPlan *t = &c->term[0];
+    return (double)sizeof(float) * s->term[0].window.r * s->term[0].window.s * t->pass_blocks * t->block *
+           c->panels.width;
+}
+
+static double weights_bytes(const Step *s) {
+    double floats = 0;
+    for (int i = 0; i < s->nin; i++) floats += (double)tensor_size(s->term[i].weight);
+    return floats * (double)sizeof(float);
+}
+
+/* Rows of the walk that one panel of weights serves, so that their pixels stay in L2: of a 1x1, whose weights a panel
+ * reads once, in all of it; of a window, in what this pass's weights and the next one's leave. Where all panels'
+ * weights are a small part of L2, they may be read again and again, and a few pixels stay near L1. */
 static int rows_of_chunk(const Plan *plan, const Step *s, const ConvPlan *c) {
+    const double l2 = plan->options.machine->l2_size;
     const Layout *in = &plan_value(plan, s->in[0])->layout;
     const int64_t stride = s->term[0].window.stride_h;
-    int64_t row_floats = c->flat ? (int64_t)c->width * in->pixel : stride * in->row;
-    if (c->to == TO_ROWS) row_floats += (int64_t)c->width * c->panels.width; /* kept until they are pooled */
-    const int64_t budget = s->algorithm == ALG_POINTWISE ? FLAT_CHUNK_BYTES : DIRECT_CHUNK_BYTES;
-    int64_t rows = budget / ((int64_t)sizeof(float) * row_floats);
-    if (rows < LEAST_CHUNK_ROWS) rows = LEAST_CHUNK_ROWS;
-    return 10 * rows >= (int64_t)NEARLY_ALL_TENTHS * c->rows ? c->rows : (int)rows;
+    const bool pointwise = s->algorithm == ALG_POINTWISE, small = pointwise && weights_bytes(s) <= l2 * SMALL_WEIGHTS;
+    double row = c->flat ? (double)c->width * in->pixel : (double)stride * in->row;
+    if (c->to == TO_ROWS) row += (double)c->width * c->panels.width; /* kept until they are pooled */
+    if (small) row += (double)c->width * s->node->features;
+    const double budget = small ? SMALL_CHUNK_BYTES : pointwise ? l2 : l2 - 2 * pass_bytes(c, s);
+    double rows = floor(budget / ((double)sizeof(float) * row));
+    if (rows < (small ? 1 : LEAST_CHUNK_ROWS)) rows = small ? 1 : LEAST_CHUNK_ROWS;
+    return 10 * rows >= (double)NEARLY_ALL_TENTHS * c->rows ? c->rows : (int)rows;
 }
 
 static void choose_walk(const Plan *plan, const Step *s, ConvPlan *c) {
@@ -136,7 +158,8 @@ static int64_t place_destination(const Plan *plan, const Step *s, ConvPlan *c) {
 
 /* `merged`: of panels_merged_groups. A term with groups is one block, since its zeros are between them (rn_recipe.h).
  */
-static void plan_term(const ConvPlan *c, TermPlan *t, const Term *term, int channels, int merged) {
+static void plan_term(const Machine *machine, const ConvPlan *c, TermPlan *t, const Term *term, int channels,
+                      int merged) {
     const Window *w = &term->window;
     const int taps = w->r * w->s;
     if (merged) channels /= merged;
@@ -145,8 +168,10 @@ static void plan_term(const ConvPlan *c, TermPlan *t, const Term *term, int chan
     t->blocks = channels / t->block;
     t->rest = channels % t->block;
     t->pass_blocks = taps == 1 ? 1 : t->blocks;
-    if (taps > 1 && t->block * t->blocks > CHUNK_CHANNELS) {
-        const int most = CHUNK_CHANNELS / t->block > 0 ? CHUNK_CHANNELS / t->block : 1;
+    const double channel_bytes = (double)sizeof(float) * taps * c->panels.width; /* of weights */
+    const int pass_channels = (int)fmin(PASS_CHANNELS, machine->l2_size * PASS_WEIGHTS / channel_bytes);
+    if (taps > 1 && t->block * t->blocks > pass_channels) {
+        const int most = pass_channels / t->block > 0 ? pass_channels / t->block : 1;
         for (t->pass_blocks = most; t->blocks % t->pass_blocks; t->pass_blocks--) {
         }
     }
@@ -214,12 +239,12 @@ static void complete_step(Plan *plan, Step *s) {
     s->detail = c;
     c->panels = merged ? panels_of_groups(features, merged) : panels_of(plan, features);
     c->to = destination(&s->epilogue);
-    choose_walk(plan, s, c);
-    s->scratch = round_up_bytes((int64_t)sizeof(float) * place_destination(plan, s, c));
     for (int i = 0; i < s->nin; i++) {
-        plan_term(c, &c->term[i], &s->term[i], s->in[i]->shape.c, merged);
+        plan_term(plan->options.machine, c, &c->term[i], &s->term[i], s->in[i]->shape.c, merged);
         if (i) c->term[i].pass_blocks = c->term[i].blocks; /* passes are over the first term alone */
     }
+    choose_walk(plan, s, c);
+    s->scratch = round_up_bytes((int64_t)sizeof(float) * place_destination(plan, s, c));
     c->fetch_next = s->nin == 1 && s->term[0].window.r * s->term[0].window.s == 1 && c->to != TO_RING &&
                     (c->panels.count > 1 || c->term[0].blocks > 1);
     choose_weave(plan, s, c, merged);
