@@ -215,8 +215,8 @@ static int64_t macs_of_terms(const Step *s) {
     return macs;
 }
 
-/* Where other weights follow, woven kernels fetch them. A small image is one call of them: its rows, and the halos
- * between, would cut its columns to tiles too narrow for the registers. */
+/* Where other weights follow, which are not in L2 from the chunk before, woven kernels fetch them. A small image is one
+ * call of them: its rows, and the halos between, would cut its columns to tiles too narrow for the registers. */
 static void choose_weave(const Plan *plan, const Step *s, ConvPlan *c, int merged) {
     const Machine *m = plan->options.machine;
     const int last = c->last;
@@ -228,7 +228,8 @@ static void choose_weave(const Plan *plan, const Step *s, ConvPlan *c, int merge
     }
     const Gemm g = {.m = c->panels.width, .n = last, .k = c->term[0].block};
     const Gemm all = {.m = c->panels.width, .n = c->rows * c->width, .k = c->term[0].block};
-    if (merged || !several || c->to == TO_RING) return;
+    const bool near = c->chunk_rows < c->rows && weights_bytes(s) <= m->l2_size * SMALL_WEIGHTS;
+    if (merged || !several || near || c->to == TO_RING) return;
     c->image = image && (c->to == TO_OUTPUT || c->to == TO_SUM) && gemm_may_be_woven(m, &all);
     c->woven = c->image || gemm_may_be_woven(m, &g);
 }
