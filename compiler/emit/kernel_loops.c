@@ -12,7 +12,7 @@ static void emit_kernel_loop(Emit *e, int index, Text *t) {
             t,
             "static void rn_kernel_%d(const float *a, const float *b, float *c, const unsigned long long *count, "
             "const unsigned long long *at_a, const unsigned long long *at_b) {\n"
-            "    gemm(%s, a, b, c, *count, at_a, at_b);\n}\n",
+            "    gemm(%s, a, b, c, *count, at_a, at_b, NULL);\n}\n",
             index, bounds);
     else
         text_printf(
@@ -21,8 +21,8 @@ static void emit_kernel_loop(Emit *e, int index, Text *t) {
             "*next_b, const float *next_c) {\n"
             "    static const unsigned long long start = 0;\n"
             "    (void)next_a, (void)next_b, (void)next_c;\n"
-            "    gemm(%s, a, b, c, 1, &start, &start);\n}\n",
-            index, bounds);
+            "    gemm(%s, a, b, c, 1, &start, &start, %s);\n}\n",
+            index, bounds, k->prefetch && e->machine->fetching == FETCH_WOVEN ? "next_a" : "NULL");
 }
 
 void emit_kernel_loops(Emit *e, Text *t) {

@@ -47,10 +47,10 @@ static const Machine rows[] = {
     {.name = "znver4", ANY, ZEN4_AVX2, .fetching = FETCH_IN_KERNEL},
     {.name = "sapphirerapids", AVX512, GOLDEN_COVE(16 * MB), .fetching = FETCH_WOVEN},
     {.name = "sapphirerapids", AVX2, GOLDEN_COVE_AVX2(16 * MB), .fetching = FETCH_WOVEN},
-    {.name = "sapphirerapids", ANY, GOLDEN_COVE_AVX2(16 * MB), .fetching = FETCH_IN_KERNEL},
+    {.name = "sapphirerapids", ANY, GOLDEN_COVE_AVX2(16 * MB), .fetching = FETCH_WOVEN},
     {.name = "emeraldrapids", AVX512, GOLDEN_COVE(50 * MB), .fetching = FETCH_WOVEN},
     {.name = "emeraldrapids", AVX2, GOLDEN_COVE_AVX2(50 * MB), .fetching = FETCH_WOVEN},
-    {.name = "emeraldrapids", ANY, GOLDEN_COVE_AVX2(50 * MB), .fetching = FETCH_IN_KERNEL},
+    {.name = "emeraldrapids", ANY, GOLDEN_COVE_AVX2(50 * MB), .fetching = FETCH_WOVEN},
 };
 
 const Machine *machine_named(const char *name, rn_isa isa) {

@@ -166,3 +166,9 @@ HELPER V load_bf16(const uint16_t *p) {
     return v;
 }
 #endif
+/* The cache line of p, on to L2. */
+#ifdef __GNUC__
+HELPER void fetch_line(const float *p) { __builtin_prefetch(p, 0, 2); }
+#else
+HELPER void fetch_line(const float *p) { (void)p; }
+#endif
