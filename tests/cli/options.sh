@@ -23,12 +23,12 @@ prints "--print-machine" "machines with code for x86-64-v4: native, generic, znv
 expect "--print-machine of two" 0 "$RNC" --print-machine --target x86-64-v3,x86-64-v4 -mtune=znver4,l3=30
 prints "--print-machine of two" "-mtune=znver4,l3=30 for x86-64-v4, changed, of the table"
 prints "--print-machine of two" "-mtune=znver4 for x86-64-v3, of the table"
-expect "--print-machine --json" 0 "$RNC" --print-machine --json --target x86-64-v3 -mtune=emeraldrapids,l2_size=1M,fetching=woven
+expect "--print-machine --json" 0 "$RNC" --print-machine --json --target x86-64-v3 -mtune=emeraldrapids,l2_size=1M,fetching=kernel
 "$PYTHON" - "$WORK/.out" <<'P' && ok || bad "--print-machine --json" "$(< "$WORK/.out")"
 import json, sys
 (m,) = json.load(open(sys.argv[1]))["machines"]
-assert m["tune"] == "emeraldrapids,l2_size=1M,fetching=woven" and m["target"] == "x86-64-v3", m
-assert m["l2_size"] == 1 << 20 and m["fetching"] == "woven" and m["dram"] == 16.5 and 0 <= m["exposed"] <= 1, m
+assert m["tune"] == "emeraldrapids,l2_size=1M,fetching=kernel" and m["target"] == "x86-64-v3", m
+assert m["l2_size"] == 1 << 20 and m["fetching"] == "kernel" and m["dram"] == 16.5 and 0 <= m["exposed"] <= 1, m
 P
 named() { # named TUNE OPTIONS...: plan, report and C say -mtune=TUNE
     local tune=$1
