@@ -217,7 +217,7 @@ static int64_t macs_of_terms(const Step *s) {
 
 /* Where other weights follow, which are not in L2 from the chunk before, woven kernels fetch them. A small image is one
  * call of them: its rows, and the halos between, would cut its columns to tiles too narrow for the registers. */
-static void choose_weave(const Plan *plan, const Step *s, ConvPlan *c, int merged) {
+static void choose_weave(const Plan *plan, Step *s, ConvPlan *c, int merged) {
     const Machine *m = plan->options.machine;
     const int last = c->last;
     bool several = c->panels.count > 1, image = c->chunk_rows == c->rows && c->width <= WOVEN_IMAGE_WIDTH;
@@ -231,7 +231,7 @@ static void choose_weave(const Plan *plan, const Step *s, ConvPlan *c, int merge
     const bool near = c->chunk_rows < c->rows && weights_bytes(s) <= m->l2_size * SMALL_WEIGHTS;
     if (merged || !several || near || c->to == TO_RING) return;
     c->image = image && (c->to == TO_OUTPUT || c->to == TO_SUM) && gemm_may_be_woven(m, &all);
-    c->woven = c->image || gemm_may_be_woven(m, &g);
+    s->woven = c->woven = c->image || gemm_may_be_woven(m, &g);
 }
 
 static void complete_step(Plan *plan, Step *s) {
@@ -292,7 +292,7 @@ void conv_describe(const Step *s, Text *text) {
     text_printf(text, " rows %d%s tiles %dx%d", c->rows, c->flat ? " (flat)" : "", c->tiles, c->tile);
     if (c->last != c->tile) text_printf(text, " (last %d)", c->last);
     text_printf(text, " chunk %d rows", c->chunk_rows);
-    if (c->woven) text_puts(text, c->image ? " woven, one image" : " woven");
+    if (c->image) text_puts(text, " whole image");
     for (int i = 0; i < s->nin; i++) {
         const TermPlan *t = &c->term[i];
         text_printf(text, " term %d: %dx%d", i, t->blocks, t->block);

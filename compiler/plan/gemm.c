@@ -23,8 +23,8 @@ static int sweep_columns(const Machine *machine) {
  * not to wait for each other. */
 bool gemm_may_be_woven(const Machine *machine, const Gemm *g) {
     const int vectors = divide_up(g->m, machine->lanes);
-    return machine->fetching == FETCH_WOVEN && machine->isa != RN_ISA_GENERIC && vectors >= 2 && vectors <= 4 && g->n > sweep_columns(machine) &&
-           g->k >= WEAVE_STEPS;
+    return machine->fetching == FETCH_WOVEN && machine->isa != RN_ISA_GENERIC && vectors >= 2 && vectors <= 4 &&
+           g->n > sweep_columns(machine) && g->k >= WEAVE_STEPS;
 }
 
 /* Woven kernels take 3 % longer than libxsmm's on operands that are at hand, which more columns than these cost as much

@@ -110,6 +110,7 @@ static void print_step(const Plan *plan, int i, Text *text) {
     const Shape shape = s->out->shape;
     text_printf(text, "%4d %-9s %-28s %dx%dx%d", i, row->word, s->name, shape.c, shape.h, shape.w);
     if (row->describe) row->describe(s, text);
+    if (s->woven) text_puts(text, " woven");
     if (s->images > 1) text_printf(text, " for %d images", s->images);
     if (s->scratch) text_printf(text, " scratch %lld", (long long)s->scratch);
     text_puts(text, "\n");

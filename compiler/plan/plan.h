@@ -157,6 +157,7 @@ typedef struct Step {
     Epilogue epilogue; /* none where another step of the node has it */
     const Value *out;  /* whose elements it writes; an output step's: those that it copies out */
     bool complete;     /* `out` is, after it */
+    bool woven;        /* woven kernels fetch its weights, which come from afar (gemm.h) */
     int images;        /* that a call computes: 1, or a group's */
     Operand *operands;
     int operand_count, operand_capacity;

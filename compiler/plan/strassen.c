@@ -8,6 +8,7 @@
  */
 #include "strassen.h"
 
+#include "gemm.h"
 #include "graph/ops.h"
 #include "step.h"
 #include "weights.h"
@@ -72,6 +73,8 @@ void strassen_steps(Plan *plan, const Node *n) {
     for (int i = 0; i < n->nin; i++)
         s->multiplications += (int64_t)STRASSEN_PRODUCTS * p->pairs * p->tile * p->term[i].depth * (n->features / 2);
     s->scratch = (int64_t)sizeof(float) * (p->products + (int64_t)STRASSEN_PRODUCT_BUFFERS * p->product_size);
+    const Gemm product = {.m = p->panel, .n = p->tile, .k = p->term[0].depth, .columns = p->pairs * p->tile};
+    s->woven = gemm_is_woven(plan->options.machine, &product);
     step_reads_inputs(plan, s);
     step_reads_addend(plan, s);
     step_writes_result(plan, s);

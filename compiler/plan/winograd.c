@@ -14,7 +14,10 @@
  */
 #include "winograd.h"
 
+#include <limits.h>
+
 #include "conv.h"
+#include "gemm.h"
 #include "graph/ops.h"
 #include "step.h"
 #include "weights.h"
@@ -193,6 +196,9 @@ void winograd_steps(Plan *plan, const Node *node) {
         shape_size(node_unpooled_shape(node)) * node->in[0]->shape.c * node->term[0].window.r * node->term[0].window.s;
     s->multiplications = (int64_t)winograd_products(w) * w->rows * w->columns * w->channels * node->features;
     s->scratch = round_up_bytes((int64_t)sizeof(float) * scratch_floats(node, w));
+    const Gemm products = {
+        .m = w->panels.width, .n = w->call, .k = w->channels, .columns = w->near ? INT_MAX : winograd_tile_count(w)};
+    s->woven = gemm_is_woven(plan->options.machine, &products);
     if (node->nin > 1) accumulate(s);
     if (w->shared)
         step_reads_temporary(plan, s, v);

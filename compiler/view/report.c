@@ -128,6 +128,15 @@ static int64_t node_source_bytes(const Node *n, bool *seen) {
     return bytes;
 }
 
+/* Whose kernels a layer's GEMMs have, where the machine's row leaves a choice. */
+static void say_kernels(Report *r, ReportRow *row) {
+    const Machine *m = r->plan->options.machine;
+    if (!row->candidates || m->fetching != FETCH_WOVEN || m->isa == RN_ISA_GENERIC) return;
+    row->reason = arena_printf(&r->arena, "%s; %s", row->reason,
+                               row->woven ? "woven kernels fetch its weights, which come from afar"
+                                          : "libxsmm's kernels: its weights are at hand, or its columns too few");
+}
+
 /* The row of a step's node, or a new one. */
 static ReportRow *row_of_step(Report *r, const Step *s) {
     const Node *n = s->node;
@@ -145,6 +154,7 @@ static void add_step_to(Report *r, ReportRow *row, const Step *s) {
     row->multiplications += s->multiplications;
     row->activations += activations;
     row->packed += weights;
+    row->woven |= s->woven;
     for (int i = 0; i < s->operand_count; i++)
         if (s->operands[i].room == ROOM_WEIGHTS && s->operands[i].type == RN_BF16) r->bf16 += s->operands[i].bytes;
     if (row->candidates) return; /* of all its steps together */
@@ -179,6 +189,7 @@ Report report_make(const Plan *plan) {
     bool *seen = arena_alloc(&r.arena, (size_t)g->tensor_count + 1);
     for (int i = 0; i < r.count; i++) {
         ReportRow *row = &r.rows[i];
+        say_kernels(&r, row);
         row->weights = row->node ? node_source_bytes(row->node, seen) : 0;
         r.us += row->us;
         r.macs += row->macs, r.multiplications += row->multiplications;

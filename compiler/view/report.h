@@ -15,6 +15,7 @@ typedef struct ReportRow {
     const char *shape;     /* "3x3/2 64->128 @28x28" */
     const char *algorithm, *reason, *place;
     AlgorithmKind kind;
+    bool woven; /* kernels of rnc's own fetch its weights */
     const char *other[REPORT_OTHERS]; /* the candidates that come next */
     double other_us[REPORT_OTHERS];
     int others, candidates;
