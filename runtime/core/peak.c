@@ -5,7 +5,8 @@
  * less power and clock higher). In assembly, so that it measures the CPU at any optimisation level of this file.
  * libxsmm's peak is in gemm.c.
  *
- * Memory: a load of each cache line, fetched ahead, in four streams a thread.
+ * Memory: a load of each cache line, fetched ahead, in four streams a thread, a piece of the memory after another. A
+ * piece takes less than a scheduler's time slice, so that on a busy machine the median is of undisturbed ones.
  */
 #include "peak.h"
 #include "rn_emitted.h"
@@ -91,7 +92,7 @@ double rn_peak_gflops(rn_isa isa, double seconds) {
 }
 #endif
 
-enum { LINE = 64, AHEAD = RN_PEAK_AHEAD / LINE, STREAMS = 4 };
+enum { LINE = 64, AHEAD = RN_PEAK_AHEAD / LINE, STREAMS = 4, PIECE = (4 << 20) / LINE /* of a thread */ };
 
 typedef struct Line {
     uint64_t words[LINE / 8];
@@ -99,7 +100,8 @@ typedef struct Line {
 
 typedef struct Reading {
     const Line *lines; /* [count + AHEAD] */
-    size_t count;
+    size_t count;      /* of a piece */
+    size_t *piece, pieces;
     rn_context *context;
     uint64_t *sum; /* what is read must be used */
 } Reading;
@@ -119,16 +121,20 @@ __attribute__((no_sanitize("address"), no_sanitize("undefined"))) static void re
     __atomic_fetch_add(r->sum, sum, __ATOMIC_RELAXED);
 }
 
-static void read_all(const void *operands) {
+static void read_piece(const void *operands) {
     Reading r = *(const Reading *)operands;
+    r.lines += *r.piece * r.count;
     rn_parallel(r.context, read_part, &r);
+    *r.piece = (*r.piece + 1) % r.pieces;
 }
 
 double rn_peak_reading(const void *memory, size_t size, int threads, double seconds) {
     uint64_t sum = 0;
+    size_t piece = 0;
     rn_context context = {.threads = threads};
-    const Reading reading = {memory, size / LINE, &context, &sum};
-    return rn_peak_of(read_all, &reading, (double)(reading.count * LINE), seconds);
+    const size_t most = (size_t)PIECE * (size_t)(threads > 1 ? threads : 1), pieces = (size / LINE + most - 1) / most;
+    const Reading reading = {memory, size / LINE / pieces, &piece, pieces, &context, &sum};
+    return rn_peak_of(read_piece, &reading, (double)(reading.count * LINE), seconds);
 }
 
 double rn_peak_memory(int threads, double seconds) {
