@@ -68,7 +68,7 @@ static const Machine *read_row(Arena *arena, const char *path, const char *key, 
     size_t size = 0;
     const char *trouble;
     const Machine *machine = NULL;
-    char *text = path ? file_read(path, SIZE_MAX, &size) : NULL, *rest = text;
+    char *text = path ? cache_read(path, &size) : NULL, *rest = text;
     *foreign = text && size;
     for (char *line; text && (line = strsep(&rest, "\n"));) {
         if (strncmp(line, row_key, strlen(row_key)) != 0) continue;

@@ -24,7 +24,7 @@ void tune_cache_open(TuneCache *cache, Compilation *c) {
         rn_isa_name((rn_isa)o->target.isa[0]), machine_spelling(&c->arena, c->machine),
         o->target.kernels == KERNELS_C ? " kernels in C" : "", toolchain_cc(), o->batch, o->tune_threads);
     size_t size;
-    char *text = cache->path ? file_read(cache->path, SIZE_MAX, &size) : NULL;
+    char *text = cache->path ? cache_read(cache->path, &size) : NULL;
     cache->foreign = text && size;
     for (char *line = text; line && *line;) {
         if (!strncmp(line, "rnc ", 4)) cache->foreign = false;

@@ -78,6 +78,11 @@ echo "a note to myself" > $rows
 unkept "another's file" "$RNC" --print-machine
 [ "$(< $rows)" = "a note to myself" ] && ok || bad "another's file" "was written over: $(cat $rows)"
 unkept "no folder can be made" env XDG_CACHE_HOME=/proc/none "$RNC" --print-machine
+unkept "no whole path" env -u HOME XDG_CACHE_HOME=relative "$RNC" --print-machine
+absent "no whole path" relative
+rm $rows && mkfifo $rows
+unkept "a pipe is not waited for" timeout 60 "$RNC" --print-machine
+rm $rows
 unkept "no home" env -u XDG_CACHE_HOME -u HOME "$RNC" --print-machine
 : > other
 expect "a home without a cache" 0 env -u XDG_CACHE_HOME HOME="$WORK/home" "$RNC" --print-machine
