@@ -120,7 +120,8 @@ $(OUT)/obj/%.o: %.c | $(OUT)/grammar/rn.tab.h $(OUT)/grammar/rn.lex.h $(OUT)/onn
 $(OUT)/obj/runtime/%.o: override CFLAGS += -fvisibility=hidden
 
 # portable vectors as plain loops take the sanitizers a minute to instrument optimised
-$(OUT)/obj/tests/unit/vectors_c_loops.o: override CFLAGS += $(if $(SAN),-O0)
+$(OUT)/obj/tests/unit/vectors_c_loops.o $(OUT)/obj/tests/unit/woven_avx2.o $(OUT)/obj/tests/unit/woven_avx512.o: \
+	override CFLAGS += $(if $(SAN),-O0)
 
 # rnc links the programs that it makes as the Makefile links rnc
 $(OUT)/obj/compiler/base/toolchain.o: override CFLAGS += -DRN_LINK_LIBS='"$(RN_LIBS)"'
