@@ -88,7 +88,8 @@ static const Machine *measured_row(Compilation *c, const Cpu *cpu, rn_isa isa) {
     bool same;
     const Measured measured = machine_measure(cpu, isa);
     Machine *machine = arena_alloc(a, sizeof *machine);
-    *machine = machine_round(machine_named(cpu_row(cpu, &same), isa), same, cpu, &measured);
+    const Machine *near = machine_named(cpu_row(cpu, &same), isa);
+    *machine = machine_round(near, same, cpu, &measured);
     const char *numbers = "";
 #define NUMBER(member)                                                                                                 \
     numbers = arena_printf(a, "%s%s" #member " %.3g", numbers, *numbers ? ", " : "", measured.member);

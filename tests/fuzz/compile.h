@@ -81,7 +81,8 @@ static inline int fuzz_candidates(const void *user, const Plan *plan, const Node
     FuzzChoice choice = {*(const uint64_t *)user + (uint64_t)node->id};
     if (!fuzz_pick(&choice, 16)) return 0;
     if (fuzz_pick(&choice, 4) && random_choice(choice.state, 6, plan, node, list)) return 1;
-    *list = (Candidate){{.algorithm = algorithm_of(plan, node)}, cost_direct(plan, node, NULL, plan_images(plan, node))};
+    *list =
+        (Candidate){{.algorithm = algorithm_of(plan, node)}, cost_direct(plan, node, NULL, plan_images(plan, node))};
     return 1;
 }
 
@@ -102,7 +103,8 @@ static inline void fuzz_emit(const Plan *plan, Kernels kernels, FuzzChoice *choi
     emit_h(plan, &options, &text);
     plan_print(plan, &text);
     report_text(plan, &text);
-    const Sizes sizes = {.target = "fuzz", .batch = plan->options.batch, .threads = plan->options.threads};
+    const Sizes sizes = {
+        .target = "fuzz", .tune = "fuzz", .batch = plan->options.batch, .threads = plan->options.threads};
     report_html(plan, &sizes, "fuzz", &text);
     cJSON_Delete(json_report(plan, &sizes));
     text_free(&text);
