@@ -11,7 +11,6 @@
  * is inside.
  */
 #include <stdlib.h>
-#include <limits.h>
 #include <string.h>
 #include "describe.h"
 #include "panels.h"
@@ -374,7 +373,7 @@ static void gemm_calls(const Wino *v, const Segment *seg, Text *t) {
                         .lda = seg->width,
                         .ldb = w->v_tile,
                         .ldc = w->m_tile,
-                        .columns = w->near ? INT_MAX : winograd_tile_count(w)};
+                        .columns = w->uses};
         Gemm other = g;
         if (tail != w->block) other.n = tail;
         const char *condition = arena_printf(v->e->arena, "count == %d", w->block);

@@ -6,10 +6,11 @@ static const char *sweep_function(Emit *e, const Weave *w, const Gemm *g, int co
     Text t = {0};
     line(&t, 1, "woven_%dx%d(WOVEN_ARGUMENTS, %d, %d, %d);", w->vectors, columns, g->lda, lines,
          lines ? w->streams : 1);
-    const char *name =
-        emit_function(e, arena_printf(e->arena, "sweep%dx%d_fetch%d", w->vectors * e->lanes, columns, lines),
-                      lines ? arena_printf(e->arena, "%d columns; 8 steps fetch %d lines", columns, lines) : NULL,
-                      "void", "WOVEN_PARAMETERS", t.s);
+    const char *name = emit_function(
+        e, arena_printf(e->arena, "sweep%dx%d_fetch%d", w->vectors * e->lanes, columns, lines),
+        lines ? arena_printf(e->arena, "%d columns; 8 steps fetch %d line%s", columns, lines, lines > 1 ? "s" : "")
+              : NULL,
+        "void", "WOVEN_PARAMETERS", t.s);
     text_free(&t);
     return name;
 }
@@ -33,16 +34,17 @@ static void some_sweeps(const Sweeps *s, int from, int to, int at, int columns, 
     if (from >= to) return;
     Emit *e = s->e;
     const char *i = to - from > 1 ? "i" : NULL;
-    const char *column = i ? emit_plus(e, arena_printf(e->arena, "i * %d", columns), at - from * columns)
-                           : arena_printf(e->arena, "%d", at);
+    const char *column = arena_printf(e->arena, "%d", at);
+    if (i)
+        column = arena_printf(e->arena, "(%s)",
+                              emit_plus(e, arena_printf(e->arena, "i * %d", columns), at - from * columns));
     if (i) line(t, 1, "for (int i = %d; i < %d; i++)", from, to);
     const char *next = !lines ? "next"
                        : i    ? arena_printf(e->arena, "next + i * %d", s->w->share)
                               : emit_plus(e, "next", (int64_t)from * s->w->share);
     const int last = s->g->m - (s->w->vectors - 1) * e->lanes;
     line(t, i ? 2 : 1, "%s(w, x, y, x_of + %s, y_of + %s, %d, %d, x_at, %d, %d, %s, %d);",
-         sweep_function(e, s->w, s->g, columns, lines), i ? arena_printf(e->arena, "(%s)", column) : column,
-         i ? arena_printf(e->arena, "(%s)", column) : column, s->g->k, s->taps, s->g->accumulate, last, next,
+         sweep_function(e, s->w, s->g, columns, lines), column, column, s->g->k, s->taps, s->g->accumulate, last, next,
          s->w->apart);
 }
 

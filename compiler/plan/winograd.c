@@ -135,7 +135,8 @@ static WinogradPlan *make_plan(Plan *plan, const Node *node, const Choice *choic
     w->m_matrix = w->block * w->m_tile + VECTOR;
     w->panel_size = (int64_t)winograd_products(w) * w->channels * w->panels.width;
     const int64_t weights = w->panel_size * w->panels.count * (int64_t)sizeof(float);
-    w->near = w->blocks > 1 && (double)weights <= plan->options.machine->l2_size / 2;
+    const bool stay = w->blocks > 1 && (double)weights <= plan->options.machine->l2_size / 2; /* in L2 */
+    w->uses = stay ? INT_MAX : tiles;
     place_image(plan, node, w);
     return w;
 }
@@ -196,8 +197,7 @@ void winograd_steps(Plan *plan, const Node *node) {
         shape_size(node_unpooled_shape(node)) * node->in[0]->shape.c * node->term[0].window.r * node->term[0].window.s;
     s->multiplications = (int64_t)winograd_products(w) * w->rows * w->columns * w->channels * node->features;
     s->scratch = round_up_bytes((int64_t)sizeof(float) * scratch_floats(node, w));
-    const Gemm products = {
-        .m = w->panels.width, .n = w->call, .k = w->channels, .columns = w->near ? INT_MAX : winograd_tile_count(w)};
+    const Gemm products = {.m = w->panels.width, .n = w->call, .k = w->channels, .columns = w->uses};
     s->woven = gemm_is_woven(plan->options.machine, &products);
     if (node->nin > 1) accumulate(s);
     if (w->shared)

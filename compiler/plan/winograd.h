@@ -25,7 +25,7 @@ typedef struct WinogradPlan {
     bool pool_late;         /* max-pool: bias and activation come after the maximum */
     int row_blocks;         /* pool_rows: blocks of a row of tiles */
     int carried;            /* pool_rows: rows of pixels of the tiles above that windows reach back to */
-    bool near;              /* weights stay in L2 from block to block */
+    int uses;               /* columns that a weight is multiplied with once it is there (Gemm.columns) */
     bool fetch;             /* during a block's GEMMs the next block's pixels are fetched: L2 does not hold the image */
     int call, calls;        /* tiles of a GEMM; GEMMs of a block, the last may be narrower */
     int v_tile, m_tile;     /* floats from one tile to the next */

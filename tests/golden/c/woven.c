@@ -306,12 +306,12 @@ static TARGET void input_256x28x28(void *arg, int part, int parts) {
     }
 }
 
-/* 6 columns; 8 steps fetch 1 lines */
+/* 6 columns; 8 steps fetch 1 line */
 static TARGET void sweep64x6_fetch1(WOVEN_PARAMETERS) {
     woven_4x6(WOVEN_ARGUMENTS, 64, 1, 1);
 }
 
-/* 5 columns; 8 steps fetch 1 lines */
+/* 5 columns; 8 steps fetch 1 line */
 static TARGET void sweep64x5_fetch1(WOVEN_PARAMETERS) {
     woven_4x5(WOVEN_ARGUMENTS, 64, 1, 1);
 }
