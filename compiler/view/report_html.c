@@ -24,7 +24,7 @@ static void put_figures(Report *r, const Sizes *sizes, Text *out) {
     html_figure(out, arena_printf(a, "%.1e", plan->measured_error > 0 ? plan->measured_error : plan->predicted_error),
                 arena_printf(a, "%s error of the output; tolerance %.1e",
                              plan->measured_error > 0 ? "measured" : "predicted", plan->options.tolerance));
-    html_figure(out, sizes->target, arena_printf(a, "target; -mtune=%s, -O%d", sizes->tune, sizes->level));
+    html_figure(out, sizes->target, arena_printf(a, "target; for %s, -O%d", sizes->tune, sizes->level));
     text_puts(out, "</div>\n");
 }
 
