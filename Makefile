@@ -63,7 +63,7 @@ COMPILER_OBJ := $(COMPILER_SRC:%.c=$(OUT)/obj/%.o) $(OUT)/obj/grammar/rn.tab.o $
 LIBRARY_OBJ  := $(filter-out $(OUT)/obj/compiler/main.o,$(COMPILER_OBJ))
 RUNTIME_OBJ  := $(filter-out %/runtime/core/gemm.o $(OUT)/obj/runtime/cli/%,$(RUNTIME_SRC:%.c=$(OUT)/obj/%.o)) \
                 $(OUT)/obj/joined/gemm.o $(OUT)/obj/joined/cli.o
-HEADERS      := $(addprefix $(OUT)/include/rn/,rn.h rn_tools.h rn_emitted.h rn_recipe.h rn_recipe.def)
+HEADERS      := $(addprefix $(OUT)/include/rn/,rn.h rn_tools.h rn_emitted.h rn_recipe.h rn_recipe.def rn_train.h rn_train_emitted.h)
 TEST_RUNNERS := $(if $(UNIT_SRC),$(OUT)/tests/unit) $(if $(NUMERIC_SRC),$(OUT)/tests/numeric)
 FUZZ_REPLAY  := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/tests/fuzz-%)
 

@@ -1,0 +1,73 @@
+/* rn_train_emitted: what an emitted trainer takes from the runtime beside rn_emitted.h. Not for applications. C alone.
+ *
+ * An emitted trainer is a struct whose first member is an rn_train_context. Emitted code has:
+ *
+ *     size        round64(sizeof(NAME_trainer)) + rn_train_buffers_size(&model, batch) + its scratch, in that order:
+ *                 | instance | to 64 bytes | parameters | gradients | momentum | labels | scratch, activations ... |
+ *     create      one call of rn_train_context_create or _create_jit
+ *     gradients   forward and backward of a batch; its tasks run by rn_train_parallel. Where context->changed is set,
+ * it first packs the weights that its kernels read anew, and clears it not_finite  may be left out
+ *
+ * It reads context->parameters and writes every float of context->gradients that a tensor has, running statistics' (the
+ * batch's mean and unbiased variance) included; padding stays 0. All else (init, SGD, schedule, files, evaluation) is
+ * in the library and needs the table alone.
+ */
+#ifndef RN_TRAIN_EMITTED_H
+#define RN_TRAIN_EMITTED_H
+
+#include "rn_emitted.h"
+#include "rn_train.h"
+
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
+
+enum { RN_TRAIN_WINDOW = 100, RN_TRAIN_PATIENCE = 5, RN_TRAIN_PLATEAUS = 3 };
+
+/* What the schedule has learnt so far: all of it that is no function of the step. A checkpoint has it. */
+typedef struct rn_train_schedule {
+    int64_t warm;      /* the step at which the warm-up by error ended; -1: it has not */
+    int64_t told;      /* steps told to the window */
+    int64_t divisions; /* at plateaus so far */
+    int64_t waited;    /* tests since the best one, or since the last division */
+    double best;       /* smallest test error so far; 2: no test yet */
+    int64_t wrong[RN_TRAIN_WINDOW], images[RN_TRAIN_WINDOW]; /* of the last steps; step s is at s % RN_TRAIN_WINDOW */
+} rn_train_schedule;
+
+typedef struct rn_train_context { /* the first member of every trainer */
+    rn_context base;              /* threads, message; its arena is where the scratch begins */
+    const rn_train_model *model;
+    int batch;                                /* the largest of a step */
+    int changed;                              /* the parameters are not those that were packed last */
+    float *parameters, *gradients, *momentum; /* flat, see rn_train_model; 64-byte aligned */
+    rn_train_label *labels;                   /* of `batch` images */
+    int64_t step;
+    uint64_t seed; /* of rn_train_init */
+    rn_train_schedule schedule;
+} rn_train_context;
+
+/* Bytes: parameters, gradients, momentum, then `batch` labels, these rounded up to 64:
+ * 4 * (floats + gradient_floats + trained_floats) + round64(12 * batch). */
+size_t rn_train_buffers_size(const rn_train_model *model, int batch);
+
+/* NAME_train_create. `need` is model->size(rn_train_options_batch(model, options), threads), whose first parts are as
+ * above. Checks ABI, options, CPU, arena; zeroes `need` bytes; sets all members of the context. On an error *trainer is
+ * NULL, everything is freed, the text is in options->error. */
+rn_status rn_train_context_create(void **trainer, size_t instance_size, size_t need, const rn_train_model *model,
+                                  void *arena, size_t size, const rn_train_options *options);
+/* The same with kernels from libxsmm: dispatches `count` of them into the instance's table at kernels_offset. Linked
+ * only where it is called. */
+rn_status rn_train_context_create_jit(void **trainer, size_t instance_size, size_t need, size_t kernels_offset,
+                                      const rn_kernel_spec *specs, int count, const rn_train_model *model, void *arena,
+                                      size_t size, const rn_train_options *options);
+int rn_train_options_batch(const rn_train_model *model, const rn_train_options *options);
+int rn_train_options_threads(const rn_train_options *options); /* at least 1; NULL is allowed */
+
+/* rn_parallel with denormal numbers as zeros (FTZ and DAZ, where the CPU has them) in every part; each thread's mode is
+ * restored after its part. */
+void rn_train_parallel(rn_train_context *context, rn_task fn, void *arg);
+
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
+#endif
