@@ -162,8 +162,7 @@ struct Node {
     Term *term;   /* conv, convtranspose, fc: nin terms, term[i] belongs to in[i]; NULL for other ops */
     int features; /* conv, convtranspose, fc: K */
     Attr attr;
-    Tensor
-        *weight[NODE_MAX_WEIGHTS]; /* bn: WEIGHT BIAS MEAN VAR; scale, affine, norms: WEIGHT BIAS; prelu: WEIGHT */
+    Tensor *weight[NODE_MAX_WEIGHTS]; /* bn: WEIGHT BIAS MEAN VAR; scale, affine, norms: WEIGHT BIAS; prelu: WEIGHT */
     Epilogue epilogue;
     Value *out;
     Place place;        /* the layer's statement */
@@ -196,7 +195,7 @@ typedef struct Preprocess {
     int crop_h, crop_w;     /* centre crop, 0: the input's size */
 } Preprocess;
 
-struct Train; /* the source's train section, checked: language/ast.h */
+struct Train; /* graph/train.h */
 
 struct Graph {
     Arena *arena;
@@ -212,7 +211,7 @@ struct Graph {
     Value **outputs; /* in the order of the source; the last is the network's result */
     int output_count, output_capacity;
     Preprocess preprocess;
-    struct Train *train; /* NULL where there is no section */
+    const struct Train *train; /* NULL where there is no section */
 };
 
 /* ---- building ---- */

@@ -190,28 +190,6 @@ struct Ast {
     } * imports;
 };
 
-/* The train section, checked. Numbers that were not written are 0 (or as said). */
-typedef struct Train {
-    enum { LOSS_CROSSENTROPY } loss;
-    int batch;                  /* default 128 */
-    double lr, momentum, decay; /* SGD; default 0.1, 0.9, 1e-4 */
-    double divide_by;           /* lr is divided by this ... */
-    int64_t divide_at[16];      /* ... at these steps, rising */
-    int ndivide;
-    bool divide_at_plateau; /* ... or where the validation error stops falling */
-    int64_t stop;           /* steps; 0: not said */
-    double warmup_lr;       /* 0: no warm-up */
-    double warmup_error;    /* until the training error is below this fraction; 0: by steps */
-    int64_t warmup_steps;
-    enum { INIT_HE, INIT_XAVIER } init;
-    int pad;                    /* zeros at each side before the crop */
-    int crop_h, crop_w;         /* random crop; 0: none */
-    int resize_min, resize_max; /* shorter side drawn from this range; 0: none */
-    bool mirror, colour;
-    enum { SUBTRACT_NONE, SUBTRACT_PIXEL_MEAN, SUBTRACT_CHANNEL_MEAN } subtract;
-    Place place;
-} Train;
-
 /* A source file as it is; "-" is standard input, called <stdin>, unless an import at `place` names it. NULL after an
  * error. */
 Source *source_read(Arena *arena, const char *path, Diag *diag, Place place);

@@ -6,6 +6,7 @@
 #include "eval.h"
 #include "graph/build.h"
 #include "graph/ops.h"
+#include "graph/train.h"
 
 enum {
     LIMIT_NODES = 100000,  /* layers of an expanded network */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "graph/verify.h"
+#include "graph/train.h"
 #include "language/ast.h"
 #include "graph/ops.h"
 #include "language/parse.h"
