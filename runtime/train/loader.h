@@ -1,0 +1,59 @@
+/* A loader makes the batches of training, in the order of their steps, ahead of time: its threads decode, augment and
+ * normalise pictures into a ring of batches. What it makes depends on the set, the recipe, the seed, the step and the
+ * batch's size alone: not on threads, on the ring's depth, nor on how many ranks share the batches.
+ *
+ *     rn_loader *loader;
+ *     if (rn_loader_create(&loader, &options, error, sizeof error)) ...
+ *     while (!(status = rn_loader_next(loader, &batch, error, sizeof error)) && batch.count) ...
+ *     rn_loader_destroy(loader);
+ */
+#ifndef RN_LOADER_H
+#define RN_LOADER_H
+
+#include "train/augment.h"
+
+enum { RN_LOADER_DEPTH = 4 }; /* batches in the ring, where no other number is asked for */
+
+typedef struct rn_loader rn_loader;
+
+typedef struct rn_batch {
+    uint64_t step, epoch;         /* from 0; step: of training, or the batch's number of the test set */
+    int count;                    /* pictures: this rank's share; 0 after the test set's last */
+    int views;                    /* images of each picture: 1, or the crops */
+    const float *images;          /* count x views x C x H x W, 64-byte aligned */
+    const rn_train_label *labels; /* count; `first` is -1 where a picture of the test set is broken and left out */
+    const uint32_t *pictures;     /* count: their index in the split */
+} rn_batch;
+
+typedef struct rn_loader_options {
+    const rn_data *data; /* outlives the loader */
+    rn_split split; /* RN_TRAIN: drawn order, augmented, without end; RN_TEST: in order, once, the last batch smaller */
+    rn_picture_recipe recipe; /* copied; what it points to outlives the loader */
+    uint64_t seed;
+    uint64_t first_step; /* of RN_TRAIN: where training goes on */
+    int batch;           /* pictures of all ranks; an epoch drops its last partial batch */
+    int rank, ranks;     /* of RN_TRAIN: rank r has pictures batch * r / ranks to batch * (r + 1) / ranks; 0 ranks: 1 */
+    int threads;         /* that make batches; 0: 1 */
+    int depth;           /* batches in the ring; 0: RN_LOADER_DEPTH */
+    int crops;       /* of RN_TEST: 10: the corners, the middle, and these mirrored (Krizhevsky et al. 2012); 0: 1 */
+    int scale;       /* of RN_TEST: the shorter side instead of the preprocessing's; 0: that */
+    int skip_broken; /* 1: a picture that does not decode is left out: in training the next readable one of the split
+                        stands in for it; 0: it is an error */
+    void (*log)(void *user, const char *text); /* what was left out, once each; called by rn_loader_next; may be NULL */
+    void *log_user;
+} rn_loader_options;
+
+/* On an error *loader is NULL and `error` (may be NULL) has the text. */
+rn_status rn_loader_create(rn_loader **loader, const rn_loader_options *options, char *error, size_t error_size);
+void rn_loader_destroy(rn_loader *loader); /* at any time; NULL is allowed */
+
+/* The next step's batch, waited for where it is not ready; valid until the next call. One thread at a time calls.
+ * After an error (a broken picture, named) every call gives it again. */
+rn_status rn_loader_next(rn_loader *loader, rn_batch *batch, char *error, size_t error_size);
+
+/* Whole batches in an epoch of training: count / batch. */
+static inline uint64_t rn_loader_epoch_steps(const rn_data *data, int batch) {
+    return rn_data_about(data)->count[RN_TRAIN] / (uint32_t)batch;
+}
+
+#endif
