@@ -17,7 +17,7 @@ static const double redraw = 0.1;             /* between two drawings on a termi
 static const double first_interval = 10;      /* between two whole lines, */
 static const double interval_share = 1. / 30; /* or this share of the time passed where that is longer; */
 static const double test_interval = 1;        /* a test's comes sooner */
-static const double memory = 120;             /* after which a rate has forgotten the past but for 1/e */
+static const double memory = 60;              /* after which a rate has forgotten the past but for 1/e */
 
 static const char clear_line[] = "\r\033[K";
 
@@ -43,7 +43,7 @@ static const char *grouped(char *text, int64_t number) {
 
 static const char *duration(char *text, size_t size, double seconds) {
     const double days = 86400, most = 1000;
-    const long long s = (long long)ceil(fmin(fmax(seconds, 0), most * days));
+    const long long s = (long long)round(fmin(fmax(seconds, 0), most * days));
     if (s < 60)
         snprintf(text, size, "%lld s", s);
     else if (s < 3600)
@@ -109,8 +109,9 @@ static void field_time(Field *f, const rn_progress *p, double now, int ended) {
     if (ended) {
         duration(text, sizeof text, now - p->begun);
         snprintf(f->text, FIELD_SIZE, "in %s", text);
-    } else if (p->options.stop > p->step && p->steps > 0) {
-        const double each = p->seconds / p->steps;
+    } else if (p->options.stop > p->step && p->computing > 0) {
+        /* as fast as lately, with as much besides steps as in the whole run: tests are too rare for a recent mean */
+        const double each = p->computing / p->steps * (p->all / p->all_computing);
         duration(text, sizeof text, each * (double)(p->options.stop - p->step) - (now - p->last));
         snprintf(f->text, FIELD_SIZE, "%s left", text);
     }
@@ -211,15 +212,17 @@ static double now_of(const rn_progress *p) {
     return p->options.now(p->options.clock);
 }
 
-/* Adds the time since the last step or test to the sums, older times weighing less; -> that time. */
-static double time_pass(rn_progress *p, double now) {
-    const double passed = fmax(now - p->last, 0), keep = exp(-passed / memory);
+/* The time since the last step or test went to a step, or to something else. */
+static void time_pass(rn_progress *p, double now, int is_step) {
+    const double passed = fmax(now - p->last, 0);
+    p->last = now;
+    p->all += passed;
+    if (!is_step) return;
+    const double keep = exp(-passed / memory);
     p->steps *= keep;
     p->images *= keep;
-    p->computing *= keep;
-    p->seconds = p->seconds * keep + passed;
-    p->last = now;
-    return passed;
+    p->computing = p->computing * keep + passed;
+    p->all_computing += passed;
 }
 
 void rn_progress_begin(rn_progress *progress, FILE *file, const rn_progress_options *options) {
@@ -237,8 +240,7 @@ void rn_progress_begin(rn_progress *progress, FILE *file, const rn_progress_opti
 
 void rn_progress_step(rn_progress *progress, int64_t step, double epoch, double loss, double train_error, int images) {
     const double now = now_of(progress);
-    const double passed = time_pass(progress, now);
-    progress->computing += passed;
+    time_pass(progress, now, 1);
     progress->images += images;
     progress->steps += (double)(step - progress->step);
     progress->step = step;
@@ -250,14 +252,14 @@ void rn_progress_step(rn_progress *progress, int64_t step, double epoch, double 
 
 void rn_progress_doing(rn_progress *progress, const char *what) {
     const double now = now_of(progress);
-    time_pass(progress, now);
+    time_pass(progress, now, 0);
     progress->doing = what;
     if (progress->live) show(progress, now, 0);
 }
 
 void rn_progress_test(rn_progress *progress, double test_error) {
     const double now = now_of(progress);
-    time_pass(progress, now);
+    time_pass(progress, now, 0);
     progress->doing = NULL;
     progress->test_error = test_error;
     show_after(progress, now, test_interval);

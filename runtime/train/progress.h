@@ -46,8 +46,8 @@ typedef struct rn_progress { /* read by progress.c alone */
     rn_progress_mean loss, train_error; /* over about the last 50 steps */
     const char *doing;                  /* NULL: steps */
     double begun, last, shown;          /* seconds: begin, the last step or test, the last line */
-    double steps, seconds;              /* sums that forget: of all time, for the time left */
-    double images, computing;           /* of the time of steps, for images/s */
+    double steps, images, computing;    /* of the time of steps; sums that forget */
+    double all, all_computing;          /* seconds since begin; those of steps */
     int pending;                        /* something is known that no line has shown */
 } rn_progress;
 
