@@ -8,13 +8,15 @@
 #define NUMBER(word) PARAMETER_NUMBER, #word
 #define PER_CHANNEL PARAMETER_PER_CHANNEL, NULL
 #define FORM(word) PARAMETER_FORM, #word
+#define READS_RESULT true
+#define READS_INPUT false
 #define ROW(op, ...)                                                                                                   \
     { op, __VA_ARGS__ }
 
 static const ActInfo table[ACT_COUNT] = {
-    [ACT_NONE] = {OP_COUNT, PARAMETER_NONE, NULL, "none", NULL, NULL},
-#define ACT(name, op, parameter, word, function, onnx, rises, formula)                                                 \
-    [ACT_##name] = ROW(OP_##op, parameter, #word, #function, onnx),
+    [ACT_NONE] = {OP_COUNT, PARAMETER_NONE, NULL, "none", NULL, NULL, false},
+#define ACT(name, op, parameter, word, function, onnx, rises, formula, reads, derivative)                              \
+    [ACT_##name] = ROW(OP_##op, parameter, #word, #function, onnx, READS_##reads),
 #include "act.def"
 #undef ACT
 };
@@ -48,7 +50,7 @@ double node_act_number(const Node *node) {
 
 double act_apply(Act act, double x, double p) {
     switch (act) {
-#define ACT(name, op, parameter, word, function, onnx, rises, formula)                                                 \
+#define ACT(name, op, parameter, word, function, onnx, rises, formula, reads, derivative)                              \
     case ACT_##name:                                                                                                   \
         return formula;
 #include "act.def"
@@ -61,9 +63,33 @@ double act_apply(Act act, double x, double p) {
     bug("activation %d", (int)act);
 }
 
+static double logistic(double x) {
+    return 1 / (1 + exp(-x));
+}
+
+/* of gelu's form with tanh, which is x times the logistic function of it */
+static double gelu_argument(double x) {
+    return 2 * sqrt(2 / M_PI) * x * (1 + 0.044715 * x * x);
+}
+
+double act_derivative(Act act, double x, double p) {
+    switch (act) {
+#define ACT(name, op, parameter, word, function, onnx, rises, formula, reads, derivative)                              \
+    case ACT_##name:                                                                                                   \
+        return derivative;
+#include "act.def"
+#undef ACT
+    case ACT_NONE:
+        return 1;
+    case ACT_COUNT:
+        break;
+    }
+    bug("activation %d", (int)act);
+}
+
 bool act_rises(Act act, double p) {
     switch (act) {
-#define ACT(name, op, parameter, word, function, onnx, rises, formula)                                                 \
+#define ACT(name, op, parameter, word, function, onnx, rises, formula, reads, derivative)                              \
     case ACT_##name:                                                                                                   \
         return rises;
 #include "act.def"

@@ -14,6 +14,7 @@ typedef enum AttrKind {
     ATTR_POSITIVE,
     ATTR_FRACTION,
     ATTR_INTS,
+    ATTR_ACT,
     ATTR_PAIR,
     ATTR_PADDING,
     ATTR_REALS

@@ -95,3 +95,63 @@ void interpret(const Graph *graph, const TensorData *weights, const float *image
     values[graph->input->id] = input;
     for (int i = 0; i < graph->node_count; i++) run_node(graph->nodes[i], weights, values, threads < 1 ? 1 : threads);
 }
+
+/* ---- batches ---- */
+
+static size_t value_elements(const Value *value, int images) {
+    return (size_t)shape_size(value->shape) * (size_t)(value->all ? 1 : images);
+}
+
+static double *new_batch(const Value *value, int images) {
+    double *data = malloc(sizeof *data * value_elements(value, images));
+    if (!data) out_of_memory();
+    return data;
+}
+
+/* A node's value of image n. */
+static void run_image(const Node *node, const TensorData *weights, double *const *values, int n) {
+    const double **in = malloc(sizeof *in * (size_t)node->nin);
+    if (!in) out_of_memory();
+    for (int i = 0; i < node->nin; i++)
+        in[i] = values[node->in[i]->id] + (node->in[i]->all ? 0 : (size_t)n * (size_t)shape_size(node->in[i]->shape));
+    double *data = new_value(node_unpooled_shape(node));
+    op_info(node->op)->reference(node, in, data, weights, 1);
+    const Value *addend = node->epilogue.addend;
+    const double *added =
+        addend ? values[addend->id] + (addend->all ? 0 : (size_t)n * (size_t)shape_size(addend->shape)) : NULL;
+    data = interpret_epilogue(node, data, added, weights);
+    const size_t size = (size_t)shape_size(node->out->shape);
+    memcpy(values[node->out->id] + (node->out->all ? 0 : n * size), data, size * sizeof *data);
+    free(data);
+    free(in);
+}
+
+static void run_batch(const Node *node, const TensorData *weights, int images, double *const *values, int threads) {
+    const OpInfo *info = op_info(node->op);
+    if (info->flags & OPF_BATCH) {
+        const double *in[NODE_MAX_TERMS];
+        for (int i = 0; i < node->nin; i++) in[i] = values[node->in[i]->id];
+        info->reduce(node, in, images, values[node->out->id]);
+        return;
+    }
+    const int calls = node->out->all ? 1 : images;
+#pragma omp parallel for num_threads(threads)
+    for (int n = 0; n < calls; n++) run_image(node, weights, values, n);
+}
+
+void interpret_batch(const Graph *graph, const TensorData *weights, const float *image, const double *labels,
+                     int images, double **values, int threads) {
+    for (int i = 0; i < graph->value_count; i++) values[i] = NULL;
+    double *input = values[graph->input->id] = new_batch(graph->input, images);
+    for (size_t i = 0; i < value_elements(graph->input, images); i++) input[i] = image[i];
+    if (graph->training) {
+        const Value *value = graph->training->labels;
+        values[value->id] = new_batch(value, images);
+        memcpy(values[value->id], labels, sizeof *labels * value_elements(value, images));
+    }
+    for (int i = 0; i < graph->node_count; i++) {
+        const Node *node = graph->nodes[i];
+        values[node->out->id] = new_batch(node->out, images);
+        run_batch(node, weights, images, values, threads < 1 ? 1 : threads);
+    }
+}

@@ -8,6 +8,10 @@
  * image: C x H x W floats. values: graph->value_count entries, filled with malloc'd C x H x W doubles for every value
  * that some node makes (and the input); the caller frees each. threads: OpenMP threads. */
 void interpret(const Graph *graph, const TensorData *weights, const float *image, double **values, int threads);
+/* The same over a batch, of training graphs: image: images x C x H x W floats, labels: images x 4 doubles (ir.h).
+ * values[id] has one image's doubles after another's, or those of the batch where it is Value.all. */
+void interpret_batch(const Graph *graph, const TensorData *weights, const float *image, const double *labels,
+                     int images, double **values, int threads);
 /* A node's value from its op's own results, `data`, which it takes over: with bias, addend (NULL: none), activation and
  * pool. malloc'd. */
 double *interpret_epilogue(const Node *node, double *data, const double *addend, const TensorData *weights);

@@ -252,6 +252,25 @@ static Node *clone_node(const Graph *copy, const Node *node) {
     return made;
 }
 
+static void clone_training(const Graph *graph, Graph *copy) {
+    if (!graph->training) return;
+    Training *made = copy->training = arena_alloc(copy->arena, sizeof *made);
+    *made = *graph->training;
+    made->labels = copy_value(copy, made->labels);
+    made->trained = arena_alloc(copy->arena, sizeof *made->trained * (size_t)(made->trained_count + 1));
+    made->running = arena_alloc(copy->arena, sizeof *made->running * (size_t)(made->running_count + 1));
+    made->trained_capacity = made->trained_count + 1, made->running_capacity = made->running_count + 1;
+    for (int i = 0; i < made->trained_count; i++) {
+        made->trained[i] = graph->training->trained[i];
+        made->trained[i].param = copy_tensor(copy, made->trained[i].param);
+    }
+    for (int i = 0; i < made->running_count; i++) {
+        made->running[i] = graph->training->running[i];
+        made->running[i].mean = copy_tensor(copy, made->running[i].mean);
+        made->running[i].var = copy_tensor(copy, made->running[i].var);
+    }
+}
+
 Graph *graph_clone(const Graph *graph, Arena *arena) {
     Graph *copy = graph_new(arena, graph->name);
     copy->source = graph->source;
@@ -264,6 +283,7 @@ Graph *graph_clone(const Graph *graph, Arena *arena) {
         made->type = value->type;
         made->is_output = value->is_output;
         made->home_channel = value->home_channel;
+        made->all = value->all;
     }
     for (int i = 0; i < graph->value_count; i++) copy->values[i]->home = copy_value(copy, graph->values[i]->home);
     for (int i = 0; i < graph->node_count; i++) {
@@ -274,5 +294,6 @@ Graph *graph_clone(const Graph *graph, Arena *arena) {
     for (int i = 0; i < graph->output_count; i++)
         ARENA_PUSH(arena, copy->outputs, copy->output_count, copy->output_capacity,
                    copy_value(copy, graph->outputs[i]));
+    clone_training(graph, copy);
     return copy;
 }

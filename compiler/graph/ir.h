@@ -5,6 +5,9 @@
  * in topological order. A Tensor is a constant: a parameter from the weights file, or an expression over other tensors
  * (the recipe, runtime/rn_recipe.h); a pass makes new Tensors and never changes one.
  *
+ * In a training graph (Graph.training) there are values that a whole batch has one of (Value.all): statistics, and the
+ * sums that are the parameters' gradients.
+ *
  * Fusion makes no new ops. A conv or fc sums a list of terms, sum_i W_i * x_i, and every node ends in an epilogue:
  *
  *     out = pool(act(op(inputs) + bias + addend))
@@ -66,7 +69,13 @@ typedef enum Op {
 #define OP(name, ...) OP_##name,
 #include "ops.def"
 #undef OP
-    OP_COUNT
+    OP_COUNT, /* none; those that follow stand in training graphs alone */
+#define TRAIN_OP(name, ...) OP_##name,
+#define BATCH_OP(name, ...) OP_##name,
+#include "train_ops.def"
+#undef TRAIN_OP
+#undef BATCH_OP
+    OP_END
 } Op;
 
 typedef enum Act {
@@ -115,6 +124,9 @@ typedef struct Attr {       /* an op uses those that its row in ops.def names; t
     int height, width;                        /* interleave, resize: the result's */
     int extra_rows, extra_columns;            /* convtranspose: at the end of the result (output_padding) */
     double rate;                              /* dropout: not used at inference */
+    Act act;                                  /* .gate: the activation whose derivative it is; its number is `slope` */
+    int first;                                /* .slice: the first channel */
+    double smooth;                            /* .crossentropy: label smoothing */
     bool fill; /* add: zero-fill the smaller side at the end of c, h, w; otherwise shapes agree */
 } Attr;
 
@@ -167,6 +179,7 @@ struct Node {
     Value *out;
     Place place;        /* the layer's statement */
     const Group *group; /* the innermost that it stands in; NULL: the network itself, or a graph file */
+    bool backward;      /* of a training graph: it computes gradients */
     Place via;          /* where its block or stage was used; source NULL where it stands in the network itself */
 };
 
@@ -177,6 +190,7 @@ struct Value {
     Shape shape;
     Node *producer; /* NULL: the network's input */
     bool is_output;
+    bool all;    /* one for the batch, not one for each image */
     Value *home; /* concat by placement: stored as channels [home_channel, +shape.c) of this value; or NULL */
     int home_channel;
 };
@@ -195,6 +209,31 @@ typedef struct Preprocess {
     int crop_h, crop_w;     /* centre crop, 0: the input's size */
 } Preprocess;
 
+/* ---- training ---- */
+typedef struct Trained { /* a parameter that the update changes */
+    Tensor *param;
+    int output; /* of Graph.outputs: its gradient, summed over the batch, is channels `channel` and after of that value,
+                 */
+    int channel; /* in the order of the parameter's elements */
+} Trained;
+
+typedef struct Running { /* a batch norm's averages over time */
+    Tensor *mean, *var;
+    int output; /* of Graph.outputs: the statistics of the batch, a .stats */
+    double momentum;
+} Running;
+
+typedef struct Training {
+    Value *labels; /* of each image, 4 x 1 x 1: class, another class, the share of the first (1 but for mixup), and a
+                      whole number below 2^24 that is drawn for the image and step */
+    int loss;      /* of Graph.outputs: of each image, 3 x 1 x 1: loss, and 1 where the class is not the likeliest, and
+                      where it is none of the five likeliest */
+    Trained *trained; /* in the order in which the backward pass makes them */
+    int trained_count, trained_capacity;
+    Running *running;
+    int running_count, running_capacity;
+} Training;
+
 struct Train; /* graph/train.h */
 
 struct Graph {
@@ -212,6 +251,7 @@ struct Graph {
     int output_count, output_capacity;
     Preprocess preprocess;
     const struct Train *train; /* NULL where there is no section */
+    Training *training;        /* NULL: a graph of inference */
 };
 
 /* ---- building ---- */

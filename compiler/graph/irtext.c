@@ -143,6 +143,9 @@ static void print_attribute(Text *text, const AttrInfo *info, Attr *attr) {
     case ATTR_NAT:
         text_printf(text, " %s %d", info->word, *attr_int_of(info, attr));
         break;
+    case ATTR_ACT:
+        text_printf(text, " %s", act_info((Act)*attr_int_of(info, attr))->word);
+        break;
     case ATTR_INTS:
         print_list(text, info->word, attr_ints_of(info, attr)->item, attr_ints_of(info, attr)->count);
         break;
@@ -193,7 +196,7 @@ static void print_node(const Node *node, const int *number, Text *text) {
     const Value *out = node->out;
     text_printf(text, "%%%d %dx%dx%d", number[out->id], out->shape.c, out->shape.h, out->shape.w);
     print_type(text, out->type);
-    text_puts(text, " ");
+    text_puts(text, out->all ? " all " : " ");
     print_name(text, out->name);
     if (out->home) text_printf(text, " in %%%d[%d]", number[out->home->id], out->home_channel);
     const char *word = op_info(node->op)->word;
@@ -211,10 +214,30 @@ static void print_node(const Node *node, const int *number, Text *text) {
     text_puts(text, "\n");
 }
 
+/* What the update reads: "loss %9", "gradient @3 = %20[1]", "running @5 @6 = %7 momentum 0.1". */
+static void print_training(const Graph *graph, const int *number, Text *text) {
+    const Training *t = graph->training;
+    text_printf(text, "loss %%%d\n", number[graph->outputs[t->loss]->id]);
+    for (int i = 0; i < t->trained_count; i++) {
+        const Trained *trained = &t->trained[i];
+        text_printf(text, "gradient @%d = %%%d", trained->param->id, number[graph->outputs[trained->output]->id]);
+        text_printf(text, trained->channel ? "[%d]\n" : "\n", trained->channel);
+    }
+    for (int i = 0; i < t->running_count; i++) {
+        const Running *running = &t->running[i];
+        text_printf(text, "running @%d @%d = %%%d momentum ", running->mean->id, running->var->id,
+                    number[graph->outputs[running->output]->id]);
+        text_real(text, running->momentum);
+        text_puts(text, "\n");
+    }
+}
+
 void irtext_print(const Graph *graph, Text *text) {
     Arena arena = {0};
     int *number = arena_alloc(&arena, sizeof(int) * (size_t)(graph->value_count + 1)); /* by value id */
-    for (int i = 0; i < graph->node_count; i++) number[graph->nodes[i]->out->id] = i + 1;
+    const int before = graph->training ? 2 : 1;
+    for (int i = 0; i < graph->node_count; i++) number[graph->nodes[i]->out->id] = i + before;
+    if (graph->training) number[graph->training->labels->id] = 1;
 
     Shape input = graph->input->shape;
     text_puts(text, "network ");
@@ -222,11 +245,13 @@ void irtext_print(const Graph *graph, Text *text) {
     text_printf(text, "\ninput %%0 %dx%dx%d ", input.c, input.h, input.w);
     print_name(text, graph->input->name);
     text_puts(text, "\n");
+    if (graph->training) text_puts(text, "labels %1\n");
     print_preprocess(graph, text);
     text_puts(text, "\n");
     for (int i = 0; i < graph->tensor_count; i++) print_tensor(graph->tensors[i], text);
     if (graph->tensor_count) text_puts(text, "\n");
     for (int i = 0; i < graph->node_count; i++) print_node(graph->nodes[i], number, text);
     for (int i = 0; i < graph->output_count; i++) text_printf(text, "output %%%d\n", number[graph->outputs[i]->id]);
+    if (graph->training) print_training(graph, number, text);
     arena_free(&arena);
 }

@@ -8,26 +8,32 @@
 #include <math.h>
 #include <string.h>
 
-const OpInfo op_table[OP_COUNT] = {
-#define OP(name, word_, low, high, flags_, attributes, prefix)                                                         \
-    [OP_##name] = {.word = #word_,                                                                                     \
-                   .id = #name,                                                                                        \
-                   .min_in = low,                                                                                      \
-                   .max_in = high,                                                                                     \
-                   .flags = flags_,                                                                                    \
-                   .attrs = attributes,                                                                                \
-                   .infer = prefix##_infer,                                                                            \
-                   .params = prefix##_params,                                                                          \
-                   .cost = prefix##_cost,                                                                              \
-                   .reference = prefix##_reference,                                                                    \
-                   .moments = prefix##_moments},
+const OpInfo op_table[OP_END] = {
+#define ROW(name, word_, low, high, flags_, attributes, prefix)                                                        \
+    .word = #word_, .id = #name, .min_in = low, .max_in = high, .flags = flags_, .attrs = attributes,                  \
+    .infer = prefix##_infer, .params = prefix##_params, .cost = prefix##_cost
+#define OP(name, word, low, high, flags, attributes, prefix)                                                           \
+    [OP_##name] = {ROW(name, word, low, high, flags, attributes, prefix), .reference = prefix##_reference,             \
+                   .moments = prefix##_moments, .gradient = prefix##_gradient},
+#define TRAIN_OP(name, word, low, high, flags, attributes, prefix)                                                     \
+    [OP_##name] = {ROW(name, word, low, high, (flags) | OPF_TRAINING, attributes, prefix),                             \
+                   .reference = prefix##_reference},
+#define BATCH_OP(name, word, low, high, flags, attributes, prefix)                                                     \
+    [OP_##name] = {ROW(name, word, low, high, (flags) | OPF_TRAINING | OPF_BATCH, attributes, prefix),                 \
+                   .reduce = prefix##_reduce},
+#define FORWARD_OP(name, word, low, high, flags, attributes, prefix)                                                   \
+    [OP_##name] = {ROW(name, word, low, high, (flags) | OPF_TRAINING, attributes, prefix),                             \
+                   .reference = prefix##_reference, .gradient = prefix##_gradient},
 #include "ops.def"
+#include "train_ops.def"
 #undef OP
+#undef TRAIN_OP
+#undef BATCH_OP
 };
 
 Op op_by_word(const char *word) {
-    for (int i = 0; i < OP_COUNT; i++)
-        if (!strcmp(op_table[i].word, word)) return (Op)i;
+    for (int i = 0; i < OP_END; i++)
+        if (i != OP_COUNT && !strcmp(op_table[i].word, word)) return (Op)i;
     return OP_COUNT;
 }
 
@@ -53,6 +59,13 @@ Shape node_walked_shape(const Node *node) {
     if (h < shape.h) shape.h = h;
     if (columns < shape.w) shape.w = columns;
     return shape;
+}
+
+bool node_is_of_batch(const Node *node) {
+    if (op_info(node->op)->flags & OPF_BATCH) return true;
+    for (int i = 0; i < node->nin; i++)
+        if (!node->in[i]->all) return false;
+    return node->nin > 0;
 }
 
 int64_t node_cost(const Node *node) {
@@ -92,6 +105,7 @@ bool rule_set_shape(Node *node, Diag *diag, int64_t c, int64_t h, int64_t w) {
             node, diag, "the result, %" PRId64 "x%" PRId64 "x%" PRId64 ", exceeds the limit of 2^31 elements", c, h, w);
     Shape shape = {(int)c, (int)h, (int)w};
     if (node->epilogue.pool != POOL_NONE) node->epilogue.unpooled = shape;
+    node->out->all = node_is_of_batch(node);
     return pooled_shape(node, diag, shape, &node->out->shape);
 }
 

@@ -6,6 +6,8 @@
 #include "ir.h"
 #include "moments.h"
 
+typedef struct Gradients Gradients;
+
 enum {
     OPF_TERMS = 1,       /* conv, convtranspose, fc: in[i] has a Term */
     OPF_ELEMENTWISE = 2, /* out has in[0]'s shape (add with fill: the larger of both) */
@@ -13,7 +15,9 @@ enum {
     OPF_WINDOW = 8,      /* slides attr.window, or is global */
     OPF_COPY = 16,       /* moves no data at inference: dropout, identity, flatten */
     OPF_ARGUMENT = 32,   /* its first attribute may be said without its word: `upsample 2` */
-    OPF_EPILOGUE = 64    /* its emitter ends in the epilogue, so that a sum and an activation may join it */
+    OPF_EPILOGUE = 64,   /* its emitter ends in the epilogue, so that a sum and an activation may join it */
+    OPF_TRAINING = 128,  /* a row of train_ops.def: in training graphs alone */
+    OPF_BATCH = 256      /* sums over the images of the batch: its result is Value.all */
 };
 
 /* one tensor of a node, which its layer reads from the weights file as "LAYER.suffix" */
@@ -44,9 +48,15 @@ typedef struct OpInfo {
     /* What the inputs' moments make of the result, without the epilogue. carried[i]: by how much the mean square of a
      * small error in input i is multiplied on its way to the result. */
     Moments (*moments)(const Node *node, const Moments *in, double *carried);
+    /* Appends the nodes that make the inputs' and parameters' gradients from that of the result, `dy` (gradients.h).
+     * False after an error: the operation has none. NULL in rows of train_ops.def. */
+    bool (*gradient)(Gradients *g, const Node *node, Value *dy);
+    /* Of OPF_BATCH, instead of `reference`: in[i] are `images` of them one after another, but for values that are one
+     * for the batch. */
+    void (*reduce)(const Node *node, const double *const *in, int images, double *out);
 } OpInfo;
 
-extern const OpInfo op_table[OP_COUNT];
+extern const OpInfo op_table[OP_END]; /* the row of OP_COUNT is empty */
 
 static inline const OpInfo *op_info(Op op) {
     return &op_table[op];
@@ -79,6 +89,8 @@ Shape node_unpooled_shape(const Node *node);
 bool window_is_disjoint(const Window *window);
 /* The same shape less the last rows and columns that no window of a pool like that reads. */
 Shape node_walked_shape(const Node *node);
+/* Whether the result is one for the batch (Value.all): a sum over it, or of such values alone. */
+bool node_is_of_batch(const Node *node);
 int64_t node_cost(const Node *node); /* multiply-adds of one image, all terms */
 
 #endif

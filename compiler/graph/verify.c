@@ -140,6 +140,9 @@ static bool check_shape(Check *check, Node *node) {
     Diag diag = {.capture = &error};
     bool fits = op_info(node->op)->infer(node, &diag);
     Shape inferred = node->out->shape;
+    if (fits && node->out->all != node_is_of_batch(node))
+        return broken(check, "layer %s: its value is one for %s", node->name,
+                      node->out->all ? "the batch" : "each image");
     bool same = shape_equal(shape, inferred) &&
                 (node->epilogue.pool == POOL_NONE || shape_equal(unpooled, node->epilogue.unpooled));
     node->out->shape = shape;
@@ -288,10 +291,13 @@ static bool check_nodes(Check *check) {
         Node *node = graph->nodes[i];
         check->place = node->place;
         if (!node->name) return broken(check, "node %d has no name", i);
-        if ((unsigned)node->op >= OP_COUNT) return broken(check, "layer %s: op %d", node->name, (int)node->op);
+        if ((unsigned)node->op >= OP_END || node->op == OP_COUNT)
+            return broken(check, "layer %s: op %d", node->name, (int)node->op);
         if (node->id != i)
             return broken(check, "layer %s: id %d at position %d (graph_renumber was not called)", node->name, node->id,
                           i);
+        if ((op_info(node->op)->flags & OPF_TRAINING) && !graph->training)
+            return broken(check, "layer %s: %s stands in a graph of inference", node->name, op_info(node->op)->word);
         if (!check_order(check, node, i) || !check_shape(check, node) || !check_weights(check, node) ||
             !check_epilogue(check, node, i))
             return false;
@@ -335,6 +341,8 @@ static bool check_input(Check *check) {
         shape.c * shape.h > INT_MAX / shape.w)
         return broken(check, "the input is %dx%dx%d", shape.c, shape.h, shape.w);
     check->defined_at[graph->input->id] = 0;
+    if (graph->training && !owns_value(graph, graph->training->labels)) return broken(check, "the graph has no labels");
+    if (graph->training) check->defined_at[graph->training->labels->id] = 0;
     return true;
 }
 

@@ -35,3 +35,16 @@ void activation_reference(const Node *node, const double *const *in, double *out
         for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) out[i] = act_apply(act, in[0][i], number);
     }
 }
+
+bool activation_gradient(Gradients *g, const Node *node, Value *dy) {
+    const ActInfo *info = act_info(node_act(node));
+    if (gradients_train(g, node->weight[WEIGHT])) return gradients_none(g, node);
+    if (!gradients_want(g, node->in[0])) return true;
+    Node *gate =
+        gradients_node(g, node, "gate", OP_GATE, (Value *[]){dy, info->from_result ? node->out : node->in[0]}, 2);
+    gate->attr.act = node_act(node);
+    gate->attr.slope = node_act_number(node);
+    gate->weight[WEIGHT] = node->weight[WEIGHT];
+    gradients_add(g, node->in[0], gradients_done(g, gate));
+    return true;
+}

@@ -38,3 +38,10 @@ void add_reference(const Node *node, const double *const *in, double *out, const
                 out[((size_t)c * result.h + y) * result.w + x] = sum;
             }
 }
+
+bool add_gradient(Gradients *g, const Node *node, Value *dy) {
+    for (int i = 0; i < 2; i++)
+        if (gradients_want(g, node->in[i]))
+            gradients_add(g, node->in[i], gradients_part(g, node, dy, node->in[i]->shape, 0, 0, 0));
+    return true;
+}

@@ -29,3 +29,5 @@ void affine_reference(const Node *node, const double *const *in, double *out, co
     for (int c = 0; c < shape.c; c++)
         for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) out[i] = in[0][i] * weight[c] + bias[c];
 }
+
+RULE_NO_GRADIENT(affine)

@@ -49,3 +49,11 @@ void avgpool_reference(const Node *node, const double *const *in, double *out, c
                 out[((size_t)c * result.h + y) * result.w + x] =
                     average(&node->attr, window, shape, in[0] + (size_t)c * shape.h * shape.w, y, x);
 }
+
+bool avgpool_gradient(Gradients *g, const Node *node, Value *dy) {
+    Node *made = gradients_node(g, node, "data", OP_AVGPOOL_GRADIENT, &dy, 1);
+    made->attr = node->attr;
+    made->attr.height = node->in[0]->shape.h, made->attr.width = node->in[0]->shape.w;
+    gradients_add(g, node->in[0], gradients_done(g, made));
+    return true;
+}

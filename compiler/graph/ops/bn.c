@@ -39,3 +39,5 @@ void bn_reference(const Node *node, const double *const *in, double *out, const 
         for (int64_t i = c * pixels; i < (c + 1) * pixels; i++)
             out[i] = (in[0][i] - mean[c]) / sqrt(var[c] + node->attr.eps) * weight[c] + bias[c];
 }
+
+RULE_NO_GRADIENT(bn) /* differentiate has made .stats and .normalise of it */

@@ -45,3 +45,11 @@ void concat_reference(const Node *node, const double *const *in, double *out, co
         out += size;
     }
 }
+
+bool concat_gradient(Gradients *g, const Node *node, Value *dy) {
+    int channel = 0;
+    for (int i = 0; i < node->nin; channel += node->in[i++]->shape.c)
+        if (gradients_want(g, node->in[i]))
+            gradients_add(g, node->in[i], gradients_part(g, node, dy, node->in[i]->shape, channel, 0, 0));
+    return true;
+}

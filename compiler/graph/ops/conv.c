@@ -174,3 +174,29 @@ void conv_reference(const Node *node, const double *const *in, double *out, cons
     for (int i = 0; i < node->nin; i++)
         conv_term(node, &node->term[i], node->in[i]->shape, in[i], out, weights, threads);
 }
+
+/* Of the input: the transposed convolution with the same weights; of the weights: .conv_weights (Dumoulin and Visin
+ * 2016, "A guide to convolution arithmetic for deep learning", chapter 4). */
+bool conv_gradient(Gradients *g, const Node *node, Value *dy) {
+    Value *x = node->in[0];
+    const Term *term = &node->term[0];
+    const Window *w = &term->window;
+    if (gradients_want(g, x)) {
+        Node *data = gradients_node(g, node, "data", OP_CONVTRANSPOSE, &dy, 1);
+        data->term[0] = *term;
+        data->features = x->shape.c;
+        data->attr.extra_rows =
+            x->shape.h + w->top + w->bottom - (w->r - 1) * w->dilate_h - 1 - (dy->shape.h - 1) * w->stride_h;
+        data->attr.extra_columns =
+            x->shape.w + w->left + w->right - (w->s - 1) * w->dilate_w - 1 - (dy->shape.w - 1) * w->stride_w;
+        gradients_add(g, x, gradients_done(g, data));
+    }
+    if (gradients_train(g, term->weight)) {
+        Node *weights = gradients_node(g, node, "weights", OP_CONV_WEIGHTS, (Value *[]){x, dy}, 2);
+        weights->attr.window = *w;
+        weights->attr.groups = term->groups;
+        if (!gradients_param(g, node, term->weight, gradients_done(g, weights), 0)) return false;
+    }
+    return !gradients_train(g, node->epilogue.bias) ||
+           gradients_param(g, node, node->epilogue.bias, gradients_value(g, node, "bias", OP_SUM, &dy, 1), 0);
+}

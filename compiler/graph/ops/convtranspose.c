@@ -18,8 +18,9 @@
 static bool check_numbers(const Node *node, Diag *diag, const Window *w) {
     const Attr *attr = &node->attr;
     int p, q;
-    const Shape reach = {1, w->r, w->s}; /* any kernel fits an image of its size */
-    if (w->dilate_h != 1 || w->dilate_w != 1 || w->ceil)
+    const Shape reach = {1, (w->r - 1) * w->dilate_h + 1,
+                         (w->s - 1) * w->dilate_w + 1}; /* any kernel fits an image of its size */
+    if ((!node->backward && (w->dilate_h != 1 || w->dilate_w != 1)) || w->ceil)
         return rule_error(node, diag, "it has neither dilation nor ceil");
     if (!rule_window(node, diag, w, reach, &p, &q)) return false;
     if (attr->extra_rows < 0 || attr->extra_columns < 0 || attr->extra_rows >= w->stride_h ||
@@ -45,8 +46,10 @@ bool convtranspose_infer(Node *node, Diag *diag) {
         phases * (in.c / term->groups) * (divide_up(w->r, w->stride_h) * divide_up(w->s, w->stride_w));
     if (elements > INT_MAX) return rule_error(node, diag, "%.3g weights exceed the limit of 2^31", elements);
     return rule_set_shape(node, diag, node->features,
-                          (int64_t)(in.h - 1) * w->stride_h + w->r - w->top - w->bottom + node->attr.extra_rows,
-                          (int64_t)(in.w - 1) * w->stride_w + w->s - w->left - w->right + node->attr.extra_columns);
+                          (int64_t)(in.h - 1) * w->stride_h + (int64_t)(w->r - 1) * w->dilate_h + 1 - w->top -
+                              w->bottom + node->attr.extra_rows,
+                          (int64_t)(in.w - 1) * w->stride_w + (int64_t)(w->s - 1) * w->dilate_w + 1 - w->left -
+                              w->right + node->attr.extra_columns);
 }
 
 int convtranspose_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGHTS]) {
@@ -70,9 +73,11 @@ Moments convtranspose_moments(const Node *node, const Moments *in, double *carri
 static void add_window(const Window *w, Shape result, double pixel, const float *weight, int y, int x, double *out) {
     const int top = y * w->stride_h - w->top, left = x * w->stride_w - w->left;
     for (int r = 0; r < w->r; r++)
-        for (int s = 0; s < w->s; s++)
-            if (top + r >= 0 && top + r < result.h && left + s >= 0 && left + s < result.w)
-                out[(size_t)(top + r) * result.w + left + s] += pixel * weight[r * w->s + s];
+        for (int s = 0; s < w->s; s++) {
+            const int row = top + r * w->dilate_h, column = left + s * w->dilate_w;
+            if (row >= 0 && row < result.h && column >= 0 && column < result.w)
+                out[(size_t)row * result.w + column] += pixel * weight[r * w->s + s];
+        }
 }
 
 void convtranspose_reference(const Node *node, const double *const *in, double *out, const TensorData *weights,
@@ -120,3 +125,5 @@ Phases convtranspose_phases(const Node *node) {
     p.shape.c = node->features * w->stride_h * w->stride_w;
     return p;
 }
+
+RULE_NO_GRADIENT(convtranspose)

@@ -18,3 +18,15 @@ void copy_reference(const Node *node, const double *const *in, double *out, cons
     (void)weights, (void)threads;
     memcpy(out, in[0], sizeof(double) * (size_t)shape_size(node->in[0]->shape));
 }
+
+bool copy_gradient(Gradients *g, const Node *node, Value *dy) {
+    const Shape in = node->in[0]->shape;
+    if (node->op == OP_DROPOUT) return gradients_none(g, node);
+    if (!shape_equal(in, dy->shape)) {
+        Node *reshape = gradients_node(g, node, "reshape", OP_RESHAPE, &dy, 1);
+        reshape->attr.channels = in.c, reshape->attr.height = in.h, reshape->attr.width = in.w;
+        dy = gradients_done(g, reshape);
+    }
+    gradients_add(g, node->in[0], dy);
+    return true;
+}

@@ -36,3 +36,20 @@ void fc_reference(const Node *node, const double *const *in, double *out, const 
         out[k] = sum;
     }
 }
+
+bool fc_gradient(Gradients *g, const Node *node, Value *dy) {
+    Value *x = node->in[0];
+    Tensor *weight = node->term[0].weight;
+    if (gradients_want(g, x)) {
+        Node *data = gradients_node(g, node, "data", OP_FC_DATA, &dy, 1);
+        data->weight[WEIGHT] = weight;
+        data->attr.channels = x->shape.c, data->attr.height = x->shape.h, data->attr.width = x->shape.w;
+        gradients_add(g, x, gradients_done(g, data));
+    }
+    if (gradients_train(g, weight)) {
+        Value *sums = gradients_value(g, node, "weights", OP_FC_WEIGHTS, (Value *[]){x, dy}, 2);
+        if (!gradients_param(g, node, weight, sums, 0)) return false;
+    }
+    return !gradients_train(g, node->epilogue.bias) ||
+           gradients_param(g, node, node->epilogue.bias, gradients_value(g, node, "bias", OP_SUM, &dy, 1), 0);
+}

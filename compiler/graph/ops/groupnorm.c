@@ -46,3 +46,5 @@ void groupnorm_reference(const Node *node, const double *const *in, double *out,
         }
     }
 }
+
+RULE_NO_GRADIENT(groupnorm)

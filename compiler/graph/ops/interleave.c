@@ -47,3 +47,5 @@ void interleave_reference(const Node *node, const double *const *in, double *out
                     in[0][((size_t)c * shape.h + (y + w->top) / w->stride_h) * shape.w + (x + w->left) / w->stride_w];
             }
 }
+
+RULE_NO_GRADIENT(interleave)

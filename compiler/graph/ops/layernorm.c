@@ -39,3 +39,5 @@ void layernorm_reference(const Node *node, const double *const *in, double *out,
             out[c * pixels + i] = (in[0][c * pixels + i] - mean) * scale * weight[c] + bias[c];
     }
 }
+
+RULE_NO_GRADIENT(layernorm)

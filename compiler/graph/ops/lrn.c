@@ -32,3 +32,5 @@ void lrn_reference(const Node *node, const double *const *in, double *out, const
         }
     }
 }
+
+RULE_NO_GRADIENT(lrn)

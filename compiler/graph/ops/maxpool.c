@@ -51,3 +51,11 @@ void reference_maxpool(const Window *window, Shape in, const double *image, Shap
                 out[((size_t)c * result.h + y) * result.w + x] = largest;
             }
 }
+
+bool maxpool_gradient(Gradients *g, const Node *node, Value *dy) {
+    Node *made = gradients_node(g, node, "data", OP_MAXPOOL_GRADIENT, (Value *[]){dy, node->in[0]}, 2);
+    made->attr.window = node->attr.window;
+    made->attr.global = node->attr.global;
+    gradients_add(g, node->in[0], gradients_done(g, made));
+    return true;
+}

@@ -29,3 +29,5 @@ void mul_reference(const Node *node, const double *const *in, double *out, const
     for (int c = 0; c < shape.c; c++)
         for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) out[i] = in[0][i] * in[1][per_channel ? c : i];
 }
+
+RULE_NO_GRADIENT(mul)

@@ -28,3 +28,9 @@ void pad_reference(const Node *node, const double *const *in, double *out, const
             memcpy(out + ((size_t)c * result.h + y + window->top) * result.w + window->left,
                    in[0] + ((size_t)c * shape.h + y) * shape.w, sizeof(double) * (size_t)shape.w);
 }
+
+bool pad_gradient(Gradients *g, const Node *node, Value *dy) {
+    const Window *w = &node->attr.window;
+    gradients_add(g, node->in[0], gradients_part(g, node, dy, node->in[0]->shape, 0, w->top, w->left));
+    return true;
+}

@@ -79,3 +79,5 @@ void resize_reference(const Node *node, const double *const *in, double *out, co
             }
         }
 }
+
+RULE_NO_GRADIENT(resize)

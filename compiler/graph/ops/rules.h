@@ -2,6 +2,7 @@
 #ifndef RNC_OPS_RULES_H
 #define RNC_OPS_RULES_H
 
+#include "graph/gradients.h"
 #include "graph/tensor.h"
 #include "graph/ops.h"
 
@@ -12,9 +13,27 @@
     int64_t prefix##_cost(const Node *node);                                                                           \
     void prefix##_reference(const Node *node, const double *const *in, double *out, const TensorData *weights,         \
                             int threads);                                                                              \
-    Moments prefix##_moments(const Node *node, const Moments *in, double *carried);
+    Moments prefix##_moments(const Node *node, const Moments *in, double *carried);                                    \
+    bool prefix##_gradient(Gradients *g, const Node *node, Value *dy);
+#define TRAIN_OP(name, word, low, high, flags, attributes, prefix)                                                     \
+    bool prefix##_infer(Node *node, Diag *diag);                                                                       \
+    int prefix##_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGHTS]);                                \
+    int64_t prefix##_cost(const Node *node);                                                                           \
+    void prefix##_reference(const Node *node, const double *const *in, double *out, const TensorData *weights,         \
+                            int threads);
+#define BATCH_OP(name, word, low, high, flags, attributes, prefix)                                                     \
+    bool prefix##_infer(Node *node, Diag *diag);                                                                       \
+    int prefix##_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGHTS]);                                \
+    int64_t prefix##_cost(const Node *node);                                                                           \
+    void prefix##_reduce(const Node *node, const double *const *in, int images, double *out);
+#define FORWARD_OP(name, word, low, high, flags, attributes, prefix)                                                   \
+    TRAIN_OP(name, word, low, high, flags, attributes, prefix)                                                         \
+    bool prefix##_gradient(Gradients *g, const Node *node, Value *dy);
 #include "graph/ops.def"
+#include "graph/train_ops.def"
 #undef OP
+#undef TRAIN_OP
+#undef BATCH_OP
 
 enum { RULE_WINDOW_LIMIT = 65535 }; /* on a window's numbers: their products stay far from overflow */
 
@@ -34,6 +53,14 @@ Moments rule_terms_moments(const Node *node, const Moments *in, double *carried)
 /* Max-pool by the definition; the op's, and the interpreter's for an epilogue. */
 void reference_maxpool(const Window *window, Shape in, const double *image, Shape result, double *out);
 
+/* Whether `stats` are a .stats of `value`; false after an error. */
+bool rule_fits_stats(const Node *node, Diag *diag, const Value *value, const Value *stats);
+/* Of the loss and its gradient: whether their inputs are logits and labels; the target of class k; the logarithm of the
+ * sum of the logits' exponentials. */
+bool rule_fits_labels(const Node *node, Diag *diag);
+double rule_target(const Node *node, const double *labels, int k);
+double rule_log_sum(Shape shape, const double *logits);
+
 /* For the many ops that read no parameters, and those that cost no multiply-adds. */
 #define RULE_NO_PARAMS(prefix)                                                                                         \
     int prefix##_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGHTS]) {                               \
@@ -51,6 +78,12 @@ void reference_maxpool(const Window *window, Shape in, const double *image, Shap
         (void)node;                                                                                                    \
         *carried = 1;                                                                                                  \
         return in[0];                                                                                                  \
+    }
+/* For those that training has no use for: passes make them, or nobody has wanted to train them. */
+#define RULE_NO_GRADIENT(prefix)                                                                                       \
+    bool prefix##_gradient(Gradients *g, const Node *node, Value *dy) {                                                \
+        (void)dy;                                                                                                      \
+        return gradients_none(g, node);                                                                                \
     }
 
 #endif

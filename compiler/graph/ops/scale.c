@@ -27,3 +27,5 @@ void scale_reference(const Node *node, const double *const *in, double *out, con
     for (int c = 0; c < shape.c; c++)
         for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) out[i] = in[0][i] * weight[c] + (bias ? bias[c] : 0);
 }
+
+RULE_NO_GRADIENT(scale)

@@ -25,3 +25,5 @@ void softmax_reference(const Node *node, const double *const *in, double *out, c
         for (int c = 0; c < shape.c; c++) out[c * pixels + i] = exp(in[0][c * pixels + i] - largest) / sum;
     }
 }
+
+RULE_NO_GRADIENT(softmax)

@@ -48,3 +48,5 @@ void spp_reference(const Node *node, const double *const *in, double *out, const
                     *out++ = largest_of_bin(shape, in[0] + (size_t)c * shape.h * shape.w, n, i, j);
     }
 }
+
+RULE_NO_GRADIENT(spp)

@@ -23,3 +23,5 @@ void upsample_reference(const Node *node, const double *const *in, double *out, 
                 out[((size_t)c * result.h + y) * result.w + x] =
                     in[0][((size_t)c * shape.h + y / factor) * shape.w + x / factor];
 }
+
+RULE_NO_GRADIENT(upsample)
