@@ -24,6 +24,8 @@ typedef struct rn_picture_recipe {
     rn_augment augment;       /* of training pictures */
     rn_train_subtract subtract;
     const float *subtracted; /* NULL, a number for each channel of the input, or C x H x W of them: of rn_data_mean */
+    int skip_broken; /* 1: a picture that does not decode is left out; in training the split's next that does stands in
+                        for it. 0: it is an error */
 } rn_picture_recipe;
 
 /* The training pictures' mean as recipe->subtract asks for it, over values 0..1, in the input's channel order: C

@@ -35,11 +35,9 @@ typedef struct rn_loader_options {
     int rank, ranks;     /* of RN_TRAIN: rank r has pictures batch * r / ranks to batch * (r + 1) / ranks; 0 ranks: 1 */
     int threads;         /* that make batches; 0: 1 */
     int depth;           /* batches in the ring; 0: RN_LOADER_DEPTH */
-    int crops;       /* of RN_TEST: 10: the corners, the middle, and these mirrored (Krizhevsky et al. 2012); 0: 1 */
-    int scale;       /* of RN_TEST: the shorter side instead of the preprocessing's; 0: that */
-    int skip_broken; /* 1: a picture that does not decode is left out: in training the next readable one of the split
-                        stands in for it; 0: it is an error */
-    void (*log)(void *user, const char *text); /* what was left out, once each; called by rn_loader_next; may be NULL */
+    int crops; /* of RN_TEST: 10: the corners, the middle, and these mirrored (Krizhevsky et al. 2012); 0: 1 */
+    int scale; /* of RN_TEST: the shorter side instead of the preprocessing's; 0: that */
+    void (*log)(void *user, const char *text); /* pictures left out, once each; called by rn_loader_next; may be NULL */
     void *log_user;
 } rn_loader_options;
 
