@@ -26,12 +26,13 @@ enum { RN_TRAIN_WINDOW = 100, RN_TRAIN_PATIENCE = 5, RN_TRAIN_PLATEAUS = 3 };
 
 /* What the schedule has learnt so far: all of it that is no function of the step. A checkpoint has it. */
 typedef struct rn_train_schedule {
+    double lr;         /* at the start: the recipe's, or the one that the command line has */
     int64_t warm;      /* the step at which the warm-up by error ended; -1: it has not */
     int64_t told;      /* steps told to the window */
     int64_t divisions; /* at plateaus so far */
     int64_t waited;    /* tests since the best one, or since the last division */
-    double best;       /* smallest test error so far; 2: no test yet */
-    int64_t wrong[RN_TRAIN_WINDOW], images[RN_TRAIN_WINDOW]; /* of the last steps; step s is at s % RN_TRAIN_WINDOW */
+    double best;       /* smallest test error so far; infinite before the first test */
+    int64_t wrong[RN_TRAIN_WINDOW], images[RN_TRAIN_WINDOW]; /* of the last steps, in a ring */
 } rn_train_schedule;
 
 typedef struct rn_train_context { /* the first member of every trainer */
@@ -41,8 +42,8 @@ typedef struct rn_train_context { /* the first member of every trainer */
     int changed;                              /* the parameters are not those that were packed last */
     float *parameters, *gradients, *momentum; /* flat, see rn_train_model; 64-byte aligned */
     rn_train_label *labels;                   /* of `batch` images */
-    int64_t step;
-    uint64_t seed; /* of rn_train_init */
+    int64_t step;                             /* steps done */
+    uint64_t seed;                            /* of rn_train_init */
     rn_train_schedule schedule;
 } rn_train_context;
 
