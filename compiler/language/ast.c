@@ -61,9 +61,7 @@ static void dump_arg(const Arg *arg, Text *text) {
     if (arg->name) text_puts(text, ")");
 }
 
-static void dump_name(const char *head, const Name *name, Text *text) {
-    if (!name) return;
-    text_printf(text, " (%s ", head);
+static void dump_parts(const Name *name, Text *text) {
     for (const NamePart *part = name->parts; part; part = part->next) {
         if (part->text)
             text_puts(text, part->text);
@@ -73,6 +71,12 @@ static void dump_name(const char *head, const Name *name, Text *text) {
             text_puts(text, "}");
         }
     }
+}
+
+static void dump_name(const char *head, const Name *name, Text *text) {
+    if (!name) return;
+    text_printf(text, " (%s ", head);
+    dump_parts(name, text);
     text_puts(text, ")");
 }
 
@@ -191,6 +195,8 @@ void ast_dump(const Ast *ast, Text *text) {
             if (item != stmt->items) text_puts(text, " ");
             if (item->value)
                 dump_arg(item->value, text);
+            else if (item->name)
+                dump_parts(item->name, text);
             else
                 text_printf(text, "%c", item->punctuation);
         }

@@ -156,11 +156,13 @@ typedef struct Decl { /* network or block */
     struct Decl *next;
 } Decl;
 
-/* A statement of the train section: words, values and punctuation in a row; train.c knows the phrases. */
+/* A statement of the train section: words, values, layers' names and punctuation in a row; train.c knows the phrases.
+ */
 typedef struct TrainItem {
     Place place;
-    Arg *value;       /* NULL: punctuation */
-    char punctuation; /* , < % */
+    Arg *value;       /* or NULL */
+    Name *name;       /* behind `freeze`; or NULL */
+    char punctuation; /* , < % where both are NULL */
     struct TrainItem *next;
 } TrainItem;
 

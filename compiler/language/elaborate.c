@@ -505,7 +505,7 @@ Graph *elaborate(Arena *arena, const Ast *ast, const char *const *defines, int n
     if (diag->errors == before && elab.graph->node_count == 0)
         diag_error(diag, network->place, "the network has no layers");
     env.now = NULL; /* the train section has none at hand */
-    if (ast->has_train) elab.graph->train = elab_train(&elab, &env);
+    if (ast->has_train) elab.graph->train = elab_train(&elab, &env, diag->errors == before);
     if (diag->errors > before) return NULL;
     add_outputs(&elab);
     return elab.graph;

@@ -104,6 +104,7 @@ void elab_layer(Elab *elab, const Frame *frame, const Stmt *stmt);
 void elab_input(Elab *elab, const Frame *frame, const Stmt *stmt);
 
 /* ---- train.c ---- */
-Train *elab_train(Elab *elab, const Env *env);
+/* whole: the network was elaborated without an error. */
+Train *elab_train(Elab *elab, const Env *env, bool whole);
 
 #endif

@@ -220,6 +220,12 @@ static Number eval_binary(const Expr *expr, const Env *env, Diag *diag) {
 static const char *const function_names[] = {"min", "max", "floor", "ceil", "round"};
 enum { FUNCTIONS = sizeof function_names / sizeof *function_names };
 
+bool eval_is_function(const char *name) {
+    for (int i = 0; i < FUNCTIONS; i++)
+        if (strcmp(name, function_names[i]) == 0) return true;
+    return false;
+}
+
 static Number eval_rounding(const Expr *expr, Number value, Diag *diag) {
     if (value.kind == NUMBER_INT) return value;
     double x = expr->name[0] == 'f' ? floor(value.real) : expr->name[0] == 'c' ? ceil(value.real) : round(value.real);
@@ -230,9 +236,8 @@ static Number eval_rounding(const Expr *expr, Number value, Diag *diag) {
 
 static Number eval_call(const Expr *expr, const Env *env, Diag *diag) {
     int count = 0;
-    bool known = false, extreme = !strcmp(expr->name, "min") || !strcmp(expr->name, "max");
-    for (int i = 0; i < FUNCTIONS; i++) known = known || !strcmp(expr->name, function_names[i]);
-    if (!known) {
+    const bool extreme = !strcmp(expr->name, "min") || !strcmp(expr->name, "max");
+    if (!eval_is_function(expr->name)) {
         const char *near = diag_suggest(expr->name, function_names, FUNCTIONS);
         diag_error(diag, expr->place,
                    near ? "no function is called '%s'; did you mean '%s'?" : "no function is called '%s'", expr->name,

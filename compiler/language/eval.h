@@ -31,6 +31,7 @@ static inline Number number_bool(bool value) {
     return (Number){.kind = NUMBER_BOOL, .integer = value};
 }
 
+bool eval_is_function(const char *name); /* min, max ... */
 /* Every error is reported at its place; kind NUMBER_ERROR then. */
 Number eval_expr(const Expr *expr, const Env *env, Diag *diag);
 /* An integer in [low, high]; `what` names it in errors ("the number of channels"). False after an error. */

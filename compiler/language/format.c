@@ -84,7 +84,8 @@ static bool needs_space(const Token *tokens, int i, bool in_name) {
     if (before->kind == '(' || before->kind == '[' || before->kind == T_NAME_OPEN) return false;
     if (before->kind == '/' && before->is_stride) return false;
     if (is_unary(tokens, i - 1)) return false;
-    if (is_tight_operator(before) && is_operand_end(i > 1 ? tokens[i - 2].kind : 0)) return false;
+    if (is_tight_operator(before) && !before->is_percent && is_operand_end(i > 1 ? tokens[i - 2].kind : 0))
+        return false;
     if (is_tight_operator(token)) return false;
     return !in_name;
 }

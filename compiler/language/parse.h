@@ -33,6 +33,7 @@ typedef struct Token {
     bool is_stride;        /* this '/' is a stride, not a division */
     bool is_body;          /* this '{' begins the body that its statement's first word has */
     bool in_train;         /* words are names there */
+    bool is_percent;       /* this '%' is one, not a remainder */
     bool in_concat;        /* it stands in the braces of a concat, in no branch */
 } Token;
 
@@ -62,6 +63,7 @@ typedef struct Parser {
     const char *error;    /* of a token that is none */
     int train_nesting;    /* > 0: in the train section, every word is a plain name */
     bool after_train;     /* `train` was the last word */
+    bool lists_names;     /* in a statement of the train section that layers' names follow, parted by commas */
     bool after_comma;
     int last; /* token */
 

@@ -86,7 +86,7 @@ static void check_stride(Parser *parser, Place slash, Place stride);
 %token END 0 "end of file"
 %token SEPARATOR "end of line"
 %token <integer> INTEGER "number"
-%token <text> REAL "real number" IDENT "name" STRING "string" NAMEPART "layer name"
+%token <text> REAL "real number" IDENT "name" WORD "word" STRING "string" NAMEPART "layer name"
 %token NAME_OPEN "{ of a computed name" NAME_CLOSE "} of a computed name"
 %token <dims> DIMS2 "kernel size" DIMS3 "image size"
 %token <layer> LAYER "layer" PAD "'pad'" IDENTITY "'identity'" ADD "'add'"
@@ -99,7 +99,7 @@ static void check_stride(Parser *parser, Place slash, Place stride);
 %token EQ "'=='" NE "'!='" LE "'<='" GE "'>='" AND "'&&'" OR "'||'"
 
 %precedence ALONE /* what follows belongs to it: `dropout a /2` divides, `f (x)` calls */
-%precedence '('
+%precedence '(' NAMEPART NAME_OPEN /* a name goes on as far as it can */
 %right '?' ':'
 %left OR
 %left AND
@@ -295,7 +295,7 @@ use_arg: expr            { $$ = arg_new(parser, ARG_EXPR, $1, @1); }
        | IDENT '=' expr  { $$ = arg_new(parser, ARG_EXPR, $3, @$); $$->name = $1; } ;
 
 as_opt: %empty { $$ = NULL; } | AS name { $$ = $2; } ;
-name: name_parts { $$ = arena_alloc(parser->arena, sizeof *$$); $$->parts = $1.first; $$->place = @1; } ;
+name: name_parts %prec ALONE { $$ = arena_alloc(parser->arena, sizeof *$$); $$->parts = $1.first; $$->place = @1; } ;
 name_parts: name_part | name_parts name_part { $$ = $1; APPEND($$, $2.first); } ;
 name_part: NAMEPART {
             NONE_YET($$);
@@ -353,6 +353,16 @@ train_items: train_item              { NONE_YET($$); APPEND($$, $1); }
 train_item: value {
             $$ = arena_alloc(parser->arena, sizeof *$$);
             *$$ = (TrainItem){.value = $1, .place = @1};
+          }
+          | WORD { /* of a phrase, or a parameter; `for (n)` calls nothing */
+            Expr *expr = expr_new(parser, EXPR_NAME, @1);
+            expr->name = $1;
+            $$ = arena_alloc(parser->arena, sizeof *$$);
+            *$$ = (TrainItem){.value = arg_new(parser, ARG_EXPR, expr, @1), .place = @1};
+          }
+          | name {
+            $$ = arena_alloc(parser->arena, sizeof *$$);
+            *$$ = (TrainItem){.name = $1, .place = @1};
           }
           | ',' { $$ = arena_alloc(parser->arena, sizeof *$$); *$$ = (TrainItem){.punctuation = ',', .place = @1}; }
           | '<' { $$ = arena_alloc(parser->arena, sizeof *$$); *$$ = (TrainItem){.punctuation = '<', .place = @1}; }

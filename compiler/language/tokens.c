@@ -536,6 +536,7 @@ void tokens_read(Parser *parser) {
         token.error = token.kind == T_GRAMMAR_error ? parser->error : NULL;
         memcpy(&token.value, &value, sizeof token.value);
         token.in_train = parser->train_nesting > 0;
+        token.is_percent = token.kind == '%' && token.in_train && !parser->parens && !parser->name_braces;
         if (token.kind == T_SEPARATOR) {
             take_separator(&reader, &token);
         } else if (token.kind < 0) {

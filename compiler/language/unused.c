@@ -50,7 +50,10 @@ static void warn_of(const Ast *ast, const Decl *decl, const char *what, Diag *di
     for (const ParamDecl *p = decl->params; p; p = p->next) read_exprs(&names, p->value);
     read_body(&names, decl->body);
     for (const TrainStmt *t = decl == ast->network ? ast->train : NULL; t; t = t->next)
-        for (const TrainItem *item = t->items; item; item = item->next) read_args(&names, item->value);
+        for (const TrainItem *item = t->items; item; item = item->next) {
+            read_args(&names, item->value);
+            read_name(&names, item->name);
+        }
     for (const ParamDecl *p = decl->params; p; p = p->next)
         if (!map_get(&names.map, p->name))
             diag_warning(diag, p->place, "%s '%s' does not use its parameter '%s'", what, decl->name, p->name);

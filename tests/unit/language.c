@@ -1,11 +1,11 @@
-/* The language's front end, source text to graph: names, shortcuts, defaults, parameters, preprocessing, training,
- * outputs, places, limits, and the formatter. Trees and messages are held by tests/golden/parse. */
+/* The language's front end, source text to graph: names, shortcuts, defaults, parameters, preprocessing, outputs,
+ * places, limits, and the formatter. The train section is tests/unit/train.c's; trees and messages are held by
+ * tests/golden/parse. */
 #include <CUnit/CUnit.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "graph/verify.h"
-#include "graph/train.h"
 #include "language/ast.h"
 #include "graph/ops.h"
 #include "language/parse.h"
@@ -438,24 +438,6 @@ static void test_preprocess(void) {
     finish(&r);
 }
 
-static void test_train(void) {
-    Result r;
-    const Train *t = load_good(&r, NET("fc classes") "train {\n loss crossentropy; batch 64\n sgd lr 0.2, decay 5e-4\n"
-                                                     " divide lr by 5 at 32k, 48k; stop at 64k\n warmup lr 0.01 until "
-                                                     "error < 80%\n init xavier\n"
-                                                     " augment pad 4, crop 8x8, mirror\n subtract pixel mean\n}")
-                         ->train;
-    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
-    CU_ASSERT(t->batch == 64 && t->lr == 0.2 && t->momentum == 0.9 && t->decay == 5e-4 && t->divide_by == 5);
-    CU_ASSERT(t->ndivide == 2 && t->divide_at[0] == 32000 && t->divide_at[1] == 48000 && t->stop == 64000);
-    CU_ASSERT(t->warmup_lr == 0.01 && t->warmup_error == 0.8 && t->warmup_steps == 0 && t->init == INIT_XAVIER);
-    CU_ASSERT(t->pad == 4 && t->crop_h == 8 && t->crop_w == 8 && t->mirror && !t->colour);
-    CU_ASSERT(t->subtract == SUBTRACT_PIXEL_MEAN);
-    finish(&r);
-    CU_ASSERT_PTR_NULL(load_good(&r, NET("fc classes"))->train);
-    finish(&r);
-}
-
 static void test_outputs(void) {
     Result r;
     const Graph *graph =
@@ -614,6 +596,10 @@ static void test_format(void) {
     text_free(&once);
     format("import \"b.rn\"\nnetwork n { silu; linear 3 }", &once); /* which may hold a block silu */
     CU_ASSERT_STRING_EQUAL(once.s, "import \"b.rn\"\nnetwork n { silu; fc 3 }\n");
+    text_free(&once);
+    format("train{\naugment area 8 %to 100 %,mirror\nfreeze layer1.0 ,# why\nlayer{ k%2 },fc\nmixup(a %b)\n}", &once);
+    CU_ASSERT_STRING_EQUAL(once.s, "train {\n    augment area 8% to 100%, mirror\n    freeze layer1.0,  # why\n"
+                                   "        layer{k%2}, fc\n    mixup (a%b)\n}\n");
     Diag diag = {.capture = &messages};
     Source source = {"bad.rn", "network n {", 11};
     CU_ASSERT_FALSE(ast_format(&source, &bad, &diag));
@@ -643,7 +629,6 @@ void suite_language(void) {
     CU_add_test(suite, "blocks and stages", test_blocks);
     CU_add_test(suite, "-D", test_defines);
     CU_add_test(suite, "preprocessing", test_preprocess);
-    CU_add_test(suite, "training section", test_train);
     CU_add_test(suite, "outputs and earlier layers", test_outputs);
     CU_add_test(suite, "branches of a concat", test_branches);
     CU_add_test(suite, "limits", test_limits);
