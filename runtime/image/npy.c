@@ -117,12 +117,14 @@ static const char *header_parse(Header *h) {
     return NULL;
 }
 
-/* Bytes of an element, 0 where the type is not read */
-static size_t npy_item_size(const char *descr) {
-    if (!strcmp(descr, "<f4")) return 4;
-    if (!strcmp(descr, "<f8")) return 8;
-    return strcmp(descr, "|u1") == 0 ? 1 : 0;
-}
+static const struct {
+    const char *descr;
+    size_t item;
+} npy_types[RN_NPY_TYPES] = {
+    [RN_NPY_F4] = {"<f4", 4}, [RN_NPY_F8] = {"<f8", 8}, [RN_NPY_U1] = {"|u1", 1}, [RN_NPY_U2] = {"<u2", 2},
+    [RN_NPY_U4] = {"<u4", 4}, [RN_NPY_U8] = {"<u8", 8}, [RN_NPY_I1] = {"|i1", 1}, [RN_NPY_I2] = {"<i2", 2},
+    [RN_NPY_I4] = {"<i4", 4}, [RN_NPY_I8] = {"<i8", 8},
+};
 
 static void npy_convert(float *out, const uint8_t *in, size_t count, size_t item) {
     if (item == 4) {
@@ -136,9 +138,9 @@ static void npy_convert(float *out, const uint8_t *in, size_t count, size_t item
     }
 }
 
-rn_status rn_npy_parse(rn_npy *array, const uint8_t *bytes, size_t size, const char *name, char *error,
-                       size_t error_size) {
-    memset(array, 0, sizeof *array);
+rn_status rn_npy_layout_parse(rn_npy_layout *layout, const uint8_t *bytes, size_t size, unsigned types,
+                              const char *what, const char *name, char *error, size_t error_size) {
+    memset(layout, 0, sizeof *layout);
 #define REFUSE(...) return rn_status_fail(error, error_size, RN_ERROR_FORMAT, __VA_ARGS__)
     if (size < 10 || memcmp(bytes, magic, sizeof magic)) REFUSE("%s: not a .npy file", name);
     const int version = bytes[6];
@@ -152,12 +154,14 @@ rn_status rn_npy_parse(rn_npy *array, const uint8_t *bytes, size_t size, const c
     Header h = {.at = (const char *)bytes + prefix, .end = (const char *)bytes + prefix + length};
     const char *fault = header_parse(&h);
     if (fault) REFUSE("%s: %s", name, fault);
-    const size_t item = npy_item_size(h.descr), have = size - prefix - length;
-    if (!item) {
+    rn_npy_type type = 0;
+    while (type < RN_NPY_TYPES && (!(types >> type & 1) || strcmp(h.descr, npy_types[type].descr))) type++;
+    if (type == RN_NPY_TYPES) {
         for (char *c = h.descr; *c; c++)
             if ((unsigned char)*c < ' ' || (unsigned char)*c > '~') *c = '?';
-        REFUSE("%s: elements of type '%s'; float32, float64 or uint8 (little-endian) are read", name, h.descr);
+        REFUSE("%s: elements of type '%s'; %s are read", name, h.descr, what);
     }
+    const size_t item = npy_types[type].item, have = size - prefix - length;
     size_t count = 1;
     for (int i = 0; i < h.ndim; i++) {
         if (h.dim[i] && count > SIZE_MAX / 16 / h.dim[i]) REFUSE("%s: its shape is too large", name);
@@ -167,14 +171,25 @@ rn_status rn_npy_parse(rn_npy *array, const uint8_t *bytes, size_t size, const c
         REFUSE("%s: truncated: %zu bytes of data where its shape needs %zu", name, have, count * item);
     if (count * item < have) REFUSE("%s: %zu bytes too many after its data", name, have - count * item);
 #undef REFUSE
+    *layout = (rn_npy_layout){.type = type, .item = item, .ndim = h.ndim, .count = count, .data = prefix + length};
+    memcpy(layout->dim, h.dim, sizeof *h.dim * (size_t)h.ndim);
+    return RN_OK;
+}
 
-    array->data = malloc(count ? count * sizeof *array->data : 1);
+rn_status rn_npy_parse(rn_npy *array, const uint8_t *bytes, size_t size, const char *name, char *error,
+                       size_t error_size) {
+    memset(array, 0, sizeof *array);
+    rn_npy_layout layout;
+    rn_status status = rn_npy_layout_parse(&layout, bytes, size, 1 << RN_NPY_F4 | 1 << RN_NPY_F8 | 1 << RN_NPY_U1,
+                                           "float32, float64 or uint8 (little-endian)", name, error, error_size);
+    if (status) return status;
+    array->data = malloc(layout.count ? layout.count * sizeof *array->data : 1);
     if (!array->data)
-        return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: no memory for %zu floats", name, count);
-    array->ndim = h.ndim;
-    memcpy(array->dim, h.dim, sizeof *h.dim * (size_t)h.ndim);
-    array->count = count;
-    npy_convert(array->data, bytes + prefix + length, count, item);
+        return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: no memory for %zu floats", name, layout.count);
+    array->ndim = layout.ndim;
+    memcpy(array->dim, layout.dim, sizeof layout.dim);
+    array->count = layout.count;
+    npy_convert(array->data, bytes + layout.data, layout.count, layout.item);
     return RN_OK;
 }
 

@@ -1,0 +1,241 @@
+/* What is drawn for a picture, and the picture as it is then seen. */
+#include "augment.h"
+#include "core/status.h"
+#include "philox.h"
+#include "view.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_PAD = 4096, MAX_RESIZED = 1 << 29, AREA_ATTEMPTS = 10 };
+
+/* ---- which part is seen ---- */
+
+static int centre(int size, int window) { /* torchvision's rounding, and rn_preprocess's */
+    const int surplus = size - window;
+    return surplus >= 0 ? (int)rint(surplus / 2.0) : -(-surplus / 2);
+}
+
+static void see_whole(rn_view *v, const rn_picture_recipe *r, rn_shape picture, int shorter_side) {
+    *v = (rn_view){.height = picture.h, .width = picture.w, .resized_h = r->input.h, .resized_w = r->input.w};
+    if (shorter_side < 1) shorter_side = r->preprocess.resize;
+    if (shorter_side < 1) return;
+    const int shorter = picture.h < picture.w ? picture.h : picture.w;
+    const int64_t h = (int64_t)shorter_side * picture.h / shorter, w = (int64_t)shorter_side * picture.w / shorter;
+    v->resized_h = h < MAX_RESIZED ? (int)h : MAX_RESIZED; /* no picture that is one is so narrow */
+    v->resized_w = w < MAX_RESIZED ? (int)w : MAX_RESIZED;
+}
+
+/* Inception's crop, by torchvision's procedure: after ten attempts that do not fit, the middle. */
+static void draw_area(rn_view *v, const rn_augment *a, rn_draws *draws) {
+    static const double ratio = 4.0 / 3;
+    const double height = v->height, width = v->width;
+    for (int attempt = 0; attempt < AREA_ATTEMPTS; attempt++) {
+        const double area = height * width * (a->area_min + (a->area_max - a->area_min) * rn_draw_uniform(draws));
+        const double aspect = exp(log(ratio) * (2 * rn_draw_uniform(draws) - 1));
+        const double w = rint(sqrt(area * aspect)), h = rint(sqrt(area / aspect));
+        if (w < 1 || h < 1 || w > width || h > height) continue;
+        v->top = (int)rn_draw_below(draws, (uint32_t)(height - h) + 1);
+        v->left = (int)rn_draw_below(draws, (uint32_t)(width - w) + 1);
+        v->height = (int)h;
+        v->width = (int)w;
+        return;
+    }
+    const int tallest = (int)rint(width * ratio), widest = (int)rint(height * ratio);
+    const int h = v->height < tallest ? v->height : tallest, w = v->width < widest ? v->width : widest;
+    v->top = (v->height - h) / 2;
+    v->left = (v->width - w) / 2;
+    v->height = h;
+    v->width = w;
+}
+
+/* Where a window begins in `size` pixels with `pad` zeros at either side */
+static int draw_place(int size, int pad, int window, rn_draws *draws) {
+    const int places = size + 2 * pad - window + 1;
+    return places > 0 ? (int)rn_draw_below(draws, (uint32_t)places) - pad : centre(size, window);
+}
+
+/* AlexNet's noise: the eigenvectors of ImageNet's colours, each by its eigenvalue and by a normal number of deviation
+ * 0.1. The values, of colours 0..1, are those that are in general use; the paper prints none. */
+static void draw_colour(float noise[3], rn_draws *draws) {
+    static const double value[3] = {0.2175, 0.0188, 0.0045};
+    static const double vector[3][3] = {/* a row each of R, G, B */
+                                        {-0.5675, 0.7192, 0.4009},
+                                        {-0.5808, -0.0045, -0.8140},
+                                        {-0.5836, -0.6948, 0.4203}};
+    double sum[3] = {0};
+    for (int i = 0; i < 3; i++) {
+        const double alpha = 0.1 * rn_draw_normal(draws);
+        for (int c = 0; c < 3; c++) sum[c] += vector[c][i] * alpha * value[i];
+    }
+    for (int c = 0; c < 3; c++) noise[c] = (float)sum[c];
+}
+
+void rn_view_draw(rn_view *v, const rn_picture_recipe *r, rn_shape picture, uint64_t seed, uint32_t epoch,
+                  uint32_t index) {
+    const rn_augment *a = &r->augment;
+    rn_draws draws = rn_draws_for(seed, RN_DRAW_AUGMENT, epoch, index);
+    int side = 0;
+    if (a->scale_max > 0) side = a->scale_min + (int)rn_draw_below(&draws, (uint32_t)(a->scale_max - a->scale_min) + 1);
+    see_whole(v, r, picture, side);
+    if (a->area_max > 0) {
+        draw_area(v, a, &draws);
+        v->resized_h = r->input.h;
+        v->resized_w = r->input.w;
+    }
+    if (a->crop) {
+        v->y = draw_place(v->resized_h, a->pad, r->input.h, &draws);
+        v->x = draw_place(v->resized_w, a->pad, r->input.w, &draws);
+    } else {
+        v->y = centre(v->resized_h, r->input.h);
+        v->x = centre(v->resized_w, r->input.w);
+    }
+    if (a->mirror) v->mirror = (int)rn_draw_below(&draws, 2);
+    if (a->colour) draw_colour(v->noise, &draws);
+}
+
+void rn_view_test(rn_view *v, const rn_picture_recipe *r, rn_shape picture, int crop, int scale) {
+    see_whole(v, r, picture, scale);
+    v->black = 1;
+    v->mirror = crop >= 5;
+    const int place = crop % 5, below = v->resized_h - r->input.h, right = v->resized_w - r->input.w;
+    v->y = place == 0 || below < 0 ? centre(v->resized_h, r->input.h) : place > 2 ? below : 0;
+    v->x = place == 0 || right < 0 ? centre(v->resized_w, r->input.w) : place % 2 ? 0 : right;
+}
+
+/* ---- what is seen ---- */
+
+float *rn_scratch_floats(rn_scratch *s, int which, size_t count) {
+    if (s->count[which] < count) {
+        free(s->floats[which]);
+        s->floats[which] = malloc(count * sizeof **s->floats);
+        s->count[which] = s->floats[which] ? count : 0;
+    }
+    return s->floats[which];
+}
+
+void rn_scratch_free(rn_scratch *s) {
+    for (size_t i = 0; i < sizeof s->floats / sizeof *s->floats; i++) free(s->floats[i]);
+    memset(s, 0, sizeof *s);
+}
+
+typedef struct Seen { /* the part of the input that shows the picture: rows top..bottom-1, columns left..right-1 */
+    int top, bottom, left, right;
+    const float *planes; /* of the picture's channels, each as large as the part */
+} Seen;
+
+static void copy_planes(const rn_view *v, const rn_picture *p, const Seen *s, float *out) {
+    for (int c = 0; c < p->shape.c; c++)
+        for (int y = s->top; y < s->bottom; y++) {
+            size_t at = (size_t)c * p->channel + (size_t)(v->top + v->y + y) * p->row;
+            at += (size_t)(v->left + v->x + s->left) * p->pixel;
+            for (int x = s->left; x < s->right; x++, at += p->pixel) *out++ = p->floats ? p->floats[at] : p->bytes[at];
+        }
+}
+
+/* Channel c of the input at element i of the part */
+static float channel_value(const rn_picture_recipe *r, int channels, const Seen *s, size_t plane, int c, size_t i) {
+    const int mixed = r->input.c == 1 || r->preprocess.order == RN_ORDER_GRAY;
+    if (channels == 1) return s->planes[i];
+    if (channels == 3 && mixed)
+        return 0.299f * s->planes[i] + 0.587f * s->planes[plane + i] + 0.114f * s->planes[2 * plane + i];
+    const int from = channels == 3 && r->preprocess.order == RN_ORDER_BGR ? 2 - c : c;
+    return s->planes[(size_t)from * plane + i];
+}
+
+/* Channel c of the input: x = ((v - subtracted) * range - mean) / std where the picture is, and beside it what black
+ * would be, or 0. */
+static void fill_channel(const rn_view *v, const rn_picture_recipe *r, const rn_picture *p, const Seen *s, int c,
+                         float *out) {
+    const rn_preprocess *pre = &r->preprocess;
+    const int h = r->input.h, w = r->input.w;
+    /* pictures of the input's size take the mean with them when they are cropped */
+    const int moves = v->resized_h == h && v->resized_w == w;
+    const float range = pre->range, mean = c < 4 ? pre->mean[c] : 0, std = c < 4 ? pre->std[c] : 1;
+    const int per_pixel = r->subtract == RN_TRAIN_SUBTRACT_PIXEL_MEAN;
+    const float *subtracted = r->subtract == RN_TRAIN_SUBTRACT_NOTHING ? NULL : r->subtracted;
+    if (subtracted) subtracted += per_pixel ? (size_t)c * (size_t)h * (size_t)w : (size_t)c;
+    const float noise = range * v->noise[c < 3 ? (pre->order == RN_ORDER_BGR ? 2 - c : c) : 0];
+    const size_t plane = (size_t)(s->bottom - s->top) * (size_t)(s->right - s->left);
+    size_t i = 0;
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++) {
+            const int inside = y >= s->top && y < s->bottom && x >= s->left && x < s->right;
+            float value = 0;
+            if (inside || v->black) {
+                const float pixel = inside ? channel_value(r, p->shape.c, s, plane, c, i++) : 0;
+                value = (p->floats ? pixel * range : pixel * range / 255) + noise;
+                const int my = moves ? y + v->y : y, mx = moves ? x + v->x : x;
+                if (subtracted) value -= range * subtracted[per_pixel ? (size_t)my * (size_t)w + (size_t)mx : 0];
+                value = (value - mean) / std;
+            }
+            out[y * w + (v->mirror ? w - 1 - x : x)] = value;
+        }
+}
+
+rn_status rn_view_apply(const rn_view *v, const rn_picture_recipe *r, const rn_picture *p, rn_scratch *scratch,
+                        float *input) {
+    const int h = r->input.h, w = r->input.w;
+    Seen s = {.top = v->y < 0 ? -v->y : 0, .left = v->x < 0 ? -v->x : 0};
+    s.bottom = v->resized_h - v->y < h ? v->resized_h - v->y : h;
+    s.right = v->resized_w - v->x < w ? v->resized_w - v->x : w;
+    if (s.bottom < s.top) s.bottom = s.top; /* nothing but padding is seen */
+    if (s.right < s.left) s.right = s.left;
+    const size_t part = (size_t)(s.bottom - s.top) * (size_t)(s.right - s.left);
+    float *planes = rn_scratch_floats(scratch, 0, (size_t)p->shape.c * part + 1);
+    if (!planes) return RN_ERROR_MEMORY;
+    s.planes = planes;
+    if (!part)
+        ;
+    else if (v->resized_h == v->height && v->resized_w == v->width)
+        copy_planes(v, p, &s, planes);
+    else if (rn_view_resample(v, p, v->y + s.top, v->x + s.left, s.bottom - s.top, s.right - s.left, scratch, planes))
+        return RN_ERROR_MEMORY;
+    for (int c = 0; c < r->input.c; c++) fill_channel(v, r, p, &s, c, input + (size_t)c * (size_t)h * (size_t)w);
+    return RN_OK;
+}
+
+/* ---- mixup ---- */
+
+/* The logarithm of a number of Gamma(shape, 1) (Marsaglia and Tsang 2000; for a shape below 1 their section 6) */
+static double draw_log_gamma(double shape, rn_draws *draws) {
+    const double raised = shape < 1 ? shape + 1 : shape, d = raised - 1.0 / 3, c = 1 / sqrt(9 * d);
+    const double boost = shape < 1 ? log(1 - rn_draw_uniform(draws)) / shape : 0;
+    for (;;) {
+        const double x = rn_draw_normal(draws), root = 1 + c * x, v = root * root * root;
+        if (root <= 0) continue;
+        const double u = 1 - rn_draw_uniform(draws);
+        if (log(u) < 0.5 * x * x + d - d * v + d * log(v)) return log(d * v) + boost;
+    }
+}
+
+float rn_mixup_share(double alpha, uint64_t seed, uint64_t step, uint32_t pair) {
+    rn_draws draws = rn_draws_for(seed, RN_DRAW_MIXUP, (uint32_t)step, pair);
+    const double a = draw_log_gamma(alpha, &draws), b = draw_log_gamma(alpha, &draws);
+    return (float)(1 / (1 + exp(-fabs(a - b))));
+}
+
+/* ---- whether it can be done ---- */
+
+rn_status rn_picture_recipe_check(const rn_picture_recipe *r, const rn_data *data, char *error, size_t error_size) {
+    const rn_data_info *info = rn_data_about(data);
+    const rn_augment *a = &r->augment;
+    const int have = info->picture.c, want = r->input.c;
+#define REFUSE(...) return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT, __VA_ARGS__)
+    if (want < 1 || r->input.h < 1 || r->input.w < 1) REFUSE("an input of %d x %d x %d", want, r->input.h, r->input.w);
+    if (have != want && (have != 1 || want != 3) && (have != 3 || want != 1))
+        REFUSE("%s: pictures of %d channels; the network's input has %d", info->spec, have, want);
+    for (int c = 0; c < want && c < 4; c++)
+        if (!(r->preprocess.std[c] != 0)) REFUSE("channel %d: a std of 0", c);
+    if (a->pad < 0 || a->pad > MAX_PAD) REFUSE("pad %d; it is 0 to %d", a->pad, MAX_PAD);
+    if (a->scale_max && (a->scale_min < 1 || a->scale_max < a->scale_min || a->scale_max > RN_MAX_IMAGE_SIDE))
+        REFUSE("a shorter side of %d to %d", a->scale_min, a->scale_max);
+    if (a->area_max != 0 && !(a->area_min > 0 && a->area_max >= a->area_min && a->area_max <= 1))
+        REFUSE("a share of the area of %g to %g", a->area_min, a->area_max);
+    if (a->colour && (have != 3 || want != 3))
+        REFUSE("%s: colour is of pictures and inputs of three channels; they have %d and %d", info->spec, have, want);
+    if (!(a->mixup >= 0 && isfinite(a->mixup))) REFUSE("mixup %g", a->mixup);
+#undef REFUSE
+    return RN_OK;
+}
