@@ -236,7 +236,7 @@ expect "librn for another processor" 0 bash -c "
     for file in '$ROOT'/runtime/*/*.c; do
         $CC -std=c11 -D_GNU_SOURCE $WARN -Wno-pedantic -fopenmp -I'$ROOT'/runtime -include other.h -c -o librn/\$(echo \${file#'$ROOT'/} | tr / -).o \$file || exit 1
     done
-    $CC -std=c11 -O1 -I'$INCLUDE' -Ic -include net.h -o other program.c c/net.c librn/*.o -lpng -ljpeg -lcjson -lxxhash -lgomp -lpthread -lm"
+    $CC -std=c11 -O1 -I'$INCLUDE' -Ic -include net.h -o other program.c c/net.c librn/*.o -lpng -ljpeg -lcjson -lxxhash -lz -lgomp -lpthread -lm"
 expect "a CPU without AVX2" 0 ./other bench --weights c/net.rnw --seconds 0.01
 prints "a CPU without AVX2" "the FMA peak is not measured"
 for command in bench profile; do
