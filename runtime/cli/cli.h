@@ -1,5 +1,5 @@
-/* The commands of an emitted program. main.c reads the command line into a Cli; each command has a file; open.c makes
- * the network that they run. Commands return the exit status. */
+/* The commands of an emitted program. main.c reads the command line into a Cli by arguments.c; each command has a file;
+ * open.c makes the network that they run. Commands return the exit status. */
 #ifndef RN_CLI_H
 #define RN_CLI_H
 
@@ -40,7 +40,7 @@ bool net_open(Net *net, const Cli *cli, void (*layer)(void *, int, const rn_tens
               void *user); /* false: said why */
 void net_close(Net *net, const Cli *cli);
 
-/* ---- main.c ---- */
+/* ---- common.c ---- */
 int cli_fail(const Cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));  /* prints; CLI_FAILED */
 int cli_usage(const Cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3))); /* prints; CLI_USAGE */
 void *cli_allocate(size_t count, size_t size);   /* zeroed, 64-byte aligned; NULL where there is none */

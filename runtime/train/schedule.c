@@ -13,7 +13,7 @@ static int warms_by_error(const rn_train_recipe *recipe) {
 
 int rn_schedule_is_warming(const rn_train_schedule *schedule, const rn_train_recipe *recipe, int64_t step) {
     if (!recipe->warmup) return 0;
-    return warms_by_error(recipe) ? schedule->warm < 0 : step < recipe->warmup_steps;
+    return warms_by_error(recipe) ? schedule->warm < 0 || step < schedule->warm : step < recipe->warmup_steps;
 }
 
 /* The step at which the warm-up ended. */
