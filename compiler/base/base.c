@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/core/utf8.h"
+
 enum { ALIGNMENT = 16, FIRST_BLOCK = 4096, LARGEST_BLOCK = 1 << 20 };
 
 struct ArenaBlock {
@@ -139,20 +141,9 @@ void text_printf(Text *text, const char *format, ...) {
     va_end(args);
 }
 
-size_t utf8_length(const char *s) {
-    const unsigned char *c = (const unsigned char *)s;
-    if (c[0] < 0x80) return 1;
-    const size_t n = c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : c[0] < 0xf5 ? 4 : 0;
-    for (size_t i = 1; i < n; i++)
-        if ((c[i] & 0xc0) != 0x80) return 0;
-    const bool overlong = (c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xf0 && c[1] < 0x90);
-    const bool surrogate = c[0] == 0xed && c[1] > 0x9f, beyond = c[0] == 0xf4 && c[1] > 0x8f;
-    return overlong || surrogate || beyond ? 0 : n;
-}
-
 void text_puts_utf8(Text *text, const char *s) {
     while (*s) {
-        const size_t n = utf8_length(s);
+        const size_t n = rn_utf8_length(s);
         text_write(text, n ? s : "\xef\xbf\xbd", n ? n : 3);
         s += n ? n : 1;
     }

@@ -48,9 +48,7 @@ void text_vprintf(Text *text, const char *format, va_list args);
 void text_write(Text *text, const char *s, size_t n);
 void text_puts(Text *text, const char *s); /* no newline added */
 void text_real(Text *text, double x);      /* the shortest decimal that reads back as the same double */
-/* Bytes of the UTF-8 sequence that begins here (RFC 3629, section 4); 0: it is none. */
-size_t utf8_length(const char *s);
-/* The same text in UTF-8: what is none is replaced by U+FFFD. */
+/* Text in UTF-8: what is none is replaced by U+FFFD. */
 void text_puts_utf8(Text *text, const char *s);
 void text_free(Text *text);
 

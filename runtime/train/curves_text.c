@@ -1,0 +1,124 @@
+/* What figures say in words and numbers. */
+#include "core/utf8.h"
+#include "curves_figure.h"
+
+#include <math.h>
+#include <string.h>
+
+static int is_no_text(const char *s) { /* what XML 1.0 does not allow (2.2) */
+    const unsigned char c = (unsigned char)*s;
+    return c < ' ' || c == 127 || !strncmp(s, "\xef\xbf\xbe", 3) || !strncmp(s, "\xef\xbf\xbf", 3);
+}
+
+/* One character; -> its bytes. */
+static size_t put_character(FILE *out, const char *s) {
+    const size_t length = rn_utf8_length(s);
+    if (!length || is_no_text(s))
+        fputs("\xef\xbf\xbd", out);
+    else if (*s == '<')
+        fputs("&lt;", out);
+    else if (*s == '>')
+        fputs("&gt;", out);
+    else if (*s == '&')
+        fputs("&amp;", out);
+    else if (*s == '"')
+        fputs("&quot;", out);
+    else
+        fwrite(s, 1, length, out);
+    return length ? length : 1;
+}
+
+static size_t character_size(const char *s) {
+    const size_t length = rn_utf8_length(s);
+    return length ? length : 1;
+}
+
+void rn_curves_put_text(FILE *out, const char *text, int most) {
+    int characters = 0;
+    for (const char *s = text; *s; s += character_size(s)) characters++;
+    const int left_out = most && characters > most ? characters - most + 1 : 0, begin = (most - 1) / 2;
+    int i = 0;
+    for (const char *s = text; *s; i++) {
+        if (left_out && i >= begin && i < begin + left_out) {
+            if (i == begin) fputs("\xe2\x80\xa6", out);
+            s += character_size(s);
+        } else {
+            s += put_character(out, s);
+        }
+    }
+}
+
+const char *rn_curves_step_text(char *text, double step) {
+    char digits[32];
+    const int n = snprintf(digits, sizeof digits, "%.0f", step);
+    char *to = text;
+    for (int i = 0; i < n; i++) {
+        if (i && (n - i) % 3 == 0) *to++ = ',';
+        *to++ = digits[i];
+    }
+    *to = 0;
+    return text;
+}
+
+const char *rn_curves_smoothing_text(char *text, const rn_curves_options *options) {
+    char steps[RN_CURVES_TEXT];
+    rn_curves_step_text(steps, (double)options->smooth_steps);
+    switch (options->smoothing) {
+    case RN_CURVES_EXPONENTIAL:
+        snprintf(text, RN_CURVES_TEXT, "exponential mean over about %.30s steps", steps);
+        break;
+    case RN_CURVES_WINDOW:
+        snprintf(text, RN_CURVES_TEXT, "mean of the last %.30s steps", steps);
+        break;
+    case RN_CURVES_RAW:
+        snprintf(text, RN_CURVES_TEXT, "not smoothed");
+    }
+    return text;
+}
+
+static const char none[] = "\xe2\x80\x93"; /* a dash */
+
+const char *rn_curves_percent(char *text, double error) {
+    if (isfinite(error))
+        snprintf(text, RN_CURVES_TEXT, "%.2f %%", 100 * error);
+    else
+        snprintf(text, RN_CURVES_TEXT, "%s", none);
+    return text;
+}
+
+const char *rn_curves_loss_text(char *text, double loss) {
+    if (!isfinite(loss))
+        snprintf(text, RN_CURVES_TEXT, "%s", none);
+    else
+        snprintf(text, RN_CURVES_TEXT, fabs(loss) >= 0.1 && fabs(loss) < 1e4 ? "%.4f" : "%.3g", loss);
+    return text;
+}
+
+const char *rn_curves_steps_tick(char *text, double step, double most) {
+    if (!(step > 0))
+        snprintf(text, RN_CURVES_TEXT, "0");
+    else if (most >= 1e7)
+        snprintf(text, RN_CURVES_TEXT, "%gM", step * 1e-6);
+    else if (most >= 1e4)
+        snprintf(text, RN_CURVES_TEXT, "%gk", step * 1e-3);
+    else
+        snprintf(text, RN_CURVES_TEXT, "%g", step);
+    return text;
+}
+
+const char *rn_curves_value_tick(char *text, rn_curves_panel panel, double value) {
+    if (panel == RN_CURVES_PANEL_ERROR)
+        snprintf(text, RN_CURVES_TEXT, "%.6g %%", 100 * value);
+    else
+        snprintf(text, RN_CURVES_TEXT, "%.6g", value);
+    return text;
+}
+
+const int *rn_curves_dash(int round) {
+    static const int dashes[][RN_CURVES_DASH] = {{0}, {6, 3, 6, 3}, {2, 3, 2, 3}, {8, 3, 2, 3}};
+    return dashes[round % (int)(sizeof dashes / sizeof *dashes)];
+}
+
+double rn_curves_faint(const rn_curves_log *log) {
+    return log->rows > RN_CURVES_WIDTH / RN_CURVES_UNITS ? 0.14 : 0.35;
+}
