@@ -31,9 +31,9 @@ bool irtext_bare(char c) {
 
 /* ---- pieces ---- */
 
-/* A name as it is where it reads back as one word, else in quotes. */
+/* A name as it is where it reads back as one word, else in quotes; before a value's name, `all` is a word. */
 static void print_name(Text *text, const char *name) {
-    bool bare = name && *name && *name != '-';
+    bool bare = name && *name && *name != '-' && strcmp(name, "all") != 0;
     for (const char *c = name; bare && *c; c++) bare = irtext_bare(*c);
     if (bare) {
         text_puts(text, name);
@@ -206,6 +206,7 @@ static void print_node(const Node *node, const int *number, Text *text) {
     for (int i = 0; i < NODE_MAX_WEIGHTS; i++)
         if (node->weight[i]) text_printf(text, " %s @%d", irtext_slots[i], node->weight[i]->id);
     irtext_print_attributes(text, node);
+    if (node->backward) text_puts(text, " backward");
     if (strcmp(node->name, out->name ? out->name : "")) {
         text_puts(text, " layer ");
         print_name(text, node->name);

@@ -22,6 +22,14 @@
 
 enum { NUMBER_LIMIT = 1000000, INPUT_LIMIT = 1024 };
 
+typedef struct LeftSide { /* "%9 128x28x28 name =": what is said of a node's value */
+    int number;
+    Shape shape; /* 0 where it is left out */
+    rn_dtype type;
+    bool all;
+    const char *name;
+} LeftSide;
+
 typedef struct Home { /* `in %20[64]`, resolved at the end */
     Value *value;
     int number;
@@ -382,10 +390,20 @@ static bool parse_list(Parser *parser, const char *word, IntList *list) {
     return true;
 }
 
-/* Those that are left out have their defaults; a list has none. */
+/* The activation of a .gate, which stands alone: "gate(%1, %2) relu". */
+static bool parse_gated(Parser *parser, Attr *attr) {
+    for (int i = ACT_NONE + 1; i < ACT_COUNT; i++)
+        if (accept(parser, act_info((Act)i)->word)) {
+            attr->act = (Act)i;
+            return true;
+        }
+    return fail(parser, "expected an activation");
+}
+
+/* Those that are left out have their defaults; a list and an activation have none. */
 static bool parse_attribute(Parser *parser, const OpAttr *use, Attr *attr) {
     const AttrInfo *info = use->info;
-    const bool said = accept(parser, info->word);
+    const bool said = info->kind != ATTR_ACT && accept(parser, info->word);
     switch (info->kind) {
     case ATTR_FLAG:
         *attr_flag_of(info, attr) = said;
@@ -393,6 +411,8 @@ static bool parse_attribute(Parser *parser, const OpAttr *use, Attr *attr) {
     case ATTR_INT:
     case ATTR_NAT:
         return !said || read_integer(parser, INT_MIN, attr_int_of(info, attr));
+    case ATTR_ACT:
+        return parse_gated(parser, attr);
     case ATTR_INTS:
         if (!said) return fail(parser, "expected '%s'", info->word);
         return parse_list(parser, info->word, attr_ints_of(info, attr));
@@ -478,26 +498,27 @@ static bool read_op(Parser *parser, Op *op) {
     if (!read_word(parser, &word)) return false;
     *op = op_by_word(word);
     if (*op == OP_COUNT) *op = op_by_word(arena_printf(parser->arena, ".%s", word));
-    return *op < OP_COUNT || fail(parser, "unknown operation '%s'", word);
+    return *op != OP_COUNT || fail(parser, "unknown operation '%s'", word);
 }
 
 /* %9 128x28x28 name in %20[64] = */
-static bool parse_left_side(Parser *parser, int *number, Shape *shape, rn_dtype *type, const char **name, Home *home) {
+static bool parse_left_side(Parser *parser, LeftSide *left, Home *home) {
     int dims[3], count;
-    if (!read_number(parser, "%", number)) return false;
+    if (!read_number(parser, "%", &left->number)) return false;
     skip_spaces(parser);
     const char *start = parser->at;
     while (parser->at < parser->end && (isdigit((unsigned char)*parser->at) || dims_go_on(parser))) parser->at++;
-    read_type(parser, type);
+    read_type(parser, &left->type);
     bool given = parser->at > start && (parser->at == parser->end || !irtext_bare(*parser->at)) &&
                  memchr(start, 'x', (size_t)(parser->at - start)); /* a shape, not a name such as 10x or 3 */
     parser->at = start;
     if (given) {
         if (!read_dims(parser, 3, 3, dims, &count)) return false;
-        *shape = (Shape){dims[0], dims[1], dims[2]};
-        read_type(parser, type);
+        left->shape = (Shape){dims[0], dims[1], dims[2]};
+        read_type(parser, &left->type);
     }
-    if (!read_name(parser, name)) return false;
+    left->all = accept(parser, "all");
+    if (!read_name(parser, &left->name)) return false;
     home->number = -1;
     if (accept(parser, "in")) {
         home->place = here(parser);
@@ -518,15 +539,22 @@ static bool find_features(Parser *parser, Node *node) {
 }
 
 /* What follows from the parts: features, the shapes; all that the ops' rules can find wrong. */
-static bool finish_node(Parser *parser, Node *node, Shape given) {
+static bool finish_node(Parser *parser, Node *node, const LeftSide *left) {
     const Term *term = node->term;
+    const Shape given = left->shape;
     if (term) node->features = term->weight->dim[0];
     if (node->op == OP_CONVTRANSPOSE && !find_features(parser, node)) return false;
     if (!op_info(node->op)->infer(node, parser->diag)) return false;
-    Shape shape = node->out->shape;
+    const Shape shape = node->out->shape;
+    const bool all = node->out->all;
     if (given.c && !shape_equal(given, shape)) {
         diag_error(parser->diag, node->place, "%s gives %dx%dx%d, not %dx%dx%d", op_info(node->op)->word, shape.c,
                    shape.h, shape.w, given.c, given.h, given.w);
+        return false;
+    }
+    if (left->all ? !all : all && given.c) {
+        diag_error(parser->diag, node->place, "the value is one for %s: %s", all ? "the batch" : "each image",
+                   all ? "'all' must stand before its name" : "'all' is not of it");
         return false;
     }
     if (node->epilogue.unpooled_value) node->epilogue.unpooled_value->shape = node->epilogue.unpooled;
@@ -536,47 +564,110 @@ static bool finish_node(Parser *parser, Node *node, Shape given) {
 static bool parse_node(Parser *parser) {
     Value *in[INPUT_LIMIT], scratch = {0};
     Term terms[NODE_MAX_TERMS];
-    Shape given = {0, 0, 0};
-    rn_dtype type = RN_F32;
+    LeftSide left = {.type = RN_F32};
     Home home = {.value = &scratch};
-    const char *name;
-    int number, nin;
+    int nin;
     Op op;
     Place place = here(parser);
-    if (!parse_left_side(parser, &number, &given, &type, &name, &home) || !read_op(parser, &op) ||
-        !parse_inputs(parser, op, in, terms, &nin))
+    if (!parse_left_side(parser, &left, &home) || !read_op(parser, &op) || !parse_inputs(parser, op, in, terms, &nin))
         return false;
-    Node *node = graph_add_node(parser->graph, op, name, in, nin, place);
+    Node *node = graph_add_node(parser->graph, op, left.name, in, nin, place);
     for (int i = 0; node->term && i < nin; i++) node->term[i] = terms[i];
-    node->out->type = type;
+    node->out->type = left.type;
     if (home.number >= 0) {
         node->out->home_channel = scratch.home_channel;
         home.value = node->out;
         ARENA_PUSH(parser->arena, parser->homes, parser->home_count, parser->home_capacity, home);
     }
     if (!parse_attributes(parser, node)) return false;
+    node->backward = accept(parser, "backward");
     if (accept(parser, "layer") && !read_name(parser, &node->name)) return false;
-    return parse_epilogue(parser, &node->epilogue) && finish_node(parser, node, given) &&
-           define_value(parser, number, node->out);
+    return parse_epilogue(parser, &node->epilogue) && finish_node(parser, node, &left) &&
+           define_value(parser, left.number, node->out);
+}
+
+/* ---- training: lines of a graph that has labels ---- */
+
+static bool parse_labels(Parser *parser) {
+    int number;
+    if (parser->graph->training) return fail(parser, "labels a second time");
+    if (!read_number(parser, "%", &number)) return false;
+    Training *training = parser->graph->training = arena_alloc(parser->arena, sizeof *training);
+    training->labels = graph_add_value(parser->graph, "labels", (Shape){4, 1, 1});
+    training->loss = -1;
+    return define_value(parser, number, training->labels);
+}
+
+/* A value that a line above lists as an output. */
+static bool read_output(Parser *parser, int *output) {
+    const Graph *graph = parser->graph;
+    Value *value;
+    if (!read_value(parser, &value)) return false;
+    for (*output = 0; *output < graph->output_count; (*output)++)
+        if (graph->outputs[*output] == value) return true;
+    return fail(parser, "the value is no output listed above");
+}
+
+/* loss %9 */
+static bool parse_loss(Parser *parser) {
+    Training *training = parser->graph->training;
+    if (training->loss >= 0) return fail(parser, "a second loss");
+    return read_output(parser, &training->loss);
+}
+
+/* gradient @3 = %20[1] */
+static bool parse_gradient(Parser *parser) {
+    Training *training = parser->graph->training;
+    Trained trained = {0};
+    if (!read_tensor(parser, &trained.param) || !expect(parser, "=") || !read_output(parser, &trained.output))
+        return false;
+    if (accept(parser, "[") && (!read_integer(parser, 0, &trained.channel) || !expect(parser, "]"))) return false;
+    ARENA_PUSH(parser->arena, training->trained, training->trained_count, training->trained_capacity, trained);
+    return true;
+}
+
+/* running @5 @6 = %7 momentum 0.1 */
+static bool parse_running(Parser *parser) {
+    Training *training = parser->graph->training;
+    Running running = {0};
+    if (!read_tensor(parser, &running.mean) || !read_tensor(parser, &running.var) || !expect(parser, "=") ||
+        !read_output(parser, &running.output) || !expect(parser, "momentum") || !read_real(parser, &running.momentum))
+        return false;
+    ARENA_PUSH(parser->arena, training->running, training->running_count, training->running_capacity, running);
+    return true;
+}
+
+/* ---- the lines together ---- */
+
+static bool parse_network(Parser *parser) {
+    if (*parser->graph->name) return fail(parser, "a second network");
+    return read_name(parser, &parser->graph->name);
+}
+
+static bool parse_output(Parser *parser) {
+    Value *value;
+    if (!read_value(parser, &value)) return false;
+    graph_add_output(parser->graph, value);
+    return true;
 }
 
 static bool parse_line(Parser *parser) {
+    static const struct {
+        const char *word;
+        bool training;
+        bool (*parse)(Parser *parser);
+    } lines[] = {{"network", false, parse_network}, {"input", false, parse_input},
+                 {"labels", false, parse_labels},   {"preprocess", false, parse_preprocess},
+                 {"output", false, parse_output},   {"loss", true, parse_loss},
+                 {"gradient", true, parse_gradient}, {"running", true, parse_running}};
     if (at_line_end(parser)) return true;
-    Graph *graph = parser->graph;
-    if (accept(parser, "network")) {
-        if (*graph->name) return fail(parser, "a second network");
-        return read_name(parser, &graph->name);
-    }
-    if (accept(parser, "input")) return parse_input(parser);
-    if (accept(parser, "preprocess")) return parse_preprocess(parser);
-    if (accept(parser, "output")) {
-        Value *value;
-        if (!read_value(parser, &value)) return false;
-        graph_add_output(graph, value);
-        return true;
-    }
     if (*parser->at == '@') return parse_tensor(parser);
     if (*parser->at == '%') return parse_node(parser);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        if (!accept(parser, lines[i].word)) continue;
+        if (lines[i].training && !parser->graph->training) return fail(parser, "%s without labels above", lines[i].word);
+        return lines[i].parse(parser);
+    }
     return fail(parser, "expected network, input, preprocess, output, a tensor (@) or a value (%%)");
 }
 

@@ -162,6 +162,12 @@ bool rule_window_covers(const Node *node, Diag *diag, const Window *window, Shap
                       window->r, window->s, window->top, window->left, window->bottom, window->right);
 }
 
+bool rule_of_images(const Node *node, Diag *diag, int count) {
+    for (int i = 0; i < count; i++)
+        if (node->in[i]->all) return rule_error(node, diag, "its input %d is one for the batch", i + 1);
+    return true;
+}
+
 const float *rule_weight(const Node *node, const TensorData *weights, const Tensor *tensor) {
     if (!tensor) bug("layer %s has no weight tensor where it needs one", node->name);
     if (!weights || tensor->id >= weights->count || !weights->data[tensor->id])

@@ -3,7 +3,8 @@
  *
  * A pass must leave: tensors whose arguments come first and whose dims follow from them; nodes in topological order
  * with ids equal to positions; shapes as the ops' rules give them; weights of the dims that the ops need; epilogues
- * whose addend fits; `home` only for a concat's own inputs; `in_place` only at an addend's last use.
+ * whose addend fits; `home` only for a concat's own inputs; `in_place` only at an addend's last use. In a training
+ * graph: values that are one for the batch where the ops' rules say so, a loss, gradients of their parameters' sizes.
  */
 #include "act.h"
 #include "verify.h"
@@ -215,6 +216,8 @@ static bool check_addend(Check *check, const Node *node) {
     Shape shape = epilogue->addend->shape, out = node_unpooled_shape(node);
     int stride = epilogue->addend_stride;
     bool partial = epilogue->addend_partial;
+    if (node->out->all && !epilogue->addend->all)
+        return broken(check, "layer %s: a value of the batch with an addend of each image", node->name);
     if (stride < 1) return broken(check, "layer %s: an addend stride of %d", node->name, stride);
     if (!addend_fits(shape.c, 1, out.c, partial) || !addend_fits(shape.h, stride, out.h, partial) ||
         !addend_fits(shape.w, stride, out.w, partial))
@@ -332,6 +335,61 @@ static bool check_values(Check *check) {
     return true;
 }
 
+/* ---- training ---- */
+
+static const Value *output_of(const Graph *graph, int output) {
+    return output >= 0 && output < graph->output_count ? graph->outputs[output] : NULL;
+}
+
+/* A parameter that the update changes: one of the file, and by one thing alone. */
+static bool check_updated(Check *check, const char *what, const Tensor *param, bool *updated) {
+    if (!owns_tensor(check->graph, param) || param->op != RN_PARAM)
+        return broken(check, "%s is not of a parameter", what);
+    if (updated[param->id]) return broken(check, "the parameter %s is changed twice", printable(param->name));
+    return updated[param->id] = true;
+}
+
+static bool check_gradient(Check *check, const Trained *trained, bool *updated) {
+    const Value *value = output_of(check->graph, trained->output);
+    if (!check_updated(check, "a gradient", trained->param, updated)) return false;
+    const char *name = printable(trained->param->name);
+    if (!value || !value->all) return broken(check, "the gradient of %s is no output that is one for the batch", name);
+    const int64_t plane = (int64_t)value->shape.h * value->shape.w;
+    if (trained->channel < 0 || trained->channel >= value->shape.c ||
+        tensor_size(trained->param) > (value->shape.c - trained->channel) * plane)
+        return broken(check, "the gradient of %s, %lld numbers, is not in channels %d and after of %dx%dx%d", name,
+                      (long long)tensor_size(trained->param), trained->channel, value->shape.c, value->shape.h,
+                      value->shape.w);
+    return true;
+}
+
+static bool check_running(Check *check, const Running *running, bool *updated) {
+    const Value *value = output_of(check->graph, running->output);
+    if (!check_updated(check, "a running mean", running->mean, updated) ||
+        !check_updated(check, "a running variance", running->var, updated))
+        return false;
+    const char *name = printable(running->mean->name);
+    if (!value || !value->all || value->shape.c != 3 || value->shape.w != 1)
+        return broken(check, "what %s runs after is no output of statistics", name);
+    if (!tensor_is_vector(running->mean, value->shape.h) || !tensor_is_vector(running->var, value->shape.h))
+        return broken(check, "%s and its variance are not vectors of %d", name, value->shape.h);
+    return true;
+}
+
+static bool check_training(Check *check) {
+    const Training *t = check->graph->training;
+    if (!t) return true;
+    const Value *loss = output_of(check->graph, t->loss);
+    if (!loss || loss->all || !shape_equal(loss->shape, (Shape){3, 1, 1}))
+        return broken(check, "the graph has no loss: an output of each image, 3x1x1");
+    bool *updated = arena_alloc(&check->arena, (size_t)check->graph->tensor_count + 1);
+    for (int i = 0; i < t->trained_count; i++)
+        if (!check_gradient(check, &t->trained[i], updated)) return false;
+    for (int i = 0; i < t->running_count; i++)
+        if (!check_running(check, &t->running[i], updated)) return false;
+    return true;
+}
+
 static bool check_input(Check *check) {
     const Graph *graph = check->graph;
     if (!owns_value(graph, graph->input) || graph->input->producer) return broken(check, "the graph has no input");
@@ -341,8 +399,12 @@ static bool check_input(Check *check) {
         shape.c * shape.h > INT_MAX / shape.w)
         return broken(check, "the input is %dx%dx%d", shape.c, shape.h, shape.w);
     check->defined_at[graph->input->id] = 0;
-    if (graph->training && !owns_value(graph, graph->training->labels)) return broken(check, "the graph has no labels");
-    if (graph->training) check->defined_at[graph->training->labels->id] = 0;
+    if (!graph->training) return true;
+    const Value *labels = graph->training->labels;
+    if (!owns_value(graph, labels) || labels->producer || labels == graph->input || labels->all ||
+        !shape_equal(labels->shape, (Shape){4, 1, 1}))
+        return broken(check, "the graph has no labels: a value of each image, 4x1x1");
+    check->defined_at[labels->id] = 0;
     return true;
 }
 
@@ -353,7 +415,8 @@ bool graph_check(const Graph *graph, Text *problem, Place *place) {
     check.defined_at = arena_alloc(&check.arena, sizeof(int) * count);
     check.last_read = arena_alloc(&check.arena, sizeof(int) * count);
     for (size_t i = 0; i < count; i++) check.defined_at[i] = check.last_read[i] = -1;
-    bool right = check_input(&check) && check_tensors(&check) && check_nodes(&check) && check_values(&check);
+    bool right = check_input(&check) && check_tensors(&check) && check_nodes(&check) && check_values(&check) &&
+                 check_training(&check);
     if (place) *place = check.place;
     text_free(&unwanted);
     arena_free(&check.arena);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "graph/interpret.h"
+#include "graph/irtext.h"
 #include "language/ast.h"
 #include "passes/differentiate.h"
 
@@ -97,10 +98,27 @@ static double difference(Run *run, float *at) {
     return sum / (2 * (double)step);
 }
 
+/* The text of the graph is the graph: it reads back, to the same text. */
+static void check_text(const Graph *graph) {
+    Arena arena = {0};
+    Diag diag = {0};
+    Text once = {0}, twice = {0};
+    irtext_print(graph, &once);
+    const Source source = {"printed.ir", once.s, once.size};
+    const Graph *again = irtext_parse(&arena, &source, &diag);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(again);
+    irtext_print(again, &twice);
+    CU_ASSERT_STRING_EQUAL(once.s, twice.s);
+    text_free(&once);
+    text_free(&twice);
+    arena_free(&arena);
+}
+
 static void check(const char *layers) {
     Run run;
     run_open(&run, layers);
     CU_ASSERT_PTR_NOT_NULL_FATAL(run.graph);
+    check_text(run.graph);
     fill(&run);
     const Training *t = run.graph->training;
     double **gradients = calloc((size_t)t->trained_count, sizeof *gradients);

@@ -111,10 +111,91 @@ static void test_errors(void) {
     text_free(&errors);
 }
 
+/* What the graph of a training step says wrong of itself; each is one line of a right graph, or its end, changed. */
+static void test_training_errors(void) {
+    static const char *const lines[] = {
+        "network t",
+        "input %0 3x8x8 image",
+        "labels %1",
+        "",
+        "@0 = param 2x192 name fc.weight",
+        "@1 = param 3 name bn.weight",
+        "@2 = param 3 name bn.bias",
+        "@3 = param 3 name bn.running_mean",
+        "@4 = param 3 name bn.running_var",
+        "",
+        "%2 3x3x1 all \"bn stats\" = stats(%0)",
+        "%3 3x8x8 bn = normalise(%0, %2) weight @1 bias @2 eps 1e-05",
+        "%4 2x1x1 fc = fc(%3 * @0)",
+        "%5 3x1x1 loss = crossentropy(%4, %1) smooth 0.1",
+        "%6 2x1x1 \"loss gradient\" = crossentropy_gradient(%4, %1) smooth 0.1 backward",
+        "%7 2x192x1 all \"fc weights\" = fc_weights(%3, %6) backward",
+        "%8 3x8x8 \"fc data\" = fc_data(%6) weight @0 channels 3 height 8 width 8 backward",
+        "%9 3x8x8 \"all\" = gate(%8, %3) leakyrelu slope 0.5 backward",
+        "%10 2x3x1 all \"bn sums\" = bn_sums(%9, %0, %2) eps 1e-05 backward",
+        "output %2",
+        "output %5",
+        "output %7",
+        "output %10",
+        "loss %5",
+        "gradient @0 = %7",
+        "gradient @1 = %10[1]",
+        "gradient @2 = %10",
+        "running @3 @4 = %2 momentum 0.1",
+    };
+    static const struct {
+        const char *line, *instead, *message;
+    } rows[] = {
+        {"labels", "", "value %1 is not made above"},
+        {"labels", "labels %1\nlabels %1", "labels a second time"},
+        {"labels", "labels %0", "value %0 is made twice"},
+        {"loss", "", "the graph has no loss"},
+        {"loss", "loss %5\nloss %5", "a second loss"},
+        {"loss", "loss %2", "the graph has no loss"},
+        {"loss", "loss %4", "the value is no output listed above"},
+        {"%2", "%2 3x3x1 stats = stats(%0)", "the value is one for the batch: 'all' must stand before its name"},
+        {"%4", "%4 2x1x1 all fc = fc(%3 * @0)", "the value is one for each image: 'all' is not of it"},
+        {"%6", "%6 2x1x1 g = crossentropy_gradient(%4, %1) smooth 1 backward", "smooth 1: must be from 0 to below 1"},
+        {"%9", "%9 3x8x8 g = gate(%8, %3) backward", "expected an activation"},
+        {"%9", "%9 3x8x8 g = gate(%8, %3) prelu backward", "layer g: no weight"},
+        {"%10", "%10 2x3x1 all s = bn_sums(%9, %0, %0)", "statistics of 3x8x8 are not those of 3 channels"},
+        {"%10", "%11 1x3x1 all a = sum(%2)", "its input 1 is one for the batch"},
+        {"gradient @0", "gradient @0 = %5", "the gradient of fc.weight is no output that is one for the batch"},
+        {"gradient @0", "gradient @0 = %10", "of fc.weight, 384 numbers, is not in channels 0 and after of 2x3x1"},
+        {"gradient @1", "gradient @1 = %10[2]", "of bn.weight, 3 numbers, is not in channels 2 and after of 2x3x1"},
+        {"gradient @1", "gradient @0 = %10[1]", "the parameter fc.weight is changed twice"},
+        {"gradient @1", "@5 = fill 3 real 1\ngradient @5 = %10[1]", "a gradient is not of a parameter"},
+        {"running", "running @1 @4 = %2 momentum 0.1", "the parameter bn.weight is changed twice"},
+        {"running", "running @3 @4 = %10 momentum 0.1", "what bn.running_mean runs after is no output of statistics"},
+        {"running", "running @3 @4 = %2", "expected 'momentum'"},
+    };
+    for (size_t i = 0; i <= sizeof rows / sizeof *rows; i++) {
+        const bool right = i == sizeof rows / sizeof *rows; /* nothing is changed */
+        Text text = {0}, printed = {0};
+        for (size_t k = 0; k < sizeof lines / sizeof *lines; k++) {
+            const size_t n = right ? 0 : strlen(rows[i].line);
+            const bool changed = n && !strncmp(lines[k], rows[i].line, n) && (!lines[k][n] || lines[k][n] == ' ');
+            text_printf(&text, "%s\n", changed ? rows[i].instead : lines[k]);
+        }
+        CU_ASSERT_EQUAL(parse_and_print(text.s, &printed), right);
+        const char *expected = right ? text.s : rows[i].message;
+        const bool found = printed.s && (right ? !strcmp(printed.s, expected) : strstr(printed.s, expected) != NULL);
+        if (!found) fprintf(stderr, "expected: %s\ngot: %s\n", expected, printed.s ? printed.s : "nothing");
+        CU_ASSERT_TRUE(found);
+        text_free(&printed);
+        text_free(&text);
+    }
+    Text errors = {0};
+    CU_ASSERT_FALSE(parse_and_print("network t\ninput %0 3x8x8 image\n%1 a = relu(%0)\noutput %1\nloss %1\n", &errors));
+    CU_ASSERT_PTR_NOT_NULL(strstr(errors.s, "loss without labels above"));
+    text_free(&errors);
+}
+
 void suite_irtext(void) {
     CU_pSuite suite = CU_add_suite("irtext", NULL, NULL);
     CU_add_test(suite, "what is printed reads back", test_round_trip);
     CU_add_test(suite, "hand-written text", test_loose);
     CU_add_test(suite, "numbers after a pass", test_numbers_after_a_pass);
     CU_add_test(suite, "errors", test_errors);
+    CU_add_test(suite, "training graphs, and errors in them", test_training_errors);
 }

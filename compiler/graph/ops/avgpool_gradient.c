@@ -7,6 +7,7 @@ bool avgpool_gradient_infer(Node *node, Diag *diag) {
     const Shape dy = node->in[0]->shape, x = {dy.c, node->attr.height, node->attr.width};
     int p = 1, q = 1;
     if (!node->attr.global && !rule_window(node, diag, &node->attr.window, x, &p, &q)) return false;
+    if (!node->attr.global && !rule_window_covers(node, diag, &node->attr.window, x, p, q)) return false;
     if (p != dy.h || q != dy.w) return rule_error(node, diag, "its gradient does not fit in size");
     return rule_set_shape(node, diag, x.c, x.h, x.w);
 }

@@ -13,7 +13,8 @@ bool conv_weights_infer(Node *node, Diag *diag) {
     if (!rule_window(node, diag, &node->attr.window, x, &p, &q)) return false;
     if (p != dy.h || q != dy.w)
         return rule_error(node, diag, "a gradient of %dx%d is not that of a result of %dx%d", dy.h, dy.w, p, q);
-    return rule_set_shape(node, diag, dy.c, x.c / groups, (int64_t)node->attr.window.r * node->attr.window.s);
+    return rule_of_images(node, diag, 2) &&
+           rule_set_shape(node, diag, dy.c, x.c / groups, (int64_t)node->attr.window.r * node->attr.window.s);
 }
 
 RULE_NO_PARAMS(conv_weights)

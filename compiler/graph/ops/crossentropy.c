@@ -11,6 +11,8 @@ bool rule_fits_labels(const Node *node, Diag *diag) {
     if (logits.h != 1 || logits.w != 1)
         return rule_error(node, diag, "the result has %dx%d pixels: a class for each is not supported", logits.h,
                           logits.w);
+    if (!(node->attr.smooth >= 0 && node->attr.smooth < 1))
+        return rule_error(node, diag, "smooth %g: must be from 0 to below 1", node->attr.smooth);
     return shape_equal(node->in[1]->shape, labels) || rule_error(node, diag, "its second input is no label");
 }
 

@@ -3,6 +3,8 @@
 #include "rules.h"
 
 bool fc_data_infer(Node *node, Diag *diag) {
+    const Shape dy = node->in[0]->shape;
+    if (dy.h != 1 || dy.w != 1) return rule_error(node, diag, "a gradient of %dx%dx%d is no vector", dy.c, dy.h, dy.w);
     return rule_set_shape(node, diag, node->attr.channels, node->attr.height, node->attr.width);
 }
 

@@ -7,6 +7,7 @@ bool maxpool_gradient_infer(Node *node, Diag *diag) {
     const Shape x = node->in[1]->shape, dy = node->in[0]->shape;
     int p = 1, q = 1;
     if (!node->attr.global && !rule_window(node, diag, &node->attr.window, x, &p, &q)) return false;
+    if (!node->attr.global && !rule_window_covers(node, diag, &node->attr.window, x, p, q)) return false;
     if (x.c != dy.c || p != dy.h || q != dy.w) return rule_error(node, diag, "its inputs do not fit in size");
     return rule_set_shape(node, diag, x.c, x.h, x.w);
 }

@@ -6,9 +6,10 @@
 bool reshape_infer(Node *node, Diag *diag) {
     const Attr *a = &node->attr;
     const Shape in = node->in[0]->shape, out = {a->channels, a->height, a->width};
+    if (!rule_set_shape(node, diag, out.c, out.h, out.w)) return false;
     if (shape_size(in) != shape_size(out))
         return rule_error(node, diag, "%dx%dx%d and %dx%dx%d differ in size", in.c, in.h, in.w, out.c, out.h, out.w);
-    return rule_set_shape(node, diag, out.c, out.h, out.w);
+    return true;
 }
 
 RULE_NO_PARAMS(reshape)

@@ -53,6 +53,8 @@ Moments rule_terms_moments(const Node *node, const Moments *in, double *carried)
 /* Max-pool by the definition; the op's, and the interpreter's for an epilogue. */
 void reference_maxpool(const Window *window, Shape in, const double *image, Shape result, double *out);
 
+/* Of a BATCH_OP: whether its first `count` inputs are of each image. */
+bool rule_of_images(const Node *node, Diag *diag, int count);
 /* Whether `stats` are a .stats of `value`; false after an error. */
 bool rule_fits_stats(const Node *node, Diag *diag, const Value *value, const Value *stats);
 /* Of the loss and its gradient: whether their inputs are logits and labels; the target of class k; the logarithm of the

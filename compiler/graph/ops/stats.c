@@ -3,7 +3,7 @@
 #include "rules.h"
 
 bool stats_infer(Node *node, Diag *diag) {
-    return rule_set_shape(node, diag, 3, node->in[0]->shape.c, 1);
+    return rule_of_images(node, diag, 1) && rule_set_shape(node, diag, 3, node->in[0]->shape.c, 1);
 }
 
 RULE_NO_PARAMS(stats)

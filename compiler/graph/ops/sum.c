@@ -2,7 +2,7 @@
 #include "rules.h"
 
 bool sum_infer(Node *node, Diag *diag) {
-    return rule_set_shape(node, diag, node->in[0]->shape.c, 1, 1);
+    return rule_of_images(node, diag, 1) && rule_set_shape(node, diag, node->in[0]->shape.c, 1, 1);
 }
 
 RULE_NO_PARAMS(sum)
