@@ -25,6 +25,7 @@ typedef struct Compilation {
     const Machine *machine;     /* that plans are made for (measure/machine.h) */
     const char *machine_origin; /* "of the table" */
     const char *machine_cache;  /* the file that has it, where it was measured; NULL: none */
+    Graph *training;            /* --train: the graph of a step, before the passes; NULL: inference */
     Graph *graph;               /* after the passes */
     Plan *plan;
     const Plan *sized; /* that `sizes` are of */

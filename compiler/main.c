@@ -22,6 +22,7 @@
 #include "measure/probe.h"
 #include "save/save.h"
 #include "measure/tune.h"
+#include "passes/differentiate.h"
 #include "view/view.h"
 #include "rn.h"
 
@@ -107,6 +108,24 @@ static bool choose_outputs(Compilation *c) {
     return !c->diag.errors;
 }
 
+/* --train: the graph of a training step; a file of graph text may be one. */
+static bool make_training(Compilation *c) {
+    const Options *o = c->options;
+    if (c->source->training && !o->train && o->dump != DUMP_IR && o->dump != DUMP_DOT && !o->run_pass &&
+        !o->passes.dump_after) {
+        diag_error(&c->diag, (Place){0},
+                   "'%s' is the graph of a training step: --dump=ir, --dump=dot and --dump-after "
+                   "show it, but it is no network",
+                   o->input);
+        return false;
+    }
+    if (c->source->training)
+        c->training = c->source;
+    else if (o->train)
+        c->training = differentiate(c->source, &c->arena, &c->diag);
+    return c->training || !o->train;
+}
+
 /* The API's prefix becomes a type and part of every function's name. */
 static bool check_name(Compilation *c) {
     const bool free = !emit_name_is_taken(c->name) && !emit_name_is_c(c->name) &&
@@ -130,7 +149,7 @@ static bool load_weights(Compilation *c) {
 }
 
 static bool run_passes(Compilation *c) {
-    c->graph = graph_clone(c->source, &c->arena);
+    c->graph = graph_clone(c->training ? c->training : c->source, &c->arena);
     passes_run(c->graph, &c->options->passes);
     return true;
 }
@@ -174,7 +193,9 @@ static bool compile(Compilation *c) {
 
     if (!elaborate_graph(c)) return false; /* tree -> graph */
     if (!choose_outputs(c)) return false;
+    if (!make_training(c)) return false; /* graph -> graph of a training step */
     if (o->dump == DUMP_IR || o->run_pass) return show_graph(c);
+    if (c->training) return run_passes(c) && (o->dump != DUMP_DOT || show_dot(c));
     if (!files_check(c)) return false;
     const bool saves_source = o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX;
     const bool emits = !saves_source || o->verify;

@@ -445,6 +445,8 @@ static const OptionRow rows[] = {
      "a rule without commands for each file that was read, so that one may go away"},
     {.text = "Network"},
     {"-D", "NAME=VALUE", TAKES_VALUE, FOR_BOTH, false, set_define, 0, "set a parameter of the network"},
+    {"--train", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(train),
+     "a step of training as the train section has it: forward, backward and the loss, instead of inference"},
     {"--batch", "N", TAKES_VALUE, FOR_BOTH, false, set_batch, 0,
      "the largest number of images a run takes (default 1)"},
     {"--target", "CPU", TAKES_VALUE, FOR_BOTH, false, set_target, 0,
@@ -584,7 +586,23 @@ static bool parse_option(Options *options, int argc, char **argv, int *index, Te
     return row->set(options, value, row->member, diag);
 }
 
+/* What does not go with --train, or NULL. */
+static const char *no_training(const Options *o) {
+    if (o->weights || o->random_weights || o->embed)
+        return "--train does not go with --weights, --random-weights or --embed: what is trained begins as the train "
+               "section says";
+    if (o->output_count) return "--train does not go with --output: what is trained is the network's result";
+    if (o->passes.set[PASS_store_bf16] > 0) return "--train does not go with --store bf16: what is trained is fp32";
+    if (o->standalone) return "--train does not go with --standalone: a trainer needs librn";
+    if (o->dump == DUMP_AST || o->format)
+        return "--train does not go with --dump=ast or --format: it changes no source";
+    if (o->output || o->verify || o->report || o->summary || o->dump == DUMP_PLAN || o->dump == DUMP_C)
+        return "--train goes with --dump=ir, --dump=dot and --dump-after";
+    return NULL;
+}
+
 static const char *cannot_mix(const Options *o) {
+    if (o->train && no_training(o)) return no_training(o);
     bool weights = o->weights || o->random_weights;
     if (o->weights && o->random_weights) return "--weights and --random-weights exclude each other";
     if (!o->weights && (o->weights_prefix || o->ignore_count))
@@ -641,6 +659,11 @@ static bool check_together(Options *options, Diag *diag) {
         usage_error(diag, "--run-pass needs a .ir file");
         return false;
     }
+    for (int i = 0; i < PASS_COUNT && options->train; i++)
+        if (options->passes.set[i] > 0 && i != PASS_store_bf16 && !pass_suits((PassId)i, true)) {
+            usage_error(diag, "-f%s: this pass does not run on graphs of training", pass_name((PassId)i));
+            return false;
+        }
     const char *trouble = cannot_mix(options);
     if (trouble) usage_error(diag, "%s", trouble);
     return !trouble;

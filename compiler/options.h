@@ -58,6 +58,7 @@ typedef struct Options {
     uint64_t seed;
     bool embed;
     int threads, tune_threads; /* tune_threads: -O3 tunes for so many; 1 unless --threads says otherwise */
+    bool train;                /* what trains the network, not what runs it */
     Dump dump;
     const char *run_pass; /* hidden, for tests: one pass alone, .ir in and out */
     bool summary, verify, format, list_passes, version, help;

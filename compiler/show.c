@@ -25,12 +25,13 @@ bool show_tree(Compilation *c) {
 }
 
 bool show_graph(Compilation *c) {
+    Graph *graph = c->training ? c->training : c->source;
     Text text = {0};
     if (c->options->run_pass) {
         for (int i = 0; i < PASS_COUNT; i++)
-            if (!strcmp(pass_name((PassId)i), c->options->run_pass)) pass_run(c->source, (PassId)i);
+            if (!strcmp(pass_name((PassId)i), c->options->run_pass)) pass_run(graph, (PassId)i);
     }
-    irtext_print(c->source, &text);
+    irtext_print(graph, &text);
     return print_text(&text);
 }
 

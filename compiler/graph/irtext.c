@@ -31,9 +31,9 @@ bool irtext_bare(char c) {
 
 /* ---- pieces ---- */
 
-/* A name as it is where it reads back as one word, else in quotes; before a value's name, `all` is a word. */
+/* A name as it is where it reads back as one word, else in quotes. */
 static void print_name(Text *text, const char *name) {
-    bool bare = name && *name && *name != '-' && strcmp(name, "all") != 0;
+    bool bare = name && *name && *name != '-';
     for (const char *c = name; bare && *c; c++) bare = irtext_bare(*c);
     if (bare) {
         text_puts(text, name);

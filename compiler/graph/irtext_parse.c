@@ -501,6 +501,16 @@ static bool read_op(Parser *parser, Op *op) {
     return *op != OP_COUNT || fail(parser, "unknown operation '%s'", word);
 }
 
+/* The word before the name of a value that is one for the batch; a value may also be called so. */
+static bool accept_all(Parser *parser) {
+    const char *start = parser->at;
+    if (!accept(parser, "all")) return false;
+    const char *end = parser->at;
+    const bool is_name = accept(parser, "=") || (accept(parser, "in") && accept(parser, "%"));
+    parser->at = is_name ? start : end;
+    return !is_name;
+}
+
 /* %9 128x28x28 name in %20[64] = */
 static bool parse_left_side(Parser *parser, LeftSide *left, Home *home) {
     int dims[3], count;
@@ -517,7 +527,7 @@ static bool parse_left_side(Parser *parser, LeftSide *left, Home *home) {
         left->shape = (Shape){dims[0], dims[1], dims[2]};
         read_type(parser, &left->type);
     }
-    left->all = accept(parser, "all");
+    left->all = accept_all(parser);
     if (!read_name(parser, &left->name)) return false;
     home->number = -1;
     if (accept(parser, "in")) {
@@ -656,16 +666,17 @@ static bool parse_line(Parser *parser) {
         const char *word;
         bool training;
         bool (*parse)(Parser *parser);
-    } lines[] = {{"network", false, parse_network}, {"input", false, parse_input},
-                 {"labels", false, parse_labels},   {"preprocess", false, parse_preprocess},
-                 {"output", false, parse_output},   {"loss", true, parse_loss},
+    } lines[] = {{"network", false, parse_network},  {"input", false, parse_input},
+                 {"labels", false, parse_labels},    {"preprocess", false, parse_preprocess},
+                 {"output", false, parse_output},    {"loss", true, parse_loss},
                  {"gradient", true, parse_gradient}, {"running", true, parse_running}};
     if (at_line_end(parser)) return true;
     if (*parser->at == '@') return parse_tensor(parser);
     if (*parser->at == '%') return parse_node(parser);
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         if (!accept(parser, lines[i].word)) continue;
-        if (lines[i].training && !parser->graph->training) return fail(parser, "%s without labels above", lines[i].word);
+        if (lines[i].training && !parser->graph->training)
+            return fail(parser, "%s without labels above", lines[i].word);
         return lines[i].parse(parser);
     }
     return fail(parser, "expected network, input, preprocess, output, a tensor (@) or a value (%%)");

@@ -13,7 +13,9 @@
 
 enum { ALWAYS = -1 };
 
-#define PASS(id, name, level, text) void pass_##id(Graph *graph);
+typedef enum Graphs { GRAPHS_INFERENCE = 1, GRAPHS_TRAINING = 2, GRAPHS_ANY = 3 } Graphs;
+
+#define PASS(id, name, level, graphs, text) void pass_##id(Graph *graph);
 #define PLAN_PASS(id, name, text)
 #include "passes.def"
 #undef PASS
@@ -21,11 +23,12 @@ enum { ALWAYS = -1 };
 static const struct Row {
     const char *name;
     int level;
+    Graphs graphs;
     const char *text;
     void (*run)(Graph *graph); /* NULL: the plan's */
 } rows[PASS_COUNT] = {
-#define PASS(id, name, level, text) [PASS_##id] = {name, level, text, pass_##id},
-#define PLAN_PASS(id, name, text) [PASS_##id] = {name, 0, text, NULL},
+#define PASS(id, name, level, graphs, text) [PASS_##id] = {name, level, GRAPHS_##graphs, text, pass_##id},
+#define PLAN_PASS(id, name, text) [PASS_##id] = {name, 0, GRAPHS_ANY, text, NULL},
 #include "passes.def"
 #undef PASS
 };
@@ -40,6 +43,10 @@ const char *pass_text(PassId id) {
 
 int pass_level(PassId id) {
     return rows[id].level;
+}
+
+bool pass_suits(PassId id, bool training) {
+    return rows[id].graphs & (training ? GRAPHS_TRAINING : GRAPHS_INFERENCE);
 }
 
 bool pass_enabled(const PassOptions *options, PassId id) {
@@ -88,7 +95,7 @@ void passes_run(Graph *graph, const PassOptions *options) {
     bool all = wanted && !strcmp(wanted, "all");
     for (int i = 0; i < PASS_COUNT; i++) {
         if (!rows[i].run) continue;
-        bool enabled = pass_enabled(options, (PassId)i);
+        bool enabled = pass_enabled(options, (PassId)i) && pass_suits((PassId)i, graph->training != NULL);
         if (enabled) {
             int before = graph->node_count;
             double start = now_ms();

@@ -5,7 +5,7 @@
 #include "graph/ir.h"
 
 typedef enum PassId {
-#define PASS(id, name, level, text) PASS_##id,
+#define PASS(id, name, level, graphs, text) PASS_##id,
 #include "passes.def"
 #undef PASS
     PASS_COUNT
@@ -22,10 +22,13 @@ bool pass_enabled(const PassOptions *options, PassId id);
 const char *pass_name(PassId id);
 const char *pass_text(PassId id);
 int pass_level(PassId id);
+/* Whether it runs on such graphs: of training steps, or of inference. */
+bool pass_suits(PassId id, bool training);
 /* Sets an option from "NAME" or "no-NAME"; false where no pass is called so. */
 bool pass_option_set(PassOptions *options, const char *name);
 
-/* Runs the enabled passes in the table's order; verifies before the first and after each; dumps to stdout. */
+/* Runs the enabled passes that suit the graph in the table's order; verifies before the first and after each; dumps to
+ * stdout. */
 void passes_run(Graph *graph, const PassOptions *options);
 /* One pass alone (tests). */
 void pass_run(Graph *graph, PassId id);

@@ -27,8 +27,9 @@ static void put_box(Text *out, int depth, const char *id, const char *name, cons
     text_printf(out, "\\n%dx%dx%d\"];\n", s.c, s.h, s.w);
 }
 
-static const char *value_id(Arena *arena, const Value *value) {
-    return value->producer ? arena_printf(arena, "n%d", value->producer->id) : "input";
+static const char *value_id(const Graph *graph, Arena *arena, const Value *value) {
+    if (value->producer) return arena_printf(arena, "n%d", value->producer->id);
+    return value == graph->input ? "input" : "labels";
 }
 
 static const char *words_of(Arena *arena, const Node *node) {
@@ -39,7 +40,7 @@ static const char *words_of(Arena *arena, const Node *node) {
     return words;
 }
 
-static void put_items(Text *out, const Item *holder, int *clusters, int *outputs, Arena *arena) {
+static void put_items(Text *out, const Graph *graph, const Item *holder, int *clusters, int *outputs, Arena *arena) {
     const int depth = holder->depth + 1;
     for (int i = 0; i < holder->count; i++) {
         const Item *item = holder->items[i];
@@ -49,13 +50,13 @@ static void put_items(Text *out, const Item *holder, int *clusters, int *outputs
             text_puts(out, *item->text ? "  " : "");
             put_quoted(out, item->text);
             text_puts(out, "\";\n");
-            put_items(out, item, clusters, outputs, arena);
+            put_items(out, graph, item, clusters, outputs, arena);
             text_printf(out, "%*s}\n", 2 * depth, "");
         } else if (item->kind == ITEM_LAYER)
             put_box(out, depth, arena_printf(arena, "n%d", item->node->id), item->node->name,
                     words_of(arena, item->node), item->node->out->shape);
         else if (item->kind == ITEM_INPUT)
-            put_box(out, depth, "input", item->label, "input", item->value->shape);
+            put_box(out, depth, value_id(graph, arena, item->value), item->label, "input", item->value->shape);
         else if (item->kind == ITEM_OUTPUT)
             put_box(out, depth, arena_printf(arena, "output%d", (*outputs)++), item->label, "output",
                     item->value->shape);
@@ -69,17 +70,17 @@ void graph_dot(const Graph *graph, Text *out) {
     put_quoted(out, graph->name);
     text_puts(out, "\" {\n  node [shape=box, fontname=\"sans-serif\", fontsize=10];\n"
                    "  graph [fontname=\"sans-serif\", fontsize=11, labeljust=l, color=gray];\n");
-    put_items(out, outline_make(graph, &arena), &clusters, &outputs, &arena);
+    put_items(out, graph, outline_make(graph, &arena), &clusters, &outputs, &arena);
     for (int i = 0; i < graph->node_count; i++) {
         const Node *node = graph->nodes[i];
         Value **reads = arena_alloc(&arena, sizeof *reads * (size_t)(node->nin + 1));
         const int count = node_reads(node, reads);
         for (int k = 0; k < count; k++)
-            text_printf(out, "  %s -> n%d%s;\n", value_id(&arena, reads[k]), node->id,
+            text_printf(out, "  %s -> n%d%s;\n", value_id(graph, &arena, reads[k]), node->id,
                         node->epilogue.addend && k == count - 1 ? " [label=\"+\"]" : "");
     }
     for (int i = 0; i < graph->output_count; i++)
-        text_printf(out, "  %s -> output%d;\n", value_id(&arena, graph->outputs[i]), i);
+        text_printf(out, "  %s -> output%d;\n", value_id(graph, &arena, graph->outputs[i]), i);
     text_puts(out, "}\n");
     arena_free(&arena);
 }

@@ -129,6 +129,11 @@ Item *outline_make(const Graph *graph, Arena *arena) {
     Item *input = add_item(arena, root, ITEM_INPUT, graph->input->name ? graph->input->name : "input");
     input->value = graph->input;
     of_value[graph->input->id] = input;
+    if (graph->training) {
+        Item *labels = add_item(arena, root, ITEM_INPUT, graph->training->labels->name);
+        labels->value = graph->training->labels;
+        of_value[labels->value->id] = labels;
+    }
     for (int i = 0; i < graph->node_count; i++) {
         const Node *node = graph->nodes[i];
         Item *holder = find_group(&o, root, node->group);

@@ -8,7 +8,7 @@
 typedef enum ItemKind {
     ITEM_GROUP, /* has items; the network is one */
     ITEM_LAYER,
-    ITEM_INPUT, /* the network's */
+    ITEM_INPUT, /* the network's; in a training graph, the labels too */
     ITEM_OUTPUT,
     ITEM_FROM, /* of a group: what comes in, and what goes out */
     ITEM_TO

@@ -5,7 +5,7 @@
 tiny > "$WORK/net.rn"
 
 expect help 0 "$RNC" --help
-for option in -o --name --output -D --batch --target -mtune= --print-machine --weights --random-weights --store --embed -O --weights-limit -f --passes --summary --verify \
+for option in -o --name --output -D --train --batch --target -mtune= --print-machine --weights --random-weights --store --embed -O --weights-limit -f --passes --summary --verify \
     --tolerance --dump --dump-after --format --threads -v --version "-h, --help"; do
     prints help "  $option"
 done
@@ -54,6 +54,13 @@ wrong() { # wrong MESSAGE ARGUMENTS...: refused with status 2 and this message
     absent "rnc $*" out.c out.h out.rnw out
 }
 wrong "no input file"
+wrong "--train goes with --dump=ir, --dump=dot and --dump-after" --train net.rn --verify
+wrong "--train does not go with --weights" --train --dump=ir --random-weights net.rn
+wrong "--train does not go with --output" --train --dump=ir --output conv1 net.rn
+wrong "--train does not go with --dump=ast" --train --dump=ast net.rn
+wrong "--train does not go with --store bf16" --train --dump=ir --store bf16 net.rn
+wrong "-ffuse-add: this pass does not run on graphs of training" --train --dump=ir -ffuse-add net.rn
+wrong "--train does not go with rnc bench" bench --train net.rn
 wrong "nothing to do" net.rn
 wrong "unknown option '--bacth'; did you mean '--batch'?" --bacth 4 net.rn
 wrong "unknown option '-q'" -q net.rn

@@ -5,6 +5,7 @@
 #   parse/X.txt          many small sources, each followed by its errors
 #   ir/X.ir              --dump=ir prints it back, byte for byte;   X.err where it is refused
 #   passes/NAME/X.ir     X.out: the graph after pass NAME alone
+#   train/X.rn           X.ir: --train --dump=ir, which reads back;   X.after: the same after the passes
 #   c/X.rn               X.c: the emitted C, with the options of a first line `# rnc: OPTIONS`
 #
 # UPDATE=1 rewrites the expected files instead (make update-golden).
@@ -97,6 +98,14 @@ done
 for pass in $("$RNC" --passes | grep -v '(in the plan)' | awk '{print $1}'); do
     wanted "passes/$pass" || continue
     if ls "$GOLDEN/passes/$pass"/*.ir > /dev/null 2>&1; then ok; else bad "passes/$pass" "no test in tests/golden/passes/$pass"; fi
+done
+
+for file in $(files train rn); do
+    wanted "$file" || continue
+    stem=${file%.rn} base=$(basename "$file")
+    run "$file" 0 train --train --dump=ir "$base" && check "$file" "$GOLDEN/$stem.ir" "$WORK/out"
+    run "$file" 0 train --dump=ir "$(basename "$stem").ir" && check "$file, read back" "$GOLDEN/$stem.ir" "$WORK/out"
+    run "$file" 0 train --train --dump-after=cse "$base" && check "$file, after passes" "$GOLDEN/$stem.after" "$WORK/out"
 done
 
 for file in $(files c rn); do

@@ -30,7 +30,7 @@ static void check_prints(const char *text, const char *expected) {
 static void test_round_trip(void) {
     const char *text = "network t\ninput %0 8x8x8 image\npreprocess gray range 255 mean 0.1,0,0,0 std 1,1,1,1e-20\n\n"
                        "@0 = param 8x8x3x3 name \"a \\\"b\\\"\"\n@1 = fill 8 real 0.30000000000000004 name f\n\n"
-                       "%1 8x8x8 x in %2[0] = conv(%0 * @0 3x3 pad 1) layer conv1 + @1 + %0 -> relu\n"
+                       "%1 8x8x8 all in %2[0] = conv(%0 * @0 3x3 pad 1) layer conv1 + @1 + %0 -> relu\n"
                        "%2 16x8x8 y = concat(%1, %0)\n%3 8x5x8 z = maxpool(%1) 3x2 /2x1 pad 1,0,1,1 ceil\n"
                        "output %3\noutput %2\n";
     check_prints(text, text);
@@ -131,7 +131,7 @@ static void test_training_errors(void) {
         "%6 2x1x1 \"loss gradient\" = crossentropy_gradient(%4, %1) smooth 0.1 backward",
         "%7 2x192x1 all \"fc weights\" = fc_weights(%3, %6) backward",
         "%8 3x8x8 \"fc data\" = fc_data(%6) weight @0 channels 3 height 8 width 8 backward",
-        "%9 3x8x8 \"all\" = gate(%8, %3) leakyrelu slope 0.5 backward",
+        "%9 3x8x8 all = gate(%8, %3) leakyrelu slope 0.5 backward",
         "%10 2x3x1 all \"bn sums\" = bn_sums(%9, %0, %2) eps 1e-05 backward",
         "output %2",
         "output %5",

@@ -14,6 +14,7 @@
 #include "graph/tensor.h"
 #include "graph/interpret.h"
 #include "../random_graph.h"
+#include "passes/differentiate.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 
@@ -168,6 +169,98 @@ static void test_values_are_kept(void) {
     for (uint64_t seed = first; seed < first + (one ? 1 : SEEDS) && failed < 5; seed++) failed += !keeps_values(seed);
     if (failed) printf("property of passes: failed from seed %llu\n", (unsigned long long)first);
     CU_ASSERT_EQUAL(failed, 0);
+}
+
+/* ---- training graphs: losses and gradients stay ---- */
+
+enum { TRAINING_SEEDS = 60, BATCH = 3 };
+
+/* The outputs of a training graph over a batch, one after another; the caller frees them. */
+static double *run_training(const Graph *graph, const float *images, uint64_t seed, int64_t *count) {
+    TensorData weights = random_weights(graph, seed);
+    double **values = calloc((size_t)graph->value_count + 1, sizeof *values), labels[4 * BATCH], *outputs;
+    for (int n = 0; n < BATCH; n++) {
+        const double label[4] = {n % 3, 2 - n % 3, n == 1 ? 0.75 : 1, 77 * n + 5};
+        memcpy(labels + 4 * n, label, sizeof label);
+    }
+    tensor_data_evaluate(graph, &weights);
+    interpret_batch(graph, &weights, images, labels, BATCH, values, 1);
+    *count = 0;
+    for (int i = 0; i < graph->output_count; i++)
+        *count += shape_size(graph->outputs[i]->shape) * (graph->outputs[i]->all ? 1 : BATCH);
+    double *at = outputs = malloc(sizeof *outputs * (size_t)*count);
+    for (int i = 0; i < graph->output_count; i++) {
+        const Value *value = graph->outputs[i];
+        const size_t size = (size_t)shape_size(value->shape) * (value->all ? 1 : BATCH);
+        memcpy(at, values[value->id], sizeof *at * size);
+        at += size;
+    }
+    free_values(values, graph->value_count);
+    tensor_data_free(&weights);
+    return outputs;
+}
+
+static float *random_batch(const Graph *graph, uint64_t seed) {
+    const size_t size = (size_t)shape_size(graph->input->shape);
+    float *images = malloc(sizeof *images * size * BATCH);
+    for (uint64_t n = 0; n < BATCH; n++) {
+        float *image = random_image(graph, seed + 1000 * n);
+        memcpy(images + n * size, image, sizeof *image * size);
+        free(image);
+    }
+    return images;
+}
+
+/* A random network that ends in three classes, differentiated; NULL where something in it has no gradient. */
+static Graph *random_training(Arena *arena, uint64_t seed) {
+    Graph *source = random_graph(arena, seed);
+    Random r = {.arena = arena, .graph = source, .state = seed, .layers = 1000};
+    graph_add_output(source, random_fc(&r, source->outputs[source->output_count - 1], 3));
+    Text errors = {0};
+    Diag diag = {.capture = &errors};
+    Graph *graph = differentiate(source, arena, &diag);
+    text_free(&errors);
+    return graph;
+}
+
+static bool training_keeps_values(uint64_t seed, int *runs) {
+    Arena arena = {0};
+    Graph *source = random_training(&arena, seed), *step = source ? graph_clone(source, &arena) : NULL;
+    bool good = true;
+    for (int id = 0; good && source && id < PASS_COUNT; id++) { /* after those before it, and alone */
+        if (!pass_suits((PassId)id, true)) continue;
+        Graph *alone = graph_clone(source, &arena);
+        float *images = random_batch(source, seed);
+        pass_run(step, (PassId)id);
+        pass_run(alone, (PassId)id);
+        int64_t count, other;
+        double *was = run_training(source, images, seed, &count);
+        for (int k = 0; k < 2; k++) {
+            double *is = run_training(k ? alone : step, images, seed, &other);
+            good &= count == other;
+            double largest = 1;
+            for (int64_t i = 0; i < count; i++) largest = fmax(largest, fabs(was[i]));
+            for (int64_t i = 0; good && i < count; i++)
+                good = fabs(was[i] - is[i]) <= 1e-12 * largest || (isnan(was[i]) && isnan(is[i]));
+            free(is);
+        }
+        if (!good) printf("seed %llu: %s changes a training graph\n", (unsigned long long)seed, pass_name((PassId)id));
+        free(was);
+        free(images);
+    }
+    *runs += source != NULL;
+    arena_free(&arena);
+    return good;
+}
+
+static void test_training_is_kept(void) {
+    const char *one = getenv("RNC_SEED");
+    const uint64_t first = one ? strtoull(one, NULL, 10) : (uint64_t)time(NULL);
+    int failed = 0, runs = 0;
+    for (uint64_t seed = first; seed < first + (one ? 1 : TRAINING_SEEDS); seed++)
+        failed += !training_keeps_values(seed, &runs);
+    CU_ASSERT_EQUAL(failed, 0);
+    CU_ASSERT_TRUE(one || runs > TRAINING_SEEDS / 10);
 }
 
 /* ---- what passes leave, on networks built by hand ---- */
@@ -424,6 +517,7 @@ static void test_deep_network(void) {
 void suite_passes(void) {
     CU_pSuite suite = CU_add_suite("passes", NULL, NULL);
     CU_add_test(suite, "random networks keep their values", test_values_are_kept);
+    CU_add_test(suite, "random training graphs keep their losses and gradients", test_training_is_kept);
     CU_add_test(suite, "a chain of removed layers", test_forwarded_chain);
     CU_add_test(suite, "bottlenecks become one layer per convolution", test_bottlenecks);
     CU_add_test(suite, "level 0 only lowers", test_level_0);

@@ -5,8 +5,7 @@
 bool fc_weights_infer(Node *node, Diag *diag) {
     const Shape dy = node->in[1]->shape;
     if (dy.h != 1 || dy.w != 1) return rule_error(node, diag, "a gradient of %dx%dx%d is no vector", dy.c, dy.h, dy.w);
-    return rule_of_images(node, diag, 2) &&
-           rule_set_shape(node, diag, dy.c, shape_size(node->in[0]->shape), 1);
+    return rule_of_images(node, diag, 2) && rule_set_shape(node, diag, dy.c, shape_size(node->in[0]->shape), 1);
 }
 
 RULE_NO_PARAMS(fc_weights)
