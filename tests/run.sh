@@ -90,7 +90,7 @@ run_build() { # run_build OUT TITLE PARTS...
                 [ -x "$target" ] || continue
                 case $name in
                 source) more=(examples/resnet18.rn examples/cifar/resnet20.rn $(ls -d tests/golden/parse 2> /dev/null)) ;;
-                graph) more=($(ls -d tests/golden/ir 2> /dev/null)) ;;
+                graph) more=($(ls -d tests/golden/ir tests/golden/train/*.ir 2> /dev/null)) ;;
                 *) more=() ;;
                 esac
                 case fuzz/$name in *"$T"*) part "${title}fuzz/$name" "$target" "tests/fuzz/corpus/$name" "${more[@]}" ;; esac

@@ -10,10 +10,13 @@
 
 #include <unistd.h>
 
+#include "graph/interpret.h"
+#include "graph/irtext.h"
 #include "graph/tensor.h"
 #include "load/load.h"
 #include "graph/ops.h"
 #include "options.h"
+#include "passes/differentiate.h"
 #include "passes/passes.h"
 #include "plan/algorithms.h"
 #include "plan/plan.h"
@@ -128,13 +131,59 @@ static inline void fuzz_weights(const Graph *source, const Plan *plan) {
     fclose(file);
 }
 
+/* The graph of a training step: its passes, its text, and a batch of it where that is cheap. */
+static inline void fuzz_train(Arena *arena, const Graph *training, FuzzChoice *choice) {
+    const PassOptions passes = {.level = fuzz_pick(choice, 3)};
+    Graph *graph = graph_clone(training, arena);
+    Text text = {0}, messages = {0};
+    Diag diag = {.capture = &messages};
+    passes_run(graph, &passes);
+    irtext_print(graph, &text);
+    const Source printed = {"printed.ir", text.s, text.size};
+    CHECK(irtext_parse(arena, &printed, &diag));
+    graph_dot(graph, &text);
+    if (fuzz_is_cheap(graph) && !fuzz_pick(choice, 4)) {
+        enum { IMAGES = 2 };
+        TensorData weights = {calloc((size_t)graph->tensor_count + 1, sizeof(float *)), graph->tensor_count};
+        for (int i = 0; i < graph->tensor_count; i++)
+            if (graph->tensors[i]->op == RN_PARAM)
+                weights.data[i] = calloc((size_t)tensor_size(graph->tensors[i]), sizeof(float));
+        tensor_data_evaluate(graph, &weights);
+        float *images = calloc((size_t)shape_size(graph->input->shape) * IMAGES, sizeof *images);
+        double **values = calloc((size_t)graph->value_count + 1, sizeof *values);
+        const double labels[4 * IMAGES] = {0, 0, 1, 5, 0, 0, 0.5, 9};
+        interpret_batch(graph, &weights, images, labels, IMAGES, values, 1);
+        for (int i = 0; i < graph->value_count; i++) free(values[i]);
+        free(values);
+        free(images);
+        tensor_data_free(&weights);
+    }
+    text_free(&text);
+    text_free(&messages);
+}
+
+/* A network trained: of operations that have no gradient, the error says which. */
+static inline void fuzz_differentiate(Arena *arena, const Graph *source, FuzzChoice *choice) {
+    Text messages = {0};
+    Diag diag = {.capture = &messages};
+    const Graph *training = differentiate(source, arena, &diag);
+    CHECK(!training == (diag.errors > 0));
+    if (training) fuzz_train(arena, training, choice);
+    text_free(&messages);
+}
+
 static inline void fuzz_compile(Arena *arena, const Graph *source, FuzzChoice *choice, Diag *diag) {
     static const int isas[] = {4, 3, 0}, batches[] = {1, 1, 2, 7, 64}, threads[] = {1, 2, 7};
+    if (source->training) {
+        if (fuzz_is_small(source)) fuzz_train(arena, source, choice);
+        return;
+    }
     if (!plan_fits(source, diag)) { /* it says so */
         CHECK(diag->errors);
         return;
     }
     if (!fuzz_is_small(source)) return;
+    if (!fuzz_pick(choice, 8)) fuzz_differentiate(arena, source, choice);
     PassOptions passes = {.level = fuzz_pick(choice, 4) ? 2 : fuzz_pick(choice, 2)};
     if (!fuzz_pick(choice, 4)) {
         const int pass = fuzz_pick(choice, PASS_COUNT);

@@ -12,7 +12,7 @@ for target in "$OUT"/tests/fuzz-*; do
     mkdir -p "$OUT/corpus/$name"
     case $name in
     source) more=(examples/*.rn examples/*/*.rn tests/golden/parse/*.rn) ;;
-    graph) more=(tests/golden/ir/*.ir tests/golden/passes/*/*.ir) ;;
+    graph) more=(tests/golden/ir/*.ir tests/golden/train/*.ir tests/golden/passes/*/*.ir) ;;
     image) more=(examples/face/*.png) ;;
     *) more=() ;;
     esac
