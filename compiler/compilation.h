@@ -28,7 +28,8 @@ typedef struct Compilation {
     Graph *training;            /* --train: the graph of a step, before the passes; NULL: inference */
     Graph *graph;               /* after the passes */
     Plan *plan;
-    const Plan *sized; /* that `sizes` are of */
+    Plan *training_plan; /* of the graph of a step; NULL: inference alone */
+    const Plan *sized;   /* that `sizes` are of */
     Sizes sizes;
     struct cJSON *json; /* --json: the document so far */
 } Compilation;

@@ -23,6 +23,7 @@
 #include "save/save.h"
 #include "measure/tune.h"
 #include "passes/differentiate.h"
+#include "plan/training.h"
 #include "view/view.h"
 #include "rn.h"
 
@@ -149,7 +150,7 @@ static bool load_weights(Compilation *c) {
 }
 
 static bool run_passes(Compilation *c) {
-    c->graph = graph_clone(c->training ? c->training : c->source, &c->arena);
+    c->graph = graph_clone(c->training && !c->options->output ? c->training : c->source, &c->arena);
     passes_run(c->graph, &c->options->passes);
     return true;
 }
@@ -162,6 +163,18 @@ static bool keeps_weights_limit(Compilation *c) {
                "--weights-limit: %s's packed weights take at least %.2f MB, more than %g (within --tolerance %g)",
                c->source->name, ceil(megabytes * 100) / 100, limit, c->options->tolerance);
     return false;
+}
+
+/* --train: the plan of the training step beside that of inference. */
+static bool make_training_plan(Compilation *c) {
+    const Options *o = c->options;
+    if (!c->training) return true;
+    Graph *graph = graph_clone(c->training, &c->arena);
+    passes_run(graph, &o->passes);
+    PlanOptions options = compilation_plan_options(c, &o->passes);
+    options.batch = o->batch_given ? o->batch : c->source->train->recipe.batch;
+    c->training_plan = plan_training(&c->arena, graph, c->source, &options, &c->diag);
+    return c->training_plan;
 }
 
 static bool make_plan(Compilation *c) {
@@ -195,7 +208,7 @@ static bool compile(Compilation *c) {
     if (!choose_outputs(c)) return false;
     if (!make_training(c)) return false; /* graph -> graph of a training step */
     if (o->dump == DUMP_IR || o->run_pass) return show_graph(c);
-    if (c->training) return run_passes(c) && (o->dump != DUMP_DOT || show_dot(c));
+    if (c->training && !o->output) return run_passes(c) && (o->dump != DUMP_DOT || show_dot(c));
     if (!files_check(c)) return false;
     const bool saves_source = o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX;
     const bool emits = !saves_source || o->verify;
@@ -211,7 +224,7 @@ static bool compile(Compilation *c) {
 
     if (!run_passes(c)) return false; /* graph -> graph */
     if (o->dump == DUMP_DOT) return show_dot(c);
-    if (!make_plan(c)) return false; /* graph -> plan */
+    if (!make_plan(c) || !make_training_plan(c)) return false; /* graph -> plan */
     if (o->report && !show_report(c)) return false;
     if (o->dump == DUMP_PLAN) return show_plan(c);
     if (o->dump == DUMP_C) return show_c(c);

@@ -596,8 +596,8 @@ static const char *no_training(const Options *o) {
     if (o->standalone) return "--train does not go with --standalone: a trainer needs librn";
     if (o->dump == DUMP_AST || o->format)
         return "--train does not go with --dump=ast or --format: it changes no source";
-    if (o->output || o->verify || o->report || o->summary || o->dump == DUMP_PLAN || o->dump == DUMP_C)
-        return "--train goes with --dump=ir, --dump=dot and --dump-after";
+    if (o->verify || o->report || o->summary || o->dump == DUMP_PLAN || o->dump == DUMP_C)
+        return "--train goes with -o, --dump=ir, --dump=dot and --dump-after";
     return NULL;
 }
 

@@ -32,6 +32,7 @@ typedef struct rn_kernel_spec {
     unsigned char accumulate; /* beta = 1 */
     unsigned char reduce;     /* 0: plain; 1: batch-reduce by byte offsets */
     unsigned char prefetch;   /* plain only: next_a is prefetched (AL2) */
+    unsigned char transposed; /* B is stored as B[k][n], ldb from one k to the next */
 } rn_kernel_spec;
 
 /* ---- an instance ---- */

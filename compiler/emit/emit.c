@@ -17,9 +17,10 @@ int emit_kernel(Emit *e, KernelKind kind, const Gemm *g) {
                            .ldc = g->ldc,
                            .accumulate = g->accumulate,
                            .reduce = kind == KERNEL_REDUCES,
-                           .prefetch = kind == KERNEL_FETCHES};
-    const char *key = arena_printf(e->arena, "%d %d %d %d %d %d %d %d", g->m, g->n, g->k, g->lda, g->ldb, g->ldc,
-                                   g->accumulate, (int)kind);
+                           .prefetch = kind == KERNEL_FETCHES,
+                           .transposed = g->transposed};
+    const char *key = arena_printf(e->arena, "%d %d %d %d %d %d %d %d %d", g->m, g->n, g->k, g->lda, g->ldb, g->ldc,
+                                   g->accumulate, (int)kind, g->transposed);
     const intptr_t known = (intptr_t)map_get(&e->kernel_index, key);
     if (known) return (int)known - 1;
     ARENA_PUSH(e->arena, e->kernels, e->kernel_count, e->kernel_capacity, row);

@@ -25,6 +25,7 @@ typedef struct EmitOptions {
     long long embed_size;     /* its size in bytes */
     bool program;             /* emit main() */
     bool shared;              /* for a shared object: with what those call who load it at run time */
+    const Plan *training;     /* with a trainer (plan/training.h); NULL: without */
     bool standalone;          /* with what it needs of the runtime; kernels are not by JIT */
 } EmitOptions;
 
@@ -63,8 +64,9 @@ typedef struct Emit {
     struct rn_kernel_spec *kernels; /* distinct kernels: rows of the table that create dispatches */
     int kernel_count, kernel_capacity;
     Map kernel_index;
-    Map names;          /* names taken */
-    const char *layout; /* of the step that is written: "_x80_y272", for functions that differ by it alone */
+    Map names;                /* names taken */
+    const char *trainer_hash; /* of what decides the bits of a training step */
+    const char *layout;       /* of the step that is written: "_x80_y272", for functions that differ by it alone */
 } Emit;
 
 /* A line of emitted text, indented by 4 * depth. */
@@ -154,6 +156,8 @@ const char *emit_interleave(Emit *e, const Step *step, Text *body);
 const char *emit_groupnorm(Emit *e, const Step *step, Text *body);
 const char *emit_resize(Emit *e, const Step *step, Text *body);
 const char *emit_upsample(Emit *e, const Step *step, Text *body);
+
+/* Training's tasks: batch.h. */
 
 /* The same for any step, by its row in algorithms.def (forward.c). */
 const char *emit_task_body(Emit *e, const Step *step, Text *body);

@@ -10,6 +10,7 @@
  */
 #include <string.h>
 #include "forward.h"
+#include "batch.h"
 #include "describe.h"
 #include "model.h"
 #include "plan/algorithms.h"
@@ -80,6 +81,12 @@ static const char *base_of(const Emit *e, const Operand *o) {
         return "image";
     case ROOM_RESULT:
         return "outputs_at";
+    case ROOM_PARAMETERS:
+        return "P";
+    case ROOM_GRADIENTS:
+        return "G";
+    case ROOM_LABELS:
+        return "labels";
     }
     bug("a room without a name");
 }

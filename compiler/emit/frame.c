@@ -8,10 +8,12 @@
 #include "model.h"
 #include "prelude.h"
 #include "standalone.h"
+#include "trainer.h"
 #include "wrap.h"
 #include "graph/ops.h"
 #include "rn.h"
 #include "runtime/core/cpu.h"
+#include "runtime/weights/xxh3.h"
 
 /* The names of what stands in the file once for each instruction set differ. */
 static const char *isa_suffix(const Target *target, int index) {
@@ -185,7 +187,7 @@ bool emit_name_is_taken(const char *name) {
 
 /* All that depends on the instruction set: the line of calls, what it calls, and that with its vectors and kernels. */
 typedef struct TargetText {
-    Text declared, calls, tasks;
+    Text declared, calls, trainer, tasks;
 } TargetText;
 
 static void emit_target_text(Emit *e, int index, TargetText *t) {
@@ -195,6 +197,12 @@ static void emit_target_text(Emit *e, int index, TargetText *t) {
     e->suffix = isa_suffix(&e->target, index);
     Text code = {0};
     emit_forward(e, &t->calls); /* which finds out what kernels and functions there are */
+    if (e->options->training) {
+        const Plan *inference = e->plan;
+        e->plan = e->options->training;
+        emit_trainer_calls(e, &t->trainer);
+        e->plan = inference;
+    }
     emit_kernels_declared(e, &t->declared);
     emit_kernels(e, &code);
     if (e->functions.size) text_write(&code, e->functions.s, e->functions.size);
@@ -220,6 +228,7 @@ static void emit_targets(Emit *e, TargetText *text) {
 static void target_text_free(TargetText *t) {
     text_free(&t->declared);
     text_free(&t->calls);
+    text_free(&t->trainer);
     text_free(&t->tasks);
 }
 
@@ -236,6 +245,13 @@ size_t emit_arena_bytes(const Plan *plan, const EmitOptions *options, int thread
     arena_free(&arena);
     return (size_t)round_up_bytes((int64_t)instance) +
            sizeof(float) * ((size_t)threads * (size_t)at.each + (size_t)at.all);
+}
+
+/* Of what decides the bits of a step. */
+static const char *hash_text(Emit *e, const TargetText *text) {
+    return arena_printf(
+        e->arena, "%016llx",
+        (unsigned long long)(rn_xxh3(text->tasks.s, text->tasks.size) ^ rn_xxh3(text->trainer.s, text->trainer.size)));
 }
 
 static void emit_whole_c(const Plan *plan, const EmitOptions *options, Text *c) {
@@ -257,6 +273,11 @@ static void emit_whole_c(const Plan *plan, const EmitOptions *options, Text *c) 
     Text calls = {0};
     text_write(&calls, text.calls.s, text.calls.size);
     emit_api(&e, &calls);
+    if (options->training) {
+        text_puts(&calls, "\n/* ==== training ==== */\n\n");
+        emit_trainer_declared(&e, &calls);
+        text_write(&calls, text.trainer.s, text.trainer.size);
+    }
     emit_forward_frame(&e, &network);
     emit_calls_prelude(&e, &calls, &network);
     text_write(&network, calls.s, calls.size);
@@ -266,16 +287,26 @@ static void emit_whole_c(const Plan *plan, const EmitOptions *options, Text *c) 
     text_puts(&network, "/* ==== tables ==== */\n\n");
     emit_tables(&e, &network);
     emit_model(&e, &network);
+    if (options->training) {
+        e.trainer_hash = hash_text(&e, &text);
+        text_puts(&network, "\n/* ==== the trainer ==== */\n\n");
+        emit_trainer(&e, &network);
+    }
     if (options->standalone) {
         emit_standalone(&e, &network, c);
     } else {
         text_printf(c, "#include \"%s\"\n#include \"rn_emitted.h\"\n#include \"rn_recipe.h\"\n%s\n",
-                    options->header_name, options->program ? "#include \"rn_tools.h\"\n" : "");
+                    options->header_name,
+                    options->training  ? "#include \"rn_train_emitted.h\"\n"
+                    : options->program ? "#include \"rn_tools.h\"\n"
+                                       : "");
         emit_includes(&e, c);
         text_write(c, network.s, network.size);
     }
     if (options->shared && !options->standalone) emit_loader(options->name, c);
-    if (options->program) text_puts(c, "\nint main(int argc, char **argv) { return rn_main(&model, argc, argv); }\n");
+    if (options->program)
+        text_printf(c, "\nint main(int argc, char **argv) { return %s, argc, argv); }\n",
+                    options->training ? "rn_train_main(&train_model" : "rn_main(&model");
     target_text_free(&text);
     text_free(&network);
     arena_free(&arena);
@@ -297,6 +328,7 @@ void emit_exports(const EmitOptions *options, Text *t) {
     export_names(options->name, emit_api_functions, t);
     if (options->shared || options->standalone) export_names(options->name, emit_loader_functions, t);
     if (options->shared && !options->standalone) export_names(options->name, emit_image_functions, t);
+    if (options->training) export_names(options->name, emit_trainer_functions, t);
     text_puts(t, "  local: *;\n};\n");
 }
 
@@ -317,7 +349,7 @@ static void emit_whole_h(const Plan *plan, const EmitOptions *options, Text *h) 
     if (has_runtime)
         emit_standalone_types(h);
     else
-        text_puts(h, "#include \"rn.h\"\n\n");
+        text_printf(h, "#include \"rn.h\"\n%s\n", options->training ? "#include \"rn_train.h\"\n" : "");
     text_puts(h, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     text_printf(h, "#define %s_BATCH %d /* most images of one run */\n", N, plan->options.batch);
     text_printf(h, "#define %s_INPUT_SIZE %lld /* floats of an image: %d x %d x %d */\n", N, (long long)shape_size(in),
@@ -360,6 +392,7 @@ static void emit_whole_h(const Plan *plan, const EmitOptions *options, Text *h) 
                 "/* Ends an instance; frees the arena where create allocated it. NULL is allowed. */\nvoid "
                 "%s_destroy(%s *net);\n\n",
                 n, n);
+    if (options->training) emit_trainer_api(options, h);
     if (has_runtime) emit_loader_api(options, h);
     text_printf(h, "#ifdef __cplusplus\n}\n#endif\n#endif\n");
     arena_free(&arena);

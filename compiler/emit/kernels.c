@@ -13,9 +13,10 @@ static void emit_specs(Emit *e, Text *t) {
                  "static const rn_kernel_spec kernels[] = {\n");
     for (int i = 0; i < e->kernel_count; i++) {
         const KernelRow *k = &e->kernels[i];
-        text_printf(t, "    /* %d */ {.m = %d, .n = %d, .k = %d, .lda = %d, .ldb = %d, .ldc = %d%s%s%s},\n", i, k->m,
+        text_printf(t, "    /* %d */ {.m = %d, .n = %d, .k = %d, .lda = %d, .ldb = %d, .ldc = %d%s%s%s%s},\n", i, k->m,
                     k->n, k->k, k->lda, k->ldb, k->ldc, k->accumulate ? ", .accumulate = 1" : "",
-                    k->reduce ? ", .reduce = 1" : "", k->prefetch ? ", .prefetch = 1" : "");
+                    k->reduce ? ", .reduce = 1" : "", k->prefetch ? ", .prefetch = 1" : "",
+                    k->transposed ? ", .transposed = 1" : "");
     }
     if (!e->kernel_count) text_puts(t, "    {.m = 0}, /* none */\n");
     text_puts(t, "};\n\n");
@@ -30,9 +31,9 @@ static void emit_functions(Emit *e, Text *t) {
 }
 
 const char *kernel_text(Emit *e, const KernelRow *k) {
-    return arena_printf(e->arena, "%dx%dx%d, lda %d, ldb %d, ldc %d%s%s%s", k->m, k->n, k->k, k->lda, k->ldb, k->ldc,
+    return arena_printf(e->arena, "%dx%dx%d, lda %d, ldb %d, ldc %d%s%s%s%s", k->m, k->n, k->k, k->lda, k->ldb, k->ldc,
                         k->accumulate ? ", accumulates" : "", k->reduce ? ", batch-reduce" : "",
-                        k->prefetch ? ", fetches the next weights" : "");
+                        k->prefetch ? ", fetches the next weights" : "", k->transposed ? ", transposed" : "");
 }
 
 void emit_kernels_declared(Emit *e, Text *t) {

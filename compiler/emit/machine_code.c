@@ -30,7 +30,8 @@ unsigned kernel_generate(const KernelRow *k, rn_isa isa, unsigned char code[KERN
     libxsmm_descriptor_blob blob;
     const libxsmm_gemm_descriptor *descriptor = libxsmm_gemm_descriptor_init2(
         &blob, LIBXSMM_GEMM_PRECISION_F32, LIBXSMM_GEMM_PRECISION_F32, k->m, k->n, k->k, k->lda, k->ldb, k->ldc, &alpha,
-        &beta, k->reduce ? LIBXSMM_GEMM_FLAG_BATCH_REDUCE_OFFSET : LIBXSMM_GEMM_FLAG_NONE,
+        &beta,
+        (k->reduce ? LIBXSMM_GEMM_FLAG_BATCH_REDUCE_OFFSET : 0) | (k->transposed ? LIBXSMM_GEMM_FLAG_TRANS_B : 0),
         k->prefetch ? LIBXSMM_GEMM_PREFETCH_AL2 : LIBXSMM_GEMM_PREFETCH_NONE);
     if (!descriptor) bug("libxsmm describes no kernel %dx%dx%d", k->m, k->n, k->k);
     libxsmm_generated_code generated = {

@@ -30,9 +30,11 @@ static Items prelude_items(Arena *arena, int isa) {
     add_file(&all, "vector_functions.h");
     add_file(&all, "images.h");
     add_file(&all, "strassen.h");
-    if (isa == RN_ISA_GENERIC)
+    add_file(&all, "batch.h");
+    if (isa == RN_ISA_GENERIC) {
         add_file(&all, "gemm_loops.h");
-    else
+        add_file(&all, "gemm_transposed.h");
+    } else
         add_file(&all, "woven.h");
     return all;
 }

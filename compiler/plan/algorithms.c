@@ -6,6 +6,7 @@
 #include "graph/ops.h"
 #include "plain.h"
 #include "strassen.h"
+#include "training.h"
 #include "weights.h"
 #include "winograd.h"
 

@@ -20,6 +20,7 @@
 typedef struct Gemm { /* y = or += w x */
     int m, n, k, lda, ldb, ldc;
     bool accumulate;
+    bool transposed; /* x is stored with its columns side by side: ldb from one k to the next */
     int64_t columns; /* that each weight is multiplied with, once it is there: of an image or a group */
 } Gemm;
 

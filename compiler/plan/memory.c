@@ -17,10 +17,11 @@ static void make_buffers(Plan *plan) {
     const int64_t spare = VECTOR; /* the halo before element (0, 0, 0) may end inside a vector */
     for (int i = 0; i < g->value_count; i++) {
         ValuePlan *p = &plan->values[i];
-        if (p->root != g->values[i]) continue;
+        if (p->root != g->values[i]) continue; /* dead, or in another's buffer */
         const Layout *l = &p->layout;
         const int64_t rows = l->top + g->values[i]->shape.h + l->bottom;
-        const Buffer b = {.bytes = round_up_bytes((int64_t)sizeof(float) * (rows * l->row + spare)),
+        const int64_t images = p->apart ? p->apart * (plan->options.batch - 1) : 0;
+        const Buffer b = {.bytes = round_up_bytes((int64_t)sizeof(float) * (images + rows * l->row + spare)),
                           .first = plan->step_count,
                           .last = -1};
         p->buffer = plan->buffer_count;

@@ -109,6 +109,7 @@ typedef struct ValuePlan {
     int buffer;     /* index in Plan.buffers; -1: not stored (dead, or pooled away) */
     int64_t offset; /* bytes to element (0, 0, 0) in the arena, or in what is kept of the image */
     bool kept;      /* lives in the latter: last layers touch it */
+    int64_t apart;  /* training: floats from one image to the next; 0: there is one for the batch. Else 0 */
 } ValuePlan;
 
 typedef struct Buffer {
@@ -128,11 +129,14 @@ typedef enum Role {
 } Role;
 
 typedef enum Room {
-    ROOM_VALUE,     /* an activation, in the arena */
-    ROOM_TEMPORARY, /* what a step leaves to a later one, in the arena beside the values */
-    ROOM_WEIGHTS,   /* packed weights */
-    ROOM_IMAGE,     /* the caller's input */
-    ROOM_RESULT     /* the caller's outputs, one after another */
+    ROOM_VALUE,      /* an activation, in the arena */
+    ROOM_TEMPORARY,  /* what a step leaves to a later one, in the arena beside the values */
+    ROOM_WEIGHTS,    /* packed weights */
+    ROOM_IMAGE,      /* the caller's input */
+    ROOM_RESULT,     /* the caller's outputs, one after another */
+    ROOM_PARAMETERS, /* training: the flat buffers of parameters, */
+    ROOM_GRADIENTS,  /* and of their gradients; */
+    ROOM_LABELS      /* the batch's labels */
 } Room;
 
 typedef struct Operand {
@@ -201,7 +205,8 @@ struct Plan {
     rn_recipe_step *recipe_steps;
     int recipe_capacity;
     rn_recipe recipe;
-    int *tensor_step; /* by tensor id: its recipe step, -1 */
+    int *tensor_step;           /* by tensor id: its recipe step, -1 */
+    struct TrainPlan *training; /* NULL: of inference (training.h) */
 };
 
 /* Whether emitted code can address every value and the weights; false after a diagnostic, unless diag is NULL

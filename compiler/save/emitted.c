@@ -30,6 +30,7 @@ static EmitOptions emit_options(const Compilation *c, const Plan *plan, const ch
                          .weights_file = c->has_weights && !form.embed ? packed : NULL,
                          .embed_path = form.embed ? packed : NULL,
                          .embed_size = form.embed ? (long long)(RN_PACKED_HEADER_SIZE + plan->recipe.packed_size) : 0,
+                         .training = c->training_plan,
                          .program = form.program,
                          .shared = form.shared,
                          .standalone = form.standalone};

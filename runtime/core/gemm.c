@@ -57,11 +57,12 @@ static int gemm_may_execute(void) {
 static const char *gemm_refusal(const rn_kernel_spec *s) {
     if (s->m < 1 || s->n < 1 || s->k < 1) return "m, n and k must be at least 1";
     if (s->lda < s->m) return "lda is below m";
-    if (s->ldb < s->k) return "ldb is below k";
+    if (s->ldb < (s->transposed ? s->n : s->k)) return s->transposed ? "ldb is below n" : "ldb is below k";
     if (s->ldc < s->m) return "ldc is below m";
     if (s->a != RN_F32 || s->b != RN_F32 || s->c != RN_F32) return "libxsmm makes kernels of f32 alone";
     if (s->accumulate > 1) return "accumulate must be 0 or 1";
     if (s->reduce > 1) return "reduce must be 0 or 1";
+    if (s->transposed > 1) return "transposed must be 0 or 1";
     if (s->prefetch > 1) return "prefetch must be 0 or 1";
     if (s->reduce && s->prefetch) return "a batch-reduce kernel takes no prefetch";
     return NULL;
@@ -82,7 +83,7 @@ rn_status rn_gemm_dispatch(rn_kernel *kernel, const rn_kernel_spec *s, char *err
                               kind, s->m, s->n, s->k);
     const libxsmm_blasint lda = s->lda, ldb = s->ldb, ldc = s->ldc;
     const float alpha = 1, beta = s->accumulate;
-    const int flags = LIBXSMM_GEMM_FLAG_NONE;
+    const int flags = s->transposed ? LIBXSMM_GEMM_FLAG_TRANS_B : LIBXSMM_GEMM_FLAG_NONE;
     const int prefetch = s->prefetch ? LIBXSMM_GEMM_PREFETCH_AL2 : LIBXSMM_GEMM_PREFETCH_NONE;
     /* libxsmm's kernels and its table of them cannot be given back, so this object stays: loaded again and again it
      * would lose them each time */

@@ -1,0 +1,634 @@
+/* Training's convolutions (plan/batch_conv.c): weights packed anew, results, and the gradients of inputs and weights,
+ * by GEMMs over rows of pixels or by Winograd's method.
+ *
+ * The gradient of the weights by Winograd's method is the adjoint of the forward pass: with V = B^T x B of a tile and
+ * Z = A dY A^T of its results' gradient, M = sum over tiles of Z V^T, product by product, and dW = G^T M G.
+ */
+#include "batch.h"
+
+#include "describe.h"
+#include "plan/batch_conv.h"
+#include "plan/step.h"
+#include "transform.h"
+
+#include <string.h>
+
+enum { PANEL = 64, FC_IMAGES = 16 };
+
+static const char *name_of(const Emit *e, const BatchConv *c) {
+    static const char *const kinds[] = {"", "_data", "_weights"};
+    const Window *w = &c->window;
+    const char *stride = w->stride_h > 1 && !c->is_fc ? arena_printf(e->arena, "_stride%d", w->stride_h) : "";
+    return arena_printf(e->arena, "%s%dx%d%s_%dto%d_%dx%d%s%s", c->is_fc ? "batch_fc" : "batch_conv", w->r, w->s,
+                        stride, c->x.c, c->y.c, c->y.h, c->y.w, kinds[c->kind], c->winograd ? "_f4" : "");
+}
+
+/* Output channels are computed a panel at a time: those of whole panels, then what is left, each with its own kernel.
+ */
+typedef struct PanelRun {
+    int from, to, width;
+} PanelRun;
+
+static int panel_runs(int channels, PanelRun runs[2]) {
+    const int whole = channels / PANEL * PANEL;
+    int count = 0;
+    if (whole) runs[count++] = (PanelRun){0, whole, PANEL};
+    if (whole < channels) runs[count++] = (PanelRun){whole, channels, channels - whole};
+    return count;
+}
+
+/* "for (int o = 0; o < 128; o += 64)" */
+static void open_panels(const char *name, const PanelRun *run, int depth, const char *end, Text *body) {
+    line(body, depth, "for (int %s = %d; %s < %d; %s += %d)%s", name, run->from, name, run->to, name, PANEL, end);
+}
+
+/* ---- matrices ---- */
+/* A constant matrix, or its transpose, as a function of vectors. */
+static const char *matrix_function(Emit *e, const char *name, const char *comment, const double *m, int stride,
+                                   int rows, int columns, bool transposed) {
+    double entries[RN_WINOGRAD_MAX][RN_WINOGRAD_MAX] = {{0}};
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < columns; j++) entries[i][j] = transposed ? m[j * stride + i] : m[i * stride + j];
+    const Linear linear = linear_factor(entries, rows, columns);
+    Text t = {0};
+    emit_linear(e, &linear, &t);
+    const char *function = emit_helper(e, name, comment, "const V *d, V *to, int step", t.s);
+    text_free(&t);
+    return function;
+}
+
+/* G g: 3 taps to 6 products; its transpose; A: 4 pixels to 6 products, the transpose of the output transform. */
+static const char *kernel_function(Emit *e, const rn_winograd *f) {
+    return matrix_function(e, "f4_r3_kernel", "F(4, 3) in one dimension: 3 taps to 6 products", &f->kernel[0][0],
+                           RN_WINOGRAD_MAX, f->n, f->r, false);
+}
+static const char *kernel_adjoint(Emit *e, const rn_winograd *f) {
+    return matrix_function(e, "f4_r3_kernel_adjoint", "Its transpose: 6 products to 3 taps", &f->kernel[0][0],
+                           RN_WINOGRAD_MAX, f->r, f->n, true);
+}
+static const char *output_adjoint(Emit *e, const rn_winograd *f) {
+    return matrix_function(e, "f4_r3_output_adjoint", "The output transform's transpose: 4 pixels to 6 products",
+                           &f->output[0][0], RN_WINOGRAD_MAX, f->n, f->m, true);
+}
+
+/* ---- packing ---- */
+/* Parameters are K x C/groups x R x S; what is packed is [group][tap or product][in][out], `out` in whole vectors.
+ * Going back, in and out change places, and of Winograd's windows the taps are reversed. */
+const char *emit_batch_pack(Emit *e, const Step *s, Text *body) {
+    const BatchConv *c = s->detail;
+    const bool data = c->kind == CONV_DATA;
+    const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out), taps = c->taps;
+    const int channels = data ? out : in; /* of a filter */
+    /* floats from one in, and one out, channel's weights to the next's */
+    const int next_in = data ? channels * taps : taps, next_out = data ? taps : channels * taps;
+    line(body, 1, "for (int i = slab_at(%d, part, parts); i < slab_at(%d, part + 1, parts); i++) {", c->groups * in,
+         c->groups * in);
+    if (c->groups > 1)
+        line(body, 2, "const float *w = a->w + ((size_t)(i / %d) * %d + (size_t)(i %% %d) * %d);", in,
+             c->y.c / c->groups * (c->x.c / c->groups) * taps, in, next_in);
+    else
+        line(body, 2, "const float *w = a->w + (size_t)i * %d;", next_in);
+    if (!c->winograd) {
+        line(body, 2, "float *y = a->y + (size_t)(i / %d) * %lld + (size_t)(i %% %d) * %d;", in,
+             (long long)taps * in * lda, in, lda);
+        line(body, 2, "for (int o = 0; o < %d; o++)", lda);
+        line(body, 3, "for (int t = 0; t < %d; t++) y[(size_t)t * %lld + o] = o < %d ? w[(size_t)o * %d + t] : 0;",
+             taps, (long long)in * lda, out, next_out);
+    } else {
+        const char *kernel = kernel_function(e, &c->f);
+        const int n = c->f.n;
+        line(body, 2, "for (int o = 0; o < %d; o += LANES) {", lda);
+        line(body, 3, "float g[9][LANES];");
+        line(body, 3, "for (int l = 0; l < LANES; l++)");
+        line(body, 4, "for (int t = 0; t < 9; t++) g[t][l] = o + l < %d ? w[(size_t)(o + l) * %d + %s] : 0;", out,
+             next_out, data ? "8 - t" : "t");
+        line(body, 3, "V t[%d][3];", n);
+        line(body, 3, "for (int j = 0; j < 3; j++) {");
+        line(body, 4, "const V d[3] = {load(g[j]), load(g[3 + j]), load(g[6 + j])};");
+        line(body, 4, "%s(d, &t[0][j], 3);", kernel);
+        line(body, 3, "}");
+        line(body, 3, "float *y = a->y + (size_t)i * %d + o;", lda);
+        line(body, 3, "for (int r = 0; r < %d; r++) {", n);
+        line(body, 4, "V u[%d];", n);
+        line(body, 4, "%s(t[r], u, 1);", kernel);
+        line(body, 4, "for (int j = 0; j < %d; j++) store(y + (size_t)(r * %d + j) * %lld, u[j]);", n, n,
+             (long long)in * lda);
+        line(body, 3, "}");
+        line(body, 2, "}");
+    }
+    line(body, 1, "}");
+    return arena_printf(e->arena, "%s_pack", name_of(e, c));
+}
+
+/* ---- direct sums ---- */
+static void offsets(Text *body, int depth, const char *name, int count, const long long *bytes) {
+    text_printf(body, "%*sstatic const unsigned long long %s[] = {", depth * 4, "", name);
+    for (int i = 0; i < count; i++) text_printf(body, "%s%lld", i ? ", " : "", bytes[i]);
+    text_puts(body, "};\n");
+}
+
+/* "y[...] += bias" over the pixels of an image. */
+static void add_bias(const Emit *e, const Step *s, const char *pixels, Text *body) {
+    if (!step_operand(s, OPERAND_BIAS)) return;
+    const int pixel = plan_value(e->plan, s->out)->layout.pixel;
+    line(body, 2, "for (int i = 0; i < %s; i++)", pixels);
+    line(body, 3,
+         "for (int c = 0; c < %d; c += LANES) store(y + i * %d + c, add(load(y + i * %d + c), load(a->bias + c)));",
+         pixel, pixel, pixel);
+}
+
+/* One phase: its rows of results, each a GEMM over its taps; of a pointwise convolution all rows at once. */
+static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLine *rows, const PhaseLine *columns,
+                       bool joined, Text *body) {
+    const Sliding *sl = &c->sliding;
+    const Layout *x = &plan_value(e->plan, s->in[0])->layout, *y = &plan_value(e->plan, s->out)->layout;
+    const int count = rows->count * columns->count, lda = batch_lda(c->out_channels);
+    const int row = (c->strip ? c->strip_w : sl->source.w) * x->pixel;
+    if (!rows->results || !columns->results) return;
+    const char *at = arena_printf(e->arena, "y + (r * %d + %d) * %d + %d", sl->out_step_h, rows->phase, y->row,
+                                  columns->phase * y->pixel);
+    if (!count) { /* no window reaches these */
+        line(body, 2, "for (int r = 0; r < %d; r++)", rows->results);
+        line(body, 3, "for (int i = 0; i < %d; i++)", columns->results);
+        line(body, 4, "for (int c = 0; c < %d; c++) (%s)[i * %d + c] = 0;", y->pixel, at, sl->out_step_w * y->pixel);
+        return;
+    }
+    long long *w_at = arena_alloc(e->arena, sizeof *w_at * (size_t)count);
+    long long *x_at = arena_alloc(e->arena, sizeof *x_at * (size_t)count);
+    for (int i = 0; i < count; i++) {
+        const int r = i / columns->count, q = i % columns->count;
+        const int tap = rows->tap[r] * c->window.s + columns->tap[q];
+        w_at[i] = 4LL * tap * c->in_channels * lda;
+        x_at[i] = 4LL * ((long long)(rows->at[r] + sl->top) * row + (long long)(columns->at[q] + sl->left) * x->pixel);
+    }
+    line(body, 2, "{");
+    line(body, 3, "static const unsigned long long count = %d;", count);
+    offsets(body, 3, "w_at", count, w_at);
+    offsets(body, 3, "x_at", count, x_at);
+    PanelRun runs[2];
+    for (int i = 0, n = panel_runs(c->out_channels, runs); i < n; i++) {
+        const Gemm gemm = {.m = runs[i].width,
+                           .n = joined ? rows->results * columns->results : columns->results,
+                           .k = c->in_channels,
+                           .lda = lda,
+                           .ldb = sl->in_step_w * x->pixel,
+                           .ldc = sl->out_step_w * y->pixel};
+        const int kernel = emit_kernel(e, KERNEL_REDUCES, &gemm);
+        const char *w = "a->w + o", *gx = "", *gy = "";
+        if (c->groups > 1) {
+            w = arena_printf(e->arena, "a->w + (size_t)g * %lld + o", (long long)c->taps * c->in_channels * lda);
+            gx = arena_printf(e->arena, " + g * %d", c->in_channels);
+            gy = arena_printf(e->arena, " + g * %d", c->out_channels);
+            line(body, 3, "for (int g = 0; g < %d; g++)", c->groups);
+        }
+        open_panels("o", &runs[i], 3, "", body);
+        line(body, 4, "for (int r = 0; r < %d; r++)", joined ? 1 : rows->results);
+        line(body, 5, "k[%s].offs(%s, x + r * %d%s, %s + o%s, &count, w_at, x_at);", emit_kernel_index(e, kernel), w,
+             sl->in_step_h * row, gx, at, gy);
+    }
+    line(body, 2, "}");
+}
+
+static void source_image(const Emit *e, const Step *s, const BatchConv *c, Text *body) {
+    const Sliding *sl = &c->sliding;
+    const Layout *l = &plan_value(e->plan, s->in[0])->layout;
+    if (c->strip) {
+        line(body, 2, "strip(%s, %d, %d, %d, %d, %d, x, %d, %d, %d);", batch_image(e, "x", s->in[0]), sl->source.h,
+             sl->source.w, l->pixel, -sl->top, sl->left, c->strip_h, c->strip_w, sl->source.c);
+    } else
+        line(body, 2, "const float *x = %s;", batch_image(e, "x", s->in[0]));
+}
+
+static void emit_direct(Emit *e, const Step *s, const BatchConv *c, Text *body) {
+    const Sliding *sl = &c->sliding;
+    const Layout *x = &plan_value(e->plan, s->in[0])->layout, *y = &plan_value(e->plan, s->out)->layout;
+    line(body, 1, "const rn_kernel *k = a->k;");
+    if (c->strip) line(body, 1, "float *x = a->scratch + (size_t)part * %lld;", scratch_floats(e));
+    batch_images(body);
+    source_image(e, s, c, body);
+    line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
+    const bool pointwise = c->taps == 1 && !c->strip && sl->in_step_h * sl->in_step_w == 1 &&
+                           sl->out_step_h * sl->out_step_w == 1 && x->row == sl->source.w * x->pixel &&
+                           y->row == sl->result.w * y->pixel;
+    for (int i = 0; i < sl->out_step_h; i++)
+        for (int j = 0; j < sl->out_step_w; j++) emit_phase(e, s, c, &sl->rows[i], &sl->columns[j], pointwise, body);
+    line(body, 2, "zeroupper();");
+    add_bias(e, s, arena_printf(e->arena, "%d", sl->result.h * sl->result.w), body);
+    line(body, 1, "}");
+}
+
+/* ---- fully connected: the columns are images ---- */
+/* A unit is a panel of the output channels of one tap's pixel: all images. */
+static void emit_fc_result(Emit *e, const Step *s, const BatchConv *c, Text *body) {
+    const ValuePlan *x = plan_value(e->plan, s->in[0]), *y = plan_value(e->plan, s->out);
+    const int out = c->out_channels, lda = batch_lda(out), panels = divide_up(out, PANEL);
+    const bool data = c->kind == CONV_DATA;
+    const int pixels = data ? c->taps : 1; /* of the result */
+    const long long tap = (long long)c->in_channels * lda;
+    line(body, 1, "const rn_kernel *k = a->k;");
+    line(body, 1, "for (int u = slab_at(%d, part, parts); u < slab_at(%d, part + 1, parts); u++) {", pixels * panels,
+         pixels * panels);
+    line(body, 2, "const int o = u %% %d * %d, p = u / %d;", panels, PANEL, panels);
+    line(body, 2, "for (int n = 0; n < a->images;) {");
+    line(body, 3, "const int many = n + %d <= a->images;", FC_IMAGES);
+    line(body, 3, "const float *x = a->x + (size_t)n * %lld, *w = a->w + (size_t)p * %lld + o;", (long long)x->apart,
+         tap);
+    line(body, 3, "float *y = a->y + (size_t)n * %lld + p * %d + o;", (long long)y->apart, y->layout.pixel);
+    line(body, 3, "for (int i = 0; i < (many ? %d : 1); i++)", FC_IMAGES);
+    line(body, 4, "for (int j = 0; j < %d && j < %d - o; j++) y[(size_t)i * %lld + j] = %s;", PANEL, out,
+         (long long)y->apart, step_operand(s, OPERAND_BIAS) ? "a->bias[o + j]" : "0");
+    line(body, 3, "for (int t = 0; t < %d; t++, w += %lld, x += %d)", data ? 1 : c->taps, tap, x->layout.pixel);
+    PanelRun runs[2];
+    const int n = panel_runs(out, runs);
+    for (int i = 0; i < n; i++) {
+        Gemm gemm = {.m = runs[i].width,
+                     .n = FC_IMAGES,
+                     .k = c->in_channels,
+                     .lda = lda,
+                     .ldb = (int)x->apart,
+                     .ldc = (int)y->apart,
+                     .accumulate = true};
+        const int many = emit_kernel(e, KERNEL_PLAIN, &gemm);
+        gemm.n = 1;
+        const int one = emit_kernel(e, KERNEL_PLAIN, &gemm);
+        if (n == 2) line(body, 4, i ? "else" : "if (o < %d)", runs[i].to);
+        line(body, 5, "k[%s].gemm(w, x, y, NULL, NULL, NULL);", emit_kernel_choice(e, "many", many, one));
+    }
+    line(body, 3, "n += many ? %d : 1;", FC_IMAGES);
+    line(body, 2, "}");
+    line(body, 1, "}");
+    line(body, 1, "zeroupper();");
+}
+
+/* ---- Winograd's method ---- */
+/* "x -> V": one tile of the strip, `floats` of each pixel in whole vectors. */
+static const char *tile_input(Emit *e, const BatchConv *c, int pixel, int channels) {
+    const Transform t = emit_input_transform(e, &c->f);
+    const int n = c->f.n;
+    Text b = {0};
+    line(&b, 1, "for (int c = 0; c < %d; c += LANES) {", channels);
+    line(&b, 2, "V t[%d][%d];", n, n);
+    line(&b, 2, "for (int j = 0; j < %d; j++) {", n);
+    line(&b, 3, "const float *p = x + (j * %d + c);", pixel);
+    text_printf(&b, "            const V d[%d] = {", n);
+    for (int i = 0; i < n; i++)
+        text_printf(&b, "%sload(p%s)", i ? ", " : "", i ? arena_printf(e->arena, " + %d", i * c->strip_w * pixel) : "");
+    text_puts(&b, "};\n");
+    line(&b, 3, "%s(d, &t[0][j], %d);", t.function, n);
+    line(&b, 2, "}");
+    line(&b, 2, "for (int i = 0; i < %d; i++) {", n);
+    line(&b, 3, "V r[%d];", n);
+    line(&b, 3, "%s(t[i], r, 1);", t.function);
+    for (int j = 0; j < n; j++) line(&b, 3, "store(v + (size_t)(i * %d + %d) * %d + c, r[%d]);", n, j, c->v_product, j);
+    line(&b, 2, "}");
+    line(&b, 1, "}");
+    const char *name = emit_function(e, arena_printf(e->arena, "%s_input", name_of(e, c)),
+                                     "One tile's input transform: 6 x 6 pixels of the strip to 6 x 6 products", "void",
+                                     "const float *x, float *v", b.s);
+    text_free(&b);
+    return name;
+}
+
+/* "M -> y": one tile, of which `rows` x `columns` pixels are inside. */
+static const char *tile_output(Emit *e, const BatchConv *c, const Layout *y, int width) {
+    const Transform t = emit_output_transform(e, &c->f);
+    const int n = c->f.n, m = c->f.m;
+    Text b = {0};
+    line(&b, 1, "for (int c = 0; c < %d; c += LANES) {", width);
+    line(&b, 2, "V t[%d][%d];", m, n);
+    line(&b, 2, "for (int j = 0; j < %d; j++) {", n);
+    line(&b, 3, "const float *p = m + (j * %d + c);", c->m_product);
+    text_printf(&b, "            const V d[%d] = {", n);
+    for (int i = 0; i < n; i++)
+        text_printf(&b, "%sload(p%s)", i ? ", " : "", i ? arena_printf(e->arena, " + %d", i * n * c->m_product) : "");
+    text_puts(&b, "};\n");
+    line(&b, 3, "%s(d, &t[0][j], %d);", t.function, n);
+    line(&b, 2, "}");
+    line(&b, 2, "for (int i = 0; i < rows; i++) {");
+    line(&b, 3, "V r[%d];", m);
+    line(&b, 3, "%s(t[i], r, 1);", t.function);
+    for (int j = 0; j < m; j++)
+        line(&b, 3, "%sstore(y + (i * %d + %d + c), r[%d]);",
+             j && c->sliding.result.w % m ? arena_printf(e->arena, "if (columns > %d) ", j) : "", y->row, j * y->pixel,
+             j);
+    line(&b, 2, "}");
+    if (!(c->sliding.result.w % m)) line(&b, 2, "(void)columns;");
+    line(&b, 1, "}");
+    const char *name = emit_function(
+        e, arena_printf(e->arena, "%s_output", name_of(e, c)),
+        "One tile's output transform: 6 x 6 products to the 4 x 4 pixels of which rows x columns are inside", "void",
+        "const float *m, float *y, int rows, int columns", b.s);
+    text_free(&b);
+    return name;
+}
+
+/* "dy -> Z": one tile of the gradient, zeros where it reaches over the image. */
+static const char *tile_gradient(Emit *e, const BatchConv *c, const Layout *y, int channels) {
+    const char *adjoint = output_adjoint(e, &c->f);
+    const int n = c->f.n, m = c->f.m;
+    Text b = {0};
+    line(&b, 1, "for (int c = 0; c < %d; c += LANES) {", channels);
+    line(&b, 2, "V t[%d][%d];", n, m);
+    line(&b, 2, "for (int j = 0; j < %d; j++) {", m);
+    line(&b, 3, "const float *p = y + (j * %d + c);", y->pixel);
+    line(&b, 3, "const int there = j < columns ? rows : 0;");
+    text_printf(&b, "            const V d[%d] = {", m);
+    for (int i = 0; i < m; i++)
+        text_printf(&b, "%sthere > %d ? load(p%s) : zero()", i ? ", " : "", i,
+                    i ? arena_printf(e->arena, " + %d", i * y->row) : "");
+    text_puts(&b, "};\n");
+    line(&b, 3, "%s(d, &t[0][j], %d);", adjoint, m);
+    line(&b, 2, "}");
+    line(&b, 2, "for (int i = 0; i < %d; i++) {", n);
+    line(&b, 3, "V r[%d];", n);
+    line(&b, 3, "%s(t[i], r, 1);", adjoint);
+    for (int j = 0; j < n; j++) line(&b, 3, "store(z + (size_t)(i * %d + %d) * %d + c, r[%d]);", n, j, c->m_product, j);
+    line(&b, 2, "}");
+    line(&b, 1, "}");
+    const char *name = emit_function(e, arena_printf(e->arena, "%s_z", name_of(e, c)),
+                                     "One tile's gradient: 4 x 4 pixels to 6 x 6 products", "void",
+                                     "const float *y, float *z, int rows, int columns", b.s);
+    text_free(&b);
+    return name;
+}
+
+/* Of a block: whose first image is n0 (and there are `images`), or whose first row of tiles is t0. Fills V from the
+ * strips of the value in[0], then whatever `each` says of a tile. */
+static void open_tiles(const BatchConv *c, Text *body) {
+    line(body, 3, "for (int i = 0; i < rows * %d; i++) {", c->columns);
+    line(body, 4, "const int row = i / %d, column = i %% %d;", c->columns, c->columns);
+}
+
+/* "rows" and "columns" of a tile that are inside an image of h x w. */
+static void tile_inside(const BatchConv *c, int h, int w, Text *body) {
+    const int m = c->f.m, last_h = h - (c->rows - 1) * m, last_w = w - (c->columns - 1) * m;
+    line(body, 4, "const int high = t0 + row + 1 < %d ? %d : %d, wide = column + 1 < %d ? %d : %d;", c->rows, m, last_h,
+         c->columns, m, last_w);
+}
+
+static void fill_v(Emit *e, const Step *s, const BatchConv *c, const Value *value, Text *body) {
+    const ValuePlan *x = plan_value(e->plan, value);
+    const int pixel = x->layout.pixel;
+    line(body, 3, "strip(a->x + (size_t)n * %lld, %d, %d, %d, t0 * %d - 1, 1, edge, rows * %d + 2, %d, %d);",
+         (long long)x->apart, value->shape.h, value->shape.w, pixel, c->f.m, c->f.m, c->strip_w, pixel);
+    open_tiles(c, body);
+    line(body, 4, "%s(edge + (row * %d + column * %d), v + (size_t)(tile + i) * %d);", tile_input(e, c, pixel, pixel),
+         c->f.m * c->strip_w * pixel, c->f.m * pixel, batch_lda(c->in_channels));
+    line(body, 3, "}");
+    (void)s;
+}
+
+static void scratch_places(Emit *e, const BatchConv *c, const char *m, Text *body) {
+    line(body, 1, "float *v = a->scratch + (size_t)part * %lld, *%s = v + %lld, *edge = v + %lld;", scratch_floats(e),
+         m, (long long)c->m_at, (long long)c->strip_at);
+}
+
+/* Opens the loop over the images of a block from image n0 on, of which `left` are there: n, t0, rows, tile. */
+static void open_block_images(const BatchConv *c, const char *end, Text *body) {
+    line(body, 2, "for (int n = n0, tile = 0; n < n0 + %d && n < %s; n++, tile += %d) {", c->images, end,
+         c->tile_rows * c->columns);
+}
+
+static void emit_winograd_result(Emit *e, const Step *s, const BatchConv *c, Text *body) {
+    const ValuePlan *y = plan_value(e->plan, s->out);
+    const int groups = divide_up(c->rows, c->tile_rows), out = c->out_channels, lda = batch_lda(out), n = c->f.n;
+    line(body, 1, "const rn_kernel *k = a->k;");
+    scratch_places(e, c, "m", body);
+    line(body, 1, "const int blocks = (a->images + %d) / %d * %d;", c->images - 1, c->images, groups);
+    line(body, 1, "for (int u = slab_at(blocks, part, parts); u < slab_at(blocks, part + 1, parts); u++) {");
+    line(body, 2, "const int n0 = u / %d * %d, t0 = u %% %d * %d;", groups, c->images, groups, c->tile_rows);
+    line(body, 2, "const int rows = t0 + %d < %d ? %d : %d - t0;", c->tile_rows, c->rows, c->tile_rows, c->rows);
+    open_block_images(c, "a->images", body);
+    fill_v(e, s, c, s->in[0], body);
+    line(body, 2, "}");
+    PanelRun runs[2];
+    for (int i = 0, count = panel_runs(out, runs); i < count; i++) {
+        const int width = runs[i].width;
+        const Gemm gemm = {.m = width,
+                           .n = c->tiles,
+                           .k = c->in_channels,
+                           .lda = lda,
+                           .ldb = batch_lda(c->in_channels),
+                           .ldc = lda < PANEL ? lda : PANEL};
+        const int kernel = emit_kernel(e, KERNEL_PLAIN, &gemm);
+        open_panels("o", &runs[i], 2, " {", body);
+        line(body, 3, "for (int i = 0; i < %d; i++)", n * n);
+        line(body, 4,
+             "k[%s].gemm(a->w + (size_t)i * %lld + o, v + (size_t)i * %d, m + (size_t)i * %d, NULL, NULL, NULL);",
+             emit_kernel_index(e, kernel), (long long)c->in_channels * lda, c->v_product, c->m_product);
+        line(body, 3, "zeroupper();");
+        text_puts(body, "    ");
+        open_block_images(c, "a->images", body);
+        text_puts(body, "    ");
+        line(body, 3, "float *y = a->y + (size_t)n * %lld + o;", (long long)y->apart);
+        open_tiles(c, body);
+        tile_inside(c, c->sliding.result.h, c->sliding.result.w, body);
+        line(body, 4, "%s(m + (size_t)(tile + i) * %d, y + ((t0 + row) * %d + column * %d), high, wide);",
+             tile_output(e, c, &y->layout, round_up(width, VECTOR)), gemm.ldc, c->f.m * y->layout.row,
+             c->f.m * y->layout.pixel);
+        line(body, 4, "}");
+        line(body, 3, "}");
+        line(body, 2, "}");
+    }
+    line(body, 1, "}");
+    if (!step_operand(s, OPERAND_BIAS)) return;
+    bug("%s: a bias after Winograd's method", s->name);
+}
+
+const char *emit_batch_conv(Emit *e, const Step *s, Text *body) {
+    const BatchConv *c = batch_conv(s);
+    (c->is_fc ? emit_fc_result : c->winograd ? emit_winograd_result : emit_direct)(e, s, c, body);
+    return name_of(e, c);
+}
+
+/* ---- the gradient of the weights ---- */
+/* m x n GEMMs of panels: out[c][k] += sum over pixels of dy[pixel][k] * x[pixel][c]; `depth` pixels. The loops over
+ * panels of both; `to` and `from`s get "+ o" and "+ i". */
+static void weight_panels(Emit *e, int in, int out, Gemm gemm, const char *call, int depth, Text *body) {
+    PanelRun outs[2], ins[2];
+    const int out_runs = panel_runs(out, outs), in_runs = panel_runs(in, ins);
+    for (int i = 0; i < out_runs * in_runs; i++) {
+        const PanelRun *o = &outs[i / in_runs], *c = &ins[i % in_runs];
+        gemm.m = o->width, gemm.n = c->width;
+        const int kernel = emit_kernel(e, strstr(call, "count") ? KERNEL_REDUCES : KERNEL_PLAIN, &gemm);
+        open_panels("o", o, depth, "", body);
+        open_panels("i", c, depth + 1, "", body);
+        line(body, depth + 2, "k[%s].%s", emit_kernel_index(e, kernel), call);
+    }
+}
+
+static void emit_weights_winograd(Emit *e, const Step *s, const BatchConv *c, Text *body) {
+    const ValuePlan *y = plan_value(e->plan, s->in[1]);
+    const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out), n = c->f.n;
+    const int groups = divide_up(c->rows, c->tile_rows);
+    line(body, 2, "for (int n0 = first; n0 < last; n0 += %d)", c->images);
+    line(body, 2, "for (int t0 = 0; t0 < %d; t0 += %d) {", c->rows, c->tile_rows);
+    line(body, 2, "const int rows = t0 + %d < %d ? %d : %d - t0;", c->tile_rows, c->rows, c->tile_rows, c->rows);
+    /* what is not there counts nothing */
+    line(body, 2, "if (n0 + %d > last || rows < %d)", c->images, c->tile_rows);
+    line(body, 3, "for (int i = 0; i < %lld; i++) z[i] = v[i] = 0;",
+         (long long)n * n * (c->v_product < c->m_product ? c->v_product : c->m_product));
+    if (c->v_product != c->m_product) {
+        line(body, 2, "if (n0 + %d > last || rows < %d)", c->images, c->tile_rows);
+        line(body, 3, "for (int i = %lld; i < %lld; i++) %s[i] = 0;",
+             (long long)n * n * (c->v_product < c->m_product ? c->v_product : c->m_product),
+             (long long)n * n * (c->v_product < c->m_product ? c->m_product : c->v_product),
+             c->v_product < c->m_product ? "z" : "v");
+    }
+    open_block_images(c, "last", body);
+    fill_v(e, s, c, s->in[0], body);
+    line(body, 3, "const float *y = a->x1 + (size_t)n * %lld;", (long long)y->apart);
+    open_tiles(c, body);
+    tile_inside(c, c->y.h, c->y.w, body);
+    line(body, 4, "%s(y + ((t0 + row) * %d + column * %d), z + (size_t)(tile + i) * %d, high, wide);",
+         tile_gradient(e, c, &y->layout, y->layout.pixel), c->f.m * y->layout.row, c->f.m * y->layout.pixel, lda);
+    line(body, 3, "}");
+    line(body, 2, "}");
+    const Gemm gemm = {
+        .k = c->tiles, .lda = lda, .ldb = batch_lda(in), .ldc = lda, .accumulate = true, .transposed = true};
+    line(body, 2, "for (int p = 0; p < %d; p++) {", n * n);
+    weight_panels(
+        e, in, out, gemm,
+        arena_printf(e->arena,
+                     "gemm(z + (size_t)p * %d + o, v + (size_t)p * %d + i, to + (size_t)p * %lld + (size_t)i * "
+                     "%d + o, NULL, NULL, NULL);",
+                     c->m_product, c->v_product, (long long)in * lda, lda),
+        3, body);
+    line(body, 2, "}");
+    line(body, 2, "zeroupper();");
+    line(body, 2, "}");
+    (void)groups;
+}
+
+static void emit_weights_direct(Emit *e, const Step *s, const BatchConv *c, Text *body) {
+    const ValuePlan *x = plan_value(e->plan, s->in[0]), *y = plan_value(e->plan, s->in[1]);
+    const Sliding *sl = &c->sliding;
+    const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out);
+    const int row = (c->strip ? c->strip_w : c->x.w) * x->layout.pixel;
+    const bool joined = c->taps == 1 && !c->strip && c->window.stride_h == 1 && c->window.stride_w == 1;
+    const int count = joined ? 1 : c->y.h;
+    long long *x_at = arena_alloc(e->arena, sizeof *x_at * (size_t)count);
+    long long *y_at = arena_alloc(e->arena, sizeof *y_at * (size_t)count);
+    for (int r = 0; r < count; r++) x_at[r] = 4LL * r * c->window.stride_h * row, y_at[r] = 4LL * r * y->layout.row;
+    line(body, 2, "static const unsigned long long count = %d;", count);
+    offsets(body, 2, "x_at", count, x_at);
+    offsets(body, 2, "y_at", count, y_at);
+    line(body, 2, "for (int n = first; n < last; n++) {");
+    if (c->strip)
+        line(body, 2, "strip(%s, %d, %d, %d, %d, %d, x, %d, %d, %d);", batch_image(e, "x", s->in[0]), c->x.h, c->x.w,
+             x->layout.pixel, -sl->top, sl->left, c->strip_h, c->strip_w, c->x.c);
+    else
+        line(body, 2, "const float *x = %s;", batch_image(e, "x", s->in[0]));
+    line(body, 2, "const float *y = %s;", batch_image(e, "x1", s->in[1]));
+    if (c->groups > 1) line(body, 2, "for (int g = 0; g < %d; g++)", c->groups);
+    line(body, 2, "for (int r = 0; r < %d; r++)", c->window.r);
+    line(body, 3, "for (int q = 0; q < %d; q++) {", c->window.s);
+    line(body, 4, "const float *at = x + (r * %d + q * %d%s);", c->window.dilate_h * row,
+         c->window.dilate_w * x->layout.pixel, c->groups > 1 ? arena_printf(e->arena, " + g * %d", in) : "");
+    const char *group = c->groups > 1 ? arena_printf(e->arena, "g * %d + ", c->taps) : "";
+    line(body, 4, "float *tap = to + (size_t)(%sr * %d + q) * %lld;", group, c->window.s, (long long)in * lda);
+    const Gemm gemm = {.k = joined ? c->y.h * c->y.w : c->y.w,
+                       .lda = y->layout.pixel,
+                       .ldb = c->window.stride_w * x->layout.pixel,
+                       .ldc = lda,
+                       .accumulate = true,
+                       .transposed = true};
+    weight_panels(e, in, out, gemm,
+                  arena_printf(e->arena, "offs(y + %so, at + i, tap + (size_t)i * %d + o, &count, y_at, x_at);",
+                               c->groups > 1 ? arena_printf(e->arena, "g * %d + ", out) : "", lda),
+                  4, body);
+    line(body, 3, "}");
+    line(body, 2, "}");
+    line(body, 2, "zeroupper();");
+}
+
+/* A unit is a panel of the input channels of a pixel: all images. */
+static void emit_weights_fc(Emit *e, const Step *s, const BatchConv *c, Text *body) {
+    const ValuePlan *x = plan_value(e->plan, s->in[0]), *y = plan_value(e->plan, s->in[1]);
+    const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out);
+    line(body, 1, "const rn_kernel *k = a->k;");
+    line(body, 1, "for (int t = slab_at(%d, part, parts); t < slab_at(%d, part + 1, parts); t++) {", c->taps, c->taps);
+    line(body, 2, "float *tap = a->y + (size_t)t * %lld;", (long long)in * lda);
+    line(body, 2, "for (int i = 0; i < %lld; i++) tap[i] = 0;", (long long)in * lda);
+    line(body, 2, "for (int n = 0; n < a->images;) {");
+    line(body, 3, "const int many = n + %d <= a->images;", FC_IMAGES);
+    line(body, 3, "const float *x = a->x + (size_t)n * %lld + t * %d, *y = a->x1 + (size_t)n * %lld;",
+         (long long)x->apart, x->layout.pixel, (long long)y->apart);
+    Gemm gemm = {
+        .k = FC_IMAGES, .lda = (int)y->apart, .ldb = (int)x->apart, .ldc = lda, .accumulate = true, .transposed = true};
+    const char *call = arena_printf(e->arena, "gemm(y + o, x + i, tap + (size_t)i * %d + o, NULL, NULL, NULL);", lda);
+    line(body, 3, "if (many) {");
+    weight_panels(e, in, out, gemm, call, 4, body);
+    line(body, 3, "} else {");
+    gemm.k = 1;
+    weight_panels(e, in, out, gemm, call, 4, body);
+    line(body, 3, "}");
+    line(body, 3, "n += many ? %d : 1;", FC_IMAGES);
+    line(body, 2, "}");
+    line(body, 1, "}");
+    line(body, 1, "zeroupper();");
+}
+
+const char *emit_batch_weights(Emit *e, const Step *s, Text *body) {
+    const BatchConv *c = batch_conv(s);
+    if (c->is_fc) {
+        emit_weights_fc(e, s, c, body);
+        return name_of(e, c);
+    }
+    line(body, 1, "const rn_kernel *k = a->k;");
+    if (c->winograd)
+        scratch_places(e, c, "z", body);
+    else if (c->strip)
+        line(body, 1, "float *x = a->scratch + (size_t)part * %lld;", scratch_floats(e));
+    line(body, 1, "for (int s = slab_at(%d, part, parts); s < slab_at(%d, part + 1, parts); s++) {", c->slabs,
+         c->slabs);
+    line(body, 2, "const int first = slab_at(a->images, s, %d), last = slab_at(a->images, s + 1, %d);", c->slabs,
+         c->slabs);
+    line(body, 2, "float *to = a->y + (size_t)s * %lld;", (long long)c->slab);
+    line(body, 2, "for (size_t i = 0; i < %lld; i++) to[i] = 0;", (long long)c->slab);
+    (c->winograd ? emit_weights_winograd : emit_weights_direct)(e, s, c, body);
+    line(body, 1, "}");
+    return name_of(e, c);
+}
+
+/* The slabs' sum, in the order of the parameter, divided by the number of images. */
+const char *emit_batch_gradient(Emit *e, const Step *s, Text *body) {
+    const BatchConv *c = s->detail;
+    const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out), taps = c->taps;
+    const long long matrix = (long long)in * lda;
+    line(body, 1, "const V share = set1(1.0f / (float)a->images);");
+    line(body, 1, "for (int i = slab_at(%d, part, parts); i < slab_at(%d, part + 1, parts); i++)", c->groups * in,
+         c->groups * in);
+    line(body, 2, "for (int o = 0; o < %d; o += LANES) {", out);
+    line(body, 3, "float sums[%d][LANES];", taps);
+    if (c->winograd) {
+        const char *adjoint = kernel_adjoint(e, &c->f);
+        const int n = c->f.n;
+        line(body, 3, "const float *x = a->x + (size_t)i * %d + o;", lda);
+        line(body, 3, "V t[3][%d];", n);
+        line(body, 3, "for (int j = 0; j < %d; j++) {", n);
+        text_printf(body, "                const V d[%d] = {", n);
+        for (int r = 0; r < n; r++)
+            text_printf(body, "%stree_%d(x + (size_t)(%d + j) * %lld, %lld)", r ? ", " : "", c->slabs, r * n, matrix,
+                        (long long)c->slab);
+        text_puts(body, "};\n");
+        line(body, 4, "%s(d, &t[0][j], %d);", adjoint, n);
+        line(body, 3, "}");
+        line(body, 3, "for (int r = 0; r < 3; r++) {");
+        line(body, 4, "V w[3];");
+        line(body, 4, "%s(t[r], w, 1);", adjoint);
+        line(body, 4, "for (int j = 0; j < 3; j++) store(sums[r * 3 + j], mul(w[j], share));");
+        line(body, 3, "}");
+    } else {
+        line(body, 3, "const float *x = a->x + (size_t)(i / %d) * %lld + (size_t)(i %% %d) * %d + o;", in,
+             taps * matrix, in, lda);
+        line(body, 3, "for (int t = 0; t < %d; t++)", taps);
+        line(body, 4, "store(sums[t], mul(tree_%d(x + (size_t)t * %lld, %lld), share));", c->slabs, matrix,
+             (long long)c->slab);
+    }
+    line(body, 3, "for (int l = 0; l < LANES && o + l < %d; l++)", out);
+    line(body, 4, "for (int t = 0; t < %d; t++)", taps);
+    line(body, 5, "a->g[((size_t)(i / %d * %d + o + l) * %d + i %% %d) * %d + t] = sums[t][l];", in, out, in, in, taps);
+    line(body, 2, "}");
+    return arena_printf(e->arena, "%s_sum", name_of(e, c));
+}

@@ -1,0 +1,348 @@
+/* Training's passes over whole values: operations of each element, copies of parts, pools, the loss; and the sums over
+ * a batch (batch.h in c/). An image goes to one thread. */
+#include "batch.h"
+
+#include "describe.h"
+#include "graph/act.h"
+#include "graph/ops.h"
+#include "plan/step.h"
+#include "plan/training.h"
+
+#include <math.h>
+#include <string.h>
+
+static const Layout *layout_of(const Emit *e, const Value *v) {
+    return &plan_value(e->plan, v)->layout;
+}
+
+const char *batch_image(const Emit *e, const char *member, const Value *value) {
+    const long long apart = plan_value(e->plan, value)->apart;
+    return apart ? arena_printf(e->arena, "a->%s + (size_t)n * %lld", member, apart)
+                 : arena_printf(e->arena, "a->%s", member);
+}
+
+void batch_images(Text *body) {
+    line(body, 1, "for (int n = slab_at(a->images, part, parts); n < slab_at(a->images, part + 1, parts); n++) {");
+}
+
+/* "normalise_relu_16x32x32" */
+static const char *name_of(const Emit *e, const Step *s) {
+    const char *word = op_info(s->node->op)->word;
+    const Shape shape = s->nin ? s->in[0]->shape : s->out->shape;
+    if (*word == '.') word++;
+    return arena_printf(e->arena, "batch_%s_%dx%dx%d", word, shape.c, shape.h, shape.w);
+}
+
+const char *emit_batch_input(Emit *e, const Step *s, Text *body) {
+    const Shape shape = s->out->shape;
+    const int pixels = shape.h * shape.w, pixel = layout_of(e, s->out)->pixel;
+    batch_images(body);
+    line(body, 2, "const float *x = a->x + (size_t)n * %d;", shape.c * pixels);
+    line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
+    line(body, 2, "for (int i = 0; i < %d; i++)", pixels);
+    line(body, 3, "for (int c = 0; c < %d; c++) y[i * %d + c] = x[c * %d + i];", shape.c, pixel, pixels);
+    line(body, 1, "}");
+    return arena_printf(e->arena, "batch_input_%dx%dx%d", shape.c, shape.h, shape.w);
+}
+
+/* ---- each element ---- */
+/* What does not vary within a channel, before the loop over pixels; the element's expression of v0, v1. */
+static const char *element(Emit *e, const Step *s, Text *body) {
+    const Node *node = s->node;
+    const int row = round_up(s->in[0]->shape.c, VECTOR); /* of statistics and sums */
+    const char *eps = float_c(e->arena, node->attr.eps);
+    switch (node->op) {
+    case OP_NORMALISE:
+        line(body, 3, "const V mean = load(a->x1 + c), shift = load(a->bias + c);");
+        line(body, 3, "const V scale = div_(load(a->w + c), sqrt_(add(load(a->x1 + (%d + c)), set1(%s))));", row, eps);
+        return "fma_(sub(v0, mean), scale, shift)";
+    case OP_BN_GRADIENT:
+        line(body, 3, "const V mean = load(a->x2 + c), one = set1(1.0f), count = load(a->x2 + (%d + c));", 2 * row);
+        line(body, 3, "const V scale = div_(one, sqrt_(add(load(a->x2 + (%d + c)), set1(%s))));", row, eps);
+        line(body, 3, "const V weight = mul(load(a->w + c), scale), sum = div_(load(a->x3 + c), count);");
+        line(body, 3, "const V product = mul(scale, div_(load(a->x3 + (%d + c)), count));", row);
+        return "mul(weight, sub(sub(v0, sum), mul(sub(v1, mean), product)))";
+    case OP_GATE:
+        switch (node->attr.act) {
+        case ACT_RELU:
+            return "where_less(zero(), v1, v0, zero())";
+        case ACT_RELU6:
+            return "where_less(zero(), v1, where_less(v1, set1(6.0f), v0, zero()), zero())";
+        case ACT_LEAKYRELU:
+            return arena_printf(e->arena, "where_less(zero(), v1, v0, mul(v0, set1(%s)))",
+                                float_c(e->arena, node->attr.slope));
+        case ACT_SIGMOID:
+            return "mul(v0, mul(v1, sub(set1(1.0f), v1)))";
+        case ACT_TANH:
+            return "mul(v0, sub(set1(1.0f), mul(v1, v1)))";
+        case ACT_SWISH:
+            line(body, 3, "const V one = set1(1.0f);");
+            return "mul(v0, mul(sigmoid(v1), fma_(v1, sub(one, sigmoid(v1)), one)))";
+        default:
+            bug("%s: no derivative of %s in emitted code", node->name, act_info(node->attr.act)->word);
+        }
+    case OP_ADD:
+        return "add(v0, v1)";
+    default: {
+        const ActInfo *act = act_info(node_act(node));
+        if (act->parameter == PARAMETER_NUMBER)
+            return arena_printf(e->arena, "%s(v0, set1(%s))", act->function, float_c(e->arena, node_act_number(node)));
+        return arena_printf(e->arena, "%s(v0)", act->function);
+    }
+    }
+}
+
+/* A sum of values that differ in size: zeros beyond the smaller one's channels, rows and columns. */
+static void filled_sum(Emit *e, const Step *s, Text *body) {
+    const Shape out = s->out->shape;
+    const Layout *y = layout_of(e, s->out);
+    batch_images(body);
+    line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
+    line(body, 2, "for (int i = 0; i < %d; i++) y[i] = 0;", out.h * y->row);
+    for (int i = 0; i < 2; i++) {
+        const Shape in = s->in[i]->shape;
+        const Layout *x = layout_of(e, s->in[i]);
+        line(body, 2, "const float *x%d = %s;", i, batch_image(e, i ? "x1" : "x", s->in[i]));
+        line(body, 2, "for (int r = 0; r < %d; r++)", in.h);
+        line(body, 3, "for (int i = 0; i < %d; i++)", in.w);
+        line(body, 4, "for (int c = 0; c < %d; c++) y[r * %d + i * %d + c] += x%d[r * %d + i * %d + c];", in.c, y->row,
+             y->pixel, i, x->row, x->pixel);
+    }
+    line(body, 1, "}");
+}
+
+const char *emit_batch_map(Emit *e, const Step *s, Text *body) {
+    const Shape shape = s->out->shape;
+    const int pixel = layout_of(e, s->out)->pixel;
+    const bool second = s->node->op == OP_ADD || s->node->op == OP_GATE || s->node->op == OP_BN_GRADIENT;
+    if (s->node->op == OP_ADD && !shape_equal(s->in[0]->shape, s->in[1]->shape)) {
+        filled_sum(e, s, body);
+        return arena_printf(e->arena, "batch_add_filled_%dx%dx%d", shape.c, shape.h, shape.w);
+    }
+    batch_images(body);
+    line(body, 2, "for (int c = 0; c < %d; c += LANES) {", pixel);
+    const char *value = element(e, s, body);
+    line(body, 3, "const float *x = %s + c;", batch_image(e, "x", s->in[0]));
+    if (second) line(body, 3, "const float *x1 = %s + c;", batch_image(e, "x1", s->in[1]));
+    line(body, 3, "float *y = %s + c;", batch_image(e, "y", s->out));
+    line(body, 3, "for (int i = 0; i < %d; i++) {", shape.h * shape.w);
+    line(body, 4, "const V v0 = load(x + i * %d)%s;", layout_of(e, s->in[0])->pixel,
+         second ? arena_printf(e->arena, ", v1 = load(x1 + i * %d)", layout_of(e, s->in[1])->pixel) : "");
+    line(body, 4, "store(y + i * %d, %s);", pixel, value);
+    line(body, 3, "}");
+    line(body, 2, "}");
+    line(body, 1, "}");
+    const char *act = s->node->op == OP_GATE ? arena_printf(e->arena, "_%s", act_info(s->node->attr.act)->word) : "";
+    return arena_printf(e->arena, "%s%s", name_of(e, s), act);
+}
+
+/* ---- sums over the batch ---- */
+const char *emit_batch_stats(Emit *e, const Step *s, Text *body) {
+    const Shape shape = s->in[0]->shape;
+    const int pixel = layout_of(e, s->in[0])->pixel, sums = s->node->op == OP_SUM ? 1 : 2, slab = sums * pixel;
+    const int slabs = e->plan->training->slabs;
+    line(body, 1, "for (int s = slab_at(%d, part, parts); s < slab_at(%d, part + 1, parts); s++) {", slabs, slabs);
+    line(body, 2, "double *to = (double *)(void *)a->y + s * %d;", slab);
+    line(body, 2, "for (int i = 0; i < %d; i++) to[i] = 0;", slab);
+    line(body, 2, "for (int n = slab_at(a->images, s, %d); n < slab_at(a->images, s + 1, %d); n++) {", slabs, slabs);
+    line(body, 3, "const float *x = %s;", batch_image(e, "x", s->in[0]));
+    if (s->node->op == OP_BN_SUMS) line(body, 3, "const float *x1 = %s;", batch_image(e, "x1", s->in[1]));
+    line(body, 3, "for (int c = 0; c < %d; c += LANES)", pixel);
+    if (s->node->op == OP_STATS)
+        line(body, 4, "image_moments(x + c, %d, %d, %d, load(a->w + c), to + c, to + %d + c);", shape.h, shape.w, pixel,
+             pixel);
+    else if (s->node->op == OP_BN_SUMS)
+        line(body, 4, "image_products(x + c, x1 + c, %d, %d, %d, load(a->x2 + c), to + c, to + %d + c);", shape.h,
+             shape.w, pixel, pixel);
+    else
+        line(body, 4, "image_sums(x + c, %d, %d, %d, to + c);", shape.h, shape.w, pixel);
+    line(body, 2, "}");
+    line(body, 1, "}");
+    return name_of(e, s);
+}
+
+const char *emit_batch_total(Emit *e, const Step *s, Text *body) {
+    const Node *node = s->node;
+    const Shape shape = node->in[0]->shape;
+    const int pixel = layout_of(e, node->in[0])->pixel, sums = node->op == OP_SUM ? 1 : 2, slab = sums * pixel;
+    const int slabs = e->plan->training->slabs;
+    line(body, 1, "if (part > 0) return;");
+    line(body, 1, "(void)parts;");
+    line(body, 1, "const double *x = (const double *)(const void *)a->x;");
+    if (node->op == OP_STATS) line(body, 1, "const double count = %d.0 * a->images;", shape.h * shape.w);
+    line(body, 1, "for (int c = 0; c < %d; c++) {", shape.c);
+    line(body, 2, "const double sum = tree(x + c, %d, %d);", slab, slabs);
+    if (sums > 1)
+        line(body, 2, "const double %s = tree(x + %d + c, %d, %d);", node->op == OP_STATS ? "squares" : "product",
+             pixel, slab, slabs);
+    if (node->op == OP_STATS) {
+        line(body, 2, "const double mean = sum / count, var = squares / count - mean * mean;");
+        line(body, 2, "a->y[c] = (float)(a->w[c] + mean);");
+        line(body, 2, "a->y[%d + c] = (float)(var > 0 ? var : 0);", pixel);
+        line(body, 2, "a->y[%d + c] = (float)count;", 2 * pixel);
+        line(body, 2, "a->g[c] = a->y[c];");
+        line(body, 2, "a->g[%d + c] = (float)(a->y[%d + c] * (count > 1 ? count / (count - 1) : 1));", pixel, pixel);
+    } else if (node->op == OP_BN_SUMS) {
+        line(body, 2, "const double scaled = product / sqrt(a->x1[%d + c] + %.17g);", pixel, node->attr.eps);
+        line(body, 2, "a->y[c] = (float)sum;");
+        line(body, 2, "a->y[%d + c] = (float)scaled;", pixel);
+        if (step_operand(s, OPERAND_G)) line(body, 2, "a->g[c] = (float)(sum / a->images);");
+        if (step_operand(s, OPERAND_G1)) line(body, 2, "a->g1[c] = (float)(scaled / a->images);");
+    } else {
+        line(body, 2, "a->g[c] = (float)(sum / a->images);");
+    }
+    line(body, 1, "}");
+    return arena_printf(e->arena, "batch_%s_total_%d", op_info(node->op)->word + 1, shape.c);
+}
+
+/* ---- copies ---- */
+static void move_image(Emit *e, Shape part, const char *to, const Layout *y, const char *from, const Layout *x,
+                       Text *body) {
+    line(body, 2, "for (int r = 0; r < %d; r++)", part.h);
+    line(body, 3, "for (int i = 0; i < %d; i++)", part.w);
+    line(body, 4, "for (int c = 0; c < %d; c++) (%s)[r * %d + i * %d + c] = (%s)[r * %d + i * %d + c];", part.c, to,
+         y->row, y->pixel, from, x->row, x->pixel);
+    (void)e;
+}
+
+const char *emit_batch_move(Emit *e, const Step *s, Text *body) {
+    const Node *node = s->node;
+    const Shape out = s->out->shape, in = s->in[0]->shape;
+    const Layout *x = layout_of(e, s->in[0]), *y = layout_of(e, s->out);
+    const Window *w = &node->attr.window;
+    static const char *const members[] = {"x", "x1", "x2", "x3"};
+    batch_images(body);
+    line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
+    if (node->op == OP_CONCAT) {
+        int channel = 0;
+        for (const Value *const *v = (const Value *const *)node->in; v < (const Value *const *)s->in; v++)
+            channel += (*v)->shape.c;
+        for (int i = 0; i < s->nin; channel += s->in[i++]->shape.c) {
+            line(body, 2, "const float *%s = %s;", members[i], batch_image(e, members[i], s->in[i]));
+            move_image(e, s->in[i]->shape, emit_plus(e, "y", channel), y, members[i], layout_of(e, s->in[i]), body);
+        }
+        line(body, 1, "}");
+        return arena_printf(e->arena, "batch_concat_%dx%dx%d", out.c, out.h, out.w);
+    }
+    line(body, 2, "const float *x = %s;", batch_image(e, "x", s->in[0]));
+    if (node->op == OP_SLICE) {
+        move_image(e, out, "y", y, emit_plus(e, "x", (int64_t)w->top * x->row + w->left * x->pixel + node->attr.first),
+                   x, body);
+    } else if (node->op == OP_PAD) {
+        line(body, 2, "for (int i = 0; i < %d; i++) y[i] = 0;", out.h * y->row);
+        move_image(e, in, emit_plus(e, "y", (int64_t)w->top * y->row + w->left * y->pixel), y, "x", x, body);
+    } else { /* the same numbers in the order of C, H, W */
+        const int from = in.h * in.w, to = out.h * out.w;
+        line(body, 2, "for (int i = 0; i < %lld; i++) y[i %% %d * %d + i / %d] = x[i %% %d * %d + i / %d];",
+             (long long)shape_size(in), to, y->pixel, to, from, x->pixel, from);
+    }
+    line(body, 1, "}");
+    return arena_printf(e->arena, "%s_to_%dx%dx%d", name_of(e, s), out.c, out.h, out.w);
+}
+
+/* ---- pools ---- */
+const char *emit_batch_pool(Emit *e, const Step *s, Text *body) {
+    const Node *node = s->node;
+    const bool backward = node->op == OP_MAXPOOL_GRADIENT || node->op == OP_AVGPOOL_GRADIENT;
+    const bool most = node->op == OP_MAXPOOL || node->op == OP_MAXPOOL_GRADIENT;
+    const Value *large = backward ? s->out : s->in[0], *small = backward ? s->in[0] : s->out;
+    const Shape in = large->shape, out = small->shape;
+    Window w = node->attr.window;
+    if (node->attr.global) {
+        w = window_unit();
+        w.r = in.h, w.s = in.w;
+    }
+    const int pixel = layout_of(e, large)->pixel, at = layout_of(e, small)->pixel;
+    /* of a maximum's gradient: the values that were compared */
+    const char *values = !backward ? "x" : most ? "x1" : NULL;
+    batch_images(body);
+    line(body, 2, "const float *x = %s;", batch_image(e, "x", s->in[0]));
+    if (backward && most) line(body, 2, "const float *x1 = %s;", batch_image(e, "x1", s->in[1]));
+    line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
+    if (backward) line(body, 2, "for (int i = 0; i < %d; i++) y[i] = 0;", in.h * in.w * pixel);
+    line(body, 2, "for (int p = 0; p < %d; p++)", out.h);
+    line(body, 3, "for (int q = 0; q < %d; q++) {", out.w);
+    line(body, 4, "const int r0 = p * %d - %d, s0 = q * %d - %d;", w.stride_h, w.top, w.stride_w, w.left);
+    const char *open[2] = {
+        arena_printf(e->arena, "for (int r = 0, row = r0; r < %d; r++, row += %d)", w.r, w.dilate_h),
+        arena_printf(e->arena, "for (int s = 0, column = s0; s < %d; s++, column += %d)", w.s, w.dilate_w)};
+    const char *inside = arena_printf(e->arena, "row >= 0 && row < %d && column >= 0 && column < %d", in.h, in.w);
+    if (!most) {
+        line(body, 4, "int count = 0;");
+        line(body, 4, "%s", open[0]);
+        line(body, 5, "%s", open[1]);
+        line(body, 6, "count += %s;",
+             node->attr.count_include_pad
+                 ? arena_printf(e->arena, "row < %d && column < %d", in.h + w.bottom, in.w + w.right)
+                 : inside);
+        line(body, 4, "const V share = set1(1.0f / (float)count);");
+    }
+    line(body, 4, "for (int c = 0; c < %d; c += LANES) {", pixel);
+    const char *place = arena_printf(e->arena, "(row * %d + column) * %d + c", in.w, pixel);
+    const char *small_at = arena_printf(e->arena, "(p * %d + q) * %d + c", out.w, at);
+    if (values) {
+        line(body, 5, most ? "V best = set1(-INFINITY);" : "V sums = zero();");
+        line(body, 5, "%s", open[0]);
+        line(body, 6, "%s", open[1]);
+        line(body, 7, "if (%s) %s, load(%s + %s));", inside, most ? "best = max_nan(best" : "sums = add(sums", values,
+             place);
+        if (!backward) line(body, 5, "store(y + %s, %s);", small_at, most ? "best" : "mul(sums, share)");
+    }
+    if (backward) {
+        line(body, 5, "%sV left = %s;", most ? "" : "const ",
+             most ? arena_printf(e->arena, "load(x + %s)", small_at)
+                  : arena_printf(e->arena, "mul(load(x + %s), share)", small_at));
+        line(body, 5, "%s", open[0]);
+        line(body, 6, "%s {", open[1]);
+        line(body, 7, "if (!(%s)) continue;", inside);
+        line(body, 7, "float *to = y + %s;", place);
+        if (most) {
+            line(body, 7, "const V value = load(x1 + %s);", place);
+            line(body, 7, "store(to, add(load(to), where_less(value, best, zero(), left)));");
+            line(body, 7, "left = where_less(value, best, left, zero()); /* the first largest takes all */");
+        } else
+            line(body, 7, "store(to, add(load(to), left));");
+        line(body, 6, "}");
+    }
+    line(body, 4, "}");
+    line(body, 3, "}");
+    line(body, 1, "}");
+    return arena_printf(e->arena, "%s_%dx%d", name_of(e, s), w.r, w.s);
+}
+
+/* ---- the loss ---- */
+const char *emit_batch_loss(Emit *e, const Step *s, Text *body) {
+    const int classes = s->in[0]->shape.c;
+    const double smooth = s->node->attr.smooth;
+    const bool gradient = s->node->op == OP_CROSSENTROPY_GRADIENT;
+    batch_images(body);
+    line(body, 2, "const float *x = %s;", batch_image(e, "x", s->in[0]));
+    line(body, 2, "const rn_train_label *label = a->labels + n;");
+    line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
+    line(body, 2, "double sum = 0, most = x[0];");
+    line(body, 2, "for (int c = 1; c < %d; c++) most = x[c] > most ? x[c] : most;", classes);
+    line(body, 2, "for (int c = 0; c < %d; c++) sum += exp(x[c] - most);", classes);
+    line(body, 2, "const double log_sum = most + log(sum);");
+    if (!gradient) line(body, 2, "double loss = 0;\n        int likelier = 0;");
+    line(body, 2, "for (int c = 0; c < %d; c++) {", classes);
+    line(body, 3,
+         "const double hard = (c == label->first ? label->share : 0) + (c == label->second ? 1 - label->share : "
+         "0);");
+    if (smooth > 0)
+        line(body, 3, "const double target = %.17g * hard + %.17g;", 1 - smooth, smooth / classes);
+    else
+        line(body, 3, "const double target = hard;");
+    if (gradient)
+        line(body, 3, "y[c] = (float)(exp(x[c] - log_sum) - target);");
+    else {
+        line(body, 3, "if (target > 0) loss += target * (log_sum - x[c]);");
+        line(body, 3, "likelier += x[c] > x[label->first] || (x[c] == x[label->first] && c < label->first);");
+    }
+    line(body, 2, "}");
+    if (!gradient)
+        line(body, 2,
+             "y[0] = (float)(log_sum == log_sum ? loss : log_sum);\n        y[1] = likelier >= 1;\n        y[2] = "
+             "likelier >= 5;");
+    line(body, 1, "}");
+    return arena_printf(e->arena, "batch_%s_%d", op_info(s->node->op)->word + 1, classes);
+}

@@ -1,0 +1,202 @@
+/* Convolutions in training: which results read which positions, in both directions; blocks of tiles; slabs.
+ *
+ * A fully connected layer is a convolution whose window is its input; its columns are the images.
+ */
+#include "batch_conv.h"
+
+#include "graph/ops.h"
+#include "step.h"
+
+#include <limits.h>
+
+enum {
+    TILE = 4,                /* of Winograd's method: F(4 x 4, 3 x 3), whose error training takes (docs/training.md) */
+    TILES_BYTES = 600 << 10, /* V and M of a block, so that L2 has room for the strip and the weights */
+    TILES_MOST = 128,        /* tiles of a block */
+    PANEL = 64               /* channels of M at hand */
+};
+
+/* ---- directions ---- */
+static PhaseLine *forward_line(Arena *arena, int results, int kernel, int dilate, int before) {
+    PhaseLine *line = arena_alloc(arena, sizeof *line);
+    *line = (PhaseLine){.results = results, .count = kernel};
+    line->tap = arena_alloc(arena, sizeof(int) * (size_t)kernel);
+    line->at = arena_alloc(arena, sizeof(int) * (size_t)kernel);
+    for (int t = 0; t < kernel; t++) line->tap[t] = t, line->at[t] = t * dilate - before;
+    return line;
+}
+
+/* Result r of the transposed convolution reads source (r + before - tap * dilate) / stride, where that is whole. */
+static PhaseLine *data_lines(Arena *arena, int results, int kernel, int stride, int dilate, int before) {
+    PhaseLine *lines = arena_alloc(arena, sizeof *lines * (size_t)stride);
+    for (int phase = 0; phase < stride; phase++) {
+        PhaseLine *line = &lines[phase];
+        line->phase = phase;
+        line->results = phase < results ? (results - phase + stride - 1) / stride : 0;
+        line->tap = arena_alloc(arena, sizeof(int) * (size_t)kernel);
+        line->at = arena_alloc(arena, sizeof(int) * (size_t)kernel);
+        for (int t = 0; t < kernel; t++) {
+            const int at = phase + before - t * dilate;
+            if (at % stride) continue;
+            line->tap[line->count] = t;
+            line->at[line->count++] = at / stride;
+        }
+    }
+    return lines;
+}
+
+/* Zeros before and after a source of `size` that a line's results read. */
+static void widen(const PhaseLine *line, int step, int size, int *before, int *after) {
+    for (int t = 0; t < line->count && line->results; t++) {
+        const int last = (line->results - 1) * step + line->at[t] - (size - 1);
+        if (-line->at[t] > *before) *before = -line->at[t];
+        if (last > *after) *after = last;
+    }
+}
+
+static Sliding sliding_of(Arena *arena, const BatchConv *c) {
+    const Window *w = &c->window;
+    Sliding s = {.in_step_h = 1, .in_step_w = 1, .out_step_h = 1, .out_step_w = 1};
+    if (c->kind == CONV_DATA) {
+        s.source = c->y, s.result = c->x;
+        s.out_step_h = w->stride_h, s.out_step_w = w->stride_w;
+        s.rows = data_lines(arena, c->x.h, w->r, w->stride_h, w->dilate_h, w->top);
+        s.columns = data_lines(arena, c->x.w, w->s, w->stride_w, w->dilate_w, w->left);
+    } else {
+        s.source = c->x, s.result = c->y;
+        s.in_step_h = w->stride_h, s.in_step_w = w->stride_w;
+        s.rows = forward_line(arena, c->y.h, w->r, w->dilate_h, w->top);
+        s.columns = forward_line(arena, c->y.w, w->s, w->dilate_w, w->left);
+    }
+    for (int i = 0; i < s.out_step_h; i++) widen(&s.rows[i], s.in_step_h, s.source.h, &s.top, &s.bottom);
+    for (int i = 0; i < s.out_step_w; i++) widen(&s.columns[i], s.in_step_w, s.source.w, &s.left, &s.right);
+    return s;
+}
+
+/* ---- Winograd's method ---- */
+static bool winograd_can(const Plan *plan, const BatchConv *c) {
+    const Window *w = &c->window;
+    return plan->options.winograd && w->r == 3 && w->s == 3 && w->stride_h == 1 && w->stride_w == 1 &&
+           w->dilate_h == 1 && w->dilate_w == 1 && w->top == 1 && w->left == 1 && w->bottom == 1 && w->right == 1 &&
+           c->groups == 1 && c->x.c >= 8 && c->y.c >= 8 && c->x.h > 2 && c->x.w > 2;
+}
+
+/* From one product's matrix to the next: no multiple of a page, or all products fall to the same sets of the caches. */
+static int product_floats(int floats) {
+    return floats * (int)sizeof(float) % 4096 ? floats : floats + VECTOR;
+}
+
+static void winograd_blocks(BatchConv *c) {
+    rn_winograd_make(&c->f, TILE, 3, 1);
+    const int products = c->f.n * c->f.n;
+    c->rows = divide_up(c->y.h, TILE), c->columns = divide_up(c->y.w, TILE);
+    const int in = batch_lda(c->in_channels), out = batch_lda(c->out_channels);
+    const int m = c->kind == CONV_WEIGHTS ? out : out < PANEL ? out : PANEL;
+    int most = TILES_BYTES / (products * (in + m) * (int)sizeof(float));
+    if (most > TILES_MOST) most = TILES_MOST;
+    if (most < 8) most = 8;
+    const int image = c->rows * c->columns;
+    c->images = image <= most ? most / image : 1;
+    c->tile_rows = image <= most ? c->rows : most / c->columns > 1 ? most / c->columns : 1;
+    if (c->tile_rows < c->rows) c->tile_rows = divide_up(c->rows, divide_up(c->rows, c->tile_rows)); /* evenly */
+    c->tiles = c->images * c->tile_rows * c->columns;
+    c->v_product = product_floats(c->tiles * in);
+    c->m_product = product_floats(c->tiles * m);
+    c->strip_h = c->tile_rows * TILE + 2;
+    c->strip_w = c->columns * TILE + 2;
+    c->m_at = (int64_t)products * c->v_product;
+    c->strip_at = c->m_at + (int64_t)products * c->m_product;
+}
+
+static int64_t scratch_bytes(BatchConv *c, int pixel) {
+    if (c->winograd) return (int64_t)sizeof(float) * (c->strip_at + (int64_t)c->strip_h * c->strip_w * pixel + VECTOR);
+    const Sliding *s = &c->sliding;
+    c->strip = (s->top | s->left | s->bottom | s->right) != 0;
+    c->strip_h = s->source.h + s->top + s->bottom, c->strip_w = s->source.w + s->left + s->right;
+    return c->strip ? (int64_t)sizeof(float) * ((int64_t)c->strip_h * c->strip_w * pixel + VECTOR) : 0;
+}
+
+/* ---- steps ---- */
+static void fill(BatchConv *c, const Window *window, int groups, Shape x, Shape y) {
+    c->window = *window;
+    c->groups = groups;
+    c->taps = window->r * window->s;
+    c->x = x, c->y = y;
+}
+
+static Window fc_window(Shape x) {
+    Window w = window_unit();
+    w.r = w.stride_h = x.h, w.s = w.stride_w = x.w; /* of one position: a stride is none; its gradient has a tap each */
+    return w;
+}
+
+static int64_t packed_floats(const BatchConv *c) {
+    const int64_t taps = c->winograd ? c->f.n * c->f.n : c->taps;
+    return taps * c->groups * c->in_channels * batch_lda(c->out_channels);
+}
+
+void batch_conv_steps(Plan *plan, const Node *node) {
+    BatchConv *c = arena_alloc(plan->arena, sizeof *c);
+    const Value *in = node->in[0];
+    const bool data = node->op == OP_CONVTRANSPOSE || node->op == OP_FC_DATA;
+    const Tensor *weight = node->term ? node->term[0].weight : node->weight[WEIGHT];
+    c->kind = data ? CONV_DATA : CONV_RESULT;
+    c->is_fc = node->op == OP_FC || node->op == OP_FC_DATA;
+    const Shape x = data ? node->out->shape : in->shape, y = data ? in->shape : node->out->shape;
+    const Window window = c->is_fc ? fc_window(x) : node->term[0].window;
+    fill(c, &window, c->is_fc ? 1 : node->term[0].groups, x, y);
+    c->in_channels = in->shape.c / c->groups, c->out_channels = node->out->shape.c / c->groups;
+    c->winograd = winograd_can(plan, c);
+    if (c->winograd) winograd_blocks(c);
+    c->sliding = sliding_of(plan->arena, c);
+    const int weights = plan_temporary(plan, (int64_t)sizeof(float) * packed_floats(c));
+
+    Step *pack = step_add(plan, ALG_BATCH_PACK, node, node->out);
+    step_name_part(plan, pack, "pack");
+    pack->detail = c;
+    pack->complete = false;
+    train_reads_parameter(plan, pack, OPERAND_W, weight);
+    step_writes_temporary(plan, pack, weights);
+
+    Step *step = step_add(plan, ALG_BATCH_CONV, node, node->out);
+    step->detail = c;
+    step->scratch = c->is_fc ? 0 : scratch_bytes(c, plan_value(plan, in)->layout.pixel);
+    step->macs = op_info(node->op)->cost(node);
+    step->multiplications = c->winograd ? (int64_t)c->f.n * c->f.n * c->rows * c->columns * x.c * y.c : step->macs;
+    step_reads(plan, step, OPERAND_X, in);
+    step_reads_temporary(plan, step, weights)->role = OPERAND_W;
+    if (node->epilogue.bias) train_reads_parameter(plan, step, OPERAND_BIAS, node->epilogue.bias);
+    step_writes_result(plan, step);
+}
+
+void batch_weights_steps(Plan *plan, const Node *node) {
+    BatchConv *c = arena_alloc(plan->arena, sizeof *c);
+    const Shape x = node->in[0]->shape, y = node->in[1]->shape;
+    c->kind = CONV_WEIGHTS;
+    c->is_fc = node->op == OP_FC_WEIGHTS;
+    const Window window = c->is_fc ? fc_window(x) : node->attr.window;
+    fill(c, &window, c->is_fc ? 1 : node->attr.groups, x, y);
+    c->in_channels = x.c / c->groups, c->out_channels = y.c / c->groups;
+    c->winograd = winograd_can(plan, c);
+    if (c->winograd) winograd_blocks(c);
+    c->sliding = sliding_of(plan->arena, c);
+    c->slab = packed_floats(c);
+    c->slabs = c->is_fc ? 1 : train_slabs(plan, (int64_t)sizeof(float) * c->slab);
+    const int slabs = plan_temporary(plan, (int64_t)sizeof(float) * c->slab * c->slabs);
+
+    Step *step = step_add(plan, ALG_BATCH_WEIGHTS, node, node->out);
+    step->detail = c;
+    step->complete = false;
+    step->scratch = c->is_fc ? 0 : scratch_bytes(c, plan_value(plan, node->in[0])->layout.pixel);
+    step->macs = op_info(node->op)->cost(node);
+    step->multiplications = c->winograd ? (int64_t)c->f.n * c->f.n * c->rows * c->columns * x.c * y.c : step->macs;
+    step_reads(plan, step, OPERAND_X, node->in[0]);
+    step_reads(plan, step, OPERAND_X1, node->in[1]);
+    step_writes_temporary(plan, step, slabs);
+
+    Step *sum = step_add(plan, ALG_BATCH_GRADIENT, node, node->out);
+    step_name_part(plan, sum, "sum");
+    sum->detail = c;
+    step_reads_temporary(plan, sum, slabs);
+    train_writes_gradient(plan, sum, train_gradient_of(plan, node->out, 0)->param);
+}

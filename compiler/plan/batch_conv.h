@@ -1,0 +1,55 @@
+/* Convolutions in training (batch_conv.c): forward, the gradient of the input, the gradient of the weights. */
+#ifndef RNC_PLAN_BATCH_CONV_H
+#define RNC_PLAN_BATCH_CONV_H
+
+#include "training.h"
+#include "runtime/core/winograd.h"
+
+/* Along one dimension: which positions of the source the results of a phase read. Result i * out_step + phase is the
+ * sum over taps t < count of weight tap[t] times source i * in_step + at[t]. Forward there is one phase; in the
+ * gradient of a strided convolution's input there are `stride` of them. */
+typedef struct PhaseLine {
+    int phase, results; /* how many */
+    int count;
+    int *tap, *at; /* at may be negative: before the source */
+} PhaseLine;
+
+/* How results follow from a source image, in either direction. */
+typedef struct Sliding {
+    Shape source, result;
+    int in_step_h, in_step_w, out_step_h, out_step_w;
+    PhaseLine *rows, *columns;    /* out_step_h, out_step_w of them */
+    int top, left, bottom, right; /* zeros around the source that the results read */
+} Sliding;
+
+typedef struct BatchConv {
+    enum { CONV_RESULT, CONV_DATA, CONV_WEIGHTS } kind;
+    Window window; /* of the convolution */
+    int groups, taps;
+    bool is_fc;                    /* images are its columns */
+    Shape x, y;                    /* what the convolution reads and makes, whichever way this goes */
+    Sliding sliding;               /* not of CONV_WEIGHTS by Winograd's method, where it is the forward one */
+    int in_channels, out_channels; /* of a group, in this direction; of the weights': x's and y's */
+    bool strip;                    /* the source is copied with zeros around it */
+    int strip_h, strip_w;          /* pixels */
+    /* Winograd's method: tiles of `images` images, or of `tile_rows` rows of tiles of one image, at a time */
+    bool winograd;
+    rn_winograd f;
+    int rows, columns; /* tiles of an image */
+    int images, tile_rows, tiles;
+    int v_product, m_product;     /* floats from one product to the next */
+    int64_t v_at, m_at, strip_at; /* of the scratch, floats */
+    int slabs;                    /* CONV_WEIGHTS */
+    int64_t slab;                 /* floats of a slab */
+} BatchConv;
+
+static inline const BatchConv *batch_conv(const Step *step) {
+    return step->detail;
+}
+
+/* Floats of a row of packed weights: whole vectors. */
+static inline int batch_lda(int channels) {
+    return round_up(channels, VECTOR);
+}
+
+#endif

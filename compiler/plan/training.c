@@ -1,0 +1,259 @@
+#include "training.h"
+
+#include "algorithms.h"
+#include "filtering.h"
+#include "graph/ops.h"
+#include "memory.h"
+#include "step.h"
+
+#include <inttypes.h>
+
+/* ---- parameters ---- */
+int64_t train_offset(const Plan *plan, const Tensor *tensor) {
+    const TrainPlan *t = plan->training;
+    return t->parameters[t->of_tensor[tensor->id]].row.offset;
+}
+
+const Trained *train_gradient_of(const Plan *plan, const Value *value, int channel) {
+    const Training *t = plan->graph->training;
+    for (int i = 0; i < t->trained_count; i++)
+        if (plan->graph->outputs[t->trained[i].output] == value && t->trained[i].channel == channel)
+            return &t->trained[i];
+    return NULL;
+}
+
+const Running *train_running_of(const Plan *plan, const Value *value) {
+    const Training *t = plan->graph->training;
+    for (int i = 0; i < t->running_count; i++)
+        if (plan->graph->outputs[t->running[i].output] == value) return &t->running[i];
+    return NULL;
+}
+
+static void place_parameter(TrainPlan *t, const Tensor *tensor, int64_t *floats) {
+    t->parameters[t->of_tensor[tensor->id]].row.offset = *floats;
+    *floats += round_up_bytes(tensor_bytes(tensor)) / (int64_t)sizeof(float);
+}
+
+/* The places of the parameters: trained ones as the backward pass completes them, running statistics, all others
+ * (rn_train.h). */
+static TrainPlan *plan_parameters(Arena *arena, const Graph *g, const Graph *source) {
+    const Training *training = g->training;
+    TrainPlan *t = arena_alloc(arena, sizeof *t);
+    t->parameters = train_parameters(source, arena, &t->count);
+    t->of_tensor = arena_alloc(arena, sizeof *t->of_tensor * ((size_t)g->tensor_count + 1));
+    for (int i = 0; i < g->tensor_count; i++) t->of_tensor[i] = -1;
+    for (int i = 0; i < t->count; i++) {
+        t->of_tensor[t->parameters[i].tensor->id] = i;
+        t->parameters[i].row.offset = -1;
+    }
+    for (int i = 0; i < training->trained_count; i++) place_parameter(t, training->trained[i].param, &t->floats);
+    t->trained_floats = t->floats;
+    for (int i = 0; i < training->running_count; i++) { /* the variance behind the mean */
+        place_parameter(t, training->running[i].mean, &t->floats);
+        place_parameter(t, training->running[i].var, &t->floats);
+    }
+    t->gradient_floats = t->floats;
+    for (int i = 0; i < t->count; i++)
+        if (t->parameters[i].row.offset < 0) place_parameter(t, t->parameters[i].tensor, &t->floats);
+    return t;
+}
+
+int train_slabs(const Plan *plan, int64_t bytes) {
+    int slabs = plan->training->slabs;
+    while (slabs > 1 && slabs * bytes > TRAIN_SLAB_BYTES) slabs /= 2;
+    return slabs;
+}
+
+void train_reads_parameter(Plan *plan, Step *step, Role role, const Tensor *tensor) {
+    Operand *o = step_reads(plan, step, role, step->out);
+    *o = (Operand){.role = role,
+                   .room = ROOM_PARAMETERS,
+                   .offset = (int64_t)sizeof(float) * train_offset(plan, tensor),
+                   .bytes = tensor_bytes(tensor)};
+}
+
+void train_writes_gradient(Plan *plan, Step *step, const Tensor *tensor) {
+    train_reads_parameter(plan, step, OPERAND_G, tensor);
+    Operand *o = &step->operands[step->operand_count - 1];
+    o->room = ROOM_GRADIENTS;
+    o->written = true;
+}
+
+/* ---- values ---- */
+static bool is_alias(const Node *node) {
+    return (op_info(node->op)->flags & OPF_COPY) && shape_equal(node->in[0]->shape, node->out->shape);
+}
+
+/* Only convolutions read the network's input, which copy it into strips. */
+static bool is_only_copied(const Graph *g) {
+    for (int i = 0; i < g->node_count; i++)
+        for (int k = 0; k < g->nodes[i]->nin; k++)
+            if (g->nodes[i]->in[k] == g->input && g->nodes[i]->op != OP_CONV && g->nodes[i]->op != OP_CONV_WEIGHTS)
+                return false;
+    return true;
+}
+
+/* Floats of a pixel: whole vectors, but of an input of few channels. */
+static int pixel_floats(const Graph *g, const Value *v) {
+    return v == g->input && v->shape.c <= 4 && is_only_copied(g) ? 4 : round_up(v->shape.c, VECTOR);
+}
+
+static void plan_values(Plan *plan) {
+    const Graph *g = plan->graph;
+    for (int i = 0; i < g->value_count; i++) {
+        const Value *v = g->values[i];
+        ValuePlan *p = &plan->values[i];
+        if (v == g->training->labels || (!v->producer && v != g->input)) continue;
+        p->root = v->producer && is_alias(v->producer) ? plan->values[v->producer->in[0]->id].root : v;
+        p->layout.pixel = v->all ? 1 : pixel_floats(g, v);
+        p->layout.row = v->all ? divide_up(v->shape.c * round_up(v->shape.h * v->shape.w, VECTOR), v->shape.h)
+                               : p->layout.pixel * v->shape.w;
+        if (v->all) continue;
+        p->apart = round_up((int)((int64_t)v->shape.h * p->layout.row), VECTOR);
+        if (p->apart / VECTOR % 2 == 0) p->apart += VECTOR; /* an odd number of cache lines */
+        if (p->root != v) p->layout = plan->values[p->root->id].layout, p->apart = plan->values[p->root->id].apart;
+    }
+}
+
+/* ---- steps ---- */
+static Algorithm algorithm_for(const Node *node) {
+    switch (node->op) {
+    case OP_CONV:
+    case OP_CONVTRANSPOSE:
+    case OP_FC:
+    case OP_FC_DATA:
+        return ALG_BATCH_CONV;
+    case OP_CONV_WEIGHTS:
+    case OP_FC_WEIGHTS:
+        return ALG_BATCH_WEIGHTS;
+    case OP_STATS:
+    case OP_BN_SUMS:
+    case OP_SUM:
+        return ALG_BATCH_STATS;
+    case OP_NORMALISE:
+    case OP_BN_GRADIENT:
+    case OP_GATE:
+    case OP_RELU:
+    case OP_RELU6:
+    case OP_LEAKYRELU:
+    case OP_SIGMOID:
+    case OP_TANH:
+    case OP_SWISH:
+    case OP_ADD:
+        return ALG_BATCH_MAP;
+    case OP_CONCAT:
+    case OP_SLICE:
+    case OP_PAD:
+    case OP_FLATTEN:
+    case OP_RESHAPE:
+        return ALG_BATCH_MOVE;
+    case OP_MAXPOOL:
+    case OP_AVGPOOL:
+    case OP_MAXPOOL_GRADIENT:
+    case OP_AVGPOOL_GRADIENT:
+        return ALG_BATCH_POOL;
+    case OP_CROSSENTROPY:
+    case OP_CROSSENTROPY_GRADIENT:
+        return ALG_BATCH_LOSS;
+    default:
+        return ALG_COUNT;
+    }
+}
+
+static const Tensor *weight_of(const Node *node, int slot) {
+    return node->weight[slot] && node->weight[slot]->op == RN_PARAM ? node->weight[slot] : NULL;
+}
+
+void batch_map_steps(Plan *plan, const Node *node) {
+    const Algorithm algorithm = algorithm_for(node);
+    const int most = 4;
+    for (int first = 0; first == 0 || first < node->nin;
+         first += most) { /* a concatenation's inputs, a few at a time */
+        Step *step = step_add(plan, algorithm, node, node->out);
+        step->in = node->in + first;
+        step->nin = node->nin - first < most ? node->nin - first : most;
+        step->complete = first + most >= node->nin;
+        for (int i = 0; i < step->nin; i++)
+            if (step->in[i] == plan->graph->training->labels)
+                step_reads(plan, step, (Role)(OPERAND_X + i), node->out)->room = ROOM_LABELS;
+            else
+                step_reads(plan, step, (Role)(OPERAND_X + i), step->in[i]);
+        if (weight_of(node, WEIGHT)) train_reads_parameter(plan, step, OPERAND_W, weight_of(node, WEIGHT));
+        if (weight_of(node, BIAS)) train_reads_parameter(plan, step, OPERAND_BIAS, weight_of(node, BIAS));
+        step_writes_result(plan, step);
+    }
+}
+
+/* A sum over the batch: each slab's, in double, then the total. */
+void batch_sums_steps(Plan *plan, const Node *node) {
+    const int sums = node->op == OP_SUM ? 1 : 2;
+    const int64_t slab = (int64_t)sizeof(double) * sums * round_up(node->in[0]->shape.c, VECTOR);
+    const int slabs = plan_temporary(plan, slab * plan->training->slabs);
+    const Running *running = train_running_of(plan, node->out);
+    Step *step = step_add(plan, ALG_BATCH_STATS, node, node->out);
+    step->complete = false;
+    step_reads_inputs(plan, step);
+    if (running) train_reads_parameter(plan, step, OPERAND_W, running->mean); /* about which nothing cancels */
+    step_writes_temporary(plan, step, slabs);
+
+    Step *total = step_add(plan, ALG_BATCH_TOTAL, node, node->out);
+    step_name_part(plan, total, "total");
+    step_reads_temporary(plan, total, slabs);
+    if (node->op == OP_BN_SUMS) step_reads(plan, total, OPERAND_X1, node->in[2]);
+    if (running) train_reads_parameter(plan, total, OPERAND_W, running->mean);
+    step_writes_result(plan, total);
+    const Trained *first = train_gradient_of(plan, node->out, 0);
+    if (running) train_writes_gradient(plan, total, running->mean); /* and the variance, which lies behind it */
+    if (first) train_writes_gradient(plan, total, first->param);
+    const Trained *second = train_gradient_of(plan, node->out, 1);
+    if (!second) return;
+    train_writes_gradient(plan, total, second->param);
+    total->operands[total->operand_count - 1].role = first ? OPERAND_G1 : OPERAND_G;
+}
+
+static void input_step(Plan *plan) {
+    Step *step = step_add(plan, ALG_BATCH_INPUT, NULL, plan->graph->input);
+    Operand *o = step_reads(plan, step, OPERAND_X, plan->graph->input);
+    o->room = ROOM_IMAGE;
+    step_writes_result(plan, step);
+}
+
+static bool add_steps(Plan *plan, Diag *diag) {
+    const Graph *g = plan->graph;
+    bool good = true;
+    input_step(plan);
+    for (int i = 0; i < g->node_count; i++) {
+        const Node *node = g->nodes[i];
+        if (is_alias(node)) continue;
+        const char *word = op_info(node->op)->word;
+        const Algorithm algorithm = algorithm_for(node);
+        if (algorithm == ALG_COUNT) {
+            diag_error(diag, node->place, "training: %s has no compiled form", *word == '.' ? word + 1 : word);
+            good = false;
+        } else
+            algorithm_info(algorithm)->steps(plan, node);
+    }
+    /* its losses are read when all steps are done */
+    step_reads(plan, &plan->steps[plan->step_count - 1], OPERAND_NONE, g->outputs[g->training->loss]);
+    plan->last_step = plan->step_count;
+    return good;
+}
+
+Plan *plan_training(Arena *arena, const Graph *graph, const Graph *source, const PlanOptions *options, Diag *diag) {
+    bug_context = "plan";
+    Plan *plan = arena_alloc(arena, sizeof *plan);
+    plan->graph = graph;
+    plan->arena = arena;
+    plan->options = *options;
+    if (!options->machine) plan->options.machine = machine_named("generic", options->isa);
+    plan->group = 1;
+    plan->last_node = graph->node_count;
+    plan->values = arena_alloc(arena, ((size_t)graph->value_count + 1) * sizeof *plan->values);
+    plan->training = plan_parameters(arena, graph, source);
+    for (plan->training->slabs = 1; plan->training->slabs < TRAIN_SLABS && 2 * plan->training->slabs <= options->batch;)
+        plan->training->slabs *= 2;
+    plan_values(plan);
+    if (!add_steps(plan, diag)) return NULL;
+    plan_memory(plan);
+    return plan;
+}

@@ -1,0 +1,49 @@
+/* The plan of a training graph: what is computed for a whole batch at once.
+ *
+ * Values are compact: a pixel is its channels, up to whole vectors (16 floats); no halo; images lie an odd number of
+ * cache lines apart. What a window reads beside an image is put around a copy of it, in scratch (batch_conv.c). All of
+ * a vector's lanes are computed; those beyond the channels are never looked at.
+ *
+ * Sums over a batch are cut into slabs of images, whose number the program fixes; each slab is summed in the order of
+ * its images, the slabs in a binary tree. So the bits do not depend on the number of threads.
+ */
+#ifndef RNC_PLAN_TRAINING_H
+#define RNC_PLAN_TRAINING_H
+
+#include "graph/train.h"
+#include "plan.h"
+
+typedef struct TrainPlan {
+    TrainParameter
+        *parameters; /* in the order of the source; their rows have offsets in the flat buffers (rn_train.h) */
+    int count;
+    int *of_tensor; /* by tensor id: its parameter, or -1 */
+    int64_t floats, gradient_floats, trained_floats;
+    int slabs; /* a power of two */
+} TrainPlan;
+
+/* Of a graph that differentiate has made of `source`; `batch` of the options is the largest. NULL after an error: an
+ * operation that training's code has no algorithm for. */
+Plan *plan_training(Arena *arena, const Graph *graph, const Graph *source, const PlanOptions *options, Diag *diag);
+
+/* ---- for the files of plan/ and emit/ ---- */
+enum { TRAIN_SLABS = 16, TRAIN_SLAB_BYTES = 64 << 20 /* most that the slabs of one gradient take */ };
+
+int64_t train_offset(const Plan *plan, const Tensor *tensor); /* floats, in the flat buffers */
+/* The parameters that a value of Graph.outputs holds the gradients of: calls `each` for those. */
+const Trained *train_gradient_of(const Plan *plan, const Value *value, int channel); /* NULL: none */
+const Running *train_running_of(const Plan *plan, const Value *value);               /* NULL: none */
+/* Slabs for sums of so many bytes each. */
+int train_slabs(const Plan *plan, int64_t bytes);
+
+/* Operands in the flat buffers. */
+void train_reads_parameter(Plan *plan, Step *step, Role role, const Tensor *tensor);
+void train_writes_gradient(Plan *plan, Step *step, const Tensor *tensor);
+
+/* ---- for algorithms.def ---- */
+void batch_conv_steps(Plan *plan, const Node *node);    /* conv, and the gradient of its input; fc likewise */
+void batch_weights_steps(Plan *plan, const Node *node); /* the gradient of its weights */
+void batch_sums_steps(Plan *plan, const Node *node);    /* statistics and other sums over the batch */
+void batch_map_steps(Plan *plan, const Node *node);     /* all else: one step */
+
+#endif

@@ -1,0 +1,259 @@
+/* Emitted trainers against the interpreter: the loss, the errors and the gradient of every parameter of one step. And
+ * the same bits for any number of threads. */
+#include <CUnit/CUnit.h>
+#include <dlfcn.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "emit/emit.h"
+#include "graph/interpret.h"
+#include "language/ast.h"
+#include "passes/differentiate.h"
+#include "passes/passes.h"
+#include "plan/training.h"
+#include "rn_train.h"
+
+typedef struct Case {
+    Arena arena;
+    Graph *source, *graph;
+    Plan *plan;
+    const rn_train_model *model;
+    void *library;
+    TensorData weights;
+    float *images;
+    double *labels;
+    int count; /* images */
+    uint64_t seed;
+} Case;
+
+static float draw(uint64_t *seed) { /* [-1, 1) */
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return (float)(int32_t)(*seed >> 32) / 2147483648.0f;
+}
+
+static void write_file(const char *path, const Text *text) {
+    FILE *file = fopen(path, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    CU_ASSERT_EQUAL_FATAL(fwrite(text->s, 1, text->size, file), text->size);
+    CU_ASSERT_EQUAL_FATAL(fclose(file), 0);
+}
+
+static void build(Case *c, const char *layers, int batch, rn_isa isa, Kernels kernels, bool winograd) {
+    Diag diag = {0};
+    Text code = {0}, header = {0};
+    Source *source = arena_alloc(&c->arena, sizeof *source);
+    const char *text = arena_printf(
+        &c->arena, "network t {\n%s\n}\ntrain {\n loss crossentropy\n batch %d\n sgd lr 0.1\n stop at 10\n}\n", layers,
+        batch);
+    *source = (Source){"test.rn", text, strlen(text)};
+    const Ast *ast = ast_parse_text(&c->arena, source, &diag);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(ast);
+    c->source = elaborate(&c->arena, ast, NULL, 0, &diag);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c->source);
+    Graph *trained = differentiate(c->source, &c->arena, &diag);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(trained);
+    c->graph = graph_clone(trained, &c->arena);
+    const PassOptions passes = {.level = 2};
+    passes_run(c->graph, &passes);
+    Graph *inference = graph_clone(c->source, &c->arena);
+    passes_run(inference, &passes);
+    PlanOptions options = {.isa = isa, .batch = 1, .reuse_memory = true, .winograd = true, .strassen = true};
+    const Plan *plan = plan_make(&c->arena, inference, &options);
+    options.batch = batch;
+    options.winograd = winograd;
+    c->plan = plan_training(&c->arena, c->graph, c->source, &options, &diag);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c->plan);
+    const EmitOptions emit = {.name = "t",
+                              .target = {kernels, {isa}, 1},
+                              .command = "test",
+                              .source_hash = "0",
+                              .header_name = "t.h",
+                              .training = c->plan};
+    emit_c(plan, &emit, &code);
+    emit_h(plan, &emit, &header);
+    char folder[] = "/tmp/rnc-training-XXXXXX", command[2048];
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
+    write_file(arena_printf(&c->arena, "%s/t.c", folder), &code);
+    write_file(arena_printf(&c->arena, "%s/t.h", folder), &header);
+    const char *out = getenv("OUT") ? getenv("OUT") : "build";
+    snprintf(
+        command, sizeof command,
+        "%s -std=c11 -O1 -Wall -Wextra -Werror -pedantic -fPIC -shared -fopenmp -Iruntime -o %s/t.so %s/t.c %s/librn.a "
+        "-lpng -ljpeg -lcjson -lxxhash -lz -lpthread -lrt -ldl -lm",
+        getenv("CC") ? getenv("CC") : "cc", folder, folder, out);
+    CU_ASSERT_EQUAL_FATAL(system(command), 0);
+    c->library = dlopen(arena_printf(&c->arena, "%s/t.so", folder), RTLD_NOW | RTLD_LOCAL);
+    if (!c->library) printf("\n%s\n", dlerror());
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c->library);
+    const rn_train_model *(*model)(void);
+    *(void **)&model = dlsym(c->library, "t_train_model");
+    c->model = model();
+    if (getenv("KEEP"))
+        printf("\nkept %s\n", folder);
+    else {
+        snprintf(command, sizeof command, "rm -rf %s", folder);
+        CU_ASSERT_EQUAL(system(command), 0);
+    }
+    text_free(&code);
+    text_free(&header);
+}
+
+static void fill(Case *c, int count) {
+    const Graph *g = c->graph;
+    c->count = count;
+    c->weights = (TensorData){calloc((size_t)g->tensor_count, sizeof(float *)), g->tensor_count};
+    for (int i = 0; i < g->tensor_count; i++) {
+        const Tensor *t = g->tensors[i];
+        if (t->op != RN_PARAM) continue;
+        float *data = c->weights.data[i] = malloc(sizeof *data * (size_t)tensor_size(t));
+        const double scale = t->ndim > 1 ? 1.5 / sqrt((double)tensor_size(t) / t->dim[0]) : 0.3;
+        const bool mean = strstr(t->name, "running_mean");
+        for (int64_t j = 0; j < tensor_size(t); j++)
+            data[j] = (float)((t->ndim == 1 && !mean) + scale * draw(&c->seed));
+    }
+    tensor_data_evaluate(g, &c->weights);
+    const int64_t size = shape_size(g->input->shape);
+    c->images = malloc(sizeof *c->images * (size_t)(size * count));
+    for (int64_t i = 0; i < size * count; i++) c->images[i] = draw(&c->seed);
+    c->labels = malloc(sizeof *c->labels * 4 * (size_t)count);
+    const int classes = c->model->classes;
+    for (int n = 0; n < count; n++) {
+        double *label = c->labels + 4 * n;
+        label[0] = n % classes, label[1] = (n + 1) % classes, label[2] = n % 3 == 1 ? 0.75 : 1, label[3] = 0;
+    }
+}
+
+static void free_case(Case *c) {
+    tensor_data_free(&c->weights);
+    free(c->images);
+    free(c->labels);
+    dlclose(c->library);
+    arena_free(&c->arena);
+}
+
+/* One call of gradients; the buffer's copy, malloc'd. */
+static float *run(const Case *c, int threads, rn_train_result *result) {
+    char error[RN_ERROR_SIZE];
+    void *t = NULL;
+    const rn_train_options options = {.threads = threads, .error = error, .error_size = sizeof error};
+    const size_t need = c->model->size(c->model->batch, threads);
+    void *arena = aligned_alloc(64, (need + 63) / 64 * 64);
+    memset(arena, 0xff, need); /* NaNs: nothing may count on zeros */
+    if (rn_train_create(c->model, &t, arena, need, &options)) printf("\n%s\n", error);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    float *parameters = rn_train_parameters(t, NULL);
+    const TrainPlan *plan = c->plan->training;
+    for (int i = 0; i < plan->count; i++)
+        memcpy(parameters + plan->parameters[i].row.offset, c->weights.data[plan->parameters[i].tensor->id],
+               sizeof(float) * (size_t)tensor_size(plan->parameters[i].tensor));
+    rn_train_label *labels = malloc(sizeof *labels * (size_t)c->count);
+    for (int n = 0; n < c->count; n++)
+        labels[n] =
+            (rn_train_label){(int32_t)c->labels[4 * n], (int32_t)c->labels[4 * n + 1], (float)c->labels[4 * n + 2]};
+    const rn_status status = rn_train_gradients_mixed(t, c->count, c->images, labels, result);
+    if (status) printf("\n%s\n", rn_train_message(t));
+    CU_ASSERT_EQUAL_FATAL(status, RN_OK);
+    size_t floats;
+    const float *live = rn_train_gradient_buffer(t, &floats);
+    float *copy = malloc(sizeof *copy * floats);
+    memcpy(copy, live, sizeof *copy * floats);
+    rn_train_destroy(t);
+    free(labels);
+    free(arena);
+    return copy;
+}
+
+static void compare(Case *c, const char *what, double tolerance) {
+    const Graph *g = c->graph;
+    double **values = calloc((size_t)g->value_count, sizeof *values), loss = 0, wrong = 0;
+    interpret_batch(g, &c->weights, c->images, c->labels, c->count, values, 2);
+    for (int n = 0; n < c->count; n++) {
+        const double *one = values[g->outputs[g->training->loss]->id] + 3 * n;
+        loss += one[0], wrong += one[1];
+    }
+    rn_train_result result;
+    float *gradients = run(c, 1, &result);
+    if (!(fabs(result.loss - loss) <= tolerance * fabs(loss)))
+        printf("\n%s: loss %g, not %g\n", what, result.loss, loss);
+    CU_ASSERT_TRUE(fabs(result.loss - loss) <= tolerance * fabs(loss));
+    CU_ASSERT_EQUAL(result.wrong, (int64_t)wrong);
+    for (int i = 0; i < g->training->trained_count; i++) {
+        const Trained *t = &g->training->trained[i];
+        const Value *value = g->outputs[t->output];
+        const double *expected =
+            values[value->id] + (size_t)t->channel * (size_t)value->shape.h * (size_t)value->shape.w;
+        const float *got = gradients + train_offset(c->plan, t->param);
+        double scale = 1e-6, worst = 0;
+        for (int64_t j = 0; j < tensor_size(t->param); j++) scale = fmax(scale, fabs(expected[j] / c->count));
+        for (int64_t j = 0; j < tensor_size(t->param); j++) {
+            const double error = fabs(got[j] - expected[j] / c->count) / scale;
+            if (!(error <= worst)) worst = error;
+        }
+        if (!(worst <= tolerance)) printf("\n%s: gradient of %s is off by %.3g\n", what, t->param->name, worst);
+        CU_ASSERT_TRUE(worst <= tolerance);
+    }
+    for (int i = 0; i < g->training->running_count; i++) {
+        const Running *r = &g->training->running[i];
+        const double *stats = values[g->outputs[r->output]->id];
+        const int channels = (int)tensor_size(r->mean);
+        const float *mean = gradients + train_offset(c->plan, r->mean),
+                    *var = gradients + train_offset(c->plan, r->var);
+        for (int k = 0; k < channels; k++) {
+            const double m = stats[2 * channels + k], v = stats[channels + k] * (m > 1 ? m / (m - 1) : 1);
+            CU_ASSERT_TRUE(fabs(mean[k] - stats[k]) <= 1e-5 * (1 + fabs(stats[k])));
+            CU_ASSERT_TRUE(fabs(var[k] - v) <= 1e-5 * (1 + v));
+        }
+    }
+    for (int threads = 2; threads <= 5; threads++) {
+        rn_train_result other;
+        float *again = run(c, threads, &other);
+        CU_ASSERT_EQUAL(memcmp(again, gradients, sizeof *again * (size_t)c->model->gradient_floats), 0);
+        CU_ASSERT_EQUAL(other.loss, result.loss);
+        free(again);
+    }
+    free(gradients);
+    for (int i = 0; i < g->value_count; i++) free(values[i]);
+    free(values);
+}
+
+static void check(const char *layers, int batch, int count, rn_isa isa, Kernels kernels, bool winograd) {
+    Case c = {.seed = 5};
+    build(&c, layers, batch, isa, kernels, winograd);
+    fill(&c, count);
+    compare(&c, layers, winograd ? 1e-4 : 2e-5);
+    free_case(&c);
+}
+
+static const char *const networks[] = {
+    "input 3x9x7\nconv 5, 3x3 pad 1 bias\ntanh\navgpool global\nfc 3",
+    "input 4x11x10\nconv 6, 3x2 / 2 pad [1, 0, 2, 1] groups 2\ntanh\nconv 8, 3x3 pad 1 / 3 dilate 2\navgpool "
+    "global\nfc 4\nsoftmax",
+    "input 3x12x12\nconv 16, 3x3 pad 1; bn; relu\nresidual { conv 16, 3x3 pad 1; bn; relu; conv 16, 3x3 pad 1; bn "
+    "}\nrelu\n"
+    "residual { conv 24, 3x3 / 2 pad 1; bn; relu; conv 24, 3x3 pad 1; bn }\nrelu\navgpool global\nfc 10\nsoftmax",
+    "input 2x14x14\nconv 12, 5x5 pad 2; bn; relu\nmaxpool 3x3 / 2 pad 1\nconv 70, 1x1; relu\nconv 130, 3x3 pad 1\n"
+    "swish\nconv 20, 1x1 / 2\navgpool 2x2\nflatten\nfc 20\nsigmoid\nfc 5",
+};
+enum { NETWORKS = sizeof networks / sizeof *networks };
+
+static void test_direct(void) {
+    for (int i = 0; i < NETWORKS; i++) check(networks[i], 19, 19, RN_ISA_X86_64_V3, KERNELS_JIT, false);
+}
+
+static void test_winograd(void) {
+    for (int i = 2; i < NETWORKS; i++) check(networks[i], 19, 18, RN_ISA_X86_64_V3, KERNELS_JIT, true);
+}
+
+static void test_portable(void) {
+    for (int i = 0; i < NETWORKS; i++) check(networks[i], 5, 5, RN_ISA_GENERIC, KERNELS_C, true);
+}
+
+void suite_training(void) {
+    CU_pSuite suite = CU_add_suite("training", NULL, NULL);
+    CU_add_test(suite, "direct sums against the interpreter; any number of threads", test_direct);
+    CU_add_test(suite, "Winograd's method against the interpreter", test_winograd);
+    CU_add_test(suite, "loops in C against the interpreter", test_portable);
+}
