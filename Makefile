@@ -62,7 +62,7 @@ EMITTED      := $(wildcard compiler/emit/c/*.h)
 COMPILER_OBJ := $(COMPILER_SRC:%.c=$(OUT)/obj/%.o) $(OUT)/obj/grammar/rn.tab.o $(OUT)/obj/grammar/rn.lex.o $(OUT)/obj/onnx/onnx.pb-c.o
 LIBRARY_OBJ  := $(filter-out $(OUT)/obj/compiler/main.o,$(COMPILER_OBJ))
 RUNTIME_OBJ  := $(filter-out %/runtime/core/gemm.o $(OUT)/obj/runtime/cli/%,$(RUNTIME_SRC:%.c=$(OUT)/obj/%.o)) \
-                $(OUT)/obj/joined/gemm.o $(OUT)/obj/joined/cli.o
+                $(OUT)/obj/joined/gemm.o $(OUT)/obj/joined/cli.o $(OUT)/obj/joined/train.o
 HEADERS      := $(addprefix $(OUT)/include/rn/,rn.h rn_tools.h rn_emitted.h rn_recipe.h rn_recipe.def rn_train.h rn_train_emitted.h)
 TEST_RUNNERS := $(if $(UNIT_SRC),$(OUT)/tests/unit) $(if $(NUMERIC_SRC),$(OUT)/tests/numeric)
 FUZZ_REPLAY  := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/tests/fuzz-%)
@@ -94,9 +94,17 @@ $(OUT)/obj/joined/gemm.o: $(OUT)/obj/runtime/core/gemm.o
 	$(call say,JOIN,$@)
 	$(Q)mkdir -p $(@D) && $(call one_object,$< -Wl$(,)-Bstatic -lxsmm -lxsmmnoblas,rn_gemm_dispatch rn_gemm_peak_gflops)
 
-$(OUT)/obj/joined/cli.o: $(filter $(OUT)/obj/runtime/cli/%,$(RUNTIME_SRC:%.c=$(OUT)/obj/%.o))
+CLI_OBJ   := $(filter $(OUT)/obj/runtime/cli/%,$(RUNTIME_SRC:%.c=$(OUT)/obj/%.o))
+TRAIN_CLI := $(filter $(OUT)/obj/runtime/cli/train_%,$(CLI_OBJ))
+
+$(OUT)/obj/joined/cli.o: $(filter-out $(TRAIN_CLI),$(CLI_OBJ))
 	$(call say,JOIN,$@)
 	$(Q)mkdir -p $(@D) && $(call one_object,$^,rn_main)
+
+# the commands of a training program; an inference program does not link them
+$(OUT)/obj/joined/train.o: $(TRAIN_CLI) $(addprefix $(OUT)/obj/runtime/cli/,arguments.o common.o timing.o)
+	$(call say,JOIN,$@)
+	$(Q)mkdir -p $(@D) && $(call one_object,$^,rn_train_main)
 
 $(OUT)/librn.a: $(RUNTIME_OBJ)
 	$(call say,AR,$@)

@@ -120,6 +120,8 @@ typedef enum rn_train_kind {
                          input.mean */
 } rn_train_kind;
 
+#define RN_TRAIN_MEAN "input.mean" /* the constant that is subtracted from pictures, where the recipe has one */
+
 typedef struct rn_train_parameter {
     const char *name; /* in the weights file: "layer1.0.conv1.weight" */
     rn_train_kind kind;

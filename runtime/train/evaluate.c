@@ -105,13 +105,25 @@ rn_status rn_evaluator_run(rn_evaluator *evaluator, int n, const float *images, 
 
 /* ---- scores ---- */
 
-/* -log of the label's probability. */
-static double score_loss(const float *scores, int classes, int probabilities, int32_t label) {
-    if (probabilities) return -log(fmax((double)scores[label], 0x1p-149)); /* what was rounded to 0 is not impossible */
-    double largest = -INFINITY, sum = 0;
-    for (int k = 0; k < classes; k++) largest = fmax(largest, (double)scores[k]);
-    for (int k = 0; k < classes; k++) sum += exp((double)scores[k] - largest);
-    return log(sum) + largest - (double)scores[label];
+/* The number that a softmax divides by, and what it subtracts. */
+static double score_sum(const float *scores, int classes, double *largest) {
+    double sum = 0;
+    *largest = -INFINITY;
+    for (int k = 0; k < classes; k++) *largest = fmax(*largest, (double)scores[k]);
+    for (int k = 0; k < classes; k++) sum += exp((double)scores[k] - *largest);
+    return sum;
+}
+
+/* -log(0) is not asked for: what was rounded to 0 is not impossible. */
+static double loss_of(double probability) {
+    return isnan(probability) ? NAN : -log(fmax(probability, 0x1p-149));
+}
+
+static void count_outcome(rn_train_result *result, int likelier, double loss) {
+    result->images++;
+    result->wrong += likelier >= 1;
+    result->wrong5 += likelier >= 5;
+    result->loss += loss;
 }
 
 void rn_train_score(rn_train_result *result, const float *scores, int classes, int probabilities, int32_t label) {
@@ -119,10 +131,26 @@ void rn_train_score(rn_train_result *result, const float *scores, int classes, i
     int likelier = 0;
     for (int k = 0; k < classes; k++)
         if (k != label) likelier += !(scores[k] < own || (scores[k] == own && k > label));
-    result->images++;
-    result->wrong += likelier >= 1;
-    result->wrong5 += likelier >= 5;
-    result->loss += isnan(own) ? NAN : score_loss(scores, classes, probabilities, label);
+    double largest, loss = loss_of((double)own);
+    if (!probabilities) {
+        const double sum = score_sum(scores, classes, &largest);
+        loss = log(sum) + largest - (double)own;
+    }
+    count_outcome(result, likelier, loss);
+}
+
+void rn_train_add_probabilities(double *sum, const float *scores, int classes, int probabilities) {
+    double largest = 0;
+    const double all = probabilities ? 1 : score_sum(scores, classes, &largest);
+    for (int k = 0; k < classes; k++)
+        sum[k] += probabilities ? (double)scores[k] : exp((double)scores[k] - largest) / all;
+}
+
+void rn_train_score_mean(rn_train_result *result, const double *sum, int terms, int classes, int32_t label) {
+    int likelier = 0;
+    for (int k = 0; k < classes; k++)
+        if (k != label) likelier += !(sum[k] < sum[label] || (sum[k] == sum[label] && k > label));
+    count_outcome(result, likelier, loss_of(sum[label] / terms));
 }
 
 /* ---- the interface ---- */

@@ -24,6 +24,10 @@ rn_status rn_evaluator_run(rn_evaluator *evaluator, int n, const float *images, 
  * class is likelier than another where its score is greater, or where it is equal and its number is smaller; a NaN is
  * no class's. */
 void rn_train_score(rn_train_result *result, const float *scores, int classes, int probabilities, int32_t label);
+/* Adds an image's probabilities, from its scores, to `sum`: crops, scales and networks are averaged by it. */
+void rn_train_add_probabilities(double *sum, const float *scores, int classes, int probabilities);
+/* rn_train_score by the mean of `terms` probabilities that were added. */
+void rn_train_score_mean(rn_train_result *result, const double *sum, int terms, int classes, int32_t label);
 /* Where an image's scores begin in the network's outputs: those of the last output. */
 static inline const float *rn_train_scores(const rn_model *network, const float *output) {
     const rn_shape s = network->outputs[network->output_count - 1].shape;

@@ -106,7 +106,7 @@ static rn_status test(Loop *loop, double *error) {
     *error = NAN;
     doing(loop, "testing");
     rn_status status = rn_evaluator_of_trainer(&evaluator, loop->context, loop->error, loop->error_size);
-    if (!status) status = source->begin(source->user, RN_TEST, 0, loop->error, loop->error_size);
+    if (!status) status = source->begin(source->user, RN_TEST, 0, loop->context->seed, loop->error, loop->error_size);
     rn_batch batch = {.count = 1};
     while (!status && batch.count && !is_interrupted(loop)) {
         status = source->next(source->user, RN_TEST, &batch, loop->error, loop->error_size);
@@ -330,7 +330,8 @@ static rn_status begin(Loop *loop) {
                          loop->error, loop->error_size);
     const int64_t step = loop->context->step;
     if (!status)
-        status = loop->source->begin(loop->source->user, RN_TRAIN, (uint64_t)step, loop->error, loop->error_size);
+        status = loop->source->begin(loop->source->user, RN_TRAIN, (uint64_t)step, loop->context->seed, loop->error,
+                                     loop->error_size);
     if (status || !loop->options->report) return status;
     rn_progress_begin(&loop->progress, loop->options->report,
                       &(rn_progress_options){.first = step, .stop = loop->stop});

@@ -23,8 +23,9 @@ typedef struct rn_train_source {
     uint64_t hash;        /* of the set; a checkpoint of another one is refused */
     const char *name;     /* for messages */
     uint64_t epoch_steps; /* at least 1 */
-    /* From step `first` on (RN_TRAIN), from the first image on (RN_TEST). Training goes on after a test. */
-    rn_status (*begin)(void *user, rn_split split, uint64_t first, char *error, size_t error_size);
+    /* From step `first` on, drawn by the run's seed (RN_TRAIN); from the first image on (RN_TEST). Training goes on
+     * after a test. */
+    rn_status (*begin)(void *user, rn_split split, uint64_t first, uint64_t seed, char *error, size_t error_size);
     /* The next batch, valid until the next call of either function with this split. Of the test set: count 0 after the
      * last; a label whose first class is -1 is not counted. */
     rn_status (*next)(void *user, rn_split split, rn_batch *batch, char *error, size_t error_size);

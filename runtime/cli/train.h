@@ -1,0 +1,53 @@
+/* The commands of a training program. train_main.c reads the command line into a TrainCli; each command has a file;
+ * train_data.c makes the pictures. Commands return the exit status. */
+#ifndef RN_CLI_TRAIN_H
+#define RN_CLI_TRAIN_H
+
+#include "cli.h"
+#include "train/checkpoint.h"
+#include "train/loop.h"
+
+typedef struct TrainCli {
+    Cli base; /* first; its model is the network; weights: --weights */
+    const rn_train_model *model;
+    const char *data, *out, *except, *from, *output, *scales, *title; /* NULL: not given */
+    bool resume, has_seed, skip_broken, ensemble;
+    uint64_t seed;
+    int64_t steps, test_every, save_every, log_every;
+    double lr;
+    int crops;
+} TrainCli;
+
+int train_train(const TrainCli *cli);
+int train_eval(const TrainCli *cli);
+int train_export(const TrainCli *cli);
+int train_curves(const TrainCli *cli);
+int train_info(const TrainCli *cli);
+int train_bench(const TrainCli *cli);
+
+/* ---- train_data.c ---- */
+typedef struct Pictures { /* the set of --data, and how it becomes the network's input */
+    const TrainCli *cli;
+    rn_data *data;
+    rn_picture_recipe recipe;
+    float *mean; /* that is subtracted; NULL: nothing is */
+    uint64_t seed;
+    rn_loader *loaders[RN_SPLITS];
+} Pictures;
+
+/* Opens --data and checks it against the network. False: said why; nothing is left to close. */
+bool pictures_open(Pictures *pictures, const TrainCli *cli);
+void pictures_close(Pictures *pictures);
+/* The mean that the recipe subtracts: `known`, or where that is NULL, of the training pictures. False: said why. */
+bool pictures_mean(Pictures *pictures, const float *known);
+size_t pictures_mean_size(const Pictures *pictures); /* its floats */
+rn_train_source pictures_source(Pictures *pictures); /* while they are open; draws by pictures->seed */
+/* A loader of the test set, with views and at a scale. NULL: said why. */
+rn_loader *pictures_test(Pictures *pictures, int crops, int scale);
+
+/* ---- train_main.c ---- */
+bool train_create(void **trainer, const TrainCli *cli); /* false: said why */
+/* The weights' file of a path: of a run's folder its best checkpoint, or else its newest; malloc'd. NULL: said why. */
+char *train_weights_path(const TrainCli *cli, const char *path);
+
+#endif

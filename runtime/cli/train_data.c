@@ -1,0 +1,127 @@
+/* Pictures of --data as batches. */
+#include "train.h"
+
+#include <stdlib.h>
+
+size_t pictures_mean_size(const Pictures *p) {
+    const rn_shape s = p->recipe.input;
+    return p->recipe.subtract == RN_TRAIN_SUBTRACT_CHANNEL_MEAN ? (size_t)s.c : (size_t)s.c * (size_t)s.h * (size_t)s.w;
+}
+
+static rn_augment augment_of(const rn_train_recipe *r) {
+    return (rn_augment){.pad = r->pad,
+                        .crop = r->crop_h > 0,
+                        .scale_min = r->resize_min,
+                        .scale_max = r->resize_max,
+                        .area_min = r->area_min,
+                        .area_max = r->area_max,
+                        .mirror = r->mirror,
+                        .colour = r->colour,
+                        .mixup = r->mixup};
+}
+
+static bool check(const TrainCli *cli, const rn_data_info *about) {
+    if (about->classes > cli->model->classes) {
+        cli_fail(&cli->base, "%s: %d classes; the network has %d", cli->data, about->classes, cli->model->classes);
+        return false;
+    }
+    return true;
+}
+
+bool pictures_open(Pictures *pictures, const TrainCli *cli) {
+    char error[RN_ERROR_SIZE];
+    *pictures = (Pictures){.cli = cli, .seed = cli->seed};
+    if (!cli->data) {
+        cli_usage(&cli->base, "--data KIND:FOLDER is missing: cifar10:, cifar100:, idx:, folder: or npy:");
+        return false;
+    }
+    if (rn_data_open(&pictures->data, cli->data, error, sizeof error)) {
+        cli_fail(&cli->base, "%s", error);
+        return false;
+    }
+    const rn_model *network = cli->base.model;
+    pictures->recipe = (rn_picture_recipe){.input = network->input,
+                                           .preprocess = network->preprocess,
+                                           .augment = augment_of(cli->model->recipe),
+                                           .subtract = cli->model->recipe->subtract,
+                                           .skip_broken = cli->skip_broken};
+    if (check(cli, rn_data_about(pictures->data))) return true;
+    pictures_close(pictures);
+    return false;
+}
+
+void pictures_close(Pictures *pictures) {
+    for (int i = 0; i < RN_SPLITS; i++) rn_loader_destroy(pictures->loaders[i]);
+    rn_data_close(pictures->data);
+    free(pictures->mean);
+    *pictures = (Pictures){0};
+}
+
+bool pictures_mean(Pictures *pictures, const float *known) {
+    char error[RN_ERROR_SIZE];
+    const TrainCli *cli = pictures->cli;
+    if (pictures->recipe.subtract == RN_TRAIN_SUBTRACT_NOTHING) return true;
+    const size_t count = pictures_mean_size(pictures);
+    pictures->mean = malloc(count * sizeof *pictures->mean);
+    if (!pictures->mean) {
+        cli_fail(&cli->base, "out of memory");
+        return false;
+    }
+    for (size_t i = 0; i < count && known; i++) pictures->mean[i] = known[i];
+    if (!known &&
+        rn_data_mean(pictures->data, &pictures->recipe, cli->base.threads, pictures->mean, error, sizeof error)) {
+        cli_fail(&cli->base, "%s", error);
+        return false;
+    }
+    pictures->recipe.subtracted = pictures->mean;
+    return true;
+}
+
+static void log_skipped(void *user, const char *text) {
+    const Pictures *pictures = user;
+    fprintf(stderr, "%s: %s\n", pictures->cli->base.program, text);
+}
+
+static rn_loader_options loader_options(Pictures *pictures, rn_split split) {
+    return (rn_loader_options){.data = pictures->data,
+                               .split = split,
+                               .recipe = pictures->recipe,
+                               .seed = pictures->seed,
+                               .batch = pictures->cli->model->recipe->batch,
+                               .threads = pictures->cli->base.threads,
+                               .log = log_skipped,
+                               .log_user = pictures};
+}
+
+static rn_status begin(void *user, rn_split split, uint64_t first, uint64_t seed, char *error, size_t error_size) {
+    Pictures *pictures = user;
+    pictures->seed = seed;
+    rn_loader_options options = loader_options(pictures, split);
+    options.first_step = first;
+    rn_loader_destroy(pictures->loaders[split]);
+    return rn_loader_create(&pictures->loaders[split], &options, error, error_size);
+}
+
+static rn_status next(void *user, rn_split split, rn_batch *batch, char *error, size_t error_size) {
+    return rn_loader_next(((Pictures *)user)->loaders[split], batch, error, error_size);
+}
+
+rn_train_source pictures_source(Pictures *pictures) {
+    return (rn_train_source){.user = pictures,
+                             .hash = rn_data_about(pictures->data)->hash,
+                             .name = pictures->cli->data,
+                             .epoch_steps = rn_loader_epoch_steps(pictures->data, pictures->cli->model->recipe->batch),
+                             .begin = begin,
+                             .next = next};
+}
+
+rn_loader *pictures_test(Pictures *pictures, int crops, int scale) {
+    char error[RN_ERROR_SIZE];
+    rn_loader *loader;
+    rn_loader_options options = loader_options(pictures, RN_TEST);
+    options.crops = crops;
+    options.scale = scale;
+    if (!rn_loader_create(&loader, &options, error, sizeof error)) return loader;
+    cli_fail(&pictures->cli->base, "%s", error);
+    return NULL;
+}

@@ -1,0 +1,157 @@
+/* The command line of a training program -> a TrainCli -> the command's function. */
+#include "arguments.h"
+#include "train.h"
+#include "train/folder.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { TRAIN = 1, EVAL = 2, EXPORT = 4, CURVES = 8, INFO = 16, BENCH = 32 };
+
+static const Command commands[] = {
+    {"train", TRAIN, "", "train, by the train section of the source; writes log.csv and checkpoints to --out"},
+    {"eval", EVAL, "[WEIGHTS...]", "errors and loss on the test set"},
+    {"export", EXPORT, "", "a run's parameters under their names, as safetensors"},
+    {"curves", CURVES, "RUN...", "the logs of runs as one figure, .html or .svg"},
+    {"info", INFO, "", "what is trained, and how"},
+    {"bench", BENCH, "", "time steps of made-up images, against the machine's peak"},
+};
+
+#define MEMBER(name) offsetof(TrainCli, name)
+static const Option options[] = {
+    {"--data", TRAIN | EVAL, KIND_TEXT, MEMBER(data), "KIND:DIR",
+     "pictures: cifar10: cifar100: idx: folder: npy: and where they lie"},
+    {"--out", TRAIN, KIND_TEXT, MEMBER(out), "RUN", "the run's folder, made where it is not there"},
+    {"--resume", TRAIN, KIND_FLAG, MEMBER(resume), NULL, "go on from RUN's newest checkpoint, where it has one"},
+    {"--seed", TRAIN, KIND_SEED, MEMBER(seed), "N", "of all that is drawn (1)"},
+    {"--steps", TRAIN, KIND_STEPS, MEMBER(steps), "N", "end after so many steps in all (the source's 'stop at')"},
+    {"--lr", TRAIN, KIND_POSITIVE, MEMBER(lr), "X", "instead of the source's"},
+    {"--test-every", TRAIN, KIND_STEPS, MEMBER(test_every), "N", "steps from test to test (the source's, or 1k)"},
+    {"--save-every", TRAIN, KIND_STEPS, MEMBER(save_every), "N", "from checkpoint to checkpoint (the source's, or 1k)"},
+    {"--log-every", TRAIN, KIND_STEPS, MEMBER(log_every), "N", "from line to line of log.csv (100, or fewer)"},
+    {"--weights", TRAIN | EVAL, KIND_TEXT, offsetof(Cli, weights), "FILE",
+     "train: begin with these; eval: a weights file or a RUN"},
+    {"--except", TRAIN, KIND_TEXT, MEMBER(except), "GLOB", "parameters that --weights does not have to have ('fc.*')"},
+    {"--skip-broken", TRAIN | EVAL, KIND_FLAG, MEMBER(skip_broken), NULL, "leave out pictures that do not decode"},
+    {"--crops", EVAL, KIND_COUNT, MEMBER(crops), "10", "the mean of ten crops of each picture"},
+    {"--scales", EVAL, KIND_TEXT, MEMBER(scales), "N,N...", "the mean of these sizes of the shorter side"},
+    {"--ensemble", EVAL, KIND_FLAG, MEMBER(ensemble), NULL, "the mean of all WEIGHTS' probabilities"},
+    {"--from", EXPORT, KIND_TEXT, MEMBER(from), "RUN", "a run's folder (its best checkpoint), or a file"},
+    {"-o", EXPORT | CURVES, KIND_TEXT, MEMBER(output), "FILE", "the file to write"},
+    {"--title", CURVES, KIND_TEXT, MEMBER(title), "TEXT", "above the figure"},
+    {"--threads", TRAIN | EVAL | INFO | BENCH, KIND_COUNT, offsetof(Cli, threads), "N",
+     "threads (1); results do not depend on them"},
+    {"--batch", BENCH, KIND_COUNT, offsetof(Cli, batch), "N", "images a step (the source's)"},
+    {"--seconds", BENCH, KIND_SECONDS, offsetof(Cli, seconds), "S", "measure for so long (3)"},
+    {"--json", EVAL | INFO | BENCH, KIND_FLAG, offsetof(Cli, json), NULL, "print JSON"},
+};
+enum { SEED = 3 /* its row */ };
+
+static const Syntax syntax = {commands, sizeof commands / sizeof *commands, options, sizeof options / sizeof *options,
+                              "Trains the network"};
+
+bool train_create(void **trainer, const TrainCli *cli) {
+    char error[RN_ERROR_SIZE];
+    const rn_train_options o = {.threads = cli->base.threads, .error = error, .error_size = sizeof error};
+    if (!cli->model->create(trainer, NULL, 0, &o)) return true;
+    cli_fail(&cli->base, "%s", error);
+    return false;
+}
+
+static void passed_over(void *user, const char *text) {
+    const TrainCli *cli = user;
+    fprintf(stderr, "%s: passed over: %s\n", cli->base.program, text);
+}
+
+static char *newest(const TrainCli *cli, const char *folder) {
+    char error[RN_ERROR_SIZE] = "";
+    rn_checkpoint checkpoint;
+    char *name;
+    const rn_status status =
+        rn_run_folder_newest(folder, &checkpoint, &name, passed_over, (void *)(uintptr_t)cli, error, sizeof error);
+    if (status)
+        cli_fail(&cli->base, "%s", error);
+    else if (!name)
+        cli_fail(&cli->base, "%s: there is no checkpoint in this folder", folder);
+    else
+        rn_checkpoint_close(&checkpoint);
+    return name;
+}
+
+char *train_weights_path(const TrainCli *cli, const char *path) {
+    struct stat info;
+    if (stat(path, &info) || !S_ISDIR(info.st_mode)) return strdup(path); /* who opens it says what is wrong */
+    char *best = rn_run_folder_file(path, RN_RUN_BEST);
+    if (best && !stat(best, &info)) return best;
+    free(best);
+    return newest(cli, path);
+}
+
+static int check(const TrainCli *cli, const Command *command) {
+    const Cli *base = &cli->base;
+    const int files = base->file_count;
+    if (command->bit == TRAIN && !cli->out) return cli_usage(base, "'train' needs --out RUN");
+    if (command->bit == TRAIN && cli->except && !base->weights)
+        return cli_usage(base, "--except says what --weights leaves out; no --weights is given");
+    if (command->bit == EVAL && (base->weights != NULL) + (files > 0) != 1)
+        return cli_usage(base, "'eval' needs --weights FILE, or --ensemble WEIGHTS...");
+    if (command->bit == EVAL && cli->ensemble != (files > 0))
+        return cli_usage(base, "--ensemble goes with the networks' weights: --ensemble A.safetensors B.safetensors");
+    if (command->bit == EVAL && cli->crops != 1 && cli->crops != 10) return cli_usage(base, "--crops: 10");
+    if (command->bit == EXPORT && (!cli->from || !cli->output))
+        return cli_usage(base, "'export' needs --from RUN and -o FILE");
+    if (command->bit == CURVES && (!files || !cli->output))
+        return cli_usage(base, "'curves' needs the folders of runs, and -o FILE");
+    if (command->bit == BENCH && base->batch > cli->model->batch)
+        return cli_fail(base, "--batch: this build takes at most %d images a step (rnc --train --batch N)",
+                        cli->model->batch);
+    return CLI_OK;
+}
+
+static int dispatch(TrainCli *cli, int argc, char **argv) {
+    const Command *command;
+    unsigned seen;
+    int status = arguments_parse(&cli->base, &syntax, argc, argv, &command, &seen);
+    cli->has_seed = seen >> SEED & 1;
+    if (!status && command) status = check(cli, command);
+    if (status || !command) return status;
+    switch (command->bit) {
+    case TRAIN:
+        return train_train(cli);
+    case EVAL:
+        return train_eval(cli);
+    case EXPORT:
+        return train_export(cli);
+    case CURVES:
+        return train_curves(cli);
+    case INFO:
+        return train_info(cli);
+    default:
+        return train_bench(cli);
+    }
+}
+
+int rn_train_main(const rn_train_model *model, int argc, char **argv) {
+    TrainCli cli = {.base = {.model = model->network,
+                             .program = argc > 0 && argv[0] ? argv[0] : model->name,
+                             .threads = 1,
+                             .batch = model->recipe->batch < model->batch ? model->recipe->batch : model->batch,
+                             .seconds = 3},
+                    .model = model,
+                    .seed = 1,
+                    .crops = 1};
+    if (model->abi != RN_TRAIN_ABI || model->network->abi != RN_ABI)
+        return cli_fail(&cli.base,
+                        "emitted for another librn: ABI %d and %d, this one has %d and %d; compile the network again",
+                        model->network->abi, model->abi, RN_ABI, RN_TRAIN_ABI);
+    cli.base.files = calloc((size_t)argc + 1, sizeof *cli.base.files);
+    if (!cli.base.files) return cli_fail(&cli.base, "out of memory");
+    int status = dispatch(&cli, argc, argv);
+    free(cli.base.files);
+    if (fflush(stdout) || ferror(stdout)) return cli_fail(&cli.base, "cannot write the output: %s", strerror(errno));
+    return status;
+}
