@@ -35,7 +35,7 @@ static void test_create(void) {
     CU_ASSERT_EQUAL(rn_train_init(trainer, 1), RN_OK);
     CU_ASSERT_EQUAL(rn_train_step(trainer, 5, images, labels, NULL), RN_OK);
     CU_ASSERT_EQUAL(rn_train_step(trainer, 6, images, labels, NULL), RN_ERROR_ARGUMENT);
-    CU_ASSERT(strstr(rn_train_message(trainer), "1 to 5"));
+    CU_ASSERT(strstr(rn_train_message(trainer), "1 to 5") != NULL);
     for (size_t i = need; i < need + 64; i++) CU_ASSERT_EQUAL_FATAL((unsigned char)arena[i], 0xee);
     rn_train_destroy(trainer);
     free(arena);
