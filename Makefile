@@ -75,7 +75,7 @@ else
 say  = @:
 endif
 
-.PHONY: all demo data check check-full tests bench bench-peers fuzz fuzzers stress install uninstall update-golden format clean help deps
+.PHONY: all demo data check check-full tests bench bench-peers bench-train fuzz fuzzers stress install uninstall update-golden format clean help deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -220,6 +220,9 @@ bench: all ## speed: kernels against the FMA peak, fused against unfused
 
 bench-peers: all ## rnc beside ONNX Runtime, OpenVINO and ncnn (from PyPI); NETWORKS=all THREADS= BATCHES= LEVELS= ARGS=--help|--write|--continue|--stale
 	@OUT='$(OUT)' tests/peers/run.sh $(ARGS)
+
+bench-train: all ## training beside PyTorch (from PyPI, 5 GB); NETWORKS= THREADS=2 LEVELS="-O2 -O0"|none ARGS=--help
+	@OUT='$(OUT)' tests/peers/train.sh $(ARGS)
 
 fuzz: ## libFuzzer on every reader, FUZZ_SECONDS=60 each
 	@tools/install-deps.sh fuzz

@@ -207,7 +207,7 @@ stop_at, commit = sys.argv.pop(1), sys.argv.pop(1)
 import bench, machine
 
 class Fake:
-    def __init__(self, name, arguments):
+    def __init__(self, name, setup, arguments):
         if name == "broken":
             raise RuntimeError("broken: it is")
         self.name, self.output, self.seconds = name, bench.np.ones(3), 0.05
@@ -256,4 +256,63 @@ prints "both networks" "| ResNet-50 | **25.00** / 25.00 |"
 prints "both peaks" "100.0 before and 100.0 after, 100.0 before and 100.0 after"
 expect "whole" 0 python3 "$PUBLISH" result.json .
 prints "whole" "docs/performance.md"
+
+# ---- bench-train, with a compiler, programs and PyTorch that are made up ----
+cat > "$WORK/fake-rnc" <<'END'
+#!/bin/sh
+# --train LEVEL --batch N -o PATH SOURCE
+[ "$#" = 7 ] && [ "$1" = --train ] && [ "$3" = --batch ] && [ "$5" = -o ] && [ -f "$7" ] || exit 2
+[ "$2" != -O3 ] || { echo "rnc: error: made up" >&2; exit 1; }
+cat > "$6" <<PROGRAM
+#!/bin/sh
+# bench --threads T --batch N --json --seconds S
+[ "\$*" = "bench --threads \$3 --batch $4 --json --seconds \$8" ] || exit 2
+case $2 in -O2) rate=400 flop=100;; -Obad) echo "no JSON"; exit;; -Ocount) rate=100 flop=100;; *) rate=200 flop=50;; esac
+echo "{\"images_per_second\": \$rate, \"gflops\": \$flop, \"limit_fraction\": 0.5}"
+PROGRAM
+chmod +x "$6"
+END
+chmod +x "$WORK/fake-rnc"
+cat > "$WORK/fake_train.py" <<'END'
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import bench_train, machine
+
+class Fake:
+    seconds = 0.5
+    def __init__(self, name, setup, arguments):
+        self.name = name
+        assert arguments == ("resnet20", 128, 1), arguments
+    def turn(self, runs):
+        turns.append((self.name, runs))
+        return [0.5 if "last" in self.name else 1.0] * runs
+    def close(self):
+        pass
+
+turns = []
+bench_train.Contender, bench_train.Peak, bench_train.versions = Fake, lambda library: lambda seconds: 100.0, lambda *_: {"torch": "9"}
+bench_train.torch_step.count = lambda network: 0.25
+bench_train.describe = lambda rnc: {"cpu": "Made Up", "kind": "AMD, AVX-512", "processors": 2, "commit": "abcdef0", "machine":
+                                    {"tune": "made-up", "target": "x86-64-v4", "origin": "measured before: a/file", "flops": 120}}
+bench_train.main()
+print(turns)
+END
+train() { # train LEVELS [NETWORKS]
+    env NETWORKS="${2:-resnet20}" THREADS=1 ROUNDS=3 LEVELS="$1" "$PYTHON" fake_train.py "$PEERS" --rnc "$WORK/fake-rnc" --dir .
+}
+expect "training" 0 train "-O2 -O0"
+says "training" "CIFAR ResNet-20, 1 thread, batch 128: images/s rnc -O2 400 (100 %); rnc -O0 200 (50 %); PyTorch 128 (32 %); PyTorch, channels_last 256 (64 %); rnc -O2 / PyTorch, channels_last 1.56 (1.56–1.56); 3 rounds"
+prints "training" "| CIFAR ResNet-20 | 128 | **400** (100 %) | **200** (50 %) | 128 (32 %) | 256 (64 %) | 1.56 (1.56–1.56) | 2.00 (2.00–2.00) | 50 % |"
+prints "turns" "[('PyTorch, channels_last', 6), ('PyTorch', 6), ('PyTorch', 6), ('PyTorch, channels_last', 6), ('PyTorch, channels_last', 6), ('PyTorch', 6)]"
+"$PYTHON" -c 'import json, sys; assert len(json.load(open(sys.argv[1]))["results"]) == 1' "$WORK/train.json" && ok || bad "training" "train.json"
+expect "PyTorch alone" 0 train none
+prints "PyTorch alone" "| CIFAR ResNet-20 | 128 | 128 (32 %) | 256 (64 %) |"
+expect "another computation" 1 train -Ocount
+says "another computation" "error: resnet20: rnc -Ocount counts 1.0000 GFLOP of an image's step, PyTorch 0.2500"
+expect "no JSON" 1 train -Obad
+says "no JSON" "error: rnc -Obad: not what its bench should print: no JSON"
+expect "no trainer" 1 train -O3
+says "no trainer" "error: resnet20: rnc --train -O3 ends with status 1: rnc: error: made up"
+expect "no network" 1 train -O2 "resnet20 none"
+says "no network" "error: NETWORKS: 'none' is not of resnet20 resnet56 resnet18 resnet50"
 finish

@@ -84,11 +84,12 @@ def work(pipe, setup, arguments):
 
 
 class Contender:
-    def __init__(self, name, arguments):
+    """`setup` is called with the arguments in a process of its own -> a function that runs once, and one that gives the output."""
+    def __init__(self, name, setup, arguments):
         self.name = name
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=work, args=(theirs, SET_UP[name], arguments), daemon=True)
+        self.process = context.Process(target=work, args=(theirs, setup, arguments), daemon=True)
         self.process.start()
         theirs.close()
         try:
@@ -134,7 +135,7 @@ def set_up(network, names, arguments, contenders):
     for name in names:
         contender = None
         try:
-            contender = Contender(name, arguments)
+            contender = Contender(name, SET_UP.get(name), arguments)
             contender.difference = difference(contender.output, (contenders or [contender])[0].output)
             if not contender.difference <= TOLERANCE:
                 raise RuntimeError(f"{name} differs from {RNC[0]} by {contender.difference:.1e} of the largest output")
@@ -151,9 +152,9 @@ def set_up(network, names, arguments, contenders):
     return left_out
 
 
-def take_turns(contenders, peak, per_run, rounds, seconds):
+def take_turns(contenders, peak, per_run, rounds, seconds, turn=TURN):
     """-> a result's rounds, as pairs.py has them. `per_run`: images of a run."""
-    runs = max(1, min(MOST_RUNS, round(TURN / contenders[0].seconds)))
+    runs = max(1, min(MOST_RUNS, round(turn / contenders[0].seconds)))
     begin, found = time.monotonic(), []
     for r in range(rounds):
         if r >= LEAST_ROUNDS and time.monotonic() - begin > seconds:
@@ -265,8 +266,8 @@ def numbers(name, otherwise):
     return found
 
 
-def threads_here(processors):
-    wanted = numbers("THREADS", "1 2")
+def threads_here(processors, otherwise="1 2"):
+    wanted = numbers("THREADS", otherwise)
     possible = [t for t in wanted if t <= processors]
     if possible != wanted:
         say(f"left out: more threads than the {processors} processors here")

@@ -13,7 +13,7 @@ BEHIND = 1.03  # the first level's time over another's: more is told
 TITLES = {
     "resnet18": "ResNet-18", "resnet34": "ResNet-34", "resnet50": "ResNet-50", "resnet101": "ResNet-101",
     "resnet152": "ResNet-152", "vgg16": "VGG-16", "googlenet": "GoogLeNet", "bn_inception": "BN-Inception",
-    "prelu_net_a": "PReLU-net A", "resnet56": "CIFAR ResNet-56", "resnet110": "CIFAR ResNet-110",
+    "prelu_net_a": "PReLU-net A", "resnet20": "CIFAR ResNet-20", "resnet56": "CIFAR ResNet-56", "resnet110": "CIFAR ResNet-110",
 }
 
 
