@@ -165,10 +165,10 @@ static void fill_channel(const rn_view *v, const rn_picture_recipe *r, const rn_
             float value = 0;
             if (inside || v->black) {
                 const float pixel = inside ? channel_value(r, p->shape.c, s, plane, c, i++) : 0;
-                value = (p->floats ? pixel * range : pixel * range / 255) + noise;
+                value = (p->floats ? pixel * range : pixel * range / 255) + noise - mean;
                 const int my = moves ? y + v->y : y, mx = moves ? x + v->x : x;
                 if (subtracted) value -= range * subtracted[per_pixel ? (size_t)my * (size_t)w + (size_t)mx : 0];
-                value = (value - mean) / std;
+                value /= std;
             }
             out[y * w + (v->mirror ? w - 1 - x : x)] = value;
         }
