@@ -244,6 +244,12 @@ int rn_params_glob(const char *glob, const char *prefix, const char *name) {
     return !fnmatch(glob, name, 0) || (n && !strncmp(name, prefix, n) && !fnmatch(glob, name + n, 0));
 }
 
+/* A checkpoint has the momentum of its parameters beside them. */
+static int is_momentum(const rn_safetensors *file, const char *name) {
+    static const char prefix[] = "momentum.";
+    return !strncmp(name, prefix, sizeof prefix - 1) && rn_safetensors_find(file, name + sizeof prefix - 1);
+}
+
 /* Finds tensors and counts; `taken` marks those that are no surplus. */
 static void find_all(rn_param *params, int count, const rn_safetensors *file, const rn_params_options *options,
                      rn_params_result *result, char *taken) {
@@ -260,7 +266,8 @@ static void find_all(rn_param *params, int count, const rn_safetensors *file, co
     }
     for (int i = 0; i < file->count; i++) {
         const char *name = file->tensors[i].name;
-        taken[i] |= before_component(name, "num_batches_tracked") >= 0 || is_ignored(options, result->prefix, name);
+        taken[i] |= before_component(name, "num_batches_tracked") >= 0 || is_momentum(file, name) ||
+                    is_ignored(options, result->prefix, name);
         result->surplus += !taken[i];
     }
 }

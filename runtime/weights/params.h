@@ -33,10 +33,10 @@ typedef void (*rn_param_problem)(void *user, int hint, const char *text);
 /* Finds every parameter. An exact name goes first; where there is none, "gamma" and "beta" serve for "weight" and
  * "bias", "moving_mean" and "moving_variance" for "running_mean" and "running_var". Where all names of the file (but
  * the ignored ones) begin with the same components ("module."), and more parameters are found without them, they are
- * left out. A file's *.num_batches_tracked is no problem; any other tensor that no parameter takes is one, as are
- * missing, mis-shaped and unreadable ones. They are told one by one; where hardly anything fits as one, with the likely
- * pairs of names as hints. options may be NULL. Returns how many problems there are (result: of which kinds), -1 where
- * there is no memory. */
+ * left out. A file's *.num_batches_tracked is no problem, nor is momentum.NAME beside NAME; any other tensor that no
+ * parameter takes is one, as are missing, mis-shaped and unreadable ones. They are told one by one; where hardly
+ * anything fits as one, with the likely pairs of names as hints. options may be NULL. Returns how many problems there
+ * are (result: of which kinds), -1 where there is no memory. */
 int rn_params_match(rn_param *params, int count, const rn_safetensors *file, const rn_params_options *options,
                     rn_params_result *result, rn_param_problem problem, void *user);
 
