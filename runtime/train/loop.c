@@ -26,7 +26,7 @@ typedef struct Loop {
     rn_log log;
     rn_progress progress;
     int has_progress;
-    int64_t stop, saved; /* saved: the step of the last checkpoint written or read; -1: none */
+    int64_t stop, saved; /* saved: the step of the last step-N.safetensors written or read; -1: none */
     double seconds;      /* of the steps since the last line of the log, in this process */
     int64_t timed;       /* their images */
     char *error;
@@ -224,8 +224,9 @@ static rn_status steps(Loop *loop) {
         if (status || step >= loop->stop || is_interrupted(loop)) break;
         status = make_step(loop);
     }
-    if (!status && loop->saved != loop->context->step) status = save_step(loop);
-    return status;
+    if (status) return status;
+    if (loop->saved != loop->context->step) return save_step(loop);
+    return rn_run_folder_prune(&loop->folder, loop->saved, loop->error, loop->error_size); /* that a kill prevented */
 }
 
 /* ---- begin and end ---- */
@@ -289,7 +290,7 @@ static rn_status go_on(Loop *loop, int *found) {
         char text[RN_ERROR_SIZE];
         loop->state = checkpoint.state;
         loop->state.data = loop->source->hash;
-        loop->saved = loop->context->step;
+        if (strcmp(strrchr(name, '/') + 1, RN_RUN_BEST) != 0) loop->saved = loop->context->step;
         snprintf(text, sizeof text, "going on from %s", name);
         say(loop, text);
         if (strcmp(checkpoint.cpu, rn_checkpoint_cpu()) != 0) {

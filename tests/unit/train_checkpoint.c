@@ -19,8 +19,8 @@ static char folder[64], path[96], other[96];
 
 static int setup(void) {
     softmax_reset();
-    strcpy(folder, "/tmp/rnc-checkpoint-XXXXXX");
-    if (!mkdtemp(folder)) return 1;
+    strcpy(folder, "/dev/shm/rnc-checkpoint-XXXXXX"); /* in memory, where there is that: nothing waits for a disk */
+    if (!mkdtemp(folder) && !mkdtemp(strcpy(folder, "/tmp/rnc-checkpoint-XXXXXX"))) return 1;
     snprintf(path, sizeof path, "%s/a.safetensors", folder);
     snprintf(other, sizeof other, "%s/b.safetensors", folder);
     return 0;
