@@ -20,7 +20,7 @@ find_missing() {
     missing=
     if [ "$what" = demo ] || [ "$what" = data ]; then
         python3 -m pip --version > /dev/null 2>&1 || missing=" python3-pip"
-        [ "$what" = demo ] || [ -d /usr/share/datasets/fashion-mnist ] || missing="$missing dataset-fashion-mnist"
+        [ "$what" = demo ] || [ -d "${FASHION_MNIST:-/usr/share/datasets/fashion-mnist}" ] || missing="$missing dataset-fashion-mnist"
         return
     fi
     command_in "$cc" gcc
