@@ -11,10 +11,10 @@ typedef struct TrainCli {
     Cli base; /* first; its model is the network; weights: --weights */
     const rn_train_model *model;
     const char *data, *out, *except, *from, *output, *scales, *title; /* NULL: not given */
-    bool resume, has_seed, skip_broken, ensemble;
+    bool resume, has_seed, skip_broken, ensemble, window, raw, log_loss;
     uint64_t seed;
-    int64_t steps, test_every, save_every, log_every;
-    double lr;
+    int64_t steps, test_every, save_every, log_every, smooth;
+    double lr, error_limit;
     int crops;
 } TrainCli;
 

@@ -43,6 +43,11 @@ static const Option options[] = {
     {"--from", EXPORT, KIND_TEXT, MEMBER(from), "RUN", "a run's folder (its best checkpoint), or a file"},
     {"-o", EXPORT | CURVES, KIND_TEXT, MEMBER(output), "FILE", "the file to write"},
     {"--title", CURVES, KIND_TEXT, MEMBER(title), "TEXT", "above the figure"},
+    {"--smooth", CURVES, KIND_STEPS, MEMBER(smooth), "N", "exponential means over about N steps (by the runs' length)"},
+    {"--window", CURVES, KIND_FLAG, MEMBER(window), NULL, "the mean of the last N steps instead"},
+    {"--raw", CURVES, KIND_FLAG, MEMBER(raw), NULL, "no means: curves as they were logged"},
+    {"--log-loss", CURVES, KIND_FLAG, MEMBER(log_loss), NULL, "the loss on a logarithmic scale"},
+    {"--error-limit", CURVES, KIND_POSITIVE, MEMBER(error_limit), "X", "where the errors' axis ends: 0.2 is 20 %"},
     {"--threads", TRAIN | EVAL | INFO | BENCH, KIND_COUNT, offsetof(Cli, threads), "N",
      "threads (1); results do not depend on them"},
     {"--batch", BENCH, KIND_COUNT, offsetof(Cli, batch), "N", "images a step (the source's)"},
@@ -106,6 +111,10 @@ static int check(const TrainCli *cli, const Command *command) {
         return cli_usage(base, "'export' needs --from RUN and -o FILE");
     if (command->bit == CURVES && (!files || !cli->output))
         return cli_usage(base, "'curves' needs the folders of runs, and -o FILE");
+    if (command->bit == CURVES && cli->raw && (cli->window || cli->smooth))
+        return cli_usage(base, "--raw takes neither --smooth nor --window");
+    if (command->bit == CURVES && cli->error_limit > 1)
+        return cli_usage(base, "--error-limit: at most 1, which is 100 %%");
     if (command->bit == BENCH && base->batch > cli->model->batch)
         return cli_fail(base, "--batch: this build takes at most %d images a step (rnc --train --batch N)",
                         cli->model->batch);

@@ -261,11 +261,11 @@ void rn_curves_html(FILE *out, const rn_curves_figure *f) {
     fputs("</style></head><body>\n<h1>", out);
     rn_curves_put_text(out, title, 0);
     fprintf(out, "</h1>\n<p>Thin: training error and loss, %s%s. Bold: test error.</p>\n",
-            rn_curves_smoothing_text(text, &f->options), smoothed ? "; faint: of each step" : "");
+            rn_curves_smoothing_text(text, &f->options), smoothed ? "; faint: as logged" : "");
     fputs("<div class=\"toggles\">\n", out);
     if (smoothed) {
         put_toggle(out, "mean", 1, "smoothed");
-        put_toggle(out, "raw", 1, "each step");
+        put_toggle(out, "raw", 1, "as logged");
     }
     put_toggle(out, "test", 1, "test error");
     put_toggle(out, "log", f->options.log_loss, "loss on a logarithmic scale");

@@ -146,7 +146,7 @@ static void put_legend(FILE *out, const rn_curves_figure *f, int y) {
         if (put_note(out, &f->runs[i], y + LINE)) y += LINE;
     fprintf(out, "<text x=\"%d\" y=\"%d\">Thin: training error and loss, %s%s. Bold: test error.</text>\n</g>\n", LEFT,
             y + LINE + 6, rn_curves_smoothing_text(text, &f->options),
-            f->options.smoothing == RN_CURVES_RAW ? "" : "; faint: of each step");
+            f->options.smoothing == RN_CURVES_RAW ? "" : "; faint: as logged");
 }
 
 void rn_curves_svg(FILE *out, const rn_curves_figure *f) {

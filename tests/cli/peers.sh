@@ -274,12 +274,12 @@ chmod +x "$6"
 END
 chmod +x "$WORK/fake-rnc"
 cat > "$WORK/fake_train.py" <<'END'
-import sys
+import os, sys, types
 sys.path.insert(0, sys.argv.pop(1))
 import bench_train, machine
 
 class Fake:
-    seconds = 0.5
+    seconds, process = 0.5, types.SimpleNamespace(pid=os.getpid())
     def __init__(self, name, setup, arguments):
         self.name = name
         assert arguments == ("resnet20", 128, 1), arguments
@@ -294,11 +294,13 @@ bench_train.Contender, bench_train.Peak, bench_train.versions = Fake, lambda lib
 bench_train.torch_step.count = lambda network: 0.25
 bench_train.describe = lambda rnc: {"cpu": "Made Up", "kind": "AMD, AVX-512", "processors": 2, "commit": "abcdef0", "machine":
                                     {"tune": "made-up", "target": "x86-64-v4", "origin": "measured before: a/file", "flops": 120}}
+bench_train.others = lambda work, processes=(): (work(), disturbing if processes else 0)
+disturbing = float(sys.argv.pop(1))
 bench_train.main()
 print(turns)
 END
 train() { # train LEVELS [NETWORKS]
-    env NETWORKS="${2:-resnet20}" THREADS=1 ROUNDS=3 LEVELS="$1" "$PYTHON" fake_train.py "$PEERS" --rnc "$WORK/fake-rnc" --dir .
+    env NETWORKS="${2:-resnet20}" THREADS=1 ROUNDS=3 LEVELS="$1" "$PYTHON" fake_train.py "$PEERS" "${OTHERS:-0}" --rnc "$WORK/fake-rnc" --dir .
 }
 expect "training" 0 train "-O2 -O0"
 says "training" "CIFAR ResNet-20, 1 thread, batch 128: images/s rnc -O2 400 (100 %); rnc -O0 200 (50 %); PyTorch 128 (32 %); PyTorch, channels_last 256 (64 %); rnc -O2 / PyTorch, channels_last 1.56 (1.56–1.56); 3 rounds"
@@ -307,6 +309,8 @@ prints "turns" "[('PyTorch, channels_last', 6), ('PyTorch', 6), ('PyTorch', 6), 
 "$PYTHON" -c 'import json, sys; assert len(json.load(open(sys.argv[1]))["results"]) == 1' "$WORK/train.json" && ok || bad "training" "train.json"
 expect "PyTorch alone" 0 train none
 prints "PyTorch alone" "| CIFAR ResNet-20 | 128 | 128 (32 %) | 256 (64 %) |"
+OTHERS=0.8 expect "disturbed" 0 train none
+says "disturbed" "; 3 rounds; disturbed: others took 0.8 processors"
 expect "another computation" 1 train -Ocount
 says "another computation" "error: resnet20: rnc -Ocount counts 1.0000 GFLOP of an image's step, PyTorch 0.2500"
 expect "no JSON" 1 train -Obad

@@ -99,12 +99,13 @@ def measure(rnc, network, batch, threads, levels, peak, limits, folder):
         for name, setup in torch_step.SET_UP.items():
             contenders.append(Contender(name, setup, (network, batch, threads)))
         programs = [c for c in contenders if is_rnc(c.name)]
-        rounds = take_turns(contenders, peak, batch, *limits, TURN)
+        processes = [c.process.pid for c in contenders if not is_rnc(c.name)]
+        rounds, disturbing = others(lambda: take_turns(contenders, peak, batch, *limits, TURN), processes)
     finally:
         for contender in contenders:
             contender.close()
     return {"network": network, "threads": threads, "batch": batch, "gflop": gflop, "rounds": rounds,
-            "differences": {c.name: None for c in contenders},
+            "others": disturbing, "differences": {c.name: None for c in contenders},
             "limit": {program.name: program.fact("limit_fraction") for program in programs}}
 
 
@@ -131,7 +132,11 @@ def summary(result):
     text = "; ".join(f"{name} {cell(result, name)}" for name in names(result)).replace("*", "")
     ratio = f"; {own} / {peer} {spread(paired(result, peer, own))}" if is_rnc(own) else ""
     return (f"{title(result['network'])}, {count(result['threads'], 'thread')}, batch {result['batch']}: images/s {text}{ratio}; "
-            f"{count(len(result['rounds']), 'round')}")
+            f"{count(len(result['rounds']), 'round')}{disturbed(result)}")
+
+
+def disturbed(result):
+    return f"; disturbed: others took {result['others']:.1f} processors" if result["others"] > QUIET else ""
 
 
 def table(results):
@@ -156,8 +161,9 @@ def text(report):
     tables = [table([r for r in results if r["threads"] == t]) for t in dict.fromkeys(r["threads"] for r in results)]
     found = [one for result in results for one in peaks(result) or ()]
     peak = f"FMA peak of a core: {min(found):.1f} to {max(found):.1f} GFLOP/s beside the rounds" if found else "no FMA peak is known"
+    loud = "".join(f" {title(r['network'])}, {count(r['threads'], 'thread')}{disturbed(r)}." for r in results if disturbed(r))
     note = (f"{report['cpu']} ({report['kind']}), {count(report['processors'], 'processor')}, planned with {machine(report)}; at "
-            f"{report['commit']}. {peak}. {', '.join(f'{name} {version}' for name, version in report['versions'].items())}.")
+            f"{report['commit']}. {peak}. {', '.join(f'{name} {version}' for name, version in report['versions'].items())}.{loud}")
     told = ("Images/s of whole steps, the median of all turns; in brackets the share of the FMA peak, multiply-adds counted as those "
             "of direct convolutions. Ratios are medians of the rounds' own (quartiles). Of the limit: the time that the "
             "multiplications that are left would take at the FMA peak.")

@@ -40,18 +40,29 @@ class Peak:
         return round(peak, 2) or None
 
 
-def busy():
-    """-> processor seconds of all processes since the system started, and of this one"""
+def spent(processes):
+    """-> processor seconds of this process, of those that it waited for, and of `processes`, by id"""
+    total = sum(os.times()[:4])
+    for process in processes:
+        with open(f"/proc/{process}/stat", encoding="utf-8") as file:
+            user, system = file.read().rpartition(")")[2].split()[11:13]
+        total += (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
+def busy(processes):
+    """-> processor seconds of all processes since the system started, and what spent() has"""
     with open("/proc/stat", encoding="utf-8") as file:
         user, nice, system = map(int, file.readline().split()[1:4])
-    return (user + nice + system) / os.sysconf("SC_CLK_TCK"), sum(os.times()[:2])
+    return (user + nice + system) / os.sysconf("SC_CLK_TCK"), spent(processes)
 
 
-def others(work):
-    """-> what `work` returns, and how many processors others took meanwhile"""
-    begin, (everyone, own) = time.monotonic(), busy()
+def others(work, processes=()):
+    """-> what `work` returns, and how many processors others took meanwhile: others than this process, its children that have
+    ended, and `processes`"""
+    begin, (everyone, own) = time.monotonic(), busy(processes)
     result = work()
-    everyone_then, own_then = busy()
+    everyone_then, own_then = busy(processes)
     return result, max(0, (everyone_then - everyone) - (own_then - own)) / (time.monotonic() - begin)
 
 
