@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "train/checkpoint.h"
 #include "train/loop.h"
+#include "train/pool.h"
 
 typedef struct TrainCli {
     Cli base; /* first; its model is the network; weights: --weights */
@@ -16,6 +17,7 @@ typedef struct TrainCli {
     int64_t steps, test_every, save_every, log_every, smooth;
     double lr, error_limit;
     int crops;
+    rn_pool *pool; /* of trainers; NULL: one thread, or OpenMP's */
 } TrainCli;
 
 int train_train(const TrainCli *cli);

@@ -61,7 +61,11 @@ static const Syntax syntax = {commands, sizeof commands / sizeof *commands, opti
 
 bool train_create(void **trainer, const TrainCli *cli) {
     char error[RN_ERROR_SIZE];
-    const rn_train_options o = {.threads = cli->base.threads, .error = error, .error_size = sizeof error};
+    const rn_train_options o = {.threads = cli->base.threads,
+                                .parallel = cli->pool ? rn_pool_run : NULL,
+                                .parallel_user = cli->pool,
+                                .error = error,
+                                .error_size = sizeof error};
     if (!cli->model->create(trainer, NULL, 0, &o)) return true;
     cli_fail(&cli->base, "%s", error);
     return false;
@@ -128,6 +132,7 @@ static int dispatch(TrainCli *cli, int argc, char **argv) {
     cli->has_seed = seen >> SEED & 1;
     if (!status && command) status = check(cli, command);
     if (status || !command) return status;
+    if (cli->base.threads > 1 && command->bit & (TRAIN | BENCH)) cli->pool = rn_pool_create(cli->base.threads);
     switch (command->bit) {
     case TRAIN:
         return train_train(cli);
@@ -160,6 +165,7 @@ int rn_train_main(const rn_train_model *model, int argc, char **argv) {
     cli.base.files = calloc((size_t)argc + 1, sizeof *cli.base.files);
     if (!cli.base.files) return cli_fail(&cli.base, "out of memory");
     int status = dispatch(&cli, argc, argv);
+    rn_pool_destroy(cli.pool);
     free(cli.base.files);
     if (fflush(stdout) || ferror(stdout)) return cli_fail(&cli.base, "cannot write the output: %s", strerror(errno));
     return status;

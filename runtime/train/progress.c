@@ -245,6 +245,7 @@ void rn_progress_step(rn_progress *progress, int64_t step, double epoch, double 
     progress->steps += (double)(step - progress->step);
     progress->step = step;
     progress->epoch = epoch;
+    progress->doing = NULL;
     mean_add(&progress->loss, loss);
     mean_add(&progress->train_error, train_error);
     show_after(progress, now, fmax(first_interval, interval_share * (now - progress->begun)));
