@@ -12,6 +12,7 @@ PlanOptions compilation_plan_options(const Compilation *c, const PassOptions *pa
                          .reuse_memory = pass_enabled(passes, PASS_reuse_memory),
                          .whole_batch = pass_enabled(passes, PASS_whole_batch),
                          .winograd = pass_enabled(passes, PASS_winograd),
+                         .fuse = passes->level >= 2,
                          .strassen = pass_enabled(passes, PASS_strassen),
                          .tolerance = options->tolerance,
                          .time_share = options->small ? SMALL_TIME_SHARE : 0,

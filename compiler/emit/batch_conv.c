@@ -9,6 +9,7 @@
 #include "describe.h"
 #include "plan/batch_conv.h"
 #include "plan/step.h"
+#include "reader.h"
 #include "transform.h"
 
 #include <string.h>
@@ -189,14 +190,57 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
     line(body, 2, "}");
 }
 
-static void source_image(const Emit *e, const Step *s, const BatchConv *c, Text *body) {
-    const Sliding *sl = &c->sliding;
-    const Layout *l = &plan_value(e->plan, s->in[0])->layout;
-    if (c->strip) {
-        line(body, 2, "strip(%s, %d, %d, %d, %d, %d, x, %d, %d, %d);", batch_image(e, "x", s->in[0]), sl->source.h,
-             sl->source.w, l->pixel, -sl->top, sl->left, c->strip_h, c->strip_w, sl->source.c);
-    } else
-        line(body, 2, "const float *x = %s;", batch_image(e, "x", s->in[0]));
+/* "(a, n, first, rows, to)": a copy of rows [first, first + rows) of image n, computed as it is read, with zeros around
+ * it: `left` pixels before each row, which has `columns` in all. */
+static const char *strip_function(Emit *e, const Reader *r, Shape shape, int pixel, int left, int columns) {
+    Text b = {0};
+    const int right = columns - left - shape.w, wide = right < 0 ? columns - left : shape.w;
+    reader_image(e, r, 1, &b);
+    line(&b, 1, "const int last = first + rows < %d ? first + rows : %d;", shape.h, shape.h);
+    line(&b, 1, "for (int y = first; y < first + rows; y++) {");
+    line(&b, 2, "float *row = to + (y - first) * %d;", columns * pixel);
+    line(&b, 2, "const int inside = y >= 0 && y < %d;", shape.h);
+    line(&b, 2, "for (int i = 0; i < (inside ? %d : %d); i++) row[i] = 0;", left * pixel, columns * pixel);
+    if (right > 0)
+        line(&b, 2, "for (int i = %d; inside && i < %d; i++) row[i] = 0;", (left + wide) * pixel, columns * pixel);
+    line(&b, 1, "}");
+    if (reader_is_stored(r)) {
+        line(&b, 1, "for (int y = first > 0 ? first : 0; y < last; y++)");
+        line(&b, 2, "memcpy(to + ((y - first) * %d + %d), x0 + y * %d, sizeof(float) * %d);", columns * pixel,
+             left * pixel, shape.w * pixel, wide * pixel);
+    } else {
+        line(&b, 1, "for (int c = 0; c < %d; c += LANES) {", pixel);
+        reader_channels(e, r, 2, &b);
+        line(&b, 2, "for (int y = first > 0 ? first : 0; y < last; y++) {");
+        line(&b, 3, "float *row = to + ((y - first) * %d + %d);", columns * pixel, left * pixel);
+        line(&b, 3, "for (int i = c; i < %d + c; i += %d) {", wide * pixel, pixel);
+        reader_load(e, r, arena_printf(e->arena, "y * %d + i", shape.w * pixel), 4, &b);
+        line(&b, 4, "store(row + i, %s);", reader_value(e, r, 0));
+        line(&b, 3, "}");
+        line(&b, 2, "}");
+        line(&b, 1, "}");
+    }
+    const char *name = emit_function(
+        e, arena_printf(e->arena, "strip%s_%dx%dx%d", reader_name(e, r), shape.c, shape.h, shape.w),
+        "Rows of an image with zeros around it, computed as they are read", "void",
+        "const struct batch *a, int n, int first, int rows, float *to", b.s);
+    text_free(&b);
+    return name;
+}
+
+/* "x": the source of image n. */
+static void source_image(Emit *e, const BatchConv *c, const Sliding *sl, Text *body) {
+    const Value *value = c->source->entry[c->source->root[0]].value;
+    const int pixel = plan_value(e->plan, value)->layout.pixel;
+    if (c->strip)
+        line(body, 2, "%s(a, n, %d, %d, x);", strip_function(e, c->source, value->shape, pixel, sl->left, c->strip_w),
+             -sl->top, c->strip_h);
+    else
+        line(body, 2, "const float *x = %s;", batch_image(e, "x[0]", value));
+}
+
+static bool is_padded(const Sliding *s) {
+    return s->top || s->left || s->bottom || s->right;
 }
 
 static void emit_direct(Emit *e, const Step *s, const BatchConv *c, Text *body) {
@@ -205,9 +249,9 @@ static void emit_direct(Emit *e, const Step *s, const BatchConv *c, Text *body) 
     line(body, 1, "const rn_kernel *k = a->k;");
     if (c->strip) line(body, 1, "float *x = a->scratch + (size_t)part * %lld;", scratch_floats(e));
     batch_images(body);
-    source_image(e, s, c, body);
+    source_image(e, c, sl, body);
     line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
-    const bool pointwise = c->taps == 1 && !c->strip && sl->in_step_h * sl->in_step_w == 1 &&
+    const bool pointwise = c->taps == 1 && !is_padded(sl) && sl->in_step_h * sl->in_step_w == 1 &&
                            sl->out_step_h * sl->out_step_w == 1 && x->row == sl->source.w * x->pixel &&
                            y->row == sl->result.w * y->pixel;
     for (int i = 0; i < sl->out_step_h; i++)
@@ -231,7 +275,7 @@ static void emit_fc_result(Emit *e, const Step *s, const BatchConv *c, Text *bod
     line(body, 2, "const int o = u %% %d * %d, p = u / %d;", panels, PANEL, panels);
     line(body, 2, "for (int n = 0; n < a->images;) {");
     line(body, 3, "const int many = n + %d <= a->images;", FC_IMAGES);
-    line(body, 3, "const float *x = a->x + (size_t)n * %lld, *w = a->w + (size_t)p * %lld + o;", (long long)x->apart,
+    line(body, 3, "const float *x = a->x[0] + (size_t)n * %lld, *w = a->w + (size_t)p * %lld + o;", (long long)x->apart,
          tap);
     line(body, 3, "float *y = a->y + (size_t)n * %lld + p * %d + o;", (long long)y->apart, y->layout.pixel);
     line(body, 3, "for (int i = 0; i < (many ? %d : 1); i++)", FC_IMAGES);
@@ -322,32 +366,44 @@ static const char *tile_output(Emit *e, const BatchConv *c, const Layout *y, int
     return name;
 }
 
-/* "dy -> Z": one tile of the gradient, zeros where it reaches over the image. */
-static const char *tile_gradient(Emit *e, const BatchConv *c, const Layout *y, int channels) {
+/* "dy -> Z": the tiles of an image's gradient from row t0 of tiles on; zeros where they reach over the image. */
+static const char *tile_gradients(Emit *e, const BatchConv *c, const Layout *y) {
     const char *adjoint = output_adjoint(e, &c->f);
-    const int n = c->f.n, m = c->f.m;
+    const Reader *r = c->gradient;
+    const int n = c->f.n, m = c->f.m, last_h = c->y.h - (c->rows - 1) * m, last_w = c->y.w - (c->columns - 1) * m;
     Text b = {0};
-    line(&b, 1, "for (int c = 0; c < %d; c += LANES) {", channels);
-    line(&b, 2, "V t[%d][%d];", n, m);
-    line(&b, 2, "for (int j = 0; j < %d; j++) {", m);
-    line(&b, 3, "const float *p = y + (j * %d + c);", y->pixel);
-    line(&b, 3, "const int there = j < columns ? rows : 0;");
-    text_printf(&b, "            const V d[%d] = {", m);
-    for (int i = 0; i < m; i++)
-        text_printf(&b, "%sthere > %d ? load(p%s) : zero()", i ? ", " : "", i,
-                    i ? arena_printf(e->arena, " + %d", i * y->row) : "");
-    text_puts(&b, "};\n");
-    line(&b, 3, "%s(d, &t[0][j], %d);", adjoint, m);
-    line(&b, 2, "}");
-    line(&b, 2, "for (int i = 0; i < %d; i++) {", n);
-    line(&b, 3, "V r[%d];", n);
-    line(&b, 3, "%s(t[i], r, 1);", adjoint);
-    for (int j = 0; j < n; j++) line(&b, 3, "store(z + (size_t)(i * %d + %d) * %d + c, r[%d]);", n, j, c->m_product, j);
+    reader_image(e, r, 1, &b);
+    line(&b, 1, "for (int c = 0; c < %d; c += LANES) {", y->pixel);
+    reader_channels(e, r, 2, &b);
+    line(&b, 2, "for (int i = 0; i < rows * %d; i++) {", c->columns);
+    line(&b, 3, "const int row = t0 + i / %d, column = i %% %d;", c->columns, c->columns);
+    line(&b, 3, "const int high = row + 1 < %d ? %d : %d, wide = column + 1 < %d ? %d : %d;", c->rows, m, last_h,
+         c->columns, m, last_w);
+    line(&b, 3, "const int at = row * %d + column * %d + c;", m * y->row, m * y->pixel);
+    line(&b, 3, "V t[%d][%d];", n, m);
+    line(&b, 3, "for (int j = 0; j < %d; j++) {", m);
+    line(&b, 4, "const int there = j < wide ? high : 0, p = at + j * %d;", y->pixel);
+    for (int k = 0; k < m; k++) {
+        line(&b, 4, "V d%d = zero();", k);
+        line(&b, 4, "if (there > %d) {", k);
+        reader_load(e, r, k ? arena_printf(e->arena, "p + %d", k * y->row) : "p", 5, &b);
+        line(&b, 5, "d%d = %s;", k, reader_value(e, r, 0));
+        line(&b, 4, "}");
+    }
+    line(&b, 4, "const V d[%d] = {d0, d1, d2, d3};", m);
+    line(&b, 4, "%s(d, &t[0][j], %d);", adjoint, m);
+    line(&b, 3, "}");
+    line(&b, 3, "float *to = z + (size_t)i * %d + c;", batch_lda(c->out_channels));
+    line(&b, 3, "for (int k = 0; k < %d; k++) {", n);
+    line(&b, 4, "V w[%d];", n);
+    line(&b, 4, "%s(t[k], w, 1);", adjoint);
+    for (int j = 0; j < n; j++) line(&b, 4, "store(to + (size_t)(k * %d + %d) * %d, w[%d]);", n, j, c->m_product, j);
+    line(&b, 3, "}");
     line(&b, 2, "}");
     line(&b, 1, "}");
-    const char *name = emit_function(e, arena_printf(e->arena, "%s_z", name_of(e, c)),
-                                     "One tile's gradient: 4 x 4 pixels to 6 x 6 products", "void",
-                                     "const float *y, float *z, int rows, int columns", b.s);
+    const char *name = emit_function(e, arena_printf(e->arena, "%s_z%s", name_of(e, c), reader_name(e, r)),
+                                     "Tiles of the gradient: 4 x 4 pixels each to 6 x 6 products", "void",
+                                     "const struct batch *a, int n, int t0, int rows, float *z", b.s);
     text_free(&b);
     return name;
 }
@@ -366,16 +422,15 @@ static void tile_inside(const BatchConv *c, int h, int w, Text *body) {
          c->columns, m, last_w);
 }
 
-static void fill_v(Emit *e, const Step *s, const BatchConv *c, const Value *value, Text *body) {
-    const ValuePlan *x = plan_value(e->plan, value);
-    const int pixel = x->layout.pixel;
-    line(body, 3, "strip(a->x + (size_t)n * %lld, %d, %d, %d, t0 * %d - 1, 1, edge, rows * %d + 2, %d, %d);",
-         (long long)x->apart, value->shape.h, value->shape.w, pixel, c->f.m, c->f.m, c->strip_w, pixel);
+static void fill_v(Emit *e, const BatchConv *c, Text *body) {
+    const Value *value = c->source->entry[c->source->root[0]].value;
+    const int pixel = plan_value(e->plan, value)->layout.pixel;
+    line(body, 3, "%s(a, n, t0 * %d - 1, rows * %d + 2, edge);",
+         strip_function(e, c->source, value->shape, pixel, 1, c->strip_w), c->f.m, c->f.m);
     open_tiles(c, body);
     line(body, 4, "%s(edge + (row * %d + column * %d), v + (size_t)(tile + i) * %d);", tile_input(e, c, pixel, pixel),
          c->f.m * c->strip_w * pixel, c->f.m * pixel, batch_lda(c->in_channels));
     line(body, 3, "}");
-    (void)s;
 }
 
 static void scratch_places(Emit *e, const BatchConv *c, const char *m, Text *body) {
@@ -399,7 +454,7 @@ static void emit_winograd_result(Emit *e, const Step *s, const BatchConv *c, Tex
     line(body, 2, "const int n0 = u / %d * %d, t0 = u %% %d * %d;", groups, c->images, groups, c->tile_rows);
     line(body, 2, "const int rows = t0 + %d < %d ? %d : %d - t0;", c->tile_rows, c->rows, c->tile_rows, c->rows);
     open_block_images(c, "a->images", body);
-    fill_v(e, s, c, s->in[0], body);
+    fill_v(e, c, body);
     line(body, 2, "}");
     PanelRun runs[2];
     for (int i = 0, count = panel_runs(out, runs); i < count; i++) {
@@ -476,13 +531,8 @@ static void emit_weights_winograd(Emit *e, const Step *s, const BatchConv *c, Te
              c->v_product < c->m_product ? "z" : "v");
     }
     open_block_images(c, "last", body);
-    fill_v(e, s, c, s->in[0], body);
-    line(body, 3, "const float *y = a->x1 + (size_t)n * %lld;", (long long)y->apart);
-    open_tiles(c, body);
-    tile_inside(c, c->y.h, c->y.w, body);
-    line(body, 4, "%s(y + ((t0 + row) * %d + column * %d), z + (size_t)(tile + i) * %d, high, wide);",
-         tile_gradient(e, c, &y->layout, y->layout.pixel), c->f.m * y->layout.row, c->f.m * y->layout.pixel, lda);
-    line(body, 3, "}");
+    fill_v(e, c, body);
+    line(body, 3, "%s(a, n, t0, rows, z + (size_t)tile * %d);", tile_gradients(e, c, &y->layout), lda);
     line(body, 2, "}");
     const Gemm gemm = {
         .k = c->tiles, .lda = lda, .ldb = batch_lda(in), .ldc = lda, .accumulate = true, .transposed = true};
@@ -505,7 +555,7 @@ static void emit_weights_direct(Emit *e, const Step *s, const BatchConv *c, Text
     const Sliding *sl = &c->sliding;
     const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out);
     const int row = (c->strip ? c->strip_w : c->x.w) * x->layout.pixel;
-    const bool joined = c->taps == 1 && !c->strip && c->window.stride_h == 1 && c->window.stride_w == 1;
+    const bool joined = c->taps == 1 && !is_padded(sl) && c->window.stride_h == 1 && c->window.stride_w == 1;
     const int count = joined ? 1 : c->y.h;
     long long *x_at = arena_alloc(e->arena, sizeof *x_at * (size_t)count);
     long long *y_at = arena_alloc(e->arena, sizeof *y_at * (size_t)count);
@@ -514,12 +564,12 @@ static void emit_weights_direct(Emit *e, const Step *s, const BatchConv *c, Text
     offsets(body, 2, "x_at", count, x_at);
     offsets(body, 2, "y_at", count, y_at);
     line(body, 2, "for (int n = first; n < last; n++) {");
-    if (c->strip)
-        line(body, 2, "strip(%s, %d, %d, %d, %d, %d, x, %d, %d, %d);", batch_image(e, "x", s->in[0]), c->x.h, c->x.w,
-             x->layout.pixel, -sl->top, sl->left, c->strip_h, c->strip_w, c->x.c);
+    source_image(e, c, sl, body);
+    if (reader_is_stored(c->gradient))
+        line(body, 2, "const float *y = %s;",
+             batch_image(e, arena_printf(e->arena, "x[%d]", c->gradient->entry[0].x), s->in[1]));
     else
-        line(body, 2, "const float *x = %s;", batch_image(e, "x", s->in[0]));
-    line(body, 2, "const float *y = %s;", batch_image(e, "x1", s->in[1]));
+        line(body, 2, "%s(a, n, 0, %d, y);", strip_function(e, c->gradient, c->y, y->layout.pixel, 0, c->y.w), c->y.h);
     if (c->groups > 1) line(body, 2, "for (int g = 0; g < %d; g++)", c->groups);
     line(body, 2, "for (int r = 0; r < %d; r++)", c->window.r);
     line(body, 3, "for (int q = 0; q < %d; q++) {", c->window.s);
@@ -552,7 +602,7 @@ static void emit_weights_fc(Emit *e, const Step *s, const BatchConv *c, Text *bo
     line(body, 2, "for (int i = 0; i < %lld; i++) tap[i] = 0;", (long long)in * lda);
     line(body, 2, "for (int n = 0; n < a->images;) {");
     line(body, 3, "const int many = n + %d <= a->images;", FC_IMAGES);
-    line(body, 3, "const float *x = a->x + (size_t)n * %lld + t * %d, *y = a->x1 + (size_t)n * %lld;",
+    line(body, 3, "const float *x = a->x[0] + (size_t)n * %lld + t * %d, *y = a->x[1] + (size_t)n * %lld;",
          (long long)x->apart, x->layout.pixel, (long long)y->apart);
     Gemm gemm = {
         .k = FC_IMAGES, .lda = (int)y->apart, .ldb = (int)x->apart, .ldc = lda, .accumulate = true, .transposed = true};
@@ -580,6 +630,8 @@ const char *emit_batch_weights(Emit *e, const Step *s, Text *body) {
         scratch_places(e, c, "z", body);
     else if (c->strip)
         line(body, 1, "float *x = a->scratch + (size_t)part * %lld;", scratch_floats(e));
+    if (!c->winograd && !reader_is_stored(c->gradient))
+        line(body, 1, "float *y = a->scratch + (size_t)part * %lld + %lld;", scratch_floats(e), (long long)c->gradient_at);
     line(body, 1, "for (int s = slab_at(%d, part, parts); s < slab_at(%d, part + 1, parts); s++) {", c->slabs,
          c->slabs);
     line(body, 2, "const int first = slab_at(a->images, s, %d), last = slab_at(a->images, s + 1, %d);", c->slabs,
@@ -604,7 +656,7 @@ const char *emit_batch_gradient(Emit *e, const Step *s, Text *body) {
     if (c->winograd) {
         const char *adjoint = kernel_adjoint(e, &c->f);
         const int n = c->f.n;
-        line(body, 3, "const float *x = a->x + (size_t)i * %d + o;", lda);
+        line(body, 3, "const float *x = a->x[0] + (size_t)i * %d + o;", lda);
         line(body, 3, "V t[3][%d];", n);
         line(body, 3, "for (int j = 0; j < %d; j++) {", n);
         text_printf(body, "                const V d[%d] = {", n);
@@ -620,7 +672,7 @@ const char *emit_batch_gradient(Emit *e, const Step *s, Text *body) {
         line(body, 4, "for (int j = 0; j < 3; j++) store(sums[r * 3 + j], mul(w[j], share));");
         line(body, 3, "}");
     } else {
-        line(body, 3, "const float *x = a->x + (size_t)(i / %d) * %lld + (size_t)(i %% %d) * %d + o;", in,
+        line(body, 3, "const float *x = a->x[0] + (size_t)(i / %d) * %lld + (size_t)(i %% %d) * %d + o;", in,
              taps * matrix, in, lda);
         line(body, 3, "for (int t = 0; t < %d; t++)", taps);
         line(body, 4, "store(sums[t], mul(tree_%d(x + (size_t)t * %lld, %lld), share));", c->slabs, matrix,

@@ -6,6 +6,7 @@
 #include "graph/act.h"
 #include "graph/ops.h"
 #include "plan/step.h"
+#include "reader.h"
 #include "plan/training.h"
 
 #include <math.h>
@@ -37,7 +38,7 @@ const char *emit_batch_input(Emit *e, const Step *s, Text *body) {
     const Shape shape = s->out->shape;
     const int pixels = shape.h * shape.w, pixel = layout_of(e, s->out)->pixel;
     batch_images(body);
-    line(body, 2, "const float *x = a->x + (size_t)n * %d;", shape.c * pixels);
+    line(body, 2, "const float *x = a->x[0] + (size_t)n * %d;", shape.c * pixels);
     line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
     line(body, 2, "for (int i = 0; i < %d; i++)", pixels);
     line(body, 3, "for (int c = 0; c < %d; c++) y[i * %d + c] = x[c * %d + i];", shape.c, pixel, pixels);
@@ -46,54 +47,26 @@ const char *emit_batch_input(Emit *e, const Step *s, Text *body) {
 }
 
 /* ---- each element ---- */
-/* What does not vary within a channel, before the loop over pixels; the element's expression of v0, v1. */
-static const char *element(Emit *e, const Step *s, Text *body) {
-    const Node *node = s->node;
-    const int row = round_up(s->in[0]->shape.c, VECTOR); /* of statistics and sums */
-    const char *eps = float_c(e->arena, node->attr.eps);
-    switch (node->op) {
-    case OP_NORMALISE:
-        line(body, 3, "const V mean = load(a->x1 + c), shift = load(a->bias + c);");
-        line(body, 3, "const V scale = div_(load(a->w + c), sqrt_(add(load(a->x1 + (%d + c)), set1(%s))));", row, eps);
-        return "fma_(sub(v0, mean), scale, shift)";
-    case OP_BN_GRADIENT:
-        line(body, 3, "const V mean = load(a->x2 + c), one = set1(1.0f), count = load(a->x2 + (%d + c));", 2 * row);
-        line(body, 3, "const V scale = div_(one, sqrt_(add(load(a->x2 + (%d + c)), set1(%s))));", row, eps);
-        line(body, 3, "const V weight = mul(load(a->w + c), scale), sum = div_(load(a->x3 + c), count);");
-        line(body, 3, "const V product = mul(scale, div_(load(a->x3 + (%d + c)), count));", row);
-        return "mul(weight, sub(sub(v0, sum), mul(sub(v1, mean), product)))";
-    case OP_GATE:
-        switch (node->attr.act) {
-        case ACT_RELU:
-            return "where_less(zero(), v1, v0, zero())";
-        case ACT_RELU6:
-            return "where_less(zero(), v1, where_less(v1, set1(6.0f), v0, zero()), zero())";
-        case ACT_LEAKYRELU:
-            return arena_printf(e->arena, "where_less(zero(), v1, v0, mul(v0, set1(%s)))",
-                                float_c(e->arena, node->attr.slope));
-        case ACT_SIGMOID:
-            return "mul(v0, mul(v1, sub(set1(1.0f), v1)))";
-        case ACT_TANH:
-            return "mul(v0, sub(set1(1.0f), mul(v1, v1)))";
-        case ACT_SWISH:
-            line(body, 3, "const V one = set1(1.0f);");
-            return "mul(v0, mul(sigmoid(v1), fma_(v1, sub(one, sigmoid(v1)), one)))";
-        default:
-            bug("%s: no derivative of %s in emitted code", node->name, act_info(node->attr.act)->word);
-        }
-    case OP_ADD:
-        return "add(v0, v1)";
-    default: {
-        const ActInfo *act = act_info(node_act(node));
-        if (act->parameter == PARAMETER_NUMBER)
-            return arena_printf(e->arena, "%s(v0, set1(%s))", act->function, float_c(e->arena, node_act_number(node)));
-        return arena_printf(e->arena, "%s(v0)", act->function);
-    }
-    }
+const char *emit_batch_map(Emit *e, const Step *s, Text *body) {
+    const Reader *r = s->detail;
+    const Shape shape = s->out->shape;
+    const int pixel = layout_of(e, s->out)->pixel;
+    batch_images(body);
+    reader_image(e, r, 2, body);
+    line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
+    line(body, 2, "for (int c = 0; c < %d; c += LANES) {", pixel);
+    reader_channels(e, r, 3, body);
+    line(body, 3, "for (int i = c; i < %d + c; i += %d) {", shape.h * shape.w * pixel, pixel);
+    reader_load(e, r, "i", 4, body);
+    line(body, 4, "store(y + i, %s);", reader_value(e, r, 0));
+    line(body, 3, "}");
+    line(body, 2, "}");
+    line(body, 1, "}");
+    return arena_printf(e->arena, "batch%s_%dx%dx%d", reader_name(e, r), shape.c, shape.h, shape.w);
 }
 
 /* A sum of values that differ in size: zeros beyond the smaller one's channels, rows and columns. */
-static void filled_sum(Emit *e, const Step *s, Text *body) {
+static const char *filled_sum(Emit *e, const Step *s, Text *body) {
     const Shape out = s->out->shape;
     const Layout *y = layout_of(e, s->out);
     batch_images(body);
@@ -102,63 +75,55 @@ static void filled_sum(Emit *e, const Step *s, Text *body) {
     for (int i = 0; i < 2; i++) {
         const Shape in = s->in[i]->shape;
         const Layout *x = layout_of(e, s->in[i]);
-        line(body, 2, "const float *x%d = %s;", i, batch_image(e, i ? "x1" : "x", s->in[i]));
+        line(body, 2, "const float *x%d = %s;", i, batch_image(e, i ? "x[1]" : "x[0]", s->in[i]));
         line(body, 2, "for (int r = 0; r < %d; r++)", in.h);
         line(body, 3, "for (int i = 0; i < %d; i++)", in.w);
         line(body, 4, "for (int c = 0; c < %d; c++) y[r * %d + i * %d + c] += x%d[r * %d + i * %d + c];", in.c, y->row,
              y->pixel, i, x->row, x->pixel);
     }
     line(body, 1, "}");
-}
-
-const char *emit_batch_map(Emit *e, const Step *s, Text *body) {
-    const Shape shape = s->out->shape;
-    const int pixel = layout_of(e, s->out)->pixel;
-    const bool second = s->node->op == OP_ADD || s->node->op == OP_GATE || s->node->op == OP_BN_GRADIENT;
-    if (s->node->op == OP_ADD && !shape_equal(s->in[0]->shape, s->in[1]->shape)) {
-        filled_sum(e, s, body);
-        return arena_printf(e->arena, "batch_add_filled_%dx%dx%d", shape.c, shape.h, shape.w);
-    }
-    batch_images(body);
-    line(body, 2, "for (int c = 0; c < %d; c += LANES) {", pixel);
-    const char *value = element(e, s, body);
-    line(body, 3, "const float *x = %s + c;", batch_image(e, "x", s->in[0]));
-    if (second) line(body, 3, "const float *x1 = %s + c;", batch_image(e, "x1", s->in[1]));
-    line(body, 3, "float *y = %s + c;", batch_image(e, "y", s->out));
-    line(body, 3, "for (int i = 0; i < %d; i++) {", shape.h * shape.w);
-    line(body, 4, "const V v0 = load(x + i * %d)%s;", layout_of(e, s->in[0])->pixel,
-         second ? arena_printf(e->arena, ", v1 = load(x1 + i * %d)", layout_of(e, s->in[1])->pixel) : "");
-    line(body, 4, "store(y + i * %d, %s);", pixel, value);
-    line(body, 3, "}");
-    line(body, 2, "}");
-    line(body, 1, "}");
-    const char *act = s->node->op == OP_GATE ? arena_printf(e->arena, "_%s", act_info(s->node->attr.act)->word) : "";
-    return arena_printf(e->arena, "%s%s", name_of(e, s), act);
+    return arena_printf(e->arena, "batch_add_filled_%dx%dx%d", out.c, out.h, out.w);
 }
 
 /* ---- sums over the batch ---- */
+/* A row of an image is summed in floats; so are the rows, then the images in double. Squares and products are of what
+ * is left of a number about which they do not cancel. */
 const char *emit_batch_stats(Emit *e, const Step *s, Text *body) {
-    const Shape shape = s->in[0]->shape;
-    const int pixel = layout_of(e, s->in[0])->pixel, sums = s->node->op == OP_SUM ? 1 : 2, slab = sums * pixel;
+    const Reader *r = s->detail;
+    const Shape shape = s->node->in[0]->shape;
+    const int pixel = layout_of(e, s->node->in[0])->pixel, sums = s->node->op == OP_SUM ? 1 : 2, slab = sums * pixel;
     const int slabs = e->plan->training->slabs;
+    const char *first = reader_value(e, r, 0);
     line(body, 1, "for (int s = slab_at(%d, part, parts); s < slab_at(%d, part + 1, parts); s++) {", slabs, slabs);
     line(body, 2, "double *to = (double *)(void *)a->y + s * %d;", slab);
     line(body, 2, "for (int i = 0; i < %d; i++) to[i] = 0;", slab);
     line(body, 2, "for (int n = slab_at(a->images, s, %d); n < slab_at(a->images, s + 1, %d); n++) {", slabs, slabs);
-    line(body, 3, "const float *x = %s;", batch_image(e, "x", s->in[0]));
-    if (s->node->op == OP_BN_SUMS) line(body, 3, "const float *x1 = %s;", batch_image(e, "x1", s->in[1]));
-    line(body, 3, "for (int c = 0; c < %d; c += LANES)", pixel);
-    if (s->node->op == OP_STATS)
-        line(body, 4, "image_moments(x + c, %d, %d, %d, load(a->w + c), to + c, to + %d + c);", shape.h, shape.w, pixel,
-             pixel);
-    else if (s->node->op == OP_BN_SUMS)
-        line(body, 4, "image_products(x + c, x1 + c, %d, %d, %d, load(a->x2 + c), to + c, to + %d + c);", shape.h,
-             shape.w, pixel, pixel);
-    else
-        line(body, 4, "image_sums(x + c, %d, %d, %d, to + c);", shape.h, shape.w, pixel);
+    reader_image(e, r, 3, body);
+    line(body, 3, "for (int c = 0; c < %d; c += LANES) {", pixel);
+    reader_channels(e, r, 4, body);
+    if (sums > 1) line(body, 4, "const V about = load(a->p[0] + c);");
+    line(body, 4, "V sum = zero()%s;", sums > 1 ? ", product = zero()" : "");
+    line(body, 4, "for (int row = c; row < %d + c; row += %d) {", shape.h * shape.w * pixel, shape.w * pixel);
+    line(body, 5, "V sums = zero()%s;", sums > 1 ? ", products = zero()" : "");
+    line(body, 5, "for (int i = row; i < row + %d; i += %d) {", shape.w * pixel, pixel);
+    reader_load(e, r, "i", 6, body);
+    if (s->node->op == OP_STATS) {
+        line(body, 6, "const V apart = sub(%s, about);", first);
+        line(body, 6, "sums = add(sums, apart), products = fma_(apart, apart, products);");
+    } else if (s->node->op == OP_BN_SUMS) {
+        line(body, 6, "sums = add(sums, %s), products = fma_(%s, sub(%s, about), products);", first, first,
+             reader_value(e, r, 1));
+    } else
+        line(body, 6, "sums = add(sums, %s);", first);
+    line(body, 5, "}");
+    line(body, 5, "sum = add(sum, sums)%s;", sums > 1 ? ", product = add(product, products)" : "");
+    line(body, 4, "}");
+    line(body, 4, "add_lanes(to + c, sum);");
+    if (sums > 1) line(body, 4, "add_lanes(to + %d + c, product);", pixel);
+    line(body, 3, "}");
     line(body, 2, "}");
     line(body, 1, "}");
-    return name_of(e, s);
+    return arena_printf(e->arena, "%s%s", name_of(e, s), reader_name(e, r));
 }
 
 const char *emit_batch_total(Emit *e, const Step *s, Text *body) {
@@ -168,7 +133,7 @@ const char *emit_batch_total(Emit *e, const Step *s, Text *body) {
     const int slabs = e->plan->training->slabs;
     line(body, 1, "if (part > 0) return;");
     line(body, 1, "(void)parts;");
-    line(body, 1, "const double *x = (const double *)(const void *)a->x;");
+    line(body, 1, "const double *x = (const double *)(const void *)a->x[0];");
     if (node->op == OP_STATS) line(body, 1, "const double count = %d.0 * a->images;", shape.h * shape.w);
     line(body, 1, "for (int c = 0; c < %d; c++) {", shape.c);
     line(body, 2, "const double sum = tree(x + c, %d, %d);", slab, slabs);
@@ -177,13 +142,13 @@ const char *emit_batch_total(Emit *e, const Step *s, Text *body) {
              pixel, slab, slabs);
     if (node->op == OP_STATS) {
         line(body, 2, "const double mean = sum / count, var = squares / count - mean * mean;");
-        line(body, 2, "a->y[c] = (float)(a->w[c] + mean);");
+        line(body, 2, "a->y[c] = (float)(a->p[0][c] + mean);");
         line(body, 2, "a->y[%d + c] = (float)(var > 0 ? var : 0);", pixel);
         line(body, 2, "a->y[%d + c] = (float)count;", 2 * pixel);
         line(body, 2, "a->g[c] = a->y[c];");
         line(body, 2, "a->g[%d + c] = (float)(a->y[%d + c] * (count > 1 ? count / (count - 1) : 1));", pixel, pixel);
     } else if (node->op == OP_BN_SUMS) {
-        line(body, 2, "const double scaled = product / sqrt(a->x1[%d + c] + %.17g);", pixel, node->attr.eps);
+        line(body, 2, "const double scaled = product / sqrt(a->p[0][%d + c] + %.17g);", pixel, node->attr.eps);
         line(body, 2, "a->y[c] = (float)sum;");
         line(body, 2, "a->y[%d + c] = (float)scaled;", pixel);
         if (step_operand(s, OPERAND_G)) line(body, 2, "a->g[c] = (float)(sum / a->images);");
@@ -210,7 +175,7 @@ const char *emit_batch_move(Emit *e, const Step *s, Text *body) {
     const Shape out = s->out->shape, in = s->in[0]->shape;
     const Layout *x = layout_of(e, s->in[0]), *y = layout_of(e, s->out);
     const Window *w = &node->attr.window;
-    static const char *const members[] = {"x", "x1", "x2", "x3"};
+    if (node->op == OP_ADD) return filled_sum(e, s, body);
     batch_images(body);
     line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
     if (node->op == OP_CONCAT) {
@@ -218,13 +183,15 @@ const char *emit_batch_move(Emit *e, const Step *s, Text *body) {
         for (const Value *const *v = (const Value *const *)node->in; v < (const Value *const *)s->in; v++)
             channel += (*v)->shape.c;
         for (int i = 0; i < s->nin; channel += s->in[i++]->shape.c) {
-            line(body, 2, "const float *%s = %s;", members[i], batch_image(e, members[i], s->in[i]));
-            move_image(e, s->in[i]->shape, emit_plus(e, "y", channel), y, members[i], layout_of(e, s->in[i]), body);
+            line(body, 2, "const float *x%d = %s;", i,
+                 batch_image(e, arena_printf(e->arena, "x[%d]", i), s->in[i]));
+            move_image(e, s->in[i]->shape, emit_plus(e, "y", channel), y, arena_printf(e->arena, "x%d", i),
+                       layout_of(e, s->in[i]), body);
         }
         line(body, 1, "}");
         return arena_printf(e->arena, "batch_concat_%dx%dx%d", out.c, out.h, out.w);
     }
-    line(body, 2, "const float *x = %s;", batch_image(e, "x", s->in[0]));
+    line(body, 2, "const float *x = %s;", batch_image(e, "x[0]", s->in[0]));
     if (node->op == OP_SLICE) {
         move_image(e, out, "y", y, emit_plus(e, "x", (int64_t)w->top * x->row + w->left * x->pixel + node->attr.first),
                    x, body);
@@ -256,8 +223,8 @@ const char *emit_batch_pool(Emit *e, const Step *s, Text *body) {
     /* of a maximum's gradient: the values that were compared */
     const char *values = !backward ? "x" : most ? "x1" : NULL;
     batch_images(body);
-    line(body, 2, "const float *x = %s;", batch_image(e, "x", s->in[0]));
-    if (backward && most) line(body, 2, "const float *x1 = %s;", batch_image(e, "x1", s->in[1]));
+    line(body, 2, "const float *x = %s;", batch_image(e, "x[0]", s->in[0]));
+    if (backward && most) line(body, 2, "const float *x1 = %s;", batch_image(e, "x[1]", s->in[1]));
     line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
     if (backward) line(body, 2, "for (int i = 0; i < %d; i++) y[i] = 0;", in.h * in.w * pixel);
     line(body, 2, "for (int p = 0; p < %d; p++)", out.h);
@@ -316,7 +283,7 @@ const char *emit_batch_loss(Emit *e, const Step *s, Text *body) {
     const double smooth = s->node->attr.smooth;
     const bool gradient = s->node->op == OP_CROSSENTROPY_GRADIENT;
     batch_images(body);
-    line(body, 2, "const float *x = %s;", batch_image(e, "x", s->in[0]));
+    line(body, 2, "const float *x = %s;", batch_image(e, "x[0]", s->in[0]));
     line(body, 2, "const rn_train_label *label = a->labels + n;");
     line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
     line(body, 2, "double sum = 0, most = x[0];");

@@ -20,18 +20,31 @@ static const char *base_of(const Operand *o) {
     return bases[o->room];
 }
 
-/* ".x = A + 64" of every operand; labels have a member of their own. */
+static void emit_operand(Emit *e, const Operand *o, Text *t) {
+    const long long offset = (long long)plan_operand_offset(e->plan, o) / (long long)sizeof(float);
+    text_puts(t, base_of(o));
+    if (offset) text_printf(t, " + %lld", offset);
+}
+
+/* ".x = {A + 64}" of every operand; labels have a member of their own. */
 static void emit_arguments(Emit *e, const Step *s, Text *t) {
     bool labels = false;
     text_puts(t, "&(struct batch){.k = k, .images = n");
     for (Role role = OPERAND_NONE + 1; role < OPERAND_COUNT; role++) {
-        const Operand *o = step_operand(s, role);
-        if (!o) continue;
-        labels |= o->room == ROOM_LABELS;
-        if (o->room == ROOM_LABELS) continue;
-        const long long offset = (long long)plan_operand_offset(e->plan, o) / (long long)sizeof(float);
-        text_printf(t, ", .%s = %s", role_name(role), base_of(o));
-        if (offset) text_printf(t, " + %lld", offset);
+        const bool list = role == OPERAND_X || role == OPERAND_P;
+        int count = 0;
+        for (int i = 0; i < s->operand_count; i++) {
+            const Operand *o = &s->operands[i];
+            if (o->role != role) continue;
+            labels |= o->room == ROOM_LABELS;
+            if (o->room == ROOM_LABELS) continue;
+            if (count++)
+                text_puts(t, ", ");
+            else
+                text_printf(t, list ? ", .%s = {" : ", .%s = ", role_name(role));
+            emit_operand(e, o, t);
+        }
+        if (list && count) text_puts(t, "}");
     }
     if (labels) text_puts(t, ", .labels = labels");
     if (s->scratch) text_puts(t, ", .scratch = S");
@@ -91,7 +104,8 @@ void emit_trainer_declared(Emit *e, Text *t) {
                  "    const rn_kernel *k;\n"
                  "    int images;\n"
                  "    const rn_train_label *labels;\n"
-                 "    const float *x, *x1, *x2, *x3, *w, *bias;\n"
+                 "    const float *x[8], *p[16]; /* values; numbers of channels */\n"
+                 "    const float *w, *bias;\n"
                  "    float *y, *g, *g1, *scratch;\n"
                  "};\n\n"
                  "static const rn_train_model train_model;\n\n");

@@ -111,7 +111,7 @@ static void winograd_blocks(BatchConv *c) {
 static int64_t scratch_bytes(BatchConv *c, int pixel) {
     if (c->winograd) return (int64_t)sizeof(float) * (c->strip_at + (int64_t)c->strip_h * c->strip_w * pixel + VECTOR);
     const Sliding *s = &c->sliding;
-    c->strip = (s->top | s->left | s->bottom | s->right) != 0;
+    c->strip = (s->top | s->left | s->bottom | s->right) != 0 || !reader_is_stored(c->source);
     c->strip_h = s->source.h + s->top + s->bottom, c->strip_w = s->source.w + s->left + s->right;
     return c->strip ? (int64_t)sizeof(float) * ((int64_t)c->strip_h * c->strip_w * pixel + VECTOR) : 0;
 }
@@ -160,10 +160,10 @@ void batch_conv_steps(Plan *plan, const Node *node) {
 
     Step *step = step_add(plan, ALG_BATCH_CONV, node, node->out);
     step->detail = c;
+    c->source = reader_new(plan, step, in, NULL);
     step->scratch = c->is_fc ? 0 : scratch_bytes(c, plan_value(plan, in)->layout.pixel);
     step->macs = op_info(node->op)->cost(node);
     step->multiplications = c->winograd ? (int64_t)c->f.n * c->f.n * c->rows * c->columns * x.c * y.c : step->macs;
-    step_reads(plan, step, OPERAND_X, in);
     step_reads_temporary(plan, step, weights)->role = OPERAND_W;
     if (node->epilogue.bias) train_reads_parameter(plan, step, OPERAND_BIAS, node->epilogue.bias);
     step_writes_result(plan, step);
@@ -187,11 +187,15 @@ void batch_weights_steps(Plan *plan, const Node *node) {
     Step *step = step_add(plan, ALG_BATCH_WEIGHTS, node, node->out);
     step->detail = c;
     step->complete = false;
+    c->source = reader_new(plan, step, node->in[0], NULL);
+    c->gradient = reader_new(plan, step, node->in[1], NULL);
     step->scratch = c->is_fc ? 0 : scratch_bytes(c, plan_value(plan, node->in[0])->layout.pixel);
+    if (!c->winograd && !reader_is_stored(c->gradient)) { /* a copy of it in scratch */
+        c->gradient_at = divide_up((int)(step->scratch / (int64_t)sizeof(float)), VECTOR) * VECTOR;
+        step->scratch = (int64_t)sizeof(float) * (c->gradient_at + plan_value(plan, node->in[1])->apart + VECTOR);
+    }
     step->macs = op_info(node->op)->cost(node);
     step->multiplications = c->winograd ? (int64_t)c->f.n * c->f.n * c->rows * c->columns * x.c * y.c : step->macs;
-    step_reads(plan, step, OPERAND_X, node->in[0]);
-    step_reads(plan, step, OPERAND_X1, node->in[1]);
     step_writes_temporary(plan, step, slabs);
 
     Step *sum = step_add(plan, ALG_BATCH_GRADIENT, node, node->out);

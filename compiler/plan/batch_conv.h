@@ -2,7 +2,7 @@
 #ifndef RNC_PLAN_BATCH_CONV_H
 #define RNC_PLAN_BATCH_CONV_H
 
-#include "training.h"
+#include "reader.h"
 #include "runtime/core/winograd.h"
 
 /* Along one dimension: which positions of the source the results of a phase read. Result i * out_step + phase is the
@@ -30,7 +30,8 @@ typedef struct BatchConv {
     Shape x, y;                    /* what the convolution reads and makes, whichever way this goes */
     Sliding sliding;               /* not of CONV_WEIGHTS by Winograd's method, where it is the forward one */
     int in_channels, out_channels; /* of a group, in this direction; of the weights': x's and y's */
-    bool strip;                    /* the source is copied with zeros around it */
+    Reader *source, *gradient;     /* what it reads: of the weights' gradient x and dy, else one */
+    bool strip;                    /* the source is copied with zeros around it, or since it is computed */
     int strip_h, strip_w;          /* pixels */
     /* Winograd's method: tiles of `images` images, or of `tile_rows` rows of tiles of one image, at a time */
     bool winograd;
@@ -38,6 +39,7 @@ typedef struct BatchConv {
     int rows, columns; /* tiles of an image */
     int images, tile_rows, tiles;
     int v_product, m_product;     /* floats from one product to the next */
+    int64_t gradient_at;          /* CONV_WEIGHTS, direct: where scratch has dy, if it is computed */
     int64_t v_at, m_at, strip_at; /* of the scratch, floats */
     int slabs;                    /* CONV_WEIGHTS */
     int64_t slab;                 /* floats of a slab */

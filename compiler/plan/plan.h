@@ -79,6 +79,7 @@ typedef struct PlanOptions {
     bool whole_batch;       /* the last layers may run for several images at once (group.c) */
     int last_layers;        /* 0: by the cost model; n: node n - 1 and those after it run for the whole batch */
     bool strassen;          /* 1x1 convolutions may be computed by Strassen's method */
+    bool fuse;              /* training: values of elements alone may be computed where they are read */
     bool winograd;          /* convolutions by Winograd's method where that is faster */
     double tolerance;       /* the output's largest relative error, by the error model; 0: any */
     double time_share;      /* -Os: the smallest weights that take at most this share of time more; 0: the least time */
@@ -109,6 +110,7 @@ typedef struct ValuePlan {
     int buffer;     /* index in Plan.buffers; -1: not stored (dead, or pooled away) */
     int64_t offset; /* bytes to element (0, 0, 0) in the arena, or in what is kept of the image */
     bool kept;      /* lives in the latter: last layers touch it */
+    bool computed;  /* training: not stored, but computed where it is read (reader.h) */
     int64_t apart;  /* training: floats from one image to the next; 0: there is one for the batch. Else 0 */
 } ValuePlan;
 

@@ -4,6 +4,7 @@
 #include "filtering.h"
 #include "graph/ops.h"
 #include "memory.h"
+#include "reader.h"
 #include "step.h"
 
 #include <inttypes.h>
@@ -160,47 +161,51 @@ static Algorithm algorithm_for(const Node *node) {
     }
 }
 
-static const Tensor *weight_of(const Node *node, int slot) {
-    return node->weight[slot] && node->weight[slot]->op == RN_PARAM ? node->weight[slot] : NULL;
+void batch_map_steps(Plan *plan, const Node *node) {
+    if (plan->values[node->out->id].computed) return;
+    Step *step = step_add(plan, ALG_BATCH_MAP, node, node->out);
+    if (!reader_can(node)) { /* a sum of values that differ in size */
+        step->algorithm = ALG_BATCH_MOVE;
+        for (int i = 0; i < node->nin; i++) step_reads(plan, step, OPERAND_X, node->in[i]);
+    } else
+        step->detail = reader_of_node(plan, step, node);
+    step_writes_result(plan, step);
 }
 
-void batch_map_steps(Plan *plan, const Node *node) {
-    const Algorithm algorithm = algorithm_for(node);
-    const int most = 4;
-    for (int first = 0; first == 0 || first < node->nin;
-         first += most) { /* a concatenation's inputs, a few at a time */
-        Step *step = step_add(plan, algorithm, node, node->out);
+void batch_move_steps(Plan *plan, const Node *node) {
+    for (int first = 0; first == 0 || first < node->nin; first += READER_X) { /* a concatenation's inputs, some at a time */
+        Step *step = step_add(plan, algorithm_for(node), node, node->out);
         step->in = node->in + first;
-        step->nin = node->nin - first < most ? node->nin - first : most;
-        step->complete = first + most >= node->nin;
-        for (int i = 0; i < step->nin; i++)
+        step->nin = node->nin - first < READER_X ? node->nin - first : READER_X;
+        step->complete = first + step->nin >= node->nin;
+        for (int i = 0; i < step->nin; i++) {
+            step_reads(plan, step, OPERAND_X, step->in[i]);
             if (step->in[i] == plan->graph->training->labels)
-                step_reads(plan, step, (Role)(OPERAND_X + i), node->out)->room = ROOM_LABELS;
-            else
-                step_reads(plan, step, (Role)(OPERAND_X + i), step->in[i]);
-        if (weight_of(node, WEIGHT)) train_reads_parameter(plan, step, OPERAND_W, weight_of(node, WEIGHT));
-        if (weight_of(node, BIAS)) train_reads_parameter(plan, step, OPERAND_BIAS, weight_of(node, BIAS));
+                step->operands[step->operand_count - 1].room = ROOM_LABELS;
+        }
         step_writes_result(plan, step);
     }
 }
 
 /* A sum over the batch: each slab's, in double, then the total. */
 void batch_sums_steps(Plan *plan, const Node *node) {
+    const bool products = node->op == OP_BN_SUMS;
     const int sums = node->op == OP_SUM ? 1 : 2;
     const int64_t slab = (int64_t)sizeof(double) * sums * round_up(node->in[0]->shape.c, VECTOR);
     const int slabs = plan_temporary(plan, slab * plan->training->slabs);
     const Running *running = train_running_of(plan, node->out);
     Step *step = step_add(plan, ALG_BATCH_STATS, node, node->out);
     step->complete = false;
-    step_reads_inputs(plan, step);
-    if (running) train_reads_parameter(plan, step, OPERAND_W, running->mean); /* about which nothing cancels */
+    if (running) train_reads_parameter(plan, step, OPERAND_P, running->mean); /* about which nothing cancels */
+    if (products) step_reads(plan, step, OPERAND_P, node->in[2]);
+    step->detail = reader_new(plan, step, node->in[0], products ? node->in[1] : NULL);
     step_writes_temporary(plan, step, slabs);
 
     Step *total = step_add(plan, ALG_BATCH_TOTAL, node, node->out);
     step_name_part(plan, total, "total");
     step_reads_temporary(plan, total, slabs);
-    if (node->op == OP_BN_SUMS) step_reads(plan, total, OPERAND_X1, node->in[2]);
-    if (running) train_reads_parameter(plan, total, OPERAND_W, running->mean);
+    if (products) step_reads(plan, total, OPERAND_P, node->in[2]);
+    if (running) train_reads_parameter(plan, total, OPERAND_P, running->mean);
     step_writes_result(plan, total);
     const Trained *first = train_gradient_of(plan, node->out, 0);
     if (running) train_writes_gradient(plan, total, running->mean); /* and the variance, which lies behind it */
@@ -208,7 +213,7 @@ void batch_sums_steps(Plan *plan, const Node *node) {
     const Trained *second = train_gradient_of(plan, node->out, 1);
     if (!second) return;
     train_writes_gradient(plan, total, second->param);
-    total->operands[total->operand_count - 1].role = first ? OPERAND_G1 : OPERAND_G;
+    total->operands[total->operand_count - 1].role = OPERAND_G1;
 }
 
 static void input_step(Plan *plan) {
@@ -253,6 +258,7 @@ Plan *plan_training(Arena *arena, const Graph *graph, const Graph *source, const
     for (plan->training->slabs = 1; plan->training->slabs < TRAIN_SLABS && 2 * plan->training->slabs <= options->batch;)
         plan->training->slabs *= 2;
     plan_values(plan);
+    if (options->fuse) plan_computed(plan);
     if (!add_steps(plan, diag)) return NULL;
     plan_memory(plan);
     return plan;

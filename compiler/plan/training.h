@@ -44,6 +44,7 @@ void train_writes_gradient(Plan *plan, Step *step, const Tensor *tensor);
 void batch_conv_steps(Plan *plan, const Node *node);    /* conv, and the gradient of its input; fc likewise */
 void batch_weights_steps(Plan *plan, const Node *node); /* the gradient of its weights */
 void batch_sums_steps(Plan *plan, const Node *node);    /* statistics and other sums over the batch */
-void batch_map_steps(Plan *plan, const Node *node);     /* all else: one step */
+void batch_map_steps(Plan *plan, const Node *node);     /* of each element alone */
+void batch_move_steps(Plan *plan, const Node *node);    /* all else */
 
 #endif

@@ -73,19 +73,3 @@ HELPER void image_sums(const float *d, int rows, int width, int pixel, double *s
     }
     add_lanes(sum, s);
 }
-
-/* A copy of rows [first, first + rows) and columns from -left on of an image of h x w pixels, with zeros where there is
- * none; `floats` of each pixel. */
-static TARGET void strip(const float *x, int h, int w, int pixel, int first, int left, float *to, int rows, int columns,
-                         int floats) {
-    for (int y = first; y < first + rows; y++, to += columns * pixel) {
-        const int there = y >= 0 && y < h, right = columns - left - w;
-        const int begin = there ? left : columns, middle = right < 0 ? columns - left : w;
-        for (int i = 0; i < begin * pixel; i++) to[i] = 0;
-        if (!there) continue;
-        const float *from = x + y * w * pixel;
-        for (int i = 0; i < middle; i++)
-            for (int c = 0; c < floats; c++) to[(left + i) * pixel + c] = from[i * pixel + c];
-        for (int i = (left + middle) * pixel; i < columns * pixel; i++) to[i] = 0;
-    }
-}

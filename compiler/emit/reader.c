@@ -1,0 +1,112 @@
+#include "reader.h"
+
+#include "describe.h"
+#include "graph/act.h"
+#include "graph/ops.h"
+#include "plan/training.h"
+
+void reader_image(const Emit *e, const Reader *r, int depth, Text *body) {
+    for (int i = 0; i < r->count; i++)
+        if (!r->entry[i].node)
+            line(body, depth, "const float *x%d = a->x[%d] + (size_t)n * %lld;", i, r->entry[i].x,
+                 (long long)plan_value(e->plan, r->entry[i].value)->apart);
+}
+
+/* Statistics, weights and gradients as the expression wants them; their names end in the entry's number. */
+void reader_channels(const Emit *e, const Reader *r, int depth, Text *body) {
+    for (int i = 0; i < r->count; i++) {
+        const Node *node = r->entry[i].node;
+        const int p = r->entry[i].p;
+        if (!node) continue;
+        const int row = round_up(node->out->shape.c, VECTOR);
+        const char *eps = float_c(e->arena, node->attr.eps);
+        if (node->op == OP_NORMALISE) {
+            line(body, depth, "const V mean%d = load(a->p[%d] + c), shift%d = load(a->p[%d] + c);", i, p, i, p + 2);
+            line(body, depth, "const V scale%d = div_(load(a->p[%d] + c), sqrt_(add(load(a->p[%d] + (%d + c)), set1(%s))));",
+                 i, p + 1, p, row, eps);
+        } else if (node->op == OP_BN_GRADIENT) {
+            line(body, depth, "const V mean%d = load(a->p[%d] + c), count%d = load(a->p[%d] + (%d + c));", i, p, i, p,
+                 2 * row);
+            line(body, depth, "const V one%d = div_(set1(1.0f), sqrt_(add(load(a->p[%d] + (%d + c)), set1(%s))));", i, p,
+                 row, eps);
+            line(body, depth, "const V scale%d = mul(load(a->p[%d] + c), one%d), sum%d = div_(load(a->p[%d] + c), count%d);",
+                 i, p + 2, i, i, p + 1, i);
+            line(body, depth, "const V product%d = mul(one%d, div_(load(a->p[%d] + (%d + c)), count%d));", i, i, p + 1,
+                 row, i);
+        } else if (node->weight[WEIGHT]) {
+            line(body, depth, "const V slope%d = load(a->p[%d] + c);", i, p);
+        }
+    }
+}
+
+/* dy times the derivative of an activation. */
+static const char *gate(const Emit *e, const Node *node, const char *dy, const char *v, int i) {
+    switch (node->attr.act) {
+    case ACT_RELU:
+        return arena_printf(e->arena, "where_less(zero(), %s, %s, zero())", v, dy);
+    case ACT_RELU6:
+        return arena_printf(e->arena, "where_less(zero(), %s, where_less(%s, set1(6.0f), %s, zero()), zero())", v, v, dy);
+    case ACT_LEAKYRELU:
+        return arena_printf(e->arena, "where_less(zero(), %s, %s, mul(%s, set1(%s)))", v, dy, dy,
+                            float_c(e->arena, node->attr.slope));
+    case ACT_PRELU:
+        return arena_printf(e->arena, "where_less(zero(), %s, %s, mul(%s, slope%d))", v, dy, dy, i);
+    case ACT_SIGMOID:
+        return arena_printf(e->arena, "mul(%s, mul(%s, sub(set1(1.0f), %s)))", dy, v, v);
+    case ACT_TANH:
+        return arena_printf(e->arena, "mul(%s, sub(set1(1.0f), mul(%s, %s)))", dy, v, v);
+    case ACT_SWISH:
+        return arena_printf(e->arena, "mul(%s, mul(sigmoid(%s), fma_(%s, sub(set1(1.0f), sigmoid(%s)), set1(1.0f))))", dy,
+                            v, v, v);
+    default:
+        bug("%s: no derivative of %s in emitted code", node->name, act_info(node->attr.act)->word);
+    }
+}
+
+static const char *expression(const Emit *e, const Reader *r, int i) {
+    const Read *read = &r->entry[i];
+    const Node *node = read->node;
+    const char *a = arena_printf(e->arena, "v%d", read->arg[0]), *b = arena_printf(e->arena, "v%d", read->arg[1]);
+    switch (node->op) {
+    case OP_NORMALISE:
+        return arena_printf(e->arena, "fma_(sub(%s, mean%d), scale%d, shift%d)", a, i, i, i);
+    case OP_BN_GRADIENT:
+        return arena_printf(e->arena, "mul(scale%d, sub(sub(%s, sum%d), mul(sub(%s, mean%d), product%d)))", i, a, i, b, i,
+                            i);
+    case OP_GATE:
+        return gate(e, node, a, b, i);
+    case OP_ADD:
+        return arena_printf(e->arena, "add(%s, %s)", a, b);
+    default: {
+        const ActInfo *act = act_info(node_act(node));
+        if (act->parameter == PARAMETER_NUMBER)
+            return arena_printf(e->arena, "%s(%s, set1(%s))", act->function, a, float_c(e->arena, node_act_number(node)));
+        if (act->parameter == PARAMETER_PER_CHANNEL) return arena_printf(e->arena, "%s(%s, slope%d)", act->function, a, i);
+        return arena_printf(e->arena, "%s(%s)", act->function, a);
+    }
+    }
+}
+
+void reader_load(const Emit *e, const Reader *r, const char *at, int depth, Text *body) {
+    for (int i = 0; i < r->count; i++)
+        if (r->entry[i].node)
+            line(body, depth, "const V v%d = %s;", i, expression(e, r, i));
+        else
+            line(body, depth, "const V v%d = load(x%d + (%s));", i, i, at);
+}
+
+const char *reader_value(const Emit *e, const Reader *r, int root) {
+    return arena_printf(e->arena, "v%d", r->root[root]);
+}
+
+const char *reader_name(const Emit *e, const Reader *r) {
+    const char *name = "";
+    for (int i = 0; i < r->count; i++) {
+        const Node *node = r->entry[i].node;
+        if (!node) continue;
+        const char *word = op_info(node->op)->word;
+        if (node->op == OP_GATE) word = arena_printf(e->arena, "gate_%s", act_info(node->attr.act)->word);
+        name = arena_printf(e->arena, "%s_%s", name, *word == '.' ? word + 1 : word);
+    }
+    return name;
+}
