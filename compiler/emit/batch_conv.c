@@ -220,10 +220,10 @@ static const char *strip_function(Emit *e, const Reader *r, Shape shape, int pix
         line(&b, 2, "}");
         line(&b, 1, "}");
     }
-    const char *name = emit_function(
-        e, arena_printf(e->arena, "strip%s_%dx%dx%d", reader_name(e, r), shape.c, shape.h, shape.w),
-        "Rows of an image with zeros around it, computed as they are read", "void",
-        "const struct batch *a, int n, int first, int rows, float *to", b.s);
+    const char *name =
+        emit_function(e, arena_printf(e->arena, "strip%s_%dx%dx%d", reader_name(e, r), shape.c, shape.h, shape.w),
+                      "Rows of an image with zeros around it, computed as they are read", "void",
+                      "const struct batch *a, int n, int first, int rows, float *to", b.s);
     text_free(&b);
     return name;
 }
@@ -305,26 +305,30 @@ static void emit_fc_result(Emit *e, const Step *s, const BatchConv *c, Text *bod
 }
 
 /* ---- Winograd's method ---- */
-/* "x -> V": one tile of the strip, `floats` of each pixel in whole vectors. */
+/* Tiles are written out, row by row and column by column, so that no array is left in memory. */
+
+/* "x -> V": one tile of the strip, `channels` of each pixel in whole vectors. */
 static const char *tile_input(Emit *e, const BatchConv *c, int pixel, int channels) {
     const Transform t = emit_input_transform(e, &c->f);
     const int n = c->f.n;
     Text b = {0};
     line(&b, 1, "for (int c = 0; c < %d; c += LANES) {", channels);
     line(&b, 2, "V t[%d][%d];", n, n);
-    line(&b, 2, "for (int j = 0; j < %d; j++) {", n);
-    line(&b, 3, "const float *p = x + (j * %d + c);", pixel);
-    text_printf(&b, "            const V d[%d] = {", n);
-    for (int i = 0; i < n; i++)
-        text_printf(&b, "%sload(p%s)", i ? ", " : "", i ? arena_printf(e->arena, " + %d", i * c->strip_w * pixel) : "");
-    text_puts(&b, "};\n");
-    line(&b, 3, "%s(d, &t[0][j], %d);", t.function, n);
-    line(&b, 2, "}");
-    line(&b, 2, "for (int i = 0; i < %d; i++) {", n);
-    line(&b, 3, "V r[%d];", n);
-    line(&b, 3, "%s(t[i], r, 1);", t.function);
-    for (int j = 0; j < n; j++) line(&b, 3, "store(v + (size_t)(i * %d + %d) * %d + c, r[%d]);", n, j, c->v_product, j);
-    line(&b, 2, "}");
+    for (int j = 0; j < n; j++) {
+        text_printf(&b, "        {\n            const V d[%d] = {", n);
+        for (int i = 0; i < n; i++)
+            text_printf(&b, "%sload(x + (%d + c))", i ? ", " : "", (i * c->strip_w + j) * pixel);
+        text_puts(&b, "};\n");
+        line(&b, 3, "%s(d, &t[0][%d], %d);", t.function, j, n);
+        line(&b, 2, "}");
+    }
+    for (int i = 0; i < n; i++) {
+        line(&b, 2, "{");
+        line(&b, 3, "V r[%d];", n);
+        line(&b, 3, "%s(t[%d], r, 1);", t.function, i);
+        for (int j = 0; j < n; j++) line(&b, 3, "store(v + (%d + c), r[%d]);", (i * n + j) * c->v_product, j);
+        line(&b, 2, "}");
+    }
     line(&b, 1, "}");
     const char *name = emit_function(e, arena_printf(e->arena, "%s_input", name_of(e, c)),
                                      "One tile's input transform: 6 x 6 pixels of the strip to 6 x 6 products", "void",
@@ -337,27 +341,29 @@ static const char *tile_input(Emit *e, const BatchConv *c, int pixel, int channe
 static const char *tile_output(Emit *e, const BatchConv *c, const Layout *y, int width) {
     const Transform t = emit_output_transform(e, &c->f);
     const int n = c->f.n, m = c->f.m;
+    const bool ragged_h = c->sliding.result.h % m, ragged_w = c->sliding.result.w % m;
     Text b = {0};
     line(&b, 1, "for (int c = 0; c < %d; c += LANES) {", width);
     line(&b, 2, "V t[%d][%d];", m, n);
-    line(&b, 2, "for (int j = 0; j < %d; j++) {", n);
-    line(&b, 3, "const float *p = m + (j * %d + c);", c->m_product);
-    text_printf(&b, "            const V d[%d] = {", n);
-    for (int i = 0; i < n; i++)
-        text_printf(&b, "%sload(p%s)", i ? ", " : "", i ? arena_printf(e->arena, " + %d", i * n * c->m_product) : "");
-    text_puts(&b, "};\n");
-    line(&b, 3, "%s(d, &t[0][j], %d);", t.function, n);
-    line(&b, 2, "}");
-    line(&b, 2, "for (int i = 0; i < rows; i++) {");
-    line(&b, 3, "V r[%d];", m);
-    line(&b, 3, "%s(t[i], r, 1);", t.function);
-    for (int j = 0; j < m; j++)
-        line(&b, 3, "%sstore(y + (i * %d + %d + c), r[%d]);",
-             j && c->sliding.result.w % m ? arena_printf(e->arena, "if (columns > %d) ", j) : "", y->row, j * y->pixel,
-             j);
-    line(&b, 2, "}");
-    if (!(c->sliding.result.w % m)) line(&b, 2, "(void)columns;");
+    for (int j = 0; j < n; j++) {
+        text_printf(&b, "        {\n            const V d[%d] = {", n);
+        for (int i = 0; i < n; i++) text_printf(&b, "%sload(m + (%d + c))", i ? ", " : "", (i * n + j) * c->m_product);
+        text_puts(&b, "};\n");
+        line(&b, 3, "%s(d, &t[0][%d], %d);", t.function, j, n);
+        line(&b, 2, "}");
+    }
+    for (int i = 0; i < m; i++) {
+        line(&b, 2, ragged_h && i ? "if (rows > %d) {" : "{", i);
+        line(&b, 3, "V r[%d];", m);
+        line(&b, 3, "%s(t[%d], r, 1);", t.function, i);
+        for (int j = 0; j < m; j++)
+            line(&b, 3, "%sstore(y + (%d + c), r[%d]);",
+                 j && ragged_w ? arena_printf(e->arena, "if (columns > %d) ", j) : "", i * y->row + j * y->pixel, j);
+        line(&b, 2, "}");
+    }
     line(&b, 1, "}");
+    if (!ragged_h) line(&b, 1, "(void)rows;");
+    if (!ragged_w) line(&b, 1, "(void)columns;");
     const char *name = emit_function(
         e, arena_printf(e->arena, "%s_output", name_of(e, c)),
         "One tile's output transform: 6 x 6 products to the 4 x 4 pixels of which rows x columns are inside", "void",
@@ -371,6 +377,7 @@ static const char *tile_gradients(Emit *e, const BatchConv *c, const Layout *y) 
     const char *adjoint = output_adjoint(e, &c->f);
     const Reader *r = c->gradient;
     const int n = c->f.n, m = c->f.m, last_h = c->y.h - (c->rows - 1) * m, last_w = c->y.w - (c->columns - 1) * m;
+    const bool ragged_h = c->y.h % m, ragged_w = c->y.w % m;
     Text b = {0};
     reader_image(e, r, 1, &b);
     line(&b, 1, "for (int c = 0; c < %d; c += LANES) {", y->pixel);
@@ -381,24 +388,31 @@ static const char *tile_gradients(Emit *e, const BatchConv *c, const Layout *y) 
          c->columns, m, last_w);
     line(&b, 3, "const int at = row * %d + column * %d + c;", m * y->row, m * y->pixel);
     line(&b, 3, "V t[%d][%d];", n, m);
-    line(&b, 3, "for (int j = 0; j < %d; j++) {", m);
-    line(&b, 4, "const int there = j < wide ? high : 0, p = at + j * %d;", y->pixel);
-    for (int k = 0; k < m; k++) {
-        line(&b, 4, "V d%d = zero();", k);
-        line(&b, 4, "if (there > %d) {", k);
-        reader_load(e, r, k ? arena_printf(e->arena, "p + %d", k * y->row) : "p", 5, &b);
-        line(&b, 5, "d%d = %s;", k, reader_value(e, r, 0));
-        line(&b, 4, "}");
+    for (int j = 0; j < m; j++) {
+        line(&b, 3, "{");
+        for (int k = 0; k < m; k++) {
+            const char *inside = ragged_h && k ? arena_printf(e->arena, "high > %d", k) : "";
+            if (ragged_w && j) inside = arena_printf(e->arena, "%s%swide > %d", inside, *inside ? " && " : "", j);
+            line(&b, 4, "V d%d = zero();", k);
+            line(&b, 4, *inside ? "if (%s) {" : "{", inside);
+            reader_load(e, r, arena_printf(e->arena, "at + %d", k * y->row + j * y->pixel), 5, &b);
+            line(&b, 5, "d%d = %s;", k, reader_value(e, r, 0));
+            line(&b, 4, "}");
+        }
+        line(&b, 4, "const V d[%d] = {d0, d1, d2, d3};", m);
+        line(&b, 4, "%s(d, &t[0][%d], %d);", adjoint, j, m);
+        line(&b, 3, "}");
     }
-    line(&b, 4, "const V d[%d] = {d0, d1, d2, d3};", m);
-    line(&b, 4, "%s(d, &t[0][j], %d);", adjoint, m);
-    line(&b, 3, "}");
     line(&b, 3, "float *to = z + (size_t)i * %d + c;", batch_lda(c->out_channels));
-    line(&b, 3, "for (int k = 0; k < %d; k++) {", n);
-    line(&b, 4, "V w[%d];", n);
-    line(&b, 4, "%s(t[k], w, 1);", adjoint);
-    for (int j = 0; j < n; j++) line(&b, 4, "store(to + (size_t)(k * %d + %d) * %d, w[%d]);", n, j, c->m_product, j);
-    line(&b, 3, "}");
+    for (int k = 0; k < n; k++) {
+        line(&b, 3, "{");
+        line(&b, 4, "V w[%d];", n);
+        line(&b, 4, "%s(t[%d], w, 1);", adjoint, k);
+        for (int j = 0; j < n; j++) line(&b, 4, "store(to + %d, w[%d]);", (k * n + j) * c->m_product, j);
+        line(&b, 3, "}");
+    }
+    if (!ragged_h) line(&b, 3, "(void)high;");
+    if (!ragged_w) line(&b, 3, "(void)wide;");
     line(&b, 2, "}");
     line(&b, 1, "}");
     const char *name = emit_function(e, arena_printf(e->arena, "%s_z%s", name_of(e, c), reader_name(e, r)),
@@ -631,7 +645,8 @@ const char *emit_batch_weights(Emit *e, const Step *s, Text *body) {
     else if (c->strip)
         line(body, 1, "float *x = a->scratch + (size_t)part * %lld;", scratch_floats(e));
     if (!c->winograd && !reader_is_stored(c->gradient))
-        line(body, 1, "float *y = a->scratch + (size_t)part * %lld + %lld;", scratch_floats(e), (long long)c->gradient_at);
+        line(body, 1, "float *y = a->scratch + (size_t)part * %lld + %lld;", scratch_floats(e),
+             (long long)c->gradient_at);
     line(body, 1, "for (int s = slab_at(%d, part, parts); s < slab_at(%d, part + 1, parts); s++) {", c->slabs,
          c->slabs);
     line(body, 2, "const int first = slab_at(a->images, s, %d), last = slab_at(a->images, s + 1, %d);", c->slabs,

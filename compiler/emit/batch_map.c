@@ -183,8 +183,7 @@ const char *emit_batch_move(Emit *e, const Step *s, Text *body) {
         for (const Value *const *v = (const Value *const *)node->in; v < (const Value *const *)s->in; v++)
             channel += (*v)->shape.c;
         for (int i = 0; i < s->nin; channel += s->in[i++]->shape.c) {
-            line(body, 2, "const float *x%d = %s;", i,
-                 batch_image(e, arena_printf(e->arena, "x[%d]", i), s->in[i]));
+            line(body, 2, "const float *x%d = %s;", i, batch_image(e, arena_printf(e->arena, "x[%d]", i), s->in[i]));
             move_image(e, s->in[i]->shape, emit_plus(e, "y", channel), y, arena_printf(e->arena, "x%d", i),
                        layout_of(e, s->in[i]), body);
         }

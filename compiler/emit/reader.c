@@ -22,15 +22,17 @@ void reader_channels(const Emit *e, const Reader *r, int depth, Text *body) {
         const char *eps = float_c(e->arena, node->attr.eps);
         if (node->op == OP_NORMALISE) {
             line(body, depth, "const V mean%d = load(a->p[%d] + c), shift%d = load(a->p[%d] + c);", i, p, i, p + 2);
-            line(body, depth, "const V scale%d = div_(load(a->p[%d] + c), sqrt_(add(load(a->p[%d] + (%d + c)), set1(%s))));",
-                 i, p + 1, p, row, eps);
+            line(body, depth,
+                 "const V scale%d = div_(load(a->p[%d] + c), sqrt_(add(load(a->p[%d] + (%d + c)), set1(%s))));", i,
+                 p + 1, p, row, eps);
         } else if (node->op == OP_BN_GRADIENT) {
             line(body, depth, "const V mean%d = load(a->p[%d] + c), count%d = load(a->p[%d] + (%d + c));", i, p, i, p,
                  2 * row);
-            line(body, depth, "const V one%d = div_(set1(1.0f), sqrt_(add(load(a->p[%d] + (%d + c)), set1(%s))));", i, p,
-                 row, eps);
-            line(body, depth, "const V scale%d = mul(load(a->p[%d] + c), one%d), sum%d = div_(load(a->p[%d] + c), count%d);",
-                 i, p + 2, i, i, p + 1, i);
+            line(body, depth, "const V one%d = div_(set1(1.0f), sqrt_(add(load(a->p[%d] + (%d + c)), set1(%s))));", i,
+                 p, row, eps);
+            line(body, depth,
+                 "const V scale%d = mul(load(a->p[%d] + c), one%d), sum%d = div_(load(a->p[%d] + c), count%d);", i,
+                 p + 2, i, i, p + 1, i);
             line(body, depth, "const V product%d = mul(one%d, div_(load(a->p[%d] + (%d + c)), count%d));", i, i, p + 1,
                  row, i);
         } else if (node->weight[WEIGHT]) {
@@ -45,7 +47,8 @@ static const char *gate(const Emit *e, const Node *node, const char *dy, const c
     case ACT_RELU:
         return arena_printf(e->arena, "where_less(zero(), %s, %s, zero())", v, dy);
     case ACT_RELU6:
-        return arena_printf(e->arena, "where_less(zero(), %s, where_less(%s, set1(6.0f), %s, zero()), zero())", v, v, dy);
+        return arena_printf(e->arena, "where_less(zero(), %s, where_less(%s, set1(6.0f), %s, zero()), zero())", v, v,
+                            dy);
     case ACT_LEAKYRELU:
         return arena_printf(e->arena, "where_less(zero(), %s, %s, mul(%s, set1(%s)))", v, dy, dy,
                             float_c(e->arena, node->attr.slope));
@@ -56,8 +59,8 @@ static const char *gate(const Emit *e, const Node *node, const char *dy, const c
     case ACT_TANH:
         return arena_printf(e->arena, "mul(%s, sub(set1(1.0f), mul(%s, %s)))", dy, v, v);
     case ACT_SWISH:
-        return arena_printf(e->arena, "mul(%s, mul(sigmoid(%s), fma_(%s, sub(set1(1.0f), sigmoid(%s)), set1(1.0f))))", dy,
-                            v, v, v);
+        return arena_printf(e->arena, "mul(%s, mul(sigmoid(%s), fma_(%s, sub(set1(1.0f), sigmoid(%s)), set1(1.0f))))",
+                            dy, v, v, v);
     default:
         bug("%s: no derivative of %s in emitted code", node->name, act_info(node->attr.act)->word);
     }
@@ -71,8 +74,8 @@ static const char *expression(const Emit *e, const Reader *r, int i) {
     case OP_NORMALISE:
         return arena_printf(e->arena, "fma_(sub(%s, mean%d), scale%d, shift%d)", a, i, i, i);
     case OP_BN_GRADIENT:
-        return arena_printf(e->arena, "mul(scale%d, sub(sub(%s, sum%d), mul(sub(%s, mean%d), product%d)))", i, a, i, b, i,
-                            i);
+        return arena_printf(e->arena, "mul(scale%d, sub(sub(%s, sum%d), mul(sub(%s, mean%d), product%d)))", i, a, i, b,
+                            i, i);
     case OP_GATE:
         return gate(e, node, a, b, i);
     case OP_ADD:
@@ -80,8 +83,10 @@ static const char *expression(const Emit *e, const Reader *r, int i) {
     default: {
         const ActInfo *act = act_info(node_act(node));
         if (act->parameter == PARAMETER_NUMBER)
-            return arena_printf(e->arena, "%s(%s, set1(%s))", act->function, a, float_c(e->arena, node_act_number(node)));
-        if (act->parameter == PARAMETER_PER_CHANNEL) return arena_printf(e->arena, "%s(%s, slope%d)", act->function, a, i);
+            return arena_printf(e->arena, "%s(%s, set1(%s))", act->function, a,
+                                float_c(e->arena, node_act_number(node)));
+        if (act->parameter == PARAMETER_PER_CHANNEL)
+            return arena_printf(e->arena, "%s(%s, slope%d)", act->function, a, i);
         return arena_printf(e->arena, "%s(%s)", act->function, a);
     }
     }

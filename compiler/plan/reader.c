@@ -97,7 +97,8 @@ Reader *reader_of_node(Plan *plan, Step *step, const Node *node) {
 }
 
 /* ---- the decision ---- */
-/* Of one step that reads values by expressions: which are stored, and how many entries and numbers of channels it has. */
+/* Of one step that reads values by expressions: which are stored, and how many entries and numbers of channels it has.
+ */
 typedef struct Load {
     const Value *stored[READER_X + 1];
     const Value *seen[READER_MOST + 1];
@@ -157,8 +158,7 @@ static void count_passes(Sites *s, const Value *v, const Value *computed) {
         }
         Load l = {.fits = true};
         for (int i = 0; i < user->nin; i++)
-            if (reads_expressions(user, i))
-                load_value(s->plan, user->in[i], computed, &l);
+            if (reads_expressions(user, i)) load_value(s->plan, user->in[i], computed, &l);
         s->passes += l.count;
         s->fits &= l.fits && l.channels <= READER_P;
     }
@@ -167,7 +167,7 @@ static void count_passes(Sites *s, const Value *v, const Value *computed) {
 static bool may_be_computed(const Plan *plan, const Node *node, int **users) {
     const Value *v = node->out;
     if (!reader_can(node) || v->is_output || v->all || source(plan, v) != v) return false;
-    if (v->shape.c < 1 || !*users[v->id] ) return false;
+    if (v->shape.c < 1 || !*users[v->id]) return false;
     for (const int *u = users[v->id]; *u >= 0; u++) {
         const Node *user = plan->graph->nodes[*u];
         for (int i = 0; i < user->nin; i++)

@@ -1,5 +1,6 @@
 /* Values that training does not store: what is computed of each element alone (a normalisation, an activation, a sum, a
- * gradient through these) may be computed where it is read, from values that are stored and from numbers of its channel.
+ * gradient through these) may be computed where it is read, from values that are stored and from numbers of its
+ * channel.
  *
  * A reader is what a step reads so, for one or two values that have one shape: the stored values, one after another in
  * the step's operands of role X, vectors of channels in those of role P, and the expressions over them.

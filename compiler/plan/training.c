@@ -173,7 +173,8 @@ void batch_map_steps(Plan *plan, const Node *node) {
 }
 
 void batch_move_steps(Plan *plan, const Node *node) {
-    for (int first = 0; first == 0 || first < node->nin; first += READER_X) { /* a concatenation's inputs, some at a time */
+    for (int first = 0; first == 0 || first < node->nin;
+         first += READER_X) { /* a concatenation's inputs, some at a time */
         Step *step = step_add(plan, algorithm_for(node), node, node->out);
         step->in = node->in + first;
         step->nin = node->nin - first < READER_X ? node->nin - first : READER_X;

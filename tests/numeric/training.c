@@ -60,7 +60,8 @@ static void build(Case *c, const char *layers, int batch, rn_isa isa, Kernels ke
     passes_run(c->graph, &passes);
     Graph *inference = graph_clone(c->source, &c->arena);
     passes_run(inference, &passes);
-    PlanOptions options = {.isa = isa, .fuse = true, .batch = 1, .reuse_memory = true, .winograd = true, .strassen = true};
+    PlanOptions options = {
+        .isa = isa, .fuse = true, .batch = 1, .reuse_memory = true, .winograd = true, .strassen = true};
     const Plan *plan = plan_make(&c->arena, inference, &options);
     options.batch = batch;
     options.winograd = winograd;

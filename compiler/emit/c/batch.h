@@ -31,8 +31,8 @@ HELPER void add_lanes(double *total, V v) {
     for (int i = 0; i < LANES; i++) total[i] += lanes[i];
 }
 
-/* Of one image and vector of channels: the sums of x - about and of its square. Rows are summed apart, so that a float's
- * rounding is that of a row. */
+/* Of one image and vector of channels: the sums of x - about and of its square. Rows are summed apart, so that a
+ * float's rounding is that of a row. */
 HELPER void image_moments(const float *x, int rows, int width, int pixel, V about, double *sum, double *square) {
     V s = zero(), q = zero();
     for (int y = 0; y < rows; y++, x += width * pixel) {
