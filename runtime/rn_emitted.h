@@ -85,6 +85,10 @@ void rn_parallel(rn_context *context, rn_task fn, void *arg);
  * any thread. RN_ERROR_ARGUMENT: a null pointer, a side outside 1..RN_MAX_IMAGE_SIDE, or an input of no 1 or 3
  * channels. */
 rn_status rn_preprocess_rgb(const rn_model *model, const uint8_t *rgb, int height, int width, float *planar);
+/* The same less a mean image beside the model's mean: channel c is (pixel / 255 * range - mean[c] - image[c]) / std[c].
+ * image: of each channel of the input `pixels` numbers, input.h x input.w or 1. */
+rn_status rn_preprocess_rgb_less(const rn_model *model, const float *image, int pixels, const uint8_t *rgb, int height,
+                                 int width, float *planar);
 
 #ifndef RN_STANDALONE
 #ifdef __GNUC__

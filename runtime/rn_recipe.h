@@ -30,9 +30,10 @@ typedef struct rn_recipe_step {
     int32_t arg[3]; /* indices of earlier steps, as many as the operation has arguments */
     int32_t dim[4]; /* of the result; packing: of the argument, as K, C/groups, R, S */
     double real;
-    int32_t integer[4]; /* as the operation's row says */
-    uint64_t offset;    /* packing: byte offset in the packed payload, a multiple of 64 */
-    const char *name;   /* RN_PARAM */
+    int32_t
+        integer[4];   /* as the operation's row says; RN_PARAM: 1 first where the tensor may be missing: it is 0 then */
+    uint64_t offset;  /* packing: byte offset in the packed payload, a multiple of 64 */
+    const char *name; /* RN_PARAM */
 } rn_recipe_step;
 
 typedef struct rn_recipe {

@@ -133,8 +133,8 @@ static inline Graph *random_source(Arena *arena, uint64_t seed, Text *text, Diag
     Random *random = &r->random;
     random_blocks(r);
     r->channels = random_int(random, 1, 5), r->side = random_int(random, 5, 12);
-    text_printf(text, "network random(classes = %d) {\n    input %dx%dx%d\n", random_int(random, 1, 10), r->channels,
-                r->side, r->side);
+    text_printf(text, "network random(classes = %d) {\n    input %dx%dx%d%s\n", random_int(random, 1, 10), r->channels,
+                r->side, r->side, seed % 5 ? "" : ", mean pixel");
     for (int n = random_int(random, 3, 7); n > 0; n--) {
         random_statement(r);
         if (r->channels > 24) text_printf(text, "    conv %d, 1x1\n", r->channels = random_int(random, 1, 9));

@@ -122,6 +122,16 @@ static void emit_run(Emit *e, Text *t) {
                  "}\n\n");
 }
 
+/* The beginning of run_rgb's call, up to the picture. */
+static const char *preprocess_call(Emit *e) {
+    const Tensor *mean = e->plan->graph->preprocess.mean_image;
+    if (!mean) return "rn_preprocess_rgb(&model";
+    const Shape s = e->plan->graph->input->shape;
+    return arena_printf(e->arena,
+                        "rn_preprocess_rgb_less(&model, (const float *)(const void *)(net->rn.weights + %lld), %d",
+                        (long long)e->plan->mean_image, mean->ndim == 1 ? 1 : s.h * s.w);
+}
+
 static void emit_run_rgb(Emit *e, Text *t) {
     const char *n = e->options->name, *forward = forward_name(e);
     const long long input = input_floats(e), outputs = (long long)output_floats(e->plan->graph);
@@ -136,10 +146,10 @@ static void emit_run_rgb(Emit *e, Text *t) {
         "    if (status) return status;\n"
         "    float *ready = %s;\n"
         "    for (int n = 0; n < batch; n++) {\n"
-        "        status = rn_preprocess_rgb(&model, rgb[n], height[n], width[n], %s);\n"
+        "        status = %s, rgb[n], height[n], width[n], %s);\n"
         "        if (status) return rn_context_fail(&net->rn, status, \"%s: image %%d cannot be made an "
         "input\", n);\n",
-        n, n, emit_arena_places(e).ready, place, n);
+        n, n, emit_arena_places(e).ready, preprocess_call(e), place, n);
     if (grouped)
         text_printf(t,
                     "        const int images = n %% %d + 1; /* ready, of this group */\n"

@@ -166,6 +166,7 @@ void emit_tables(Emit *e, Text *t) {
 /* Those that are trained. */
 static int64_t count_parameters(Emit *e, const rn_recipe *r) {
     bool *statistic = arena_alloc(e->arena, ((size_t)r->count + 1) * sizeof *statistic);
+    const Tensor *mean = e->plan->graph->preprocess.mean_image;
     int64_t count = 0;
     for (int i = 0; i < r->count; i++) {
         const rn_recipe_op op = (rn_recipe_op)r->steps[i].op;
@@ -174,7 +175,7 @@ static int64_t count_parameters(Emit *e, const rn_recipe *r) {
     }
     for (int i = 0; i < r->count; i++) {
         const rn_recipe_step *s = &r->steps[i];
-        if (s->op != RN_PARAM || statistic[i]) continue;
+        if (s->op != RN_PARAM || statistic[i] || (mean && strcmp(s->name, mean->name) == 0)) continue;
         count += (int64_t)s->dim[0] * s->dim[1] * s->dim[2] * s->dim[3];
     }
     return count;

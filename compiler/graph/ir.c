@@ -277,6 +277,7 @@ Graph *graph_clone(const Graph *graph, Arena *arena) {
     copy->preprocess = graph->preprocess;
     copy->train = graph->train;
     clone_tensors(graph, copy);
+    copy->preprocess.mean_image = copy_tensor(copy, graph->preprocess.mean_image);
     for (int i = 0; i < graph->value_count; i++) {
         const Value *value = graph->values[i];
         Value *made = graph_add_value(copy, copy_name(arena, value->name), value->shape);

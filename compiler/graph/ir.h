@@ -50,7 +50,7 @@ struct Tensor {
     Tensor *arg[TENSOR_MAX_ARGS];
     int nargs;
     double real;    /* the op's number, if it has one (epsilon, fill value) */
-    int integer[2]; /* the op's integers, if it has any */
+    int integer[2]; /* the op's integers, if it has any; RN_PARAM: 1, 0 where it may be missing, and is 0 then */
     Place place;
 };
 
@@ -207,6 +207,7 @@ typedef struct Preprocess {
     double mean[4], std[4]; /* x = (v - mean) / std, per channel, after scaling */
     int resize;             /* shorter side, 0: straight to the input's size */
     int crop_h, crop_w;     /* centre crop, 0: the input's size */
+    Tensor *mean_image;     /* the parameter input.mean, subtracted beside `mean`: C x H x W or [C]; NULL: none */
 } Preprocess;
 
 /* ---- training ---- */

@@ -252,6 +252,7 @@ void irtext_print(const Graph *graph, Text *text) {
     for (int i = 0; i < graph->tensor_count; i++) print_tensor(graph->tensors[i], text);
     if (graph->tensor_count) text_puts(text, "\n");
     for (int i = 0; i < graph->node_count; i++) print_node(graph->nodes[i], number, text);
+    if (graph->preprocess.mean_image) text_printf(text, "mean @%d\n", graph->preprocess.mean_image->id);
     for (int i = 0; i < graph->output_count; i++) text_printf(text, "output %%%d\n", number[graph->outputs[i]->id]);
     if (graph->training) print_training(graph, number, text);
     arena_free(&arena);

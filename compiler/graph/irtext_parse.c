@@ -661,15 +661,20 @@ static bool parse_output(Parser *parser) {
     return true;
 }
 
+static bool parse_mean(Parser *parser) {
+    return read_tensor(parser, &parser->graph->preprocess.mean_image);
+}
+
 static bool parse_line(Parser *parser) {
     static const struct {
         const char *word;
         bool training;
         bool (*parse)(Parser *parser);
-    } lines[] = {{"network", false, parse_network},  {"input", false, parse_input},
-                 {"labels", false, parse_labels},    {"preprocess", false, parse_preprocess},
-                 {"output", false, parse_output},    {"loss", true, parse_loss},
-                 {"gradient", true, parse_gradient}, {"running", true, parse_running}};
+    } lines[] = {{"network", false, parse_network}, {"input", false, parse_input},
+                 {"labels", false, parse_labels},   {"preprocess", false, parse_preprocess},
+                 {"mean", false, parse_mean},       {"output", false, parse_output},
+                 {"loss", true, parse_loss},        {"gradient", true, parse_gradient},
+                 {"running", true, parse_running}};
     if (at_line_end(parser)) return true;
     if (*parser->at == '@') return parse_tensor(parser);
     if (*parser->at == '%') return parse_node(parser);
@@ -679,7 +684,7 @@ static bool parse_line(Parser *parser) {
             return fail(parser, "%s without labels above", lines[i].word);
         return lines[i].parse(parser);
     }
-    return fail(parser, "expected network, input, preprocess, output, a tensor (@) or a value (%%)");
+    return fail(parser, "expected network, input, preprocess, mean, output, a tensor (@) or a value (%%)");
 }
 
 static bool resolve_homes(Parser *parser) {

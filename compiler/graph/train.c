@@ -53,6 +53,12 @@ static TrainParameter describe(const Graph *graph, Node *node, int slot, Tensor 
     return (TrainParameter){.row = row, .tensor = tensor, .node = node};
 }
 
+static TrainParameter describe_mean_image(Tensor *tensor) {
+    rn_train_parameter row = {.name = tensor->name, .kind = RN_TRAIN_CONSTANT, .ndim = tensor->ndim};
+    for (int i = 0; i < 4; i++) row.dim[i] = i < tensor->ndim ? tensor->dim[i] : 1;
+    return (TrainParameter){.row = row, .tensor = tensor};
+}
+
 static void mark_last(const Graph *graph, TrainParameter *const *of) {
     for (int i = 0; i < graph->node_count; i++) {
         const Node *end = train_branch_end(graph->nodes[i]);
@@ -80,5 +86,7 @@ TrainParameter *train_parameters(const Graph *graph, Arena *arena, int *count) {
         }
     }
     mark_last(graph, of);
+    Tensor *mean = graph->preprocess.mean_image;
+    if (mean) all[(*count)++] = describe_mean_image(mean);
     return all;
 }

@@ -32,11 +32,11 @@ typedef struct TrainParameter {
     rn_train_parameter row; /* for the trainer's table; its offset is 0. A running statistic of a frozen layer has
                                momentum 0 */
     Tensor *tensor;
-    Node *node; /* whose it is */
+    Node *node; /* whose it is; NULL: input.mean, a constant */
 } TrainParameter;
 
-/* All of the graph's, in the order of its nodes; lives in `arena`. A tensor that several layers share comes once, and
- * is frozen where one of them is. */
+/* All of the graph's, in the order of its nodes, input.mean at the end; lives in `arena`. A tensor that several layers
+ * share comes once, and is frozen where one of them is. */
 TrainParameter *train_parameters(const Graph *graph, Arena *arena, int *count);
 
 #endif

@@ -408,6 +408,19 @@ static bool check_input(Check *check) {
     return true;
 }
 
+static bool check_mean_image(Check *check) {
+    const Graph *graph = check->graph;
+    const Tensor *mean = graph->preprocess.mean_image;
+    if (!mean) return true;
+    const Shape in = graph->input->shape;
+    if (!owns_tensor(graph, mean) || mean->op != RN_PARAM || strcmp(mean->name, "input.mean") != 0)
+        return broken(check, "the input's mean is not the parameter input.mean");
+    const bool image = mean->ndim == 3 && mean->dim[0] == in.c && mean->dim[1] == in.h && mean->dim[2] == in.w;
+    return image || tensor_is_vector(mean, in.c) ||
+           broken(check, "the input's mean is neither of its shape %dx%dx%d nor a vector of %d", in.c, in.h, in.w,
+                  in.c);
+}
+
 bool graph_check(const Graph *graph, Text *problem, Place *place) {
     Text unwanted = {0};
     Check check = {.graph = graph, .problem = problem ? problem : &unwanted};
@@ -415,8 +428,8 @@ bool graph_check(const Graph *graph, Text *problem, Place *place) {
     check.defined_at = arena_alloc(&check.arena, sizeof(int) * count);
     check.last_read = arena_alloc(&check.arena, sizeof(int) * count);
     for (size_t i = 0; i < count; i++) check.defined_at[i] = check.last_read[i] = -1;
-    bool right = check_input(&check) && check_tensors(&check) && check_nodes(&check) && check_values(&check) &&
-                 check_training(&check);
+    bool right = check_input(&check) && check_tensors(&check) && check_mean_image(&check) && check_nodes(&check) &&
+                 check_values(&check) && check_training(&check);
     if (place) *place = check.place;
     text_free(&unwanted);
     arena_free(&check.arena);

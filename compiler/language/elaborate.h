@@ -63,8 +63,9 @@ typedef struct Elab {
     Env *env;      /* the network's */
     int explained; /* so many errors have had their notes */
     bool has_input, input_failed;
-    Map layers;   /* name -> LayerEntry */
-    Map poisoned; /* see poison.c: names, the beginnings of names, and blocks */
+    const AttrUse *mean_given; /* the input's `mean`, or NULL */
+    Map layers;                /* name -> LayerEntry */
+    Map poisoned;              /* see poison.c: names, the beginnings of names, and blocks */
     Map poisoned_prefixes;
     Map poisoned_blocks;
     Map failed;    /* blocks whose expansion failed: reported once */
@@ -102,6 +103,9 @@ LayerEntry *elab_claim(Elab *elab, Op op, const char *name, Place place);
 Value *elab_build(Elab *elab, const Frame *frame, LayerEntry *entry, Value *const *in, int nin, const Layer *layer);
 void elab_layer(Elab *elab, const Frame *frame, const Stmt *stmt);
 void elab_input(Elab *elab, const Frame *frame, const Stmt *stmt);
+typedef enum MeanKind { MEAN_OF_NUMBERS, MEAN_OF_PIXELS, MEAN_OF_CHANNELS } MeanKind;
+/* The parameter input.mean of the graph's input, of either of the last two kinds. */
+void elab_mean_image(Elab *elab, MeanKind kind, bool may_be_missing, Place place);
 
 /* ---- train.c ---- */
 /* whole: the network was elaborated without an error. */

@@ -451,6 +451,25 @@ static void read_per_channel(Reader *reader, const char *word, int channels, dou
     }
 }
 
+/* `mean pixel`, `mean channel`: a tensor of the weights file; MEAN_OF_NUMBERS where it is neither. */
+static MeanKind read_mean_word(const Reader *reader) {
+    const AttrUse *attr = find_attr(reader, "mean");
+    const Expr *word = attr ? attr->value->items : NULL;
+    if (!word || attr->value->kind != ARG_EXPR || word->kind != EXPR_NAME || env_find(reader->env, word->name))
+        return MEAN_OF_NUMBERS;
+    return strcmp(word->name, "pixel") == 0     ? MEAN_OF_PIXELS
+           : strcmp(word->name, "channel") == 0 ? MEAN_OF_CHANNELS
+                                                : MEAN_OF_NUMBERS;
+}
+
+void elab_mean_image(Elab *elab, MeanKind kind, bool may_be_missing, Place place) {
+    const Shape s = elab->graph->input->shape;
+    const int dim[3] = {s.c, s.h, s.w};
+    Tensor *mean = graph_add_param(elab->graph, "input.mean", kind == MEAN_OF_PIXELS ? 3 : 1, dim, place);
+    mean->integer[0] = may_be_missing;
+    elab->graph->preprocess.mean_image = mean;
+}
+
 static void read_preprocess(Reader *reader, Shape shape, Preprocess *p) {
     const char *const orders[] = {"rgb", "bgr", "gray"};
     int said = 0;
@@ -465,7 +484,7 @@ static void read_preprocess(Reader *reader, Shape shape, Preprocess *p) {
         else if ((i == 2 ? 1 : 3) != shape.c)
             fail(reader, attr->place, i == 2 ? "gray has 1 channel" : "a colour picture has 3 channels");
     }
-    read_per_channel(reader, "mean", shape.c, p->mean);
+    if (read_mean_word(reader) == MEAN_OF_NUMBERS) read_per_channel(reader, "mean", shape.c, p->mean);
     read_per_channel(reader, "std", shape.c, p->std);
     const AttrUse *std = find_attr(reader, "std"), *range = find_attr(reader, "range");
     for (int c = 0; std && c < 4; c++)
@@ -500,6 +519,9 @@ void elab_input(Elab *elab, const Frame *frame, const Stmt *stmt) {
     elab->graph->preprocess = (Preprocess){.range = 1, .std = {1, 1, 1, 1}};
     read_preprocess(&reader, shape, &elab->graph->preprocess);
     elab->graph->input = graph_add_value(elab->graph, "input", shape);
+    elab->mean_given = find_attr(&reader, "mean");
+    const MeanKind mean = read_mean_word(&reader);
+    if (reader.ok && mean != MEAN_OF_NUMBERS) elab_mean_image(elab, mean, false, elab->mean_given->place);
     elab->env->now = &elab->now;
     elab->input_failed = !reader.ok;
     if (reader.ok) elab->now = elab->graph->input;

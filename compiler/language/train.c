@@ -455,6 +455,21 @@ static void check_images(const Check *check) {
         wrong(check, AUGMENT, "`colour` is of 3 channels, not of %d", input->shape.c);
 }
 
+/* What training subtracts belongs to the network's preprocessing, and the other way round. */
+static void add_mean_image(const Check *check, Train *train) {
+    Elab *elab = check->elab;
+    const rn_train_subtract subtract = train->recipe.subtract;
+    const Tensor *given = elab->graph->preprocess.mean_image;
+    const int ndim = subtract == RN_TRAIN_SUBTRACT_PIXEL_MEAN ? 3 : 1;
+    if (given && subtract == RN_TRAIN_SUBTRACT_NOTHING)
+        train->recipe.subtract = given->ndim == 3 ? RN_TRAIN_SUBTRACT_PIXEL_MEAN : RN_TRAIN_SUBTRACT_CHANNEL_MEAN;
+    if (subtract == RN_TRAIN_SUBTRACT_NOTHING || (given && given->ndim == ndim)) return;
+    if (!elab->mean_given)
+        return elab_mean_image(elab, ndim == 3 ? MEAN_OF_PIXELS : MEAN_OF_CHANNELS, true, check->said[SUBTRACT]->place);
+    wrong(check, SUBTRACT, "the input has another mean already");
+    diag_note(elab->diag, elab->mean_given->place, "it is here");
+}
+
 static void check_parameters(const Check *check) {
     const Graph *graph = check->elab->graph;
     int ends = 0, layers = 0;
@@ -493,6 +508,8 @@ Train *elab_train(Elab *elab, const Env *env, bool whole) {
     const Check check = {elab, train, said};
     check_schedule(&check);
     check_images(&check);
-    if (whole) check_parameters(&check);
+    if (!whole) return train;
+    check_parameters(&check);
+    add_mean_image(&check, train);
     return train;
 }

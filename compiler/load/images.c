@@ -42,7 +42,8 @@ static bool take_array(const Graph *graph, const char *path, const rn_npy *array
     return true;
 }
 
-static bool take_picture(const Graph *graph, const char *path, const rn_image *picture, Images *images, Diag *diag) {
+static bool take_picture(const Graph *graph, const TensorData *weights, const char *path, const rn_image *picture,
+                         Images *images, Diag *diag) {
     const Preprocess *p = &graph->preprocess;
     const Shape s = graph->input->shape;
     rn_model model = {.input = {s.c, s.h, s.w}, .preprocess = {.order = (int)p->order, .resize = p->resize}};
@@ -54,14 +55,19 @@ static bool take_picture(const Graph *graph, const char *path, const rn_image *p
     images->data = malloc((size_t)shape_size(s) * sizeof *images->data);
     if (!images->data) out_of_memory();
     images->count = 1;
-    if (!rn_preprocess_rgb(&model, picture->rgb, picture->height, picture->width, images->data)) return true;
+    const Tensor *mean = p->mean_image;
+    const rn_status status =
+        mean ? rn_preprocess_rgb_less(&model, weights->data[mean->id], mean->ndim == 1 ? 1 : s.h * s.w, picture->rgb,
+                                      picture->height, picture->width, images->data)
+             : rn_preprocess_rgb(&model, picture->rgb, picture->height, picture->width, images->data);
+    if (!status) return true;
     diag_error(diag, (Place){0}, "%s: a picture of %d x %d cannot be made the input of %s, %d x %d x %d", path,
                picture->width, picture->height, graph->name, s.c, s.h, s.w);
     images_free(images);
     return false;
 }
 
-bool images_load(const Graph *graph, const char *path, Images *images, Diag *diag) {
+bool images_load(const Graph *graph, const TensorData *weights, const char *path, Images *images, Diag *diag) {
     char error[RN_ERROR_SIZE];
     uint8_t *bytes;
     size_t size;
@@ -83,7 +89,7 @@ bool images_load(const Graph *graph, const char *path, Images *images, Diag *dia
         diag_error(diag, (Place){0}, "%s", error);
     else
         good = is_array ? take_array(graph, path, &array, images, diag)
-                        : take_picture(graph, path, &picture, images, diag);
+                        : take_picture(graph, weights, path, &picture, images, diag);
     rn_npy_free(&array);
     rn_image_free(&picture);
     free(bytes);

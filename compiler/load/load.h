@@ -28,8 +28,9 @@ typedef struct Images {
 } Images;
 
 /* From a .npy array, N x C x H x W or C x H x W, of numbers as they are; or from a PNG or JPEG picture, which the
- * source's input statement says how to make ready. The kind is told by content. False after an error. */
-bool images_load(const Graph *graph, const char *path, Images *images, Diag *diag);
+ * source's input statement says how to make ready (weights: for its mean image). The kind is told by content. False
+ * after an error. */
+bool images_load(const Graph *graph, const TensorData *weights, const char *path, Images *images, Diag *diag);
 void images_free(Images *images);
 
 #endif

@@ -17,6 +17,7 @@
  */
 #include "graph/tensor.h"
 #include "graph/interpret.h"
+#include "graph/train.h"
 #include "load.h"
 
 #include "graph/ops.h"
@@ -89,13 +90,6 @@ static void set_role(Role *roles, const Tensor *tensor, Role role) {
     if (tensor && !roles[tensor->id]) roles[tensor->id] = role;
 }
 
-/* The batch norm that ends a residual sum's branch, perhaps before a gate; NULL: another layer does. */
-static const Node *branch_end(const Node *sum) {
-    const Node *end = sum->op == OP_ADD ? sum->in[0]->producer : NULL;
-    if (end && end->op == OP_MUL) end = end->in[0]->producer;
-    return end && end->op == OP_BN ? end : NULL;
-}
-
 static void set_node_roles(Role *roles, const Node *node) {
     for (int i = 0; node->term && i < node->nin; i++) set_role(roles, node->term[i].weight, KERNEL);
     set_role(roles, node->epilogue.bias, ADDED);
@@ -110,10 +104,11 @@ static void set_node_roles(Role *roles, const Node *node) {
 static Role *find_roles(const Graph *graph, Arena *arena) {
     Role *roles = arena_alloc(arena, ((size_t)graph->tensor_count + 1) * sizeof *roles);
     for (int i = 0; i < graph->node_count; i++) {
-        const Node *end = branch_end(graph->nodes[i]);
+        const Node *end = train_branch_end(graph->nodes[i]);
         if (end) set_role(roles, end->weight[WEIGHT], BRANCH_FACTOR);
     }
     for (int i = 0; i < graph->node_count; i++) set_node_roles(roles, graph->nodes[i]);
+    set_role(roles, graph->preprocess.mean_image, AVERAGE);
     for (int i = graph->tensor_count - 1; i >= 0; i--) {
         const Tensor *tensor = graph->tensors[i];
         for (int j = 0; roles[i] && j < tensor->nargs; j++) {

@@ -40,7 +40,7 @@ static int collect_params(const Graph *graph, rn_param *params, int *tensor_ids)
         const Tensor *tensor = graph->tensors[i];
         if (tensor->op != RN_PARAM) continue;
         tensor_ids[count] = i;
-        params[count++] = (rn_param){tensor->name, tensor->ndim, tensor->dim, NULL};
+        params[count++] = (rn_param){tensor->name, tensor->ndim, tensor->dim, NULL, tensor->integer[0]};
     }
     return count;
 }
@@ -59,6 +59,11 @@ static const rn_safetensors *weights_index(const Weights *weights) {
 /* One parameter as floats, malloc'd; NULL after a diagnostic. */
 static float *read_param(Weights *weights, const rn_param *param, Report *report) {
     char error[TORCH_ERROR_SIZE];
+    if (!param->tensor) { /* optional */
+        float *zeros = calloc((size_t)rn_param_count(param), sizeof *zeros);
+        if (!zeros) out_of_memory();
+        return zeros;
+    }
     rn_safetensor tensor = *param->tensor;
     if (weights->torch && !(tensor.data = torch_elements(weights->torch, param->tensor, error))) {
         report_problem(report, error);
@@ -68,7 +73,7 @@ static float *read_param(Weights *weights, const rn_param *param, Report *report
     tensor.size = (size_t)tensor.count * (size_t)rn_safetensor_bytes(&tensor);
     float *values = malloc((size_t)tensor.count * sizeof *values + 1);
     if (!values) out_of_memory();
-    const rn_param found = {param->name, param->ndim, param->dim, &tensor};
+    const rn_param found = {param->name, param->ndim, param->dim, &tensor, 0};
     if (rn_param_read(&found, values, error, sizeof error)) return values;
     report_problem(report, error);
     free(values);
@@ -129,6 +134,10 @@ static bool match_params(const Graph *graph, rn_param *params, int count, const 
     }
     if (*result.prefix && !prefix)
         diag_note(report->diag, report->place, "all names begin with '%s', which is left out", result.prefix);
+    for (int i = 0; i < count && !problems; i++)
+        if (!params[i].tensor)
+            diag_note(report->diag, report->place, "%s is not there: nothing is subtracted from pictures",
+                      params[i].name);
     report->diag->limit = limit;
     check_globs(options, params, count, file, result.prefix, report);
     return problems == 0;

@@ -275,7 +275,7 @@ static bool take_images(Verify *v) {
     const Options *options = v->c->options;
     const size_t size = image_size(v);
     if (options->verify_input && !v->outputs_only)
-        return images_load(v->source, options->verify_input, &v->images, &v->c->diag);
+        return images_load(v->source, &v->c->weights, options->verify_input, &v->images, &v->c->diag);
     v->images.count = v->outputs_only || options->batch < PROBE_IMAGES ? 1 : PROBE_IMAGES;
     v->images.data = malloc((size_t)v->images.count * size * sizeof *v->images.data);
     if (!v->images.data) out_of_memory();

@@ -209,6 +209,7 @@ struct Plan {
     rn_recipe recipe;
     int *tensor_step;           /* by tensor id: its recipe step, -1 */
     struct TrainPlan *training; /* NULL: of inference (training.h) */
+    int64_t mean_image;         /* bytes into the packed weights, where preprocess.mean_image lies; -1: there is none */
 };
 
 /* Whether emitted code can address every value and the weights; false after a diagnostic, unless diag is NULL

@@ -287,12 +287,25 @@ bool onnx_check(const Graph *graph, const char *path, Diag *diag) {
         return false;
     }
     for (int i = 0; i < graph->tensor_count; i++)
-        if (graph->tensors[i]->op == RN_PARAM) size += (uint64_t)tensor_size(graph->tensors[i]) * sizeof(float);
+        if (graph->tensors[i]->op == RN_PARAM && graph->tensors[i] != graph->preprocess.mean_image)
+            size += (uint64_t)tensor_size(graph->tensors[i]) * sizeof(float);
     return fits(path, size, diag);
+}
+
+/* The file's input is what `run` takes: what comes before that is the application's. */
+static void warn_of_mean_image(const Graph *graph, const TensorData *data, const char *path, Diag *diag) {
+    const Tensor *mean = graph->preprocess.mean_image;
+    for (int64_t i = 0; mean && i < tensor_size(mean); i++) {
+        if (data->data[mean->id][i] == 0) continue;
+        diag_warning(diag, (Place){0}, "'%s' has no %s: it is to be subtracted from what goes into the file's input",
+                     path_base(path), mean->name);
+        return;
+    }
 }
 
 bool save_onnx(const Graph *graph, const TensorData *data, const char *name, int batch, const char *path, Diag *diag) {
     OnnxWriter w = {.graph = graph, .data = data, .batch = batch};
+    warn_of_mean_image(graph, data, path, diag);
     w.operand = arena_alloc(&w.arena, sizeof *w.operand * (size_t)graph->value_count);
     w.first_use = arena_alloc(&w.arena, sizeof *w.first_use * (size_t)(graph->tensor_count + 1));
     Onnx__GraphProto proto;

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void shape_text(char *text, size_t size, rn_shape s) {
     snprintf(text, size, "%d x %d x %d", s.c, s.h, s.w);
@@ -56,6 +57,14 @@ static cJSON *info_json(const rn_model *m, const char *weights, size_t arena) {
     return json;
 }
 
+static int subtracts_image(const rn_model *m) {
+    for (int i = 0; i < m->recipe->count; i++) {
+        const rn_recipe_step *s = &m->recipe->steps[i];
+        if (s->op == RN_PARAM && strcmp(s->name, "input.mean") == 0) return 1;
+    }
+    return 0;
+}
+
 static void info_text(const rn_model *m, const char *weights, size_t arena) {
     static const char *const orders[] = {"rgb", "bgr", "gray"};
     const rn_preprocess *p = &m->preprocess;
@@ -71,6 +80,7 @@ static void info_text(const rn_model *m, const char *weights, size_t arena) {
     printf("pictures        %s, 0..%g", p->order >= 0 && p->order < 3 ? orders[p->order] : "?", p->range);
     for (int c = 0; c < m->input.c && c < 4; c++)
         printf("%s(%g, %g)", c ? " " : ", (mean, std) ", p->mean[c], p->std[c]);
+    if (subtracts_image(m)) printf(", less input.mean");
     if (p->resize) printf(", shorter side to %d, centre crop", p->resize);
     printf("\nparameters      %" PRId64 "\n", m->parameters);
     printf("multiply-adds   %" PRId64 " an image\n", m->macs);

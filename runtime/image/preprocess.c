@@ -142,3 +142,13 @@ rn_status rn_preprocess_rgb(const rn_model *model, const uint8_t *rgb, int heigh
             *v = (*v * p->range / 255 - p->mean[c]) / p->std[c];
     return RN_OK;
 }
+
+rn_status rn_preprocess_rgb_less(const rn_model *model, const float *image, int pixels, const uint8_t *rgb, int height,
+                                 int width, float *planar) {
+    const rn_status status = image ? rn_preprocess_rgb(model, rgb, height, width, planar) : RN_ERROR_ARGUMENT;
+    if (status) return status;
+    const size_t plane = (size_t)model->input.h * (size_t)model->input.w;
+    for (int c = 0; c < model->input.c; c++, planar += plane, image += pixels)
+        for (size_t i = 0; i < plane; i++) planar[i] -= image[pixels == 1 ? 0 : i] / model->preprocess.std[c];
+    return RN_OK;
+}

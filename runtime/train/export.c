@@ -52,7 +52,7 @@ static int allocate(Loading *loading, const char *except) {
         const rn_train_parameter *p = &model->parameters[i];
         if (except && !fnmatch(except, p->name, 0)) continue;
         loading->of[loading->count] = p;
-        loading->params[loading->count++] = (rn_param){p->name, p->ndim, p->dim, NULL};
+        loading->params[loading->count++] = (rn_param){p->name, p->ndim, p->dim, NULL, p->kind == RN_TRAIN_CONSTANT};
     }
     return 1;
 }

@@ -66,7 +66,9 @@ static int param_problem(const rn_param *param, char text[TEXT_SIZE]) {
     char want[SHAPE_SIZE], have[SHAPE_SIZE];
     const rn_safetensor *tensor = param->tensor;
     param_shape_text(want, param);
-    if (!tensor) {
+    if (!tensor && param->optional) {
+        return 0;
+    } else if (!tensor) {
         snprintf(text, TEXT_SIZE, "%.160s is missing (%s)", param->name, want);
     } else if (!same_shape(param, tensor)) {
         snprintf(text, TEXT_SIZE, "%.160s is %s, the network needs %s", tensor->name,
@@ -192,7 +194,7 @@ static void tell_pairs(const Teller *teller, const rn_param *params, int count, 
     char text[TEXT_SIZE], shape[SHAPE_SIZE];
     for (int i = 0, shown = 0; i < count && shown < SHOWN_PAIRS; i++) {
         int best = -1;
-        if (params[i].tensor) continue;
+        if (params[i].tensor || params[i].optional) continue;
         for (int j = 0; j < file->count; j++) {
             const rn_safetensor *other = &file->tensors[j];
             if (taken[j] || !same_shape(&params[i], other)) continue;
@@ -257,7 +259,7 @@ static void find_all(rn_param *params, int count, const rn_safetensors *file, co
     for (int i = 0; i < count; i++) {
         params[i].tensor = find_param(file, result->prefix, params[i].name);
         if (params[i].tensor) taken[params[i].tensor - file->tensors] = 1;
-        if (!params[i].tensor)
+        if (!params[i].tensor && !params[i].optional)
             result->missing++;
         else if (param_problem(&params[i], text))
             result->unfit++;
@@ -316,6 +318,12 @@ int rn_params_match(rn_param *params, int count, const rn_safetensors *file, con
 
 /* ---- values ---- */
 
+int64_t rn_param_count(const rn_param *param) {
+    int64_t count = 1;
+    for (int i = 0; i < param->ndim; i++) count *= param->dim[i];
+    return count;
+}
+
 static int is_variance(const char *name) {
     static const char end[] = ".running_var";
     const size_t n = strlen(name), m = sizeof end - 1;
@@ -324,6 +332,10 @@ static int is_variance(const char *name) {
 
 int rn_param_read(const rn_param *param, float *values, char *text, size_t size) {
     const float least = is_variance(param->name) ? 0.0f : -FLT_MAX;
+    if (!param->tensor) {
+        memset(values, 0, (size_t)rn_param_count(param) * sizeof *values);
+        return 1;
+    }
     rn_safetensor_read(param->tensor, values);
     for (int64_t i = 0; i < param->tensor->count; i++) {
         if (values[i] >= least && values[i] <= FLT_MAX) continue;

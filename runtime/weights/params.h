@@ -12,6 +12,7 @@ typedef struct rn_param {
     int ndim;
     const int32_t *dim;
     const rn_safetensor *tensor; /* where it was found; NULL: nowhere */
+    int optional;                /* 1: it is no problem where it is nowhere */
 } rn_param;
 
 /* All zero is the default. */
@@ -30,13 +31,13 @@ typedef struct rn_params_result {
  * of the file stand in it as they are, with any control bytes. */
 typedef void (*rn_param_problem)(void *user, int hint, const char *text);
 
-/* Finds every parameter. An exact name goes first; where there is none, "gamma" and "beta" serve for "weight" and
- * "bias", "moving_mean" and "moving_variance" for "running_mean" and "running_var". Where all names of the file (but
- * the ignored ones) begin with the same components ("module."), and more parameters are found without them, they are
- * left out. A file's *.num_batches_tracked is no problem, nor is momentum.NAME beside NAME; any other tensor that no
- * parameter takes is one, as are missing, mis-shaped and unreadable ones. They are told one by one; where hardly
- * anything fits as one, with the likely pairs of names as hints. options may be NULL. Returns how many problems there
- * are (result: of which kinds), -1 where there is no memory. */
+/* Finds every parameter, of the optional ones those that are there. An exact name goes first; where there is none,
+ * "gamma" and "beta" serve for "weight" and "bias", "moving_mean" and "moving_variance" for "running_mean" and
+ * "running_var". Where all names of the file (but the ignored ones) begin with the same components ("module."), and
+ * more parameters are found without them, they are left out. A file's *.num_batches_tracked is no problem, nor is
+ * momentum.NAME beside NAME; any other tensor that no parameter takes is one, as are missing, mis-shaped and unreadable
+ * ones. They are told one by one; where hardly anything fits as one, with the likely pairs of names as hints. options
+ * may be NULL. Returns how many problems there are (result: of which kinds), -1 where there is no memory. */
 int rn_params_match(rn_param *params, int count, const rn_safetensors *file, const rn_params_options *options,
                     rn_params_result *result, rn_param_problem problem, void *user);
 
@@ -47,9 +48,11 @@ void rn_params_counts(char *text, size_t size, const rn_params_result *result, i
 /* Does a glob name this tensor, by its name with or without the prefix? */
 int rn_params_glob(const char *glob, const char *prefix, const char *name);
 
-/* The parameter's tensor as floats; `values` has room for all elements. Returns false and words it where one is such as
- * no trained network has ("bn1.running_var: element 3 is -0.5, a variance"): a NaN, an infinity, a double beyond
- * floats, or a negative variance. */
+int64_t rn_param_count(const rn_param *param); /* elements, by its dims */
+
+/* The parameter's tensor as floats, zeros where it is nowhere; `values` has room for all elements. Returns false and
+ * words it where one is such as no trained network has ("bn1.running_var: element 3 is -0.5, a variance"): a NaN, an
+ * infinity, a double beyond floats, or a negative variance. */
 int rn_param_read(const rn_param *param, float *values, char *text, size_t size);
 
 #endif

@@ -60,7 +60,8 @@ static rn_status find_params(rn_param **params, int *count, const rn_model *mode
     if (!*params) return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: out of memory", source);
     for (int i = 0; i < recipe->count; i++) {
         const rn_recipe_step *step = &recipe->steps[i];
-        if (step->op == RN_PARAM) (*params)[(*count)++] = (rn_param){step->name, step->ndim, step->dim, NULL};
+        if (step->op == RN_PARAM)
+            (*params)[(*count)++] = (rn_param){step->name, step->ndim, step->dim, NULL, step->integer[0]};
     }
     Problems problems = {error, error ? error_size : 0, 0, 0};
     if (problems.size) {
@@ -93,7 +94,7 @@ static float *read_param(void *user, const char *name, int ndim, const int32_t *
     const rn_param key = {.name = name};
     const rn_param *param = bsearch(&key, source->params, (size_t)source->count, sizeof key, compare_params);
     if (!param) return NULL;
-    float *values = malloc((size_t)param->tensor->count * sizeof *values + 1);
+    float *values = malloc((size_t)rn_param_count(param) * sizeof *values + 1);
     if (!values) return NULL;
     if (rn_param_read(param, values, source->fault, sizeof source->fault)) return values;
     free(values);

@@ -92,7 +92,7 @@ static void test_errors(void) {
         {"@0 = param 3", "parameter 0 has no name"},
         {"@0 = param 99999x99999 name w", "2^31 elements at most"},
         {"input %1 3x3x3 again", "a second input"},
-        {"layer a", "expected network, input, preprocess, output"},
+        {"layer a", "expected network, input, preprocess, mean, output"},
         {"", "the graph has no output"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -45,7 +45,7 @@ static int match(const File *file, const char *const *names, int count, const rn
                  rn_params_result *result, Heard *heard) {
     rn_param params[MOST];
     *heard = (Heard){0};
-    for (int i = 0; i < count; i++) params[i] = (rn_param){names[i], 1, eight, NULL};
+    for (int i = 0; i < count; i++) params[i] = (rn_param){names[i], 1, eight, NULL, 0};
     return rn_params_match(params, count, &file->index, options, result, hear, heard);
 }
 
@@ -146,10 +146,10 @@ static void test_summary(void) {
     static const char *const names[] = {"blocks.0.bn1.bias",   "blocks.0.bn1.weight", "blocks.0.bn2.bias",
                                         "blocks.0.bn2.weight", "blocks.1.bn1.bias",   "blocks.1.bn1.weight",
                                         "head.bias",           "head.weight"};
-    rn_param params[4] = {{"layer1.0.bn1.bias", 1, eight, NULL},
-                          {"layer1.0.bn2.weight", 1, eight, NULL},
-                          {"fc.weight", 1, nine, NULL},
-                          {"head.bias", 1, nine, NULL}};
+    rn_param params[4] = {{"layer1.0.bn1.bias", 1, eight, NULL, 0},
+                          {"layer1.0.bn2.weight", 1, eight, NULL, 0},
+                          {"fc.weight", 1, nine, NULL, 0},
+                          {"head.bias", 1, nine, NULL, 0}};
     make_file(&file, names, 8);
     memset(&heard, 0, sizeof heard);
     CU_ASSERT_EQUAL(rn_params_match(params, 4, &file.index, NULL, &result, hear, &heard), 3 + 1 + 7);
@@ -183,13 +183,33 @@ static void test_long_names(void) {
     free(name);
 }
 
+/* One that may be missing is no problem and zeros then, but counts like any other where it is there. */
+static void test_optional(void) {
+    File file;
+    rn_params_result result;
+    Heard heard = {0};
+    char text[256] = "";
+    rn_param params[2] = {{"fc.bias", 1, eight, NULL, 0}, {"input.mean", 1, nine, NULL, 1}};
+    make_file(&file, NAMES("m.fc.bias"));
+    CU_ASSERT_EQUAL(rn_params_match(params, 2, &file.index, NULL, &result, hear, &heard), 0);
+    CU_ASSERT(!strcmp(result.prefix, "m.") && result.missing == 0 && heard.hints == 0 && !params[1].tensor);
+    float values[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1}, zeros[9] = {0};
+    CU_ASSERT(rn_param_read(&params[1], values, text, sizeof text) && !memcmp(values, zeros, sizeof zeros));
+    make_file(&file, NAMES("fc.bias", "input.mean"));
+    CU_ASSERT_EQUAL(rn_params_match(params, 2, &file.index, NULL, &result, hear, &heard), 1);
+    CU_ASSERT_STRING_EQUAL(heard.text, "input.mean is 8, the network needs 9\n");
+    params[1].dim = eight;
+    CU_ASSERT_EQUAL(rn_params_match(params, 2, &file.index, NULL, &result, hear, &heard), 0);
+    CU_ASSERT_PTR_EQUAL(params[1].tensor, &file.tensors[1]);
+}
+
 /* Doubles become the nearest floats, and those beyond them are told as they are. */
 static void test_doubles(void) {
     const double values[] = {0.1, -1e-50, 1e-40, FLT_MAX, 0x1.fffffefffp127, -FLT_MAX, 1 + 0x1.8p-24, 1 + 0x1p-24};
     const float narrow[] = {0.1f, -0.0f, 1e-40f, FLT_MAX, FLT_MAX, -FLT_MAX, 1 + 0x1p-23f, 1};
     rn_safetensor tensor = {
         .name = "x", .dtype = "F64", .ndim = 1, .dim = {8}, .count = 8, .data = (const uint8_t *)values};
-    const rn_param param = {"x", 1, eight, &tensor}, variance = {"bn.running_var", 1, eight, &tensor};
+    const rn_param param = {"x", 1, eight, &tensor, 0}, variance = {"bn.running_var", 1, eight, &tensor, 0};
     float out[8];
     char text[256] = "";
     CU_ASSERT(rn_safetensor_readable(&tensor));
@@ -273,6 +293,7 @@ void suite_params(void) {
     CU_add_test(suite, "a prefix that is given, and tensors to ignore", test_given_prefix);
     CU_add_test(suite, "where hardly anything fits", test_summary);
     CU_add_test(suite, "long names", test_long_names);
+    CU_add_test(suite, "a parameter that may be missing", test_optional);
     CU_add_test(suite, "doubles", test_doubles);
     CU_add_test(suite, "other formats", test_formats);
 }

@@ -280,10 +280,10 @@ static void test_match(void) {
                                                                                          "I64", "[]", "[136,144]") "}",
         144);
     CU_ASSERT_EQUAL_FATAL(parse(&file, image, error), RN_OK);
-    rn_param params[] = {{"bn.weight", 1, eight, NULL},
-                         {"bn.bias", 1, eight, NULL},
-                         {"bn.running_mean", 1, eight, NULL},
-                         {"bn.running_var", 1, eight, NULL}};
+    rn_param params[] = {{"bn.weight", 1, eight, NULL, 0},
+                         {"bn.bias", 1, eight, NULL, 0},
+                         {"bn.running_mean", 1, eight, NULL, 0},
+                         {"bn.running_var", 1, eight, NULL, 0}};
     CU_ASSERT_EQUAL(rn_params_match(params, 4, &file, NULL, &result, hear, &heard), 0);
     CU_ASSERT_STRING_EQUAL(params[0].tensor->name, "bn.gamma");
     CU_ASSERT_STRING_EQUAL(params[1].tensor->name, "bn.beta");
@@ -306,10 +306,10 @@ static void test_match(void) {
                                             "F4", "[2]", "[392,393]") "}",
         393);
     CU_ASSERT_EQUAL_FATAL(parse(&file, image, error), RN_OK);
-    rn_param more[] = {{"a.weight", 1, eight, NULL},
-                       {"conv.weight", 4, kernel, NULL},
-                       {"b.weight", 1, eight, NULL},
-                       {"gone.weight", 4, kernel, NULL}};
+    rn_param more[] = {{"a.weight", 1, eight, NULL, 0},
+                       {"conv.weight", 4, kernel, NULL, 0},
+                       {"b.weight", 1, eight, NULL, 0},
+                       {"gone.weight", 4, kernel, NULL, 0}};
     heard.count = 0;
     CU_ASSERT_EQUAL(rn_params_match(more, 4, &file, NULL, &result, hear, &heard), 6);
     CU_ASSERT_EQUAL(heard.count, 6);

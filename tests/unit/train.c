@@ -120,6 +120,39 @@ static void test_parameters(void) {
     arena_free(&arena);
 }
 
+/* What training subtracts is a constant beside the parameters, of pixels or of channels, whoever says so. */
+static void test_mean(void) {
+    static const struct {
+        const char *input, *section;
+        int ndim;
+        bool may_be_missing;
+        rn_train_subtract subtract;
+    } cases[] = {
+        {"3x4x5", "train { subtract pixel mean }", 3, true, RN_TRAIN_SUBTRACT_PIXEL_MEAN},
+        {"3x4x5", "train { subtract channel mean }", 1, true, RN_TRAIN_SUBTRACT_CHANNEL_MEAN},
+        {"3x4x5 mean pixel", "train { subtract pixel mean }", 3, false, RN_TRAIN_SUBTRACT_PIXEL_MEAN},
+        {"3x4x5 mean channel", "train { }", 1, false, RN_TRAIN_SUBTRACT_CHANNEL_MEAN},
+        {"3x4x5 mean 0.5", "train { }", 0, false, RN_TRAIN_SUBTRACT_NOTHING},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Arena arena = {0};
+        int count = 0;
+        const Graph *graph = example_source(
+            &arena, arena_printf(&arena, "network n { input %s; fc 2 }\n%s", cases[i].input, cases[i].section));
+        const TrainParameter *all = train_parameters(graph_clone(graph, &arena), &arena, &count);
+        const rn_train_parameter *last = &all[count - 1].row;
+        CU_ASSERT_EQUAL(graph->train->recipe.subtract, cases[i].subtract);
+        CU_ASSERT_EQUAL(count, cases[i].ndim ? 3 : 2);
+        CU_ASSERT_EQUAL(strcmp(last->name, "input.mean") == 0, cases[i].ndim > 0);
+        if (cases[i].ndim) {
+            CU_ASSERT(last->kind == RN_TRAIN_CONSTANT && !last->trained && last->ndim == cases[i].ndim);
+            CU_ASSERT(last->dim[0] == 3 && rn_train_count(last) == (last->ndim == 3 ? 60 : 3));
+            CU_ASSERT_EQUAL(all[count - 1].tensor->integer[0], cases[i].may_be_missing);
+        }
+        arena_free(&arena);
+    }
+}
+
 static void check_marked(const char *source, const char *expected) {
     Arena arena = {0};
     Text marked = {0};
@@ -179,4 +212,5 @@ void suite_train(void) {
     CU_add_test(suite, "parameters' kinds and fans", test_parameters);
     CU_add_test(suite, "the last batch norm of a branch", test_last);
     CU_add_test(suite, "frozen layers", test_freeze);
+    CU_add_test(suite, "the mean that is subtracted", test_mean);
 }
