@@ -190,9 +190,10 @@ static int is_possible(const rn_train_state *state) {
     const rn_train_schedule *s = &state->schedule;
     for (int i = 0; i < RN_TRAIN_WINDOW; i++)
         if (s->wrong[i] > s->images[i] || s->images[i] > INT32_MAX) return 0;
-    return isfinite(s->lr) && s->warm <= state->step && s->divisions <= RN_TRAIN_PLATEAUS &&
+    return isfinite(s->lr) && s->warm >= -1 && s->warm <= state->step && s->divisions <= RN_TRAIN_PLATEAUS &&
            s->waited < RN_TRAIN_PATIENCE && state->tested <= state->step && state->logged <= state->step &&
-           state->sum_wrong <= state->sum_images && isfinite(state->sum_loss) && state->best_step <= state->step;
+           state->sum_wrong <= state->sum_images && isfinite(state->sum_loss) && state->best_step >= -1 &&
+           state->best_step <= state->step;
 }
 
 static rn_status read_metadata(rn_checkpoint *checkpoint, const cJSON *metadata, const Reader *reader) {
