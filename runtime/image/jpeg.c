@@ -4,6 +4,8 @@
  * fills with gray; a network's answer to gray is no answer, so data that is missing or does not decode is an error
  * (bytes to spare between segments are not). A progressive file may hold any number of scans over the whole picture:
  * their number is limited, or a small file could keep a machine busy for hours.
+ *
+ * train/jpeg_reduced.c is this file with RN_JPEG_REDUCED defined.
  */
 #include "image.h"
 #include "core/status.h"
@@ -22,6 +24,9 @@ typedef struct Jpeg {
     struct jpeg_progress_mgr progress;
     struct jpeg_decompress_struct info;
     jmp_buf back;
+#ifdef RN_JPEG_REDUCED
+    rn_jpeg_reduction *reduction;
+#endif
     char text[JMSG_LENGTH_MAX];
 } Jpeg;
 
@@ -66,7 +71,18 @@ static rn_status jpeg_decode(Jpeg *j, rn_image *image, const uint8_t *bytes, siz
     const int four = info->jpeg_color_space == JCS_CMYK || info->jpeg_color_space == JCS_YCCK;
     info->out_color_space = four ? JCS_CMYK : JCS_RGB;
 
-    rn_status status = rn_image_allocate(image, info->image_width, info->image_height, name, error, error_size);
+    JDIMENSION width = info->image_width, height = info->image_height;
+#ifdef RN_JPEG_REDUCED
+    if ((size_t)width * height <= RN_IMAGE_PIXELS) { /* a larger one is refused whole */
+        j->reduction->times = j->reduction->choose(j->reduction->user, (int)height, (int)width);
+        info->scale_num = 1;
+        info->scale_denom = (unsigned)j->reduction->times;
+        jpeg_calc_output_dimensions(info);
+        width = info->output_width;
+        height = info->output_height;
+    }
+#endif
+    rn_status status = rn_image_allocate(image, width, height, name, error, error_size);
     if (status) return status;
     jpeg_start_decompress(info);
     const size_t row_size = 3 * (size_t)image->width;
@@ -81,10 +97,19 @@ static rn_status jpeg_decode(Jpeg *j, rn_image *image, const uint8_t *bytes, siz
     return RN_OK;
 }
 
+#ifdef RN_JPEG_REDUCED
+rn_status rn_jpeg_reduced(rn_image *image, const uint8_t *bytes, size_t size, const char *name,
+                          rn_jpeg_reduction *reduction, char *error, size_t error_size) {
+#else
 rn_status rn_image_jpeg(rn_image *image, const uint8_t *bytes, size_t size, const char *name, char *error,
                         size_t error_size) {
+#endif
     Jpeg j;
     memset(&j, 0, sizeof j);
+#ifdef RN_JPEG_REDUCED
+    j.reduction = reduction;
+    reduction->times = 1;
+#endif
     j.info.err = jpeg_std_error(&j.errors);
     j.errors.error_exit = jpeg_stop;
     j.errors.emit_message = jpeg_message;

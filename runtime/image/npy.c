@@ -118,8 +118,8 @@ static const char *header_parse(Header *h) {
 }
 
 static const struct {
-    const char *descr;
-    size_t item;
+    char descr[4];
+    uint8_t item;
 } npy_types[RN_NPY_TYPES] = {
     [RN_NPY_F4] = {"<f4", 4}, [RN_NPY_F8] = {"<f8", 8}, [RN_NPY_U1] = {"|u1", 1}, [RN_NPY_U2] = {"<u2", 2},
     [RN_NPY_U4] = {"<u4", 4}, [RN_NPY_U8] = {"<u8", 8}, [RN_NPY_I1] = {"|i1", 1}, [RN_NPY_I2] = {"<i2", 2},

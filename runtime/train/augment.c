@@ -95,6 +95,20 @@ void rn_view_draw(rn_view *v, const rn_picture_recipe *r, rn_shape picture, uint
     if (a->colour) draw_colour(v->noise, &draws);
 }
 
+int rn_view_reduction(const rn_view *v) {
+    int times = 8;
+    while (times > 1 && (v->height / times < v->resized_h || v->width / times < v->resized_w)) times /= 2;
+    return times;
+}
+
+void rn_view_reduce(rn_view *v, int times, rn_shape picture) {
+    const int bottom = (v->top + v->height + times - 1) / times, right = (v->left + v->width + times - 1) / times;
+    v->top /= times;
+    v->left /= times;
+    v->height = (bottom < picture.h ? bottom : picture.h) - v->top;
+    v->width = (right < picture.w ? right : picture.w) - v->left;
+}
+
 void rn_view_test(rn_view *v, const rn_picture_recipe *r, rn_shape picture, int crop, int scale) {
     see_whole(v, r, picture, scale);
     v->black = 1;

@@ -1,7 +1,9 @@
 /* Data sets: by their SPEC's first word to a reader, and from an open set to its pictures. */
 #include "data.h"
 #include "data_set.h"
+#include "core/file.h"
 #include "core/status.h"
+#include "image/image.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,15 +141,33 @@ void rn_data_name(const rn_data *data, rn_split split, uint32_t index, char *nam
     snprintf(name, size, "%s: picture %u", block->file->path, (unsigned)(index - block->first));
 }
 
-rn_status rn_data_picture(const rn_data *data, rn_split split, uint32_t index, rn_picture *picture, char *error,
-                          size_t error_size) {
+static rn_status read_file(rn_image *image, const char *path, rn_jpeg_reduction *reduction, char *error,
+                           size_t error_size) {
+    static const size_t max_file = 1 << 30; /* as rn_image_read has it */
+    uint8_t *bytes;
+    size_t size;
+    *image = (rn_image){0};
+    rn_status status = rn_file_read(&bytes, &size, path, max_file, error, error_size);
+    if (status) return status;
+    if (reduction && size >= 3 && !memcmp(bytes, "\xff\xd8\xff", 3))
+        status = rn_jpeg_reduced(image, bytes, size, path, reduction, error, error_size);
+    else
+        status = rn_image_parse(image, bytes, size, path, error, error_size);
+    free(bytes);
+    if (status) rn_image_free(image);
+    return status;
+}
+
+rn_status rn_data_picture_reduced(const rn_data *data, rn_split split, uint32_t index, rn_jpeg_reduction *reduction,
+                                  rn_picture *picture, char *error, size_t error_size) {
     memset(picture, 0, sizeof *picture);
+    if (reduction) reduction->times = 1;
     const rn_data_part *part = &data->part[split];
     if (part->names) {
         char path[RN_DATA_PATH];
         rn_image image;
         rn_data_name(data, split, index, path, sizeof path);
-        rn_status status = rn_image_read(&image, path, error, error_size);
+        rn_status status = read_file(&image, path, reduction, error, error_size);
         if (status) return status;
         *picture = (rn_picture){.shape = {3, image.height, image.width},
                                 .bytes = image.rgb,
@@ -168,6 +188,11 @@ rn_status rn_data_picture(const rn_data *data, rn_split split, uint32_t index, r
     else
         picture->bytes = at;
     return RN_OK;
+}
+
+rn_status rn_data_picture(const rn_data *data, rn_split split, uint32_t index, rn_picture *picture, char *error,
+                          size_t error_size) {
+    return rn_data_picture_reduced(data, split, index, NULL, picture, error, error_size);
 }
 
 void rn_picture_free(rn_picture *picture) {

@@ -11,6 +11,7 @@
 #define RN_DATA_H
 
 #include "rn.h"
+#include "train/jpeg_reduced.h"
 
 typedef enum rn_split { RN_TRAIN, RN_TEST, RN_SPLITS } rn_split;
 
@@ -49,6 +50,9 @@ typedef struct rn_picture {
 /* A folder's picture is read and decoded; the others are shown where they lie. The caller frees. */
 rn_status rn_data_picture(const rn_data *data, rn_split split, uint32_t index, rn_picture *picture, char *error,
                           size_t error_size);
+/* The same, where a JPEG may be made smaller than it is; `reduction` may be NULL. */
+rn_status rn_data_picture_reduced(const rn_data *data, rn_split split, uint32_t index, rn_jpeg_reduction *reduction,
+                                  rn_picture *picture, char *error, size_t error_size);
 void rn_picture_free(rn_picture *picture); /* a zeroed or freed one is allowed */
 
 #endif

@@ -94,45 +94,80 @@ static Slot *open_slot(rn_loader *l) {
 
 /* ---- making images ---- */
 
-/* Reads what was drawn, or what stands in for it. *index is the picture that was read; on an error it is the one drawn,
- * and the error its own. */
-static rn_status read_picture(const rn_loader *l, uint32_t *index, rn_picture *picture, char *error) {
-    rn_status status = rn_data_picture(l->o.data, l->o.split, *index, picture, error, RN_ERROR_SIZE);
-    if (!status || !l->o.recipe.skip_broken || !rn_picture_is_broken(status) || l->o.split == RN_TEST) return status;
+typedef struct Reading { /* of a picture for training; the view is drawn before it is decoded, where it is a JPEG */
+    const rn_loader *loader;
+    uint32_t epoch, index;
+    rn_view view;
+} Reading;
+
+static int draw_view(void *user, int height, int width) {
+    Reading *r = user;
+    const rn_loader *l = r->loader;
+    rn_view_draw(&r->view, &l->o.recipe, (rn_shape){3, height, width}, l->o.seed, r->epoch, r->index);
+    return rn_view_reduction(&r->view);
+}
+
+/* Reads picture r->index and draws its view. */
+static rn_status read_for_training(Reading *r, rn_picture *picture, char *error) {
+    const rn_loader *l = r->loader;
+    rn_jpeg_reduction reduction = {.choose = draw_view, .user = r};
+    rn_status status =
+        rn_data_picture_reduced(l->o.data, RN_TRAIN, r->index, &reduction, picture, error, RN_ERROR_SIZE);
+    if (status) return status;
+    if (reduction.times > 1)
+        rn_view_reduce(&r->view, reduction.times, picture->shape);
+    else
+        rn_view_draw(&r->view, &l->o.recipe, picture->shape, l->o.seed, r->epoch, r->index);
+    return RN_OK;
+}
+
+/* The same, or what stands in for it; r->index is what was read. An error is that of the picture that was drawn. */
+static rn_status read_or_stand_in(Reading *r, rn_picture *picture, char *error) {
+    const rn_loader *l = r->loader;
+    const uint32_t drawn = r->index;
+    rn_status status = read_for_training(r, picture, error);
+    if (!status || !l->o.recipe.skip_broken || !rn_picture_is_broken(status)) return status;
     for (uint32_t i = 1; i < l->count; i++) {
-        char ignored[RN_ERROR_SIZE];
-        const uint32_t next = (*index + i) % l->count;
-        rn_status other = rn_data_picture(l->o.data, l->o.split, next, picture, ignored, sizeof ignored);
-        if (other && rn_picture_is_broken(other)) continue;
-        if (!other) *index = next;
-        return other ? rn_status_fail(error, RN_ERROR_SIZE, other, "%s", ignored) : RN_OK;
+        char other[RN_ERROR_SIZE];
+        r->index = (drawn + i) % l->count;
+        rn_status next = read_for_training(r, picture, other);
+        if (next && rn_picture_is_broken(next)) continue;
+        return next ? rn_status_fail(error, RN_ERROR_SIZE, next, "%s", other) : RN_OK;
     }
     return status;
 }
 
-/* The images of what was drawn, one for each view, and its class; a broken picture of the test set has zeros and -1. */
-static rn_status make_images(const rn_loader *l, uint64_t epoch, uint32_t *index, rn_scratch *scratch, float *images,
-                             int32_t *label, char *error) {
+/* The image of what was drawn for training, or of what stands in for it, and its class. */
+static rn_status make_image(const rn_loader *l, uint64_t epoch, uint32_t *index, rn_scratch *scratch, float *image,
+                            int32_t *label, char *error) {
+    Reading r = {.loader = l, .epoch = (uint32_t)epoch, .index = *index};
+    rn_picture picture;
+    rn_status status = read_or_stand_in(&r, &picture, error);
+    if (status) return status;
+    *index = r.index;
+    *label = rn_data_label(l->o.data, RN_TRAIN, r.index);
+    status = rn_view_apply(&r.view, &l->o.recipe, &picture, scratch, image);
+    rn_picture_free(&picture);
+    return status ? rn_status_fail(error, RN_ERROR_SIZE, status, "no memory to augment a picture") : RN_OK;
+}
+
+/* The images of a picture of the test set, one for each crop, and its class; a broken one has zeros and -1. */
+static rn_status make_crops(const rn_loader *l, uint32_t index, rn_scratch *scratch, float *images, int32_t *label,
+                            char *error) {
     const rn_picture_recipe *r = &l->o.recipe;
     rn_picture picture;
-    rn_view view;
-    rn_status status = read_picture(l, index, &picture, error);
-    if (status && r->skip_broken && rn_picture_is_broken(status) && l->o.split == RN_TEST) {
-        memset(images, 0, (size_t)l->o.crops * l->floats * sizeof *images);
-        *label = -1;
-        return RN_OK;
-    }
-    if (status) return status;
-    *label = rn_data_label(l->o.data, l->o.split, *index);
+    rn_status status = rn_data_picture(l->o.data, RN_TEST, index, &picture, error, RN_ERROR_SIZE);
+    *label = -1;
+    memset(images, 0, (size_t)l->o.crops * l->floats * sizeof *images);
+    if (status) return r->skip_broken && rn_picture_is_broken(status) ? RN_OK : status;
+    *label = rn_data_label(l->o.data, RN_TEST, index);
     for (int crop = 0; crop < l->o.crops && !status; crop++) {
-        if (l->o.split == RN_TRAIN)
-            rn_view_draw(&view, r, picture.shape, l->o.seed, (uint32_t)epoch, *index);
-        else
-            rn_view_test(&view, r, picture.shape, crop, l->o.scale);
+        rn_view view;
+        rn_view_test(&view, r, picture.shape, crop, l->o.scale);
         status = rn_view_apply(&view, r, &picture, scratch, images + (size_t)crop * l->floats);
     }
     rn_picture_free(&picture);
-    return status ? rn_status_fail(error, RN_ERROR_SIZE, status, "no memory to augment a picture") : RN_OK;
+    return status ? rn_status_fail(error, RN_ERROR_SIZE, status, "no memory for a picture's crops") : RN_OK;
 }
 
 /* a and b become share * a + (1 - share) * b and share * b + (1 - share) * a. */
@@ -158,7 +193,7 @@ static rn_status mix_pair(const rn_loader *l, Slot *s, int place, rn_scratch *sc
         }
         uint32_t index = s->drawn[place + i];
         image[i] = beside;
-        rn_status status = make_images(l, s->epoch, &index, scratch, beside, &label[i], error);
+        rn_status status = make_image(l, s->epoch, &index, scratch, beside, &label[i], error);
         if (status) return status;
     }
     const float share = rn_mixup_share(l->o.recipe.augment.mixup, l->o.seed, s->step, (uint32_t)place / 2);
@@ -176,8 +211,10 @@ static rn_status make_unit(const rn_loader *l, Slot *s, int unit, rn_scratch *sc
         const int at = place - l->first;
         int32_t label;
         s->pictures[at] = s->drawn[place];
-        rn_status status = make_images(l, s->epoch, &s->pictures[at], scratch,
-                                       s->images + (size_t)at * (size_t)l->o.crops * l->floats, &label, error);
+        float *images = s->images + (size_t)at * (size_t)l->o.crops * l->floats;
+        rn_status status = l->o.split == RN_TRAIN
+                               ? make_image(l, s->epoch, &s->pictures[at], scratch, images, &label, error)
+                               : make_crops(l, s->pictures[at], scratch, images, &label, error);
         if (status) return status;
         s->labels[at] = (rn_train_label){label, label, 1};
     }

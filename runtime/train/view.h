@@ -20,6 +20,11 @@ void rn_view_draw(rn_view *view, const rn_picture_recipe *recipe, rn_shape pictu
  * corners, 5..9 the same as 0..4, mirrored. */
 void rn_view_test(rn_view *view, const rn_picture_recipe *recipe, rn_shape picture, int crop, int scale);
 
+/* How many times smaller the picture may be decoded, so that its part is still no smaller than what it is resized to:
+ * 1, 2, 4 or 8; and the view of the picture that came of that. */
+int rn_view_reduction(const rn_view *view);
+void rn_view_reduce(rn_view *view, int times, rn_shape picture);
+
 /* Floats of one thread, which grow as they must; all zero to begin with. */
 typedef struct rn_scratch {
     float *floats[3];

@@ -91,7 +91,25 @@ static void test_test_views(void) {
         rn_view_test(&v, &r, (rn_shape){3, 18, 24}, crop, 9);
         CU_ASSERT(v.resized_h == 9 && v.resized_w == 12 && v.black && v.mirror == (crop >= 5) && v.noise[0] == 0);
         CU_ASSERT(v.y == place[crop % 5][0] && v.x == place[crop % 5][1]);
+        rn_view_test(&v, &r, (rn_shape){3, 18, 24}, crop, 3); /* smaller than the input: always the middle */
+        CU_ASSERT(v.resized_h == 3 && v.resized_w == 4 && v.y == 0 && v.x == -1);
     }
+}
+
+/* A picture is decoded so small that its part is not enlarged where it would not have been. */
+static void test_reduction(void) {
+    rn_view v = {.height = 480, .width = 641, .resized_h = 60, .resized_w = 80};
+    CU_ASSERT_EQUAL(rn_view_reduction(&v), 8);
+    v.resized_w = 81;
+    CU_ASSERT_EQUAL(rn_view_reduction(&v), 4);
+    rn_view_reduce(&v, 4, (rn_shape){3, 120, 161});
+    CU_ASSERT(v.top == 0 && v.left == 0 && v.height == 120 && v.width == 161 && v.resized_w == 81);
+    v = (rn_view){.top = 31, .left = 200, .height = 101, .width = 441, .resized_h = 50, .resized_w = 50};
+    CU_ASSERT_EQUAL(rn_view_reduction(&v), 2);
+    rn_view_reduce(&v, 2, (rn_shape){3, 240, 321});
+    CU_ASSERT(v.top == 15 && v.left == 100 && v.height == 51 && v.width == 221);
+    v.resized_h = 52;
+    CU_ASSERT_EQUAL(rn_view_reduction(&v), 1);
 }
 
 /* ---- what is seen ---- */
@@ -295,6 +313,7 @@ void suite_augment(void) {
     CU_add_test(suite, "colour_draws", test_colour_draws);
     CU_add_test(suite, "mixup_shares", test_mixup_shares);
     CU_add_test(suite, "test_views", test_test_views);
+    CU_add_test(suite, "reduction", test_reduction);
     CU_add_test(suite, "pad_crop_mirror_mean", test_pad_crop_mirror_mean);
     CU_add_test(suite, "as_deployed", test_as_deployed);
     CU_add_test(suite, "part_resized", test_part_resized);

@@ -10,6 +10,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <jpeglib.h>
+
 char data_folder[64];
 
 enum { PATH = 512, CIFAR = 3073 };
@@ -77,6 +79,32 @@ void data_put_png(const char *name, int h, int w, int first) {
         .version = PNG_IMAGE_VERSION, .width = (png_uint_32)w, .height = (png_uint_32)h, .format = PNG_FORMAT_RGB};
     CU_ASSERT_FATAL(png_image_write_to_file(&image, path_of(name), 0, rgb, 0, NULL));
     free(rgb);
+}
+
+void data_put_jpeg(const char *name, int h, int w) {
+    struct jpeg_compress_struct jpeg;
+    struct jpeg_error_mgr errors;
+    uint8_t *row = malloc(3 * (size_t)w);
+    FILE *file = fopen(path_of(name), "wb");
+    CU_ASSERT_FATAL(row && file);
+    jpeg.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&jpeg);
+    jpeg_stdio_dest(&jpeg, file);
+    jpeg.image_height = (JDIMENSION)h;
+    jpeg.image_width = (JDIMENSION)w;
+    jpeg.input_components = 3;
+    jpeg.in_color_space = JCS_RGB;
+    jpeg_set_defaults(&jpeg);
+    jpeg_set_quality(&jpeg, 95, TRUE);
+    jpeg_start_compress(&jpeg, TRUE);
+    for (int y = 0; y < h; y++) {
+        for (int i = 0; i < 3 * w; i++) row[i] = (uint8_t)((i % 3 + 1) * y / 4 + i / 6);
+        jpeg_write_scanlines(&jpeg, &row, 1);
+    }
+    jpeg_finish_compress(&jpeg);
+    jpeg_destroy_compress(&jpeg);
+    fclose(file);
+    free(row);
 }
 
 static void put_word(uint8_t *at, uint32_t word) {

@@ -17,6 +17,8 @@ size_t data_get(const char *name, uint8_t *bytes, size_t capacity); /* its size 
 void data_delete(const char *name);
 /* An RGB picture in which element (c, y, x) is first + 50 * c + 10 * y + x. */
 void data_put_png(const char *name, int h, int w, int first);
+/* The same as a JPEG of quality 95, in which they are (c + 1) * y / 4 + x / 2: smooth. */
+void data_put_jpeg(const char *name, int h, int w);
 
 /* MNIST's files, with `end` (".gz" or "") behind their names: picture i of the training set has pixels 10 * i + k and
  * class i % classes, of the test set pixels 200 + k and class i % 2. */

@@ -8,6 +8,7 @@
 
 #include "data_files.h"
 #include "runtime/train/loader.h"
+#include "runtime/train/view.h"
 
 enum { H = 3, W = 4, FLOATS = H * W };
 
@@ -61,6 +62,72 @@ static void test_order(void) {
     }
     rn_loader_destroy(l);
     close_set(&o);
+}
+
+/* The views are those of the picture in its epoch. */
+static void test_views(void) {
+    rn_loader_options o = open_set(10, 2);
+    o.recipe.augment = (rn_augment){.pad = 2, .crop = 1, .mirror = 1};
+    rn_loader *l = loader_for(&o);
+    rn_scratch scratch = {0};
+    for (int step = 0; step < 6; step++) {
+        const rn_batch b = next_of(l);
+        for (int i = 0; i < 4; i++) {
+            rn_picture p;
+            rn_view v;
+            float expected[FLOATS];
+            CU_ASSERT_EQUAL_FATAL(rn_data_picture(o.data, RN_TRAIN, b.pictures[i], &p, NULL, 0), RN_OK);
+            rn_view_draw(&v, &o.recipe, p.shape, o.seed, (uint32_t)step / 2, b.pictures[i]);
+            CU_ASSERT_EQUAL_FATAL(rn_view_apply(&v, &o.recipe, &p, &scratch, expected), RN_OK);
+            CU_ASSERT(!memcmp(expected, b.images + i * FLOATS, sizeof expected));
+        }
+    }
+    rn_scratch_free(&scratch);
+    rn_loader_destroy(l);
+    close_set(&o);
+}
+
+/* Photographs that become small are decoded small, to nearly the same pictures: of a smooth one every colour is within
+ * two of 255 of where it would be; where a part begins between two pixels of the small one, within four. */
+static void test_large_jpegs(void) {
+    enum { SIDE = 16, PICTURES = 4 };
+    rn_data *data;
+    data_folder_make();
+    for (int i = 0; i < PICTURES; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "train/%c/%d.jpg", i % 2 ? 'a' : 'b', i);
+        data_put_jpeg(name, 88 + 8 * i, 120);
+    }
+    data_put_jpeg("test/a/1.jpg", 88, 88);
+    CU_ASSERT_EQUAL_FATAL(rn_data_open(&data, data_spec("folder"), NULL, 0), RN_OK);
+    for (int area = 0; area < 2; area++) {
+        rn_loader_options o = {.data = data, .batch = PICTURES, .seed = 1};
+        o.recipe.input = (rn_shape){3, SIDE, SIDE};
+        o.recipe.preprocess = (rn_preprocess){.range = 255, .std = {1, 1, 1}};
+        o.recipe.augment = area ? (rn_augment){.area_min = 0.3, .area_max = 1}
+                                : (rn_augment){.scale_min = 17, .scale_max = 40, .crop = 1, .mirror = 1};
+        rn_loader *l = loader_for(&o);
+        rn_scratch scratch = {0};
+        for (int step = 0; step < 8; step++) {
+            const rn_batch b = next_of(l);
+            for (int i = 0; i < PICTURES; i++) {
+                rn_picture p;
+                rn_view v;
+                float whole[3 * SIDE * SIDE];
+                CU_ASSERT_EQUAL_FATAL(rn_data_picture(data, RN_TRAIN, b.pictures[i], &p, NULL, 0), RN_OK);
+                rn_view_draw(&v, &o.recipe, p.shape, o.seed, (uint32_t)step, b.pictures[i]);
+                CU_ASSERT(rn_view_reduction(&v) > 1);
+                CU_ASSERT_EQUAL_FATAL(rn_view_apply(&v, &o.recipe, &p, &scratch, whole), RN_OK);
+                for (int k = 0; k < 3 * SIDE * SIDE; k++)
+                    CU_ASSERT_DOUBLE_EQUAL(b.images[i * 3 * SIDE * SIDE + k], whole[k], area ? 4 : 2);
+                rn_picture_free(&p);
+            }
+        }
+        rn_scratch_free(&scratch);
+        rn_loader_destroy(l);
+    }
+    rn_data_close(data);
+    data_folder_remove();
 }
 
 /* Everything of a batch, as one number */
@@ -348,6 +415,8 @@ static void test_options_refused(void) {
 void suite_loader(void) {
     CU_pSuite suite = CU_add_suite("unit/loader", NULL, NULL);
     CU_add_test(suite, "order", test_order);
+    CU_add_test(suite, "views", test_views);
+    CU_add_test(suite, "large_jpegs", test_large_jpegs);
     CU_add_test(suite, "threads_and_depth", test_threads_and_depth);
     CU_add_test(suite, "ranks", test_ranks);
     CU_add_test(suite, "mixup", test_mixup);
