@@ -17,7 +17,7 @@ typedef struct rn_augment {
     double mixup;              /* alpha of the beta distribution (Zhang et al. 2018); 0: none */
 } rn_augment;
 
-/* How pictures become a network's input: x = ((v - subtracted) * range - mean[c]) / std[c], v in 0..1 */
+/* How pictures become a network's input: x = (v * range - subtracted - mean[c]) / std[c], v in 0..1 */
 typedef struct rn_picture_recipe {
     rn_shape input;           /* c is 1 or 3, or the set's own */
     rn_preprocess preprocess; /* as the network is deployed */
@@ -28,9 +28,9 @@ typedef struct rn_picture_recipe {
                         for it. 0: it is an error */
 } rn_picture_recipe;
 
-/* The training pictures' mean as recipe->subtract asks for it, over values 0..1, in the input's channel order: C
- * floats, or C x H x W of the pictures as they are tested (nothing is drawn). `mean` has room for them. The result does
- * not depend on `threads`. */
+/* The training pictures' mean as recipe->subtract asks for it, over values 0..range, in the input's channel order: C
+ * floats, or C x H x W of the pictures as they are tested (nothing is drawn): the network's input.mean. `mean` has room
+ * for them. The result does not depend on `threads`. */
 rn_status rn_data_mean(const rn_data *data, const rn_picture_recipe *recipe, int threads, float *mean, char *error,
                        size_t error_size);
 

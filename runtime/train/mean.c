@@ -13,7 +13,7 @@ enum { BLOCK = 64, MEAN_THREADS = 64 };
 
 typedef struct Mean { /* shared by the threads; below the lock but for what is constant */
     const rn_data *data;
-    rn_picture_recipe recipe; /* values 0..1 and nothing else */
+    rn_picture_recipe recipe; /* values 0..range and nothing else */
     uint32_t count, blocks;
     size_t floats; /* of a picture */
     pthread_mutex_t lock;
@@ -129,7 +129,6 @@ rn_status rn_data_mean(const rn_data *data, const rn_picture_recipe *recipe, int
     m->data = data;
     m->recipe = *recipe;
     m->recipe.subtract = RN_TRAIN_SUBTRACT_NOTHING;
-    m->recipe.preprocess.range = 1;
     for (int c = 0; c < 4; c++) {
         m->recipe.preprocess.mean[c] = 0;
         m->recipe.preprocess.std[c] = 1;

@@ -149,7 +149,7 @@ static void test_pad_crop_mirror_mean(void) {
                 for (int i = 0; i < 12; i++) {
                     const int y = y0 + i / 4, x = x0 + (mirror ? 3 - i % 4 : i % 4);
                     const int inside = y >= 0 && y < 3 && x >= 0 && x < 4;
-                    const double value = inside ? (10 * y + x - 255.0 * (4 * y + x) / 16 - 2) / 4 : 0;
+                    const double value = inside ? (10 * y + x - (4 * y + x) / 16.0 - 2) / 4 : 0;
                     CU_ASSERT_DOUBLE_EQUAL(input[i], value, 1e-5);
                 }
             }
@@ -179,8 +179,13 @@ static void test_as_deployed(void) {
                                        .mean = {120, 110, 100},
                                        .std = {60, 50, 40},
                                        .resize = cases[i].resize};
+        float image[3 * 16 * 16]; /* the mean of pixels or, every other time, of channels */
+        for (int k = 0; k < 3 * 16 * 16; k++) image[k] = (float)(k % 101);
+        r.subtract = i % 2 ? RN_TRAIN_SUBTRACT_CHANNEL_MEAN : RN_TRAIN_SUBTRACT_PIXEL_MEAN;
+        r.subtracted = image;
         const rn_model model = {.input = r.input, .preprocess = r.preprocess};
-        CU_ASSERT_EQUAL_FATAL(rn_preprocess_rgb(&model, bytes, cases[i].h, cases[i].w, expected), RN_OK);
+        CU_ASSERT_EQUAL_FATAL(
+            rn_preprocess_rgb_less(&model, image, i % 2 ? 1 : h * w, bytes, cases[i].h, cases[i].w, expected), RN_OK);
         rn_scratch scratch = {0};
         rn_view v;
         rn_view_test(&v, &r, p.shape, 0, 0);
@@ -239,13 +244,14 @@ static void test_mean(void) {
     rn_picture_recipe r = plain(1, 3, 4);
     r.augment = (rn_augment){.pad = 4, .crop = 1, .mirror = 1};
     r.preprocess.mean[0] = 0.5f;
+    r.preprocess.range = 3;
     r.subtract = RN_TRAIN_SUBTRACT_PIXEL_MEAN;
     for (int threads = 1; threads <= 5; threads++) {
         CU_ASSERT_EQUAL(rn_data_mean(data, &r, threads, mean, NULL, 0), RN_OK);
         for (int k = 0; k < 12; k++) {
             double sum = 0;
             for (int i = 0; i < COUNT; i++) sum += (10 * i + k) % 256;
-            CU_ASSERT_DOUBLE_EQUAL(mean[k], sum / 255 / COUNT, 1e-7);
+            CU_ASSERT_DOUBLE_EQUAL(mean[k], 3 * sum / 255 / COUNT, 3e-7);
         }
         if (threads == 1) memcpy(alone, mean, sizeof mean);
         CU_ASSERT(memcmp(alone, mean, sizeof mean) == 0);
