@@ -24,7 +24,7 @@ typedef enum rn_curves_smoothing {
 typedef struct rn_curves_options { /* zeroed: the defaults */
     const char *title;             /* NULL: none in SVG; of a page "Training curves" */
     rn_curves_smoothing smoothing;
-    int64_t smooth_steps; /* n above; 0: about a fiftieth of the longest run */
+    int64_t smooth_steps; /* n above; 0: about a 64th of the longest run, and 5 lines of each log */
     double error_limit; /* the error axis ends here (0.2: 20 %, as in the paper); 0: so that the errors after the first
                            tenth of the steps fit */
     int log_loss;       /* the loss on a logarithmic scale; a page has both, and begins with this one */

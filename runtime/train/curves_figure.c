@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_RUNS = 64, PARTS = 64, LEAST_SMOOTH = 5 };
+enum { MAX_RUNS = 64, PARTS = 64, LEAST_LINES = 5 };
 static const double settled = 0.1; /* the share of the steps after which axes hold the curves */
 
 /* ---- names ---- */
@@ -170,11 +170,17 @@ static int allocate_room(rn_curves_figure *f) {
     return f->room.x && f->room.y && f->room.kept;
 }
 
+/* A share of the longest run, but some lines of each log. */
 static void choose_smoothing(rn_curves_figure *f) {
-    double steps = 0;
-    for (int i = 0; i < f->count; i++) steps = fmax(steps, last_step(&f->runs[i].log));
+    double steps = 1, spacing = 1;
     if (f->options.smooth_steps > 0) return;
-    f->options.smooth_steps = (int64_t)fmax(rn_curves_round_up(fmax(steps, 1) / PARTS), LEAST_SMOOTH);
+    for (int i = 0; i < f->count; i++) {
+        const rn_curves_log *log = &f->runs[i].log;
+        steps = fmax(steps, last_step(log));
+        if (log->rows > 1) spacing = fmax(spacing, (last_step(log) - log->column[RN_CURVES_STEP][0]) / (log->rows - 1));
+    }
+    const double least = fmin(LEAST_LINES * spacing, steps);
+    f->options.smooth_steps = (int64_t)fmax(rn_curves_round_up(fmax(steps / PARTS, least)), LEAST_LINES);
 }
 
 rn_status rn_curves_figure_make(rn_curves_figure *figure, const char *const *runs, int count,

@@ -18,7 +18,7 @@ static const char style[] =
     "h2{font-size:1.1em;margin:0 0 .5em}p{margin:.2em 0;color:var(--soft)}a{color:var(--link)}\n"
     ".toggles{display:flex;flex-wrap:wrap;gap:.3em 1.4em;margin:1em 0}label{cursor:pointer;white-space:nowrap}"
     "input{margin:0 .45em 0 0;vertical-align:-.1em;accent-color:var(--link)}\n"
-    ".panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,30em),1fr));gap:1.6em 2em;"
+    ".panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26em),1fr));gap:1.6em 2em;"
     "margin:1em 0 1.6em}.panel{position:relative;min-width:0}"
     ".plot{display:grid;grid-template-columns:3.6em 1fr;grid-template-rows:auto 2.6em;font-size:12px;"
     "color:var(--soft)}.y,.x{position:relative}.y span{position:absolute;right:.6em;transform:translateY(50%)}"

@@ -183,6 +183,7 @@ static int columns_of(const rn_progress *p) {
 static void show(rn_progress *p, double now, int ended) {
     Field fields[FIELDS];
     fields_make(fields, p, now, ended);
+    for (int i = 1; i < FIELDS - 1 && ended && !p->live && !p->pending; i++) fields[i].text[0] = 0; /* just told */
     if (p->live) {
         fputs(clear_line, p->file);
         line_put(p, fields, columns_of(p));
@@ -240,9 +241,14 @@ void rn_progress_begin(rn_progress *progress, FILE *file, const rn_progress_opti
 
 void rn_progress_step(rn_progress *progress, int64_t step, double epoch, double loss, double train_error, int images) {
     const double now = now_of(progress);
-    time_pass(progress, now, 1);
-    progress->images += images;
-    progress->steps += (double)(step - progress->step);
+    if (progress->doing) { /* the time is of both, and of neither's rate */
+        time_pass(progress, now, 0);
+        progress->doing = NULL;
+    } else {
+        time_pass(progress, now, 1);
+        progress->images += images;
+        progress->steps += (double)(step - progress->step);
+    }
     progress->step = step;
     progress->epoch = epoch;
     progress->doing = NULL;

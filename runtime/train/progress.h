@@ -58,8 +58,8 @@ void rn_progress_begin(rn_progress *progress, FILE *file, const rn_progress_opti
  * are the step's own and shown as means over about the last 50 steps; `images` is how many the step was made on. */
 void rn_progress_step(rn_progress *progress, int64_t step, double epoch, double loss, double train_error, int images);
 
-/* What goes on instead of steps ("testing", "saving"), shown until it ends: with a test, or with NULL here. That time
- * counts for the time left, not for images/s. Static storage, ASCII. */
+/* What goes on instead of steps ("testing", "saving"), shown until it ends: with a test, with NULL here, or with the next
+ * step. That time counts for the time left, not for images/s. Static storage, ASCII. */
 void rn_progress_doing(rn_progress *progress, const char *what);
 
 /* After a test: a fraction from 0 to 1. */

@@ -121,17 +121,35 @@ static void test_resumed(void) {
         l.clock += 2;
         rn_progress_step(&l.progress, step, 9, 0.5, 0.125, 10);
     }
+    rn_progress_test(&l.progress, 0.25);
     rn_progress_end(&l.progress);
     lines_text(&l);
     CU_ASSERT_PTR_NOT_NULL(strstr(l.text, "step 901/1,000 (90 %)"));
     CU_ASSERT_PTR_NOT_NULL(strstr(l.text, "3 min 18 s left"));
     CU_ASSERT_PTR_NOT_NULL(strstr(l.text, "5.0 images/s"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(l.text, "in 20 s\n"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(l.text, "test error 25.00 %  5.0 images/s  3 min 00 s left\nstep 910/1,000 (91 %)  in 20 s\n"));
     lines_end(&l);
 
     lines_begin(&l, 1000, 1000); /* nothing to do: nothing to say */
     rn_progress_end(&l.progress);
     CU_ASSERT_STRING_EQUAL(lines_text(&l), "");
+    lines_end(&l);
+}
+
+/* What is done besides steps ends with the next step, and is no part of images/s. */
+static void test_doing(void) {
+    Lines l;
+    lines_begin(&l, 0, 1000);
+    rn_progress_doing(&l.progress, "saving");
+    l.clock += 60;
+    for (int step = 1; step <= 20; step++) {
+        l.clock += 1;
+        rn_progress_step(&l.progress, step, 0, 1, 0.5, 10);
+    }
+    lines_text(&l);
+    CU_ASSERT_PTR_NULL(strstr(l.text, "saving"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(l.text, "  10.0 images/s  "));
     lines_end(&l);
 }
 
@@ -281,6 +299,7 @@ void suite_progress(void) {
     CU_add_test(s, "plain lines", test_plain);
     CU_add_test(s, "intervals grow", test_intervals);
     CU_add_test(s, "a resumed run", test_resumed);
+    CU_add_test(s, "besides steps", test_doing);
     CU_add_test(s, "numbers at their ends", test_extremes);
     CU_add_test(s, "in place on a terminal", test_terminal);
     CU_add_test(s, "any width", test_widths);
