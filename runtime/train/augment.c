@@ -158,8 +158,8 @@ static float channel_value(const rn_picture_recipe *r, int channels, const Seen 
     return s->planes[(size_t)from * plane + i];
 }
 
-/* Channel c of the input: x = (v * range - subtracted - mean) / std where the picture is, and beside it what black
- * would be, or 0. */
+/* Channel c of the input: x = (v * range - mean) / std - subtracted / std, rounded as rn_preprocess_rgb_less rounds,
+ * where the picture is, and beside it what black would be, or 0. */
 static void fill_channel(const rn_view *v, const rn_picture_recipe *r, const rn_picture *p, const Seen *s, int c,
                          float *out) {
     const rn_preprocess *pre = &r->preprocess;
@@ -179,10 +179,9 @@ static void fill_channel(const rn_view *v, const rn_picture_recipe *r, const rn_
             float value = 0;
             if (inside || v->black) {
                 const float pixel = inside ? channel_value(r, p->shape.c, s, plane, c, i++) : 0;
-                value = (p->floats ? pixel * range : pixel * range / 255) + noise - mean;
                 const int my = moves ? y + v->y : y, mx = moves ? x + v->x : x;
-                if (subtracted) value -= subtracted[per_pixel ? (size_t)my * (size_t)w + (size_t)mx : 0];
-                value /= std;
+                value = ((p->floats ? pixel * range : pixel * range / 255) + noise - mean) / std;
+                if (subtracted) value -= subtracted[per_pixel ? (size_t)my * (size_t)w + (size_t)mx : 0] / std;
             }
             out[y * w + (v->mirror ? w - 1 - x : x)] = value;
         }

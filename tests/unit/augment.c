@@ -156,7 +156,8 @@ static void test_pad_crop_mirror_mean(void) {
     rn_scratch_free(&scratch);
 }
 
-/* A network's test pictures are what its deployed preprocessing makes of them, up to rounding. */
+/* A network's test pictures are what its deployed preprocessing makes of them: to the bit where they need not be
+ * resized, else up to rounding. */
 static void test_as_deployed(void) {
     static const struct {
         int h, w, input_h, input_w, resize, channels;
@@ -190,7 +191,8 @@ static void test_as_deployed(void) {
         rn_view v;
         rn_view_test(&v, &r, p.shape, 0, 0);
         CU_ASSERT_EQUAL_FATAL(rn_view_apply(&v, &r, &p, &scratch, input), RN_OK);
-        for (int k = 0; k < c * h * w; k++) CU_ASSERT_DOUBLE_EQUAL(input[k], expected[k], 2e-5);
+        const int resized = h != cases[i].h || w != cases[i].w;
+        for (int k = 0; k < c * h * w; k++) CU_ASSERT_DOUBLE_EQUAL(input[k], expected[k], resized ? 2e-5 : 0);
         rn_scratch_free(&scratch);
     }
 }
