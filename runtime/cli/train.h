@@ -32,7 +32,8 @@ typedef struct Pictures { /* the set of --data, and how it becomes the network's
     const TrainCli *cli;
     rn_data *data;
     rn_picture_recipe recipe;
-    float *mean; /* that is subtracted; NULL: nothing is */
+    float *mean;          /* that is subtracted from values 0..1; NULL: nothing is */
+    float *deployed_mean; /* the same of values 0..range, as weights files have it: RN_TRAIN_MEAN */
     uint64_t seed;
     rn_loader *loaders[RN_SPLITS];
 } Pictures;
@@ -40,7 +41,8 @@ typedef struct Pictures { /* the set of --data, and how it becomes the network's
 /* Opens --data and checks it against the network. False: said why; nothing is left to close. */
 bool pictures_open(Pictures *pictures, const TrainCli *cli);
 void pictures_close(Pictures *pictures);
-/* The mean that the recipe subtracts: `known`, or where that is NULL, of the training pictures. False: said why. */
+/* The mean that the recipe subtracts: `known` of a weights file, or where that is NULL, of the training pictures.
+ * False: said why. */
 bool pictures_mean(Pictures *pictures, const float *known);
 size_t pictures_mean_size(const Pictures *pictures); /* its floats */
 rn_train_source pictures_source(Pictures *pictures); /* while they are open; draws by pictures->seed */

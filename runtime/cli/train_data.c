@@ -54,26 +54,31 @@ void pictures_close(Pictures *pictures) {
     for (int i = 0; i < RN_SPLITS; i++) rn_loader_destroy(pictures->loaders[i]);
     rn_data_close(pictures->data);
     free(pictures->mean);
+    free(pictures->deployed_mean);
     *pictures = (Pictures){0};
 }
 
 bool pictures_mean(Pictures *pictures, const float *known) {
     char error[RN_ERROR_SIZE];
     const TrainCli *cli = pictures->cli;
+    const float range = pictures->recipe.preprocess.range;
     if (pictures->recipe.subtract == RN_TRAIN_SUBTRACT_NOTHING) return true;
     const size_t count = pictures_mean_size(pictures);
-    pictures->mean = malloc(count * sizeof *pictures->mean);
-    if (!pictures->mean) {
+    float *mean = pictures->mean = malloc(count * sizeof *mean);
+    float *deployed = pictures->deployed_mean = malloc(count * sizeof *deployed);
+    if (!mean || !deployed) {
         cli_fail(&cli->base, "out of memory");
         return false;
     }
-    for (size_t i = 0; i < count && known; i++) pictures->mean[i] = known[i];
-    if (!known &&
-        rn_data_mean(pictures->data, &pictures->recipe, cli->base.threads, pictures->mean, error, sizeof error)) {
+    if (!known && rn_data_mean(pictures->data, &pictures->recipe, cli->base.threads, mean, error, sizeof error)) {
         cli_fail(&cli->base, "%s", error);
         return false;
     }
-    pictures->recipe.subtracted = pictures->mean;
+    for (size_t i = 0; i < count; i++) {
+        if (known) mean[i] = known[i] / range;
+        deployed[i] = known ? known[i] : mean[i] * range;
+    }
+    pictures->recipe.subtracted = mean;
     return true;
 }
 

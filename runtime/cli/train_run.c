@@ -83,8 +83,8 @@ int train_train(const TrainCli *cli) {
                                      .lr = cli->lr,
                                      .weights = cli->base.weights,
                                      .except = cli->except,
-                                     .mean_name = RN_TRAIN_MEAN,
-                                     .mean = pictures.mean,
+                                     .mean = pictures.deployed_mean,
+                                     .mean_count = (int64_t)pictures_mean_size(&pictures),
                                      .signal = &signal_caught,
                                      .save_wanted = &save_wanted,
                                      .report = stderr};

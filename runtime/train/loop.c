@@ -256,9 +256,14 @@ static rn_status begin_anew(Loop *loop) {
     rn_status status = rn_train_init(context, o->has_seed ? o->seed : 1);
     if (!status && o->weights) status = rn_train_load_weights(context, o->weights, o->except);
     if (status) return FAIL(loop, status, "%s", context->base.message);
-    const rn_train_parameter *mean = o->mean_name ? rn_train_parameter_named(context, o->mean_name) : NULL;
-    if (mean && o->mean)
-        memcpy(context->parameters + mean->offset, o->mean, sizeof(float) * (size_t)rn_train_count(mean));
+    const rn_train_parameter *mean = rn_train_parameter_named(context, RN_TRAIN_MEAN);
+    if (mean && o->mean) {
+        if (o->mean_count != rn_train_count(mean))
+            return FAIL(loop, RN_ERROR_ARGUMENT,
+                        "the pictures' mean has %" PRId64 " numbers, " RN_TRAIN_MEAN " %" PRId64, o->mean_count,
+                        rn_train_count(mean));
+        memcpy(context->parameters + mean->offset, o->mean, sizeof(float) * (size_t)o->mean_count);
+    }
     loop->state.data = loop->source->hash;
     return RN_OK;
 }

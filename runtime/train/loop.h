@@ -41,11 +41,11 @@ typedef struct rn_loop_options { /* all zero, but for the folder: the default */
                                                   recipe's stop / 500 from 1 to 100 */
     double lr;                                 /* 0: the checkpoint's, else the recipe's */
     const char *weights, *except;              /* for rn_train_load_weights at the start; NULL: none */
-    const char *mean_name;                     /* a constant of the network that ... */
-    const float *mean;                         /* ... gets these values at the start; NULL: none does */
-    const volatile sig_atomic_t *signal;       /* not 0: finish the step, save, and end; NULL: never */
-    volatile sig_atomic_t *save_wanted;        /* not 0: save after the step; set to 0 then; NULL: never */
-    FILE *report;                              /* for the live line and notes; NULL: none */
+    const float *mean;  /* values of the constant RN_TRAIN_MEAN, where the network has it; NULL: it stays as it is */
+    int64_t mean_count; /* of them */
+    const volatile sig_atomic_t *signal; /* not 0: finish the step, save, and end; NULL: never */
+    volatile sig_atomic_t *save_wanted;  /* not 0: save after the step; set to 0 then; NULL: never */
+    FILE *report;                        /* for the live line and notes; NULL: none */
 } rn_loop_options;
 
 typedef struct rn_loop_result {
