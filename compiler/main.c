@@ -120,6 +120,11 @@ static bool make_training(Compilation *c) {
                    o->input);
         return false;
     }
+    if (o->train && o->output && !c->source->train) {
+        diag_error(&c->diag, (Place){0}, "'%s' has no train section, which says how a program of --train trains",
+                   o->input);
+        return false;
+    }
     if (c->source->training)
         c->training = c->source;
     else if (o->train)

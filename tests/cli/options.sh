@@ -54,13 +54,16 @@ wrong() { # wrong MESSAGE ARGUMENTS...: refused with status 2 and this message
     absent "rnc $*" out.c out.h out.rnw out
 }
 wrong "no input file"
-wrong "--train goes with --dump=ir, --dump=dot and --dump-after" --train net.rn --verify
+wrong "--train goes with -o, --dump=ir, --dump=dot and --dump-after" --train net.rn --verify
 wrong "--train does not go with --weights" --train --dump=ir --random-weights net.rn
 wrong "--train does not go with --output" --train --dump=ir --output conv1 net.rn
 wrong "--train does not go with --dump=ast" --train --dump=ast net.rn
 wrong "--train does not go with --store bf16" --train --dump=ir --store bf16 net.rn
 wrong "-ffuse-add: this pass does not run on graphs of training" --train --dump=ir -ffuse-add net.rn
 wrong "--train does not go with rnc bench" bench --train net.rn
+expect "--train without a recipe" 1 "$RNC" --train -o out.c net.rn
+says "--train without a recipe" "'net.rn' has no train section"
+absent "--train without a recipe" out.c out.h
 wrong "nothing to do" net.rn
 wrong "unknown option '--bacth'; did you mean '--batch'?" --bacth 4 net.rn
 wrong "unknown option '-q'" -q net.rn

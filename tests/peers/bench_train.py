@@ -11,6 +11,7 @@ Run by train.sh, which installs the packages.
 import argparse
 import json
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -71,10 +72,24 @@ class Program:
         pass
 
 
+def source_with_recipe(network, folder):
+    """-> a copy of the example's source; one without a train section gets the one that PyTorch's step has."""
+    path = source_of(network)
+    with open(path, encoding="utf-8") as file:
+        source = file.read()
+    source = re.sub(r'^import "', f'import "{os.path.dirname(path)}/', source, flags=re.MULTILINE)
+    if not re.search(r"^train\b", source, re.MULTILINE):
+        source += "\ntrain { loss crossentropy; batch 1; sgd lr 0.1, momentum 0.9, decay 1e-4; stop at 1k }\n"
+    copy = os.path.join(folder, network + ".rn")
+    with open(copy, "w", encoding="utf-8") as file:
+        file.write(source)
+    return copy
+
+
 def compile_trainer(rnc, level, network, batch, folder):
     path = os.path.join(folder, network + level)
-    result = subprocess.run([rnc, "--train", level, "--batch", str(batch), "-o", path, source_of(network)], stderr=subprocess.PIPE,
-                            text=True, check=False)
+    result = subprocess.run([rnc, "--train", level, "--batch", str(batch), "-o", path, source_with_recipe(network, folder)],
+                            stderr=subprocess.PIPE, text=True, check=False)
     if result.returncode:
         raise RuntimeError(f"{network}: rnc --train {level} ends with status {result.returncode}: {result.stderr.strip()}")
     return path
