@@ -44,7 +44,13 @@ static bool format_source(Compilation *c) {
     return good;
 }
 
-/* The file's bytes and those of the files that its blocks come from, each once. */
+static bool has_block(const Ast *ast, const Source *source) {
+    const Decl *block = ast->blocks;
+    while (block && block->source != source) block = block->next;
+    return block;
+}
+
+/* The file's bytes and those of the files that its blocks and its train section come from, each once. */
 static void hash_source(Compilation *c, const Source *main_source) {
     XXH3_state_t *state = XXH3_createState();
     const Source *last = main_source;
@@ -55,6 +61,8 @@ static void hash_source(Compilation *c, const Source *main_source) {
         last = block->source; /* blocks of one file are neighbours */
         XXH3_64bits_update(state, last->text, last->size);
     }
+    const Source *train = c->ast && c->ast->has_train ? c->ast->train_place.source : main_source;
+    if (train != main_source && !has_block(c->ast, train)) XXH3_64bits_update(state, train->text, train->size);
     snprintf(c->hash, sizeof c->hash, "%016llx", (unsigned long long)XXH3_64bits_digest(state));
     XXH3_freeState(state);
 }

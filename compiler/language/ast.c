@@ -187,7 +187,7 @@ void ast_dump(const Ast *ast, Text *text) {
     for (const Decl *block = ast->blocks; block; block = block->next)
         if (block->source == ast->source) dump_decl("block", block, text);
     if (ast->network) dump_decl("network", ast->network, text);
-    if (!ast->has_train) return;
+    if (!ast->has_train || ast->train_place.source != ast->source) return;
     text_puts(text, "(train");
     for (const TrainStmt *stmt = ast->train; stmt; stmt = stmt->next) {
         text_puts(text, "\n  (");

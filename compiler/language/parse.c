@@ -1,6 +1,6 @@
 /* From a .rn file to its tree: the constructors that the grammar's actions call, declarations, and imports.
  *
- * An imported file holds blocks only; each file is read once however often it is imported, and a cycle is an error. The
+ * An imported file holds no network; each file is read once however often it is imported, and a cycle is an error. The
  * depth of brackets and of expressions is bounded here, so that whatever walks the tree may recurse.
  */
 #include "parse.h"
@@ -133,7 +133,7 @@ void parser_add_decl(Parser *parser, Decl *decl, bool network) {
     Ast *ast = parser->ast;
     check_params(parser, decl, network);
     if (network && parser->imported) {
-        diag_error(parser->diag, decl->place, "an imported file holds blocks only, but this is a network");
+        diag_error(parser->diag, decl->place, "an imported file holds no network, but this is one");
         return;
     }
     Decl *first = network ? ast->network : map_get(&ast->block_map, decl->name);
@@ -157,9 +157,7 @@ void parser_add_decl(Parser *parser, Decl *decl, bool network) {
 
 void parser_add_train(Parser *parser, TrainStmt *stmts, Place place) {
     Ast *ast = parser->ast;
-    if (parser->imported) {
-        diag_error(parser->diag, place, "an imported file holds blocks only, but this is a train section");
-    } else if (ast->has_train) {
+    if (ast->has_train) {
         diag_error(parser->diag, place, "a second train section");
         diag_note(parser->diag, ast->train_place, "the first is here");
     } else {

@@ -73,6 +73,15 @@ static const Count counts[] = {
     {"examples/cifar/plain110.rn", 1727962, 252887680},
     {"examples/cifar/preact_resnet110.rn", 1727962, 252887680},
     {"examples/cifar/wrn28_10.rn", 36479194, 5243328768},
+    /* Fashion-MNIST */
+    {"examples/fashion/resnet20.rn", 269434, 30821248},
+    {"examples/fashion/resnet56.rn", 852730, 95849344},
+    {"examples/fashion/resnet110.rn", 1727674, 193391488},
+    {"examples/fashion/plain20.rn", 269434, 30821248},
+    {"examples/fashion/plain56.rn", 852730, 95849344},
+    {"examples/fashion/plain110.rn", 1727674, 193391488},
+    /* digits */
+    {"examples/digits/resnet8.rn", 4934, 48544},
     /* faces */
     {"examples/face/face.rn", 5614592, 270854144},
 };
@@ -134,7 +143,7 @@ static void test_every_example_has_a_row(void) {
 static void test_small_inputs(void) {
     for (int i = 0; i < COUNT_ROWS; i++) {
         const char *path = counts[i].path;
-        if (strchr(path + strlen("examples/"), '/')) continue; /* CIFAR and face have their sizes */
+        if (strchr(path + strlen("examples/"), '/')) continue; /* the others have their sizes */
         Arena arena = {0};
         Graph *graph = example_load(&arena, path, "size=64");
         CU_ASSERT_PTR_NOT_NULL(graph);
@@ -157,7 +166,10 @@ static void test_pyramid(void) {
 
 static void test_train_sections(void) {
     for (int i = 0; i < COUNT_ROWS; i++) {
-        if (strncmp(counts[i].path, "examples/cifar/", 15)) continue;
+        static const char *const folders[] = {"examples/cifar/", "examples/fashion/", "examples/digits/"};
+        bool trains = false;
+        for (int k = 0; k < 3; k++) trains |= !strncmp(counts[i].path, folders[k], strlen(folders[k]));
+        if (!trains) continue;
         Arena arena = {0};
         Graph *graph = example_load(&arena, counts[i].path, NULL);
         CU_ASSERT_PTR_NOT_NULL(graph);
@@ -172,5 +184,5 @@ void suite_counts(void) {
     CU_add_test(suite, "every example has a row", test_every_example_has_a_row);
     CU_add_test(suite, "ImageNet networks at 64 x 64", test_small_inputs);
     CU_add_test(suite, "the feature pyramid's outputs", test_pyramid);
-    CU_add_test(suite, "CIFAR networks have a training section", test_train_sections);
+    CU_add_test(suite, "networks for CIFAR, Fashion-MNIST and digits have a training section", test_train_sections);
 }

@@ -87,7 +87,8 @@ static void check_algorithms(const char *path, const Plan *plan) {
 }
 
 static void test_every_example(void) {
-    static const char *const patterns[] = {"examples/*.rn", "examples/cifar/*.rn", "examples/face/*.rn"};
+    static const char *const patterns[] = {"examples/*.rn", "examples/cifar/*.rn", "examples/fashion/resnet*.rn",
+                                           "examples/digits/*.rn", "examples/face/*.rn"};
     int count = 0;
     for (size_t p = 0; p < sizeof patterns / sizeof *patterns; p++) {
         glob_t found;
