@@ -116,11 +116,11 @@ make_says "make: whole paths" compiling
 # ---- an imported train section: a dependence, and part of the source's hash ----
 cd "$WORK" || exit 1
 printf 'import "recipe.rn"\nnetwork t { input 3x6x6; fc 4 }\n' > trained.rn
-source_hash() { # source_hash RECIPE
-    echo "$1" > "$WORK/recipe.rn"
-    expect "an imported train section" 0 "$RNC" -MD -o trained.c trained.rn && grep -o 'source hash [0-9a-f]*' "$WORK/trained.c"
-}
-first=$(source_hash "train { batch 4 }") second=$(source_hash "train { batch 5 }")
-[ -n "$first" ] && [ "$first" != "$second" ] && ok || bad "an imported train section" "$first and $second"
+for batch in 4 5; do
+    echo "train { batch $batch }" > recipe.rn
+    expect "an imported train section" 0 "$RNC" -MD -o trained.c trained.rn
+    grep -o 'source hash [0-9a-f]*' trained.c > hash$batch
+done
+if [ -s hash4 ] && ! cmp -s hash4 hash5; then ok; else bad "an imported train section" "$(cat hash4 hash5)"; fi
 grep -q recipe.rn trained.d && ok || bad "an imported train section" "$(cat trained.d)"
 finish
