@@ -61,6 +61,28 @@ bool gradients_param(Gradients *g, const Node *node, Tensor *param, Value *sums,
     return true;
 }
 
+bool gradients_bias(Gradients *g, const Node *node, Tensor *bias, Value *dy) {
+    return !gradients_train(g, bias) ||
+           gradients_param(g, node, bias, gradients_value(g, node, "bias", OP_SUM, &dy, 1), 0);
+}
+
+bool gradients_norm(Gradients *g, const Node *node, Value *dy, Op data, Op sums) {
+    Value *in[2] = {dy, node->in[0]};
+    Tensor *weight = node->weight[WEIGHT], *bias = node->weight[BIAS];
+    if (gradients_want(g, in[1])) {
+        Node *made = gradients_node(g, node, "data", data, in, 2);
+        made->attr = node->attr;
+        made->weight[WEIGHT] = weight;
+        gradients_add(g, in[1], gradients_done(g, made));
+    }
+    if (!gradients_train(g, weight)) return gradients_bias(g, node, bias, dy);
+    Node *made = gradients_node(g, node, "sums", sums, in, 2);
+    made->attr = node->attr;
+    Value *value = gradients_done(g, made);
+    return gradients_param(g, node, weight, value, 1) &&
+           (!gradients_train(g, bias) || gradients_param(g, node, bias, value, 0));
+}
+
 bool gradients_none(Gradients *g, const Node *node) {
     const char *word = op_info(node->op)->word;
     diag_error(g->diag, node->place, "training: %s has no gradient", *word == '.' ? word + 1 : word);

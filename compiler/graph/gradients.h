@@ -26,6 +26,11 @@ bool gradients_train(const Gradients *g, const Tensor *param); /* NULL: false */
 void gradients_add(Gradients *g, const Value *value, Value *part);
 /* The gradient of a parameter: channels `channel` and after of `sums`, a value of the batch. */
 bool gradients_param(Gradients *g, const Node *node, Tensor *param, Value *sums, int channel);
+/* The same of a bias, whose gradient is the sum of dy; NULL or frozen: nothing. */
+bool gradients_bias(Gradients *g, const Node *node, Tensor *bias, Value *dy);
+/* The rule of layer norm and group norm: the operations of the input's gradient, of (dy, x), and of the parameters',
+ * the bias's before the weight's. */
+bool gradients_norm(Gradients *g, const Node *node, Value *dy, Op data, Op sums);
 
 /* A node of the backward pass, called after the layer and what it computes: "conv1 weights". The caller sets what the
  * operation needs, then has its value by gradients_done, which infers the shape. */

@@ -123,7 +123,8 @@ typedef struct Attr {       /* an op uses those that its row in ops.def names; t
     bool bilinear, align_corners, asymmetric; /* resize: else nearest, half pixels */
     int height, width;                        /* interleave, resize: the result's */
     int extra_rows, extra_columns;            /* convtranspose: at the end of the result (output_padding) */
-    double rate;                              /* dropout: not used at inference */
+    double rate;                              /* dropout: not used at inference; .drop */
+    int number;                               /* .drop: which of the network's dropouts */
     Act act;                                  /* .gate: the activation whose derivative it is; its number is `slope` */
     int first;                                /* .slice: the first channel */
     double smooth;                            /* .crossentropy: label smoothing */

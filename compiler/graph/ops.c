@@ -168,6 +168,13 @@ bool rule_of_images(const Node *node, Diag *diag, int count) {
     return true;
 }
 
+bool rule_same_shapes(const Node *node, Diag *diag, int count) {
+    for (int i = 1; i < count; i++)
+        if (!shape_equal(node->in[i]->shape, node->in[0]->shape))
+            return rule_error(node, diag, "its inputs differ in size");
+    return true;
+}
+
 const float *rule_weight(const Node *node, const TensorData *weights, const Tensor *tensor) {
     if (!tensor) bug("layer %s has no weight tensor where it needs one", node->name);
     if (!weights || tensor->id >= weights->count || !weights->data[tensor->id])

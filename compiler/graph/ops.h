@@ -72,8 +72,9 @@ typedef struct Phases {
     int top, left; /* of the interleaved result, where the transposed convolution's begins */
 } Phases;
 Phases convtranspose_phases(const Node *node);
-/* Where along one dimension a resize reads for output i: at (i * step + start) / scale, of which the whole part is the
- * pixel; the rest, where it interpolates, is the share of the next one. Numbers below 0 count as 0. */
+/* Where along one dimension a resize, or the one whose gradient the node is, reads for output i: at (i * step + start)
+ * / scale, of which the whole part is the pixel; the rest, where it interpolates, is the share of the next one. Numbers
+ * below 0 count as 0. */
 typedef struct ResizeAxis {
     int64_t step, start, scale;
     bool interpolates;

@@ -16,25 +16,9 @@
  */
 #include "rewrite.h"
 
-static void lower_bn(Graph *graph, Node *node) {
-    int c = node->in[0]->shape.c;
-    Tensor **w = node->weight;
-    Tensor *gamma = w[WEIGHT] ? w[WEIGHT] : tensor_fill(graph, c, 1);
-    Tensor *beta = w[BIAS] ? w[BIAS] : tensor_fill(graph, c, 0);
-    Tensor *scale = graph_add_expr(graph, RN_BN_SCALE, arena_printf(graph->arena, "%s.scale", node->name), 1, &c, 2,
-                                   (Tensor *[]){gamma, w[VAR]}, node->attr.eps);
-    Tensor *shift = graph_add_expr(graph, RN_BN_SHIFT, arena_printf(graph->arena, "%s.shift", node->name), 1, &c, 3,
-                                   (Tensor *[]){beta, w[MEAN], scale}, 0);
-    w[WEIGHT] = scale, w[BIAS] = shift, w[MEAN] = w[VAR] = NULL;
-}
-
 void pass_lower(Graph *graph) {
     for (int i = 0; i < graph->node_count; i++) {
         Node *node = graph->nodes[i];
-        if (node->op != OP_BN && node->op != OP_SCALE) continue;
-        if (node->op == OP_BN) lower_bn(graph, node);
-        if (!node->weight[BIAS]) node->weight[BIAS] = tensor_fill(graph, node->in[0]->shape.c, 0);
-        node->op = OP_AFFINE;
-        node->attr = (Attr){0};
+        if (node->op == OP_BN || node->op == OP_SCALE) become_affine(graph, node);
     }
 }

@@ -125,3 +125,24 @@ Tensor *tensor_add(Graph *graph, Tensor *a, Tensor *b) {
     if (!a || !b) return a ? a : b;
     return graph_add_expr(graph, RN_ADD, a->name, a->ndim, a->dim, 2, (Tensor *[]){a, b}, 0);
 }
+
+/* ---- norms ---- */
+
+static void fold_statistics(Graph *graph, Node *node) {
+    int c = node->in[0]->shape.c;
+    Tensor **w = node->weight;
+    Tensor *gamma = w[WEIGHT] ? w[WEIGHT] : tensor_fill(graph, c, 1);
+    Tensor *beta = w[BIAS] ? w[BIAS] : tensor_fill(graph, c, 0);
+    Tensor *scale = graph_add_expr(graph, RN_BN_SCALE, arena_printf(graph->arena, "%s.scale", node->name), 1, &c, 2,
+                                   (Tensor *[]){gamma, w[VAR]}, node->attr.eps);
+    Tensor *shift = graph_add_expr(graph, RN_BN_SHIFT, arena_printf(graph->arena, "%s.shift", node->name), 1, &c, 3,
+                                   (Tensor *[]){beta, w[MEAN], scale}, 0);
+    w[WEIGHT] = scale, w[BIAS] = shift, w[MEAN] = w[VAR] = NULL;
+}
+
+void become_affine(Graph *graph, Node *node) {
+    if (node->op == OP_BN) fold_statistics(graph, node);
+    if (!node->weight[BIAS]) node->weight[BIAS] = tensor_fill(graph, node->in[0]->shape.c, 0);
+    node->op = OP_AFFINE;
+    node->attr = (Attr){0};
+}

@@ -57,4 +57,8 @@ Tensor *tensor_scale_out(Graph *graph, Tensor *weight, Tensor *scale); /* K x ..
 Tensor *tensor_mul_add(Graph *graph, Tensor *a, Tensor *b, Tensor *c); /* [K]: a * b + c; a NULL is 0 */
 Tensor *tensor_add(Graph *graph, Tensor *a, Tensor *b);                /* a NULL is 0; both NULL gives NULL */
 
+/* A batch norm with its running statistics, or a scale, becomes the affine that it is; its statistics are folded into
+ * weights that are expressions. */
+void become_affine(Graph *graph, Node *node);
+
 #endif

@@ -260,7 +260,7 @@ static void test_training_is_kept(void) {
     for (uint64_t seed = first; seed < first + (one ? 1 : TRAINING_SEEDS); seed++)
         failed += !training_keeps_values(seed, &runs);
     CU_ASSERT_EQUAL(failed, 0);
-    CU_ASSERT_TRUE(one || runs > 0);
+    CU_ASSERT_TRUE(one || runs > TRAINING_SEEDS / 2);
 }
 
 /* ---- what passes leave, on networks built by hand ---- */

@@ -38,13 +38,16 @@ void activation_reference(const Node *node, const double *const *in, double *out
 
 bool activation_gradient(Gradients *g, const Node *node, Value *dy) {
     const ActInfo *info = act_info(node_act(node));
-    if (gradients_train(g, node->weight[WEIGHT])) return gradients_none(g, node);
-    if (!gradients_want(g, node->in[0])) return true;
-    Node *gate =
-        gradients_node(g, node, "gate", OP_GATE, (Value *[]){dy, info->from_result ? node->out : node->in[0]}, 2);
+    Value *x = node->in[0];
+    if (gradients_train(g, node->weight[WEIGHT])) {
+        Value *sums = gradients_value(g, node, "weights", OP_PRELU_WEIGHTS, (Value *[]){x, dy}, 2);
+        if (!gradients_param(g, node, node->weight[WEIGHT], sums, 0)) return false;
+    }
+    if (!gradients_want(g, x)) return true;
+    Node *gate = gradients_node(g, node, "gate", OP_GATE, (Value *[]){dy, info->from_result ? node->out : x}, 2);
     gate->attr.act = node_act(node);
     gate->attr.slope = node_act_number(node);
     gate->weight[WEIGHT] = node->weight[WEIGHT];
-    gradients_add(g, node->in[0], gradients_done(g, gate));
+    gradients_add(g, x, gradients_done(g, gate));
     return true;
 }

@@ -30,4 +30,12 @@ void affine_reference(const Node *node, const double *const *in, double *out, co
         for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) out[i] = in[0][i] * weight[c] + bias[c];
 }
 
-RULE_NO_GRADIENT(affine)
+/* A frozen batch norm's; what its weights are made of is not trained. */
+bool affine_gradient(Gradients *g, const Node *node, Value *dy) {
+    for (int slot = WEIGHT; slot <= BIAS; slot++)
+        if (gradients_train(g, node->weight[slot])) return gradients_none(g, node);
+    Node *data = gradients_node(g, node, "data", OP_SCALE, &dy, 1);
+    data->weight[WEIGHT] = node->weight[WEIGHT];
+    gradients_add(g, node->in[0], gradients_done(g, data));
+    return true;
+}

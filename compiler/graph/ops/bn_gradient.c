@@ -9,7 +9,7 @@
 
 bool bn_gradient_infer(Node *node, Diag *diag) {
     const Shape in = node->in[0]->shape, sums = {2, in.c, 1};
-    if (!shape_equal(in, node->in[1]->shape)) return rule_error(node, diag, "its inputs differ in size");
+    if (!rule_same_shapes(node, diag, 2)) return false;
     if (!shape_equal(node->in[3]->shape, sums) || !node->in[3]->all)
         return rule_error(node, diag, "its sums are not those of %d channels", in.c);
     return rule_fits_stats(node, diag, node->in[1], node->in[2]) && rule_set_shape(node, diag, in.c, in.h, in.w);

@@ -5,9 +5,8 @@
 #include <math.h>
 
 bool bn_sums_infer(Node *node, Diag *diag) {
-    if (!shape_equal(node->in[0]->shape, node->in[1]->shape))
-        return rule_error(node, diag, "its inputs differ in size");
-    return rule_of_images(node, diag, 2) && rule_fits_stats(node, diag, node->in[1], node->in[2]) &&
+    return rule_of_images(node, diag, 2) && rule_same_shapes(node, diag, 2) &&
+           rule_fits_stats(node, diag, node->in[1], node->in[2]) &&
            rule_set_shape(node, diag, 2, node->in[0]->shape.c, 1);
 }
 

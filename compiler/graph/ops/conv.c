@@ -197,6 +197,5 @@ bool conv_gradient(Gradients *g, const Node *node, Value *dy) {
         weights->attr.groups = term->groups;
         if (!gradients_param(g, node, term->weight, gradients_done(g, weights), 0)) return false;
     }
-    return !gradients_train(g, node->epilogue.bias) ||
-           gradients_param(g, node, node->epilogue.bias, gradients_value(g, node, "bias", OP_SUM, &dy, 1), 0);
+    return gradients_bias(g, node, node->epilogue.bias, dy);
 }

@@ -126,4 +126,21 @@ Phases convtranspose_phases(const Node *node) {
     return p;
 }
 
-RULE_NO_GRADIENT(convtranspose)
+/* Of the input: the convolution with the same weights; of the weights: those of that convolution, which reads dy. */
+bool convtranspose_gradient(Gradients *g, const Node *node, Value *dy) {
+    Value *x = node->in[0];
+    const Term *term = &node->term[0];
+    if (gradients_want(g, x)) {
+        Node *data = gradients_node(g, node, "data", OP_CONV, &dy, 1);
+        data->term[0] = *term;
+        data->features = x->shape.c;
+        gradients_add(g, x, gradients_done(g, data));
+    }
+    if (gradients_train(g, term->weight)) {
+        Node *weights = gradients_node(g, node, "weights", OP_CONV_WEIGHTS, (Value *[]){dy, x}, 2);
+        weights->attr.window = term->window;
+        weights->attr.groups = term->groups;
+        if (!gradients_param(g, node, term->weight, gradients_done(g, weights), 0)) return false;
+    }
+    return gradients_bias(g, node, node->epilogue.bias, dy);
+}

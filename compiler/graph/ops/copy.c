@@ -1,4 +1,5 @@
-/* dropout (which does nothing at inference), identity, and flatten (which renames C x H x W to C*H*W x 1 x 1). */
+/* dropout (which does nothing at inference; in training it is a .drop), identity, and flatten (which renames C x H x W
+ * to C*H*W x 1 x 1). */
 #include "graph/tensor.h"
 #include "rules.h"
 
@@ -21,7 +22,6 @@ void copy_reference(const Node *node, const double *const *in, double *out, cons
 
 bool copy_gradient(Gradients *g, const Node *node, Value *dy) {
     const Shape in = node->in[0]->shape;
-    if (node->op == OP_DROPOUT) return gradients_none(g, node);
     if (!shape_equal(in, dy->shape)) {
         Node *reshape = gradients_node(g, node, "reshape", OP_RESHAPE, &dy, 1);
         reshape->attr.channels = in.c, reshape->attr.height = in.h, reshape->attr.width = in.w;

@@ -50,6 +50,5 @@ bool fc_gradient(Gradients *g, const Node *node, Value *dy) {
         Value *sums = gradients_value(g, node, "weights", OP_FC_WEIGHTS, (Value *[]){x, dy}, 2);
         if (!gradients_param(g, node, weight, sums, 0)) return false;
     }
-    return !gradients_train(g, node->epilogue.bias) ||
-           gradients_param(g, node, node->epilogue.bias, gradients_value(g, node, "bias", OP_SUM, &dy, 1), 0);
+    return gradients_bias(g, node, node->epilogue.bias, dy);
 }

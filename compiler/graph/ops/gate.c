@@ -5,8 +5,7 @@
 
 bool gate_infer(Node *node, Diag *diag) {
     const Shape in = node->in[0]->shape;
-    if (!shape_equal(in, node->in[1]->shape)) return rule_error(node, diag, "its inputs differ in size");
-    return rule_set_shape(node, diag, in.c, in.h, in.w);
+    return rule_same_shapes(node, diag, 2) && rule_set_shape(node, diag, in.c, in.h, in.w);
 }
 
 int gate_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGHTS]) {

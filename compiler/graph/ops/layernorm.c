@@ -23,6 +23,16 @@ Moments layernorm_moments(const Node *node, const Moments *in, double *carried) 
     return moments_layer_norm(in[0], carried);
 }
 
+Normal rule_layer_normal(const double *x, Shape shape, int64_t pixel, double eps) {
+    const int64_t pixels = (int64_t)shape.h * shape.w;
+    Normal n = {0};
+    double variance = 0;
+    for (int c = 0; c < shape.c; c++) n.mean += x[c * pixels + pixel] / shape.c;
+    for (int c = 0; c < shape.c; c++) variance += pow(x[c * pixels + pixel] - n.mean, 2) / shape.c;
+    n.scale = 1 / sqrt(variance + eps);
+    return n;
+}
+
 void layernorm_reference(const Node *node, const double *const *in, double *out, const TensorData *weights,
                          int threads) {
     (void)threads;
@@ -31,13 +41,12 @@ void layernorm_reference(const Node *node, const double *const *in, double *out,
     const float *bias = rule_weight(node, weights, node->weight[BIAS]);
     int64_t pixels = (int64_t)shape.h * shape.w;
     for (int64_t i = 0; i < pixels; i++) {
-        double mean = 0, variance = 0;
-        for (int c = 0; c < shape.c; c++) mean += in[0][c * pixels + i] / shape.c;
-        for (int c = 0; c < shape.c; c++) variance += pow(in[0][c * pixels + i] - mean, 2) / shape.c;
-        const double scale = 1 / sqrt(variance + node->attr.eps);
+        const Normal normal = rule_layer_normal(in[0], shape, i, node->attr.eps);
         for (int c = 0; c < shape.c; c++)
-            out[c * pixels + i] = (in[0][c * pixels + i] - mean) * scale * weight[c] + bias[c];
+            out[c * pixels + i] = (in[0][c * pixels + i] - normal.mean) * normal.scale * weight[c] + bias[c];
     }
 }
 
-RULE_NO_GRADIENT(layernorm)
+bool layernorm_gradient(Gradients *g, const Node *node, Value *dy) {
+    return gradients_norm(g, node, dy, OP_LAYERNORM_GRADIENT, OP_LAYERNORM_SUMS);
+}

@@ -33,4 +33,9 @@ void lrn_reference(const Node *node, const double *const *in, double *out, const
     }
 }
 
-RULE_NO_GRADIENT(lrn)
+bool lrn_gradient(Gradients *g, const Node *node, Value *dy) {
+    Node *made = gradients_node(g, node, "data", OP_LRN_GRADIENT, (Value *[]){dy, node->in[0]}, 2);
+    made->attr = node->attr;
+    gradients_add(g, node->in[0], gradients_done(g, made));
+    return true;
+}

@@ -30,4 +30,12 @@ void mul_reference(const Node *node, const double *const *in, double *out, const
         for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) out[i] = in[0][i] * in[1][per_channel ? c : i];
 }
 
-RULE_NO_GRADIENT(mul)
+bool mul_gradient(Gradients *g, const Node *node, Value *dy) {
+    Value *x = node->in[0], *gate = node->in[1];
+    if (gradients_want(g, x)) gradients_add(g, x, gradients_value(g, node, "data", OP_MUL, (Value *[]){dy, gate}, 2));
+    if (gradients_want(g, gate)) {
+        const Op op = shape_equal(gate->shape, x->shape) ? OP_MUL : OP_DOT;
+        gradients_add(g, gate, gradients_value(g, node, "gate", op, (Value *[]){dy, x}, 2));
+    }
+    return true;
+}

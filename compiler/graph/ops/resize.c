@@ -13,14 +13,19 @@
 
 enum { SIZE_LIMIT = 65536 }; /* of the language's sizes too: products of two are exact in 64 bits */
 
-bool resize_infer(Node *node, Diag *diag) {
+bool rule_fits_resize(const Node *node, Diag *diag) {
     const Attr *attr = &node->attr;
     if (attr->height < 1 || attr->width < 1 || attr->height > SIZE_LIMIT || attr->width > SIZE_LIMIT)
         return rule_error(node, diag, "to %dx%d: must be from 1x1 to %dx%d", attr->height, attr->width, SIZE_LIMIT,
                           SIZE_LIMIT);
     if (attr->align_corners && attr->asymmetric)
         return rule_error(node, diag, "either align_corners or asymmetric, not both");
-    return rule_set_shape(node, diag, node->in[0]->shape.c, attr->height, attr->width);
+    return true;
+}
+
+bool resize_infer(Node *node, Diag *diag) {
+    const Attr *attr = &node->attr;
+    return rule_fits_resize(node, diag) && rule_set_shape(node, diag, node->in[0]->shape.c, attr->height, attr->width);
 }
 
 RULE_NO_PARAMS(resize)
@@ -33,7 +38,9 @@ static int64_t common_factor(int64_t a, int64_t b) {
 
 ResizeAxis resize_axis(const Node *node, bool rows) {
     const Attr *attr = &node->attr;
-    const int64_t from = rows ? node->in[0]->shape.h : node->in[0]->shape.w, to = rows ? attr->height : attr->width;
+    const int64_t in = rows ? node->in[0]->shape.h : node->in[0]->shape.w, out = rows ? attr->height : attr->width;
+    const bool gradient = node->op == OP_RESIZE_GRADIENT;
+    const int64_t from = gradient ? out : in, to = gradient ? in : out;
     ResizeAxis a = {2 * from, from - to, 2 * to, false};
     if (attr->asymmetric) a = (ResizeAxis){2 * from, 0, 2 * to, false};
     if (attr->align_corners)
@@ -45,14 +52,9 @@ ResizeAxis resize_axis(const Node *node, bool rows) {
     return a;
 }
 
-typedef struct At {
-    int pixel, next; /* as held within the image */
-    double share;    /* of the next */
-} At;
-
-static At place_of(ResizeAxis axis, int i, int size) {
+ResizeAt rule_resize_at(ResizeAxis axis, int i, int size) {
     const int64_t at = i * axis.step + axis.start < 0 ? 0 : i * axis.step + axis.start;
-    At p = {.pixel = (int)(at / axis.scale)};
+    ResizeAt p = {.pixel = (int)(at / axis.scale)};
     if (p.pixel > size - 1) p.pixel = size - 1;
     p.next = p.pixel < size - 1 ? p.pixel + 1 : p.pixel;
     if (axis.interpolates) p.share = (double)(at % axis.scale) / (double)axis.scale;
@@ -69,15 +71,21 @@ void resize_reference(const Node *node, const double *const *in, double *out, co
     const ResizeAxis rows = resize_axis(node, true), columns = resize_axis(node, false);
     for (int c = 0; c < result.c; c++)
         for (int y = 0; y < result.h; y++) {
-            const At row = place_of(rows, y, shape.h);
+            const ResizeAt row = rule_resize_at(rows, y, shape.h);
             const double *above = in[0] + ((size_t)c * shape.h + row.pixel) * shape.w;
             const double *below = in[0] + ((size_t)c * shape.h + row.next) * shape.w;
             for (int x = 0; x < result.w; x++) {
-                const At p = place_of(columns, x, shape.w);
+                const ResizeAt p = rule_resize_at(columns, x, shape.w);
                 *out++ = mix(mix(above[p.pixel], above[p.next], p.share), mix(below[p.pixel], below[p.next], p.share),
                              row.share);
             }
         }
 }
 
-RULE_NO_GRADIENT(resize)
+bool resize_gradient(Gradients *g, const Node *node, Value *dy) {
+    Node *made = gradients_node(g, node, "data", OP_RESIZE_GRADIENT, &dy, 1);
+    made->attr = node->attr;
+    made->attr.height = node->in[0]->shape.h, made->attr.width = node->in[0]->shape.w;
+    gradients_add(g, node->in[0], gradients_done(g, made));
+    return true;
+}

@@ -55,6 +55,8 @@ void reference_maxpool(const Window *window, Shape in, const double *image, Shap
 
 /* Of a BATCH_OP: whether its first `count` inputs are of each image. */
 bool rule_of_images(const Node *node, Diag *diag, int count);
+/* Whether the first `count` inputs have one shape. */
+bool rule_same_shapes(const Node *node, Diag *diag, int count);
 /* Whether `stats` are a .stats of `value`; false after an error. */
 bool rule_fits_stats(const Node *node, Diag *diag, const Value *value, const Value *stats);
 /* Of the loss and its gradient: whether their inputs are logits and labels; the target of class k; the logarithm of the
@@ -62,6 +64,28 @@ bool rule_fits_stats(const Node *node, Diag *diag, const Value *value, const Val
 bool rule_fits_labels(const Node *node, Diag *diag);
 double rule_target(const Node *node, const double *labels, int k);
 double rule_log_sum(Shape shape, const double *logits);
+
+/* Of layer norms and group norms: what x is normalised by, (x - mean) * scale; of the pixel of an image, of `size`
+ * numbers of a group. Whether the groups divide the channels. */
+typedef struct Normal {
+    double mean, scale;
+} Normal;
+Normal rule_layer_normal(const double *x, Shape shape, int64_t pixel, double eps);
+Normal rule_group_normal(const double *x, int64_t size, double eps);
+bool rule_fits_groups(const Node *node, Diag *diag);
+/* Of spp: how many bins a channel has, 0 after an error; bin i of n along a side. */
+typedef struct SppBin {
+    int begin, end;
+} SppBin;
+int64_t rule_spp_bins(const Node *node, Diag *diag);
+SppBin rule_spp_bin(int size, int n, int i);
+/* Of resize: whether the sizes and the way are possible; where result i reads along an axis of `size` pixels. */
+typedef struct ResizeAt {
+    int pixel, next; /* as held within the image */
+    double share;    /* of the next */
+} ResizeAt;
+bool rule_fits_resize(const Node *node, Diag *diag);
+ResizeAt rule_resize_at(ResizeAxis axis, int i, int size);
 
 /* For the many ops that read no parameters, and those that cost no multiply-adds. */
 #define RULE_NO_PARAMS(prefix)                                                                                         \

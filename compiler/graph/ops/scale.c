@@ -28,4 +28,16 @@ void scale_reference(const Node *node, const double *const *in, double *out, con
         for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) out[i] = in[0][i] * weight[c] + (bias ? bias[c] : 0);
 }
 
-RULE_NO_GRADIENT(scale)
+bool scale_gradient(Gradients *g, const Node *node, Value *dy) {
+    Value *x = node->in[0];
+    if (gradients_want(g, x)) {
+        Node *data = gradients_node(g, node, "data", OP_SCALE, &dy, 1);
+        data->weight[WEIGHT] = node->weight[WEIGHT];
+        gradients_add(g, x, gradients_done(g, data));
+    }
+    if (gradients_train(g, node->weight[WEIGHT])) {
+        Value *sums = gradients_value(g, node, "weights", OP_SCALE_WEIGHTS, (Value *[]){x, dy}, 2);
+        if (!gradients_param(g, node, node->weight[WEIGHT], sums, 0)) return false;
+    }
+    return gradients_bias(g, node, node->weight[BIAS], dy);
+}

@@ -26,4 +26,7 @@ void softmax_reference(const Node *node, const double *const *in, double *out, c
     }
 }
 
-RULE_NO_GRADIENT(softmax)
+bool softmax_gradient(Gradients *g, const Node *node, Value *dy) {
+    gradients_add(g, node->in[0], gradients_value(g, node, "data", OP_SOFTMAX_GRADIENT, (Value *[]){dy, node->out}, 2));
+    return true;
+}

@@ -8,17 +8,27 @@
 
 enum { LARGEST_LEVEL = 1024 };
 
-bool spp_infer(Node *node, Diag *diag) {
-    Shape in = node->in[0]->shape;
+int64_t rule_spp_bins(const Node *node, Diag *diag) {
     int64_t bins = 0;
-    if (node->attr.levels.count < 1) return rule_error(node, diag, "no levels are given");
+    if (node->attr.levels.count < 1) rule_error(node, diag, "no levels are given");
     for (int i = 0; i < node->attr.levels.count; i++) {
-        int n = node->attr.levels.item[i];
-        if (n < 1 || n > LARGEST_LEVEL)
-            return rule_error(node, diag, "level %d: must be from 1 to %d", n, LARGEST_LEVEL);
+        const int n = node->attr.levels.item[i];
+        if (n < 1 || n > LARGEST_LEVEL) {
+            rule_error(node, diag, "level %d: must be from 1 to %d", n, LARGEST_LEVEL);
+            return 0;
+        }
         bins += (int64_t)n * n;
     }
-    return rule_set_shape(node, diag, in.c * bins, 1, 1);
+    return bins;
+}
+
+SppBin rule_spp_bin(int size, int n, int i) {
+    return (SppBin){(int)((int64_t)i * size / n), (int)(((int64_t)(i + 1) * size + n - 1) / n)};
+}
+
+bool spp_infer(Node *node, Diag *diag) {
+    const int64_t bins = rule_spp_bins(node, diag);
+    return bins && rule_set_shape(node, diag, node->in[0]->shape.c * bins, 1, 1);
 }
 
 RULE_NO_PARAMS(spp)
@@ -26,11 +36,10 @@ RULE_NO_COST(spp)
 RULE_KEEPS_MOMENTS(spp)
 
 static double largest_of_bin(Shape shape, const double *channel, int n, int i, int j) {
-    int row_end = (int)(((int64_t)(i + 1) * shape.h + n - 1) / n),
-        column_end = (int)(((int64_t)(j + 1) * shape.w + n - 1) / n);
+    const SppBin rows = rule_spp_bin(shape.h, n, i), columns = rule_spp_bin(shape.w, n, j);
     double largest = -INFINITY;
-    for (int y = (int)((int64_t)i * shape.h / n); y < row_end; y++)
-        for (int x = (int)((int64_t)j * shape.w / n); x < column_end; x++) {
+    for (int y = rows.begin; y < rows.end; y++)
+        for (int x = columns.begin; x < columns.end; x++) {
             double value = channel[(size_t)y * shape.w + x];
             if (value > largest || isnan(value)) largest = value;
         }
@@ -49,4 +58,9 @@ void spp_reference(const Node *node, const double *const *in, double *out, const
     }
 }
 
-RULE_NO_GRADIENT(spp)
+bool spp_gradient(Gradients *g, const Node *node, Value *dy) {
+    Node *made = gradients_node(g, node, "data", OP_SPP_GRADIENT, (Value *[]){dy, node->in[0]}, 2);
+    made->attr = node->attr;
+    gradients_add(g, node->in[0], gradients_done(g, made));
+    return true;
+}

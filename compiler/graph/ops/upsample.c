@@ -24,4 +24,9 @@ void upsample_reference(const Node *node, const double *const *in, double *out, 
                     in[0][((size_t)c * shape.h + y / factor) * shape.w + x / factor];
 }
 
-RULE_NO_GRADIENT(upsample)
+bool upsample_gradient(Gradients *g, const Node *node, Value *dy) {
+    Node *made = gradients_node(g, node, "data", OP_UPSAMPLE_GRADIENT, &dy, 1);
+    made->attr = node->attr;
+    gradients_add(g, node->in[0], gradients_done(g, made));
+    return true;
+}
