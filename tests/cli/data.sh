@@ -82,7 +82,7 @@ if [ -z "$SANITIZED" ]; then
         "$ROOT"/runtime/train/{data,data_*,augment,jpeg_reduced,loader,mean,resample}.c "$ROOT"/runtime/image/{image,png,jpeg,npy}.c \
         "$ROOT"/runtime/core/{file,pages,status}.c $LIBS
     for spec in idx:idx folder:set; do
-        expect "$spec by threads" 0 setarch -R ./threads $spec 20
+        expect "$spec by threads" 0 timeout 120 setarch -R ./threads $spec 20
         grep -q "ThreadSanitizer" "$WORK/.err" && bad "$spec by threads" "$(head -c 900 "$WORK/.err")" || ok
     done
 else # leaks are found too
@@ -94,7 +94,7 @@ import numpy as np
 for name, count in ('train', 8), ('test', 2):
     np.save(name + '_x.npy', np.ones((count, 3, 9, 9)))
     np.save(name + '_y.npy', np.arange(count) % 2)"); }
-        expect "$spec without memory" 0 ./failing --fail $spec 20
+        expect "$spec without memory" 0 timeout 120 ./failing --fail $spec 20
         prints "$spec without memory" "allocations"
     done
 fi
