@@ -11,6 +11,7 @@
 
 const char *emit_batch_input(Emit *e, const Step *step, Text *body);
 const char *emit_batch_pack(Emit *e, const Step *step, Text *body);
+const char *emit_batch_transform(Emit *e, const Step *step, Text *body);
 const char *emit_batch_conv(Emit *e, const Step *step, Text *body);
 const char *emit_batch_weights(Emit *e, const Step *step, Text *body);
 const char *emit_batch_gradient(Emit *e, const Step *step, Text *body);

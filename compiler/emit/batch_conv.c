@@ -373,9 +373,8 @@ static const char *tile_output(Emit *e, const BatchConv *c, const Layout *y, int
 }
 
 /* "dy -> Z": the tiles of an image's gradient from row t0 of tiles on; zeros where they reach over the image. */
-static const char *tile_gradients(Emit *e, const BatchConv *c, const Layout *y) {
+static const char *tile_gradients(Emit *e, const BatchConv *c, const Reader *r, const Layout *y) {
     const char *adjoint = output_adjoint(e, &c->f);
-    const Reader *r = c->gradient;
     const int n = c->f.n, m = c->f.m, last_h = c->y.h - (c->rows - 1) * m, last_w = c->y.w - (c->columns - 1) * m;
     const bool ragged_h = c->y.h % m, ragged_w = c->y.w % m;
     Text b = {0};
@@ -436,11 +435,11 @@ static void tile_inside(const BatchConv *c, int h, int w, Text *body) {
          c->columns, m, last_w);
 }
 
-static void fill_v(Emit *e, const BatchConv *c, Text *body) {
-    const Value *value = c->source->entry[c->source->root[0]].value;
+static void fill_v(Emit *e, const BatchConv *c, const Reader *source, Text *body) {
+    const Value *value = source->entry[source->root[0]].value;
     const int pixel = plan_value(e->plan, value)->layout.pixel;
     line(body, 3, "%s(a, n, t0 * %d - 1, rows * %d + 2, edge);",
-         strip_function(e, c->source, value->shape, pixel, 1, c->strip_w), c->f.m, c->f.m);
+         strip_function(e, source, value->shape, pixel, 1, c->strip_w), c->f.m, c->f.m);
     open_tiles(c, body);
     line(body, 4, "%s(edge + (row * %d + column * %d), v + (size_t)(tile + i) * %d);", tile_input(e, c, pixel, pixel),
          c->f.m * c->strip_w * pixel, c->f.m * pixel, batch_lda(c->in_channels));
@@ -468,7 +467,7 @@ static void emit_winograd_result(Emit *e, const Step *s, const BatchConv *c, Tex
     line(body, 2, "const int n0 = u / %d * %d, t0 = u %% %d * %d;", groups, c->images, groups, c->tile_rows);
     line(body, 2, "const int rows = t0 + %d < %d ? %d : %d - t0;", c->tile_rows, c->rows, c->tile_rows, c->rows);
     open_block_images(c, "a->images", body);
-    fill_v(e, c, body);
+    fill_v(e, c, c->source, body);
     line(body, 2, "}");
     PanelRun runs[2];
     for (int i = 0, count = panel_runs(out, runs); i < count; i++) {
@@ -504,9 +503,87 @@ static void emit_winograd_result(Emit *e, const Step *s, const BatchConv *c, Tex
     bug("%s: a bias after Winograd's method", s->name);
 }
 
+/* V or Z of all tiles of the batch; an image goes to one thread. Of the weights' gradient, tiles of images that are not
+ * there, but belong to a chunk of those that are, count nothing. */
+const char *emit_batch_transform(Emit *e, const Step *s, Text *body) {
+    const BatchTransform *t = s->detail;
+    const BatchConv *c = t->conv;
+    const int image = c->rows * c->columns, lda = batch_lda(t->gradient ? c->out_channels : c->in_channels);
+    const int product = t->gradient ? c->m_product : c->v_product;
+    const char *images = c->kind == CONV_WEIGHTS && c->chunk > 1
+                             ? arena_printf(e->arena, "(a->images + %d) / %d * %d", c->chunk - 1, c->chunk, c->chunk)
+                             : "a->images";
+    if (!t->gradient) line(body, 1, "float *edge = a->scratch + (size_t)part * %lld;", scratch_floats(e));
+    line(body, 1, "const int images = %s, t0 = 0, rows = %d;", images, c->rows);
+    line(body, 1, "for (int n = slab_at(images, part, parts); n < slab_at(images, part + 1, parts); n++) {");
+    line(body, 2, "const int tile = n * %d;", image);
+    line(body, 2, "float *%s = a->y;", t->gradient ? "z" : "v");
+    if (c->kind == CONV_WEIGHTS && c->chunk > 1) {
+        line(body, 2, "if (n >= a->images) {");
+        line(body, 3, "for (int p = 0; p < %d; p++)", c->f.n * c->f.n);
+        line(body, 4, "for (int i = 0; i < %d; i++) %s[(size_t)p * %d + (size_t)tile * %d + i] = 0;", image * lda,
+             t->gradient ? "z" : "v", product, lda);
+        line(body, 3, "continue;");
+        line(body, 2, "}");
+    }
+    if (t->gradient)
+        line(body, 2, "%s(a, n, t0, rows, z + (size_t)tile * %d);",
+             tile_gradients(e, c, t->reader, &plan_value(e->plan, t->reader->entry[t->reader->root[0]].value)->layout),
+             lda);
+    else
+        fill_v(e, c, t->reader, body);
+    line(body, 1, "}");
+    return arena_printf(e->arena, "%s_%s%s", name_of(e, c), t->gradient ? "z" : "v", reader_name(e, t->reader));
+}
+
+/* A unit is a panel of results and a block of tiles. */
+static void emit_winograd_shared(Emit *e, const Step *s, const BatchConv *c, Text *body) {
+    const ValuePlan *y = plan_value(e->plan, s->out);
+    const int out = c->out_channels, lda = batch_lda(out), n = c->f.n, image = c->rows * c->columns;
+    const int panels = divide_up(out, PANEL);
+    line(body, 1, "const rn_kernel *k = a->k;");
+    line(body, 1, "float *m = a->scratch + (size_t)part * %lld;", scratch_floats(e));
+    line(body, 1, "const int all = a->images * %d, blocks = (all + %d) / %d;", image, c->tiles - 1, c->tiles);
+    line(body, 1, "for (int u = slab_at(%d * blocks, part, parts); u < slab_at(%d * blocks, part + 1, parts); u++) {",
+         panels, panels);
+    line(body, 2, "const int o = u / blocks * %d, first = u %% blocks * %d;", PANEL, c->tiles);
+    PanelRun runs[2];
+    const int count = panel_runs(out, runs);
+    int kernels[2];
+    for (int i = 0; i < count; i++) {
+        const Gemm gemm = {.m = runs[i].width, .n = c->tiles, .k = c->in_channels, .lda = lda,
+                           .ldb = batch_lda(c->in_channels), .ldc = PANEL};
+        kernels[i] = emit_kernel(e, KERNEL_PLAIN, &gemm);
+    }
+    line(body, 2, "const rn_gemm_fn multiply = k[%s].gemm;",
+         count == 2 ? emit_kernel_choice(e, arena_printf(e->arena, "o < %d", runs[0].to), kernels[0], kernels[1])
+                    : emit_kernel_index(e, kernels[0]));
+    line(body, 2, "for (int i = 0; i < %d; i++)", n * n);
+    line(body, 3, "multiply(a->w + (size_t)i * %lld + o, a->x[0] + (size_t)i * %d + (size_t)first * %d, m + (size_t)i * "
+                  "%d, NULL, NULL, NULL);",
+         (long long)c->in_channels * lda, c->v_product, batch_lda(c->in_channels), c->m_product);
+    line(body, 2, "zeroupper();");
+    line(body, 2, "for (int i = first; i < first + %d && i < all; i++) {", c->tiles);
+    line(body, 3, "const int n = i / %d, t0 = 0, row = i %% %d / %d, column = i %% %d;", image, image, c->columns,
+         c->columns);
+    line(body, 3, "float *y = a->y + (size_t)n * %lld + o;", (long long)y->apart);
+    tile_inside(c, c->sliding.result.h, c->sliding.result.w, body);
+    for (int i = 0; i < count; i++) {
+        if (count == 2) line(body, 3, i ? "else" : "if (o < %d)", runs[i].to);
+        line(body, 4, "%s(m + (size_t)(i - first) * %d, y + ((t0 + row) * %d + column * %d), high, wide);",
+             tile_output(e, c, &y->layout, round_up(runs[i].width, VECTOR)), PANEL, c->f.m * y->layout.row,
+             c->f.m * y->layout.pixel);
+    }
+    line(body, 2, "}");
+    line(body, 1, "}");
+}
+
 const char *emit_batch_conv(Emit *e, const Step *s, Text *body) {
     const BatchConv *c = batch_conv(s);
-    (c->is_fc ? emit_fc_result : c->winograd ? emit_winograd_result : emit_direct)(e, s, c, body);
+    (c->is_fc      ? emit_fc_result
+     : c->shared   ? emit_winograd_shared
+     : c->winograd ? emit_winograd_result
+                   : emit_direct)(e, s, c, body);
     return name_of(e, c);
 }
 
@@ -545,8 +622,8 @@ static void emit_weights_winograd(Emit *e, const Step *s, const BatchConv *c, Te
              c->v_product < c->m_product ? "z" : "v");
     }
     open_block_images(c, "last", body);
-    fill_v(e, c, body);
-    line(body, 3, "%s(a, n, t0, rows, z + (size_t)tile * %d);", tile_gradients(e, c, &y->layout), lda);
+    fill_v(e, c, c->source, body);
+    line(body, 3, "%s(a, n, t0, rows, z + (size_t)tile * %d);", tile_gradients(e, c, c->gradient, &y->layout), lda);
     line(body, 2, "}");
     const Gemm gemm = {
         .k = c->tiles, .lda = lda, .ldb = batch_lda(in), .ldc = lda, .accumulate = true, .transposed = true};
@@ -633,8 +710,47 @@ static void emit_weights_fc(Emit *e, const Step *s, const BatchConv *c, Text *bo
     line(body, 1, "zeroupper();");
 }
 
+/* A unit is a product and a panel of both; its sum over all tiles stays in registers. */
+static void emit_weights_shared(Emit *e, const Step *s, const BatchConv *c, Text *body) {
+    const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out), in_lda = batch_lda(in);
+    const int products = c->f.n * c->f.n, depth = c->chunk * c->rows * c->columns;
+    const int chunks = (int)(c->all_tiles / depth), panels = divide_up(out, PANEL) * divide_up(in, PANEL);
+    long long *x_at = arena_alloc(e->arena, sizeof *x_at * (size_t)chunks);
+    long long *y_at = arena_alloc(e->arena, sizeof *y_at * (size_t)chunks);
+    for (int i = 0; i < chunks; i++) x_at[i] = 4LL * i * depth * in_lda, y_at[i] = 4LL * i * depth * lda;
+    offsets(body, 1, "x_at", chunks, x_at);
+    offsets(body, 1, "z_at", chunks, y_at);
+    line(body, 1, "const rn_kernel *k = a->k;");
+    line(body, 1, "const unsigned long long count = (unsigned long long)(a->images + %d) / %d;", c->chunk - 1, c->chunk);
+    line(body, 1, "for (int u = slab_at(%d, part, parts); u < slab_at(%d, part + 1, parts); u++) {", products * panels,
+         products * panels);
+    line(body, 2, "const int p = u / %d, o = u %% %d / %d * %d, i = u %% %d * %d;", panels, panels,
+         divide_up(in, PANEL), PANEL, divide_up(in, PANEL), PANEL);
+    PanelRun outs[2], ins[2];
+    const int out_runs = panel_runs(out, outs), in_runs = panel_runs(in, ins);
+    Gemm gemm = {.k = depth, .lda = lda, .ldb = in_lda, .ldc = lda, .transposed = true};
+    for (int r = 0; r < out_runs * in_runs; r++) {
+        const PanelRun *o = &outs[r / in_runs], *c_run = &ins[r % in_runs];
+        gemm.m = o->width, gemm.n = c_run->width;
+        const int kernel = emit_kernel(e, KERNEL_REDUCES, &gemm);
+        if (out_runs * in_runs > 1)
+            line(body, 2, "if (o >= %d && o < %d && i >= %d && i < %d)", o->from, o->to, c_run->from, c_run->to);
+        line(body, 3,
+             "k[%s].offs(a->x[1] + (size_t)p * %d + o, a->x[0] + (size_t)p * %d + i, a->y + (size_t)p * %lld + (size_t)i * "
+             "%d + o, &count, z_at, x_at);",
+             emit_kernel_index(e, kernel), c->m_product, c->v_product, (long long)in * lda, lda);
+    }
+    line(body, 1, "}");
+    line(body, 1, "zeroupper();");
+    (void)s;
+}
+
 const char *emit_batch_weights(Emit *e, const Step *s, Text *body) {
     const BatchConv *c = batch_conv(s);
+    if (c->shared) {
+        emit_weights_shared(e, s, c, body);
+        return name_of(e, c);
+    }
     if (c->is_fc) {
         emit_weights_fc(e, s, c, body);
         return name_of(e, c);

@@ -13,7 +13,9 @@ enum {
     TILE = 4,                /* of Winograd's method: F(4 x 4, 3 x 3), whose error training takes (docs/training.md) */
     TILES_BYTES = 600 << 10, /* V and M of a block, so that L2 has room for the strip and the weights */
     TILES_MOST = 128,        /* tiles of a block */
-    PANEL = 64               /* channels of M at hand */
+    PANEL = 64,               /* channels of M at hand */
+    SHARED_TILES = 64,        /* of a unit, where weights are shared */
+    DEPTH = 16                /* least tiles of a batch-reduce element of a gradient */
 };
 
 /* ---- directions ---- */
@@ -81,12 +83,34 @@ static bool winograd_can(const Plan *plan, const BatchConv *c) {
            c->groups == 1 && c->x.c >= 8 && c->y.c >= 8 && c->x.h > 2 && c->x.w > 2;
 }
 
+/* Whether weights, or their gradient's sums, had better be gone through once for all tiles. */
+static bool is_shared(const BatchConv *c) {
+    const int64_t most = c->kind == CONV_WEIGHTS ? 128 * 128 - 1 : 256 * 256;
+    return c->winograd && (int64_t)c->in_channels * c->out_channels > most;
+}
+
 /* From one product's matrix to the next: no multiple of a page, or all products fall to the same sets of the caches. */
 static int product_floats(int floats) {
     return floats * (int)sizeof(float) % 4096 ? floats : floats + VECTOR;
 }
 
-static void winograd_blocks(BatchConv *c) {
+/* V and M, or V and Z, of all tiles lie in temporaries; a transform has a strip of a whole image, a unit M of `tiles`. */
+static void share_tiles(BatchConv *c, int batch) {
+    const int image = c->rows * c->columns, products = c->f.n * c->f.n;
+    const int in = batch_lda(c->in_channels), out = batch_lda(c->out_channels);
+    c->images = 1, c->tile_rows = c->rows;
+    c->strip_h = c->rows * TILE + 2;
+    c->chunk = image < DEPTH ? DEPTH / image : 1;
+    c->all_tiles = (int64_t)round_up(batch, c->chunk) * image;
+    c->tiles = c->all_tiles < SHARED_TILES ? (int)c->all_tiles : SHARED_TILES;
+    c->all_tiles = divide_up((int)c->all_tiles, c->tiles) * (int64_t)c->tiles;
+    c->v_product = product_floats((int)(c->all_tiles * in));
+    c->m_product = c->kind == CONV_WEIGHTS ? product_floats((int)(c->all_tiles * out)) : product_floats(c->tiles * PANEL);
+    c->m_at = 0;
+    c->strip_at = c->kind == CONV_WEIGHTS ? 0 : (int64_t)products * c->m_product;
+}
+
+static void winograd_blocks(BatchConv *c, int batch) {
     rn_winograd_make(&c->f, TILE, 3, 1);
     const int products = c->f.n * c->f.n;
     c->rows = divide_up(c->y.h, TILE), c->columns = divide_up(c->y.w, TILE);
@@ -106,6 +130,8 @@ static void winograd_blocks(BatchConv *c) {
     c->strip_w = c->columns * TILE + 2;
     c->m_at = (int64_t)products * c->v_product;
     c->strip_at = c->m_at + (int64_t)products * c->m_product;
+    c->shared = is_shared(c);
+    if (c->shared) share_tiles(c, batch);
 }
 
 static int64_t scratch_bytes(BatchConv *c, int pixel) {
@@ -135,6 +161,22 @@ static int64_t packed_floats(const BatchConv *c) {
     return taps * c->groups * c->in_channels * batch_lda(c->out_channels);
 }
 
+static int transform_step(Plan *plan, const Node *node, const BatchConv *c, const Value *value, bool gradient) {
+    const int channels = gradient ? c->out_channels : c->in_channels;
+    const int64_t product = gradient ? c->m_product : c->v_product;
+    const int temporary = plan_temporary(plan, (int64_t)sizeof(float) * c->f.n * c->f.n * product);
+    Step *step = step_add(plan, ALG_BATCH_TRANSFORM, node, node->out);
+    step_name_part(plan, step, gradient ? "gradient's transform" : "transform");
+    step->complete = false;
+    BatchTransform *t = arena_alloc(plan->arena, sizeof *t);
+    *t = (BatchTransform){c, reader_new(plan, step, value, NULL), gradient};
+    step->detail = t;
+    if (!gradient)
+        step->scratch = (int64_t)sizeof(float) * ((int64_t)c->strip_h * c->strip_w * batch_lda(channels) + VECTOR);
+    step_writes_temporary(plan, step, temporary);
+    return temporary;
+}
+
 void batch_conv_steps(Plan *plan, const Node *node) {
     BatchConv *c = arena_alloc(plan->arena, sizeof *c);
     const Value *in = node->in[0];
@@ -147,7 +189,7 @@ void batch_conv_steps(Plan *plan, const Node *node) {
     fill(c, &window, c->is_fc ? 1 : node->term[0].groups, x, y);
     c->in_channels = in->shape.c / c->groups, c->out_channels = node->out->shape.c / c->groups;
     c->winograd = winograd_can(plan, c);
-    if (c->winograd) winograd_blocks(c);
+    if (c->winograd) winograd_blocks(c, plan->options.batch);
     c->sliding = sliding_of(plan->arena, c);
     const int weights = plan_temporary(plan, (int64_t)sizeof(float) * packed_floats(c));
 
@@ -158,10 +200,15 @@ void batch_conv_steps(Plan *plan, const Node *node) {
     train_reads_parameter(plan, pack, OPERAND_W, weight);
     step_writes_temporary(plan, pack, weights);
 
+    const int transformed = c->shared ? transform_step(plan, node, c, in, false) : -1;
     Step *step = step_add(plan, ALG_BATCH_CONV, node, node->out);
     step->detail = c;
-    c->source = reader_new(plan, step, in, NULL);
-    step->scratch = c->is_fc ? 0 : scratch_bytes(c, plan_value(plan, in)->layout.pixel);
+    if (c->shared)
+        step_reads_temporary(plan, step, transformed);
+    else
+        c->source = reader_new(plan, step, in, NULL);
+    step->scratch = c->shared  ? (int64_t)sizeof(float) * c->strip_at
+                    : c->is_fc ? 0 : scratch_bytes(c, plan_value(plan, in)->layout.pixel);
     step->macs = op_info(node->op)->cost(node);
     step->multiplications = c->winograd ? (int64_t)c->f.n * c->f.n * c->rows * c->columns * x.c * y.c : step->macs;
     step_reads_temporary(plan, step, weights)->role = OPERAND_W;
@@ -178,18 +225,25 @@ void batch_weights_steps(Plan *plan, const Node *node) {
     fill(c, &window, c->is_fc ? 1 : node->attr.groups, x, y);
     c->in_channels = x.c / c->groups, c->out_channels = y.c / c->groups;
     c->winograd = winograd_can(plan, c);
-    if (c->winograd) winograd_blocks(c);
+    if (c->winograd) winograd_blocks(c, plan->options.batch);
     c->sliding = sliding_of(plan->arena, c);
     c->slab = packed_floats(c);
-    c->slabs = c->is_fc ? 1 : train_slabs(plan, (int64_t)sizeof(float) * c->slab);
+    c->slabs = c->is_fc || c->shared ? 1 : train_slabs(plan, (int64_t)sizeof(float) * c->slab);
     const int slabs = plan_temporary(plan, (int64_t)sizeof(float) * c->slab * c->slabs);
 
+    const int v = c->shared ? transform_step(plan, node, c, node->in[0], false) : -1;
+    const int z = c->shared ? transform_step(plan, node, c, node->in[1], true) : -1;
     Step *step = step_add(plan, ALG_BATCH_WEIGHTS, node, node->out);
     step->detail = c;
     step->complete = false;
-    c->source = reader_new(plan, step, node->in[0], NULL);
-    c->gradient = reader_new(plan, step, node->in[1], NULL);
-    step->scratch = c->is_fc ? 0 : scratch_bytes(c, plan_value(plan, node->in[0])->layout.pixel);
+    if (c->shared) {
+        step_reads_temporary(plan, step, v);
+        step_reads_temporary(plan, step, z);
+    } else {
+        c->source = reader_new(plan, step, node->in[0], NULL);
+        c->gradient = reader_new(plan, step, node->in[1], NULL);
+    }
+    step->scratch = c->shared || c->is_fc ? 0 : scratch_bytes(c, plan_value(plan, node->in[0])->layout.pixel);
     if (!c->winograd && !reader_is_stored(c->gradient)) { /* a copy of it in scratch */
         c->gradient_at = divide_up((int)(step->scratch / (int64_t)sizeof(float)), VECTOR) * VECTOR;
         step->scratch = (int64_t)sizeof(float) * (c->gradient_at + plan_value(plan, node->in[1])->apart + VECTOR);

@@ -42,8 +42,20 @@ typedef struct BatchConv {
     int64_t gradient_at;          /* CONV_WEIGHTS, direct: where scratch has dy, if it is computed */
     int64_t v_at, m_at, strip_at; /* of the scratch, floats */
     int slabs;                    /* CONV_WEIGHTS */
+    /* Weights of many channels outweigh a block's tiles: steps of their own transform the whole batch before; then a unit
+     * is a panel of channels and so many tiles, or, of the weights' gradient, of one product */
+    bool shared;
+    int64_t all_tiles; /* of the program's batch, whole chunks */
+    int chunk;         /* images of a batch-reduce element of the weights' gradient */
     int64_t slab;                 /* floats of a slab */
 } BatchConv;
+
+/* A step that transforms: V of what is convolved, or Z of the gradient. */
+typedef struct BatchTransform {
+    const BatchConv *conv;
+    const Reader *reader;
+    bool gradient;
+} BatchTransform;
 
 static inline const BatchConv *batch_conv(const Step *step) {
     return step->detail;
