@@ -84,12 +84,21 @@ const char *emit_batch_pack(Emit *e, const Step *s, Text *body) {
     const int next_in = data ? channels * taps : taps, next_out = data ? taps : channels * taps;
     line(body, 1, "for (int i = slab_at(%d, part, parts); i < slab_at(%d, part + 1, parts); i++) {", c->groups * in,
          c->groups * in);
-    if (c->groups > 1)
+    if (c->merged)
+        ; /* i is a channel of a pixel of the row */
+    else if (c->groups > 1)
         line(body, 2, "const float *w = a->w + ((size_t)(i / %d) * %d + (size_t)(i %% %d) * %d);", in,
              c->y.c / c->groups * (c->x.c / c->groups) * taps, in, next_in);
     else
         line(body, 2, "const float *w = a->w + (size_t)i * %d;", next_in);
-    if (!c->winograd) {
+    if (c->merged) {
+        const int pixel = in / c->window.s, filter = c->x.c * c->window.r * c->window.s;
+        line(body, 2, "float *y = a->y + i * %d;", lda);
+        line(body, 2, "for (int t = 0; t < %d; t++)", taps);
+        line(body, 3, "for (int o = 0; o < %d; o++)", lda);
+        line(body, 4, "y[t * %d + o] = o < %d && i %% %d < %d ? a->w[o * %d + (i %% %d * %d + t) * %d + i / %d] : 0;",
+             in * lda, out, pixel, c->x.c, filter, pixel, c->window.r, c->window.s, pixel);
+    } else if (!c->winograd) {
         line(body, 2, "float *y = a->y + (size_t)(i / %d) * %lld + (size_t)(i %% %d) * %d;", in,
              (long long)taps * in * lda, in, lda);
         line(body, 2, "for (int o = 0; o < %d; o++)", lda);
@@ -144,7 +153,8 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
     const Sliding *sl = &c->sliding;
     const Layout *x = &plan_value(e->plan, s->in[0])->layout, *y = &plan_value(e->plan, s->out)->layout;
     const int count = rows->count * columns->count, lda = batch_lda(c->out_channels);
-    const int row = (c->strip ? c->strip_w : sl->source.w) * x->pixel;
+    const int pixel = c->strip ? c->strip_pixel : x->pixel, step_w = c->merged ? 1 : sl->in_step_w;
+    const int row = (c->strip ? c->strip_w : sl->source.w) * pixel;
     if (!rows->results || !columns->results) return;
     const char *at = arena_printf(e->arena, "y + (r * %d + %d) * %d + %d", sl->out_step_h, rows->phase, y->row,
                                   columns->phase * y->pixel);
@@ -158,9 +168,9 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
     long long *x_at = arena_alloc(e->arena, sizeof *x_at * (size_t)count);
     for (int i = 0; i < count; i++) {
         const int r = i / columns->count, q = i % columns->count;
-        const int tap = rows->tap[r] * c->window.s + columns->tap[q];
+        const int tap = rows->tap[r] * (c->merged ? 1 : c->window.s) + columns->tap[q];
         w_at[i] = 4LL * tap * c->in_channels * lda;
-        x_at[i] = 4LL * ((long long)(rows->at[r] + sl->top) * row + (long long)(columns->at[q] + sl->left) * x->pixel);
+        x_at[i] = 4LL * ((long long)(rows->at[r] + sl->top) * row + (long long)(c->merged ? 0 : columns->at[q] + sl->left) * pixel);
     }
     line(body, 2, "{");
     line(body, 3, "static const unsigned long long count = %d;", count);
@@ -172,7 +182,7 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
                            .n = joined ? rows->results * columns->results : columns->results,
                            .k = c->in_channels,
                            .lda = lda,
-                           .ldb = sl->in_step_w * x->pixel,
+                           .ldb = step_w * pixel,
                            .ldc = sl->out_step_w * y->pixel};
         const int kernel = emit_kernel(e, KERNEL_REDUCES, &gemm);
         const char *w = "a->w + o", *gx = "", *gy = "";
@@ -228,11 +238,40 @@ static const char *strip_function(Emit *e, const Reader *r, Shape shape, int pix
     return name;
 }
 
+/* The same where windows of a row are taken as one pixel: each lies there for itself. */
+static const char *windows_function(Emit *e, const BatchConv *c, const Value *value, int pixel) {
+    const Shape shape = value->shape;
+    const Sliding *sl = &c->sliding;
+    const int wide = (c->y.w - 1) * sl->in_step_w * pixel + c->strip_pixel, left = sl->left * pixel;
+    const int inside = shape.w * pixel < wide - left ? shape.w * pixel : wide - left;
+    Text b = {0};
+    line(&b, 1, "const float *x = %s;", batch_image(e, "x[0]", value));
+    line(&b, 1, "float padded[%d] = {0};", wide);
+    line(&b, 1, "for (int y = %d; y < %d; y++, to += %d) {", -sl->top, c->strip_h - sl->top, c->strip_w * c->strip_pixel);
+    line(&b, 2, "if (y < 0 || y >= %d) {", shape.h);
+    line(&b, 3, "for (int i = 0; i < %d; i++) to[i] = 0;", c->strip_w * c->strip_pixel);
+    line(&b, 3, "continue;");
+    line(&b, 2, "}");
+    line(&b, 2, "memcpy(padded + %d, x + y * %d, sizeof(float) * %d);", left, shape.w * pixel, inside);
+    line(&b, 2, "for (int q = 0; q < %d; q++)", c->strip_w);
+    line(&b, 3, "for (int i = 0; i < %d; i += LANES) store(to + (q * %d + i), load(padded + (q * %d + i)));", c->strip_pixel,
+         c->strip_pixel, sl->in_step_w * pixel);
+    line(&b, 1, "}");
+    const char *name = emit_function(
+        e, arena_printf(e->arena, "windows_%dx%d_%dx%dx%d", c->window.r, c->window.s, shape.c, shape.h, shape.w),
+        "An image with zeros around it, the pixels that each result's windows read in a row side by side", "void",
+        "const struct batch *a, int n, float *to", b.s);
+    text_free(&b);
+    return name;
+}
+
 /* "x": the source of image n. */
 static void source_image(Emit *e, const BatchConv *c, const Sliding *sl, Text *body) {
     const Value *value = c->source->entry[c->source->root[0]].value;
     const int pixel = plan_value(e->plan, value)->layout.pixel;
-    if (c->strip)
+    if (c->merged)
+        line(body, 2, "%s(a, n, x);", windows_function(e, c, value, pixel));
+    else if (c->strip)
         line(body, 2, "%s(a, n, %d, %d, x);", strip_function(e, c->source, value->shape, pixel, sl->left, c->strip_w),
              -sl->top, c->strip_h);
     else
@@ -645,7 +684,8 @@ static void emit_weights_direct(Emit *e, const Step *s, const BatchConv *c, Text
     const ValuePlan *x = plan_value(e->plan, s->in[0]), *y = plan_value(e->plan, s->in[1]);
     const Sliding *sl = &c->sliding;
     const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out);
-    const int row = (c->strip ? c->strip_w : c->x.w) * x->layout.pixel;
+    const int pixel = c->strip ? c->strip_pixel : x->layout.pixel, step_w = c->merged ? 1 : c->window.stride_w;
+    const int row = (c->strip ? c->strip_w : c->x.w) * pixel;
     const bool joined = c->taps == 1 && !is_padded(sl) && c->window.stride_h == 1 && c->window.stride_w == 1;
     const int count = joined ? 1 : c->y.h;
     long long *x_at = arena_alloc(e->arena, sizeof *x_at * (size_t)count);
@@ -663,14 +703,15 @@ static void emit_weights_direct(Emit *e, const Step *s, const BatchConv *c, Text
         line(body, 2, "%s(a, n, 0, %d, y);", strip_function(e, c->gradient, c->y, y->layout.pixel, 0, c->y.w), c->y.h);
     if (c->groups > 1) line(body, 2, "for (int g = 0; g < %d; g++)", c->groups);
     line(body, 2, "for (int r = 0; r < %d; r++)", c->window.r);
-    line(body, 3, "for (int q = 0; q < %d; q++) {", c->window.s);
+    const int across = c->merged ? 1 : c->window.s;
+    line(body, 3, "for (int q = 0; q < %d; q++) {", across);
     line(body, 4, "const float *at = x + (r * %d + q * %d%s);", c->window.dilate_h * row,
-         c->window.dilate_w * x->layout.pixel, c->groups > 1 ? arena_printf(e->arena, " + g * %d", in) : "");
+         c->window.dilate_w * pixel, c->groups > 1 ? arena_printf(e->arena, " + g * %d", in) : "");
     const char *group = c->groups > 1 ? arena_printf(e->arena, "g * %d + ", c->taps) : "";
-    line(body, 4, "float *tap = to + (size_t)(%sr * %d + q) * %lld;", group, c->window.s, (long long)in * lda);
+    line(body, 4, "float *tap = to + (size_t)(%sr * %d + q) * %lld;", group, across, (long long)in * lda);
     const Gemm gemm = {.k = joined ? c->y.h * c->y.w : c->y.w,
                        .lda = y->layout.pixel,
-                       .ldb = c->window.stride_w * x->layout.pixel,
+                       .ldb = step_w * pixel,
                        .ldc = lda,
                        .accumulate = true,
                        .transposed = true};
@@ -808,6 +849,15 @@ const char *emit_batch_gradient(Emit *e, const Step *s, Text *body) {
         line(body, 3, "for (int t = 0; t < %d; t++)", taps);
         line(body, 4, "store(sums[t], mul(tree_%d(x + (size_t)t * %lld, %lld), share));", c->slabs, matrix,
              (long long)c->slab);
+    }
+    if (c->merged) {
+        const int pixel = in / c->window.s;
+        line(body, 3, "for (int l = 0; l < LANES && o + l < %d && i %% %d < %d; l++)", out, pixel, c->x.c);
+        line(body, 4, "for (int t = 0; t < %d; t++)", taps);
+        line(body, 5, "a->g[(o + l) * %d + (i %% %d * %d + t) * %d + i / %d] = sums[t][l];",
+             c->x.c * c->window.r * c->window.s, pixel, c->window.r, c->window.s, pixel);
+        line(body, 2, "}");
+        return arena_printf(e->arena, "%s_sum", name_of(e, c));
     }
     line(body, 3, "for (int l = 0; l < LANES && o + l < %d; l++)", out);
     line(body, 4, "for (int t = 0; t < %d; t++)", taps);

@@ -89,6 +89,17 @@ static bool is_shared(const BatchConv *c) {
     return c->winograd && (int64_t)c->in_channels * c->out_channels > most;
 }
 
+/* The network's input has pixels of 4 floats, too few for a GEMM; those of a window's row lie side by side. */
+static void merge_row(const Plan *plan, BatchConv *c, const Value *x) {
+    const int pixel = plan_value(plan, x)->layout.pixel;
+    c->merged = c->kind != CONV_DATA && pixel < VECTOR && c->groups == 1 && c->window.dilate_w == 1 && c->window.s > 1;
+    if (!c->merged) return;
+    c->in_channels = pixel * c->window.s;
+    c->taps = c->window.r;
+    PhaseLine *columns = c->sliding.columns;
+    columns->count = 1;
+}
+
 /* From one product's matrix to the next: no multiple of a page, or all products fall to the same sets of the caches. */
 static int product_floats(int floats) {
     return floats * (int)sizeof(float) % 4096 ? floats : floats + VECTOR;
@@ -135,11 +146,16 @@ static void winograd_blocks(BatchConv *c, int batch) {
 }
 
 static int64_t scratch_bytes(BatchConv *c, int pixel) {
+    c->strip_pixel = pixel;
     if (c->winograd) return (int64_t)sizeof(float) * (c->strip_at + (int64_t)c->strip_h * c->strip_w * pixel + VECTOR);
     const Sliding *s = &c->sliding;
-    c->strip = (s->top | s->left | s->bottom | s->right) != 0 || !reader_is_stored(c->source);
+    c->strip = (s->top | s->left | s->bottom | s->right) != 0 || c->merged || !reader_is_stored(c->source);
     c->strip_h = s->source.h + s->top + s->bottom, c->strip_w = s->source.w + s->left + s->right;
-    return c->strip ? (int64_t)sizeof(float) * ((int64_t)c->strip_h * c->strip_w * pixel + VECTOR) : 0;
+    if (c->merged) {
+        c->strip_w = c->y.w;
+        c->strip_pixel = round_up(c->in_channels, VECTOR);
+    }
+    return c->strip ? (int64_t)sizeof(float) * ((int64_t)c->strip_h * c->strip_w * c->strip_pixel + VECTOR) : 0;
 }
 
 /* ---- steps ---- */
@@ -191,6 +207,7 @@ void batch_conv_steps(Plan *plan, const Node *node) {
     c->winograd = winograd_can(plan, c);
     if (c->winograd) winograd_blocks(c, plan->options.batch);
     c->sliding = sliding_of(plan->arena, c);
+    merge_row(plan, c, in);
     const int weights = plan_temporary(plan, (int64_t)sizeof(float) * packed_floats(c));
 
     Step *pack = step_add(plan, ALG_BATCH_PACK, node, node->out);
@@ -227,6 +244,7 @@ void batch_weights_steps(Plan *plan, const Node *node) {
     c->winograd = winograd_can(plan, c);
     if (c->winograd) winograd_blocks(c, plan->options.batch);
     c->sliding = sliding_of(plan->arena, c);
+    merge_row(plan, c, node->in[0]);
     c->slab = packed_floats(c);
     c->slabs = c->is_fc || c->shared ? 1 : train_slabs(plan, (int64_t)sizeof(float) * c->slab);
     const int slabs = plan_temporary(plan, (int64_t)sizeof(float) * c->slab * c->slabs);

@@ -26,13 +26,16 @@ typedef struct BatchConv {
     enum { CONV_RESULT, CONV_DATA, CONV_WEIGHTS } kind;
     Window window; /* of the convolution */
     int groups, taps;
+    bool merged;  /* few channels: a row of a window is one tap, whose channels are those of its pixels; the strip has it
+                     for each result, side by side */
     bool is_fc;                    /* images are its columns */
     Shape x, y;                    /* what the convolution reads and makes, whichever way this goes */
     Sliding sliding;               /* not of CONV_WEIGHTS by Winograd's method, where it is the forward one */
     int in_channels, out_channels; /* of a group, in this direction; of the weights': x's and y's */
     Reader *source, *gradient;     /* what it reads: of the weights' gradient x and dy, else one */
     bool strip;                    /* the source is copied with zeros around it, or since it is computed */
-    int strip_h, strip_w;          /* pixels */
+    int strip_h, strip_w;          /* pixels, */
+    int strip_pixel;               /* each of so many floats */
     /* Winograd's method: tiles of `images` images, or of `tile_rows` rows of tiles of one image, at a time */
     bool winograd;
     rn_winograd f;
