@@ -170,7 +170,8 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
         const int r = i / columns->count, q = i % columns->count;
         const int tap = rows->tap[r] * (c->merged ? 1 : c->window.s) + columns->tap[q];
         w_at[i] = 4LL * tap * c->in_channels * lda;
-        x_at[i] = 4LL * ((long long)(rows->at[r] + sl->top) * row + (long long)(c->merged ? 0 : columns->at[q] + sl->left) * pixel);
+        x_at[i] = 4LL * ((long long)(rows->at[r] + sl->top) * row +
+                         (long long)(c->merged ? 0 : columns->at[q] + sl->left) * pixel);
     }
     line(body, 2, "{");
     line(body, 3, "static const unsigned long long count = %d;", count);
@@ -193,7 +194,7 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
             line(body, 3, "for (int g = 0; g < %d; g++)", c->groups);
         }
         open_panels("o", &runs[i], 3, "", body);
-        line(body, 4, "for (int r = 0; r < %d; r++)", joined ? 1 : rows->results);
+        line(body, 4, "for (int r = 0; r < %d; r++)", joined ? 1 : c->merged ? c->strip_rows : rows->results);
         line(body, 5, "k[%s].offs(%s, x + r * %d%s, %s + o%s, &count, w_at, x_at);", emit_kernel_index(e, kernel), w,
              sl->in_step_h * row, gx, at, gy);
     }
@@ -247,30 +248,30 @@ static const char *windows_function(Emit *e, const BatchConv *c, const Value *va
     Text b = {0};
     line(&b, 1, "const float *x = %s;", batch_image(e, "x[0]", value));
     line(&b, 1, "float padded[%d] = {0};", wide);
-    line(&b, 1, "for (int y = %d; y < %d; y++, to += %d) {", -sl->top, c->strip_h - sl->top, c->strip_w * c->strip_pixel);
+    line(&b, 1, "for (int y = first; y < first + %d; y++, to += %d) {", c->strip_h, c->strip_w * c->strip_pixel);
     line(&b, 2, "if (y < 0 || y >= %d) {", shape.h);
     line(&b, 3, "for (int i = 0; i < %d; i++) to[i] = 0;", c->strip_w * c->strip_pixel);
     line(&b, 3, "continue;");
     line(&b, 2, "}");
     line(&b, 2, "memcpy(padded + %d, x + y * %d, sizeof(float) * %d);", left, shape.w * pixel, inside);
     line(&b, 2, "for (int q = 0; q < %d; q++)", c->strip_w);
-    line(&b, 3, "for (int i = 0; i < %d; i += LANES) store(to + (q * %d + i), load(padded + (q * %d + i)));", c->strip_pixel,
-         c->strip_pixel, sl->in_step_w * pixel);
+    line(&b, 3, "for (int i = 0; i < %d; i += LANES) store(to + (q * %d + i), load(padded + (q * %d + i)));",
+         c->strip_pixel, c->strip_pixel, sl->in_step_w * pixel);
     line(&b, 1, "}");
     const char *name = emit_function(
         e, arena_printf(e->arena, "windows_%dx%d_%dx%dx%d", c->window.r, c->window.s, shape.c, shape.h, shape.w),
         "An image with zeros around it, the pixels that each result's windows read in a row side by side", "void",
-        "const struct batch *a, int n, float *to", b.s);
+        "const struct batch *a, int n, int first, float *to", b.s);
     text_free(&b);
     return name;
 }
 
-/* "x": the source of image n. */
+/* "x": the source of image n; where windows are taken as pixels, from the result's row r0 on. */
 static void source_image(Emit *e, const BatchConv *c, const Sliding *sl, Text *body) {
     const Value *value = c->source->entry[c->source->root[0]].value;
     const int pixel = plan_value(e->plan, value)->layout.pixel;
     if (c->merged)
-        line(body, 2, "%s(a, n, x);", windows_function(e, c, value, pixel));
+        line(body, 2, "%s(a, n, r0 * %d - %d, x);", windows_function(e, c, value, pixel), sl->in_step_h, sl->top);
     else if (c->strip)
         line(body, 2, "%s(a, n, %d, %d, x);", strip_function(e, c->source, value->shape, pixel, sl->left, c->strip_w),
              -sl->top, c->strip_h);
@@ -288,15 +289,18 @@ static void emit_direct(Emit *e, const Step *s, const BatchConv *c, Text *body) 
     line(body, 1, "const rn_kernel *k = a->k;");
     if (c->strip) line(body, 1, "float *x = a->scratch + (size_t)part * %lld;", scratch_floats(e));
     batch_images(body);
+    line(body, 2, "for (int r0 = 0; r0 < %d; r0 += %d) {", c->sliding.result.h,
+         c->merged ? c->strip_rows : c->sliding.result.h);
     source_image(e, c, sl, body);
-    line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
+    line(body, 2, "float *y = %s + r0 * %d;", batch_image(e, "y", s->out), y->row);
     const bool pointwise = c->taps == 1 && !is_padded(sl) && sl->in_step_h * sl->in_step_w == 1 &&
                            sl->out_step_h * sl->out_step_w == 1 && x->row == sl->source.w * x->pixel &&
                            y->row == sl->result.w * y->pixel;
     for (int i = 0; i < sl->out_step_h; i++)
         for (int j = 0; j < sl->out_step_w; j++) emit_phase(e, s, c, &sl->rows[i], &sl->columns[j], pointwise, body);
     line(body, 2, "zeroupper();");
-    add_bias(e, s, arena_printf(e->arena, "%d", sl->result.h * sl->result.w), body);
+    add_bias(e, s, arena_printf(e->arena, "%d", (c->merged ? c->strip_rows : sl->result.h) * sl->result.w), body);
+    line(body, 2, "}");
     line(body, 1, "}");
 }
 
@@ -590,16 +594,21 @@ static void emit_winograd_shared(Emit *e, const Step *s, const BatchConv *c, Tex
     const int count = panel_runs(out, runs);
     int kernels[2];
     for (int i = 0; i < count; i++) {
-        const Gemm gemm = {.m = runs[i].width, .n = c->tiles, .k = c->in_channels, .lda = lda,
-                           .ldb = batch_lda(c->in_channels), .ldc = PANEL};
+        const Gemm gemm = {.m = runs[i].width,
+                           .n = c->tiles,
+                           .k = c->in_channels,
+                           .lda = lda,
+                           .ldb = batch_lda(c->in_channels),
+                           .ldc = PANEL};
         kernels[i] = emit_kernel(e, KERNEL_PLAIN, &gemm);
     }
     line(body, 2, "const rn_gemm_fn multiply = k[%s].gemm;",
          count == 2 ? emit_kernel_choice(e, arena_printf(e->arena, "o < %d", runs[0].to), kernels[0], kernels[1])
                     : emit_kernel_index(e, kernels[0]));
     line(body, 2, "for (int i = 0; i < %d; i++)", n * n);
-    line(body, 3, "multiply(a->w + (size_t)i * %lld + o, a->x[0] + (size_t)i * %d + (size_t)first * %d, m + (size_t)i * "
-                  "%d, NULL, NULL, NULL);",
+    line(body, 3,
+         "multiply(a->w + (size_t)i * %lld + o, a->x[0] + (size_t)i * %d + (size_t)first * %d, m + (size_t)i * "
+         "%d, NULL, NULL, NULL);",
          (long long)c->in_channels * lda, c->v_product, batch_lda(c->in_channels), c->m_product);
     line(body, 2, "zeroupper();");
     line(body, 2, "for (int i = first; i < first + %d && i < all; i++) {", c->tiles);
@@ -687,26 +696,28 @@ static void emit_weights_direct(Emit *e, const Step *s, const BatchConv *c, Text
     const int pixel = c->strip ? c->strip_pixel : x->layout.pixel, step_w = c->merged ? 1 : c->window.stride_w;
     const int row = (c->strip ? c->strip_w : c->x.w) * pixel;
     const bool joined = c->taps == 1 && !is_padded(sl) && c->window.stride_h == 1 && c->window.stride_w == 1;
-    const int count = joined ? 1 : c->y.h;
+    const int count = joined ? 1 : c->strip_rows;
     long long *x_at = arena_alloc(e->arena, sizeof *x_at * (size_t)count);
     long long *y_at = arena_alloc(e->arena, sizeof *y_at * (size_t)count);
     for (int r = 0; r < count; r++) x_at[r] = 4LL * r * c->window.stride_h * row, y_at[r] = 4LL * r * y->layout.row;
     line(body, 2, "static const unsigned long long count = %d;", count);
     offsets(body, 2, "x_at", count, x_at);
     offsets(body, 2, "y_at", count, y_at);
-    line(body, 2, "for (int n = first; n < last; n++) {");
+    line(body, 2, "for (int n = first; n < last; n++)");
+    line(body, 2, "for (int r0 = 0; r0 < %d; r0 += %d) {", c->y.h, c->strip_rows);
     source_image(e, c, sl, body);
     if (reader_is_stored(c->gradient))
-        line(body, 2, "const float *y = %s;",
-             batch_image(e, arena_printf(e->arena, "x[%d]", c->gradient->entry[0].x), s->in[1]));
+        line(body, 2, "const float *y = %s + r0 * %d;",
+             batch_image(e, arena_printf(e->arena, "x[%d]", c->gradient->entry[0].x), s->in[1]), y->layout.row);
     else
-        line(body, 2, "%s(a, n, 0, %d, y);", strip_function(e, c->gradient, c->y, y->layout.pixel, 0, c->y.w), c->y.h);
+        line(body, 2, "%s(a, n, r0, %d, y);", strip_function(e, c->gradient, c->y, y->layout.pixel, 0, c->y.w),
+             c->strip_rows);
     if (c->groups > 1) line(body, 2, "for (int g = 0; g < %d; g++)", c->groups);
     line(body, 2, "for (int r = 0; r < %d; r++)", c->window.r);
     const int across = c->merged ? 1 : c->window.s;
     line(body, 3, "for (int q = 0; q < %d; q++) {", across);
-    line(body, 4, "const float *at = x + (r * %d + q * %d%s);", c->window.dilate_h * row,
-         c->window.dilate_w * pixel, c->groups > 1 ? arena_printf(e->arena, " + g * %d", in) : "");
+    line(body, 4, "const float *at = x + (r * %d + q * %d%s);", c->window.dilate_h * row, c->window.dilate_w * pixel,
+         c->groups > 1 ? arena_printf(e->arena, " + g * %d", in) : "");
     const char *group = c->groups > 1 ? arena_printf(e->arena, "g * %d + ", c->taps) : "";
     line(body, 4, "float *tap = to + (size_t)(%sr * %d + q) * %lld;", group, across, (long long)in * lda);
     const Gemm gemm = {.k = joined ? c->y.h * c->y.w : c->y.w,
@@ -762,7 +773,8 @@ static void emit_weights_shared(Emit *e, const Step *s, const BatchConv *c, Text
     offsets(body, 1, "x_at", chunks, x_at);
     offsets(body, 1, "z_at", chunks, y_at);
     line(body, 1, "const rn_kernel *k = a->k;");
-    line(body, 1, "const unsigned long long count = (unsigned long long)(a->images + %d) / %d;", c->chunk - 1, c->chunk);
+    line(body, 1, "const unsigned long long count = (unsigned long long)(a->images + %d) / %d;", c->chunk - 1,
+         c->chunk);
     line(body, 1, "for (int u = slab_at(%d, part, parts); u < slab_at(%d, part + 1, parts); u++) {", products * panels,
          products * panels);
     line(body, 2, "const int p = u / %d, o = u %% %d / %d * %d, i = u %% %d * %d;", panels, panels,
@@ -777,7 +789,8 @@ static void emit_weights_shared(Emit *e, const Step *s, const BatchConv *c, Text
         if (out_runs * in_runs > 1)
             line(body, 2, "if (o >= %d && o < %d && i >= %d && i < %d)", o->from, o->to, c_run->from, c_run->to);
         line(body, 3,
-             "k[%s].offs(a->x[1] + (size_t)p * %d + o, a->x[0] + (size_t)p * %d + i, a->y + (size_t)p * %lld + (size_t)i * "
+             "k[%s].offs(a->x[1] + (size_t)p * %d + o, a->x[0] + (size_t)p * %d + i, a->y + (size_t)p * %lld + "
+             "(size_t)i * "
              "%d + o, &count, z_at, x_at);",
              emit_kernel_index(e, kernel), c->m_product, c->v_product, (long long)in * lda, lda);
     }

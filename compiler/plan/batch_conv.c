@@ -13,9 +13,10 @@ enum {
     TILE = 4,                /* of Winograd's method: F(4 x 4, 3 x 3), whose error training takes (docs/training.md) */
     TILES_BYTES = 600 << 10, /* V and M of a block, so that L2 has room for the strip and the weights */
     TILES_MOST = 128,        /* tiles of a block */
-    PANEL = 64,               /* channels of M at hand */
-    SHARED_TILES = 64,        /* of a unit, where weights are shared */
-    DEPTH = 16                /* least tiles of a batch-reduce element of a gradient */
+    STRIP_BYTES = 256 << 10, /* so that L2 has room for what is made of it */
+    PANEL = 64,              /* channels of M at hand */
+    SHARED_TILES = 64,       /* of a unit, where weights are shared */
+    DEPTH = 16               /* least tiles of a batch-reduce element of a gradient */
 };
 
 /* ---- directions ---- */
@@ -89,7 +90,7 @@ static bool is_shared(const BatchConv *c) {
     return c->winograd && (int64_t)c->in_channels * c->out_channels > most;
 }
 
-/* The network's input has pixels of 4 floats, too few for a GEMM; those of a window's row lie side by side. */
+/* The network's input has pixels of few floats, too few for a GEMM; those of a window's row lie side by side. */
 static void merge_row(const Plan *plan, BatchConv *c, const Value *x) {
     const int pixel = plan_value(plan, x)->layout.pixel;
     c->merged = c->kind != CONV_DATA && pixel < VECTOR && c->groups == 1 && c->window.dilate_w == 1 && c->window.s > 1;
@@ -105,7 +106,8 @@ static int product_floats(int floats) {
     return floats * (int)sizeof(float) % 4096 ? floats : floats + VECTOR;
 }
 
-/* V and M, or V and Z, of all tiles lie in temporaries; a transform has a strip of a whole image, a unit M of `tiles`. */
+/* V and M, or V and Z, of all tiles lie in temporaries; a transform has a strip of a whole image, a unit M of `tiles`.
+ */
 static void share_tiles(BatchConv *c, int batch) {
     const int image = c->rows * c->columns, products = c->f.n * c->f.n;
     const int in = batch_lda(c->in_channels), out = batch_lda(c->out_channels);
@@ -116,7 +118,8 @@ static void share_tiles(BatchConv *c, int batch) {
     c->tiles = c->all_tiles < SHARED_TILES ? (int)c->all_tiles : SHARED_TILES;
     c->all_tiles = divide_up((int)c->all_tiles, c->tiles) * (int64_t)c->tiles;
     c->v_product = product_floats((int)(c->all_tiles * in));
-    c->m_product = c->kind == CONV_WEIGHTS ? product_floats((int)(c->all_tiles * out)) : product_floats(c->tiles * PANEL);
+    c->m_product =
+        c->kind == CONV_WEIGHTS ? product_floats((int)(c->all_tiles * out)) : product_floats(c->tiles * PANEL);
     c->m_at = 0;
     c->strip_at = c->kind == CONV_WEIGHTS ? 0 : (int64_t)products * c->m_product;
 }
@@ -151,9 +154,14 @@ static int64_t scratch_bytes(BatchConv *c, int pixel) {
     const Sliding *s = &c->sliding;
     c->strip = (s->top | s->left | s->bottom | s->right) != 0 || c->merged || !reader_is_stored(c->source);
     c->strip_h = s->source.h + s->top + s->bottom, c->strip_w = s->source.w + s->left + s->right;
+    c->strip_rows = c->y.h;
     if (c->merged) {
         c->strip_w = c->y.w;
         c->strip_pixel = round_up(c->in_channels, VECTOR);
+        const int row = c->strip_w * c->strip_pixel * (int)sizeof(float) * c->window.stride_h;
+        for (int rows = c->strip_rows; rows > 1 && c->strip_rows * row > STRIP_BYTES; rows--)
+            if (c->y.h % rows == 0) c->strip_rows = rows;
+        c->strip_h = (c->strip_rows - 1) * c->window.stride_h + (c->window.r - 1) * c->window.dilate_h + 1;
     }
     return c->strip ? (int64_t)sizeof(float) * ((int64_t)c->strip_h * c->strip_w * c->strip_pixel + VECTOR) : 0;
 }
@@ -225,7 +233,8 @@ void batch_conv_steps(Plan *plan, const Node *node) {
     else
         c->source = reader_new(plan, step, in, NULL);
     step->scratch = c->shared  ? (int64_t)sizeof(float) * c->strip_at
-                    : c->is_fc ? 0 : scratch_bytes(c, plan_value(plan, in)->layout.pixel);
+                    : c->is_fc ? 0
+                               : scratch_bytes(c, plan_value(plan, in)->layout.pixel);
     step->macs = op_info(node->op)->cost(node);
     step->multiplications = c->winograd ? (int64_t)c->f.n * c->f.n * c->rows * c->columns * x.c * y.c : step->macs;
     step_reads_temporary(plan, step, weights)->role = OPERAND_W;

@@ -26,16 +26,17 @@ typedef struct BatchConv {
     enum { CONV_RESULT, CONV_DATA, CONV_WEIGHTS } kind;
     Window window; /* of the convolution */
     int groups, taps;
-    bool merged;  /* few channels: a row of a window is one tap, whose channels are those of its pixels; the strip has it
-                     for each result, side by side */
-    bool is_fc;                    /* images are its columns */
-    Shape x, y;                    /* what the convolution reads and makes, whichever way this goes */
+    bool merged; /* few channels: a row of a window is one tap, whose channels are those of its pixels; the strip has it
+                    for each result, side by side */
+    bool is_fc;  /* images are its columns */
+    Shape x, y;  /* what the convolution reads and makes, whichever way this goes */
     Sliding sliding;               /* not of CONV_WEIGHTS by Winograd's method, where it is the forward one */
     int in_channels, out_channels; /* of a group, in this direction; of the weights': x's and y's */
     Reader *source, *gradient;     /* what it reads: of the weights' gradient x and dy, else one */
     bool strip;                    /* the source is copied with zeros around it, or since it is computed */
     int strip_h, strip_w;          /* pixels, */
     int strip_pixel;               /* each of so many floats */
+    int strip_rows;                /* rows of results that a strip serves */
     /* Winograd's method: tiles of `images` images, or of `tile_rows` rows of tiles of one image, at a time */
     bool winograd;
     rn_winograd f;
@@ -45,12 +46,12 @@ typedef struct BatchConv {
     int64_t gradient_at;          /* CONV_WEIGHTS, direct: where scratch has dy, if it is computed */
     int64_t v_at, m_at, strip_at; /* of the scratch, floats */
     int slabs;                    /* CONV_WEIGHTS */
-    /* Weights of many channels outweigh a block's tiles: steps of their own transform the whole batch before; then a unit
-     * is a panel of channels and so many tiles, or, of the weights' gradient, of one product */
+    /* Weights of many channels outweigh a block's tiles: steps of their own transform the whole batch before; then a
+     * unit is a panel of channels and so many tiles, or, of the weights' gradient, of one product */
     bool shared;
     int64_t all_tiles; /* of the program's batch, whole chunks */
     int chunk;         /* images of a batch-reduce element of the weights' gradient */
-    int64_t slab;                 /* floats of a slab */
+    int64_t slab;      /* floats of a slab */
 } BatchConv;
 
 /* A step that transforms: V of what is convolved, or Z of the gradient. */

@@ -96,7 +96,7 @@ static bool is_only_copied(const Graph *g) {
 
 /* Floats of a pixel: whole vectors, but of an input of few channels. */
 static int pixel_floats(const Graph *g, const Value *v) {
-    return v == g->input && v->shape.c <= 4 && is_only_copied(g) ? 4 : round_up(v->shape.c, VECTOR);
+    return v == g->input && v->shape.c <= 4 && is_only_copied(g) ? v->shape.c : round_up(v->shape.c, VECTOR);
 }
 
 static void plan_values(Plan *plan) {

@@ -237,7 +237,8 @@ static const char *const networks[] = {
     "residual { conv 24, 3x3 / 2 pad 1; bn; relu; conv 24, 3x3 pad 1; bn }\nrelu\navgpool global\nfc 10\nsoftmax",
     "input 2x14x14\nconv 12, 5x5 pad 2; bn; relu\nmaxpool 3x3 / 2 pad 1\nconv 70, 1x1; relu\nconv 130, 3x3 pad 1\n"
     "swish\nconv 20, 1x1 / 2\navgpool 2x2\nflatten\nfc 20\nsigmoid\nfc 5",
-    "input 8x7x9\nconv 150, 3x3 pad 1; bn; relu\nconv 130, 3x3 pad 1; bn; relu\nresidual { conv 130, 3x3 pad 1; bn }\nrelu\n"
+    "input 8x7x9\nconv 150, 3x3 pad 1; bn; relu\nconv 130, 3x3 pad 1; bn; relu\nresidual { conv 130, 3x3 pad 1; bn "
+    "}\nrelu\n"
     "conv 520, 3x3 pad 1\ntanh\nconv 144, 3x3 pad 1\navgpool global\nfc 10",
 };
 enum { NETWORKS = sizeof networks / sizeof *networks };
