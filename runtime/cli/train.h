@@ -16,7 +16,7 @@ typedef struct TrainCli {
     uint64_t seed;
     int64_t steps, test_every, save_every, log_every, smooth;
     double lr, error_limit;
-    int crops;
+    int crops, seeds;
     rn_pool *pool; /* of trainers; NULL: one thread, or OpenMP's */
 } TrainCli;
 

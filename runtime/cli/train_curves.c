@@ -10,6 +10,7 @@ int train_curves(const TrainCli *cli) {
                                                                   : RN_CURVES_EXPONENTIAL,
                                        .smooth_steps = cli->smooth,
                                        .error_limit = cli->error_limit,
+                                       .seeds = cli->seeds,
                                        .log_loss = cli->log_loss};
     const char *const *runs = (const char *const *)cli->base.files;
     if (!rn_curves_write(runs, cli->base.file_count, cli->output, &options, error, sizeof error)) return CLI_OK;

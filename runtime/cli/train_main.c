@@ -43,6 +43,8 @@ static const Option options[] = {
     {"--from", EXPORT, KIND_TEXT, MEMBER(from), "RUN", "a run's folder (its best checkpoint), or a file"},
     {"-o", EXPORT | CURVES, KIND_TEXT, MEMBER(output), "FILE", "the file to write"},
     {"--title", CURVES, KIND_TEXT, MEMBER(title), "TEXT", "above the figure"},
+    {"--seeds", CURVES, KIND_COUNT, MEMBER(seeds), "N",
+     "N runs after one another are one experiment, of one colour (1)"},
     {"--smooth", CURVES, KIND_STEPS, MEMBER(smooth), "N", "exponential means over about N steps (by the runs' length)"},
     {"--window", CURVES, KIND_FLAG, MEMBER(window), NULL, "the mean of the last N steps instead"},
     {"--raw", CURVES, KIND_FLAG, MEMBER(raw), NULL, "no means: curves as they were logged"},
@@ -117,6 +119,8 @@ static int check(const TrainCli *cli, const Command *command) {
         return cli_usage(base, "'curves' needs the folders of runs, and -o FILE");
     if (command->bit == CURVES && cli->raw && (cli->window || cli->smooth))
         return cli_usage(base, "--raw takes neither --smooth nor --window");
+    if (command->bit == CURVES && cli->seeds && files % cli->seeds)
+        return cli_usage(base, "--seeds: %d runs are no multiple of %d", files, cli->seeds);
     if (command->bit == CURVES && cli->error_limit > 1)
         return cli_usage(base, "--error-limit: at most 1, which is 100 %%");
     if (command->bit == BENCH && base->batch > cli->model->batch)

@@ -27,7 +27,9 @@ typedef struct rn_curves_options { /* zeroed: the defaults */
     int64_t smooth_steps; /* n above; 0: about a 64th of the longest run, and 5 lines of each log */
     double error_limit; /* the error axis ends here (0.2: 20 %, as in the paper); 0: so that the errors after the first
                            tenth of the steps fit */
-    int log_loss;       /* the loss on a logarithmic scale; a page has both, and begins with this one */
+    int seeds;    /* so many runs after one another are one experiment with several seeds: they have one colour, and one
+                     line of an image's legend, with means, the least and the greatest. 0: 1 */
+    int log_loss; /* the loss on a logarithmic scale; a page has both, and begins with this one */
 } rn_curves_options;
 
 /* Writes the figure of `count` runs (1 to 64) to `output`: SVG or a self-contained page, as its name ends in .svg or

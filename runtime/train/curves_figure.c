@@ -194,6 +194,10 @@ rn_status rn_curves_figure_make(rn_curves_figure *figure, const char *const *run
     if (o->smooth_steps < 0 || !(o->error_limit >= 0 && o->error_limit <= 1))
         return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT,
                               "a figure's options: steps of smoothing below 0, or an error's limit beyond 0 to 1");
+    figure->options.seeds = o->seeds ? o->seeds : 1;
+    if (o->seeds < 1 || count % o->seeds)
+        return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT, "%d runs are no multiple of %d seeds", count,
+                              o->seeds);
     figure->runs = calloc((size_t)count, sizeof *figure->runs);
     if (!figure->runs) return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "out of memory");
     figure->count = count;

@@ -60,7 +60,8 @@ const char *rn_curves_value_tick(char *text, rn_curves_panel panel, double value
 enum { RN_CURVES_DASH = 4 };
 const int *rn_curves_dash(int round);
 
-double rn_curves_faint(const rn_curves_log *log); /* the opacity of what is not smoothed: less where lines are dense */
+/* The opacity of what is not smoothed: less where lines are dense. */
+double rn_curves_faint(const rn_curves_figure *figure, int run);
 
 /* ---- curves_svg.c, curves_html.c: print all of the figure ---- */
 void rn_curves_svg(FILE *out, const rn_curves_figure *figure);

@@ -94,8 +94,8 @@ enum { COLOURS = 7, SAMPLES = 400 }; /* SAMPLES: of a run, for the read-out */
 /* ---- style of each run ---- */
 static void put_run_styles(FILE *out, const rn_curves_figure *f) {
     for (int i = 0; i < f->count; i++) {
-        const int *dash = rn_curves_dash(i / COLOURS);
-        fprintf(out, ".r%d,.s%d{--c:var(--k%d);--faint:%.3g", i, i, i % COLOURS, rn_curves_faint(&f->runs[i].log));
+        const int kind = i / f->options.seeds, *dash = rn_curves_dash(kind / COLOURS);
+        fprintf(out, ".r%d,.s%d{--c:var(--k%d);--faint:%.3g", i, i, kind % COLOURS, rn_curves_faint(f, i));
         if (dash[0]) fprintf(out, ";--d:%d %d %d %d", dash[0], dash[1], dash[2], dash[3]);
         fprintf(out, "}body:has(#c%d:not(:checked)) .r%d{display:none}\n", i, i);
     }

@@ -21,9 +21,10 @@ static const double scale = (double)PLOT_WIDTH / RN_CURVES_WIDTH; /* pixels of a
 static const char *const colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000"};
 enum { COLOURS = sizeof colours / sizeof *colours };
 
-static void put_stroke(FILE *out, int run, double width, double pixel) {
-    fprintf(out, " stroke=\"%s\" stroke-width=\"%.3g\"", colours[run % COLOURS], width / pixel);
-    const int *dash = rn_curves_dash(run / COLOURS);
+/* `kind`: which of the runs that are told apart */
+static void put_stroke(FILE *out, int kind, double width, double pixel) {
+    fprintf(out, " stroke=\"%s\" stroke-width=\"%.3g\"", colours[kind % COLOURS], width / pixel);
+    const int *dash = rn_curves_dash(kind / COLOURS);
     for (int i = 0; i < RN_CURVES_DASH && dash[0]; i++)
         fprintf(out, "%s%.4g%s", i ? " " : " stroke-dasharray=\"", dash[i] / pixel, i + 1 < RN_CURVES_DASH ? "" : "\"");
 }
@@ -32,7 +33,7 @@ static void put_curve(FILE *out, const rn_curves_figure *f, rn_curves_panel pane
                       double width, double opacity) {
     const rn_curves_log *log = &f->runs[run].log;
     fputs("<path", out);
-    put_stroke(out, run, width, scale);
+    put_stroke(out, run / f->options.seeds, width, scale);
     if (opacity < 1) fprintf(out, " stroke-opacity=\"%.3g\"", opacity);
     fputs(" d=\"", out);
     rn_curves_path(out, &f->axes[panel], log->column[RN_CURVES_STEP], value, log->rows, &f->room);
@@ -44,7 +45,7 @@ static void put_curves(FILE *out, const rn_curves_figure *f, rn_curves_panel pan
     for (int i = 0; i < f->count && smoothed; i++) {
         double *const *column = f->runs[i].log.column;
         put_curve(out, f, panel, i, column[errors ? RN_CURVES_TRAIN_ERROR : RN_CURVES_LOSS], 0.7,
-                  rn_curves_faint(&f->runs[i].log));
+                  rn_curves_faint(f, i));
     }
     for (int i = 0; i < f->count; i++)
         put_curve(out, f, panel, i, errors ? f->runs[i].train_error : f->runs[i].loss, 1.1, 1);
@@ -84,33 +85,72 @@ static void put_panel(FILE *out, const rn_curves_figure *f, rn_curves_panel pane
 }
 
 /* ---- the legend ---- */
-enum { TRAIN_AT = 640, TEST_AT = 760, BEST_AT = 920, LOSS_AT = WIDTH - RIGHT };
+enum { TRAIN_AT = 610, TEST_AT = 765, BEST_AT = 930, LOSS_AT = WIDTH - RIGHT };
 
 static void put_cell(FILE *out, int x, int y, const char *text) {
     fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>\n", x, y, text);
 }
 
-static void put_legend_row(FILE *out, const rn_curves_figure *f, int index, int y) {
-    const rn_curves_run *run = &f->runs[index];
-    char text[RN_CURVES_TEXT], step[RN_CURVES_TEXT], both[2 * RN_CURVES_TEXT];
-    fprintf(out, "<path d=\"M%d %dh16\"", LEFT, y - 4);
-    put_stroke(out, index, 1.1, 1);
-    fprintf(out, "/><path d=\"M%d %dh16\"", LEFT + 20, y - 4);
-    put_stroke(out, index, 2.6, 1);
-    fprintf(out, "/><text x=\"%d\" y=\"%d\">", LEFT + 46, y);
-    rn_curves_put_text(out, run->name, NAME);
-    fputs("<title>", out);
-    rn_curves_put_text(out, run->path, 0);
-    fputs("</title></text>\n", out);
-    put_cell(out, TRAIN_AT, y, rn_curves_percent(text, run->last_train_error.value));
-    put_cell(out, TEST_AT, y, rn_curves_percent(text, run->last_test_error.value));
-    rn_curves_percent(text, run->best_test_error.value);
-    if (isfinite(run->best_test_error.value))
-        snprintf(both, sizeof both, "%s at %s", text, rn_curves_step_text(step, run->best_test_error.step));
+static rn_curves_mark last_train(const rn_curves_run *run) {
+    return run->last_train_error;
+}
+static rn_curves_mark last_test(const rn_curves_run *run) {
+    return run->last_test_error;
+}
+static rn_curves_mark best_test(const rn_curves_run *run) {
+    return run->best_test_error;
+}
+
+/* An error of the runs of a row: their mean, and the least and greatest of several. */
+static void put_errors(FILE *out, int x, int y, const rn_curves_run *runs, int count,
+                       rn_curves_mark (*mark)(const rn_curves_run *)) {
+    char text[RN_CURVES_TEXT], all[2 * RN_CURVES_TEXT], step[RN_CURVES_TEXT];
+    double sum = 0, least = NAN, greatest = NAN;
+    int found = 0;
+    for (int i = 0; i < count; i++) {
+        const double value = mark(&runs[i]).value;
+        if (!isfinite(value)) continue;
+        sum += value;
+        found++;
+        if (!(value >= least)) least = value;
+        if (!(value <= greatest)) greatest = value;
+    }
+    rn_curves_percent(text, found ? sum / found : (double)NAN);
+    if (found > 1)
+        snprintf(all, sizeof all, "%s (%.2f\xe2\x80\x93%.2f)", text, 100 * least, 100 * greatest);
+    else if (found && count == 1 && mark == best_test)
+        snprintf(all, sizeof all, "%s at %s", text, rn_curves_step_text(step, mark(runs).step));
     else
-        snprintf(both, sizeof both, "%s", text);
-    put_cell(out, BEST_AT, y, both);
-    put_cell(out, LOSS_AT, y, rn_curves_loss_text(text, run->last_loss.value));
+        snprintf(all, sizeof all, "%s", text);
+    put_cell(out, x, y, all);
+}
+
+static void put_legend_row(FILE *out, const rn_curves_figure *f, int first, int y) {
+    const int seeds = f->options.seeds;
+    const rn_curves_run *runs = &f->runs[first];
+    char text[RN_CURVES_TEXT];
+    fprintf(out, "<path d=\"M%d %dh16\"", LEFT, y - 4);
+    put_stroke(out, first / seeds, 1.1, 1);
+    fprintf(out, "/><path d=\"M%d %dh16\"", LEFT + 20, y - 4);
+    put_stroke(out, first / seeds, 2.6, 1);
+    fprintf(out, "/><text x=\"%d\" y=\"%d\">", LEFT + 46, y);
+    rn_curves_put_text(out, runs->name, seeds > 1 ? NAME / 2 : NAME);
+    if (seeds > 1) {
+        fputs(" to ", out);
+        rn_curves_put_text(out, runs[seeds - 1].name, NAME / 2);
+    }
+    fputs("<title>", out);
+    for (int i = 0; i < seeds; i++) {
+        if (i) fputs(", ", out);
+        rn_curves_put_text(out, runs[i].path, 0);
+    }
+    fputs("</title></text>\n", out);
+    put_errors(out, TRAIN_AT, y, runs, seeds, last_train);
+    put_errors(out, TEST_AT, y, runs, seeds, last_test);
+    put_errors(out, BEST_AT, y, runs, seeds, best_test);
+    double sum = 0;
+    for (int i = 0; i < seeds; i++) sum += runs[i].last_loss.value;
+    put_cell(out, LOSS_AT, y, rn_curves_loss_text(text, sum / seeds));
 }
 
 /* What a run has besides; -> whether there was anything. */
@@ -140,19 +180,20 @@ static void put_legend(FILE *out, const rn_curves_figure *f, int y) {
     put_cell(out, BEST_AT, y, "best test error");
     put_cell(out, LOSS_AT, y, "loss");
     fputs("</g>\n", out);
-    for (int i = 0; i < f->count; i++) put_legend_row(out, f, i, y += LINE);
+    for (int i = 0; i < f->count; i += f->options.seeds) put_legend_row(out, f, i, y += LINE);
     fputs("<g fill=\"#555\">\n", out);
     for (int i = 0; i < f->count; i++)
         if (put_note(out, &f->runs[i], y + LINE)) y += LINE;
-    fprintf(out, "<text x=\"%d\" y=\"%d\">Thin: training error and loss, %s%s. Bold: test error.</text>\n</g>\n", LEFT,
-            y + LINE + 6, rn_curves_smoothing_text(text, &f->options),
-            f->options.smoothing == RN_CURVES_RAW ? "" : "; faint: as logged");
+    fprintf(out, "<text x=\"%d\" y=\"%d\">Thin: training error and loss, %s%s. Bold: test error.%s</text>\n</g>\n",
+            LEFT, y + LINE + 6, rn_curves_smoothing_text(text, &f->options),
+            f->options.smoothing == RN_CURVES_RAW ? "" : "; faint: as logged",
+            f->options.seeds > 1 ? " Numbers: means of the runs (least\xe2\x80\x93greatest)." : "");
 }
 
 void rn_curves_svg(FILE *out, const rn_curves_figure *f) {
     const char *title = f->options.title;
     const int top = title ? 66 : 34, legend = top + PLOT_HEIGHT + 62;
-    const int height = legend + LINE * (f->count + count_notes(f) + 1) + 22;
+    const int height = legend + LINE * (f->count / f->options.seeds + count_notes(f) + 1) + 22;
     fprintf(out,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
             "font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n<title>",

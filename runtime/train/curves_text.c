@@ -90,7 +90,7 @@ const char *rn_curves_loss_text(char *text, double loss) {
     if (!isfinite(loss))
         snprintf(text, RN_CURVES_TEXT, "%s", none);
     else
-        snprintf(text, RN_CURVES_TEXT, fabs(loss) >= 0.1 && fabs(loss) < 1e4 ? "%.4f" : "%.3g", loss);
+        snprintf(text, RN_CURVES_TEXT, fabs(loss) >= 0.1 && fabs(loss) < 1e4 ? "%.4f" : "%#.3g", loss);
     return text;
 }
 
@@ -119,6 +119,7 @@ const int *rn_curves_dash(int round) {
     return dashes[round % (int)(sizeof dashes / sizeof *dashes)];
 }
 
-double rn_curves_faint(const rn_curves_log *log) {
-    return log->rows > RN_CURVES_WIDTH / RN_CURVES_UNITS ? 0.14 : 0.35;
+double rn_curves_faint(const rn_curves_figure *figure, int run) {
+    const int dense = figure->runs[run].log.rows > RN_CURVES_WIDTH / RN_CURVES_UNITS;
+    return fmax((dense ? 0.14 : 0.35) / figure->options.seeds, 0.04);
 }

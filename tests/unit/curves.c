@@ -449,6 +449,39 @@ static void test_names(void) {
     CU_ASSERT(has_text(path, "/x/same/log.csv<title>"));
 }
 
+/* Seeds: one colour, one line with the mean and its spread. */
+static void test_seeds(void) {
+    static const char *const rows[] = {"1,1,0.5,0.1\n", "1,2,0.6,0.2\n", "1,4,0.5,\n"};
+    const char *runs[4];
+    char files[4][128], path[128], error[RN_ERROR_SIZE];
+    for (int i = 0; i < 4; i++) {
+        snprintf(files[i], sizeof files[i], "%s/seed-%d.csv", folder, i);
+        FILE *log = fopen(files[i], "w");
+        fprintf(log, "step,loss,train error,test error\n%s", rows[i % 3]);
+        fclose(log);
+        runs[i] = files[i];
+    }
+    numbered(path, "seeds", 0, 0);
+    CU_ASSERT_EQUAL(rn_curves_write(runs, 4, path, &(rn_curves_options){.seeds = 2}, NULL, 0), RN_OK);
+    CU_ASSERT(has_text(path, ">seed-0 to seed-1<title>"));
+    CU_ASSERT(has_text(path, ">seed-2 to seed-3<title>"));
+    CU_ASSERT(has_text(path, ">55.00 % (50.00\xe2\x80\x93"
+                             "60.00)<"));
+    CU_ASSERT(has_text(path, ">15.00 % (10.00\xe2\x80\x93"
+                             "20.00)<"));
+    CU_ASSERT(has_text(path, ">10.00 %<")); /* one of the two has a test */
+    CU_ASSERT(has_text(path, ">1.5000<"));
+    CU_ASSERT(has_text(path, "#d55e00") && !has_text(path, "#009e73"));
+    numbered(path, "seeds", 1, 1);
+    CU_ASSERT_EQUAL(rn_curves_write(runs, 4, path, &(rn_curves_options){.seeds = 2}, NULL, 0), RN_OK);
+    CU_ASSERT(has_text(path, ".r1,.s1{--c:var(--k0)") && has_text(path, ".r2,.s2{--c:var(--k1)"));
+    CU_ASSERT(are_well_formed("seeds"));
+    CU_ASSERT_EQUAL(rn_curves_write(runs, 3, path, &(rn_curves_options){.seeds = 2}, error, sizeof error),
+                    RN_ERROR_ARGUMENT);
+    CU_ASSERT_STRING_EQUAL(error, "3 runs are no multiple of 2 seeds");
+    CU_ASSERT_EQUAL(rn_curves_write(runs, 3, path, &(rn_curves_options){.seeds = -1}, NULL, 0), RN_ERROR_ARGUMENT);
+}
+
 /* A figure is written whole or not at all; what was there before stays. */
 static void test_errors(void) {
     char path[128], broken[128], none[128], error[RN_ERROR_SIZE], expected[RN_ERROR_SIZE];
@@ -525,6 +558,7 @@ void suite_curves(void) {
     CU_add_test(s, "figures are well-formed", test_figures);
     CU_add_test(s, "values at their ends", test_extremes);
     CU_add_test(s, "names", test_names);
+    CU_add_test(s, "seeds", test_seeds);
     CU_add_test(s, "errors", test_errors);
     CU_add_test(s, "any language", test_locale);
 }
