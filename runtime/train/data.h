@@ -2,7 +2,7 @@
  *
  *     cifar10:DIR  cifar100:DIR   the binary version's files
  *     idx:DIR                     MNIST's and Fashion-MNIST's four files, each as it is or as .gz
- *     folder:DIR                  DIR/train/CLASS/ * .png .jpg .jpeg, and DIR/test or DIR/val
+ *     folder:DIR                  DIR/train/CLASS/FILE and DIR/test/CLASS/FILE (or DIR/val), PNG or JPEG
  *     npy:DIR                     train_x.npy, train_y.npy, test_x.npy, test_y.npy
  *
  * docs/data.md says the layout of each. A set is constant once it is open: any number of threads may read it.

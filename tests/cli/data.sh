@@ -88,12 +88,16 @@ if [ -z "$SANITIZED" ]; then
 else # leaks are found too
     expect "failing" 0 $CC $FLAGS -DFAIL -o failing "$ROOT/tests/cli/loader.c" \
         -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup "$OUT/librn.a" $LIBS
-    for spec in idx:idx folder:set npy:npy; do
-        [ $spec = npy:npy ] && { mkdir "$WORK/npy" && (cd "$WORK/npy" && "$PYTHON" -c "
+    cp -r "$WORK/idx" "$WORK/gz"
+    gzip "$WORK"/gz/*-ubyte
+    printf 'a\nb\nc\nd\n' > "$WORK/gz/classes.txt"
+    mkdir "$WORK/npy"
+    (cd "$WORK/npy" && "$PYTHON" -c "
 import numpy as np
 for name, count in ('train', 8), ('test', 2):
     np.save(name + '_x.npy', np.ones((count, 3, 9, 9)))
-    np.save(name + '_y.npy', np.arange(count) % 2)"); }
+    np.save(name + '_y.npy', np.arange(count) % 2)")
+    for spec in idx:gz folder:set npy:npy; do
         expect "$spec without memory" 0 timeout 120 ./failing --fail $spec 20
         prints "$spec without memory" "allocations"
     done
