@@ -136,55 +136,90 @@ void rn_scratch_free(rn_scratch *s) {
 
 typedef struct Seen { /* the part of the input that shows the picture: rows top..bottom-1, columns left..right-1 */
     int top, bottom, left, right;
-    const float *planes; /* of the picture's channels, each as large as the part */
 } Seen;
 
 static void copy_planes(const rn_view *v, const rn_picture *p, const Seen *s, float *out) {
+    const int w = s->right - s->left;
     for (int c = 0; c < p->shape.c; c++)
-        for (int y = s->top; y < s->bottom; y++) {
+        for (int y = s->top; y < s->bottom; y++, out += w) {
             size_t at = (size_t)c * p->channel + (size_t)(v->top + v->y + y) * p->row;
             at += (size_t)(v->left + v->x + s->left) * p->pixel;
-            for (int x = s->left; x < s->right; x++, at += p->pixel) *out++ = p->floats ? p->floats[at] : p->bytes[at];
+            if (p->floats)
+                for (int x = 0; x < w; x++) out[x] = p->floats[at + (size_t)x * p->pixel];
+            else
+                for (int x = 0; x < w; x++) out[x] = p->bytes[at + (size_t)x * p->pixel];
         }
 }
 
-/* Channel c of the input at element i of the part */
-static float channel_value(const rn_picture_recipe *r, int channels, const Seen *s, size_t plane, int c, size_t i) {
-    const int mixed = r->input.c == 1 || r->preprocess.order == RN_ORDER_GRAY;
-    if (channels == 1) return s->planes[i];
-    if (channels == 3 && mixed)
-        return 0.299f * s->planes[i] + 0.587f * s->planes[plane + i] + 0.114f * s->planes[2 * plane + i];
-    const int from = channels == 3 && r->preprocess.order == RN_ORDER_BGR ? 2 - c : c;
-    return s->planes[(size_t)from * plane + i];
+/* The first of three planes becomes the gray of all. */
+static void mix_gray(float *planes, size_t plane) {
+    const float *red = planes, *green = planes + plane, *blue = green + plane;
+    for (size_t i = 0; i < plane; i++) planes[i] = 0.299f * red[i] + 0.587f * green[i] + 0.114f * blue[i];
 }
 
-/* Channel c of the input: x = (v * range - mean) / std - subtracted / std, rounded as rn_preprocess_rgb_less rounds,
- * where the picture is, and beside it what black would be, or 0. */
+typedef struct Channel { /* how a channel's numbers are made ready; rounded as rn_preprocess_rgb_less rounds */
+    float range, noise, mean, std;
+} Channel;
+
+static void ready_bytes(const Channel *k, const float *pixels, float *out, int n) {
+#pragma omp simd
+    for (int i = 0; i < n; i++) out[i] = (pixels[i] * k->range / 255 + k->noise - k->mean) / k->std;
+}
+
+static void ready_floats(const Channel *k, const float *pixels, float *out, int n) {
+#pragma omp simd
+    for (int i = 0; i < n; i++) out[i] = (pixels[i] * k->range + k->noise - k->mean) / k->std;
+}
+
+static void subtract_row(float *out, const float *subtracted, float std, int n) {
+#pragma omp simd
+    for (int i = 0; i < n; i++) out[i] -= subtracted[i] / std;
+}
+
+static void mirror_row(float *row, int w) {
+    for (int x = 0; x < w / 2; x++) {
+        const float other = row[w - 1 - x];
+        row[w - 1 - x] = row[x];
+        row[x] = other;
+    }
+}
+
+/* Channel c of the input: (v * range - mean) / std - subtracted / std where the picture is, and beside it what black
+ * would be, or 0. `pixels` is the plane that it is made of. */
 static void fill_channel(const rn_view *v, const rn_picture_recipe *r, const rn_picture *p, const Seen *s, int c,
-                         float *out) {
+                         const float *pixels, float *out) {
     const rn_preprocess *pre = &r->preprocess;
     const int h = r->input.h, w = r->input.w;
     /* pictures of the input's size take the mean with them when they are cropped */
     const int moves = v->resized_h == h && v->resized_w == w;
-    const float range = pre->range, mean = c < 4 ? pre->mean[c] : 0, std = c < 4 ? pre->std[c] : 1;
     const int per_pixel = r->subtract == RN_TRAIN_SUBTRACT_PIXEL_MEAN;
     const float *subtracted = r->subtract == RN_TRAIN_SUBTRACT_NOTHING ? NULL : r->subtracted;
     if (subtracted) subtracted += per_pixel ? (size_t)c * (size_t)h * (size_t)w : (size_t)c;
-    const float noise = range * v->noise[c < 3 ? (pre->order == RN_ORDER_BGR ? 2 - c : c) : 0];
-    const size_t plane = (size_t)(s->bottom - s->top) * (size_t)(s->right - s->left);
-    size_t i = 0;
-    for (int y = 0; y < h; y++)
-        for (int x = 0; x < w; x++) {
-            const int inside = y >= s->top && y < s->bottom && x >= s->left && x < s->right;
-            float value = 0;
-            if (inside || v->black) {
-                const float pixel = inside ? channel_value(r, p->shape.c, s, plane, c, i++) : 0;
-                const int my = moves ? y + v->y : y, mx = moves ? x + v->x : x;
-                value = ((p->floats ? pixel * range : pixel * range / 255) + noise - mean) / std;
-                if (subtracted) value -= subtracted[per_pixel ? (size_t)my * (size_t)w + (size_t)mx : 0] / std;
-            }
-            out[y * w + (v->mirror ? w - 1 - x : x)] = value;
+    const int colour = pre->order == RN_ORDER_BGR ? 2 - c : c;
+    const Channel k = {.range = pre->range,
+                       .noise = c < 3 ? pre->range * v->noise[colour] : 0,
+                       .mean = c < 4 ? pre->mean[c] : 0,
+                       .std = c < 4 ? pre->std[c] : 1};
+    for (int y = 0; y < h; y++, out += w) {
+        const int inside = y >= s->top && y < s->bottom, left = inside ? s->left : 0, right = inside ? s->right : 0;
+        const float beside = v->black ? (k.noise - k.mean) / k.std : 0;
+        for (int x = 0; x < left; x++) out[x] = beside;
+        for (int x = right; x < w; x++) out[x] = beside;
+        if (p->floats)
+            ready_floats(&k, pixels, out + left, right - left);
+        else
+            ready_bytes(&k, pixels, out + left, right - left);
+        pixels += right - left;
+
+        const int from = v->black ? 0 : left, to = v->black ? w : right;
+        if (subtracted && per_pixel && to > from) {
+            const int row = moves ? y + v->y : y, column = moves ? from + v->x : from;
+            subtract_row(out + from, subtracted + (size_t)row * (size_t)w + (size_t)column, k.std, to - from);
+        } else if (subtracted) {
+            for (int x = from; x < to; x++) out[x] -= *subtracted / k.std;
         }
+        if (v->mirror) mirror_row(out, w);
+    }
 }
 
 rn_status rn_view_apply(const rn_view *v, const rn_picture_recipe *r, const rn_picture *p, rn_scratch *scratch,
@@ -193,19 +228,27 @@ rn_status rn_view_apply(const rn_view *v, const rn_picture_recipe *r, const rn_p
     Seen s = {.top = v->y < 0 ? -v->y : 0, .left = v->x < 0 ? -v->x : 0};
     s.bottom = v->resized_h - v->y < h ? v->resized_h - v->y : h;
     s.right = v->resized_w - v->x < w ? v->resized_w - v->x : w;
-    if (s.bottom < s.top) s.bottom = s.top; /* nothing but padding is seen */
-    if (s.right < s.left) s.right = s.left;
+    const int any = s.bottom > s.top && s.right > s.left; /* else nothing but padding is seen */
+    if (!any) s = (Seen){0};
     const size_t part = (size_t)(s.bottom - s.top) * (size_t)(s.right - s.left);
     float *planes = rn_scratch_floats(scratch, 0, (size_t)p->shape.c * part + 1);
     if (!planes) return RN_ERROR_MEMORY;
-    s.planes = planes;
-    if (!part)
-        ;
-    else if (v->resized_h == v->height && v->resized_w == v->width)
+    if (any && v->resized_h == v->height && v->resized_w == v->width)
         copy_planes(v, p, &s, planes);
-    else if (rn_view_resample(v, p, v->y + s.top, v->x + s.left, s.bottom - s.top, s.right - s.left, scratch, planes))
+    else if (any &&
+             rn_view_resample(v, p, v->y + s.top, v->x + s.left, s.bottom - s.top, s.right - s.left, scratch, planes))
         return RN_ERROR_MEMORY;
-    for (int c = 0; c < r->input.c; c++) fill_channel(v, r, p, &s, c, input + (size_t)c * (size_t)h * (size_t)w);
+
+    int channels = p->shape.c;
+    if (channels == 3 && (r->input.c == 1 || r->preprocess.order == RN_ORDER_GRAY)) {
+        mix_gray(planes, part);
+        channels = 1;
+    }
+    const int reversed = channels == 3 && r->preprocess.order == RN_ORDER_BGR;
+    for (int c = 0; c < r->input.c; c++) {
+        const size_t from = channels == 1 ? 0 : (size_t)(reversed ? 2 - c : c);
+        fill_channel(v, r, p, &s, c, planes + from * part, input + (size_t)c * (size_t)h * (size_t)w);
+    }
     return RN_OK;
 }
 
