@@ -15,7 +15,7 @@ static void match(const rn_safetensors *file) {
     static const char *const globs[] = {"a*", "*[.]x"};
     static const rn_params_options options[] = {{0}, {"a", globs, 2}, {NULL, globs, 1}};
     for (int i = 0; i < 3; i++) {
-        rn_param params[3] = {{"b", 2, dim, NULL}, {"a.weight", 1, dim, NULL}, {"x", 0, dim, NULL}};
+        rn_param params[3] = {{"b", 2, dim, NULL, 0}, {"a.weight", 1, dim, NULL, 0}, {"x", 0, dim, NULL, 1}};
         rn_params_result result;
         int told = 0;
         const int problems = rn_params_match(params, 3, file, &options[i], &result, count_problem, &told);
