@@ -13,5 +13,8 @@ typedef enum Fault {
  * process and its children. FAULT_NONE: none has; calls are counted. Calls on terminals and pipes do not count. */
 void faults_arm(Fault fault, int nth);
 int faults_count(void); /* calls since */
+/* What they were, in order, the same one after another once: m(kstemp), w(rite), f(sync), r(ename), t(runcate),
+ * u(nlink). The first hundred. */
+const char *faults_calls(void);
 
 #endif

@@ -253,6 +253,7 @@ static void test_faults(void) {
     CU_ASSERT_EQUAL(rn_train_save(trainer, path), RN_OK);
     const int calls = faults_count();
     CU_ASSERT(calls >= 5);
+    CU_ASSERT_STRING_EQUAL(faults_calls(), "mwfrf"); /* on the disk before its name is, and then the name */
     for (Fault fault = FAULT_IO; fault <= FAULT_FULL; fault++)
         for (int nth = 1; nth < calls; nth++) { /* the last one synchronises the folder: the new file is there */
             unlink(path);

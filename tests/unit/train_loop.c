@@ -455,6 +455,23 @@ static void test_options(void) {
     free(logs[1]);
 }
 
+/* With an lr that changes nothing every test but the first is in vain: lr is divided after the sixth and the eleventh.
+ */
+static void test_plateau(void) {
+    softmax_recipe.warmup = softmax_recipe.divide_count = 0;
+    softmax_recipe.divide_at_plateau = 1;
+    softmax_recipe.lr = 1e-12;
+    empty(broken);
+    Run r = new_run(broken);
+    r.options.stop = 150;
+    CU_ASSERT(run(&r) == RN_OK && resume(broken) == RN_OK);
+    char *log = log_of(broken);
+    CU_ASSERT(strstr(log, "\n120,8.0000,1e-12,") && strstr(log, "\n126,8.4000,1e-13,"));
+    CU_ASSERT(strstr(log, "\n220,14.6667,1e-13,") && strstr(log, "\n224,14.9333,1e-14,"));
+    free(log);
+    set_recipe();
+}
+
 void suite_train_loop(void) {
     CU_pSuite suite = CU_add_suite("train_loop", setup, cleanup);
     CU_add_test(suite, "whole", test_whole);
@@ -467,4 +484,5 @@ void suite_train_loop(void) {
     CU_add_test(suite, "refused", test_refused);
     CU_add_test(suite, "not finite", test_not_finite);
     CU_add_test(suite, "options", test_options);
+    CU_add_test(suite, "plateau", test_plateau);
 }
