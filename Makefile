@@ -223,7 +223,7 @@ bench: all ## speed: kernels against the FMA peak, fused against unfused
 bench-peers: all ## rnc beside ONNX Runtime, OpenVINO and ncnn (from PyPI); NETWORKS=all THREADS= BATCHES= LEVELS= ARGS=--help|--write|--continue|--stale
 	@OUT='$(OUT)' tests/peers/run.sh $(ARGS)
 
-bench-train: all ## training beside PyTorch (from PyPI, 5 GB); NETWORKS= THREADS=2 LEVELS="-O2 -O0"|none ARGS=--help
+bench-train: all ## training beside PyTorch (from PyPI, 5 GB); NETWORKS= BATCH= THREADS=2 LEVELS="-O2 -O1"|none ARGS=--help
 	@OUT='$(OUT)' tests/peers/train.sh $(ARGS)
 
 fuzz: ## libFuzzer on every reader, FUZZ_SECONDS=60 each

@@ -152,9 +152,9 @@ def set_up(network, names, arguments, contenders):
     return left_out
 
 
-def take_turns(contenders, peak, per_run, rounds, seconds, turn=TURN):
-    """-> a result's rounds, as pairs.py has them. `per_run`: images of a run."""
-    runs = max(1, min(MOST_RUNS, round(turn / contenders[0].seconds)))
+def take_turns(contenders, peak, per_run, rounds, seconds, turn=TURN, least=1):
+    """-> a result's rounds, as pairs.py has them. `per_run`: images of a run. `least`: runs of a turn."""
+    runs = max(least, min(MOST_RUNS, round(turn / contenders[0].seconds)))
     begin, found = time.monotonic(), []
     for r in range(rounds):
         if r >= LEAST_ROUNDS and time.monotonic() - begin > seconds:

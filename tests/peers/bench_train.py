@@ -27,13 +27,14 @@ from tables import count, head, line, machine, spread, title, wrapped
 
 BATCHES = {"resnet20": 128, "resnet56": 128, "resnet18": 16, "resnet50": 16}
 TURN = 2  # seconds that a turn's timed steps should take
+LEAST_STEPS = 3  # in a turn; rnc's bench makes 5 or more
 COUNTS = 0.02  # by which the two counts of multiply-adds may differ
 
 HELP = f"""environment:
   NETWORKS   of {' '.join(BATCHES)} (default: all of these)
   BATCH      images of a step (default: 128 of CIFAR's, 16 of the others)
   THREADS    numbers of threads (default: 2)
-  LEVELS     of rnc (default: -O2 -O0), the first of which PyTorch is compared with; none: PyTorch alone
+  LEVELS     of rnc (default: -O2), the first of which PyTorch is compared with; none: PyTorch alone
   ROUNDS     each contender's turns (default: 10)
   SECONDS    but no new round after so many seconds (default: 60), from 3 rounds on
   PEERS_PYTHON   a Python that has torch and torchvision; otherwise they are installed (5 GB) into DIR/venv
@@ -115,7 +116,7 @@ def measure(rnc, network, batch, threads, levels, peak, limits, folder):
             contenders.append(Contender(name, setup, (network, batch, threads)))
         programs = [c for c in contenders if is_rnc(c.name)]
         processes = [c.process.pid for c in contenders if not is_rnc(c.name)]
-        rounds, disturbing = others(lambda: take_turns(contenders, peak, batch, *limits, TURN), processes)
+        rounds, disturbing = others(lambda: take_turns(contenders, peak, batch, *limits, TURN, LEAST_STEPS), processes)
     finally:
         for contender in contenders:
             contender.close()
@@ -194,7 +195,7 @@ def save(folder, report):
 
 
 def run(arguments, networks, limits):
-    levels = os.environ.get("LEVELS", "-O2 -O0").split()
+    levels = os.environ.get("LEVELS", "-O2").split()
     levels = [] if levels == ["none"] else levels
     report = describe(arguments.rnc) | {"versions": versions(arguments.rnc, ["torch", "torchvision"]), "results": []}
     peak = Peak(os.path.join(os.path.dirname(arguments.rnc), "librn.so"))
