@@ -12,6 +12,22 @@ void reader_image(const Emit *e, const Reader *r, int depth, Text *body) {
                  (long long)plan_value(e->plan, r->entry[i].value)->apart);
 }
 
+static void affine_channels(const Emit *e, const Node *node, int i, int p, int depth, Text *body) {
+    AffineParts parts;
+    affine_parts(node, &parts);
+    if (parts.var) {
+        line(body, depth, "const V scale%d = div_(load(a->p[%d] + c), sqrt_(add(load(a->p[%d] + c), set1(%s))));", i, p,
+             p + 1, float_c(e->arena, parts.eps));
+        p++;
+    } else
+        line(body, depth, "const V scale%d = load(a->p[%d] + c);", i, p);
+    if (parts.mean)
+        line(body, depth, "const V shift%d = sub(load(a->p[%d] + c), mul(load(a->p[%d] + c), scale%d));", i, p + 1,
+             p + 2, i);
+    else if (parts.bias)
+        line(body, depth, "const V shift%d = load(a->p[%d] + c);", i, p + 1);
+}
+
 /* Statistics, weights and gradients as the expression wants them; their names end in the entry's number. */
 void reader_channels(const Emit *e, const Reader *r, int depth, Text *body) {
     for (int i = 0; i < r->count; i++) {
@@ -25,6 +41,8 @@ void reader_channels(const Emit *e, const Reader *r, int depth, Text *body) {
             line(body, depth,
                  "const V scale%d = div_(load(a->p[%d] + c), sqrt_(add(load(a->p[%d] + (%d + c)), set1(%s))));", i,
                  p + 1, p, row, eps);
+        } else if (node->op == OP_AFFINE) {
+            affine_channels(e, node, i, p, depth, body);
         } else if (node->op == OP_BN_GRADIENT) {
             line(body, depth, "const V mean%d = load(a->p[%d] + c), count%d = load(a->p[%d] + (%d + c));", i, p, i, p,
                  2 * row);
@@ -71,6 +89,11 @@ static const char *expression(const Emit *e, const Reader *r, int i) {
     const Node *node = read->node;
     const char *a = arena_printf(e->arena, "v%d", read->arg[0]), *b = arena_printf(e->arena, "v%d", read->arg[1]);
     switch (node->op) {
+    case OP_AFFINE: {
+        AffineParts parts;
+        affine_parts(node, &parts);
+        return arena_printf(e->arena, parts.bias ? "fma_(%s, scale%d, shift%d)" : "mul(%s, scale%d)", a, i, i);
+    }
     case OP_NORMALISE:
         return arena_printf(e->arena, "fma_(sub(%s, mean%d), scale%d, shift%d)", a, i, i, i);
     case OP_BN_GRADIENT:

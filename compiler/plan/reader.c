@@ -6,8 +6,22 @@
 
 #include <string.h>
 
+bool affine_parts(const Node *node, AffineParts *parts) {
+    const Tensor *weight = node->weight[WEIGHT], *bias = node->weight[BIAS];
+    *parts = (AffineParts){.weight = weight, .bias = bias};
+    if (weight->op == RN_BN_SCALE)
+        *parts = (AffineParts){.weight = weight->arg[0], .var = weight->arg[1], .bias = bias, .eps = weight->real};
+    if (bias && bias->op == RN_BN_SHIFT && bias->arg[2] == weight)
+        parts->bias = bias->arg[0], parts->mean = bias->arg[1];
+    if (bias && bias->op == RN_FILL && bias->real == 0) parts->bias = NULL;
+    return parts->weight->op == RN_PARAM && (!parts->bias || parts->bias->op == RN_PARAM);
+}
+
 bool reader_can(const Node *node) {
+    AffineParts parts;
     switch (node->op) {
+    case OP_AFFINE:
+        return affine_parts(node, &parts);
     case OP_NORMALISE:
     case OP_BN_GRADIENT:
     case OP_GATE:
@@ -48,8 +62,17 @@ static void reads_channel_value(Plan *plan, Step *step, const Value *v) {
     step_reads(plan, step, OPERAND_P, v);
 }
 
-/* Of role P: normalise has statistics, weight, bias; bn_gradient statistics, sums, weight; an activation its slopes. */
+/* Of role P: normalise has statistics, weight, bias; bn_gradient statistics, sums, weight; an affine its parts; an
+ * activation its slopes. */
 static void add_channel_operands(Plan *plan, Step *step, const Node *node) {
+    if (node->op == OP_AFFINE) {
+        AffineParts parts;
+        affine_parts(node, &parts);
+        const Tensor *const tensors[] = {parts.weight, parts.var, parts.bias, parts.mean};
+        for (int i = 0; i < 4; i++)
+            if (tensors[i]) train_reads_parameter(plan, step, OPERAND_P, tensors[i]);
+        return;
+    }
     if (node->op == OP_NORMALISE) reads_channel_value(plan, step, node->in[1]);
     if (node->op == OP_BN_GRADIENT) {
         reads_channel_value(plan, step, node->in[2]);

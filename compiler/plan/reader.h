@@ -25,6 +25,15 @@ typedef struct Reader {
     int root[2]; /* entries of the values that are read; root[1] -1: there is one */
 } Reader;
 
+/* What an affine multiplies by and adds: parameters, or a frozen batch norm's expressions of them. */
+typedef struct AffineParts {
+    const Tensor *weight, *var; /* the factor is weight, or weight / sqrt(var + eps) where var is not NULL */
+    const Tensor *bias, *mean;  /* bias, or bias - mean * the factor; NULL: nothing is added */
+    double eps;
+} AffineParts;
+/* False: they are other expressions. */
+bool affine_parts(const Node *node, AffineParts *parts);
+
 /* Decides which values are not stored (ValuePlan.computed), by the passes over memory that it saves. */
 void plan_computed(Plan *plan);
 /* What the step reads of one or two values (second may be NULL): adds its operands. */

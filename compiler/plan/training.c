@@ -46,8 +46,12 @@ static TrainPlan *plan_parameters(Arena *arena, const Graph *g, const Graph *sou
     for (int i = 0; i < t->count; i++) {
         t->of_tensor[t->parameters[i].tensor->id] = i;
         t->parameters[i].row.offset = -1;
+        t->parameters[i].row.trained = 0; /* nor are those that the loss does not depend on */
     }
-    for (int i = 0; i < training->trained_count; i++) place_parameter(t, training->trained[i].param, &t->floats);
+    for (int i = 0; i < training->trained_count; i++) {
+        place_parameter(t, training->trained[i].param, &t->floats);
+        t->parameters[t->of_tensor[training->trained[i].param->id]].row.trained = 1;
+    }
     t->trained_floats = t->floats;
     for (int i = 0; i < training->running_count; i++) { /* the variance behind the mean */
         place_parameter(t, training->running[i].mean, &t->floats);
@@ -131,6 +135,8 @@ static Algorithm algorithm_for(const Node *node) {
     case OP_BN_SUMS:
     case OP_SUM:
         return ALG_BATCH_STATS;
+    case OP_AFFINE:
+        return reader_can(node) ? ALG_BATCH_MAP : ALG_COUNT;
     case OP_NORMALISE:
     case OP_BN_GRADIENT:
     case OP_GATE:
