@@ -173,7 +173,7 @@ typedef struct rn_train_model {
     rn_status (*gradients)(void *trainer, int n, const float *images, const rn_train_label *labels,
                            rn_train_result *result);
     /* The name of the first layer, in the order of the forward pass, whose value in the last call of gradients has a
-     * NaN or an infinity; NULL: none has. May be NULL: not known. */
+     * NaN or an infinity; NULL: none has. May be NULL: the parameters and the inference code are asked. */
     const char *(*not_finite)(void *trainer);
 } rn_train_model;
 

@@ -103,6 +103,51 @@ rn_status rn_evaluator_run(rn_evaluator *evaluator, int n, const float *images, 
     return running.status;
 }
 
+/* ---- where a NaN begins ---- */
+
+typedef struct Search {
+    int first; /* layer; -1: none yet */
+} Search;
+
+/* Floats and the upper halves of floats have their exponents at the same place. */
+static int is_finite_at(const rn_tensor *t, int n, int c, int y, int x) {
+    const void *at = rn_tensor_at(t, n, c, y, x);
+    uint16_t upper;
+    memcpy(&upper, (const char *)at + (t->type == RN_F32 ? 2 : 0), sizeof upper);
+    return (upper & 0x7f80) != 0x7f80;
+}
+
+static void look(void *user, int layer, const rn_tensor *out) {
+    Search *search = user;
+    if (!out || (search->first >= 0 && search->first <= layer)) return;
+    for (int n = 0; n < out->images; n++)
+        for (int c = 0; c < out->shape.c; c++)
+            for (int y = 0; y < out->shape.h; y++)
+                for (int x = 0; x < out->shape.w; x++)
+                    if (!is_finite_at(out, n, c, y, x)) search->first = layer;
+}
+
+const char *rn_evaluate_not_finite(const rn_train_context *context, int n, const float *images) {
+    const rn_model *network = context->model->network;
+    rn_weights *weights = NULL;
+    uint8_t *bytes = NULL;
+    void *net = NULL;
+    size_t size = 0;
+    Search search = {-1};
+    const rn_options options = {.threads = 1, .layer = look, .layer_user = &search};
+    const size_t image = (size_t)network->input.c * (size_t)network->input.h * (size_t)network->input.w;
+    float *output = malloc(network->output_size * sizeof *output);
+    if (output && !rn_tensors_image(context, 0, NULL, &bytes, &size, NULL, 0) &&
+        !rn_weights_memory(&weights, network, bytes, size, NULL, 0) &&
+        !network->create(&net, NULL, 0, weights, &options))
+        for (int i = 0; i < n; i++) network->run(net, 1, images + (size_t)i * image, output);
+    if (net) network->destroy(net);
+    rn_weights_close(weights);
+    free(bytes);
+    free(output);
+    return search.first < 0 ? NULL : network->layers[search.first].name;
+}
+
 /* ---- scores ---- */
 
 /* The number that a softmax divides by, and what it subtracts. */

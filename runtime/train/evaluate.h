@@ -20,6 +20,10 @@ void rn_evaluator_destroy(rn_evaluator *evaluator); /* NULL is allowed */
 rn_status rn_evaluator_run(rn_evaluator *evaluator, int n, const float *images, float *output, char *error,
                            size_t error_size);
 
+/* The name of the network's first layer whose value has a NaN or an infinity for one of these images, by the inference
+ * code with the parameters as they are; NULL: none has, or it cannot be run. For errors: it allocates. */
+const char *rn_evaluate_not_finite(const rn_train_context *context, int n, const float *images);
+
 /* Adds an image's outcome: `scores` are the probabilities (with probabilities = 1) or logits of `classes` classes. A
  * class is likelier than another where its score is greater, or where it is equal and its number is smaller; a NaN is
  * no class's. */

@@ -3,6 +3,7 @@
  */
 #include "train/trainer.h"
 #include "core/status.h"
+#include "train/evaluate.h"
 #include "train/schedule.h"
 
 #include <math.h>
@@ -129,13 +130,32 @@ rn_status rn_train_apply(void *trainer, double lr) {
     return RN_OK;
 }
 
-rn_status rn_train_check_loss(rn_train_context *context, const rn_train_result *result) {
-    if (isfinite(result->loss)) return RN_OK;
-    const char *layer = context->model->not_finite ? context->model->not_finite(context) : NULL;
-    return rn_context_fail(&context->base, RN_ERROR_FORMAT, "step %lld: the loss is %g%s%s%s",
-                           (long long)context->step + 1, result->loss,
-                           layer ? "; the first layer with such a value is " : "", layer ? layer : "",
-                           layer ? "" : "; a smaller lr or a longer warm-up may help");
+static const char *parameter_not_finite(const rn_train_context *context) {
+    const rn_train_model *model = context->model;
+    for (int i = 0; i < model->parameter_count; i++) {
+        const rn_train_parameter *p = &model->parameters[i];
+        const int64_t count = rn_train_count(p);
+        for (int64_t k = 0; k < count; k++)
+            if (!isfinite(context->parameters[p->offset + k])) return p->name;
+    }
+    return NULL;
+}
+
+/* The trainer's own account of it is the best; without that, what was not finite before the step, or becomes so in the
+ * inference code. */
+static rn_status refuse_loss(rn_train_context *context, int n, const float *images, double loss) {
+    const rn_train_model *model = context->model;
+    const long long step = (long long)context->step + 1;
+    const char *number = isnan(loss) ? "nan" : "inf";
+    const char *layer = model->not_finite ? model->not_finite(context) : NULL;
+    const char *parameter = layer ? NULL : parameter_not_finite(context);
+    if (!layer && !parameter) layer = rn_evaluate_not_finite(context, n, images);
+    if (layer || parameter)
+        return rn_context_fail(&context->base, RN_ERROR_FORMAT,
+                               "step %lld: the loss is %s; the first %s with such a value is %s", step, number,
+                               layer ? "layer" : "parameter", layer ? layer : parameter);
+    return rn_context_fail(&context->base, RN_ERROR_FORMAT,
+                           "step %lld: the loss is %s; a smaller lr or a longer warm-up may help", step, number);
 }
 
 rn_status rn_train_step_mixed(void *trainer, int n, const float *images, const rn_train_label *labels,
@@ -144,7 +164,7 @@ rn_status rn_train_step_mixed(void *trainer, int n, const float *images, const r
     rn_train_result here;
     rn_status status = rn_train_gradients_mixed(trainer, n, images, labels, &here);
     if (result && !status) *result = here;
-    if (!status) status = rn_train_check_loss(context, &here);
+    if (!status && !isfinite(here.loss)) status = refuse_loss(context, n, images, here.loss);
     if (!status) status = rn_train_apply(trainer, rn_train_lr(trainer));
     if (!status) rn_train_tell_step(trainer, &here);
     return status;

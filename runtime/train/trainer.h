@@ -23,7 +23,5 @@ void rn_train_begin(rn_train_context *context);
 /* ---- step.c ---- */
 /* rn_train_apply without the count of the step: SGD and running statistics. */
 void rn_train_update(rn_train_context *context, double lr);
-/* Refuses a loss that is not finite, naming the first layer. */
-rn_status rn_train_check_loss(rn_train_context *context, const rn_train_result *result);
 
 #endif

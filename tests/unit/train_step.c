@@ -309,6 +309,16 @@ static void test_nan(void) {
                            "step 2: the loss is nan; the first layer with such a value is fc");
     CU_ASSERT(memcmp(before, rn_train_parameters(trainer, NULL), sizeof before) == 0);
     CU_ASSERT_EQUAL(rn_train_steps(trainer), 1);
+    /* a trainer that cannot tell: what the inference code has, or a parameter */
+    softmax_breaks_at = -1;
+    softmax.not_finite = NULL;
+    images[5] = 3e38F;
+    rn_train_parameters(trainer, NULL)[softmax_parameters[SOFTMAX_WEIGHT].offset + 5] = 3;
+    CU_ASSERT_EQUAL(rn_train_step(trainer, SOFTMAX_BATCH, images, labels, &result), RN_ERROR_FORMAT);
+    CU_ASSERT(strstr(rn_train_message(trainer), "the first layer with such a value is the only layer") != NULL);
+    rn_train_parameters(trainer, NULL)[softmax_parameters[SOFTMAX_BIAS].offset + 2] = NAN;
+    CU_ASSERT_EQUAL(rn_train_step(trainer, SOFTMAX_BATCH, images, labels, &result), RN_ERROR_FORMAT);
+    CU_ASSERT(strstr(rn_train_message(trainer), "the first parameter with such a value is fc.bias") != NULL);
     rn_train_destroy(trainer);
     softmax_reset();
 }
