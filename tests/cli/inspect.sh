@@ -170,7 +170,7 @@ else
 fi
 
 # ---- --dump=dot: the nodes and edges of the graph after the passes, in clusters ----
-for options in "-O0" "-O2" "-O2 --output relu2 --output add"; do
+for options in "-O0" "-O2" "-O2 --output relu2 --output add" "--train"; do
     cat > "$WORK/branches.rn" <<'N'
 block b(k) {
     residual { conv k, 3x3; bn; relu } shortcut project
@@ -182,6 +182,9 @@ network branches {
     relu as relu2
     add layer1.0.relu as add
     output other
+    from add
+    avgpool global
+    fc 3
 }
 N
     expect "dot $options" 0 "$RNC" --dump-after=in-place $options branches.rn
@@ -193,10 +196,10 @@ import re
 ir, dot = open("graph.ir").read(), open("graph.dot").read()
 made, reads, outputs = {}, [], []
 for line in ir.splitlines():
-    m = re.match(r"%(\d+) (\d+x\d+x\d+) (\S+)(?: in \S+)? = (.*)", line)
-    if re.match(r"input %(\d+) ", line): made[line.split()[1][1:]] = "input"
+    m = re.match(r"%(\d+) (\d+x\d+x\d+) (?:all )?(\"[^\"]*\"|\S+)(?: in \S+)? = (.*)", line)
+    if re.match(r"(input|labels) %(\d+)", line): made[line.split()[1][1:]] = line.split()[0]
     elif m:
-        made[m[1]] = (re.search(r" layer (\S+)", line) or [0, m[3]])[1]
+        made[m[1]] = (re.search(r" layer (\S+)", line) or [0, m[3]])[1].strip("\"")
         reads += [(v, m[1]) for v in re.findall(r"%(\d+)", m[4])]
     elif line.startswith("output "): outputs.append(line.split()[1][1:])
 names = {i: label.split("\\n")[0] for i, label in re.findall(r"^ *(\w+) \[label=\"([^\"]*)\"\];$", dot, re.M)}
