@@ -85,13 +85,41 @@ static const char *filled_sum(Emit *e, const Step *s, Text *body) {
     return arena_printf(e->arena, "batch_add_filled_%dx%dx%d", out.c, out.h, out.w);
 }
 
+/* A value times a factor for each of its channels, and the gradient of such factors. */
+static const char *gated(Emit *e, const Step *s, Text *body) {
+    const bool forward = s->node->op == OP_MUL;
+    const Shape shape = s->in[0]->shape;
+    const int pixel = layout_of(e, s->in[0])->pixel, end = shape.h * shape.w * pixel;
+    batch_images(body);
+    line(body, 2, "const float *x = %s;", batch_image(e, "x[0]", s->in[0]));
+    line(body, 2, "const float *%s = %s;", forward ? "gate" : "x1", batch_image(e, "x[1]", s->in[1]));
+    line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
+    line(body, 2, "for (int c = 0; c < %d; c += LANES) {", pixel);
+    if (forward) {
+        line(body, 3, "const V factor = load(gate + c);");
+        line(body, 3, "for (int i = c; i < %d + c; i += %d) store(y + i, mul(load(x + i), factor));", end, pixel);
+    } else {
+        line(body, 3, "V sum = zero();");
+        line(body, 3, "for (int row = c; row < %d + c; row += %d) {", end, shape.w * pixel);
+        line(body, 4, "V sums = zero();");
+        line(body, 4, "for (int i = row; i < row + %d; i += %d)", shape.w * pixel, pixel);
+        line(body, 5, "sums = fma_(load(x + i), load(x1 + i), sums);");
+        line(body, 4, "sum = add(sum, sums);");
+        line(body, 3, "}");
+        line(body, 3, "store(y + c, sum);");
+    }
+    line(body, 2, "}");
+    line(body, 1, "}");
+    return arena_printf(e->arena, "batch_%s_%dx%dx%d", forward ? "gated" : "dot", shape.c, shape.h, shape.w);
+}
+
 /* ---- sums over the batch ---- */
 /* A row of an image is summed in floats; so are the rows, then the images in double. Squares and products are of what
  * is left of a number about which they do not cancel. */
 const char *emit_batch_stats(Emit *e, const Step *s, Text *body) {
     const Reader *r = s->detail;
     const Shape shape = s->node->in[0]->shape;
-    const int pixel = layout_of(e, s->node->in[0])->pixel, sums = s->node->op == OP_SUM ? 1 : 2, slab = sums * pixel;
+    const int pixel = layout_of(e, s->node->in[0])->pixel, sums = train_sums(s->node), slab = sums * pixel;
     const int slabs = e->plan->training->slabs;
     const char *first = reader_value(e, r, 0);
     line(body, 1, "for (int s = slab_at(%d, part, parts); s < slab_at(%d, part + 1, parts); s++) {", slabs, slabs);
@@ -113,6 +141,10 @@ const char *emit_batch_stats(Emit *e, const Step *s, Text *body) {
     } else if (s->node->op == OP_BN_SUMS) {
         line(body, 6, "sums = add(sums, %s), products = fma_(%s, sub(%s, about), products);", first, first,
              reader_value(e, r, 1));
+    } else if (s->node->op == OP_SCALE_WEIGHTS) {
+        line(body, 6, "sums = fma_(%s, %s, sums);", first, reader_value(e, r, 1));
+    } else if (s->node->op == OP_PRELU_WEIGHTS) {
+        line(body, 6, "sums = fma_(min_(%s, zero()), %s, sums);", first, reader_value(e, r, 1));
     } else
         line(body, 6, "sums = add(sums, %s);", first);
     line(body, 5, "}");
@@ -129,7 +161,7 @@ const char *emit_batch_stats(Emit *e, const Step *s, Text *body) {
 const char *emit_batch_total(Emit *e, const Step *s, Text *body) {
     const Node *node = s->node;
     const Shape shape = node->in[0]->shape;
-    const int pixel = layout_of(e, node->in[0])->pixel, sums = node->op == OP_SUM ? 1 : 2, slab = sums * pixel;
+    const int pixel = layout_of(e, node->in[0])->pixel, sums = train_sums(node), slab = sums * pixel;
     const int slabs = e->plan->training->slabs;
     line(body, 1, "if (part > 0) return;");
     line(body, 1, "(void)parts;");
@@ -176,6 +208,7 @@ const char *emit_batch_move(Emit *e, const Step *s, Text *body) {
     const Layout *x = layout_of(e, s->in[0]), *y = layout_of(e, s->out);
     const Window *w = &node->attr.window;
     if (node->op == OP_ADD) return filled_sum(e, s, body);
+    if (node->op == OP_MUL || node->op == OP_DOT) return gated(e, s, body);
     batch_images(body);
     line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
     if (node->op == OP_CONCAT) {

@@ -79,8 +79,13 @@ static const char *gate(const Emit *e, const Node *node, const char *dy, const c
     case ACT_SWISH:
         return arena_printf(e->arena, "mul(%s, mul(sigmoid(%s), fma_(%s, sub(set1(1.0f), sigmoid(%s)), set1(1.0f))))",
                             dy, v, v, v);
-    default:
-        bug("%s: no derivative of %s in emitted code", node->name, act_info(node->attr.act)->word);
+    default: { /* a function of batch.h in c/ */
+        const ActInfo *act = act_info(node->attr.act);
+        if (act->parameter != PARAMETER_NUMBER)
+            return arena_printf(e->arena, "mul(%s, %s_slope(%s))", dy, act->function, v);
+        return arena_printf(e->arena, "mul(%s, %s_slope(%s, set1(%s)))", dy, act->function, v,
+                            float_c(e->arena, node->attr.slope));
+    }
     }
 }
 
@@ -103,6 +108,8 @@ static const char *expression(const Emit *e, const Reader *r, int i) {
         return gate(e, node, a, b, i);
     case OP_ADD:
         return arena_printf(e->arena, "add(%s, %s)", a, b);
+    case OP_MUL:
+        return arena_printf(e->arena, "mul(%s, %s)", a, b);
     default: {
         const ActInfo *act = act_info(node_act(node));
         if (act->parameter == PARAMETER_NUMBER)

@@ -27,6 +27,7 @@ bool reader_can(const Node *node) {
     case OP_GATE:
         return true;
     case OP_ADD:
+    case OP_MUL:
         return shape_equal(node->in[0]->shape, node->in[1]->shape);
     default:
         return (op_info(node->op)->flags & OPF_ACTIVATION) != 0;
@@ -35,7 +36,7 @@ bool reader_can(const Node *node) {
 
 /* The inputs of the operation that are of each element; the others are of the channel. */
 static int element_inputs(const Node *node) {
-    return node->op == OP_ADD || node->op == OP_GATE || node->op == OP_BN_GRADIENT ? 2 : 1;
+    return node->op == OP_ADD || node->op == OP_MUL || node->op == OP_GATE || node->op == OP_BN_GRADIENT ? 2 : 1;
 }
 
 bool reader_is_stored(const Reader *r) {
@@ -155,6 +156,8 @@ static bool reads_expressions(const Node *node, int input) {
     case OP_CONV_WEIGHTS:
     case OP_STATS:
     case OP_SUM:
+    case OP_SCALE_WEIGHTS:
+    case OP_PRELU_WEIGHTS:
         return true;
     case OP_BN_SUMS:
         return input < 2;

@@ -134,23 +134,16 @@ static Algorithm algorithm_for(const Node *node) {
     case OP_STATS:
     case OP_BN_SUMS:
     case OP_SUM:
+    case OP_SCALE_WEIGHTS:
+    case OP_PRELU_WEIGHTS:
         return ALG_BATCH_STATS;
-    case OP_AFFINE:
-        return reader_can(node) ? ALG_BATCH_MAP : ALG_COUNT;
-    case OP_NORMALISE:
-    case OP_BN_GRADIENT:
-    case OP_GATE:
-    case OP_RELU:
-    case OP_RELU6:
-    case OP_LEAKYRELU:
-    case OP_SIGMOID:
-    case OP_TANH:
-    case OP_SWISH:
     case OP_ADD:
+    case OP_MUL:
         return ALG_BATCH_MAP;
     case OP_CONCAT:
     case OP_SLICE:
     case OP_PAD:
+    case OP_DOT:
     case OP_FLATTEN:
     case OP_RESHAPE:
         return ALG_BATCH_MOVE;
@@ -163,14 +156,14 @@ static Algorithm algorithm_for(const Node *node) {
     case OP_CROSSENTROPY_GRADIENT:
         return ALG_BATCH_LOSS;
     default:
-        return ALG_COUNT;
+        return reader_can(node) ? ALG_BATCH_MAP : ALG_COUNT;
     }
 }
 
 void batch_map_steps(Plan *plan, const Node *node) {
     if (plan->values[node->out->id].computed) return;
     Step *step = step_add(plan, ALG_BATCH_MAP, node, node->out);
-    if (!reader_can(node)) { /* a sum of values that differ in size */
+    if (!reader_can(node)) { /* a sum of values that differ in size; a gate of one factor for each channel */
         step->algorithm = ALG_BATCH_MOVE;
         for (int i = 0; i < node->nin; i++) step_reads(plan, step, OPERAND_X, node->in[i]);
     } else
@@ -194,10 +187,14 @@ void batch_move_steps(Plan *plan, const Node *node) {
     }
 }
 
+int train_sums(const Node *node) {
+    return node->op == OP_STATS || node->op == OP_BN_SUMS ? 2 : 1;
+}
+
 /* A sum over the batch: each slab's, in double, then the total. */
 void batch_sums_steps(Plan *plan, const Node *node) {
     const bool products = node->op == OP_BN_SUMS;
-    const int sums = node->op == OP_SUM ? 1 : 2;
+    const int sums = train_sums(node);
     const int64_t slab = (int64_t)sizeof(double) * sums * round_up(node->in[0]->shape.c, VECTOR);
     const int slabs = plan_temporary(plan, slab * plan->training->slabs);
     const Running *running = train_running_of(plan, node->out);
@@ -205,7 +202,7 @@ void batch_sums_steps(Plan *plan, const Node *node) {
     step->complete = false;
     if (running) train_reads_parameter(plan, step, OPERAND_P, running->mean); /* about which nothing cancels */
     if (products) step_reads(plan, step, OPERAND_P, node->in[2]);
-    step->detail = reader_new(plan, step, node->in[0], products ? node->in[1] : NULL);
+    step->detail = reader_new(plan, step, node->in[0], node->nin > 1 ? node->in[1] : NULL);
     step_writes_temporary(plan, step, slabs);
 
     Step *total = step_add(plan, ALG_BATCH_TOTAL, node, node->out);

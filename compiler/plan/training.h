@@ -33,6 +33,8 @@ int64_t train_offset(const Plan *plan, const Tensor *tensor); /* floats, in the 
 /* The parameters that a value of Graph.outputs holds the gradients of: calls `each` for those. */
 const Trained *train_gradient_of(const Plan *plan, const Value *value, int channel); /* NULL: none */
 const Running *train_running_of(const Plan *plan, const Value *value);               /* NULL: none */
+/* How many sums over the batch an operation of BATCH_STATS makes of a channel. */
+int train_sums(const Node *node);
 /* Slabs for sums of so many bytes each. */
 int train_slabs(const Plan *plan, int64_t bytes);
 

@@ -242,6 +242,15 @@ static const char *const networks[] = {
     "conv 520, 3x3 pad 1\ntanh\nconv 144, 3x3 pad 1\navgpool global\nfc 10",
     "input 3x12x12\nconv 16, 3x3 pad 1; bn; relu\nresidual { conv 16, 3x3 pad 1; bn; relu; conv 16, 3x3 pad 1; bn "
     "}\nrelu\navgpool global\nfc 10\nsoftmax\n}\ntrain { freeze conv2, bn2, bn3; loss crossentropy smooth 0.1",
+    "input 3x6x7\nconv 8, 1x1; bn\nconvtranspose 20, 3x4 / 2 pad 1 output_pad 1 bias\nrelu\n"
+    "convtranspose 6, 3x3 groups 2\ntanh\navgpool global\nfc 3",
+    /* what is of each element: every activation's derivative, scales, gates of both kinds */
+    "input 3x7x6\nconv 20, 3x3 pad 1; bn; prelu\nconv 18, 1x1; scale; gelu\nconv 18, 1x1; scale no bias; gelu "
+    "approximate\ngate { avgpool global; fc 5; relu; fc 18; hardsigmoid }\nconv 20, 1x1; bn; hardswish\n"
+    "gate { conv 20, 3x3; sigmoid }\nconv 17, 1x1; bn; elu 0.7\nconv 9, 1x1; bn; selu\nconv 8, 1x1; mish\nconv 7, 1x1; "
+    "softplus\navgpool global\nfc 3",
+    "input 3x7x6\nconv 20, 3x3 pad 1; bn; relu\nconv 18, 3x3; bn; tanh\nconv 9, 1x1; scale\navgpool global\nfc 3\n}\n"
+    "train { freeze bn2, scale, conv2; loss crossentropy",
 };
 enum { NETWORKS = sizeof networks / sizeof *networks };
 

@@ -73,3 +73,29 @@ HELPER void image_sums(const float *d, int rows, int width, int pixel, double *s
     }
     add_lanes(sum, s);
 }
+
+/* Derivatives of activations: of their inputs, but for hardsigmoid's, which is of its result. */
+HELPER V hardsigmoid_slope(V y) {
+    return where_less(zero(), y, where_less(y, set1(1.0f), set1(1.0f / 6.0f), zero()), zero());
+}
+HELPER V hardswish_slope(V v) {
+    const V inner = where_less(v, set1(3.0f), fma_(v, set1(1.0f / 3.0f), set1(0.5f)), set1(1.0f));
+    return where_less(set1(-3.0f), v, inner, zero());
+}
+HELPER V elu_slope(V v, V alpha) { return where_less(zero(), v, set1(1.0f), mul(alpha, exp_(v))); }
+HELPER V selu_slope(V v) { return where_less(zero(), v, set1(1.05070099f), mul(set1(1.75809934f), exp_(v))); }
+HELPER V softplus_slope(V v) { return sigmoid(v); }
+HELPER V mish_slope(V v) { /* t + v * sigmoid(v) * (1 - t^2), t = tanh(softplus(v)) as mish has it */
+    const V e = exp_(min_(set1(20.0f), v)), n = mul(e, add(e, set1(2.0f))), t = div_(n, add(n, set1(2.0f)));
+    return fma_(mul(v, sigmoid(v)), fma_(sub(zero(), t), t, set1(1.0f)), t);
+}
+HELPER V gelu_slope(V v) { /* the normal distribution, which is gelu(v) / v, and v times its density */
+    const V near = fma_(v, set1(0.398942280f), set1(0.5f));
+    const V normal = where_less(abs_(v), set1(1e-3f), near, div_(gelu(v), v));
+    return fma_(mul(v, set1(0.398942280f)), exp_(mul(mul(v, set1(-0.5f)), v)), normal);
+}
+HELPER V gelu_tanh_slope(V v) { /* s + v * s * (1 - s) * t', where gelu_tanh(v) = v * s and s = sigmoid(t) */
+    const V square = mul(v, v), s = sigmoid(mul(v, fma_(square, set1(0.0713548163f), set1(1.59576912f))));
+    const V slope = fma_(square, set1(0.214064449f), set1(1.59576912f));
+    return fma_(mul(mul(v, s), sub(set1(1.0f), s)), slope, s);
+}
