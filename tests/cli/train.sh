@@ -2,7 +2,6 @@
 # A training program from end to end: its commands, a run ended by signals, kills and a full disk and gone on with, its
 # files, its errors.
 . "$(dirname "$0")/../lib.sh"
-emitted_unchecked
 
 cat > "$WORK/net.rn" << 'N'
 network net(classes = 4) {
