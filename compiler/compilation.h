@@ -10,6 +10,7 @@
 #include "language/ast.h"
 #include "options.h"
 #include "plan/plan.h"
+#include "plan/training.h"
 #include "view/view.h"
 
 typedef struct Compilation {
@@ -28,8 +29,9 @@ typedef struct Compilation {
     Graph *training;            /* --train: the graph of a step, before the passes; NULL: inference */
     Graph *graph;               /* after the passes */
     Plan *plan;
-    Plan *training_plan; /* of the graph of a step; NULL: inference alone */
-    const Plan *sized;   /* that `sizes` are of */
+    TrainMemory training_memory[RECOMPUTE_BLOCKS + 1]; /* by mode, of those that were asked for */
+    Plan *training_plan;                               /* of the graph of a step; NULL: inference alone */
+    const Plan *sized;                                 /* that `sizes` are of */
     Sizes sizes;
     struct cJSON *json; /* --json: the document so far */
 } Compilation;

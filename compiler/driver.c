@@ -112,11 +112,36 @@ static bool make_outputs(const Outputs *o) {
     return true;
 }
 
+/* What a trainer takes: as it is, and by the other ways to compute again that were asked about. */
+static void note_trainer(const Outputs *o) {
+    static const char *const words[] = {"none", "sums", "blocks"};
+    Compilation *c = o->c;
+    const Plan *plan = c->training_plan;
+    const TrainPlan *t = plan->training;
+    const int64_t fixed = 4 * (t->floats + t->gradient_floats + t->trained_floats);
+    diag_note(&c->diag, (Place){0},
+              "%s: a trainer of batch %d takes %s: parameters, gradients and momentum %s, values %s, "
+              "and %s a thread",
+              c->name, plan->options.batch,
+              view_bytes(&c->arena, (double)(fixed + plan->arena_bytes + plan->scratch_bytes)),
+              view_bytes(&c->arena, (double)fixed), view_bytes(&c->arena, (double)plan->arena_bytes),
+              view_bytes(&c->arena, (double)plan->scratch_bytes));
+    for (int i = 0; c->options->recompute_given && i <= RECOMPUTE_BLOCKS; i++) {
+        const TrainMemory *m = &c->training_memory[i];
+        const char *kept =
+            m->every > 1 ? arena_printf(&c->arena, ", one in %d of what is passed on kept", m->every) : "";
+        diag_note(&c->diag, (Place){0}, "--recompute=%s: values %s%s", words[i],
+                  view_bytes(&c->arena, (double)m->bytes), kept);
+    }
+}
+
 /* What packed weights take, since it is not what the weights file has. */
 static void note_sizes(const Outputs *o) {
     Compilation *c = o->c;
     const OutputFiles *files = &o->files;
     const char *ending = files->endings[strcmp(files->endings[0], ".rnw") ? files->count - 1 : 0];
+    if (c->training_plan) note_trainer(o);
+    if (!c->has_weights) return;
     const Sizes *sizes = compilation_sizes(c, c->plan, c->options->passes.level);
     diag_note(&c->diag, (Place){0}, "%s%s: packed weights %s, of %s in float32; arena %s an instance", files->stem,
               ending, view_bytes(&c->arena, (double)sizes->packed), view_bytes(&c->arena, (double)sizes->weights),
@@ -128,7 +153,7 @@ bool driver_write(Compilation *c) {
     o.temp = temp_folder_make(&c->arena, o.files.folder, &c->diag);
     if (!o.temp) return false;
     const bool good = make_outputs(&o) && move_into_place(&o);
-    if (good && c->has_weights && c->plan) note_sizes(&o);
+    if (good && (c->has_weights || c->training_plan) && c->plan) note_sizes(&o);
     temp_folder_remove(o.temp);
     return good;
 }

@@ -186,6 +186,10 @@ static bool make_training_plan(Compilation *c) {
     passes_run(graph, &o->passes);
     PlanOptions options = compilation_plan_options(c, &o->passes);
     options.batch = o->batch_given ? o->batch : c->source->train->recipe.batch;
+    for (Recompute mode = RECOMPUTE_NONE; mode <= RECOMPUTE_BLOCKS; mode++)
+        if (mode == o->recompute || o->recompute_given)
+            c->training_memory[mode] = plan_training_memory(graph, c->source, &options, mode);
+    recompute(graph, o->recompute, c->training_memory[o->recompute].every);
     c->training_plan = plan_training(&c->arena, graph, c->source, &options, &c->diag);
     return c->training_plan;
 }

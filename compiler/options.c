@@ -406,6 +406,21 @@ static bool set_depend_target(Options *options, const char *value, size_t quoted
     return true;
 }
 
+static bool set_recompute(Options *options, const char *value, size_t member, Diag *diag) {
+    static const char *const words[] = {"none", "sums", "blocks"};
+    (void)member;
+    options->recompute_given = true;
+    options->recompute = RECOMPUTE_SUMS;
+    for (int i = 0; value && i <= RECOMPUTE_BLOCKS; i++) {
+        options->recompute = (Recompute)i;
+        if (!strcmp(words[i], value)) return true;
+    }
+    if (value)
+        usage_error(diag, "--recompute: '%s' is not none, sums or blocks%s", value,
+                    suggestion(options, value, words, 3));
+    return !value;
+}
+
 static bool set_output_layer(Options *options, const char *value, size_t member, Diag *diag) {
     (void)member, (void)diag;
     ARENA_PUSH(options->arena, options->outputs, options->output_count, options->output_capacity, value);
@@ -447,6 +462,9 @@ static const OptionRow rows[] = {
     {"-D", "NAME=VALUE", TAKES_VALUE, FOR_BOTH, false, set_define, 0, "set a parameter of the network"},
     {"--train", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(train),
      "a step of training as the train section has it: forward, backward and the loss, instead of inference"},
+    {"--recompute", "WHAT", TAKES_OPTIONAL, FOR_COMPILE, false, set_recompute, 0,
+     "of --train: compute again what the backward pass needs instead of keeping it: none (default), sums (without a "
+     "value), blocks; prints the memory of each"},
     {"--batch", "N", TAKES_VALUE, FOR_BOTH, false, set_batch, 0,
      "the largest number of images a run takes (default 1)"},
     {"--target", "CPU", TAKES_VALUE, FOR_BOTH, false, set_target, 0,

@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "base/diag.h"
 #include "passes/passes.h"
+#include "passes/recompute.h"
 #include "emit/target.h"
 #include "plan/machine.h"
 
@@ -58,7 +59,9 @@ typedef struct Options {
     uint64_t seed;
     bool embed;
     int threads, tune_threads; /* tune_threads: -O3 tunes for so many; 1 unless --threads says otherwise */
-    bool train;                /* what trains the network, not what runs it */
+    Recompute recompute;       /* --train: what is computed again rather than kept */
+    bool recompute_given;
+    bool train; /* what trains the network, not what runs it */
     Dump dump;
     const char *run_pass; /* hidden, for tests: one pass alone, .ir in and out */
     bool summary, verify, format, list_passes, version, help;

@@ -62,31 +62,57 @@ static const char *emit_task(Emit *e, const Step *s) {
     return task;
 }
 
+static const char *const parameters =
+    "rn_train_context *t, const rn_kernel *k, int n, const float *images_at, const rn_train_label *labels";
+
+/* A function of some of the calls: compilers take long over one of ten thousand. */
+static void emit_some_calls(Emit *e, const char *name, const Text *calls, Text *t) {
+    static const struct {
+        const char *word, *line;
+    } variables[] = {{" A", "    float *const A = t->base.arena;\n"},
+                     {" P", "    const float *const P = t->parameters;\n"},
+                     {" G", "    float *const G = t->gradients;\n"}};
+    text_printf(t, "static void %s(%s) {\n", name, parameters);
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
+        if (strstr(calls->s, arena_printf(e->arena, "%s + ", variables[i].word)) ||
+            strstr(calls->s, arena_printf(e->arena, "{%s", variables[i].word + 1)) ||
+            strstr(calls->s, arena_printf(e->arena, "%s,", variables[i].word)) ||
+            strstr(calls->s, arena_printf(e->arena, "%s}", variables[i].word)))
+            text_puts(t, variables[i].line);
+    if (strstr(calls->s, ".scratch = S"))
+        text_printf(t, "    float *const S = t->base.arena + %lld;\n",
+                    (long long)e->plan->arena_bytes / (long long)sizeof(float));
+    if (!strstr(calls->s, "images_at")) text_puts(t, "    (void)images_at;\n");
+    if (!strstr(calls->s, "labels")) text_puts(t, "    (void)labels;\n");
+    text_write(t, calls->s, calls->size);
+    text_puts(t, "}\n\n");
+}
+
 void emit_trainer_calls(Emit *e, Text *t) {
+    enum { CALLS = 200 };
     const Plan *plan = e->plan;
-    Text calls = {0};
+    Text calls = {0}, all = {0};
+    line(t, 0,
+         "/* Forward and backward of n images. A: activations, S: scratch, P: parameters, G: gradients; offsets in "
+         "floats. */");
     for (int i = 0; i < plan->step_count; i++) {
         const Step *s = &plan->steps[i];
         const char *task = emit_task(e, s);
         text_printf(&calls, "    /* %s */\n    rn_train_parallel(t, %s, ", comment_c(e->arena, s->name), task);
         emit_arguments(e, s, &calls);
         text_puts(&calls, ");\n");
+        if ((i + 1) % CALLS && i + 1 < plan->step_count) continue;
+        const char *name = arena_printf(e->arena, "batch_%d%s", i / CALLS, e->suffix);
+        emit_some_calls(e, name, &calls, t);
+        text_printf(&all, "    %s(t, k, n, images_at, labels);\n", name);
+        text_free(&calls);
+        calls = (Text){0};
     }
-    text_printf(
-        t,
-        "/* Forward and backward of n images. A: activations, S: scratch, P: parameters, G: gradients; offsets in "
-        "floats. */\n"
-        "static void batch%s(rn_train_context *t, const rn_kernel *k, int n, const float *images_at, const "
-        "rn_train_label *labels) {\n",
-        e->suffix);
+    text_printf(t, "static void batch%s(%s) {\n", e->suffix, parameters);
     if (e->target.kernels != KERNELS_JIT) text_printf(t, "    k = kernels%s;\n", e->suffix);
-    text_puts(t, "    float *const A = t->base.arena;\n    const float *const P = t->parameters;\n    float *const G = "
-                 "t->gradients;\n");
-    if (plan->scratch_bytes)
-        text_printf(t, "    float *const S = A + %lld;\n", (long long)plan->arena_bytes / (long long)sizeof(float));
-    text_write(t, calls.s, calls.size);
+    text_write(t, all.s, all.size);
     text_puts(t, "}\n\n");
-    text_free(&calls);
+    text_free(&all);
 }
 
 void emit_trainer_declared(Emit *e, Text *t) {

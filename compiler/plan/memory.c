@@ -197,6 +197,14 @@ static int64_t append_buffers(Plan *plan, bool kept) {
     return size;
 }
 
+void plan_live_bytes(Plan *plan) {
+    make_buffers(plan);
+    find_lifetimes(plan);
+    plan->live_bytes = largest_live_set(plan, false);
+    for (int i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].scratch > plan->scratch_bytes) plan->scratch_bytes = plan->steps[i].scratch;
+}
+
 void plan_memory(Plan *plan) {
     make_buffers(plan);
     find_lifetimes(plan);

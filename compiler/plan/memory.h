@@ -5,5 +5,7 @@
 #include "plan.h"
 
 void plan_memory(Plan *plan);
+/* The largest live set alone, in plan->live_bytes, without places. */
+void plan_live_bytes(Plan *plan);
 
 #endif

@@ -227,13 +227,24 @@ static void input_step(Plan *plan) {
     step_writes_result(plan, step);
 }
 
+/* By value id: readers that something comes of; a softmax behind the logits, say, is for nobody. */
+static const int *find_uses(Plan *plan) {
+    const Graph *g = plan->graph;
+    int *uses = arena_alloc(plan->arena, sizeof *uses * ((size_t)g->value_count + 1));
+    for (int i = 0; i < g->value_count; i++) uses[i] = g->values[i]->is_output;
+    for (int i = g->node_count - 1; i >= 0; i--)
+        for (int k = 0; k < g->nodes[i]->nin && uses[g->nodes[i]->out->id]; k++) uses[g->nodes[i]->in[k]->id]++;
+    return uses;
+}
+
 static bool add_steps(Plan *plan, Diag *diag) {
     const Graph *g = plan->graph;
     bool good = true;
+    const int *uses = find_uses(plan);
     input_step(plan);
     for (int i = 0; i < g->node_count; i++) {
         const Node *node = g->nodes[i];
-        if (is_alias(node)) continue;
+        if (is_alias(node) || !(uses[node->out->id])) continue; /* nothing to do, or for nobody */
         const char *word = op_info(node->op)->word;
         const Algorithm algorithm = algorithm_for(node);
         if (algorithm == ALG_COUNT) {
@@ -248,7 +259,9 @@ static bool add_steps(Plan *plan, Diag *diag) {
     return good;
 }
 
-Plan *plan_training(Arena *arena, const Graph *graph, const Graph *source, const PlanOptions *options, Diag *diag) {
+/* Without places; NULL after an error. */
+static Plan *plan_steps_of(Arena *arena, const Graph *graph, const Graph *source, const PlanOptions *options,
+                           Diag *diag) {
     bug_context = "plan";
     Plan *plan = arena_alloc(arena, sizeof *plan);
     plan->graph = graph;
@@ -263,7 +276,37 @@ Plan *plan_training(Arena *arena, const Graph *graph, const Graph *source, const
         plan->training->slabs *= 2;
     plan_values(plan);
     if (options->fuse) plan_computed(plan);
-    if (!add_steps(plan, diag)) return NULL;
-    plan_memory(plan);
+    return add_steps(plan, diag) ? plan : NULL;
+}
+
+Plan *plan_training(Arena *arena, const Graph *graph, const Graph *source, const PlanOptions *options, Diag *diag) {
+    Plan *plan = plan_steps_of(arena, graph, source, options, diag);
+    if (plan) plan_memory(plan);
     return plan;
+}
+
+static int64_t live_bytes(const Graph *graph, const Graph *source, const PlanOptions *options, Recompute mode,
+                          int every) {
+    Arena arena = {0};
+    Text errors = {0};
+    Diag diag = {.capture = &errors};
+    Graph *copy = graph_clone(graph, &arena);
+    recompute(copy, mode, every);
+    Plan *plan = plan_steps_of(&arena, copy, source, options, &diag);
+    if (plan) plan_live_bytes(plan);
+    const int64_t bytes = plan ? plan->live_bytes : INT64_MAX;
+    text_free(&errors);
+    arena_free(&arena);
+    return bytes;
+}
+
+TrainMemory plan_training_memory(const Graph *graph, const Graph *source, const PlanOptions *options, Recompute mode) {
+    static const int tried[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32};
+    TrainMemory best = {mode, 0, live_bytes(graph, source, options, RECOMPUTE_NONE, 0)};
+    const int cuts = recompute_cuts(graph);
+    for (size_t i = 0; i < sizeof tried / sizeof *tried && mode != RECOMPUTE_NONE && tried[i] <= cuts; i++) {
+        const int64_t bytes = live_bytes(graph, source, options, mode, tried[i]);
+        if (bytes < best.bytes) best.bytes = bytes, best.every = tried[i];
+    }
+    return best;
 }

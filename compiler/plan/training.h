@@ -11,6 +11,7 @@
 #define RNC_PLAN_TRAINING_H
 
 #include "graph/train.h"
+#include "passes/recompute.h"
 #include "plan.h"
 
 typedef struct TrainPlan {
@@ -25,6 +26,15 @@ typedef struct TrainPlan {
 /* Of a graph that differentiate has made of `source`; `batch` of the options is the largest. NULL after an error: an
  * operation that training's code has no algorithm for. */
 Plan *plan_training(Arena *arena, const Graph *graph, const Graph *source, const PlanOptions *options, Diag *diag);
+
+/* The same with less memory: values are computed again (passes/recompute.h), with as many kept in between as make the
+ * largest live set the smallest. */
+typedef struct TrainMemory {
+    Recompute mode;
+    int every;     /* of so many values that the network passes through one is kept; 0: all are */
+    int64_t bytes; /* the largest live set: values, temporaries and packed weights */
+} TrainMemory;
+TrainMemory plan_training_memory(const Graph *graph, const Graph *source, const PlanOptions *options, Recompute mode);
 
 /* ---- for the files of plan/ and emit/ ---- */
 enum { TRAIN_SLABS = 16, TRAIN_SLAB_BYTES = 64 << 20 /* most that the slabs of one gradient take */ };
