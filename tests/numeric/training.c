@@ -244,6 +244,9 @@ static const char *const networks[] = {
     "conv 520, 3x3 pad 1\ntanh\nconv 144, 3x3 pad 1\navgpool global\nfc 10",
     "input 3x12x12\nconv 16, 3x3 pad 1; bn; relu\nresidual { conv 16, 3x3 pad 1; bn; relu; conv 16, 3x3 pad 1; bn "
     "}\nrelu\navgpool global\nfc 10\nsoftmax\n}\ntrain { freeze conv2, bn2, bn3; loss crossentropy smooth 0.1",
+};
+/* Other layers, for which one way of convolutions is enough. */
+static const char *const layers[] = {
     "input 3x6x7\nconv 8, 1x1; bn\nconvtranspose 20, 3x4 / 2 pad 1 output_pad 1 bias\nrelu\n"
     "convtranspose 6, 3x3 groups 2\ntanh\navgpool global\nfc 3",
     /* what is of each element: every activation's derivative, scales, gates of both kinds */
@@ -254,10 +257,14 @@ static const char *const networks[] = {
     "input 3x7x6\nconv 20, 3x3 pad 1; bn; relu\nconv 18, 3x3; bn; tanh\nconv 9, 1x1; scale\navgpool global\nfc 3\n}\n"
     "train { freeze bn2, scale, conv2; loss crossentropy",
 };
-enum { NETWORKS = sizeof networks / sizeof *networks };
+enum { NETWORKS = sizeof networks / sizeof *networks, LAYERS = sizeof layers / sizeof *layers };
 
 static void test_direct(void) {
     for (int i = 0; i < NETWORKS; i++) check(networks[i], 9, 9, RN_ISA_X86_64_V3, KERNELS_JIT, false);
+}
+
+static void test_layers(void) {
+    for (int i = 0; i < LAYERS; i++) check(layers[i], 7, 7, RN_ISA_X86_64_V3, KERNELS_JIT, false);
 }
 
 static void test_winograd(void) {
@@ -295,6 +302,7 @@ static void test_recompute(void) {
 void suite_training(void) {
     CU_pSuite suite = CU_add_suite("training", NULL, NULL);
     CU_add_test(suite, "direct sums against the interpreter; any number of threads", test_direct);
+    CU_add_test(suite, "other layers against the interpreter", test_layers);
     CU_add_test(suite, "Winograd's method against the interpreter", test_winograd);
     CU_add_test(suite, "loops in C against the interpreter", test_portable);
     CU_add_test(suite, "computed again or kept, the bits are the same", test_recompute);
