@@ -64,6 +64,13 @@ rn_status rn_train_context_create_jit(void **trainer, size_t instance_size, size
 int rn_train_options_batch(const rn_train_model *model, const rn_train_options *options);
 int rn_train_options_threads(const rn_train_options *options); /* at least 1; NULL is allowed */
 
+/* The number below 2^24 that is drawn for image n of the batch in this step: of the trainer's seed, the step and n. */
+uint32_t rn_train_drawn(const rn_train_context *context, int n);
+/* Dropout number `number` of the network, or its gradient: elements of an image, channels x pixels, the pixels `pixel`
+ * floats apart, are dropped, or multiplied by 1 / (1 - rate), by that number (train/drop.h). */
+void rn_train_drop(const rn_train_context *context, int n, int number, double rate, int channels, int pixels, int pixel,
+                   const float *x, float *y);
+
 /* rn_parallel with denormal numbers as zeros (FTZ and DAZ, where the CPU has them) in every part; each thread's mode is
  * restored after its part. */
 void rn_train_parallel(rn_train_context *context, rn_task fn, void *arg);

@@ -224,7 +224,10 @@ const char *emit_batch_move(Emit *e, const Step *s, Text *body) {
         return arena_printf(e->arena, "batch_concat_%dx%dx%d", out.c, out.h, out.w);
     }
     line(body, 2, "const float *x = %s;", batch_image(e, "x[0]", s->in[0]));
-    if (node->op == OP_SLICE) {
+    if (node->op == OP_DROP) {
+        line(body, 2, "rn_train_drop(a->t, n, %d, %.17g, %d, %d, %d, x, y);", node->attr.number, node->attr.rate, in.c,
+             in.h * in.w, x->pixel);
+    } else if (node->op == OP_SLICE) {
         move_image(e, out, "y", y, emit_plus(e, "x", (int64_t)w->top * x->row + w->left * x->pixel + node->attr.first),
                    x, body);
     } else if (node->op == OP_PAD) {

@@ -29,7 +29,7 @@ static void emit_operand(Emit *e, const Operand *o, Text *t) {
 /* ".x = {A + 64}" of every operand; labels have a member of their own. */
 static void emit_arguments(Emit *e, const Step *s, Text *t) {
     bool labels = false;
-    text_puts(t, "&(struct batch){.k = k, .images = n");
+    text_puts(t, "&(struct batch){.t = t, .k = k, .images = n");
     for (Role role = OPERAND_NONE + 1; role < OPERAND_COUNT; role++) {
         const bool list = role == OPERAND_X || role == OPERAND_P;
         int count = 0;
@@ -127,6 +127,7 @@ void emit_trainer_declared(Emit *e, Text *t) {
     text_puts(t, "};\n\n"
                  "/* A task's arguments in training: of all images of a batch. */\n"
                  "struct batch {\n"
+                 "    const rn_train_context *t;\n"
                  "    const rn_kernel *k;\n"
                  "    int images;\n"
                  "    const rn_train_label *labels;\n"

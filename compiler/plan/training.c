@@ -141,6 +141,7 @@ static Algorithm algorithm_for(const Node *node) {
     case OP_MUL:
         return ALG_BATCH_MAP;
     case OP_CONCAT:
+    case OP_DROP:
     case OP_SLICE:
     case OP_PAD:
     case OP_DOT:

@@ -15,6 +15,7 @@
 #include "passes/passes.h"
 #include "plan/training.h"
 #include "rn_train.h"
+#include "runtime/train/philox.h"
 
 typedef struct Case {
     Arena arena;
@@ -125,7 +126,11 @@ static void fill(Case *c, int count) {
     const int classes = c->model->classes;
     for (int n = 0; n < count; n++) {
         double *label = c->labels + 4 * n;
-        label[0] = n % classes, label[1] = (n + 1) % classes, label[2] = n % 3 == 1 ? 0.75 : 1, label[3] = 0;
+        label[0] = n % classes, label[1] = (n + 1) % classes, label[2] = n % 3 == 1 ? 0.75 : 1;
+        const uint32_t counter[4] = {0, (uint32_t)n, 0, RN_DRAW_DROPOUT};
+        uint32_t word[4];
+        rn_philox(word, counter, 0); /* of seed 0, in step 0 */
+        label[3] = word[0] & 0xffffff;
     }
 }
 
@@ -238,7 +243,7 @@ static const char *const networks[] = {
     "}\nrelu\n"
     "residual { conv 24, 3x3 / 2 pad 1; bn; relu; conv 24, 3x3 pad 1; bn }\nrelu\navgpool global\nfc 10\nsoftmax",
     "input 2x14x14\nconv 12, 5x5 pad 2; bn; relu\nmaxpool 3x3 / 2 pad 1\nconv 70, 1x1; relu\nconv 130, 3x3 pad 1\n"
-    "swish\nconv 20, 1x1 / 2\navgpool 2x2\nflatten\nfc 20\nsigmoid\nfc 5",
+    "swish\ndropout 0.3\nconv 20, 1x1 / 2\navgpool 2x2\nflatten\nfc 20\nsigmoid\ndropout 0.5\nfc 5",
     "input 8x5x6\nconv 150, 3x3 pad 1; bn; relu\nconv 130, 3x3 pad 1; bn; relu\nresidual { conv 130, 3x3 pad 1; bn "
     "}\nrelu\n"
     "conv 520, 3x3 pad 1\ntanh\nconv 144, 3x3 pad 1\navgpool global\nfc 10",
