@@ -2,7 +2,6 @@
 # The mean image, input.mean: in weights files, packed files and embedded ones, linked and standalone, of pixels and of
 # channels, beside range, std and the order of channels, against NumPy; absent where a train section alone asks for it.
 . "$(dirname "$0")/../lib.sh"
-emitted_unchecked
 LIBS="$OUT/librn.a -lcjson -lxxhash -lgomp -lpthread -lrt -ldl -lm"
 
 # what run_rgb makes of a picture: networks here give out their input
