@@ -51,9 +51,9 @@ UNIT_SRC     := $(wildcard tests/unit/*.c)
 NUMERIC_SRC  := $(wildcard tests/numeric/*.c)
 FUZZ_SRC     := $(wildcard tests/fuzz/*.c)
 
-# what rnc --standalone takes its runtime from, in the order of the emitted text
-STANDALONE   := rn.h rn_emitted.h rn_recipe.h core/status.h core/cpu.h core/pages.h core/threads.h weights/safetensors.h weights/xxh3.h \
-                weights/packed.h core/status.c core/cpu.c core/pages.c weights/xxh3.c weights/packed.c weights/weights.c \
+# what rnc --standalone takes its runtime from, in the order of the emitted text; rn_train.h is for headers of trainers
+STANDALONE   := rn.h rn_train.h rn_emitted.h rn_recipe.h core/status.h core/cpu.h core/pages.h core/threads.h \
+                weights/safetensors.h weights/xxh3.h weights/packed.h core/status.c core/cpu.c core/pages.c weights/xxh3.c weights/packed.c weights/weights.c \
                 core/threads.c image/preprocess.c core/context.c
 
 # the C that what rnc emits is written in

@@ -25,6 +25,7 @@ EmitOptions compilation_emit_options(Compilation *c) {
                          .command = c->options->command,
                          .source_hash = c->hash,
                          .header_name = arena_printf(&c->arena, "%s.h", c->name),
+                         .training = c->training_plan,
                          .standalone = c->options->standalone};
 }
 

@@ -117,6 +117,12 @@ static bool choose_outputs(Compilation *c) {
     return !c->diag.errors;
 }
 
+/* Whether --train goes as far as a plan: of the training step, beside that of inference. */
+static bool makes_trainer(const Compilation *c) {
+    const Options *o = c->options;
+    return o->train && (o->output || o->dump == DUMP_PLAN || o->dump == DUMP_C);
+}
+
 /* --train: the graph of a training step; a file of graph text may be one. */
 static bool make_training(Compilation *c) {
     const Options *o = c->options;
@@ -128,7 +134,14 @@ static bool make_training(Compilation *c) {
                    o->input);
         return false;
     }
-    if (o->train && o->output && !c->source->train) {
+    if (makes_trainer(c) && c->source->training) {
+        diag_error(&c->diag, (Place){0},
+                   "'%s' is the graph of a training step, which has no network to test and ship: give --train the "
+                   "network's",
+                   o->input);
+        return false;
+    }
+    if (makes_trainer(c) && !c->source->train) {
         diag_error(&c->diag, (Place){0}, "'%s' has no train section, which says how a program of --train trains",
                    o->input);
         return false;
@@ -163,7 +176,7 @@ static bool load_weights(Compilation *c) {
 }
 
 static bool run_passes(Compilation *c) {
-    c->graph = graph_clone(c->training && !c->options->output ? c->training : c->source, &c->arena);
+    c->graph = graph_clone(c->training && !makes_trainer(c) ? c->training : c->source, &c->arena);
     passes_run(c->graph, &c->options->passes);
     return true;
 }
@@ -184,6 +197,7 @@ static bool make_training_plan(Compilation *c) {
     if (!c->training) return true;
     Graph *graph = graph_clone(c->training, &c->arena);
     passes_run(graph, &o->passes);
+    pass_run(graph, PASS_dce); /* at any level: the loss takes the softmax's place, which has no compiled form */
     PlanOptions options = compilation_plan_options(c, &o->passes);
     options.batch = o->batch_given ? o->batch : c->source->train->recipe.batch;
     for (Recompute mode = RECOMPUTE_NONE; mode <= RECOMPUTE_BLOCKS; mode++)
@@ -225,7 +239,7 @@ static bool compile(Compilation *c) {
     if (!choose_outputs(c)) return false;
     if (!make_training(c)) return false; /* graph -> graph of a training step */
     if (o->dump == DUMP_IR || o->run_pass) return show_graph(c);
-    if (c->training && !o->output) return run_passes(c) && (o->dump != DUMP_DOT || show_dot(c));
+    if (c->training && !makes_trainer(c)) return run_passes(c) && (o->dump != DUMP_DOT || show_dot(c));
     if (!files_check(c)) return false;
     const bool saves_source = o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX;
     const bool emits = !saves_source || o->verify;

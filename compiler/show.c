@@ -43,7 +43,7 @@ bool show_dot(Compilation *c) {
 
 bool show_plan(Compilation *c) {
     Text text = {0};
-    plan_print(c->plan, &text);
+    plan_print(c->training_plan ? c->training_plan : c->plan, &text);
     return print_text(&text);
 }
 

@@ -21,8 +21,10 @@
 
 #include "rn.h"
 
+#ifndef RN_STANDALONE
 #ifdef __GNUC__
 #pragma GCC visibility push(default)
+#endif
 #endif
 #ifdef __cplusplus
 extern "C" {
@@ -250,7 +252,9 @@ int rn_train_main(const rn_train_model *model, int argc, char **argv);
 #ifdef __cplusplus
 }
 #endif
+#ifndef RN_STANDALONE
 #ifdef __GNUC__
 #pragma GCC visibility pop
+#endif
 #endif
 #endif

@@ -358,7 +358,8 @@ static void emit_whole_h(const Plan *plan, const EmitOptions *options, Text *h) 
     const bool has_runtime = options->standalone || options->shared;
     if (has_runtime)
         emit_standalone_types(h);
-    else
+    if (has_runtime && options->training) emit_train_types(h);
+    if (!has_runtime)
         text_printf(h, "#include \"rn.h\"\n%s\n", options->training ? "#include \"rn_train.h\"\n" : "");
     text_puts(h, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     text_printf(h, "#define %s_BATCH %d /* most images of one run */\n", N, plan->options.batch);

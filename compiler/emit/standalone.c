@@ -87,7 +87,8 @@ static char *resolve(Arena *arena, const char *text, bool for_header) {
 static Items runtime_items(Arena *arena) {
     Items all = {.arena = arena};
     for (int i = 0; i < FILE_COUNT; i++) {
-        if (strcmp(files[i].name, "rn.h")) items_add(&all, files[i].name, resolve(arena, files[i].text, false));
+        if (strcmp(files[i].name, "rn.h") && strcmp(files[i].name, "rn_train.h"))
+            items_add(&all, files[i].name, resolve(arena, files[i].text, false));
     }
     return all;
 }
@@ -182,6 +183,22 @@ void emit_standalone_types(Text *h) {
     }
     text_printf(h, "#if RN_ABI != %d\n#error \"networks of different versions of rnc in one source file\"\n#endif\n\n",
                 RN_ABI);
+    arena_free(&arena);
+}
+
+void emit_train_types(Text *h) {
+    Arena arena = {0};
+    Items all = {.arena = &arena};
+    for (int i = 0; i < FILE_COUNT; i++)
+        if (!strcmp(files[i].name, "rn_train.h")) items_add(&all, "rn_train.h", resolve(&arena, files[i].text, false));
+    text_puts(h, "#ifndef RN_TRAIN_H\n#define RN_TRAIN_H\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n");
+    for (int i = 0; i < all.count; i++) {
+        const Item *item = &all.items[i];
+        if (item->is_prototype) continue;
+        if (item->apart) text_puts(h, "\n");
+        item_write(item, "", h);
+    }
+    text_puts(h, "#ifdef __cplusplus\n}\n#endif\n#endif\n\n");
     arena_free(&arena);
 }
 

@@ -8,6 +8,8 @@
 void emit_standalone(Emit *e, const Text *network, Text *t);
 /* net.h: in the place of #include "rn.h" */
 void emit_standalone_types(Text *h);
+/* net.h of a trainer that has its runtime inside, after those: rn_train.h's types */
+void emit_train_types(Text *h);
 /* net.h: functions that the ordinary one does not have */
 void emit_loader_api(const EmitOptions *options, Text *h);
 /* net.c: the same, of a shared object that has librn inside */

@@ -285,3 +285,31 @@ void batch_weights_steps(Plan *plan, const Node *node) {
     step_reads_temporary(plan, sum, slabs);
     train_writes_gradient(plan, sum, train_gradient_of(plan, node->out, 0)->param);
 }
+
+/* ---- what --dump=plan shows ---- */
+static void describe_way(const BatchConv *c, Text *text) {
+    if (!c->winograd) {
+        text_printf(text, " direct %d taps", c->merged ? c->window.r : c->taps);
+        if (c->merged) text_printf(text, " of rows, strips of %d", c->strip_rows);
+        return;
+    }
+    text_printf(text, " F(%dx%d, 3x3) products %d tiles %dx%d", c->f.m, c->f.m, c->f.n * c->f.n, c->rows, c->columns);
+    if (c->shared)
+        text_printf(text, " shared by %d", c->tiles);
+    else if (c->images > 1)
+        text_printf(text, " of %d images", c->images);
+    else if (c->tile_rows < c->rows)
+        text_printf(text, " by %d rows", c->tile_rows);
+}
+
+void batch_conv_describe(const Step *s, Text *text) {
+    const BatchConv *c = batch_conv(s);
+    describe_way(c, text);
+    if (c->groups > 1) text_printf(text, " groups %d", c->groups);
+    if (c->kind == CONV_WEIGHTS) text_printf(text, " slabs %d", c->slabs);
+}
+
+void batch_transform_describe(const Step *s, Text *text) {
+    const BatchTransform *t = s->detail;
+    describe_way(t->conv, text);
+}

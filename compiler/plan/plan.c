@@ -12,6 +12,7 @@
 #include "memory.h"
 #include "runtime/core/cpu.h"
 #include "steps.h"
+#include "training.h"
 #include "filtering.h"
 #include "weights.h"
 
@@ -88,7 +89,9 @@ Plan *plan_make(Arena *arena, const Graph *graph, const PlanOptions *options) {
 /* A line for an operand: what it is to the step, and where it lies. */
 static void print_operand(const Plan *plan, const Operand *o, Text *text) {
     static const char *const rooms[] = {
-        [ROOM_TEMPORARY] = "temporary", [ROOM_WEIGHTS] = "weights", [ROOM_IMAGE] = "image", [ROOM_RESULT] = "result"};
+        [ROOM_TEMPORARY] = "temporary", [ROOM_WEIGHTS] = "weights",       [ROOM_IMAGE] = "image",
+        [ROOM_RESULT] = "result",       [ROOM_PARAMETERS] = "parameters", [ROOM_GRADIENTS] = "gradients",
+        [ROOM_LABELS] = "labels"};
     if (o->role == OPERAND_NONE) return;
     text_printf(text, "       %s %s: ", o->written ? "writes" : "reads ", role_name(o->role));
     if (o->room == ROOM_VALUE) {
@@ -96,6 +99,7 @@ static void print_operand(const Plan *plan, const Operand *o, Text *text) {
         const Layout *l = &p->layout;
         text_printf(text, "buffer %d at %lld, pixel %d", p->buffer, (long long)plan_operand_offset(plan, o), l->pixel);
         if (p->kept) text_puts(text, " kept");
+        if (p->apart) text_printf(text, " apart %lld", (long long)p->apart);
         if (p->channel) text_printf(text, " channel %d", p->channel);
         if (l->top | l->left | l->bottom | l->right)
             text_printf(text, " halo %d %d %d %d", l->top, l->left, l->bottom, l->right);
@@ -108,7 +112,8 @@ static void print_step(const Plan *plan, int i, Text *text) {
     const Step *s = &plan->steps[i];
     const AlgorithmInfo *row = algorithm_info(s->algorithm);
     const Shape shape = s->out->shape;
-    text_printf(text, "%4d %-9s %-28s %dx%dx%d", i, row->word, s->name, shape.c, shape.h, shape.w);
+    text_printf(text, "%4d %-*s %-28s %dx%dx%d", i, plan->training ? 15 : 9, row->word, s->name, shape.c, shape.h,
+                shape.w);
     if (row->describe) row->describe(s, text);
     if (s->woven) text_puts(text, " woven");
     if (s->images > 1) text_printf(text, " for %d images", s->images);
@@ -126,6 +131,7 @@ void plan_print(const Plan *plan, Text *text) {
     for (int i = 0; i < plan->step_count; i++) print_step(plan, i, text);
     for (int i = 0; i < plan->buffer_count; i++) {
         const Buffer *b = &plan->buffers[i];
+        if (b->first > b->last) continue; /* of a value that is not stored */
         text_printf(text, "buffer %d: %lld bytes at %lld, steps %d..%d\n", i, (long long)b->bytes, (long long)b->offset,
                     b->first, b->last);
     }
@@ -134,5 +140,16 @@ void plan_print(const Plan *plan, Text *text) {
                 plan->live_bytes ? 100.0 * (double)(plan->arena_bytes - plan->live_bytes) / (double)plan->live_bytes
                                  : 0,
                 (long long)plan->scratch_bytes);
-    text_printf(text, "packed weights %llu bytes\n", (unsigned long long)plan->recipe.packed_size);
+    if (!plan->training) {
+        text_printf(text, "packed weights %llu bytes\n", (unsigned long long)plan->recipe.packed_size);
+        return;
+    }
+    const TrainPlan *train = plan->training;
+    for (int i = 0; i < plan->graph->node_count; i++) {
+        const Node *node = plan->graph->nodes[i];
+        if (plan_value(plan, node->out)->computed) text_printf(text, "computed where it is read: %s\n", node->name);
+    }
+    text_printf(text, "parameters %lld floats, gradients %lld, momentum %lld; sums over the batch in %d slabs\n",
+                (long long)train->floats, (long long)train->gradient_floats, (long long)train->trained_floats,
+                train->slabs);
 }

@@ -58,5 +58,7 @@ void batch_weights_steps(Plan *plan, const Node *node); /* the gradient of its w
 void batch_sums_steps(Plan *plan, const Node *node);    /* statistics and other sums over the batch */
 void batch_map_steps(Plan *plan, const Node *node);     /* of each element alone */
 void batch_move_steps(Plan *plan, const Node *node);    /* all else */
+void batch_conv_describe(const Step *step, Text *text);
+void batch_transform_describe(const Step *step, Text *text);
 
 #endif

@@ -1,0 +1,128 @@
+#!/bin/bash
+# Trainers in every form that -o has, linked into an application: it trains in an arena of its own, a form is as good as
+# another to the bit, the C compiles without a warning. And what shows a trainer: --dump, notes, errors.
+. "$(dirname "$0")/../lib.sh"
+INCLUDE=$OUT/include/rn
+LIBS="$OUT/librn.a -lpng -ljpeg -lcjson -lxxhash -lz -lgomp -lpthread -lrt -ldl -lm"
+STRICT="-std=c11 -Wall -Wextra -pedantic -Werror"
+cp "$ROOT/tests/cli/trainer.c" "$WORK"
+cat > "$WORK/tiny.rn" << 'N'
+network tiny(classes = 4) {
+    input 1x8x8 gray, std [0.5]
+    conv 8, 3x3; bn; relu
+    conv 16, 3x3 /2; bn; relu
+    conv 16, 3x3; bn; relu
+    avgpool global
+    fc classes
+    softmax
+}
+train {
+    batch 16
+    sgd lr 0.05, momentum 0.9
+    stop at 100
+    init he
+}
+N
+
+trains() { # trains NAME COMMAND...: links it and trains; what it prints is in $WORK/NAME.txt
+    local name=$1
+    shift
+    expect "$name: linked" 0 $CC $STRICT -I. -I"$INCLUDE" -o app trainer.c "$@" || return
+    expect "$name: trains" 0 env LD_LIBRARY_PATH=. ./app
+    cp "$WORK/.out" "$WORK/$name.txt"
+    expect "$name: a smaller batch, two threads" 0 env LD_LIBRARY_PATH=. ./app 12 2
+    cp "$WORK/.out" "$WORK/$name-12.txt"
+    expect "$name: three threads" 0 env LD_LIBRARY_PATH=. ./app 16 3
+    cmp -s "$WORK/.out" "$WORK/$name.txt" && ok || bad "$name: three threads" "other bits than one"
+}
+as() { # as NAME OTHER: the same bits
+    cmp -s "$WORK/$1.txt" "$WORK/$2.txt" && cmp -s "$WORK/$1-12.txt" "$WORK/$2-12.txt" && ok ||
+        bad "$1" "other bits than $2: $(cat "$WORK/$1.txt" "$WORK/$2.txt")"
+}
+near() { # near NAME OTHER: the first loss, to rounding
+    local a b
+    a=$(cut -d' ' -f2 "$WORK/$1.txt") b=$(cut -d' ' -f2 "$WORK/$2.txt")
+    awk "BEGIN { exit !($a > 0 && ($a - $b) ^ 2 < 1e-8) }" && ok || bad "$1" "loss $a, of $2 $b"
+}
+
+# ---- forms ----
+expect "c" 0 "$RNC" --train -o tiny.c tiny.rn
+expect "--dump=c" 0 "$RNC" --train --dump=c tiny.rn
+diff <(sed 's/rnc --train.* tiny.rn//' "$WORK/.out") <(sed 's/rnc --train.* tiny.rn//' "$WORK/tiny.c") > "$WORK/.diff" && ok ||
+    bad "--dump=c" "not the file: $(head -5 "$WORK/.diff")"
+trains c tiny.c $LIBS
+for cc in gcc clang; do
+    command -v $cc > /dev/null || continue
+    expect "warnings: $cc" 0 $cc $STRICT -O1 -I. -I"$INCLUDE" -c -o none.o tiny.c
+    for language in c c++; do
+        expect "the header: $cc, $language" 0 $cc -x $language -Wall -Wextra -pedantic -Werror -fsyntax-only -I"$INCLUDE" tiny.h
+    done
+done
+expect "o" 0 "$RNC" --train -o tiny.o tiny.rn
+trains o tiny.o $LIBS
+as o c
+expect "a" 0 "$RNC" --train -o tiny.a tiny.rn
+trains a tiny.a $LIBS
+as a c
+if [ -z "$SANITIZED" ]; then # else librn's sanitizer would have to be there before the shared object
+    expect "so" 0 "$RNC" --train -o tiny.so tiny.rn
+    (INCLUDE=none && trains so ./tiny.so) # its header is enough, and its runtime inside
+    as so c
+    for language in c c++; do
+        expect "the header of a shared object: $language" 0 $CC -x $language -Wall -Wextra -pedantic -Werror -fsyntax-only tiny.h
+        echo '#include "rn_train.h"' | cat - "$WORK/tiny.h" > "$WORK/both.h"
+        expect "the header after librn's: $language" 0 $CC -x $language -fsyntax-only -I"$INCLUDE" both.h
+    done
+    expect "exports" 0 nm -D --defined-only tiny.so
+    grep -v ' T tiny_' "$WORK/.out" && bad "exports" "something beside the API" || ok
+    names=$(grep -o 'tiny_train_[a-z_]*(' "$WORK/tiny.h" | sort -u | tr -d '(')
+    [ "$(wc -w <<< "$names")" -gt 20 ] && ok || bad "exports" "few functions: $names"
+    for name in $names; do prints "exports" " T $name"; done
+fi
+
+# ---- kernels, targets, levels ----
+for kernels in static c; do
+    expect "--kernels=$kernels" 0 "$RNC" --train --kernels=$kernels -o tiny.c tiny.rn
+    trains $kernels tiny.c $LIBS
+    near $kernels c
+    expect "--kernels=$kernels: warnings" 0 $CC $STRICT -O1 -I. -I"$INCLUDE" -c -o none.o tiny.c
+done
+for target in x86-64-v3 x86-64-v4,x86-64-v3; do
+    grep -qw avx512f /proc/cpuinfo || [ $target = x86-64-v3 ] || continue
+    expect "--target $target" 0 "$RNC" --train --target $target -o tiny.c tiny.rn
+    trains $target tiny.c $LIBS
+    near $target c
+done
+for level in 0 1; do
+    expect "-O$level" 0 "$RNC" --train -O$level -o tiny.c tiny.rn
+    trains O$level tiny.c $LIBS
+    near O$level c
+done
+
+# ---- what shows it ----
+expect "--dump=plan" 0 "$RNC" --train --dump=plan --target x86-64-v4 tiny.rn
+for text in "batch_conv      conv3 " "F(4x4, 3x3) products 36 tiles 1x1" "direct 9 taps" "slabs 16" "parameters at" \
+    "gradients at" "labels at" "computed where it is read: relu"; do prints "--dump=plan" "$text"; done
+expect "--dump=plan -O1" 0 "$RNC" --train --dump=plan -O1 tiny.rn
+grep -q "computed where" "$WORK/.out" && bad "-O1" "fused" || ok
+sed 's/conv 16, 3x3; bn/conv 512, 3x3; bn; relu; conv 512, 3x3; bn/' "$WORK/tiny.rn" > "$WORK/wide.rn"
+expect "a shared plan" 0 "$RNC" --train --dump=plan --target x86-64-v4 wide.rn
+prints "a shared plan" " shared by "
+refused() { # refused NAME STATUS TEXT ARGUMENTS...
+    expect "$1" "$2" "$RNC" --train "${@:4}"
+    says "$1" "$3"
+    [ "$(grep -c error: "$WORK/.err")" = 1 ] && ok || bad "$1" "not one error: $(cat "$WORK/.err")"
+}
+refused --report 2 "--train does not go with --report" --report tiny.rn
+refused --verify 2 "--train does not go with --verify" --verify tiny.rn
+refused --summary 2 "--train does not go with --summary" --summary -o none.c tiny.rn
+refused onnx 2 "--train makes no weights" -o none.onnx tiny.rn
+refused safetensors 2 "--train makes no weights" -o none.safetensors tiny.rn
+sed '/^train/,$d' "$WORK/tiny.rn" > "$WORK/bare.rn"
+refused "no train section" 1 "no train section" -o none.c bare.rn
+refused "no train section: --dump=plan" 1 "no train section" --dump=plan bare.rn
+"$RNC" --train --dump=ir "$WORK/tiny.rn" > "$WORK/step.ir"
+refused "a step's graph" 1 "step.ir" -o none.c step.ir
+absent "errors" none.c none.h none.onnx none.safetensors
+clean "errors"
+finish
