@@ -615,13 +615,12 @@ static const char *no_training(const Options *o) {
     if (o->dump == DUMP_AST || o->format)
         return "--train does not go with --dump=ast or --format: it changes no source";
     if (o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX)
-        return "--train makes no weights: say -o with a .c, .o, .a or .so file or a program, whose `export` writes them";
-    if (o->verify)
-        return "--train does not go with --verify, which compares inference alone: leave out --train";
+        return "--train makes no weights: say -o with a .c, .o, .a or .so file or a program, whose `export` writes "
+               "them";
+    if (o->verify) return "--train does not go with --verify, which compares inference alone: leave out --train";
     if (o->report)
         return "--train does not go with --report, which is of inference: --dump=plan shows the steps of training";
-    if (o->summary)
-        return "--train does not go with --summary: leave it out, or say -o FILE or --dump=plan";
+    if (o->summary) return "--train does not go with --summary: leave it out, or say -o FILE or --dump=plan";
     return NULL;
 }
 

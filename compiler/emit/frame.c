@@ -356,11 +356,9 @@ static void emit_whole_h(const Plan *plan, const EmitOptions *options, Text *h) 
                                     : "See rn.h.");
     text_printf(h, "#ifndef %s_H\n#define %s_H\n\n", N, N);
     const bool has_runtime = options->standalone || options->shared;
-    if (has_runtime)
-        emit_standalone_types(h);
+    if (has_runtime) emit_standalone_types(h);
     if (has_runtime && options->training) emit_train_types(h);
-    if (!has_runtime)
-        text_printf(h, "#include \"rn.h\"\n%s\n", options->training ? "#include \"rn_train.h\"\n" : "");
+    if (!has_runtime) text_printf(h, "#include \"rn.h\"\n%s\n", options->training ? "#include \"rn_train.h\"\n" : "");
     text_puts(h, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     text_printf(h, "#define %s_BATCH %d /* most images of one run */\n", N, plan->options.batch);
     text_printf(h, "#define %s_INPUT_SIZE %lld /* floats of an image: %d x %d x %d */\n", N, (long long)shape_size(in),
