@@ -1,0 +1,45 @@
+/* What the files of training's convolutions share (batch_conv.c, batch_tiles.c, batch_weights.c). */
+#ifndef RNC_EMIT_BATCH_CONV_H
+#define RNC_EMIT_BATCH_CONV_H
+
+#include "batch.h"
+#include "plan/batch_conv.h"
+#include "reader.h"
+
+enum { PANEL = 64 };
+
+const char *batch_conv_name(const Emit *e, const BatchConv *c); /* "batch_conv3x3_16to16_32x32_data_f4" */
+
+/* Output channels are computed a panel at a time: those of whole panels, then what is left, each with its own kernel.
+ */
+typedef struct PanelRun {
+    int from, to, width;
+} PanelRun;
+int panel_runs(int channels, PanelRun runs[2]); /* how many */
+/* "for (int o = 0; o < 128; o += 64)" */
+void open_panels(const char *name, const PanelRun *run, int depth, const char *end, Text *body);
+
+/* A table of bytes: "static const unsigned long long NAME[] = {0, 64};" */
+void batch_offsets(Text *body, int depth, const char *name, int count, const long long *bytes);
+/* A function (a, n, first, rows, to): a copy of rows [first, first + rows) of image n, computed as it is read, with
+ * zeros around it: `left` pixels before each row, which has `columns` in all. */
+const char *strip_function(Emit *e, const Reader *r, Shape shape, int pixel, int left, int columns);
+/* "x": the source of image n; where windows are taken as pixels, from the result's row r0 on. */
+void source_image(Emit *e, const BatchConv *c, const Sliding *sl, Text *body);
+bool is_padded(const Sliding *s);
+
+/* ---- Winograd's method (batch_tiles.c) ---- */
+/* G g: 3 taps to 6 products; its transpose. */
+const char *kernel_function(Emit *e, const rn_winograd *f);
+const char *kernel_adjoint(Emit *e, const rn_winograd *f);
+/* "dy -> Z": the tiles of an image's gradient from row t0 of tiles on; zeros where they reach over the image. */
+const char *tile_gradients(Emit *e, const BatchConv *c, const Reader *r, const Layout *y);
+/* Fills V from image n's rows of tiles t0 and after, at `tile` of the block. */
+void fill_v(Emit *e, const BatchConv *c, const Reader *source, Text *body);
+void scratch_places(Emit *e, const BatchConv *c, const char *m, Text *body);
+/* Opens the loop over the images of a block from image n0 on: n, tile. */
+void open_block_images(const BatchConv *c, const char *end, Text *body);
+void emit_winograd_result(Emit *e, const Step *s, const BatchConv *c, Text *body);
+void emit_winograd_shared(Emit *e, const Step *s, const BatchConv *c, Text *body);
+
+#endif

@@ -1,0 +1,256 @@
+/* The gradient of a convolution's weights in training: GEMMs over rows of pixels, or by Winograd's method, as the
+ * adjoint of the forward pass: with V = B^T x B of a tile and Z = A dY A^T of its results' gradient, M = sum over tiles
+ * of Z V^T, product by product, and dW = G^T M G.
+ */
+#include "batch_conv.h"
+
+#include <string.h>
+
+#include "describe.h"
+#include "plan/step.h"
+
+enum { FC_IMAGES = 16 };
+
+/* ---- the gradient of the weights ---- */
+/* m x n GEMMs of panels: out[c][k] += sum over pixels of dy[pixel][k] * x[pixel][c]; `depth` pixels. The loops over
+ * panels of both; `to` and `from`s get "+ o" and "+ i". */
+static void weight_panels(Emit *e, int in, int out, Gemm gemm, const char *call, int depth, Text *body) {
+    PanelRun outs[2], ins[2];
+    const int out_runs = panel_runs(out, outs), in_runs = panel_runs(in, ins);
+    for (int i = 0; i < out_runs * in_runs; i++) {
+        const PanelRun *o = &outs[i / in_runs], *c = &ins[i % in_runs];
+        gemm.m = o->width, gemm.n = c->width;
+        const int kernel = emit_kernel(e, strstr(call, "count") ? KERNEL_REDUCES : KERNEL_PLAIN, &gemm);
+        open_panels("o", o, depth, "", body);
+        open_panels("i", c, depth + 1, "", body);
+        line(body, depth + 2, "k[%s].%s", emit_kernel_index(e, kernel), call);
+    }
+}
+
+static void emit_weights_winograd(Emit *e, const Step *s, const BatchConv *c, Text *body) {
+    const ValuePlan *y = plan_value(e->plan, s->in[1]);
+    const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out), n = c->f.n;
+    const int groups = divide_up(c->rows, c->tile_rows);
+    line(body, 2, "for (int n0 = first; n0 < last; n0 += %d)", c->images);
+    line(body, 2, "for (int t0 = 0; t0 < %d; t0 += %d) {", c->rows, c->tile_rows);
+    line(body, 2, "const int rows = t0 + %d < %d ? %d : %d - t0;", c->tile_rows, c->rows, c->tile_rows, c->rows);
+    /* what is not there counts nothing */
+    line(body, 2, "if (n0 + %d > last || rows < %d)", c->images, c->tile_rows);
+    line(body, 3, "for (int i = 0; i < %lld; i++) z[i] = v[i] = 0;",
+         (long long)n * n * (c->v_product < c->m_product ? c->v_product : c->m_product));
+    if (c->v_product != c->m_product) {
+        line(body, 2, "if (n0 + %d > last || rows < %d)", c->images, c->tile_rows);
+        line(body, 3, "for (int i = %lld; i < %lld; i++) %s[i] = 0;",
+             (long long)n * n * (c->v_product < c->m_product ? c->v_product : c->m_product),
+             (long long)n * n * (c->v_product < c->m_product ? c->m_product : c->v_product),
+             c->v_product < c->m_product ? "z" : "v");
+    }
+    open_block_images(c, "last", body);
+    fill_v(e, c, c->source, body);
+    line(body, 3, "%s(a, n, t0, rows, z + (size_t)tile * %d);", tile_gradients(e, c, c->gradient, &y->layout), lda);
+    line(body, 2, "}");
+    const Gemm gemm = {
+        .k = c->tiles, .lda = lda, .ldb = batch_lda(in), .ldc = lda, .accumulate = true, .transposed = true};
+    line(body, 2, "for (int p = 0; p < %d; p++) {", n * n);
+    weight_panels(
+        e, in, out, gemm,
+        arena_printf(e->arena,
+                     "gemm(z + (size_t)p * %d + o, v + (size_t)p * %d + i, to + (size_t)p * %lld + (size_t)i * "
+                     "%d + o, NULL, NULL, NULL);",
+                     c->m_product, c->v_product, (long long)in * lda, lda),
+        3, body);
+    line(body, 2, "}");
+    line(body, 2, "zeroupper();");
+    line(body, 2, "}");
+    (void)groups;
+}
+
+static void emit_weights_direct(Emit *e, const Step *s, const BatchConv *c, Text *body) {
+    const ValuePlan *x = plan_value(e->plan, s->in[0]), *y = plan_value(e->plan, s->in[1]);
+    const Sliding *sl = &c->sliding;
+    const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out);
+    const int pixel = c->strip ? c->strip_pixel : x->layout.pixel, step_w = c->merged ? 1 : c->window.stride_w;
+    const int row = (c->strip ? c->strip_w : c->x.w) * pixel;
+    const bool joined = c->taps == 1 && !is_padded(sl) && c->window.stride_h == 1 && c->window.stride_w == 1;
+    const int count = joined ? 1 : c->strip_rows;
+    long long *x_at = arena_alloc(e->arena, sizeof *x_at * (size_t)count);
+    long long *y_at = arena_alloc(e->arena, sizeof *y_at * (size_t)count);
+    for (int r = 0; r < count; r++) x_at[r] = 4LL * r * c->window.stride_h * row, y_at[r] = 4LL * r * y->layout.row;
+    line(body, 2, "static const unsigned long long count = %d;", count);
+    batch_offsets(body, 2, "x_at", count, x_at);
+    batch_offsets(body, 2, "y_at", count, y_at);
+    line(body, 2, "for (int n = first; n < last; n++)");
+    line(body, 2, "for (int r0 = 0; r0 < %d; r0 += %d) {", c->y.h, c->strip_rows);
+    source_image(e, c, sl, body);
+    if (reader_is_stored(c->gradient))
+        line(body, 2, "const float *y = %s + r0 * %d;",
+             batch_image(e, arena_printf(e->arena, "x[%d]", c->gradient->entry[0].x), s->in[1]), y->layout.row);
+    else
+        line(body, 2, "%s(a, n, r0, %d, y);", strip_function(e, c->gradient, c->y, y->layout.pixel, 0, c->y.w),
+             c->strip_rows);
+    if (c->groups > 1) line(body, 2, "for (int g = 0; g < %d; g++)", c->groups);
+    line(body, 2, "for (int r = 0; r < %d; r++)", c->window.r);
+    const int across = c->merged ? 1 : c->window.s;
+    line(body, 3, "for (int q = 0; q < %d; q++) {", across);
+    line(body, 4, "const float *at = x + (r * %d + q * %d%s);", c->window.dilate_h * row, c->window.dilate_w * pixel,
+         c->groups > 1 ? arena_printf(e->arena, " + g * %d", in) : "");
+    const char *group = c->groups > 1 ? arena_printf(e->arena, "g * %d + ", c->taps) : "";
+    line(body, 4, "float *tap = to + (size_t)(%sr * %d + q) * %lld;", group, across, (long long)in * lda);
+    const Gemm gemm = {.k = joined ? c->y.h * c->y.w : c->y.w,
+                       .lda = y->layout.pixel,
+                       .ldb = step_w * pixel,
+                       .ldc = lda,
+                       .accumulate = true,
+                       .transposed = true};
+    weight_panels(e, in, out, gemm,
+                  arena_printf(e->arena, "offs(y + %so, at + i, tap + (size_t)i * %d + o, &count, y_at, x_at);",
+                               c->groups > 1 ? arena_printf(e->arena, "g * %d + ", out) : "", lda),
+                  4, body);
+    line(body, 3, "}");
+    line(body, 2, "}");
+    line(body, 2, "zeroupper();");
+}
+
+/* A unit is a panel of the input channels of a pixel: all images. */
+static void emit_weights_fc(Emit *e, const Step *s, const BatchConv *c, Text *body) {
+    const ValuePlan *x = plan_value(e->plan, s->in[0]), *y = plan_value(e->plan, s->in[1]);
+    const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out);
+    line(body, 1, "const rn_kernel *k = a->k;");
+    line(body, 1, "for (int t = slab_at(%d, part, parts); t < slab_at(%d, part + 1, parts); t++) {", c->taps, c->taps);
+    line(body, 2, "float *tap = a->y + (size_t)t * %lld;", (long long)in * lda);
+    line(body, 2, "for (int i = 0; i < %lld; i++) tap[i] = 0;", (long long)in * lda);
+    line(body, 2, "for (int n = 0; n < a->images;) {");
+    line(body, 3, "const int many = n + %d <= a->images;", FC_IMAGES);
+    line(body, 3, "const float *x = a->x[0] + (size_t)n * %lld + t * %d, *y = a->x[1] + (size_t)n * %lld;",
+         (long long)x->apart, x->layout.pixel, (long long)y->apart);
+    Gemm gemm = {
+        .k = FC_IMAGES, .lda = (int)y->apart, .ldb = (int)x->apart, .ldc = lda, .accumulate = true, .transposed = true};
+    const char *call = arena_printf(e->arena, "gemm(y + o, x + i, tap + (size_t)i * %d + o, NULL, NULL, NULL);", lda);
+    line(body, 3, "if (many) {");
+    weight_panels(e, in, out, gemm, call, 4, body);
+    line(body, 3, "} else {");
+    gemm.k = 1;
+    weight_panels(e, in, out, gemm, call, 4, body);
+    line(body, 3, "}");
+    line(body, 3, "n += many ? %d : 1;", FC_IMAGES);
+    line(body, 2, "}");
+    line(body, 1, "}");
+    line(body, 1, "zeroupper();");
+}
+
+/* A unit is a product and a panel of both; its sum over all tiles stays in registers. */
+static void emit_weights_shared(Emit *e, const Step *s, const BatchConv *c, Text *body) {
+    const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out), in_lda = batch_lda(in);
+    const int products = c->f.n * c->f.n, depth = c->chunk * c->rows * c->columns;
+    const int chunks = (int)(c->all_tiles / depth), panels = divide_up(out, PANEL) * divide_up(in, PANEL);
+    long long *x_at = arena_alloc(e->arena, sizeof *x_at * (size_t)chunks);
+    long long *y_at = arena_alloc(e->arena, sizeof *y_at * (size_t)chunks);
+    for (int i = 0; i < chunks; i++) x_at[i] = 4LL * i * depth * in_lda, y_at[i] = 4LL * i * depth * lda;
+    batch_offsets(body, 1, "x_at", chunks, x_at);
+    batch_offsets(body, 1, "z_at", chunks, y_at);
+    line(body, 1, "const rn_kernel *k = a->k;");
+    line(body, 1, "const unsigned long long count = (unsigned long long)(a->images + %d) / %d;", c->chunk - 1,
+         c->chunk);
+    line(body, 1, "for (int u = slab_at(%d, part, parts); u < slab_at(%d, part + 1, parts); u++) {", products * panels,
+         products * panels);
+    line(body, 2, "const int p = u / %d, o = u %% %d / %d * %d, i = u %% %d * %d;", panels, panels,
+         divide_up(in, PANEL), PANEL, divide_up(in, PANEL), PANEL);
+    PanelRun outs[2], ins[2];
+    const int out_runs = panel_runs(out, outs), in_runs = panel_runs(in, ins);
+    Gemm gemm = {.k = depth, .lda = lda, .ldb = in_lda, .ldc = lda, .transposed = true};
+    for (int r = 0; r < out_runs * in_runs; r++) {
+        const PanelRun *o = &outs[r / in_runs], *c_run = &ins[r % in_runs];
+        gemm.m = o->width, gemm.n = c_run->width;
+        const int kernel = emit_kernel(e, KERNEL_REDUCES, &gemm);
+        if (out_runs * in_runs > 1)
+            line(body, 2, "if (o >= %d && o < %d && i >= %d && i < %d)", o->from, o->to, c_run->from, c_run->to);
+        line(body, 3,
+             "k[%s].offs(a->x[1] + (size_t)p * %d + o, a->x[0] + (size_t)p * %d + i, a->y + (size_t)p * %lld + "
+             "(size_t)i * "
+             "%d + o, &count, z_at, x_at);",
+             emit_kernel_index(e, kernel), c->m_product, c->v_product, (long long)in * lda, lda);
+    }
+    line(body, 1, "}");
+    line(body, 1, "zeroupper();");
+    (void)s;
+}
+
+const char *emit_batch_weights(Emit *e, const Step *s, Text *body) {
+    const BatchConv *c = batch_conv(s);
+    if (c->shared) {
+        emit_weights_shared(e, s, c, body);
+        return batch_conv_name(e, c);
+    }
+    if (c->is_fc) {
+        emit_weights_fc(e, s, c, body);
+        return batch_conv_name(e, c);
+    }
+    line(body, 1, "const rn_kernel *k = a->k;");
+    if (c->winograd)
+        scratch_places(e, c, "z", body);
+    else if (c->strip)
+        line(body, 1, "float *x = a->scratch + (size_t)part * %lld;", scratch_floats(e));
+    if (!c->winograd && !reader_is_stored(c->gradient))
+        line(body, 1, "float *y = a->scratch + (size_t)part * %lld + %lld;", scratch_floats(e),
+             (long long)c->gradient_at);
+    line(body, 1, "for (int s = slab_at(%d, part, parts); s < slab_at(%d, part + 1, parts); s++) {", c->slabs,
+         c->slabs);
+    line(body, 2, "const int first = slab_at(a->images, s, %d), last = slab_at(a->images, s + 1, %d);", c->slabs,
+         c->slabs);
+    line(body, 2, "float *to = a->y + (size_t)s * %lld;", (long long)c->slab);
+    line(body, 2, "for (size_t i = 0; i < %lld; i++) to[i] = 0;", (long long)c->slab);
+    (c->winograd ? emit_weights_winograd : emit_weights_direct)(e, s, c, body);
+    line(body, 1, "}");
+    return batch_conv_name(e, c);
+}
+
+/* The slabs' sum, in the order of the parameter, divided by the number of images. */
+const char *emit_batch_gradient(Emit *e, const Step *s, Text *body) {
+    const BatchConv *c = s->detail;
+    const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out), taps = c->taps;
+    const long long matrix = (long long)in * lda;
+    line(body, 1, "const V share = set1(1.0f / (float)a->images);");
+    line(body, 1, "for (int i = slab_at(%d, part, parts); i < slab_at(%d, part + 1, parts); i++)", c->groups * in,
+         c->groups * in);
+    line(body, 2, "for (int o = 0; o < %d; o += LANES) {", out);
+    line(body, 3, "float sums[%d][LANES];", taps);
+    if (c->winograd) {
+        const char *adjoint = kernel_adjoint(e, &c->f);
+        const int n = c->f.n;
+        line(body, 3, "const float *x = a->x[0] + (size_t)i * %d + o;", lda);
+        line(body, 3, "V t[3][%d];", n);
+        line(body, 3, "for (int j = 0; j < %d; j++) {", n);
+        text_printf(body, "                const V d[%d] = {", n);
+        for (int r = 0; r < n; r++)
+            text_printf(body, "%stree_%d(x + (size_t)(%d + j) * %lld, %lld)", r ? ", " : "", c->slabs, r * n, matrix,
+                        (long long)c->slab);
+        text_puts(body, "};\n");
+        line(body, 4, "%s(d, &t[0][j], %d);", adjoint, n);
+        line(body, 3, "}");
+        line(body, 3, "for (int r = 0; r < 3; r++) {");
+        line(body, 4, "V w[3];");
+        line(body, 4, "%s(t[r], w, 1);", adjoint);
+        line(body, 4, "for (int j = 0; j < 3; j++) store(sums[r * 3 + j], mul(w[j], share));");
+        line(body, 3, "}");
+    } else {
+        line(body, 3, "const float *x = a->x[0] + (size_t)(i / %d) * %lld + (size_t)(i %% %d) * %d + o;", in,
+             taps * matrix, in, lda);
+        line(body, 3, "for (int t = 0; t < %d; t++)", taps);
+        line(body, 4, "store(sums[t], mul(tree_%d(x + (size_t)t * %lld, %lld), share));", c->slabs, matrix,
+             (long long)c->slab);
+    }
+    if (c->merged) {
+        const int pixel = in / c->window.s;
+        line(body, 3, "for (int l = 0; l < LANES && o + l < %d && i %% %d < %d; l++)", out, pixel, c->x.c);
+        line(body, 4, "for (int t = 0; t < %d; t++)", taps);
+        line(body, 5, "a->g[(o + l) * %d + (i %% %d * %d + t) * %d + i / %d] = sums[t][l];",
+             c->x.c * c->window.r * c->window.s, pixel, c->window.r, c->window.s, pixel);
+        line(body, 2, "}");
+        return arena_printf(e->arena, "%s_sum", batch_conv_name(e, c));
+    }
+    line(body, 3, "for (int l = 0; l < LANES && o + l < %d; l++)", out);
+    line(body, 4, "for (int t = 0; t < %d; t++)", taps);
+    line(body, 5, "a->g[((size_t)(i / %d * %d + o + l) * %d + i %% %d) * %d + t] = sums[t][l];", in, out, in, in, taps);
+    line(body, 2, "}");
+    return arena_printf(e->arena, "%s_sum", batch_conv_name(e, c));
+}
