@@ -250,6 +250,9 @@ static const char *const networks[] = {
     "conv 520, 3x3 pad 1 bias\ntanh\nconv 144, 3x3 pad 1 bias\navgpool global\nfc 10",
     "input 3x12x12\nconv 16, 3x3 pad 1; bn; relu\nresidual { conv 16, 3x3 pad 1; bn; relu; conv 16, 3x3 pad 1; bn "
     "}\nrelu\navgpool global\nfc 10\nsoftmax\n}\ntrain { freeze conv2, bn2, bn3; loss crossentropy smooth 0.1",
+    /* biases of convolutions that Winograd's method could take, with weights of few channels and of many */
+    "input 8x5x6\nconv 20, 3x3 pad 1 bias; relu\nconv 260, 3x3 pad 1 bias\ntanh\nconv 260, 3x3 pad 1 bias\navgpool "
+    "global\nfc 3",
 };
 /* Other layers, for which one way of convolutions is enough. */
 static const char *const layers[] = {
