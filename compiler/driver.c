@@ -120,7 +120,7 @@ static void note_trainer(const Outputs *o) {
     const TrainPlan *t = plan->training;
     const int64_t fixed = 4 * (t->floats + t->gradient_floats + t->trained_floats);
     diag_note(&c->diag, (Place){0},
-              "%s: a trainer of batch %d takes %s: parameters, gradients and momentum %s, values %s, "
+              "%s: a trainer of batch %d takes %s on one thread: parameters, gradients and momentum %s, values %s, "
               "and %s a thread",
               c->name, plan->options.batch,
               view_bytes(&c->arena, (double)(fixed + plan->arena_bytes + plan->scratch_bytes)),

@@ -85,7 +85,10 @@ static bool winograd_can(const Plan *plan, const BatchConv *c) {
 }
 
 /* Whether weights, or their gradient's sums, had better be gone through once for all tiles. */
-static bool is_shared(const BatchConv *c) {
+static bool is_shared(const BatchConv *c, int batch) {
+    const int64_t channels = batch_lda(c->in_channels > c->out_channels ? c->in_channels : c->out_channels);
+    const int64_t all = (int64_t)(batch + DEPTH) * c->rows * c->columns + SHARED_TILES; /* offsets are ints */
+    if (all * channels > INT_MAX / (c->f.n * c->f.n)) return false;
     const int64_t most = c->kind == CONV_WEIGHTS ? 128 * 128 - 1 : 256 * 256;
     return c->winograd && (int64_t)c->in_channels * c->out_channels > most;
 }
@@ -135,6 +138,7 @@ static void winograd_blocks(BatchConv *c, int batch) {
     if (most < 8) most = 8;
     const int image = c->rows * c->columns;
     c->images = image <= most ? most / image : 1;
+    if (c->images > batch) c->images = batch;
     c->tile_rows = image <= most ? c->rows : most / c->columns > 1 ? most / c->columns : 1;
     if (c->tile_rows < c->rows) c->tile_rows = divide_up(c->rows, divide_up(c->rows, c->tile_rows)); /* evenly */
     c->tiles = c->images * c->tile_rows * c->columns;
@@ -144,7 +148,7 @@ static void winograd_blocks(BatchConv *c, int batch) {
     c->strip_w = c->columns * TILE + 2;
     c->m_at = (int64_t)products * c->v_product;
     c->strip_at = c->m_at + (int64_t)products * c->m_product;
-    c->shared = is_shared(c);
+    c->shared = is_shared(c, batch);
     if (c->shared) share_tiles(c, batch);
 }
 
