@@ -44,7 +44,8 @@ bool convtranspose_infer(Node *node, Diag *diag) {
     const double phases = (double)node->features * w->stride_h * w->stride_w;
     const double elements =
         phases * (in.c / term->groups) * (divide_up(w->r, w->stride_h) * divide_up(w->s, w->stride_w));
-    if (elements > INT_MAX) return rule_error(node, diag, "%.3g weights exceed the limit of 2^31", elements);
+    if (elements > INT_MAX && !node->backward) /* a gradient has its convolution's, and no phases are made of it */
+        return rule_error(node, diag, "%.3g weights exceed the limit of 2^31", elements);
     return rule_set_shape(node, diag, node->features,
                           (int64_t)(in.h - 1) * w->stride_h + (int64_t)(w->r - 1) * w->dilate_h + 1 - w->top -
                               w->bottom + node->attr.extra_rows,
