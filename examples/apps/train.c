@@ -31,7 +31,7 @@ static int load(const char *path, const rn_model *model, float *out, char *error
     rn_image image;
     if (rn_image_read(&image, path, error, RN_ERROR_SIZE)) return -1;
     const int h = model->input.h, w = model->input.w, size = image.height == h && image.width == w;
-    if (!size) snprintf(error, RN_ERROR_SIZE, "%s: %dx%d instead of %dx%d", path, image.width, image.height, w, h);
+    if (!size) snprintf(error, RN_ERROR_SIZE, "%.400s: %dx%d instead of %dx%d", path, image.width, image.height, w, h);
     const rn_preprocess *p = &model->preprocess;
     for (int i = 0; size && i < model->input.c * h * w; i++) {
         const int c = i / (h * w);
