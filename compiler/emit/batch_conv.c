@@ -9,7 +9,7 @@
 #include "describe.h"
 #include "plan/step.h"
 
-enum { FC_IMAGES = 16 };
+enum { FC_IMAGES = 16, WEIGHTS_AT_ONCE = 8 };
 
 const char *batch_conv_name(const Emit *e, const BatchConv *c) {
     static const char *const kinds[] = {"", "_data", "_weights"};
@@ -32,6 +32,24 @@ void open_panels(const char *name, const PanelRun *run, int depth, const char *e
 }
 
 /* ---- packing ---- */
+/* Going through filters of one order into another: a few channels at a time, so that the lines of both stay at hand.
+ * Opens the loops over "i", channels that are read, and "o", a vector of those that are made. */
+void open_weights(int in, int lda, Text *body) {
+    line(body, 1, "const int end = slab_at(%d, part + 1, parts);", in);
+    line(body, 1, "for (int i0 = slab_at(%d, part, parts); i0 < end; i0 += %d)", in, WEIGHTS_AT_ONCE);
+    line(body, 1, "for (int o = 0; o < %d; o += LANES)", lda);
+    line(body, 1, "for (int i = i0; i < end && i < i0 + %d; i++) {", WEIGHTS_AT_ONCE);
+}
+
+/* The store of packed weights: past the caches where they have no room for them, which saves reading the lines that are
+ * written; only whole lines, which are vectors of AVX-512. */
+static const char *packed_store(Emit *e, const BatchConv *c) {
+    const int64_t bytes = (int64_t)sizeof(float) * c->f.n * c->f.n * c->matrix;
+    if (e->isa != RN_ISA_X86_64_V4 || bytes <= e->plan->options.machine->l3_size) return "store";
+    return emit_helper(e, "store_past_caches", "A cache line, on to memory", "float *p, V v",
+                       "    _mm512_stream_ps(p, v);\n");
+}
+
 /* Parameters are K x C/groups x R x S; what is packed is [group][tap or product][in][out], `out` in whole vectors.
  * Going back, in and out change places, and of Winograd's windows the taps are reversed. */
 const char *emit_batch_pack(Emit *e, const Step *s, Text *body) {
@@ -41,48 +59,48 @@ const char *emit_batch_pack(Emit *e, const Step *s, Text *body) {
     const int channels = data ? out : in; /* of a filter */
     /* floats from one in, and one out, channel's weights to the next's */
     const int next_in = data ? channels * taps : taps, next_out = data ? taps : channels * taps;
-    line(body, 1, "for (int i = slab_at(%d, part, parts); i < slab_at(%d, part + 1, parts); i++) {", c->groups * in,
-         c->groups * in);
+    open_weights(c->groups * in, lda, body);
     if (c->merged)
         ; /* i is a channel of a pixel of the row */
     else if (c->groups > 1)
-        line(body, 2, "const float *w = a->w + ((size_t)(i / %d) * %d + (size_t)(i %% %d) * %d);", in,
-             c->y.c / c->groups * (c->x.c / c->groups) * taps, in, next_in);
+        line(body, 2, "const float *w = a->w + ((size_t)(i / %d) * %d + (size_t)(i %% %d) * %d + (size_t)o * %d);", in,
+             c->y.c / c->groups * (c->x.c / c->groups) * taps, in, next_in, next_out);
     else
-        line(body, 2, "const float *w = a->w + (size_t)i * %d;", next_in);
+        line(body, 2, "const float *w = a->w + ((size_t)i * %d + (size_t)o * %d);", next_in, next_out);
+    const char *inside = out == lda ? "" : arena_printf(e->arena, "o + l >= %d ? 0 : ", out);
     if (c->merged) {
         const int pixel = in / c->window.s, filter = c->x.c * c->window.r * c->window.s;
-        line(body, 2, "float *y = a->y + i * %d;", lda);
+        line(body, 2, "float *y = a->y + (i * %d + o);", lda);
         line(body, 2, "for (int t = 0; t < %d; t++)", taps);
-        line(body, 3, "for (int o = 0; o < %d; o++)", lda);
-        line(body, 4, "y[t * %d + o] = o < %d && i %% %d < %d ? a->w[o * %d + (i %% %d * %d + t) * %d + i / %d] : 0;",
-             in * lda, out, pixel, c->x.c, filter, pixel, c->window.r, c->window.s, pixel);
+        line(body, 3, "for (int l = 0; l < LANES; l++)");
+        line(body, 4,
+             "y[t * %lld + l] = o + l < %d && i %% %d < %d ? a->w[(o + l) * %d + (i %% %d * %d + t) * %d + i / "
+             "%d] : 0;",
+             (long long)c->matrix, out, pixel, c->x.c, filter, pixel, c->window.r, c->window.s, pixel);
     } else if (!c->winograd) {
-        line(body, 2, "float *y = a->y + (size_t)(i / %d) * %lld + (size_t)(i %% %d) * %d;", in,
-             (long long)taps * in * lda, in, lda);
-        line(body, 2, "for (int o = 0; o < %d; o++)", lda);
-        line(body, 3, "for (int t = 0; t < %d; t++) y[(size_t)t * %lld + o] = o < %d ? w[(size_t)o * %d + t] : 0;",
-             taps, (long long)in * lda, out, next_out);
+        line(body, 2, "float *y = a->y + ((size_t)(i / %d) * %lld + (size_t)(i %% %d) * %d + o);", in,
+             (long long)(taps * c->matrix), in, lda);
+        line(body, 2, "for (int l = 0; l < LANES; l++)");
+        line(body, 3, "for (int t = 0; t < %d; t++) y[(size_t)t * %lld + l] = %sw[(size_t)l * %d + t];", taps,
+             (long long)c->matrix, inside, next_out);
     } else {
         const char *kernel = kernel_function(e, &c->f);
         const int n = c->f.n;
-        line(body, 2, "for (int o = 0; o < %d; o += LANES) {", lda);
-        line(body, 3, "float g[9][LANES];");
-        line(body, 3, "for (int l = 0; l < LANES; l++)");
-        line(body, 4, "for (int t = 0; t < 9; t++) g[t][l] = o + l < %d ? w[(size_t)(o + l) * %d + %s] : 0;", out,
-             next_out, data ? "8 - t" : "t");
-        line(body, 3, "V t[%d][3];", n);
-        line(body, 3, "for (int j = 0; j < 3; j++) {");
-        line(body, 4, "const V d[3] = {load(g[j]), load(g[3 + j]), load(g[6 + j])};");
-        line(body, 4, "%s(d, &t[0][j], 3);", kernel);
-        line(body, 3, "}");
-        line(body, 3, "float *y = a->y + (size_t)i * %d + o;", lda);
-        line(body, 3, "for (int r = 0; r < %d; r++) {", n);
-        line(body, 4, "V u[%d];", n);
-        line(body, 4, "%s(t[r], u, 1);", kernel);
-        line(body, 4, "for (int j = 0; j < %d; j++) store(y + (size_t)(r * %d + j) * %lld, u[j]);", n, n,
-             (long long)in * lda);
-        line(body, 3, "}");
+        line(body, 2, "float g[9][LANES];");
+        line(body, 2, "for (int l = 0; l < LANES; l++)");
+        line(body, 3, "for (int t = 0; t < 9; t++) g[t][l] = %sw[(size_t)l * %d + %s];", inside, next_out,
+             data ? "8 - t" : "t");
+        line(body, 2, "V t[%d][3];", n);
+        line(body, 2, "for (int j = 0; j < 3; j++) {");
+        line(body, 3, "const V d[3] = {load(g[j]), load(g[3 + j]), load(g[6 + j])};");
+        line(body, 3, "%s(d, &t[0][j], 3);", kernel);
+        line(body, 2, "}");
+        line(body, 2, "float *y = a->y + (size_t)i * %d + o;", lda);
+        line(body, 2, "for (int r = 0; r < %d; r++) {", n);
+        line(body, 3, "V u[%d];", n);
+        line(body, 3, "%s(t[r], u, 1);", kernel);
+        line(body, 3, "for (int j = 0; j < %d; j++) %s(y + (size_t)(r * %d + j) * %lld, u[j]);", n, packed_store(e, c),
+             n, (long long)c->matrix);
         line(body, 2, "}");
     }
     line(body, 1, "}");
@@ -128,7 +146,7 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
     for (int i = 0; i < count; i++) {
         const int r = i / columns->count, q = i % columns->count;
         const int tap = rows->tap[r] * (c->merged ? 1 : c->window.s) + columns->tap[q];
-        w_at[i] = 4LL * tap * c->in_channels * lda;
+        w_at[i] = 4LL * tap * c->matrix;
         x_at[i] = 4LL * ((long long)(rows->at[r] + sl->top) * row +
                          (long long)(c->merged ? 0 : columns->at[q] + sl->left) * pixel);
     }
@@ -147,7 +165,7 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
         const int kernel = emit_kernel(e, KERNEL_REDUCES, &gemm);
         const char *w = "a->w + o", *gx = "", *gy = "";
         if (c->groups > 1) {
-            w = arena_printf(e->arena, "a->w + (size_t)g * %lld + o", (long long)c->taps * c->in_channels * lda);
+            w = arena_printf(e->arena, "a->w + (size_t)g * %lld + o", (long long)(c->taps * c->matrix));
             gx = arena_printf(e->arena, " + g * %d", c->in_channels);
             gy = arena_printf(e->arena, " + g * %d", c->out_channels);
             line(body, 3, "for (int g = 0; g < %d; g++)", c->groups);
@@ -270,7 +288,7 @@ static void emit_fc_result(Emit *e, const Step *s, const BatchConv *c, Text *bod
     const int out = c->out_channels, lda = batch_lda(out), panels = divide_up(out, PANEL);
     const bool data = c->kind == CONV_DATA;
     const int pixels = data ? c->taps : 1; /* of the result */
-    const long long tap = (long long)c->in_channels * lda;
+    const long long tap = (long long)c->matrix;
     line(body, 1, "const rn_kernel *k = a->k;");
     line(body, 1, "for (int u = slab_at(%d, part, parts); u < slab_at(%d, part + 1, parts); u++) {", pixels * panels,
          pixels * panels);

@@ -19,6 +19,9 @@ int panel_runs(int channels, PanelRun runs[2]); /* how many */
 /* "for (int o = 0; o < 128; o += 64)" */
 void open_panels(const char *name, const PanelRun *run, int depth, const char *end, Text *body);
 
+/* Opens the loops over filters, or a part of them: "i", channels that are read, and "o", a vector of those made. */
+void open_weights(int in, int lda, Text *body);
+
 /* A table of bytes: "static const unsigned long long NAME[] = {0, 64};" */
 void batch_offsets(Text *body, int depth, const char *name, int count, const long long *bytes);
 /* A function (a, n, first, rows, to): a copy of rows [first, first + rows) of image n, computed as it is read, with

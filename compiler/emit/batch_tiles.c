@@ -218,7 +218,7 @@ void emit_winograd_result(Emit *e, const Step *s, const BatchConv *c, Text *body
         line(body, 3, "for (int i = 0; i < %d; i++)", n * n);
         line(body, 4,
              "k[%s].gemm(a->w + (size_t)i * %lld + o, v + (size_t)i * %d, m + (size_t)i * %d, NULL, NULL, NULL);",
-             emit_kernel_index(e, kernel), (long long)c->in_channels * lda, c->v_product, c->m_product);
+             emit_kernel_index(e, kernel), (long long)c->matrix, c->v_product, c->m_product);
         line(body, 3, "zeroupper();");
         text_puts(body, "    ");
         open_block_images(c, "a->images", body);
@@ -300,7 +300,7 @@ void emit_winograd_shared(Emit *e, const Step *s, const BatchConv *c, Text *body
     line(body, 3,
          "multiply(a->w + (size_t)i * %lld + o, a->x[0] + (size_t)i * %d + (size_t)first * %d, m + (size_t)i * "
          "%d, NULL, NULL, NULL);",
-         (long long)c->in_channels * lda, c->v_product, batch_lda(c->in_channels), c->m_product);
+         (long long)c->matrix, c->v_product, batch_lda(c->in_channels), c->m_product);
     line(body, 2, "zeroupper();");
     line(body, 2, "for (int i = first; i < first + %d && i < all; i++) {", c->tiles);
     line(body, 3, "const int n = i / %d, t0 = 0, row = i %% %d / %d, column = i %% %d;", image, image, c->columns,

@@ -57,7 +57,7 @@ static void emit_weights_winograd(Emit *e, const Step *s, const BatchConv *c, Te
         arena_printf(e->arena,
                      "gemm(z + (size_t)p * %d + o, v + (size_t)p * %d + i, to + (size_t)p * %lld + (size_t)i * "
                      "%d + o, NULL, NULL, NULL);",
-                     c->m_product, c->v_product, (long long)in * lda, lda),
+                     c->m_product, c->v_product, (long long)c->matrix, lda),
         3, body);
     line(body, 2, "}");
     line(body, 2, "zeroupper();");
@@ -95,7 +95,7 @@ static void emit_weights_direct(Emit *e, const Step *s, const BatchConv *c, Text
     line(body, 4, "const float *at = x + (r * %d + q * %d%s);", c->window.dilate_h * row, c->window.dilate_w * pixel,
          c->groups > 1 ? arena_printf(e->arena, " + g * %d", in) : "");
     const char *group = c->groups > 1 ? arena_printf(e->arena, "g * %d + ", c->taps) : "";
-    line(body, 4, "float *tap = to + (size_t)(%sr * %d + q) * %lld;", group, across, (long long)in * lda);
+    line(body, 4, "float *tap = to + (size_t)(%sr * %d + q) * %lld;", group, across, (long long)c->matrix);
     const Gemm gemm = {.k = joined ? c->y.h * c->y.w : c->y.w,
                        .lda = y->layout.pixel,
                        .ldb = step_w * pixel,
@@ -117,8 +117,8 @@ static void emit_weights_fc(Emit *e, const Step *s, const BatchConv *c, Text *bo
     const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out);
     line(body, 1, "const rn_kernel *k = a->k;");
     line(body, 1, "for (int t = slab_at(%d, part, parts); t < slab_at(%d, part + 1, parts); t++) {", c->taps, c->taps);
-    line(body, 2, "float *tap = a->y + (size_t)t * %lld;", (long long)in * lda);
-    line(body, 2, "for (int i = 0; i < %lld; i++) tap[i] = 0;", (long long)in * lda);
+    line(body, 2, "float *tap = a->y + (size_t)t * %lld;", (long long)c->matrix);
+    line(body, 2, "for (int i = 0; i < %lld; i++) tap[i] = 0;", (long long)c->matrix);
     line(body, 2, "for (int n = 0; n < a->images;) {");
     line(body, 3, "const int many = n + %d <= a->images;", FC_IMAGES);
     line(body, 3, "const float *x = a->x[0] + (size_t)n * %lld + t * %d, *y = a->x[1] + (size_t)n * %lld;",
@@ -168,7 +168,7 @@ static void emit_weights_shared(Emit *e, const Step *s, const BatchConv *c, Text
              "k[%s].offs(a->x[1] + (size_t)p * %d + o, a->x[0] + (size_t)p * %d + i, a->y + (size_t)p * %lld + "
              "(size_t)i * "
              "%d + o, &count, z_at, x_at);",
-             emit_kernel_index(e, kernel), c->m_product, c->v_product, (long long)in * lda, lda);
+             emit_kernel_index(e, kernel), c->m_product, c->v_product, (long long)c->matrix, lda);
     }
     line(body, 1, "}");
     line(body, 1, "zeroupper();");
@@ -208,49 +208,48 @@ const char *emit_batch_weights(Emit *e, const Step *s, Text *body) {
 const char *emit_batch_gradient(Emit *e, const Step *s, Text *body) {
     const BatchConv *c = s->detail;
     const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out), taps = c->taps;
-    const long long matrix = (long long)in * lda;
+    const long long matrix = (long long)c->matrix;
     line(body, 1, "const V share = set1(1.0f / (float)a->images);");
-    line(body, 1, "for (int i = slab_at(%d, part, parts); i < slab_at(%d, part + 1, parts); i++)", c->groups * in,
-         c->groups * in);
-    line(body, 2, "for (int o = 0; o < %d; o += LANES) {", out);
-    line(body, 3, "float sums[%d][LANES];", taps);
+    open_weights(c->groups * in, lda, body);
+    line(body, 2, "float sums[%d][LANES];", taps);
     if (c->winograd) {
         const char *adjoint = kernel_adjoint(e, &c->f);
         const int n = c->f.n;
-        line(body, 3, "const float *x = a->x[0] + (size_t)i * %d + o;", lda);
-        line(body, 3, "V t[3][%d];", n);
-        line(body, 3, "for (int j = 0; j < %d; j++) {", n);
-        text_printf(body, "                const V d[%d] = {", n);
+        line(body, 2, "const float *x = a->x[0] + (size_t)i * %d + o;", lda);
+        line(body, 2, "for (int j = 0; j < %d; j++) fetch_line(x + (size_t)j * %lld + %d);", n * n, matrix, lda);
+        line(body, 2, "V t[3][%d];", n);
+        line(body, 2, "for (int j = 0; j < %d; j++) {", n);
+        text_printf(body, "            const V d[%d] = {", n);
         for (int r = 0; r < n; r++)
             text_printf(body, "%stree_%d(x + (size_t)(%d + j) * %lld, %lld)", r ? ", " : "", c->slabs, r * n, matrix,
                         (long long)c->slab);
         text_puts(body, "};\n");
-        line(body, 4, "%s(d, &t[0][j], %d);", adjoint, n);
-        line(body, 3, "}");
-        line(body, 3, "for (int r = 0; r < 3; r++) {");
-        line(body, 4, "V w[3];");
-        line(body, 4, "%s(t[r], w, 1);", adjoint);
-        line(body, 4, "for (int j = 0; j < 3; j++) store(sums[r * 3 + j], mul(w[j], share));");
-        line(body, 3, "}");
+        line(body, 3, "%s(d, &t[0][j], %d);", adjoint, n);
+        line(body, 2, "}");
+        line(body, 2, "for (int r = 0; r < 3; r++) {");
+        line(body, 3, "V w[3];");
+        line(body, 3, "%s(t[r], w, 1);", adjoint);
+        line(body, 3, "for (int j = 0; j < 3; j++) store(sums[r * 3 + j], mul(w[j], share));");
+        line(body, 2, "}");
     } else {
-        line(body, 3, "const float *x = a->x[0] + (size_t)(i / %d) * %lld + (size_t)(i %% %d) * %d + o;", in,
+        line(body, 2, "const float *x = a->x[0] + (size_t)(i / %d) * %lld + (size_t)(i %% %d) * %d + o;", in,
              taps * matrix, in, lda);
-        line(body, 3, "for (int t = 0; t < %d; t++)", taps);
-        line(body, 4, "store(sums[t], mul(tree_%d(x + (size_t)t * %lld, %lld), share));", c->slabs, matrix,
+        line(body, 2, "for (int t = 0; t < %d; t++)", taps);
+        line(body, 3, "store(sums[t], mul(tree_%d(x + (size_t)t * %lld, %lld), share));", c->slabs, matrix,
              (long long)c->slab);
     }
     if (c->merged) {
         const int pixel = in / c->window.s;
-        line(body, 3, "for (int l = 0; l < LANES && o + l < %d && i %% %d < %d; l++)", out, pixel, c->x.c);
-        line(body, 4, "for (int t = 0; t < %d; t++)", taps);
-        line(body, 5, "a->g[(o + l) * %d + (i %% %d * %d + t) * %d + i / %d] = sums[t][l];",
+        line(body, 2, "for (int l = 0; l < LANES && o + l < %d && i %% %d < %d; l++)", out, pixel, c->x.c);
+        line(body, 3, "for (int t = 0; t < %d; t++)", taps);
+        line(body, 4, "a->g[(o + l) * %d + (i %% %d * %d + t) * %d + i / %d] = sums[t][l];",
              c->x.c * c->window.r * c->window.s, pixel, c->window.r, c->window.s, pixel);
-        line(body, 2, "}");
+        line(body, 1, "}");
         return arena_printf(e->arena, "%s_sum", batch_conv_name(e, c));
     }
-    line(body, 3, "for (int l = 0; l < LANES && o + l < %d; l++)", out);
-    line(body, 4, "for (int t = 0; t < %d; t++)", taps);
-    line(body, 5, "a->g[((size_t)(i / %d * %d + o + l) * %d + i %% %d) * %d + t] = sums[t][l];", in, out, in, in, taps);
-    line(body, 2, "}");
+    line(body, 2, "for (int l = 0; l < LANES && o + l < %d; l++)", out);
+    line(body, 3, "for (int t = 0; t < %d; t++)", taps);
+    line(body, 4, "a->g[((size_t)(i / %d * %d + o + l) * %d + i %% %d) * %d + t] = sums[t][l];", in, out, in, in, taps);
+    line(body, 1, "}");
     return arena_printf(e->arena, "%s_sum", batch_conv_name(e, c));
 }

@@ -105,8 +105,8 @@ static void merge_row(const Plan *plan, BatchConv *c, const Value *x) {
 }
 
 /* From one product's matrix to the next: no multiple of a page, or all products fall to the same sets of the caches. */
-static int product_floats(int floats) {
-    return floats * (int)sizeof(float) % 4096 ? floats : floats + VECTOR;
+static int64_t product_floats(int64_t floats) {
+    return floats * (int64_t)sizeof(float) % 4096 ? floats : floats + VECTOR;
 }
 
 /* V and M, or V and Z, of all tiles lie in temporaries; a transform has a strip of a whole image, a unit M of `tiles`.
@@ -120,9 +120,9 @@ static void share_tiles(BatchConv *c, int batch) {
     c->all_tiles = (int64_t)round_up(batch, c->chunk) * image;
     c->tiles = c->all_tiles < SHARED_TILES ? (int)c->all_tiles : SHARED_TILES;
     c->all_tiles = divide_up((int)c->all_tiles, c->tiles) * (int64_t)c->tiles;
-    c->v_product = product_floats((int)(c->all_tiles * in));
+    c->v_product = (int)product_floats(c->all_tiles * in);
     c->m_product =
-        c->kind == CONV_WEIGHTS ? product_floats((int)(c->all_tiles * out)) : product_floats(c->tiles * PANEL);
+        c->kind == CONV_WEIGHTS ? (int)product_floats(c->all_tiles * out) : (int)product_floats(c->tiles * PANEL);
     c->m_at = 0;
     c->strip_at = c->kind == CONV_WEIGHTS ? 0 : (int64_t)products * c->m_product;
 }
@@ -142,8 +142,8 @@ static void winograd_blocks(BatchConv *c, int batch) {
     c->tile_rows = image <= most ? c->rows : most / c->columns > 1 ? most / c->columns : 1;
     if (c->tile_rows < c->rows) c->tile_rows = divide_up(c->rows, divide_up(c->rows, c->tile_rows)); /* evenly */
     c->tiles = c->images * c->tile_rows * c->columns;
-    c->v_product = product_floats(c->tiles * in);
-    c->m_product = product_floats(c->tiles * m);
+    c->v_product = (int)product_floats((int64_t)c->tiles * in);
+    c->m_product = (int)product_floats((int64_t)c->tiles * m);
     c->strip_h = c->tile_rows * TILE + 2;
     c->strip_w = c->columns * TILE + 2;
     c->m_at = (int64_t)products * c->v_product;
@@ -184,9 +184,10 @@ static Window fc_window(Shape x) {
     return w;
 }
 
-static int64_t packed_floats(const BatchConv *c) {
+static int64_t packed_floats(BatchConv *c) {
     const int64_t taps = c->winograd ? c->f.n * c->f.n : c->taps;
-    return taps * c->groups * c->in_channels * batch_lda(c->out_channels);
+    c->matrix = product_floats((int64_t)c->in_channels * batch_lda(c->out_channels));
+    return taps * c->groups * c->matrix;
 }
 
 static int transform_step(Plan *plan, const Node *node, const BatchConv *c, const Value *value, bool gradient) {

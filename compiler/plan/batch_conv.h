@@ -51,6 +51,7 @@ typedef struct BatchConv {
     bool shared;
     int64_t all_tiles; /* of the program's batch, whole chunks */
     int chunk;         /* images of a batch-reduce element of the weights' gradient */
+    int64_t matrix;    /* floats from one tap's or product's weights to the next's */
     int64_t slab;      /* floats of a slab */
 } BatchConv;
 
