@@ -199,7 +199,17 @@ static bool make_training_plan(Compilation *c) {
     passes_run(graph, &o->passes);
     pass_run(graph, PASS_dce); /* at any level: the loss takes the softmax's place, which has no compiled form */
     PlanOptions options = compilation_plan_options(c, &o->passes);
-    options.batch = o->batch_given ? o->batch : c->source->train->recipe.batch;
+    const int batch = c->source->train->recipe.batch;
+    options.batch = o->batch_given ? o->batch : batch;
+    options.ranks = o->ranks;
+    if (o->ranks && batch % o->ranks) {
+        diag_error(&c->diag, (Place){0},
+                   "--mpi=%d: the train section's batch of %d images is no multiple of %d; the largest number of ranks "
+                   "that has the bits of one is then %d: --mpi=%d",
+                   o->ranks, batch, o->ranks, batch & -batch, batch & -batch);
+        return false;
+    }
+    if (o->ranks) options.rank_images = batch / o->ranks;
     for (Recompute mode = RECOMPUTE_NONE; mode <= RECOMPUTE_BLOCKS; mode++)
         if (mode == o->recompute || o->recompute_given)
             c->training_memory[mode] = plan_training_memory(graph, c->source, &options, mode);

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_BATCH = 4096, MAX_THREADS = 1024 };
+enum { MAX_BATCH = 4096, MAX_THREADS = 1024, MAX_RANKS = 64, RANKS = 4 };
 
 typedef enum Takes {
     TAKES_NOTHING,
@@ -421,6 +421,15 @@ static bool set_recompute(Options *options, const char *value, size_t member, Di
     return !value;
 }
 
+static bool set_mpi(Options *options, const char *value, size_t member, Diag *diag) {
+    (void)member;
+    options->ranks = RANKS;
+    if (!value || (parse_count(value, MAX_RANKS, &options->ranks) && !(options->ranks & (options->ranks - 1))))
+        return true;
+    usage_error(diag, "--mpi: '%s' is not 1, 2, 4, 8, 16, 32 or %d", value, MAX_RANKS);
+    return false;
+}
+
 static bool set_output_layer(Options *options, const char *value, size_t member, Diag *diag) {
     (void)member, (void)diag;
     ARENA_PUSH(options->arena, options->outputs, options->output_count, options->output_capacity, value);
@@ -465,6 +474,9 @@ static const OptionRow rows[] = {
     {"--recompute", "WHAT", TAKES_OPTIONAL, FOR_COMPILE, false, set_recompute, 0,
      "of --train: compute again what the backward pass needs instead of keeping it: none (default), sums (without a "
      "value), blocks; prints the memory of each"},
+    {"--mpi", "R", TAKES_OPTIONAL, FOR_COMPILE, false, set_mpi, 0,
+     "of --train: for several processes, which share each batch (mpirun); any power of two up to R of them (default 4) "
+     "has the bits of one"},
     {"--batch", "N", TAKES_VALUE, FOR_BOTH, false, set_batch, 0,
      "the largest number of images a run takes (default 1)"},
     {"--target", "CPU", TAKES_VALUE, FOR_BOTH, false, set_target, 0,
@@ -626,6 +638,7 @@ static const char *no_training(const Options *o) {
 
 static const char *cannot_mix(const Options *o) {
     if (o->train && no_training(o)) return no_training(o);
+    if (o->ranks && !o->train) return "--mpi is of training: say --train too";
     bool weights = o->weights || o->random_weights;
     if (o->weights && o->random_weights) return "--weights and --random-weights exclude each other";
     if (!o->weights && (o->weights_prefix || o->ignore_count))

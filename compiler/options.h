@@ -59,6 +59,7 @@ typedef struct Options {
     uint64_t seed;
     bool embed;
     int threads, tune_threads; /* tune_threads: -O3 tunes for so many; 1 unless --threads says otherwise */
+    int ranks;                 /* --train: processes that may share a step with the bits of one; 0: there is one */
     Recompute recompute;       /* --train: what is computed again rather than kept */
     bool recompute_given;
     bool train; /* what trains the network, not what runs it */

@@ -34,6 +34,27 @@ extern "C" {
 
 /* ---- a step's arguments ---- */
 
+/* Several processes (ranks) that make a step together, each with its images of the batch; of programs and modules of
+ * rnc --train --mpi[=R]. Each calls the same functions of its trainer with the same number of images, and then all have
+ * the same gradients, parameters and results: those of all images. rn_train_mpi.h has a team over MPI; an application
+ * may bring another. The functions are called by the trainer's thread alone, on every rank in the same order with the
+ * same sizes. They return RN_OK, or a status that ends the step as an error.
+ *
+ * Numbers are added in a binary tree over ranks: 0 and 1, 2 and 3, ..., then the pairs, and so on. Then N ranks have the
+ * bits of one for N = 1, 2, 4 .. R. Denormal numbers count as zero in the trainer's additions (FTZ and DAZ), so they
+ * have to in a team's. `what` is for messages: "layer1.0.bn1". */
+typedef struct rn_train_team {
+    int rank, ranks; /* ranks: at least 1; rank: 0 .. ranks - 1 */
+    void *user;
+    /* values[i] becomes the sum of all ranks', and is that when it returns. */
+    rn_status (*sum)(void *user, const char *what, double *values, int count);
+    /* The same of floats, later: nobody touches them before the next await, when all are sums. */
+    rn_status (*start)(void *user, const char *what, float *values, int64_t count);
+    rn_status (*await)(void *user);
+    rn_status (*share)(void *user, const char *what, void *bytes, size_t size); /* become those of rank 0 */
+    void (*at)(void *user, int64_t step); /* a step begins, the first is 1; may be NULL */
+} rn_train_team;
+
 /* All zero is the default. */
 typedef struct rn_train_options {
     int threads;                                                /* 0: 1; at most RN_MAX_THREADS; as in rn_options */
@@ -42,6 +63,7 @@ typedef struct rn_train_options {
     int batch;   /* the largest that a step will have; 0: the program's. A smaller one needs a smaller arena */
     char *error; /* the text of create's error, "" after success; may be NULL */
     size_t error_size;
+    const rn_train_team *team; /* whom steps are made with; it outlives the trainer. NULL: nobody */
 } rn_train_options;
 
 /* The target of an image: probability `share` for class `first`, 1 - share for class `second` (mixup); before the
@@ -149,7 +171,9 @@ static inline int64_t rn_train_count(const rn_train_parameter *p) { /* its float
  *     gradients   | trained | of the batch       |                         `gradient_floats`
  *     momentum    | trained |                                              `trained_floats`
  *
- * The trained parameters lie in the order in which the backward pass completes them: the last layer's first. */
+ * The trained parameters lie in the order in which the backward pass completes them: the last layer's first. With
+ * ranks, the first `summed_floats` are those of which each rank has a part until they are summed, then come all others;
+ * both in that order. */
 typedef struct rn_train_model {
     int abi;                 /* RN_TRAIN_ABI */
     const char *name;        /* the network's */
@@ -177,6 +201,10 @@ typedef struct rn_train_model {
     /* The name of the first layer, in the order of the forward pass, whose value in the last call of gradients has a
      * NaN or an infinity; NULL: none has. May be NULL: the parameters and the inference code are asked. */
     const char *(*not_finite)(void *trainer);
+    /* Of --mpi=R; else 0. */
+    int ranks;         /* R: so many ranks have the bits of one, and 1, 2, 4 .. R */
+    int group_images;  /* the most images of a batch's R-th part */
+    int64_t summed_floats;
 } rn_train_model;
 
 /* ---- the functions of a trainer; `trainer` is what the model's create made ---- */

@@ -45,6 +45,13 @@ typedef struct rn_train_context { /* the first member of every trainer */
     int64_t step;                             /* steps done */
     uint64_t seed;                            /* of rn_train_init */
     rn_train_schedule schedule;
+    /* of several ranks; alone 1 rank */
+    const rn_train_team *team;
+    int groups;       /* parts of a batch that this rank has, of the model's `ranks`; without those 1 */
+    int images;       /* of all ranks, in the step that is made */
+    int first;        /* of these, this rank's first one */
+    int tells, heard; /* bits: what this rank says with its step's sums; what any rank has said */
+    rn_status failed; /* of the team, in the step that is made */
 } rn_train_context;
 
 /* Bytes: parameters, gradients, momentum, then `batch` labels, these rounded up to 64:
@@ -64,12 +71,23 @@ rn_status rn_train_context_create_jit(void **trainer, size_t instance_size, size
 int rn_train_options_batch(const rn_train_model *model, const rn_train_options *options);
 int rn_train_options_threads(const rn_train_options *options); /* at least 1; NULL is allowed */
 
-/* The number below 2^24 that is drawn for image n of the batch in this step: of the trainer's seed, the step and n. */
+/* The number below 2^24 that is drawn for image n of this rank's in this step: of the trainer's seed, the step and the
+ * image's place among those of all ranks. */
 uint32_t rn_train_drawn(const rn_train_context *context, int n);
 /* Dropout number `number` of the network, or its gradient: elements of an image, channels x pixels, the pixels `pixel`
  * floats apart, are dropped, or multiplied by 1 / (1 - rate), by that number (train/drop.h). */
 void rn_train_drop(const rn_train_context *context, int n, int number, double rate, int channels, int pixels, int pixel,
                    const float *x, float *y);
+
+/* ---- of --mpi ---- */
+enum { RN_TRAIN_SUMS = 3 /* of a group of images: loss, wrong, wrong5 */ };
+
+/* `slabs` sums of `count` doubles for each group, one after another: the first becomes the sum of all, of all ranks. */
+void rn_train_sum(rn_train_context *context, double *slabs, int count, int slabs_of_group, const char *what);
+/* This part of the gradient buffer is complete: the sum over the ranks may begin. */
+void rn_train_start(rn_train_context *context, int64_t offset, int64_t count, const char *what);
+/* The end of a step's gradients: waits for them, and adds up the images' results. */
+rn_status rn_train_end(rn_train_context *context, double sums[][RN_TRAIN_SUMS], rn_train_result *result);
 
 /* rn_parallel with denormal numbers as zeros (FTZ and DAZ, where the CPU has them) in every part; each thread's mode is
  * restored after its part. */

@@ -26,5 +26,9 @@ const char *emit_batch_loss(Emit *e, const Step *step, Text *body);
 const char *batch_image(const Emit *e, const char *member, const Value *value);
 /* The loop over this part's images: opens "for (int n = ...) {". */
 void batch_images(Text *body);
+/* How many slabs there are here, of so many in all: "16", or of a rank "4 * a->t->groups". */
+const char *batch_slabs(const Emit *e, int slabs);
+/* "a->images", or with ranks, how many all of them have together. */
+const char *batch_all_images(const Emit *e);
 
 #endif

@@ -9,7 +9,7 @@
 #include "describe.h"
 #include "plan/step.h"
 
-enum { FC_IMAGES = 16, WEIGHTS_AT_ONCE = 8 };
+enum { WEIGHTS_AT_ONCE = 8 };
 
 const char *batch_conv_name(const Emit *e, const BatchConv *c) {
     static const char *const kinds[] = {"", "_data", "_weights"};
@@ -282,6 +282,29 @@ static void emit_direct(Emit *e, const Step *s, const BatchConv *c, Text *body) 
 }
 
 /* ---- fully connected: the columns are images ---- */
+int batch_fc_images(const Emit *e) {
+    enum { MANY = 16 };
+    const int images = e->plan->options.rank_images;
+    return images && images < MANY ? images : MANY;
+}
+
+void open_fc_images(const Emit *e, const char *group, Text *body) {
+    const bool groups = e->plan->training->ranks;
+    if (groups && !group) line(body, 2, "for (int g = 0; g < a->t->groups; g++) {");
+    if (groups) line(body, 2, "const int last = slab_at(a->images, %s + 1, a->t->groups);", group ? group : "g");
+    if (groups)
+        line(body, 2, "for (int n = slab_at(a->images, %s, a->t->groups); n < last;) {", group ? group : "g");
+    else
+        line(body, 2, "for (int n = 0; n < a->images;) {");
+    line(body, 3, "const int many = n + %d <= %s;", batch_fc_images(e), groups ? "last" : "a->images");
+}
+
+void close_fc_images(const Emit *e, const char *group, Text *body) {
+    line(body, 3, "n += many ? %d : 1;", batch_fc_images(e));
+    line(body, 2, "}");
+    if (e->plan->training->ranks && !group) line(body, 2, "}");
+}
+
 /* A unit is a panel of the output channels of one tap's pixel: all images. */
 static void emit_fc_result(Emit *e, const Step *s, const BatchConv *c, Text *body) {
     const ValuePlan *x = plan_value(e->plan, s->in[0]), *y = plan_value(e->plan, s->out);
@@ -293,12 +316,11 @@ static void emit_fc_result(Emit *e, const Step *s, const BatchConv *c, Text *bod
     line(body, 1, "for (int u = slab_at(%d, part, parts); u < slab_at(%d, part + 1, parts); u++) {", pixels * panels,
          pixels * panels);
     line(body, 2, "const int o = u %% %d * %d, p = u / %d;", panels, PANEL, panels);
-    line(body, 2, "for (int n = 0; n < a->images;) {");
-    line(body, 3, "const int many = n + %d <= a->images;", FC_IMAGES);
+    open_fc_images(e, NULL, body);
     line(body, 3, "const float *x = a->x[0] + (size_t)n * %lld, *w = a->w + (size_t)p * %lld + o;", (long long)x->apart,
          tap);
     line(body, 3, "float *y = a->y + (size_t)n * %lld + p * %d + o;", (long long)y->apart, y->layout.pixel);
-    line(body, 3, "for (int i = 0; i < (many ? %d : 1); i++)", FC_IMAGES);
+    line(body, 3, "for (int i = 0; i < (many ? %d : 1); i++)", batch_fc_images(e));
     line(body, 4, "for (int j = 0; j < %d && j < %d - o; j++) y[(size_t)i * %lld + j] = %s;", PANEL, out,
          (long long)y->apart, step_operand(s, OPERAND_BIAS) ? "a->bias[o + j]" : "0");
     line(body, 3, "for (int t = 0; t < %d; t++, w += %lld, x += %d)", data ? 1 : c->taps, tap, x->layout.pixel);
@@ -306,7 +328,7 @@ static void emit_fc_result(Emit *e, const Step *s, const BatchConv *c, Text *bod
     const int n = panel_runs(out, runs);
     for (int i = 0; i < n; i++) {
         Gemm gemm = {.m = runs[i].width,
-                     .n = FC_IMAGES,
+                     .n = batch_fc_images(e),
                      .k = c->in_channels,
                      .lda = lda,
                      .ldb = (int)x->apart,
@@ -318,8 +340,7 @@ static void emit_fc_result(Emit *e, const Step *s, const BatchConv *c, Text *bod
         if (n == 2) line(body, 4, i ? "else" : "if (o < %d)", runs[i].to);
         line(body, 5, "k[%s].gemm(w, x, y, NULL, NULL, NULL);", emit_kernel_choice(e, "many", many, one));
     }
-    line(body, 3, "n += many ? %d : 1;", FC_IMAGES);
-    line(body, 2, "}");
+    close_fc_images(e, NULL, body);
     line(body, 1, "}");
     line(body, 1, "zeroupper();");
 }

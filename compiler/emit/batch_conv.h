@@ -8,6 +8,11 @@
 
 enum { PANEL = 64 };
 
+/* fc goes through the images of a batch, with ranks through those of a group: so many at once, then one by one. */
+int batch_fc_images(const Emit *e);
+void open_fc_images(const Emit *e, const char *group, Text *body); /* of all groups, or of group `group` */
+void close_fc_images(const Emit *e, const char *group, Text *body);
+
 const char *batch_conv_name(const Emit *e, const BatchConv *c); /* "batch_conv3x3_16to16_32x32_data_f4" */
 
 /* Output channels are computed a panel at a time: those of whole panels, then what is left, each with its own kernel.

@@ -26,6 +26,16 @@ void batch_images(Text *body) {
     line(body, 1, "for (int n = slab_at(a->images, part, parts); n < slab_at(a->images, part + 1, parts); n++) {");
 }
 
+const char *batch_slabs(const Emit *e, int slabs) {
+    const int each = train_group_slabs(e->plan, slabs);
+    if (!e->plan->training->ranks) return arena_printf(e->arena, "%d", slabs);
+    return each == 1 ? "a->t->groups" : arena_printf(e->arena, "%d * a->t->groups", each);
+}
+
+const char *batch_all_images(const Emit *e) {
+    return e->plan->training->ranks ? "a->t->images" : "a->images";
+}
+
 /* "normalise_relu_16x32x32" */
 static const char *name_of(const Emit *e, const Step *s) {
     const char *word = op_info(s->node->op)->word;
@@ -120,12 +130,11 @@ const char *emit_batch_stats(Emit *e, const Step *s, Text *body) {
     const Reader *r = s->detail;
     const Shape shape = s->node->in[0]->shape;
     const int pixel = layout_of(e, s->node->in[0])->pixel, sums = train_sums(s->node), slab = sums * pixel;
-    const int slabs = e->plan->training->slabs;
-    const char *first = reader_value(e, r, 0);
-    line(body, 1, "for (int s = slab_at(%d, part, parts); s < slab_at(%d, part + 1, parts); s++) {", slabs, slabs);
+    const char *slabs = batch_slabs(e, e->plan->training->slabs), *first = reader_value(e, r, 0);
+    line(body, 1, "for (int s = slab_at(%s, part, parts); s < slab_at(%s, part + 1, parts); s++) {", slabs, slabs);
     line(body, 2, "double *to = (double *)(void *)a->y + s * %d;", slab);
     line(body, 2, "for (int i = 0; i < %d; i++) to[i] = 0;", slab);
-    line(body, 2, "for (int n = slab_at(a->images, s, %d); n < slab_at(a->images, s + 1, %d); n++) {", slabs, slabs);
+    line(body, 2, "for (int n = slab_at(a->images, s, %s); n < slab_at(a->images, s + 1, %s); n++) {", slabs, slabs);
     reader_image(e, r, 3, body);
     line(body, 3, "for (int c = 0; c < %d; c += LANES) {", pixel);
     reader_channels(e, r, 4, body);
@@ -158,20 +167,26 @@ const char *emit_batch_stats(Emit *e, const Step *s, Text *body) {
     return arena_printf(e->arena, "%s%s", name_of(e, s), reader_name(e, r));
 }
 
+/* The tree of the slabs' sums; with ranks, the call before the task has left the sum of all of them in the first. */
+static const char *total_of(const Emit *e, const char *at, int slab) {
+    if (e->plan->training->ranks) return arena_printf(e->arena, "*(%s)", at);
+    return arena_printf(e->arena, "tree(%s, %d, %d)", at, slab, e->plan->training->slabs);
+}
+
 const char *emit_batch_total(Emit *e, const Step *s, Text *body) {
     const Node *node = s->node;
     const Shape shape = node->in[0]->shape;
     const int pixel = layout_of(e, node->in[0])->pixel, sums = train_sums(node), slab = sums * pixel;
-    const int slabs = e->plan->training->slabs;
+    const char *images = batch_all_images(e);
     line(body, 1, "if (part > 0) return;");
     line(body, 1, "(void)parts;");
     line(body, 1, "const double *x = (const double *)(const void *)a->x[0];");
-    if (node->op == OP_STATS) line(body, 1, "const double count = %d.0 * a->images;", shape.h * shape.w);
+    if (node->op == OP_STATS) line(body, 1, "const double count = %d.0 * %s;", shape.h * shape.w, images);
     line(body, 1, "for (int c = 0; c < %d; c++) {", shape.c);
-    line(body, 2, "const double sum = tree(x + c, %d, %d);", slab, slabs);
+    line(body, 2, "const double sum = %s;", total_of(e, "x + c", slab));
     if (sums > 1)
-        line(body, 2, "const double %s = tree(x + %d + c, %d, %d);", node->op == OP_STATS ? "squares" : "product",
-             pixel, slab, slabs);
+        line(body, 2, "const double %s = %s;", node->op == OP_STATS ? "squares" : "product",
+             total_of(e, arena_printf(e->arena, "x + %d + c", pixel), slab));
     if (node->op == OP_STATS) {
         line(body, 2, "const double mean = sum / count, var = squares / count - mean * mean;");
         line(body, 2, "a->y[c] = (float)(a->p[0][c] + mean);");
@@ -183,10 +198,10 @@ const char *emit_batch_total(Emit *e, const Step *s, Text *body) {
         line(body, 2, "const double scaled = product / sqrt(a->p[0][%d + c] + %.17g);", pixel, node->attr.eps);
         line(body, 2, "a->y[c] = (float)sum;");
         line(body, 2, "a->y[%d + c] = (float)scaled;", pixel);
-        if (step_operand(s, OPERAND_G)) line(body, 2, "a->g[c] = (float)(sum / a->images);");
-        if (step_operand(s, OPERAND_G1)) line(body, 2, "a->g1[c] = (float)(scaled / a->images);");
+        if (step_operand(s, OPERAND_G)) line(body, 2, "a->g[c] = (float)(sum / %s);", images);
+        if (step_operand(s, OPERAND_G1)) line(body, 2, "a->g1[c] = (float)(scaled / %s);", images);
     } else {
-        line(body, 2, "a->g[c] = (float)(sum / a->images);");
+        line(body, 2, "a->g[c] = (float)(sum / %s);", images);
     }
     line(body, 1, "}");
     return arena_printf(e->arena, "batch_%s_total_%d", op_info(node->op)->word + 1, shape.c);

@@ -246,13 +246,22 @@ const char *emit_batch_transform(Emit *e, const Step *s, Text *body) {
     const char *images = c->kind == CONV_WEIGHTS && c->chunk > 1
                              ? arena_printf(e->arena, "(a->images + %d) / %d * %d", c->chunk - 1, c->chunk, c->chunk)
                              : "a->images";
+    const bool groups = c->kind == CONV_WEIGHTS && e->plan->training->ranks;
     if (!t->gradient) line(body, 1, "float *edge = a->scratch + (size_t)part * %lld;", scratch_floats(e));
+    if (groups) images = arena_printf(e->arena, "%d * a->t->groups", c->group_images);
     line(body, 1, "const int images = %s, t0 = 0, rows = %d;", images, c->rows);
-    line(body, 1, "for (int n = slab_at(images, part, parts); n < slab_at(images, part + 1, parts); n++) {");
-    line(body, 2, "const int tile = n * %d;", image);
+    if (groups) { /* each begins at a chunk of its own */
+        line(body, 1, "for (int i = slab_at(images, part, parts); i < slab_at(images, part + 1, parts); i++) {");
+        line(body, 2, "const int g = i / %d, n = slab_at(a->images, g, a->t->groups) + i %% %d, tile = i * %d;",
+             c->group_images, c->group_images, image);
+        line(body, 2, "const int last = slab_at(a->images, g + 1, a->t->groups);");
+    } else {
+        line(body, 1, "for (int n = slab_at(images, part, parts); n < slab_at(images, part + 1, parts); n++) {");
+        line(body, 2, "const int tile = n * %d;", image);
+    }
     line(body, 2, "float *%s = a->y;", t->gradient ? "z" : "v");
-    if (c->kind == CONV_WEIGHTS && c->chunk > 1) {
-        line(body, 2, "if (n >= a->images) {");
+    if (groups || (c->kind == CONV_WEIGHTS && c->chunk > 1)) {
+        line(body, 2, "if (n >= %s) {", groups ? "last" : "a->images");
         line(body, 3, "for (int p = 0; p < %d; p++)", c->f.n * c->f.n);
         line(body, 4, "for (int i = 0; i < %d; i++) %s[(size_t)p * %d + (size_t)tile * %d + i] = 0;", image * lda,
              t->gradient ? "z" : "v", product, lda);

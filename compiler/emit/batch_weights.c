@@ -9,8 +9,6 @@
 #include "describe.h"
 #include "plan/step.h"
 
-enum { FC_IMAGES = 16 };
-
 /* ---- the gradient of the weights ---- */
 /* m x n GEMMs of panels: out[c][k] += sum over pixels of dy[pixel][k] * x[pixel][c]; `depth` pixels. The loops over
  * panels of both; `to` and `from`s get "+ o" and "+ i". */
@@ -116,15 +114,19 @@ static void emit_weights_fc(Emit *e, const Step *s, const BatchConv *c, Text *bo
     const ValuePlan *x = plan_value(e->plan, s->in[0]), *y = plan_value(e->plan, s->in[1]);
     const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out);
     line(body, 1, "const rn_kernel *k = a->k;");
-    line(body, 1, "for (int t = slab_at(%d, part, parts); t < slab_at(%d, part + 1, parts); t++) {", c->taps, c->taps);
-    line(body, 2, "float *tap = a->y + (size_t)t * %lld;", (long long)c->matrix);
+    const bool groups = e->plan->training->ranks; /* u is the tap, t its slab */
+    const char *units = groups ? arena_printf(e->arena, "%d * a->t->groups", c->taps)
+                               : arena_printf(e->arena, "%d", c->taps);
+    line(body, 1, "for (int %s = slab_at(%s, part, parts); %s < slab_at(%s, part + 1, parts); %s++) {",
+         groups ? "u" : "t", units, groups ? "u" : "t", units, groups ? "u" : "t");
+    if (groups) line(body, 2, "const int t = u %% %d, g = u / %d;", c->taps, c->taps);
+    line(body, 2, "float *tap = a->y + (size_t)%s * %lld;", groups ? "u" : "t", (long long)c->matrix);
     line(body, 2, "for (int i = 0; i < %lld; i++) tap[i] = 0;", (long long)c->matrix);
-    line(body, 2, "for (int n = 0; n < a->images;) {");
-    line(body, 3, "const int many = n + %d <= a->images;", FC_IMAGES);
+    open_fc_images(e, "g", body);
     line(body, 3, "const float *x = a->x[0] + (size_t)n * %lld + t * %d, *y = a->x[1] + (size_t)n * %lld;",
          (long long)x->apart, x->layout.pixel, (long long)y->apart);
     Gemm gemm = {
-        .k = FC_IMAGES, .lda = (int)y->apart, .ldb = (int)x->apart, .ldc = lda, .accumulate = true, .transposed = true};
+        .k = batch_fc_images(e), .lda = (int)y->apart, .ldb = (int)x->apart, .ldc = lda, .accumulate = true, .transposed = true};
     const char *call = arena_printf(e->arena, "gemm(y + o, x + i, tap + (size_t)i * %d + o, NULL, NULL, NULL);", lda);
     line(body, 3, "if (many) {");
     weight_panels(e, in, out, gemm, call, 4, body);
@@ -132,8 +134,7 @@ static void emit_weights_fc(Emit *e, const Step *s, const BatchConv *c, Text *bo
     gemm.k = 1;
     weight_panels(e, in, out, gemm, call, 4, body);
     line(body, 3, "}");
-    line(body, 3, "n += many ? %d : 1;", FC_IMAGES);
-    line(body, 2, "}");
+    close_fc_images(e, "g", body);
     line(body, 1, "}");
     line(body, 1, "zeroupper();");
 }
@@ -142,19 +143,35 @@ static void emit_weights_fc(Emit *e, const Step *s, const BatchConv *c, Text *bo
 static void emit_weights_shared(Emit *e, const Step *s, const BatchConv *c, Text *body) {
     const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out), in_lda = batch_lda(in);
     const int products = c->f.n * c->f.n, depth = c->chunk * c->rows * c->columns;
-    const int chunks = (int)(c->all_tiles / depth), panels = divide_up(out, PANEL) * divide_up(in, PANEL);
+    const bool groups = e->plan->training->ranks;
+    const int chunks = groups ? c->group_images / c->chunk : (int)(c->all_tiles / depth);
+    const int panels = divide_up(out, PANEL) * divide_up(in, PANEL);
+    const int units = products * panels, group_tiles = c->group_images * c->rows * c->columns;
     long long *x_at = arena_alloc(e->arena, sizeof *x_at * (size_t)chunks);
     long long *y_at = arena_alloc(e->arena, sizeof *y_at * (size_t)chunks);
     for (int i = 0; i < chunks; i++) x_at[i] = 4LL * i * depth * in_lda, y_at[i] = 4LL * i * depth * lda;
     batch_offsets(body, 1, "x_at", chunks, x_at);
     batch_offsets(body, 1, "z_at", chunks, y_at);
     line(body, 1, "const rn_kernel *k = a->k;");
-    line(body, 1, "const unsigned long long count = (unsigned long long)(a->images + %d) / %d;", c->chunk - 1,
-         c->chunk);
-    line(body, 1, "for (int u = slab_at(%d, part, parts); u < slab_at(%d, part + 1, parts); u++) {", products * panels,
-         products * panels);
+    if (groups) {
+        line(body, 1,
+             "for (int v = slab_at(%d * a->t->groups, part, parts); v < slab_at(%d * a->t->groups, part + 1, parts); "
+             "v++) {",
+             units, units);
+        line(body, 2, "const int g = v / %d, u = v %% %d;", units, units);
+        line(body, 2, "const int images = slab_at(a->images, g + 1, a->t->groups) - slab_at(a->images, g, a->t->groups);");
+        line(body, 2, "const unsigned long long count = (unsigned long long)(images + %d) / %d;", c->chunk - 1,
+             c->chunk);
+    } else {
+        line(body, 1, "const unsigned long long count = (unsigned long long)(a->images + %d) / %d;", c->chunk - 1,
+             c->chunk);
+        line(body, 1, "for (int u = slab_at(%d, part, parts); u < slab_at(%d, part + 1, parts); u++) {", units, units);
+    }
     line(body, 2, "const int p = u / %d, o = u %% %d / %d * %d, i = u %% %d * %d;", panels, panels,
          divide_up(in, PANEL), PANEL, divide_up(in, PANEL), PANEL);
+    const char *z_at = groups ? arena_printf(e->arena, " + (size_t)g * %d", group_tiles * lda) : "";
+    const char *v_at = groups ? arena_printf(e->arena, " + (size_t)g * %d", group_tiles * in_lda) : "";
+    const char *y_group = groups ? arena_printf(e->arena, " + (size_t)g * %lld", (long long)c->slab) : "";
     PanelRun outs[2], ins[2];
     const int out_runs = panel_runs(out, outs), in_runs = panel_runs(in, ins);
     Gemm gemm = {.k = depth, .lda = lda, .ldb = in_lda, .ldc = lda, .transposed = true};
@@ -165,10 +182,10 @@ static void emit_weights_shared(Emit *e, const Step *s, const BatchConv *c, Text
         if (out_runs * in_runs > 1)
             line(body, 2, "if (o >= %d && o < %d && i >= %d && i < %d)", o->from, o->to, c_run->from, c_run->to);
         line(body, 3,
-             "k[%s].offs(a->x[1] + (size_t)p * %d + o, a->x[0] + (size_t)p * %d + i, a->y + (size_t)p * %lld + "
+             "k[%s].offs(a->x[1] + (size_t)p * %d%s + o, a->x[0] + (size_t)p * %d%s + i, a->y + (size_t)p * %lld%s + "
              "(size_t)i * "
              "%d + o, &count, z_at, x_at);",
-             emit_kernel_index(e, kernel), c->m_product, c->v_product, (long long)c->matrix, lda);
+             emit_kernel_index(e, kernel), c->m_product, z_at, c->v_product, v_at, (long long)c->matrix, y_group, lda);
     }
     line(body, 1, "}");
     line(body, 1, "zeroupper();");
@@ -193,10 +210,9 @@ const char *emit_batch_weights(Emit *e, const Step *s, Text *body) {
     if (!c->winograd && !reader_is_stored(c->gradient))
         line(body, 1, "float *y = a->scratch + (size_t)part * %lld + %lld;", scratch_floats(e),
              (long long)c->gradient_at);
-    line(body, 1, "for (int s = slab_at(%d, part, parts); s < slab_at(%d, part + 1, parts); s++) {", c->slabs,
-         c->slabs);
-    line(body, 2, "const int first = slab_at(a->images, s, %d), last = slab_at(a->images, s + 1, %d);", c->slabs,
-         c->slabs);
+    const char *slabs = batch_slabs(e, c->slabs);
+    line(body, 1, "for (int s = slab_at(%s, part, parts); s < slab_at(%s, part + 1, parts); s++) {", slabs, slabs);
+    line(body, 2, "const int first = slab_at(a->images, s, %s), last = slab_at(a->images, s + 1, %s);", slabs, slabs);
     line(body, 2, "float *to = a->y + (size_t)s * %lld;", (long long)c->slab);
     line(body, 2, "for (size_t i = 0; i < %lld; i++) to[i] = 0;", (long long)c->slab);
     (c->winograd ? emit_weights_winograd : emit_weights_direct)(e, s, c, body);
@@ -204,52 +220,80 @@ const char *emit_batch_weights(Emit *e, const Step *s, Text *body) {
     return batch_conv_name(e, c);
 }
 
-/* The slabs' sum, in the order of the parameter, divided by the number of images. */
-const char *emit_batch_gradient(Emit *e, const Step *s, Text *body) {
-    const BatchConv *c = s->detail;
-    const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out), taps = c->taps;
+/* "sums[t][LANES]" of a vector of weights: the tree of slabs, in the order of the parameter, divided by the number of
+ * images; of a group, sums[g]. */
+static void gradient_sums(Emit *e, const BatchConv *c, int depth, const char *sums, Text *body) {
+    const int in = c->in_channels, lda = batch_lda(c->out_channels), taps = c->taps;
+    const int slabs = train_group_slabs(e->plan, c->slabs);
     const long long matrix = (long long)c->matrix;
-    line(body, 1, "const V share = set1(1.0f / (float)a->images);");
-    open_weights(c->groups * in, lda, body);
-    line(body, 2, "float sums[%d][LANES];", taps);
+    const char *group =
+        e->plan->training->ranks ? arena_printf(e->arena, " + (size_t)g * %lld", slabs * (long long)c->slab) : "";
     if (c->winograd) {
         const char *adjoint = kernel_adjoint(e, &c->f);
         const int n = c->f.n;
-        line(body, 2, "const float *x = a->x[0] + (size_t)i * %d + o;", lda);
-        line(body, 2, "for (int j = 0; j < %d; j++) fetch_line(x + (size_t)j * %lld + %d);", n * n, matrix, lda);
-        line(body, 2, "V t[3][%d];", n);
-        line(body, 2, "for (int j = 0; j < %d; j++) {", n);
-        text_printf(body, "            const V d[%d] = {", n);
+        line(body, depth, "const float *x = a->x[0]%s + (size_t)i * %d + o;", group, lda);
+        line(body, depth, "for (int j = 0; j < %d; j++) fetch_line(x + (size_t)j * %lld + %d);", n * n, matrix, lda);
+        line(body, depth, "V t[3][%d];", n);
+        line(body, depth, "for (int j = 0; j < %d; j++) {", n);
+        text_printf(body, "%*sconst V d[%d] = {", 4 * depth + 4, "", n);
         for (int r = 0; r < n; r++)
-            text_printf(body, "%stree_%d(x + (size_t)(%d + j) * %lld, %lld)", r ? ", " : "", c->slabs, r * n, matrix,
+            text_printf(body, "%stree_%d(x + (size_t)(%d + j) * %lld, %lld)", r ? ", " : "", slabs, r * n, matrix,
                         (long long)c->slab);
         text_puts(body, "};\n");
-        line(body, 3, "%s(d, &t[0][j], %d);", adjoint, n);
-        line(body, 2, "}");
-        line(body, 2, "for (int r = 0; r < 3; r++) {");
-        line(body, 3, "V w[3];");
-        line(body, 3, "%s(t[r], w, 1);", adjoint);
-        line(body, 3, "for (int j = 0; j < 3; j++) store(sums[r * 3 + j], mul(w[j], share));");
-        line(body, 2, "}");
+        line(body, depth + 1, "%s(d, &t[0][j], %d);", adjoint, n);
+        line(body, depth, "}");
+        line(body, depth, "for (int r = 0; r < 3; r++) {");
+        line(body, depth + 1, "V w[3];");
+        line(body, depth + 1, "%s(t[r], w, 1);", adjoint);
+        line(body, depth + 1, "for (int j = 0; j < 3; j++) store(%s[r * 3 + j], mul(w[j], share));", sums);
+        line(body, depth, "}");
     } else {
-        line(body, 2, "const float *x = a->x[0] + (size_t)(i / %d) * %lld + (size_t)(i %% %d) * %d + o;", in,
-             taps * matrix, in, lda);
-        line(body, 2, "for (int t = 0; t < %d; t++)", taps);
-        line(body, 3, "store(sums[t], mul(tree_%d(x + (size_t)t * %lld, %lld), share));", c->slabs, matrix,
+        line(body, depth, "const float *x = a->x[0]%s + (size_t)(i / %d) * %lld + (size_t)(i %% %d) * %d + o;", group,
+             in, taps * matrix, in, lda);
+        line(body, depth, "for (int t = 0; t < %d; t++)", taps);
+        line(body, depth + 1, "store(%s[t], mul(tree_%d(x + (size_t)t * %lld, %lld), share));", sums, slabs, matrix,
              (long long)c->slab);
+    }
+}
+
+/* The same of groups, and their tree, which other ranks' groups go on with. */
+static void gradient_of_groups(Emit *e, const BatchConv *c, Text *body) {
+    line(body, 2, "for (int g = 0; g < a->t->groups; g++) {");
+    gradient_sums(e, c, 3, "sums[g]", body);
+    line(body, 2, "}");
+    line(body, 2, "for (int half = 1; half < a->t->groups; half *= 2)");
+    line(body, 3, "for (int g = 0; g + half < a->t->groups; g += 2 * half)");
+    line(body, 4, "for (int t = 0; t < %d; t++) store(sums[g][t], add(load(sums[g][t]), load(sums[g + half][t])));",
+         c->taps);
+}
+
+/* The gradient of the weights, into the flat buffer. */
+const char *emit_batch_gradient(Emit *e, const Step *s, Text *body) {
+    const BatchConv *c = s->detail;
+    const int in = c->in_channels, out = c->out_channels, taps = c->taps, ranks = e->plan->training->ranks;
+    const char *sums = ranks ? "sums[0]" : "sums";
+    line(body, 1, "const V share = set1(1.0f / (float)%s);", batch_all_images(e));
+    open_weights(c->groups * in, batch_lda(out), body);
+    if (ranks) {
+        line(body, 2, "float sums[%d][%d][LANES];", ranks, taps);
+        gradient_of_groups(e, c, body);
+    } else {
+        line(body, 2, "float sums[%d][LANES];", taps);
+        gradient_sums(e, c, 2, "sums", body);
     }
     if (c->merged) {
         const int pixel = in / c->window.s;
         line(body, 2, "for (int l = 0; l < LANES && o + l < %d && i %% %d < %d; l++)", out, pixel, c->x.c);
         line(body, 3, "for (int t = 0; t < %d; t++)", taps);
-        line(body, 4, "a->g[(o + l) * %d + (i %% %d * %d + t) * %d + i / %d] = sums[t][l];",
-             c->x.c * c->window.r * c->window.s, pixel, c->window.r, c->window.s, pixel);
+        line(body, 4, "a->g[(o + l) * %d + (i %% %d * %d + t) * %d + i / %d] = %s[t][l];",
+             c->x.c * c->window.r * c->window.s, pixel, c->window.r, c->window.s, pixel, sums);
         line(body, 1, "}");
         return arena_printf(e->arena, "%s_sum", batch_conv_name(e, c));
     }
     line(body, 2, "for (int l = 0; l < LANES && o + l < %d; l++)", out);
     line(body, 3, "for (int t = 0; t < %d; t++)", taps);
-    line(body, 4, "a->g[((size_t)(i / %d * %d + o + l) * %d + i %% %d) * %d + t] = sums[t][l];", in, out, in, in, taps);
+    line(body, 4, "a->g[((size_t)(i / %d * %d + o + l) * %d + i %% %d) * %d + t] = %s[t][l];", in, out, in, in, taps,
+         sums);
     line(body, 1, "}");
     return arena_printf(e->arena, "%s_sum", batch_conv_name(e, c));
 }

@@ -8,6 +8,7 @@
 #include "model.h"
 #include "prelude.h"
 #include "standalone.h"
+#include "plan/training.h"
 #include "trainer.h"
 #include "wrap.h"
 #include "graph/ops.h"
@@ -316,7 +317,9 @@ static void emit_whole_c(const Plan *plan, const EmitOptions *options, Text *c) 
     if (options->shared && !options->standalone) emit_loader(options->name, c);
     if (options->program)
         text_printf(c, "\nint main(int argc, char **argv) { return %s, argc, argv); }\n",
-                    options->training ? "rn_train_main(&train_model" : "rn_main(&model");
+                    !options->training                   ? "rn_main(&model"
+                    : options->training->training->ranks ? "rn_train_mpi_main(&train_model"
+                                                         : "rn_train_main(&train_model");
     target_text_free(&text);
     text_free(&network);
     arena_free(&arena);

@@ -88,9 +88,58 @@ static void emit_some_calls(Emit *e, const char *name, const Text *calls, Text *
     text_puts(t, "}\n\n");
 }
 
+/* ---- several processes ---- */
+enum { BUCKET_BYTES = 1 << 20 /* of gradients, at least, that ranks sum at once */ };
+
+/* Gradients as the backward pass completes them: of those that ranks sum, which are ready, and which were given away. */
+typedef struct Buckets {
+    bool *is_ready; /* by parameter */
+    int64_t ready, started;
+} Buckets;
+
+static int64_t ready_until(const TrainPlan *train, const bool *is_ready) {
+    int64_t until = train->summed_floats;
+    for (int i = 0; i < train->count; i++) {
+        const rn_train_parameter *p = &train->parameters[i].row;
+        if (p->trained && !is_ready[i] && p->offset < until) until = p->offset;
+    }
+    return until;
+}
+
+/* Ahead of a total: the sum over slabs and ranks, into the first slab. */
+static void emit_sum_over_ranks(Emit *e, const Step *s, Text *t) {
+    const Operand *x = step_operand(s, OPERAND_X);
+    const Value *value = s->node->in[0];
+    text_puts(t, "    rn_train_sum(t, (double *)(void *)(");
+    emit_operand(e, x, t);
+    text_printf(t, "), %d, %d, %s);\n", train_sums(s->node) * plan_value(e->plan, value)->layout.pixel,
+                train_group_slabs(e->plan, e->plan->training->slabs), quote_c(e->arena, s->node->out->name));
+}
+
+/* Behind a gradient: where enough of them are complete, they go to the other ranks. */
+static void emit_bucket(Emit *e, const Step *s, Buckets *buckets, Text *t) {
+    const TrainPlan *train = e->plan->training;
+    const int64_t bucket = BUCKET_BYTES / (int64_t)sizeof(float);
+    const int64_t at = step_operand(s, OPERAND_G)->offset / (int64_t)sizeof(float);
+    for (int i = 0; i < train->count; i++) buckets->is_ready[i] |= train->parameters[i].row.offset == at;
+    buckets->ready = ready_until(train, buckets->is_ready);
+    const int64_t count = buckets->ready - buckets->started;
+    if (!count || (count < bucket && buckets->ready < train->summed_floats)) return;
+    text_printf(t, "    rn_train_start(t, %lld, %lld, %s);\n", (long long)buckets->started, (long long)count,
+                quote_c(e->arena, s->node->out->name));
+    buckets->started = buckets->ready;
+}
+
+static Buckets begin_buckets(Emit *e) {
+    Buckets buckets = {arena_alloc(e->arena, sizeof(bool) * ((size_t)e->plan->training->count + 1)), 0, 0};
+    return buckets;
+}
+
 void emit_trainer_calls(Emit *e, Text *t) {
     enum { CALLS = 200 };
     const Plan *plan = e->plan;
+    const bool ranks = plan->training->ranks;
+    Buckets buckets = begin_buckets(e);
     Text calls = {0}, all = {0};
     line(t, 0,
          "/* Forward and backward of n images. A: activations, S: scratch, P: parameters, G: gradients; offsets in "
@@ -98,9 +147,12 @@ void emit_trainer_calls(Emit *e, Text *t) {
     for (int i = 0; i < plan->step_count; i++) {
         const Step *s = &plan->steps[i];
         const char *task = emit_task(e, s);
-        text_printf(&calls, "    /* %s */\n    rn_train_parallel(t, %s, ", comment_c(e->arena, s->name), task);
+        text_printf(&calls, "    /* %s */\n", comment_c(e->arena, s->name));
+        if (ranks && s->algorithm == ALG_BATCH_TOTAL) emit_sum_over_ranks(e, s, &calls);
+        text_printf(&calls, "    rn_train_parallel(t, %s, ", task);
         emit_arguments(e, s, &calls);
         text_puts(&calls, ");\n");
+        if (ranks && s->algorithm == ALG_BATCH_GRADIENT) emit_bucket(e, s, &buckets, &calls);
         if ((i + 1) % CALLS && i + 1 < plan->step_count) continue;
         const char *name = arena_printf(e->arena, "batch_%d%s", i / CALLS, e->suffix);
         emit_some_calls(e, name, &calls, t);
@@ -108,6 +160,7 @@ void emit_trainer_calls(Emit *e, Text *t) {
         text_free(&calls);
         calls = (Text){0};
     }
+    if (ranks && buckets.started != plan->training->summed_floats) bug("gradients that no step completes");
     text_printf(t, "static void batch%s(%s) {\n", e->suffix, parameters);
     if (e->target.kernels != KERNELS_JIT) text_printf(t, "    k = kernels%s;\n", e->suffix);
     text_write(t, all.s, all.size);
@@ -272,25 +325,34 @@ static void emit_gradients(Emit *e, Text *t) {
     const Plan *plan = e->options->training;
     const Graph *g = plan->graph;
     const ValuePlan *loss = plan_value(plan, g->outputs[g->training->loss]);
+    const int ranks = plan->training->ranks;
     text_printf(
         t,
         "static rn_status train_gradients(void *trainer, int n, const float *images, const rn_train_label *labels, "
         "rn_train_result *result) {\n"
         "    struct %s_trainer *t = trainer;\n"
         "    %s(&t->rn, %s, n, images, labels);\n"
-        "    t->rn.changed = 0;\n"
-        "    *result = (rn_train_result){.images = n};\n"
-        "    const float *loss = t->rn.base.arena + %lld;\n"
-        "    for (int i = 0; i < n; i++, loss += %lld) {\n"
-        "        result->loss += loss[0];\n"
-        "        result->wrong += (int64_t)loss[1];\n"
-        "        result->wrong5 += (int64_t)loss[2];\n"
-        "    }\n"
-        "    return RN_OK;\n"
-        "}\n\n",
+        "    t->rn.changed = 0;\n",
         e->options->name, e->target.count > 1 ? "t->batch" : "batch",
-        e->target.kernels == KERNELS_JIT ? "t->k" : "NULL", (long long)loss->offset / (long long)sizeof(float),
-        (long long)loss->apart);
+        e->target.kernels == KERNELS_JIT ? "t->k" : "NULL");
+    if (ranks)
+        text_printf(t, "    double sums[%d][RN_TRAIN_SUMS] = {{0}}; /* of each group of images */\n", ranks);
+    else
+        text_puts(t, "    *result = (rn_train_result){.images = n};\n");
+    text_printf(t,
+                "    const float *loss = t->rn.base.arena + %lld;\n"
+                "    for (int i = 0; i < n; i++, loss += %lld) {\n",
+                (long long)loss->offset / (long long)sizeof(float), (long long)loss->apart);
+    text_puts(t, ranks ? "        double *sum = sums[(long long)i * t->rn.groups / n];\n"
+                         "        for (int k = 0; k < 3; k++) sum[k] += loss[k];\n"
+                         "    }\n"
+                         "    return rn_train_end(&t->rn, sums, result);\n"
+                       : "        result->loss += loss[0];\n"
+                         "        result->wrong += (int64_t)loss[1];\n"
+                         "        result->wrong5 += (int64_t)loss[2];\n"
+                         "    }\n"
+                         "    return RN_OK;\n");
+    text_puts(t, "}\n\n");
 }
 
 static void emit_wrappers(Emit *e, Text *t) {
@@ -408,12 +470,15 @@ static void emit_train_model(Emit *e, Text *t) {
         "    .parameters = train_parameters,\n    .parameter_count = %d,\n    .floats = %lld,\n"
         "    .gradient_floats = %lld,\n    .trained_floats = %lld,\n    .source_hash = %s,\n    .plan_hash = %s,\n"
         "    .batch = %d,\n    .classes = %d,\n    .macs = %lld,\n    .multiplications = %lld,\n"
-        "    .size = %s_train_size,\n    .create = train_create,\n    .gradients = train_gradients,\n};\n\n"
-        "const rn_train_model *%s_train_model(void) { return &train_model; }\n",
+        "    .size = %s_train_size,\n    .create = train_create,\n    .gradients = train_gradients,\n",
         RN_TRAIN_ABI, quote_c(e->arena, n), train->count, (long long)train->floats, (long long)train->gradient_floats,
         (long long)train->trained_floats, quote_c(e->arena, e->options->source_hash),
         quote_c(e->arena, e->trainer_hash), plan->options.batch,
-        g->outputs[g->training->loss]->producer->in[0]->shape.c, (long long)macs, (long long)multiplications, n, n);
+        g->outputs[g->training->loss]->producer->in[0]->shape.c, (long long)macs, (long long)multiplications, n);
+    if (train->ranks)
+        text_printf(t, "    .ranks = %d,\n    .group_images = %d,\n    .summed_floats = %lld,\n", train->ranks,
+                    train_group_images(plan), (long long)train->summed_floats);
+    text_printf(t, "};\n\nconst rn_train_model *%s_train_model(void) { return &train_model; }\n", n);
 }
 
 void emit_trainer(Emit *e, Text *t) {

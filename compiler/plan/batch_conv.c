@@ -111,14 +111,16 @@ static int64_t product_floats(int64_t floats) {
 
 /* V and M, or V and Z, of all tiles lie in temporaries; a transform has a strip of a whole image, a unit M of `tiles`.
  */
-static void share_tiles(BatchConv *c, int batch) {
+static void share_tiles(const Plan *plan, BatchConv *c) {
     const int image = c->rows * c->columns, products = c->f.n * c->f.n;
     const int in = batch_lda(c->in_channels), out = batch_lda(c->out_channels);
     c->images = 1, c->tile_rows = c->rows;
     c->strip_h = c->rows * TILE + 2;
     c->chunk = image < DEPTH ? DEPTH / image : 1;
-    c->all_tiles = (int64_t)round_up(batch, c->chunk) * image;
-    c->tiles = c->all_tiles < SHARED_TILES ? (int)c->all_tiles : SHARED_TILES;
+    const int ranks = plan->training->ranks;
+    c->group_images = round_up(train_group_images(plan), c->chunk);
+    c->all_tiles = (int64_t)(ranks ? ranks * c->group_images : c->group_images) * image;
+    c->tiles = c->all_tiles < SHARED_TILES ? (int)c->all_tiles : train_block(plan, SHARED_TILES, image);
     c->all_tiles = divide_up((int)c->all_tiles, c->tiles) * (int64_t)c->tiles;
     c->v_product = (int)product_floats(c->all_tiles * in);
     c->m_product =
@@ -127,7 +129,8 @@ static void share_tiles(BatchConv *c, int batch) {
     c->strip_at = c->kind == CONV_WEIGHTS ? 0 : (int64_t)products * c->m_product;
 }
 
-static void winograd_blocks(BatchConv *c, int batch) {
+static void winograd_blocks(const Plan *plan, BatchConv *c) {
+    const int ranks = plan->training->ranks, batch = ranks ? ranks * train_group_images(plan) : plan->options.batch;
     rn_winograd_make(&c->f, TILE, 3, 1);
     const int products = c->f.n * c->f.n;
     c->rows = divide_up(c->y.h, TILE), c->columns = divide_up(c->y.w, TILE);
@@ -139,6 +142,7 @@ static void winograd_blocks(BatchConv *c, int batch) {
     const int image = c->rows * c->columns;
     c->images = image <= most ? most / image : 1;
     if (c->images > batch) c->images = batch;
+    c->images = train_block(plan, c->images, 1);
     c->tile_rows = image <= most ? c->rows : most / c->columns > 1 ? most / c->columns : 1;
     if (c->tile_rows < c->rows) c->tile_rows = divide_up(c->rows, divide_up(c->rows, c->tile_rows)); /* evenly */
     c->tiles = c->images * c->tile_rows * c->columns;
@@ -149,7 +153,7 @@ static void winograd_blocks(BatchConv *c, int batch) {
     c->m_at = (int64_t)products * c->v_product;
     c->strip_at = c->m_at + (int64_t)products * c->m_product;
     c->shared = is_shared(c, batch);
-    if (c->shared) share_tiles(c, batch);
+    if (c->shared) share_tiles(plan, c);
 }
 
 static int64_t scratch_bytes(BatchConv *c, int pixel) {
@@ -218,7 +222,7 @@ void batch_conv_steps(Plan *plan, const Node *node) {
     fill(c, &window, c->is_fc ? 1 : node->term[0].groups, x, y);
     c->in_channels = in->shape.c / c->groups, c->out_channels = node->out->shape.c / c->groups;
     c->winograd = winograd_can(plan, c);
-    if (c->winograd) winograd_blocks(c, plan->options.batch);
+    if (c->winograd) winograd_blocks(plan, c);
     c->sliding = sliding_of(plan->arena, c);
     merge_row(plan, c, in);
     const int weights = plan_temporary(plan, (int64_t)sizeof(float) * packed_floats(c));
@@ -256,11 +260,12 @@ void batch_weights_steps(Plan *plan, const Node *node) {
     fill(c, &window, c->is_fc ? 1 : node->attr.groups, x, y);
     c->in_channels = x.c / c->groups, c->out_channels = y.c / c->groups;
     c->winograd = winograd_can(plan, c);
-    if (c->winograd) winograd_blocks(c, plan->options.batch);
+    if (c->winograd) winograd_blocks(plan, c);
     c->sliding = sliding_of(plan->arena, c);
     merge_row(plan, c, node->in[0]);
     c->slab = packed_floats(c);
-    c->slabs = c->is_fc || c->shared ? 1 : train_slabs(plan, (int64_t)sizeof(float) * c->slab);
+    const int ranks = plan->training->ranks;
+    c->slabs = c->is_fc || c->shared ? (ranks ? ranks : 1) : train_slabs(plan, (int64_t)sizeof(float) * c->slab);
     const int slabs = plan_temporary(plan, (int64_t)sizeof(float) * c->slab * c->slabs);
 
     const int v = c->shared ? transform_step(plan, node, c, node->in[0], false) : -1;

@@ -50,6 +50,7 @@ typedef struct BatchConv {
      * unit is a panel of channels and so many tiles, or, of the weights' gradient, of one product */
     bool shared;
     int64_t all_tiles; /* of the program's batch, whole chunks */
+    int group_images;  /* with ranks: images from one group's tiles to the next one's, whole chunks */
     int chunk;         /* images of a batch-reduce element of the weights' gradient */
     int64_t matrix;    /* floats from one tap's or product's weights to the next's */
     int64_t slab;      /* floats of a slab */

@@ -81,6 +81,8 @@ typedef struct PlanOptions {
     bool strassen;          /* 1x1 convolutions may be computed by Strassen's method */
     bool fuse;              /* training: values of elements alone may be computed where they are read */
     bool winograd;          /* convolutions by Winograd's method where that is faster */
+    int ranks;              /* training: processes that may share a batch, with the bits of one; 0: one process */
+    int rank_images;        /* training: images of each, of the recipe's batch */
     double tolerance;       /* the output's largest relative error, by the error model; 0: any */
     double time_share;      /* -Os: the smallest weights that take at most this share of time more; 0: the least time */
     int64_t

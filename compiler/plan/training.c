@@ -35,11 +35,23 @@ static void place_parameter(TrainPlan *t, const Tensor *tensor, int64_t *floats)
     *floats += round_up_bytes(tensor_bytes(tensor)) / (int64_t)sizeof(float);
 }
 
-/* The places of the parameters: trained ones as the backward pass completes them, running statistics, all others
- * (rn_train.h). */
-static TrainPlan *plan_parameters(Arena *arena, const Graph *g, const Graph *source) {
+/* Whether a gradient is a sum over slabs of floats; all others are one of doubles, of all ranks. */
+static bool is_summed(const Graph *g, const Trained *trained) {
+    const Op op = g->outputs[trained->output]->producer->op;
+    return op == OP_CONV_WEIGHTS || op == OP_FC_WEIGHTS;
+}
+
+static void place_trained(TrainPlan *t, const Trained *trained) {
+    place_parameter(t, trained->param, &t->floats);
+    t->parameters[t->of_tensor[trained->param->id]].row.trained = 1;
+}
+
+/* The places of the parameters: trained ones as the backward pass completes them, with ranks those first that they have
+ * to sum; running statistics; all others (rn_train.h). */
+static TrainPlan *plan_parameters(Arena *arena, const Graph *g, const Graph *source, int ranks) {
     const Training *training = g->training;
     TrainPlan *t = arena_alloc(arena, sizeof *t);
+    t->ranks = ranks;
     t->parameters = train_parameters(source, arena, &t->count);
     t->of_tensor = arena_alloc(arena, sizeof *t->of_tensor * ((size_t)g->tensor_count + 1));
     for (int i = 0; i < g->tensor_count; i++) t->of_tensor[i] = -1;
@@ -48,10 +60,11 @@ static TrainPlan *plan_parameters(Arena *arena, const Graph *g, const Graph *sou
         t->parameters[i].row.offset = -1;
         t->parameters[i].row.trained = 0; /* nor are those that the loss does not depend on */
     }
-    for (int i = 0; i < training->trained_count; i++) {
-        place_parameter(t, training->trained[i].param, &t->floats);
-        t->parameters[t->of_tensor[training->trained[i].param->id]].row.trained = 1;
-    }
+    for (int i = 0; i < training->trained_count; i++)
+        if (!ranks || is_summed(g, &training->trained[i])) place_trained(t, &training->trained[i]);
+    t->summed_floats = t->floats;
+    for (int i = 0; i < training->trained_count && ranks; i++)
+        if (!is_summed(g, &training->trained[i])) place_trained(t, &training->trained[i]);
     t->trained_floats = t->floats;
     for (int i = 0; i < training->running_count; i++) { /* the variance behind the mean */
         place_parameter(t, training->running[i].mean, &t->floats);
@@ -65,8 +78,23 @@ static TrainPlan *plan_parameters(Arena *arena, const Graph *g, const Graph *sou
 
 int train_slabs(const Plan *plan, int64_t bytes) {
     int slabs = plan->training->slabs;
-    while (slabs > 1 && slabs * bytes > TRAIN_SLAB_BYTES) slabs /= 2;
+    while (slabs > 1 && slabs > plan->training->ranks && slabs * bytes > TRAIN_SLAB_BYTES) slabs /= 2;
     return slabs;
+}
+
+int train_group_slabs(const Plan *plan, int slabs) {
+    return plan->training->ranks ? slabs / plan->training->ranks : slabs;
+}
+
+int train_group_images(const Plan *plan) {
+    const int ranks = plan->training->ranks, most = ranks ? divide_up(plan->options.batch, ranks) : plan->options.batch;
+    return most > plan->options.rank_images ? most : plan->options.rank_images;
+}
+
+int train_block(const Plan *plan, int most, int each) {
+    const int all = plan->options.rank_images * each;
+    while (plan->training->ranks && all % most) most--;
+    return most;
 }
 
 void train_reads_parameter(Plan *plan, Step *step, Role role, const Tensor *tensor) {
@@ -272,9 +300,11 @@ static Plan *plan_steps_of(Arena *arena, const Graph *graph, const Graph *source
     plan->group = 1;
     plan->last_node = graph->node_count;
     plan->values = arena_alloc(arena, ((size_t)graph->value_count + 1) * sizeof *plan->values);
-    plan->training = plan_parameters(arena, graph, source);
-    for (plan->training->slabs = 1; plan->training->slabs < TRAIN_SLABS && 2 * plan->training->slabs <= options->batch;)
+    plan->training = plan_parameters(arena, graph, source, options->ranks);
+    const int batch = options->ranks ? options->ranks * options->rank_images : options->batch;
+    for (plan->training->slabs = 1; plan->training->slabs < TRAIN_SLABS && 2 * plan->training->slabs <= batch;)
         plan->training->slabs *= 2;
+    if (plan->training->slabs < options->ranks) plan->training->slabs = options->ranks;
     plan_values(plan);
     if (options->fuse) plan_computed(plan);
     return add_steps(plan, diag) ? plan : NULL;

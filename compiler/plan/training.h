@@ -6,6 +6,10 @@
  *
  * Sums over a batch are cut into slabs of images, whose number the program fixes; each slab is summed in the order of
  * its images, the slabs in a binary tree. So the bits do not depend on the number of threads.
+ *
+ * With ranks (--mpi), a batch is R groups of images, R the largest number of ranks, and a rank has R / N of them. What
+ * decides the bits of a group's results and sums lies in the group alone: its slabs, and the blocks that its images are
+ * computed in. The tree goes on over groups, then over ranks (rn_train.h, rn_train_team).
  */
 #ifndef RNC_PLAN_TRAINING_H
 #define RNC_PLAN_TRAINING_H
@@ -21,6 +25,9 @@ typedef struct TrainPlan {
     int *of_tensor; /* by tensor id: its parameter, or -1 */
     int64_t floats, gradient_floats, trained_floats;
     int slabs; /* a power of two */
+    int ranks; /* the largest number that have the bits of one; 0: there is one process */
+    int64_t summed_floats; /* with ranks: of the trained parameters, those at the start, which each rank has a part of;
+                              all others come of sums over all ranks */
 } TrainPlan;
 
 /* Of a graph that differentiate has made of `source`; `batch` of the options is the largest. NULL after an error: an
@@ -45,8 +52,15 @@ const Trained *train_gradient_of(const Plan *plan, const Value *value, int chann
 const Running *train_running_of(const Plan *plan, const Value *value);               /* NULL: none */
 /* How many sums over the batch an operation of BATCH_STATS makes of a channel. */
 int train_sums(const Node *node);
-/* Slabs for sums of so many bytes each. */
+/* Slabs for sums of so many bytes each; at least one for each rank. */
 int train_slabs(const Plan *plan, int64_t bytes);
+/* Of those, the ones of a group. */
+int train_group_slabs(const Plan *plan, int slabs);
+/* The most images that a group has; without ranks, a batch. */
+int train_group_images(const Plan *plan);
+/* The largest divisor of the images of a rank, times `each`, that is at most `most`; without ranks `most`. Blocks of so
+ * many begin where groups do. */
+int train_block(const Plan *plan, int most, int each);
 
 /* Operands in the flat buffers. */
 void train_reads_parameter(Plan *plan, Step *step, Role role, const Tensor *tensor);

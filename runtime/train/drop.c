@@ -3,7 +3,7 @@
 #include "rn_train_emitted.h"
 
 uint32_t rn_train_drawn(const rn_train_context *context, int n) {
-    const uint32_t counter[4] = {0, (uint32_t)n, (uint32_t)context->step, RN_DRAW_DROPOUT};
+    const uint32_t counter[4] = {0, (uint32_t)(context->first + n), (uint32_t)context->step, RN_DRAW_DROPOUT};
     uint32_t word[4];
     rn_philox(word, counter, context->seed);
     return word[0] & 0xffffff;

@@ -84,6 +84,10 @@ static rn_status check_labels(rn_train_context *context, int n, const float *ima
     if (n < 1 || n > context->batch)
         return rn_context_fail(&context->base, RN_ERROR_ARGUMENT, "a step of %d images; 1 to %d are possible", n,
                                context->batch);
+    if (context->model->ranks && n > context->groups * context->model->group_images)
+        return rn_context_fail(&context->base, RN_ERROR_ARGUMENT,
+                               "a step of %d images; of %d ranks each may have %d", n, rn_train_ranks(context),
+                               context->groups * context->model->group_images);
     if (!images || !labels) return rn_context_fail(&context->base, RN_ERROR_ARGUMENT, "no images or no labels (NULL)");
     return RN_OK;
 }
@@ -110,6 +114,10 @@ rn_status rn_train_gradients_mixed(void *trainer, int n, const float *images, co
                                    (double)label->share);
     }
     rn_train_result ignored;
+    context->images = n * rn_train_ranks(context);
+    context->first = n * rn_train_rank(context);
+    context->failed = RN_OK;
+    if (context->team && context->team->at) context->team->at(context->team->user, context->step + 1);
     return context->model->gradients(trainer, n, images, labels, result ? result : &ignored);
 }
 

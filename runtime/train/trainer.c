@@ -10,9 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
+#include "train/flush.h"
 
 enum { LINE = 64 };
 
@@ -45,6 +43,7 @@ static rn_status check(const rn_train_model *model, const rn_train_options *opti
         return rn_status_fail(error, RN_ERROR_SIZE, RN_ERROR_ARGUMENT,
                               "%s: steps of %d images; this build has at most %d (rnc --train --batch N)", model->name,
                               options->batch, model->batch);
+    if (rn_train_check_team(model, options, error)) return RN_ERROR_ARGUMENT;
     if (arena && size < need)
         return rn_status_fail(error, RN_ERROR_SIZE, RN_ERROR_ARGUMENT,
                               "%s: the arena has %zu bytes, %zu are needed (ask %s_train_size with the batch and the "
@@ -87,6 +86,7 @@ rn_status rn_train_context_create(void **trainer, size_t instance_size, size_t n
     context->batch = rn_train_options_batch(model, options);
     context->changed = 1;
     place_buffers(context);
+    rn_train_join_team(context, options ? options->team : NULL);
     rn_schedule_begin(&context->schedule, model->recipe);
     return RN_OK;
 }
@@ -121,14 +121,9 @@ typedef struct Flushed {
 
 static void run_flushed(void *arg, int part, int parts) {
     const Flushed *task = arg;
-#if defined(__SSE2__)
-    const unsigned int mode = _mm_getcsr(), flush_to_zero = 0x8000, denormals_are_zero = 0x40;
-    _mm_setcsr(mode | flush_to_zero | denormals_are_zero);
+    const unsigned int mode = rn_flush_begin();
     task->fn(task->arg, part, parts);
-    _mm_setcsr((_mm_getcsr() & ~(flush_to_zero | denormals_are_zero)) | (mode & (flush_to_zero | denormals_are_zero)));
-#else
-    task->fn(task->arg, part, parts);
-#endif
+    rn_flush_end(mode);
 }
 
 void rn_train_parallel(rn_train_context *context, rn_task fn, void *arg) {
