@@ -101,14 +101,14 @@ static bool make_outputs(const Outputs *o) {
                          temp_file(o, ".onnx"), &c->diag);
     }
     const EmittedForm form = {options->embed, kind == OUTPUT_PROGRAM, kind == OUTPUT_SHARED, options->standalone};
-    const bool librn = !options->standalone;
+    const Links links = options->standalone ? LINKS_NOTHING : options->ranks ? LINKS_LIBRN_AND_MPI : LINKS_LIBRN;
     if (!emitted_write(c, c->plan, o->temp, o->files.stem, form)) return false;
     if (kind == OUTPUT_OBJECT || kind == OUTPUT_ARCHIVE)
-        if (!toolchain_build(BUILD_OBJECT, librn, c_file, o->temp, temp_file(o, ".o"), verbose, &c->diag)) return false;
+        if (!toolchain_build(BUILD_OBJECT, links, c_file, o->temp, temp_file(o, ".o"), verbose, &c->diag)) return false;
     if (kind == OUTPUT_ARCHIVE && !make_archive(o)) return false;
     if (kind == OUTPUT_SHARED) return emitted_link_shared(c, c->plan, o->temp, o->files.stem, form);
     if (kind == OUTPUT_PROGRAM)
-        if (!toolchain_build(BUILD_PROGRAM, librn, c_file, o->temp, temp_file(o, ""), verbose, &c->diag)) return false;
+        if (!toolchain_build(BUILD_PROGRAM, links, c_file, o->temp, temp_file(o, ""), verbose, &c->diag)) return false;
     return true;
 }
 

@@ -146,6 +146,12 @@ static bool make_training(Compilation *c) {
                    o->input);
         return false;
     }
+    if (o->ranks && o->output && o->kind == OUTPUT_PROGRAM && !toolchain_librn(&c->arena, LIBRN_MPI)) {
+        diag_error(&c->diag, (Place){0},
+                   "--mpi: this rnc was built without MPI, so librn_mpi.a is not beside librn.a, and no program can be "
+                   "linked: install libopenmpi-dev and openmpi-bin, and build rnc again");
+        return false;
+    }
     if (c->source->training)
         c->training = c->source;
     else if (o->train)

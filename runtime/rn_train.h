@@ -40,9 +40,9 @@ extern "C" {
  * may bring another. The functions are called by the trainer's thread alone, on every rank in the same order with the
  * same sizes. They return RN_OK, or a status that ends the step as an error.
  *
- * Numbers are added in a binary tree over ranks: 0 and 1, 2 and 3, ..., then the pairs, and so on. Then N ranks have the
- * bits of one for N = 1, 2, 4 .. R. Denormal numbers count as zero in the trainer's additions (FTZ and DAZ), so they
- * have to in a team's. `what` is for messages: "layer1.0.bn1". */
+ * Numbers are added in a binary tree over ranks: 0 and 1, 2 and 3, ..., then the pairs, and so on. Then N ranks have
+ * the bits of one for N = 1, 2, 4 .. R. Denormal numbers count as zero in the trainer's additions (FTZ and DAZ), so
+ * they have to in a team's. `what` is for messages: "layer1.0.bn1". */
 typedef struct rn_train_team {
     int rank, ranks; /* ranks: at least 1; rank: 0 .. ranks - 1 */
     void *user;
@@ -202,8 +202,8 @@ typedef struct rn_train_model {
      * NaN or an infinity; NULL: none has. May be NULL: the parameters and the inference code are asked. */
     const char *(*not_finite)(void *trainer);
     /* Of --mpi=R; else 0. */
-    int ranks;         /* R: so many ranks have the bits of one, and 1, 2, 4 .. R */
-    int group_images;  /* the most images of a batch's R-th part */
+    int ranks;        /* R: so many ranks have the bits of one, and 1, 2, 4 .. R */
+    int group_images; /* the most images of a batch's R-th part */
     int64_t summed_floats;
 } rn_train_model;
 

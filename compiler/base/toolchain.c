@@ -58,7 +58,8 @@ int toolchain_run(char *const *argv, bool verbose) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static const char *const librn_files[] = {[LIBRN_HEADER] = "rn.h", [LIBRN_ARCHIVE] = "librn.a"};
+static const char *const librn_files[] = {
+    [LIBRN_HEADER] = "rn.h", [LIBRN_ARCHIVE] = "librn.a", [LIBRN_MPI] = "librn_mpi.a"};
 
 /* The first folder that has it, of some relative to rnc's own. */
 static const char *find_folder(Arena *arena, enum LibrnFile which) {
@@ -97,10 +98,11 @@ static bool optimises(const Command *command) {
     return false;
 }
 
-bool toolchain_build(Build build, bool librn, const char *c_file, const char *folder, const char *out, bool verbose,
+bool toolchain_build(Build build, Links links, const char *c_file, const char *folder, const char *out, bool verbose,
                      Diag *diag) {
     Command command = {0};
     bool good = false;
+    const bool librn = links != LINKS_NOTHING;
     const char *include = find_folder(&command.arena, LIBRN_HEADER);
     const char *lib = find_folder(&command.arena, LIBRN_ARCHIVE);
     if (librn && (!include || (!lib && build != BUILD_OBJECT))) {
@@ -124,8 +126,9 @@ bool toolchain_build(Build build, bool librn, const char *c_file, const char *fo
     if (build != BUILD_OBJECT && !librn) {
         command_add(&command, "-lm");
     } else if (build != BUILD_OBJECT) {
-        const char *archive = arena_printf(&command.arena, "%s/librn.a", lib);
-        command_add(&command, archive);
+        if (links == LINKS_LIBRN_AND_MPI) command_add(&command, arena_printf(&command.arena, "%s/librn_mpi.a", lib));
+        command_add(&command, arena_printf(&command.arena, "%s/librn.a", lib));
+        if (links == LINKS_LIBRN_AND_MPI) command_add(&command, "-lmpi");
         command_add_words(&command, "-Wl,--as-needed " RN_LINK_LIBS);
     }
     command_add(&command, NULL);

@@ -115,8 +115,8 @@ static void emit_weights_fc(Emit *e, const Step *s, const BatchConv *c, Text *bo
     const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out);
     line(body, 1, "const rn_kernel *k = a->k;");
     const bool groups = e->plan->training->ranks; /* u is the tap, t its slab */
-    const char *units = groups ? arena_printf(e->arena, "%d * a->t->groups", c->taps)
-                               : arena_printf(e->arena, "%d", c->taps);
+    const char *units =
+        groups ? arena_printf(e->arena, "%d * a->t->groups", c->taps) : arena_printf(e->arena, "%d", c->taps);
     line(body, 1, "for (int %s = slab_at(%s, part, parts); %s < slab_at(%s, part + 1, parts); %s++) {",
          groups ? "u" : "t", units, groups ? "u" : "t", units, groups ? "u" : "t");
     if (groups) line(body, 2, "const int t = u %% %d, g = u / %d;", c->taps, c->taps);
@@ -125,8 +125,12 @@ static void emit_weights_fc(Emit *e, const Step *s, const BatchConv *c, Text *bo
     open_fc_images(e, "g", body);
     line(body, 3, "const float *x = a->x[0] + (size_t)n * %lld + t * %d, *y = a->x[1] + (size_t)n * %lld;",
          (long long)x->apart, x->layout.pixel, (long long)y->apart);
-    Gemm gemm = {
-        .k = batch_fc_images(e), .lda = (int)y->apart, .ldb = (int)x->apart, .ldc = lda, .accumulate = true, .transposed = true};
+    Gemm gemm = {.k = batch_fc_images(e),
+                 .lda = (int)y->apart,
+                 .ldb = (int)x->apart,
+                 .ldc = lda,
+                 .accumulate = true,
+                 .transposed = true};
     const char *call = arena_printf(e->arena, "gemm(y + o, x + i, tap + (size_t)i * %d + o, NULL, NULL, NULL);", lda);
     line(body, 3, "if (many) {");
     weight_panels(e, in, out, gemm, call, 4, body);
@@ -159,7 +163,8 @@ static void emit_weights_shared(Emit *e, const Step *s, const BatchConv *c, Text
              "v++) {",
              units, units);
         line(body, 2, "const int g = v / %d, u = v %% %d;", units, units);
-        line(body, 2, "const int images = slab_at(a->images, g + 1, a->t->groups) - slab_at(a->images, g, a->t->groups);");
+        line(body, 2,
+             "const int images = slab_at(a->images, g + 1, a->t->groups) - slab_at(a->images, g, a->t->groups);");
         line(body, 2, "const unsigned long long count = (unsigned long long)(images + %d) / %d;", c->chunk - 1,
              c->chunk);
     } else {

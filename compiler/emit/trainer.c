@@ -91,7 +91,8 @@ static void emit_some_calls(Emit *e, const char *name, const Text *calls, Text *
 /* ---- several processes ---- */
 enum { BUCKET_BYTES = 1 << 20 /* of gradients, at least, that ranks sum at once */ };
 
-/* Gradients as the backward pass completes them: of those that ranks sum, which are ready, and which were given away. */
+/* Gradients as the backward pass completes them: of those that ranks sum, which are ready, and which were given away.
+ */
 typedef struct Buckets {
     bool *is_ready; /* by parameter */
     int64_t ready, started;

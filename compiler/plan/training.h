@@ -24,8 +24,8 @@ typedef struct TrainPlan {
     int count;
     int *of_tensor; /* by tensor id: its parameter, or -1 */
     int64_t floats, gradient_floats, trained_floats;
-    int slabs; /* a power of two */
-    int ranks; /* the largest number that have the bits of one; 0: there is one process */
+    int slabs;             /* a power of two */
+    int ranks;             /* the largest number that have the bits of one; 0: there is one process */
     int64_t summed_floats; /* with ranks: of the trained parameters, those at the start, which each rank has a part of;
                               all others come of sums over all ranks */
 } TrainPlan;

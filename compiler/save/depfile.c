@@ -58,6 +58,7 @@ static Dependencies collect(Compilation *c) {
     const bool compiled = linked || o->kind == OUTPUT_OBJECT || o->kind == OUTPUT_ARCHIVE;
     if (compiled && !o->standalone) depend_on(&d, toolchain_librn(d.arena, LIBRN_HEADER));
     if (linked && !o->standalone) depend_on(&d, toolchain_librn(d.arena, LIBRN_ARCHIVE));
+    if (o->ranks && o->kind == OUTPUT_PROGRAM) depend_on(&d, toolchain_librn(d.arena, LIBRN_MPI));
     return d;
 }
 

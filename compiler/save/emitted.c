@@ -64,8 +64,8 @@ bool emitted_link_shared(Compilation *c, const Plan *plan, const char *folder, c
     Arena *a = &c->arena;
     Text header = {0};
     const char *so = arena_printf(a, "%s/%s.so", folder, stem), *h = arena_printf(a, "%s/%s.h", folder, stem);
-    if (!toolchain_build(BUILD_SHARED, !form.standalone, arena_printf(a, "%s/%s.c", folder, stem), folder, so,
-                         c->options->passes.verbose, &c->diag))
+    if (!toolchain_build(BUILD_SHARED, form.standalone ? LINKS_NOTHING : LINKS_LIBRN,
+                         arena_printf(a, "%s/%s.c", folder, stem), folder, so, c->options->passes.verbose, &c->diag))
         return false;
     const EmitOptions options = emit_options(c, plan, arena_printf(a, "%s.h", stem), NULL, form);
     emit_h(plan, &options, &header);

@@ -85,9 +85,8 @@ static rn_status check_labels(rn_train_context *context, int n, const float *ima
         return rn_context_fail(&context->base, RN_ERROR_ARGUMENT, "a step of %d images; 1 to %d are possible", n,
                                context->batch);
     if (context->model->ranks && n > context->groups * context->model->group_images)
-        return rn_context_fail(&context->base, RN_ERROR_ARGUMENT,
-                               "a step of %d images; of %d ranks each may have %d", n, rn_train_ranks(context),
-                               context->groups * context->model->group_images);
+        return rn_context_fail(&context->base, RN_ERROR_ARGUMENT, "a step of %d images; of %d ranks each may have %d",
+                               n, rn_train_ranks(context), context->groups * context->model->group_images);
     if (!images || !labels) return rn_context_fail(&context->base, RN_ERROR_ARGUMENT, "no images or no labels (NULL)");
     return RN_OK;
 }

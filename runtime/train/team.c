@@ -96,9 +96,11 @@ rn_status rn_train_share_state(rn_train_context *context) {
         uint64_t seed;
         rn_train_schedule schedule;
     } rest = {context->step, context->seed, context->schedule};
-    rn_status status = rn_train_share(context, "the parameters", context->parameters, sizeof(float) * (size_t)model->floats);
+    rn_status status =
+        rn_train_share(context, "the parameters", context->parameters, sizeof(float) * (size_t)model->floats);
     if (!status)
-        status = rn_train_share(context, "the momentum", context->momentum, sizeof(float) * (size_t)model->trained_floats);
+        status =
+            rn_train_share(context, "the momentum", context->momentum, sizeof(float) * (size_t)model->trained_floats);
     if (!status) status = rn_train_share(context, "the schedule", &rest, sizeof rest);
     context->step = rest.step;
     context->seed = rest.seed;
