@@ -197,10 +197,10 @@ const char *strip_function(Emit *e, const Reader *r, Shape shape, int pixel, int
         line(&b, 2, "memcpy(to + ((y - first) * %d + %d), x0 + y * %d, sizeof(float) * %d);", columns * pixel,
              left * pixel, shape.w * pixel, wide * pixel);
     } else {
-        line(&b, 1, "for (int c = 0; c < %d; c += LANES) {", pixel);
-        reader_channels(e, r, 2, &b);
-        line(&b, 2, "for (int y = first > 0 ? first : 0; y < last; y++) {");
-        line(&b, 3, "float *row = to + ((y - first) * %d + %d);", columns * pixel, left * pixel);
+        line(&b, 1, "for (int y = first > 0 ? first : 0; y < last; y++) {");
+        line(&b, 2, "float *row = to + ((y - first) * %d + %d);", columns * pixel, left * pixel);
+        line(&b, 2, "for (int c = 0; c < %d; c += LANES) {", pixel);
+        reader_channels(e, r, 3, &b);
         line(&b, 3, "for (int i = c; i < %d + c; i += %d) {", wide * pixel, pixel);
         reader_load(e, r, arena_printf(e->arena, "y * %d + i", shape.w * pixel), 4, &b);
         line(&b, 4, "store(row + i, %s);", reader_value(e, r, 0));

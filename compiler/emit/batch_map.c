@@ -57,6 +57,28 @@ const char *emit_batch_input(Emit *e, const Step *s, Text *body) {
 }
 
 /* ---- each element ---- */
+/* A vector of channels after another goes through some rows of an image at a time, at least LEAST_PIXELS, so that the
+ * lines beside each other are read while they are at hand. */
+enum { ROWS_BYTES = 64 << 10, LEAST_PIXELS = 32, MOST_KEPT = 16 << 10 /* sums of an image on the stack */ };
+
+static int rows_at_once(Shape shape, int pixel) {
+    const int64_t row = (int64_t)sizeof(float) * shape.w * pixel;
+    int rows = divide_up(LEAST_PIXELS, shape.w);
+    if (rows * row < ROWS_BYTES) rows = (int)(ROWS_BYTES / row);
+    return rows < shape.h ? divide_up(shape.h, divide_up(shape.h, rows)) : shape.h; /* evenly */
+}
+
+/* Opens "for (int r = 0; ...)" where it is not the whole image; -> where the rows begin and where they end, floats. */
+static const char *open_rows(const Emit *e, Shape shape, int pixel, int depth, const char **end, Text *body) {
+    const int rows = rows_at_once(shape, pixel), row = shape.w * pixel;
+    *end = arena_printf(e->arena, "%d", shape.h * row);
+    if (rows == shape.h) return "";
+    line(body, depth, "for (int r = 0; r < %d; r += %d)", shape.h, rows);
+    *end = shape.h % rows ? arena_printf(e->arena, "(r + %d < %d ? r + %d : %d) * %d", rows, shape.h, rows, shape.h, row)
+                          : arena_printf(e->arena, "(r + %d) * %d", rows, row);
+    return arena_printf(e->arena, "r * %d + ", row);
+}
+
 const char *emit_batch_map(Emit *e, const Step *s, Text *body) {
     const Reader *r = s->detail;
     const Shape shape = s->out->shape;
@@ -64,9 +86,10 @@ const char *emit_batch_map(Emit *e, const Step *s, Text *body) {
     batch_images(body);
     reader_image(e, r, 2, body);
     line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
+    const char *end, *from = open_rows(e, shape, pixel, 2, &end, body);
     line(body, 2, "for (int c = 0; c < %d; c += LANES) {", pixel);
     reader_channels(e, r, 3, body);
-    line(body, 3, "for (int i = c; i < %d + c; i += %d) {", shape.h * shape.w * pixel, pixel);
+    line(body, 3, "for (int i = %sc; i < %s + c; i += %d) {", from, end, pixel);
     reader_load(e, r, "i", 4, body);
     line(body, 4, "store(y + i, %s);", reader_value(e, r, 0));
     line(body, 3, "}");
@@ -136,11 +159,20 @@ const char *emit_batch_stats(Emit *e, const Step *s, Text *body) {
     line(body, 2, "for (int i = 0; i < %d; i++) to[i] = 0;", slab);
     line(body, 2, "for (int n = slab_at(a->images, s, %s); n < slab_at(a->images, s + 1, %s); n++) {", slabs, slabs);
     reader_image(e, r, 3, body);
+    const bool kept = rows_at_once(shape, pixel) < shape.h && slab <= MOST_KEPT;
+    const char *from = "", *end = arena_printf(e->arena, "%d", shape.h * shape.w * pixel);
+    if (kept) {
+        line(body, 3, "float image[%d] = {0};", slab);
+        from = open_rows(e, shape, pixel, 3, &end, body);
+    }
     line(body, 3, "for (int c = 0; c < %d; c += LANES) {", pixel);
     reader_channels(e, r, 4, body);
     if (sums > 1) line(body, 4, "const V about = load(a->p[0] + c);");
-    line(body, 4, "V sum = zero()%s;", sums > 1 ? ", product = zero()" : "");
-    line(body, 4, "for (int row = c; row < %d + c; row += %d) {", shape.h * shape.w * pixel, shape.w * pixel);
+    if (kept)
+        line(body, 4, sums > 1 ? "V sum = load(image + c), product = load(image + %d + c);" : "V sum = load(image + c);", pixel);
+    else
+        line(body, 4, "V sum = zero()%s;", sums > 1 ? ", product = zero()" : "");
+    line(body, 4, "for (int row = %sc; row < %s + c; row += %d) {", from, end, shape.w * pixel);
     line(body, 5, "V sums = zero()%s;", sums > 1 ? ", products = zero()" : "");
     line(body, 5, "for (int i = row; i < row + %d; i += %d) {", shape.w * pixel, pixel);
     reader_load(e, r, "i", 6, body);
@@ -159,9 +191,16 @@ const char *emit_batch_stats(Emit *e, const Step *s, Text *body) {
     line(body, 5, "}");
     line(body, 5, "sum = add(sum, sums)%s;", sums > 1 ? ", product = add(product, products)" : "");
     line(body, 4, "}");
-    line(body, 4, "add_lanes(to + c, sum);");
-    if (sums > 1) line(body, 4, "add_lanes(to + %d + c, product);", pixel);
-    line(body, 3, "}");
+    if (kept) {
+        line(body, 4, "store(image + c, sum);");
+        if (sums > 1) line(body, 4, "store(image + %d + c, product);", pixel);
+        line(body, 3, "}");
+        line(body, 3, "for (int c = 0; c < %d; c += LANES) add_lanes(to + c, load(image + c));", slab);
+    } else {
+        line(body, 4, "add_lanes(to + c, sum);");
+        if (sums > 1) line(body, 4, "add_lanes(to + %d + c, product);", pixel);
+        line(body, 3, "}");
+    }
     line(body, 2, "}");
     line(body, 1, "}");
     return arena_printf(e->arena, "%s%s", name_of(e, s), reader_name(e, r));

@@ -31,49 +31,6 @@ HELPER void add_lanes(double *total, V v) {
     for (int i = 0; i < LANES; i++) total[i] += lanes[i];
 }
 
-/* Of one image and vector of channels: the sums of x - about and of its square. Rows are summed apart, so that a
- * float's rounding is that of a row. */
-HELPER void image_moments(const float *x, int rows, int width, int pixel, V about, double *sum, double *square) {
-    V s = zero(), q = zero();
-    for (int y = 0; y < rows; y++, x += width * pixel) {
-        V row = zero(), squares = zero();
-        for (int i = 0; i < width; i++) {
-            const V v = sub(load(x + i * pixel), about);
-            row = add(row, v);
-            squares = fma_(v, v, squares);
-        }
-        s = add(s, row), q = add(q, squares);
-    }
-    add_lanes(sum, s), add_lanes(square, q);
-}
-
-/* The sums of d, and of d times (x - about). */
-HELPER void image_products(const float *d, const float *x, int rows, int width, int pixel, V about, double *sum,
-                           double *product) {
-    V s = zero(), q = zero();
-    for (int y = 0; y < rows; y++, d += width * pixel, x += width * pixel) {
-        V row = zero(), products = zero();
-        for (int i = 0; i < width; i++) {
-            const V v = load(d + i * pixel);
-            row = add(row, v);
-            products = fma_(v, sub(load(x + i * pixel), about), products);
-        }
-        s = add(s, row), q = add(q, products);
-    }
-    add_lanes(sum, s), add_lanes(product, q);
-}
-
-/* The sum of d. */
-HELPER void image_sums(const float *d, int rows, int width, int pixel, double *sum) {
-    V s = zero();
-    for (int y = 0; y < rows; y++, d += width * pixel) {
-        V row = zero();
-        for (int i = 0; i < width; i++) row = add(row, load(d + i * pixel));
-        s = add(s, row);
-    }
-    add_lanes(sum, s);
-}
-
 /* Derivatives of activations: of their inputs, but for hardsigmoid's, which is of its result. */
 HELPER V hardsigmoid_slope(V y) {
     return where_less(zero(), y, where_less(y, set1(1.0f), set1(1.0f / 6.0f), zero()), zero());
