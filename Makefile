@@ -43,10 +43,14 @@ OPENMP   := $(if $(findstring clang,$(CC)),-lomp,-lgomp)
 RN_LIBS  := -lpng -ljpeg -lcjson -lxxhash -lz $(OPENMP) -lpthread -lrt -ldl -lm
 RNC_LIBS := -lprotobuf-c -lzip -lxsmmgen
 LDFLAGS  ?=
+# Open MPI, where it is there: for trainers of several processes
+MPICC    ?= mpicc
+MPI_FLAGS := $(shell $(MPICC) --showme:compile 2>/dev/null)
 
 # ---- sources ----
 COMPILER_SRC := $(wildcard compiler/*.c compiler/*/*.c compiler/graph/ops/*.c)
-RUNTIME_SRC  := $(wildcard runtime/*/*.c)
+RUNTIME_SRC  := $(filter-out runtime/mpi/%,$(wildcard runtime/*/*.c))
+MPI_SRC      := $(wildcard runtime/mpi/*.c)
 UNIT_SRC     := $(wildcard tests/unit/*.c)
 NUMERIC_SRC  := $(wildcard tests/numeric/*.c)
 FUZZ_SRC     := $(wildcard tests/fuzz/*.c)
@@ -63,7 +67,7 @@ COMPILER_OBJ := $(COMPILER_SRC:%.c=$(OUT)/obj/%.o) $(OUT)/obj/grammar/rn.tab.o $
 LIBRARY_OBJ  := $(filter-out $(OUT)/obj/compiler/main.o,$(COMPILER_OBJ))
 RUNTIME_OBJ  := $(filter-out %/runtime/core/gemm.o $(OUT)/obj/runtime/cli/%,$(RUNTIME_SRC:%.c=$(OUT)/obj/%.o)) \
                 $(OUT)/obj/joined/gemm.o $(OUT)/obj/joined/cli.o $(OUT)/obj/joined/train.o
-HEADERS      := $(addprefix $(OUT)/include/rn/,rn.h rn_tools.h rn_emitted.h rn_recipe.h rn_recipe.def rn_train.h rn_train_emitted.h)
+HEADERS      := $(addprefix $(OUT)/include/rn/,rn.h rn_tools.h rn_emitted.h rn_recipe.h rn_recipe.def rn_train.h rn_train_emitted.h rn_train_mpi.h)
 TEST_RUNNERS := $(if $(UNIT_SRC),$(OUT)/tests/unit) $(if $(NUMERIC_SRC),$(OUT)/tests/numeric)
 FUZZ_REPLAY  := $(FUZZ_SRC:tests/fuzz/%.c=$(OUT)/tests/fuzz-%)
 
@@ -79,7 +83,7 @@ endif
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(OUT)/rnc $(OUT)/librn.a $(OUT)/librn.so $(HEADERS) ## the compiler and its library, in build/
+all: $(OUT)/rnc $(OUT)/librn.a $(OUT)/librn.so $(if $(MPI_FLAGS),$(OUT)/librn_mpi.a) $(HEADERS) ## the compiler and its library, in build/
 
 # ---- build ----
 $(OUT)/rnc: $(COMPILER_OBJ) $(OUT)/librn.a
@@ -104,11 +108,18 @@ $(OUT)/obj/joined/cli.o: $(filter-out $(TRAIN_CLI),$(CLI_OBJ))
 # the commands of a training program; an inference program does not link them
 $(OUT)/obj/joined/train.o: $(TRAIN_CLI) $(addprefix $(OUT)/obj/runtime/cli/,arguments.o common.o timing.o)
 	$(call say,JOIN,$@)
-	$(Q)mkdir -p $(@D) && $(call one_object,$^,rn_train_main)
+	$(Q)mkdir -p $(@D) && $(call one_object,$^,rn_train_main rn_train_main_of)
 
 $(OUT)/librn.a: $(RUNTIME_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcsD $@ $^
+
+# the only code that calls MPI; a library of its own, so that no other program needs it
+$(OUT)/librn_mpi.a: $(MPI_SRC:%.c=$(OUT)/obj/%.o)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcsD $@ $^
+
+$(OUT)/obj/runtime/mpi/%.o: private override CFLAGS += $(MPI_FLAGS)
 
 $(OUT)/librn.so.$(VERSION): $(RUNTIME_OBJ)
 	$(call say,LINK,$@)
@@ -278,7 +289,7 @@ install: all $(MAN) ## rnc, librn, its header, pkg-config and CMake files, manua
 	$(call say,INSTALL,$(I))
 	$(Q)install -d $(I)/bin $(I)/include/rn $(L)/pkgconfig $(L)/cmake/rn $(addprefix $(I)/share/,man/man1 man/man3 man/man5 doc/rn)
 	$(Q)install -m 755 $(OUT)/rnc $(I)/bin/
-	$(Q)install -m 644 $(OUT)/librn.a $(OUT)/librn.so.$(VERSION) $(L)/
+	$(Q)install -m 644 $(OUT)/librn.a $(OUT)/librn.so.$(VERSION) $(if $(MPI_FLAGS),$(OUT)/librn_mpi.a) $(L)/
 	$(Q)ln -sf librn.so.$(VERSION) $(L)/librn.so.$(ABI) && ln -sf librn.so.$(ABI) $(L)/librn.so
 	$(Q)install -m 644 $(HEADERS) $(I)/include/rn/
 	$(Q)$(FILL) tools/rn.pc.in > $(L)/pkgconfig/rn.pc
@@ -292,7 +303,7 @@ install: all $(MAN) ## rnc, librn, its header, pkg-config and CMake files, manua
 
 uninstall: ## removes what install put there
 	$(call say,REMOVE,$(I))
-	$(Q)rm -f $(I)/bin/rnc $(L)/librn.a $(L)/librn.so $(L)/librn.so.$(ABI) $(L)/librn.so.$(VERSION) $(L)/pkgconfig/rn.pc \
+	$(Q)rm -f $(I)/bin/rnc $(L)/librn.a $(L)/librn_mpi.a $(L)/librn.so $(L)/librn.so.$(ABI) $(L)/librn.so.$(VERSION) $(L)/pkgconfig/rn.pc \
 	    $(addprefix $(I)/include/rn/,$(notdir $(HEADERS))) $(addprefix $(L)/cmake/rn/,rn-config.cmake rn-config-version.cmake) \
 	    $(addprefix $(I)/share/man/,man1/rnc.1 man3/rn.3 man5/rn.5) $(addprefix $(I)/share/doc/rn/,$(notdir $(DOCS)))
 	$(Q)rmdir $(I)/include/rn $(L)/cmake/rn $(I)/share/doc/rn 2>/dev/null || true

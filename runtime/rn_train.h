@@ -43,6 +43,13 @@ extern "C" {
  * Numbers are added in a binary tree over ranks: 0 and 1, 2 and 3, ..., then the pairs, and so on. Then N ranks have
  * the bits of one for N = 1, 2, 4 .. R. Denormal numbers count as zero in the trainer's additions (FTZ and DAZ), so
  * they have to in a team's. `what` is for messages: "layer1.0.bn1". */
+typedef struct rn_train_traffic { /* since the team began, of this rank */
+    int64_t bytes;                /* sent */
+    double gradients;             /* seconds in which sums of gradients were under way; */
+    double waited_for_gradients;  /* of these, those that the trainer waited for them (await) */
+    double waited_for_sums;       /* and those for sum and share */
+} rn_train_traffic;
+
 typedef struct rn_train_team {
     int rank, ranks; /* ranks: at least 1; rank: 0 .. ranks - 1 */
     void *user;
@@ -52,7 +59,8 @@ typedef struct rn_train_team {
     rn_status (*start)(void *user, const char *what, float *values, int64_t count);
     rn_status (*await)(void *user);
     rn_status (*share)(void *user, const char *what, void *bytes, size_t size); /* become those of rank 0 */
-    void (*at)(void *user, int64_t step); /* a step begins, the first is 1; may be NULL */
+    void (*at)(void *user, int64_t step);                   /* a step begins, the first is 1; may be NULL */
+    void (*traffic)(void *user, rn_train_traffic *traffic); /* for bench; may be NULL */
 } rn_train_team;
 
 /* All zero is the default. */
@@ -276,6 +284,9 @@ rn_status rn_train_export(void *trainer, const char *path);
  * the exit status: 0, 1 (the input is wrong), 2 (the command line is wrong), 130 or 143 after SIGINT or SIGTERM.
  * Linked only where it is called ---- */
 int rn_train_main(const rn_train_model *model, int argc, char **argv);
+/* The same on each rank of a team. train and bench are of all ranks, other commands rank 0's; rank 0 speaks for all.
+ * *alone becomes 1 where this rank has failed while others go on, which the caller has to end. */
+int rn_train_main_of(const rn_train_model *model, const rn_train_team *team, int argc, char **argv, int *alone);
 
 #ifdef __cplusplus
 }

@@ -311,6 +311,8 @@ static void emit_whole_c(const Plan *plan, const EmitOptions *options, Text *c) 
                     options->training  ? "#include \"rn_train_emitted.h\"\n"
                     : options->program ? "#include \"rn_tools.h\"\n"
                                        : "");
+        if (options->program && options->training && options->training->training->ranks)
+            text_puts(c, "#include \"rn_train_mpi.h\"\n");
         emit_includes(&e, c);
         text_write(c, network.s, network.size);
     }

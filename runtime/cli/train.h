@@ -17,15 +17,22 @@ typedef struct TrainCli {
     int64_t steps, test_every, save_every, log_every, smooth;
     double lr, error_limit;
     int crops, seeds;
-    rn_pool *pool; /* of trainers; NULL: one thread, or OpenMP's */
+    rn_pool *pool;             /* of trainers; NULL: one thread, or OpenMP's */
+    const rn_train_team *team; /* of several ranks; NULL: this process is alone */
+    int terminal, memory;      /* of train_ranks.c: standard error's descriptor, and what stands for it; -1: none */
+    bool is_alone;             /* an error of this rank that others do not know of */
 } TrainCli;
 
-int train_train(const TrainCli *cli);
+static inline int train_ranks(const TrainCli *cli) {
+    return cli->team ? cli->team->ranks : 1;
+}
+
+int train_train(TrainCli *cli);
 int train_eval(const TrainCli *cli);
 int train_export(const TrainCli *cli);
 int train_curves(const TrainCli *cli);
 int train_info(const TrainCli *cli);
-int train_bench(const TrainCli *cli);
+int train_bench(TrainCli *cli);
 
 /* ---- train_data.c ---- */
 typedef struct Pictures { /* the set of --data, and how it becomes the network's input */
@@ -48,6 +55,11 @@ size_t pictures_mean_size(const Pictures *pictures); /* its floats */
 rn_train_source pictures_source(Pictures *pictures); /* while they are open; draws by pictures->seed */
 /* A loader of the test set, with views and at a scale. NULL: said why. */
 rn_loader *pictures_test(Pictures *pictures, int crops, int scale);
+
+/* ---- train_ranks.c ---- */
+void ranks_mute(TrainCli *cli); /* until all are ready, this one's errors are kept */
+/* Whether all ranks are ready; called by all. Where one is not, it or one like it has said why. */
+bool ranks_agree(TrainCli *cli, bool good);
 
 /* ---- train_main.c ---- */
 bool train_create(void **trainer, const TrainCli *cli); /* false: said why */

@@ -88,11 +88,14 @@ static void log_skipped(void *user, const char *text) {
 }
 
 static rn_loader_options loader_options(Pictures *pictures, rn_split split) {
+    const rn_train_team *team = pictures->cli->team;
     return (rn_loader_options){.data = pictures->data,
                                .split = split,
                                .recipe = pictures->recipe,
                                .seed = pictures->seed,
                                .batch = pictures->cli->model->recipe->batch,
+                               .rank = team ? team->rank : 0,
+                               .ranks = team ? team->ranks : 1,
                                .threads = pictures->cli->base.threads,
                                .log = log_skipped,
                                .log_user = pictures};

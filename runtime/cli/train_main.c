@@ -66,6 +66,7 @@ bool train_create(void **trainer, const TrainCli *cli) {
     const rn_train_options o = {.threads = cli->base.threads,
                                 .parallel = cli->pool ? rn_pool_run : NULL,
                                 .parallel_user = cli->pool,
+                                .team = cli->team,
                                 .error = error,
                                 .error_size = sizeof error};
     if (!cli->model->create(trainer, NULL, 0, &o)) return true;
@@ -123,7 +124,11 @@ static int check(const TrainCli *cli, const Command *command) {
         return cli_usage(base, "--seeds: %d runs are no multiple of %d", files, cli->seeds);
     if (command->bit == CURVES && cli->error_limit > 1)
         return cli_usage(base, "--error-limit: at most 1, which is 100 %%");
-    if (command->bit == BENCH && base->batch > cli->model->batch)
+    const int ranks = command->bit == BENCH ? train_ranks(cli) : 1;
+    if (ranks > 1 && !cli->model->ranks)
+        return cli_fail(base, "%d processes; this build trains in one (rnc --train --mpi is for several)", ranks);
+    if (base->batch % ranks) return cli_usage(base, "--batch: %d images for %d processes", base->batch, ranks);
+    if (command->bit == BENCH && base->batch / ranks > cli->model->batch)
         return cli_fail(base, "--batch: this build takes at most %d images a step (rnc --train --batch N)",
                         cli->model->batch);
     return CLI_OK;
@@ -136,6 +141,7 @@ static int dispatch(TrainCli *cli, int argc, char **argv) {
     cli->has_seed = seen >> SEED & 1;
     if (!status && command) status = check(cli, command);
     if (status || !command) return status;
+    if (!(command->bit & (TRAIN | BENCH)) && cli->team && cli->team->rank) return CLI_OK; /* rank 0 does it */
     if (cli->base.threads > 1 && command->bit & (TRAIN | BENCH)) cli->pool = rn_pool_create(cli->base.threads);
     switch (command->bit) {
     case TRAIN:
@@ -153,15 +159,20 @@ static int dispatch(TrainCli *cli, int argc, char **argv) {
     }
 }
 
-int rn_train_main(const rn_train_model *model, int argc, char **argv) {
-    TrainCli cli = {.base = {.model = model->network,
-                             .program = argc > 0 && argv[0] ? argv[0] : model->name,
-                             .threads = 1,
-                             .batch = model->recipe->batch < model->batch ? model->recipe->batch : model->batch,
-                             .seconds = 3},
-                    .model = model,
-                    .seed = 1,
-                    .crops = 1};
+int rn_train_main_of(const rn_train_model *model, const rn_train_team *team, int argc, char **argv, int *alone) {
+    const int ranks = team ? team->ranks : 1;
+    TrainCli cli = {
+        .base = {.model = model->network,
+                 .program = argc > 0 && argv[0] ? argv[0] : model->name,
+                 .threads = 1,
+                 .batch = model->recipe->batch < model->batch * ranks ? model->recipe->batch : model->batch * ranks,
+                 .seconds = 3},
+        .model = model,
+        .team = team,
+        .seed = 1,
+        .crops = 1};
+    if (alone) *alone = 0;
+    ranks_mute(&cli);
     if (model->abi != RN_TRAIN_ABI || model->network->abi != RN_ABI)
         return cli_fail(&cli.base,
                         "emitted for another librn: ABI %d and %d, this one has %d and %d; compile the network again",
@@ -171,6 +182,11 @@ int rn_train_main(const rn_train_model *model, int argc, char **argv) {
     int status = dispatch(&cli, argc, argv);
     rn_pool_destroy(cli.pool);
     free(cli.base.files);
+    if (alone) *alone = cli.is_alone;
     if (fflush(stdout) || ferror(stdout)) return cli_fail(&cli.base, "cannot write the output: %s", strerror(errno));
     return status;
+}
+
+int rn_train_main(const rn_train_model *model, int argc, char **argv) {
+    return rn_train_main_of(model, NULL, argc, argv, NULL);
 }

@@ -34,12 +34,25 @@ static void catch_signals(void) {
 /* ---- train ---- */
 /* An epoch has whole batches. */
 static bool check_batch(const TrainCli *cli, const rn_data *data) {
-    const int batch = cli->model->recipe->batch;
+    const int batch = cli->model->recipe->batch, ranks = train_ranks(cli), most = cli->model->batch;
     const uint32_t count = rn_data_about(data)->count[RN_TRAIN];
-    if (batch > cli->model->batch)
+    if (ranks > 1 && !cli->model->ranks)
+        cli_fail(&cli->base, "%d processes; this build trains in one (rnc --train --mpi is for several)", ranks);
+    else if (batch % ranks)
+        cli_fail(
+            &cli->base,
+            "%d processes cannot have equal shares of a batch of %d images; a number that divides it can, and powers "
+            "of two up to %d have the bits of one",
+            ranks, batch, cli->model->ranks);
+    else if (batch / ranks > most && cli->model->ranks)
+        cli_fail(&cli->base,
+                 "%d images of the source's batch of %d for each of %d processes; this build takes at most %d: start "
+                 "more, or say rnc --train --mpi --batch %d",
+                 batch / ranks, batch, ranks, most, batch / ranks);
+    else if (batch / ranks > most)
         cli_fail(&cli->base,
                  "the source says batch %d, this build takes at most %d images a step (rnc --train --batch %d)", batch,
-                 cli->model->batch, batch);
+                 most, batch);
     else if (count < (uint32_t)batch)
         cli_fail(&cli->base, "%s: %u training pictures are fewer than a batch, %d", cli->data, count, batch);
     else
@@ -60,17 +73,32 @@ static void report(const TrainCli *cli, const rn_loop_result *result) {
     fputc('\n', stderr);
 }
 
-int train_train(const TrainCli *cli) {
+/* Other numbers of ranks add in another order. */
+static void note_ranks(const TrainCli *cli) {
+    const int ranks = train_ranks(cli), most = cli->model->ranks;
+    if (ranks == 1 || cli->team->rank) return;
+    fprintf(stderr, "%d processes of %d images each", ranks, cli->model->recipe->batch / ranks);
+    if (ranks > most || ranks & (ranks - 1))
+        fprintf(stderr, "; they equal one to rounding (powers of two up to %d to the bit)", most);
+    fputc('\n', stderr);
+}
+
+int train_train(TrainCli *cli) {
     char error[RN_ERROR_SIZE] = "";
     Pictures pictures;
     void *trainer = NULL;
     int status = CLI_OK;
-    if (!pictures_open(&pictures, cli)) return cli->data ? CLI_FAILED : CLI_USAGE;
-    if (!check_batch(cli, pictures.data) || !pictures_mean(&pictures, NULL) || !train_create(&trainer, cli)) {
-        pictures_close(&pictures);
-        return CLI_FAILED;
+    const bool opened = pictures_open(&pictures, cli);
+    const bool good =
+        opened && check_batch(cli, pictures.data) && pictures_mean(&pictures, NULL) && train_create(&trainer, cli);
+    catch_signals(); /* nobody ends while others wait for it */
+    if (!ranks_agree(cli, good)) {
+        rn_train_destroy(trainer);
+        if (opened) pictures_close(&pictures);
+        return cli->data ? CLI_FAILED : CLI_USAGE;
     }
-    catch_signals();
+    note_ranks(cli);
+    const bool leads = !cli->team || cli->team->rank == 0;
     const rn_train_source source = pictures_source(&pictures);
     const rn_loop_options options = {.folder = cli->out,
                                      .resume = cli->resume,
@@ -87,13 +115,17 @@ int train_train(const TrainCli *cli) {
                                      .mean_count = (int64_t)pictures_mean_size(&pictures),
                                      .signal = &signal_caught,
                                      .save_wanted = &save_wanted,
-                                     .report = stderr};
+                                     .report = leads ? stderr : NULL};
     rn_loop_result result;
-    if (rn_loop_run(trainer, &source, &options, &result, error, sizeof error))
-        status = cli_fail(&cli->base, "%s", error);
-    else
+    if (rn_loop_run(trainer, &source, &options, &result, error, sizeof error)) {
+        status = CLI_FAILED;
+        if (!leads && !result.is_of_all) fprintf(stderr, "rank %d: ", cli->team->rank);
+        if (leads || !result.is_of_all) cli_fail(&cli->base, "%s", error);
+        cli->is_alone = !result.is_of_all && train_ranks(cli) > 1;
+    } else if (leads) {
         report(cli, &result);
-    if (!status && result.was_interrupted) status = 128 + signal_caught;
+    }
+    if (!status && result.was_interrupted) status = 128 + (signal_caught ? signal_caught : SIGTERM); /* another's */
     rn_train_destroy(trainer);
     pictures_close(&pictures);
     return status;

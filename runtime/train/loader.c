@@ -347,13 +347,9 @@ rn_status rn_loader_create(rn_loader **result, const rn_loader_options *options,
     l->count = rn_data_about(o.data)->count[o.split];
     l->epoch_steps = l->count / (uint32_t)o.batch;
     l->order_epoch = UINT64_MAX;
-    l->last = o.batch;
-    if (o.split == RN_TRAIN) {
-        l->first = (int)((int64_t)o.batch * o.rank / o.ranks);
-        l->last = (int)((int64_t)o.batch * (o.rank + 1) / o.ranks);
-    } else {
-        l->o.first_step = 0;
-    }
+    l->first = (int)((int64_t)o.batch * o.rank / o.ranks);
+    l->last = (int)((int64_t)o.batch * (o.rank + 1) / o.ranks);
+    if (o.split == RN_TEST) l->o.first_step = 0;
     l->floats = (size_t)o.recipe.input.c * (size_t)o.recipe.input.h * (size_t)o.recipe.input.w;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->work, NULL);

@@ -18,7 +18,7 @@ typedef struct rn_loader rn_loader;
 
 typedef struct rn_batch {
     uint64_t step, epoch;         /* from 0; step: of training, or the batch's number of the test set */
-    int count;                    /* pictures: this rank's share; 0 after the test set's last */
+    int count;                    /* pictures: this rank's share; 0 after its last one of the test set */
     int views;                    /* images of each picture: 1, or the crops */
     const float *images;          /* count x views x C x H x W, 64-byte aligned */
     const rn_train_label *labels; /* count; `first` is -1 where a picture of the test set is broken and left out */
@@ -32,7 +32,7 @@ typedef struct rn_loader_options {
     uint64_t seed;
     uint64_t first_step; /* of RN_TRAIN: where training goes on */
     int batch;           /* pictures of all ranks; an epoch drops its last partial batch */
-    int rank, ranks;     /* of RN_TRAIN: rank r has pictures batch * r / ranks to batch * (r + 1) / ranks; 0 ranks: 1 */
+    int rank, ranks;     /* rank r has pictures batch * r / ranks to batch * (r + 1) / ranks of each; 0 ranks: 1 */
     int threads;         /* that make batches; 0: 1 */
     int depth;           /* batches in the ring; 0: RN_LOADER_DEPTH */
     int crops; /* of RN_TEST: 10: the corners, the middle, and these mirrored (Krizhevsky et al. 2012); 0: 1 */

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { DEFAULT_EVERY = 1000, LOG_LINES = 500, LOG_EVERY_MOST = 100 };
+enum { DEFAULT_EVERY = 1000, LOG_LINES = 500, LOG_EVERY_MOST = 100, COMPARE_EVERY = 1000 };
 
 typedef struct Loop {
     rn_train_context *context;
@@ -25,7 +25,9 @@ typedef struct Loop {
     rn_run_folder folder;
     rn_log log;
     rn_progress progress;
-    int has_progress;
+    int has_progress, has_folder;
+    int ranks, leads;    /* leads: rank 0, which has the folder */
+    int is_ended, saves; /* of several ranks: what a signal to any of them asks of all */
     int64_t stop, saved; /* saved: the step of the last step-N.safetensors written or read; -1: none */
     double seconds;      /* of the steps since the last line of the log, in this process */
     int64_t timed;       /* their images */
@@ -53,8 +55,45 @@ static void doing(Loop *loop, const char *what) {
     if (loop->has_progress) rn_progress_doing(&loop->progress, what);
 }
 
-static int is_interrupted(const Loop *loop) {
+static int is_signalled(const Loop *loop) {
     return loop->options->signal && *loop->options->signal;
+}
+
+static int is_save_wanted(const Loop *loop) {
+    return loop->options->save_wanted && *loop->options->save_wanted;
+}
+
+static int is_interrupted(const Loop *loop) {
+    return loop->ranks > 1 ? loop->is_ended : is_signalled(loop);
+}
+
+/* What the team could not do; the context has the text. */
+static rn_status of_team(Loop *loop, rn_status status) {
+    return status ? FAIL(loop, status, "%s", loop->context->base.message) : RN_OK;
+}
+
+/* An error that all ranks find alike. */
+#define FAIL_ALL(loop, status, ...) ((loop)->result->is_of_all = 1, FAIL(loop, status, __VA_ARGS__))
+
+/* "; the last checkpoint is run/step-1000.safetensors", or ""; of RN_ERROR_SIZE bytes. */
+static const char *last_checkpoint(const Loop *loop, char *text) {
+    char *path = loop->saved < 0 ? NULL : rn_run_folder_step(loop->options->folder, loop->saved);
+    snprintf(text, RN_ERROR_SIZE, "%s%s", path ? "; the last checkpoint is " : "", path ? path : "");
+    free(path);
+    return text;
+}
+
+/* Parameters that differ among ranks are those of no run. */
+static rn_status compare(Loop *loop) {
+    char last[RN_ERROR_SIZE];
+    int count, rank;
+    rn_status status = of_team(loop, rn_train_compare(loop->context, &count, &rank));
+    if (status || !count) return status;
+    char which[32] = "";
+    if (count == 1) snprintf(which, sizeof which, ", rank %d,", rank);
+    return FAIL_ALL(loop, RN_ERROR_FORMAT,
+                    "step %" PRId64 ": the parameters of %d of %d ranks%s differ from rank 0's%s", loop->context->step,
+                    count, loop->ranks, which, last_checkpoint(loop, last));
 }
 
 static double epoch_of(const Loop *loop, int64_t step) {
@@ -64,7 +103,11 @@ static double epoch_of(const Loop *loop, int64_t step) {
 /* ---- saving ---- */
 
 static rn_status save(Loop *loop, char *path) {
-    if (!path) return FAIL(loop, RN_ERROR_MEMORY, "%s: out of memory", loop->folder.path);
+    if (!path) return FAIL(loop, RN_ERROR_MEMORY, "%s: out of memory", loop->options->folder);
+    if (!loop->leads) {
+        free(path);
+        return RN_OK;
+    }
     doing(loop, "saving");
     const rn_status status = rn_checkpoint_write(loop->context, &loop->state, path, loop->error, loop->error_size);
     free(path);
@@ -74,7 +117,12 @@ static rn_status save(Loop *loop, char *path) {
 /* The log reaches the disk first: it has all lines that the checkpoint counts on. */
 static rn_status save_step(Loop *loop) {
     const int64_t step = loop->context->step;
-    rn_status status = rn_log_sync(&loop->log, loop->error, loop->error_size);
+    rn_status status = compare(loop);
+    if (status || !loop->leads) {
+        loop->saved = status ? loop->saved : step;
+        return status;
+    }
+    status = rn_log_sync(&loop->log, loop->error, loop->error_size);
     if (!status) status = save(loop, rn_run_folder_step(loop->folder.path, step));
     if (status) return status;
     loop->saved = step;
@@ -108,12 +156,17 @@ static rn_status test(Loop *loop, double *error) {
     rn_status status = rn_evaluator_of_trainer(&evaluator, loop->context, loop->error, loop->error_size);
     if (!status) status = source->begin(source->user, RN_TEST, 0, loop->context->seed, loop->error, loop->error_size);
     rn_batch batch = {.count = 1};
-    while (!status && batch.count && !is_interrupted(loop)) {
+    while (!status && batch.count && !is_signalled(loop)) {
         status = source->next(source->user, RN_TEST, &batch, loop->error, loop->error_size);
         if (!status && batch.count) status = test_batch(loop, evaluator, &batch, &result);
     }
     rn_evaluator_destroy(evaluator);
-    if (status || batch.count) return status;
+    if (status) return status;
+    double all[] = {(double)result.images, (double)result.wrong, batch.count > 0}; /* the last: given up */
+    status = of_team(loop, rn_train_sum_ranks(loop->context, "the test", all, sizeof all / sizeof *all));
+    if (all[2] > 0) loop->is_ended = 1;
+    if (status || all[2] > 0) return status;
+    result.images = (int64_t)all[0], result.wrong = (int64_t)all[1];
     if (!result.images) return FAIL(loop, RN_ERROR_FORMAT, "%s: no picture of the test set can be read", source->name);
     *error = (double)result.wrong / (double)result.images;
     loop->result->test_error = *error;
@@ -127,6 +180,7 @@ static rn_status test(Loop *loop, double *error) {
 static rn_status write_line(Loop *loop, double lr, double test_error) {
     const rn_train_state *state = &loop->state;
     const int64_t step = loop->context->step;
+    if (!loop->leads) return RN_OK;
     const rn_log_line line = {
         .step = step,
         .epoch = epoch_of(loop, step),
@@ -155,13 +209,17 @@ static rn_status make_step(Loop *loop) {
     if (batch.step != (uint64_t)context->step)
         return FAIL(loop, RN_ERROR_ARGUMENT, "step %" PRId64 " got the batch of step %" PRIu64, context->step,
                     batch.step);
+    context->tells = (is_signalled(loop) ? RN_TRAIN_TELLS_END : 0) | (is_save_wanted(loop) ? RN_TRAIN_TELLS_SAVE : 0);
     status = rn_train_step_mixed(context, batch.count, batch.images, batch.labels, &result);
     if (status) {
-        const char *last = loop->saved < 0 ? "" : "; the last checkpoint is ";
-        char *path = loop->saved < 0 ? NULL : rn_run_folder_step(loop->folder.path, loop->saved);
-        status = FAIL(loop, status, "%s%s%s", context->base.message, last, path ? path : "");
-        free(path);
-        return status;
+        char last[RN_ERROR_SIZE];
+        loop->result->is_of_all = !context->failed && status == RN_ERROR_FORMAT; /* the loss is no number */
+        return FAIL(loop, status, "%s%s", context->base.message, last_checkpoint(loop, last));
+    }
+    if (loop->ranks > 1) {
+        loop->is_ended |= (context->heard & RN_TRAIN_TELLS_END) != 0;
+        loop->saves = (context->heard & RN_TRAIN_TELLS_SAVE) != 0;
+        if (context->step % COMPARE_EVERY == 0 && (status = compare(loop))) return status;
     }
     loop->state.sum_images += result.images;
     loop->state.sum_wrong += result.wrong;
@@ -206,12 +264,12 @@ static rn_status settle(Loop *loop) {
     if (isnan(error) || !(error < state->best)) return RN_OK;
     state->best = error;
     state->best_step = step;
-    return save(loop, rn_run_folder_file(loop->folder.path, RN_RUN_BEST));
+    return save(loop, rn_run_folder_file(loop->options->folder, RN_RUN_BEST));
 }
 
 static int is_save_due(const Loop *loop, int64_t step) {
-    const volatile sig_atomic_t *wanted = loop->options->save_wanted;
-    return loop->saved != step && (step % loop->state.save_every == 0 || (wanted && *wanted));
+    const int wanted = loop->ranks > 1 ? loop->saves : is_save_wanted(loop);
+    return loop->saved != step && (step % loop->state.save_every == 0 || wanted);
 }
 
 static rn_status steps(Loop *loop) {
@@ -220,12 +278,14 @@ static rn_status steps(Loop *loop) {
         const int64_t step = loop->context->step;
         status = settle(loop);
         if (!status && is_save_due(loop, step)) status = save_step(loop);
-        if (loop->options->save_wanted) *loop->options->save_wanted = 0;
+        if (loop->options->save_wanted && (loop->ranks == 1 || loop->saves)) *loop->options->save_wanted = 0;
+        loop->saves = 0;
         if (status || step >= loop->stop || is_interrupted(loop)) break;
         status = make_step(loop);
     }
     if (status) return status;
     if (loop->saved != loop->context->step) return save_step(loop);
+    if (!loop->leads) return RN_OK;
     return rn_run_folder_prune(&loop->folder, loop->saved, loop->error, loop->error_size); /* that a kill prevented */
 }
 
@@ -322,18 +382,50 @@ static rn_status check_new(Loop *loop) {
     return RN_OK;
 }
 
-static rn_status begin(Loop *loop) {
+/* The folder, and the state that is in it or the first one. */
+static rn_status begin_run(Loop *loop) {
     int found = 0;
-    rn_status status = loop->options->resume ? go_on(loop, &found) : check_new(loop);
+    rn_status status = rn_run_folder_open(&loop->folder, loop->options->folder, loop->error, loop->error_size);
+    if (status) return status;
+    loop->has_folder = 1;
+    status = loop->options->resume ? go_on(loop, &found) : check_new(loop);
     if (!status && !found) status = begin_anew(loop);
+    if (status) return status;
+    return rn_log_open(&loop->log, rn_run_folder_file(loop->folder.path, RN_RUN_LOG), found ? loop->state.logged : -1,
+                       loop->error, loop->error_size);
+}
+
+/* Rank 0's state for all, or its error. */
+static rn_status share_run(Loop *loop, rn_status status) {
+    struct {
+        rn_status status;
+        int64_t saved;
+        rn_train_state state;
+    } first = {status, loop->saved, loop->state};
+    if (loop->ranks == 1) return status;
+    rn_status here = rn_train_share(loop->context, "the run", &first, sizeof first);
+    if (!here && !first.status) here = rn_train_share_state(loop->context);
+    if (here) return of_team(loop, here);
+    loop->result->is_of_all = first.status != RN_OK;
+    if (first.status) return first.status;
+    loop->saved = first.saved;
+    loop->state = first.state;
+    double others = loop->state.data != loop->source->hash;
+    status = of_team(loop, rn_train_sum_ranks(loop->context, "the hash of the data", &others, 1));
+    if (!status && others > 0)
+        return FAIL_ALL(loop, RN_ERROR_FORMAT, "%s: %d of %d ranks have other data than rank 0", loop->source->name,
+                        (int)others, loop->ranks);
+    return status;
+}
+
+static rn_status begin(Loop *loop) {
+    rn_status status = share_run(loop, loop->leads ? begin_run(loop) : RN_OK);
     if (status) return status;
     settings(loop);
     loop->stop = loop->options->stop > 0 ? loop->options->stop : loop->recipe->stop;
     if (!loop->stop)
-        return FAIL(loop, RN_ERROR_ARGUMENT,
-                    "how many steps? the train section has no 'stop at', and no --steps is given");
-    status = rn_log_open(&loop->log, rn_run_folder_file(loop->folder.path, RN_RUN_LOG), found ? loop->state.logged : -1,
-                         loop->error, loop->error_size);
+        return FAIL_ALL(loop, RN_ERROR_ARGUMENT,
+                        "how many steps? the train section has no 'stop at', and no --steps is given");
     const int64_t step = loop->context->step;
     if (!status)
         status = loop->source->begin(loop->source->user, RN_TRAIN, (uint64_t)step, loop->context->seed, loop->error,
@@ -362,14 +454,14 @@ rn_status rn_loop_run(void *trainer, const rn_train_source *source, const rn_loo
                  .source = source,
                  .options = options,
                  .result = result,
+                 .ranks = rn_train_ranks(context),
+                 .leads = rn_train_rank(context) == 0,
                  .saved = -1,
                  .error = error,
                  .error_size = error_size};
     *result = (rn_loop_result){.test_error = NAN, .best = INFINITY};
     loop.log.descriptor = -1;
-    rn_status status = rn_run_folder_open(&loop.folder, options->folder, error, error_size);
-    if (status) return status;
-    status = begin(&loop);
+    rn_status status = begin(&loop);
     if (!status) status = steps(&loop);
     result->was_interrupted = !status && is_interrupted(&loop) && context->step < loop.stop;
     if (!status && !result->was_interrupted) status = last_line(&loop);
@@ -377,6 +469,6 @@ rn_status rn_loop_run(void *trainer, const rn_train_source *source, const rn_loo
     result->step = context->step;
     result->best = loop.state.best;
     rn_log_close(&loop.log);
-    rn_run_folder_close(&loop.folder);
+    if (loop.has_folder) rn_run_folder_close(&loop.folder);
     return status;
 }

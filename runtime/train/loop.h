@@ -7,6 +7,10 @@
  *
  * A loop that ends before the recipe's stop tests once more for its user's sake; that test is for the log alone and is
  * cut off when training goes on.
+ *
+ * Several ranks (rn_train_team) each run it, with a share of every batch and test. Rank 0 alone has the folder: its
+ * state becomes that of all at the beginning. What a signal asks of one rank all do after the same step. An error of a
+ * single rank is for its caller to end the others by.
  */
 #ifndef RN_TRAIN_LOOP_H
 #define RN_TRAIN_LOOP_H
@@ -53,6 +57,7 @@ typedef struct rn_loop_result {
     int was_interrupted; /* by the signal; a checkpoint of this step is in the folder */
     double test_error;   /* of the last test in this call; NaN: there was none */
     double best;         /* smallest test error so far; infinite: there was none */
+    int is_of_all;       /* an error that all ranks return; its text is rank 0's */
 } rn_loop_result;
 
 /* Trains until `stop`, a signal or an error. The trainer is created; its parameters are of no account. */

@@ -157,7 +157,7 @@ int main(int argc, char **argv) {
     shared.ranks = atoi(argv[1]);
     pthread_barrier_init(&shared.all, NULL, (unsigned)shared.ranks);
     for (int r = 0; r < shared.ranks; r++) {
-        ranks[r].team = (rn_train_team){r, shared.ranks, &ranks[r], sum, start, await, share, NULL};
+        ranks[r].team = (rn_train_team){r, shared.ranks, &ranks[r], sum, start, await, share, NULL, NULL};
         ranks[r].threads = atoi(argv[2]);
         pthread_create(&ranks[r].thread, NULL, run, &ranks[r]);
     }
