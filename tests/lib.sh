@@ -14,7 +14,7 @@ trap 'rm -rf "$WORK"' EXIT
 tests=0 failed=0
 
 # For tests of rnc and librn that build many programs: under sanitizers, emitted C is compiled without checks of its own,
-# which cli/kernels, cli/standalone and numeric/networks have, and linked with the libraries that librn's need.
+# which cli/kernels, cli/standalone, numeric/networks and numeric/training have, and linked with the libraries that librn's need.
 emitted_unchecked() { CC=${LINKING_CC:-$CC}; }
 
 ok() { tests=$((tests + 1)); }

@@ -40,7 +40,7 @@ void batch_begin(Batch *batch) {
     if (!given && !mkdtemp(batch->folder)) CU_FAIL_FATAL("no temporary folder");
 }
 
-static bool write_text(const char *folder, const char *name, const char *ending, const Text *text) {
+bool folder_write(const char *folder, const char *name, const char *ending, const Text *text) {
     char path[256];
     snprintf(path, sizeof path, "%s/%s.%s", folder, name, ending);
     return file_write(path, text->s, text->size);
@@ -105,8 +105,8 @@ static void emit_case(EmittedCase *c, Text *code, Text *header) {
 static void write_case(Batch *batch, EmittedCase *c) {
     Text code = {0}, header = {0};
     emit_case(c, &code, &header);
-    CU_ASSERT(write_text(batch->folder, c->name, "c", &code));
-    CU_ASSERT(write_text(batch->folder, c->name, "h", &header));
+    CU_ASSERT(folder_write(batch->folder, c->name, "c", &code));
+    CU_ASSERT(folder_write(batch->folder, c->name, "h", &header));
     text_free(&code);
     text_free(&header);
 }
@@ -373,7 +373,7 @@ static void free_case(EmittedCase *c) {
     arena_free(&c->arena);
 }
 
-int batch_check(Batch *batch, double tolerance) {
+void *emitted_link(const char *folder) {
     char command[2048];
     const char *cc = getenv("CC") ? getenv("CC") : "cc", *build = getenv("OUT") ? getenv("OUT") : "build";
     /* <immintrin.h>, which takes longer than most cases, is compiled once */
@@ -389,14 +389,27 @@ int batch_check(Batch *batch, double tolerance) {
              "grep -L avx512_in_software *.c | xargs -r grep -l immintrin | compile -include vectors.h || exit; "
              "grep -L immintrin *.c | compile || exit; "
              "cd \"$top\" && %s -shared -fopenmp -o %s/all.so %s/*.o %s/librn.a -lpng -ljpeg "
-             "-lcjson -lxxhash -lpthread -lrt -ldl -lm",
-             batch->folder, batch->folder, cc, getenv("RNC_JOBS") ? getenv("RNC_JOBS") : "2", cc, batch->folder,
-             batch->folder, build);
+             "-lcjson -lxxhash -lz -lpthread -lrt -ldl -lm",
+             folder, folder, cc, getenv("RNC_JOBS") ? getenv("RNC_JOBS") : "2", cc, folder, folder, build);
     CU_ASSERT_EQUAL_FATAL(system(command), 0);
-    snprintf(command, sizeof command, "%s/all.so", batch->folder);
+    snprintf(command, sizeof command, "%s/all.so", folder);
     void *library = dlopen(command, RTLD_NOW | RTLD_LOCAL);
     if (!library) printf("\n%s\n", dlerror());
     CU_ASSERT_PTR_NOT_NULL_FATAL(library);
+    return library;
+}
+
+void emitted_folder_remove(const char *folder) {
+    char command[300];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    if (getenv("KEEP") || getenv("RNC_FOLDER"))
+        printf("\nkept %s\n", folder);
+    else if (system(command))
+        printf("\n%s is left\n", folder);
+}
+
+int batch_check(Batch *batch, double tolerance) {
+    void *library = emitted_link(batch->folder);
     int compared = 0;
     for (int i = 0; i < batch->count; i++) {
         EmittedCase *c = &batch->cases[i];
@@ -411,10 +424,6 @@ int batch_check(Batch *batch, double tolerance) {
         free_case(c);
     }
     free(batch->cases);
-    if (!getenv("KEEP") && !getenv("RNC_FOLDER")) {
-        snprintf(command, sizeof command, "rm -rf %s", batch->folder);
-        if (system(command)) printf("\n%s is left\n", batch->folder);
-    } else
-        printf("\nkept %s\n", batch->folder);
+    emitted_folder_remove(batch->folder);
     return compared;
 }

@@ -52,6 +52,13 @@ void graph_emit(Arena arena, Graph *source, Variant variant);
 /* Compiles, links, runs and compares all; every difference beyond `tolerance` (relative to a layer's largest value) is
  * a failed assertion that names case and layer. Returns how many layers were compared. */
 int batch_check(Batch *batch, double tolerance);
+/* FOLDER/NAME.ENDING. */
+bool folder_write(const char *folder, const char *name, const char *ending, const Text *text);
+/* Compiles every .c of the folder, two at a time, and links them with librn into one shared object, opened. Anything
+ * that goes wrong, a warning too, is a fatal failure. */
+void *emitted_link(const char *folder);
+/* Unless KEEP is set. */
+void emitted_folder_remove(const char *folder);
 /* Whether this CPU runs the instruction set (3: AVX2 + FMA, 4: AVX-512); where it has no AVX-512, its intrinsics run in
  * software (avx512_in_software.h). */
 bool cpu_runs(int isa);
