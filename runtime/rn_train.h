@@ -206,9 +206,11 @@ typedef struct rn_train_model {
      * nothing: *result is of this call. Reads parameters, does not change them. Checked arguments. */
     rn_status (*gradients)(void *trainer, int n, const float *images, const rn_train_label *labels,
                            rn_train_result *result);
-    /* The name of the first layer, in the order of the forward pass, whose value in the last call of gradients has a
-     * NaN or an infinity; NULL: none has. May be NULL: the parameters and the inference code are asked. */
-    const char *(*not_finite)(void *trainer);
+    /* The first in the order of the forward pass, of gradients' images and labels, that has a NaN or an infinity: a
+     * layer by its value, or one of the parameters; both are NULL where none has. The gradients are computed again. May
+     * be NULL: the parameters and the inference code are asked. */
+    void (*not_finite)(void *trainer, int n, const float *images, const rn_train_label *labels, const char **layer,
+                       const char **parameter);
     /* Of --mpi=R; else 0. */
     int ranks;        /* R: so many ranks have the bits of one, and 1, 2, 4 .. R */
     int group_images; /* the most images of a batch's R-th part */

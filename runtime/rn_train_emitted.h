@@ -6,7 +6,8 @@
  *                 | instance | to 64 bytes | parameters | gradients | momentum | labels | scratch, activations ... |
  *     create      one call of rn_train_context_create or _create_jit
  *     gradients   forward and backward of a batch; its tasks run by rn_train_parallel. Where context->changed is set,
- * it first packs the weights that its kernels read anew, and clears it not_finite  may be left out
+ *                 it first packs the weights that its kernels read anew, and clears it
+ *     not_finite  the same line of calls with a watch; may be left out
  *
  * It reads context->parameters and writes every float of context->gradients that a tensor has, running statistics' (the
  * batch's mean and unbiased variance) included; padding stays 0. All else (init, SGD, schedule, files, evaluation) is
@@ -35,6 +36,28 @@ typedef struct rn_train_schedule {
     int64_t wrong[RN_TRAIN_WINDOW], images[RN_TRAIN_WINDOW]; /* of the last steps, in a ring */
 } rn_train_schedule;
 
+struct rn_train_context;
+
+/* A value of the forward pass. */
+typedef struct rn_train_value {
+    int call;          /* which of the calls of rn_train_parallel makes it, or the last of what it is computed from */
+    int parameters;    /* so many of the table's belong to its layer and those before */
+    const char *layer; /* its name */
+    int64_t at, apart; /* floats: from the arena's beginning; from one image to the next */
+    int channels, pixel, pixels; /* a pixel is `pixel` floats, of which `channels` count */
+    void (*compute)(struct rn_train_context *context, const rn_kernel *kernels, int n,
+                    float *y); /* of a value that is not stored; NULL: it is */
+} rn_train_value;
+
+/* Looks at each value as soon as it is there. */
+typedef struct rn_train_watch {
+    const rn_train_value *values; /* by call */
+    int count, images;
+    const rn_kernel *kernels;
+    int next, call;                /* the value that comes next; calls made */
+    const char *layer, *parameter; /* the first that is not finite: after it no call does anything */
+} rn_train_watch;
+
 typedef struct rn_train_context { /* the first member of every trainer */
     rn_context base;              /* threads, message; its arena is where the scratch begins */
     const rn_train_model *model;
@@ -43,6 +66,7 @@ typedef struct rn_train_context { /* the first member of every trainer */
     float *parameters, *gradients, *momentum; /* flat, see rn_train_model; 64-byte aligned */
     rn_train_label *labels;                   /* of `batch` images */
     int64_t step;                             /* steps done */
+    rn_train_watch *watch;                    /* NULL but for a while */
     uint64_t seed;                            /* of rn_train_init */
     rn_train_schedule schedule;
     /* of several ranks; alone 1 rank */

@@ -212,6 +212,7 @@ static void emit_target_text(Emit *e, int index, TargetText *t) {
         const Plan *inference = e->plan;
         e->plan = e->options->training;
         emit_trainer_calls(e, &t->trainer);
+        emit_trainer_values(e, &t->trainer);
         e->plan = inference;
     }
     emit_kernels_declared(e, &t->declared);

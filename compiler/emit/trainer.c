@@ -66,7 +66,7 @@ static const char *const parameters =
     "rn_train_context *t, const rn_kernel *k, int n, const float *images_at, const rn_train_label *labels";
 
 /* A function of some of the calls: compilers take long over one of ten thousand. */
-static void emit_some_calls(Emit *e, const char *name, const Text *calls, Text *t) {
+static void emit_some_calls(Emit *e, const char *name, const char *parameters, const Text *calls, Text *t) {
     static const struct {
         const char *word, *line;
     } variables[] = {{" A", "    float *const A = t->base.arena;\n"},
@@ -82,8 +82,9 @@ static void emit_some_calls(Emit *e, const char *name, const Text *calls, Text *
     if (strstr(calls->s, ".scratch = S"))
         text_printf(t, "    float *const S = t->base.arena + %lld;\n",
                     (long long)e->plan->arena_bytes / (long long)sizeof(float));
-    if (!strstr(calls->s, "images_at")) text_puts(t, "    (void)images_at;\n");
-    if (!strstr(calls->s, "labels")) text_puts(t, "    (void)labels;\n");
+    const bool whole = strstr(parameters, "images_at");
+    if (whole && !strstr(calls->s, "images_at")) text_puts(t, "    (void)images_at;\n");
+    if (whole && !strstr(calls->s, "labels")) text_puts(t, "    (void)labels;\n");
     text_write(t, calls->s, calls->size);
     text_puts(t, "}\n\n");
 }
@@ -156,7 +157,7 @@ void emit_trainer_calls(Emit *e, Text *t) {
         if (ranks && s->algorithm == ALG_BATCH_GRADIENT) emit_bucket(e, s, &buckets, &calls);
         if ((i + 1) % CALLS && i + 1 < plan->step_count) continue;
         const char *name = arena_printf(e->arena, "batch_%d%s", i / CALLS, e->suffix);
-        emit_some_calls(e, name, &calls, t);
+        emit_some_calls(e, name, parameters, &calls, t);
         text_printf(&all, "    %s(t, k, n, images_at, labels);\n", name);
         text_free(&calls);
         calls = (Text){0};
@@ -167,6 +168,40 @@ void emit_trainer_calls(Emit *e, Text *t) {
     text_write(t, all.s, all.size);
     text_puts(t, "}\n\n");
     text_free(&all);
+}
+
+/* The forward pass's values for rn_train_watch: where each is, or a function that computes it. */
+void emit_trainer_values(Emit *e, Text *t) {
+    const Plan *plan = e->plan;
+    const TrainPlan *train = plan->training;
+    Text rows = {0};
+    for (int i = 0; i < train->value_count; i++) {
+        const TrainValue *v = &train->values[i];
+        const ValuePlan *p = plan_value(plan, v->value);
+        const Shape shape = v->value->shape;
+        text_printf(&rows, "    {.call = %d, .parameters = %d, .layer = %s, .apart = %lld, ", v->after, v->parameters,
+                    quote_c(e->arena, v->value->name), (long long)p->apart);
+        text_printf(&rows, ".channels = %d, .pixel = %d, .pixels = %d, ", shape.c, p->layout.pixel, shape.h * shape.w);
+        if (!v->computed) {
+            text_printf(&rows, ".at = %lld},\n", (long long)p->offset / (long long)sizeof(float));
+            continue;
+        }
+        Text call = {0};
+        const char *task = emit_task(e, v->computed);
+        text_printf(&call, "    rn_train_parallel(t, %s, ", task);
+        emit_arguments(e, v->computed, &call);
+        call.s[--call.size] = 0; /* "}": y goes before it */
+        text_puts(&call, ", .y = y});\n");
+        const char *name = arena_printf(e->arena, "value_%d%s", i, e->suffix);
+        emit_some_calls(e, name, "rn_train_context *t, const rn_kernel *k, int n, float *y", &call, t);
+        text_printf(&rows, ".compute = %s},\n", name);
+        text_free(&call);
+    }
+    text_printf(t,
+                "/* What the calls of the forward pass make, for the error of a loss that is not finite. */\n"
+                "static const rn_train_value train_values%s[] = {\n%s};\n\n",
+                e->suffix, rows.s);
+    text_free(&rows);
 }
 
 void emit_trainer_declared(Emit *e, Text *t) {
@@ -356,6 +391,25 @@ static void emit_gradients(Emit *e, Text *t) {
     text_puts(t, "}\n\n");
 }
 
+static void emit_not_finite(Emit *e, Text *t) {
+    const TrainPlan *train = e->options->training->training;
+    const bool several = e->target.count > 1;
+    text_printf(t,
+                "static void train_not_finite(void *trainer, int n, const float *images, const rn_train_label *labels, "
+                "const char **layer, const char **parameter) {\n"
+                "    struct %s_trainer *t = trainer;\n"
+                "    rn_train_watch watch = {.values = %s, .count = %d, .images = n, .kernels = %s};\n"
+                "    rn_train_result ignored;\n"
+                "    t->rn.watch = &watch;\n"
+                "    train_gradients(trainer, n, images, labels, &ignored);\n"
+                "    t->rn.watch = NULL;\n"
+                "    *layer = watch.layer;\n"
+                "    *parameter = watch.parameter;\n"
+                "}\n\n",
+                e->options->name, several ? "t->batch == batch_v4 ? train_values_v4 : train_values_v3" : "train_values",
+                train->value_count, e->target.kernels == KERNELS_JIT ? "t->k" : "NULL");
+}
+
 static void emit_wrappers(Emit *e, Text *t) {
     const char *n = e->options->name;
     text_printf(t,
@@ -471,7 +525,8 @@ static void emit_train_model(Emit *e, Text *t) {
         "    .parameters = train_parameters,\n    .parameter_count = %d,\n    .floats = %lld,\n"
         "    .gradient_floats = %lld,\n    .trained_floats = %lld,\n    .source_hash = %s,\n    .plan_hash = %s,\n"
         "    .batch = %d,\n    .classes = %d,\n    .macs = %lld,\n    .multiplications = %lld,\n"
-        "    .size = %s_train_size,\n    .create = train_create,\n    .gradients = train_gradients,\n",
+        "    .size = %s_train_size,\n    .create = train_create,\n    .gradients = train_gradients,\n"
+        "    .not_finite = train_not_finite,\n",
         RN_TRAIN_ABI, quote_c(e->arena, n), train->count, (long long)train->floats, (long long)train->gradient_floats,
         (long long)train->trained_floats, quote_c(e->arena, e->options->source_hash),
         quote_c(e->arena, e->trainer_hash), plan->options.batch,
@@ -486,6 +541,7 @@ void emit_trainer(Emit *e, Text *t) {
     emit_size(e, t);
     emit_create(e, t);
     emit_gradients(e, t);
+    emit_not_finite(e, t);
     emit_wrappers(e, t);
     emit_parameters(e, t);
     emit_recipe(e->options->training->graph->train, t);

@@ -6,6 +6,8 @@
 
 /* Forward and backward of a batch, for one instruction set; the tasks go to e->functions. */
 void emit_trainer_calls(Emit *e, Text *text);
+/* And the table of what they make in the forward pass. */
+void emit_trainer_values(Emit *e, Text *text);
 /* What stands once in the file: the struct and prototypes, ahead of the calls; functions and tables after them. */
 void emit_trainer_declared(Emit *e, Text *text);
 void emit_trainer(Emit *e, Text *text);

@@ -266,11 +266,53 @@ static const int *find_uses(Plan *plan) {
     return uses;
 }
 
+/* ---- values of the forward pass ---- */
+/* The last parameter that the tensor is, or is computed from; -1: none. */
+static int last_parameter(const TrainPlan *t, const Tensor *tensor) {
+    if (!tensor) return -1;
+    int last = t->of_tensor[tensor->id];
+    for (int i = 0; i < (int)(sizeof tensor->arg / sizeof *tensor->arg); i++) {
+        const int other = last_parameter(t, tensor->arg[i]);
+        if (other > last) last = other;
+    }
+    return last;
+}
+
+/* Parameters up to those of the node, where so many are up to those before it. */
+static int parameters_until(const TrainPlan *t, const Node *node, int before) {
+    int until = before;
+    const Tensor *tensors[NODE_MAX_WEIGHTS + NODE_MAX_TERMS];
+    int count = 0;
+    for (int i = 0; i < NODE_MAX_WEIGHTS; i++) tensors[count++] = node->weight[i];
+    for (int i = 0; node->term && i < node->nin; i++) tensors[count++] = node->term[i].weight;
+    for (int i = 0; i < count; i++)
+        if (last_parameter(t, tensors[i]) >= until) until = last_parameter(t, tensors[i]) + 1;
+    while (until > before && until < t->count && t->parameters[until].node == t->parameters[until - 1].node) until++;
+    return until;
+}
+
+static void note_value(Plan *plan, const Node *node) {
+    TrainPlan *t = plan->training;
+    const Value *value = node ? node->out : plan->graph->input;
+    const int before = t->value_count ? t->values[t->value_count - 1].parameters : 0;
+    if (value->all || (node && node->backward)) return;
+    if (node && node->op == OP_RELU) return; /* finite where its input is */
+    TrainValue row = {.value = value, .after = plan->step_count - 1};
+    row.parameters = node ? parameters_until(t, node, before) : before;
+    if (plan->values[value->id].computed) {
+        row.computed = arena_alloc(plan->arena, sizeof *row.computed);
+        *row.computed = (Step){.algorithm = ALG_BATCH_MAP, .node = node, .name = node->name, .out = value, .images = 1};
+        row.computed->detail = reader_of_node(plan, row.computed, node);
+    }
+    ARENA_PUSH(plan->arena, t->values, t->value_count, t->value_capacity, row);
+}
+
 static bool add_steps(Plan *plan, Diag *diag) {
     const Graph *g = plan->graph;
     bool good = true;
     const int *uses = find_uses(plan);
     input_step(plan);
+    note_value(plan, NULL);
     for (int i = 0; i < g->node_count; i++) {
         const Node *node = g->nodes[i];
         if (is_alias(node) || !(uses[node->out->id])) continue; /* nothing to do, or for nobody */
@@ -279,8 +321,10 @@ static bool add_steps(Plan *plan, Diag *diag) {
         if (algorithm == ALG_COUNT) {
             diag_error(diag, node->place, "training: %s has no compiled form", *word == '.' ? word + 1 : word);
             good = false;
-        } else
+        } else {
             algorithm_info(algorithm)->steps(plan, node);
+            note_value(plan, node);
+        }
     }
     /* its losses are read when all steps are done */
     step_reads(plan, &plan->steps[plan->step_count - 1], OPERAND_NONE, g->outputs[g->training->loss]);

@@ -28,7 +28,17 @@ typedef struct TrainPlan {
     int ranks;             /* the largest number that have the bits of one; 0: there is one process */
     int64_t summed_floats; /* with ranks: of the trained parameters, those at the start, which each rank has a part of;
                               all others come of sums over all ranks */
+    struct TrainValue *values; /* of the forward pass, in its order */
+    int value_count, value_capacity;
 } TrainPlan;
+
+/* A value of the forward pass, for whoever looks for the first that is not finite. */
+typedef struct TrainValue {
+    const Value *value;
+    int after;      /* the step that completes it, or what it is computed from */
+    int parameters; /* so many of the table's belong to its layer and those before it */
+    Step *computed; /* what would store it: NULL where it is stored */
+} TrainValue;
 
 /* Of a graph that differentiate has made of `source`; `batch` of the options is the largest. NULL after an error: an
  * operation that training's code has no algorithm for. */

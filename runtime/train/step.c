@@ -137,26 +137,33 @@ rn_status rn_train_apply(void *trainer, double lr) {
     return RN_OK;
 }
 
-static const char *parameter_not_finite(const rn_train_context *context) {
-    const rn_train_model *model = context->model;
-    for (int i = 0; i < model->parameter_count; i++) {
-        const rn_train_parameter *p = &model->parameters[i];
-        const int64_t count = rn_train_count(p);
-        for (int64_t k = 0; k < count; k++)
-            if (!isfinite(context->parameters[p->offset + k])) return p->name;
-    }
-    return NULL;
+/* From 1; 0: all are finite. */
+static int image_not_finite(const rn_train_context *context, int n, const float *images) {
+    const rn_shape shape = context->model->network->input;
+    const size_t size = (size_t)shape.c * (size_t)shape.h * (size_t)shape.w;
+    for (size_t i = 0; i < size * (size_t)n; i++)
+        if (!isfinite(images[i])) return (int)(i / size) + 1;
+    return 0;
 }
 
 /* The trainer's own account of it is the best; without that, what was not finite before the step, or becomes so in the
  * inference code. */
-static rn_status refuse_loss(rn_train_context *context, int n, const float *images, double loss) {
+static rn_status refuse_loss(rn_train_context *context, int n, const float *images, const rn_train_label *labels,
+                             double loss) {
     const rn_train_model *model = context->model;
     const long long step = (long long)context->step + 1;
-    const char *number = isnan(loss) ? "nan" : "inf";
-    const char *layer = model->not_finite ? model->not_finite(context) : NULL;
-    const char *parameter = layer ? NULL : parameter_not_finite(context);
-    if (!layer && !parameter) layer = rn_evaluate_not_finite(context, n, images);
+    const char *number = isnan(loss) ? "nan" : "inf", *layer = NULL, *parameter = NULL;
+    if (model->not_finite) { /* of several ranks each comes here, since it computes a step */
+        model->not_finite(context, n, images, labels, &layer, &parameter);
+    } else {
+        parameter = rn_train_parameter_not_finite(context, 0, model->parameter_count);
+        if (!parameter) layer = rn_evaluate_not_finite(context, n, images);
+    }
+    const int image = image_not_finite(context, n, images);
+    if (image)
+        return rn_context_fail(&context->base, RN_ERROR_FORMAT,
+                               "step %lld: the loss is %s; image %d of the batch has such a value", step, number,
+                               image);
     if (layer || parameter)
         return rn_context_fail(&context->base, RN_ERROR_FORMAT,
                                "step %lld: the loss is %s; the first %s with such a value is %s", step, number,
@@ -171,7 +178,7 @@ rn_status rn_train_step_mixed(void *trainer, int n, const float *images, const r
     rn_train_result here;
     rn_status status = rn_train_gradients_mixed(trainer, n, images, labels, &here);
     if (result && !status) *result = here;
-    if (!status && !isfinite(here.loss)) status = refuse_loss(context, n, images, here.loss);
+    if (!status && !isfinite(here.loss)) status = refuse_loss(context, n, images, labels, here.loss);
     if (!status) status = rn_train_apply(trainer, rn_train_lr(trainer));
     if (!status) rn_train_tell_step(trainer, &here);
     return status;

@@ -127,7 +127,9 @@ static void run_flushed(void *arg, int part, int parts) {
 }
 
 void rn_train_parallel(rn_train_context *context, rn_task fn, void *arg) {
+    if (context->watch && (context->watch->layer || context->watch->parameter)) return;
     rn_parallel(&context->base, run_flushed, &(Flushed){fn, arg});
+    if (context->watch) rn_train_look(context);
 }
 
 /* ---- what a trainer shows ---- */

@@ -40,6 +40,12 @@ rn_status rn_train_share_state(rn_train_context *context);
 /* How many ranks' parameters and momentum are not rank 0's, to the bit; *rank: of one that is alone, which. */
 rn_status rn_train_compare(rn_train_context *context, int *count, int *rank);
 
+/* ---- watch.c ---- */
+/* The first parameter of the table's [first, end) that is not finite; NULL: none is. */
+const char *rn_train_parameter_not_finite(const rn_train_context *context, int first, int end);
+/* After a call of the forward pass: looks at what it made, and counts it. */
+void rn_train_look(rn_train_context *context);
+
 /* ---- step.c ---- */
 /* rn_train_apply without the count of the step: SGD and running statistics. */
 void rn_train_update(rn_train_context *context, double lr);

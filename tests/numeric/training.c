@@ -2,13 +2,14 @@
  * the same bits for any number of threads. */
 #include <CUnit/CUnit.h>
 #include <dlfcn.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "emit/emit.h"
+#include "emitted.h"
 #include "graph/interpret.h"
 #include "language/ast.h"
 #include "passes/differentiate.h"
@@ -18,34 +19,72 @@
 #include "runtime/train/philox.h"
 
 typedef struct Case {
+    char name[16]; /* of the emitted trainer */
     Arena arena;
     Graph *source, *graph;
     Plan *plan;
     const rn_train_model *model;
-    void *library;
     TensorData weights;
     float *images;
     double *labels;
     int count; /* images */
     Recompute recompute;
+    bool winograd;
+    const char *layers;
     uint64_t seed;
 } Case;
+
+/* Cases that are compiled beside each other and linked once. */
+enum { CASES_MOST = 64 };
+typedef struct Cases {
+    Case *cases[CASES_MOST];
+    int count;
+    char folder[64];
+    void *library;
+} Cases;
+
+/* Under sanitizers, where all is slower, every third case: they look for other faults than wrong numbers. */
+static int stride(void) {
+    return getenv("SANITIZED") ? 3 : 1;
+}
 
 static float draw(uint64_t *seed) { /* [-1, 1) */
     *seed = *seed * 6364136223846793005u + 1442695040888963407u;
     return (float)(int32_t)(*seed >> 32) / 2147483648.0f;
 }
 
-static void write_file(const char *path, const Text *text) {
-    FILE *file = fopen(path, "w");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    CU_ASSERT_EQUAL_FATAL(fwrite(text->s, 1, text->size, file), text->size);
-    CU_ASSERT_EQUAL_FATAL(fclose(file), 0);
+static void write_case(const Case *c, const char *folder, const Plan *inference, rn_isa isa, Kernels kernels) {
+    Text code = {0}, header = {0};
+    const EmitOptions emit = {.name = c->name,
+                              .target = {kernels, {isa}, 1},
+                              .command = "test",
+                              .source_hash = "0",
+                              .header_name = arena_printf(&((Case *)c)->arena, "%s.h", c->name),
+                              .training = c->plan};
+    emit_c(inference, &emit, &code);
+    emit_h(inference, &emit, &header);
+    CU_ASSERT(folder_write(folder, c->name, "c", &code));
+    CU_ASSERT(folder_write(folder, c->name, "h", &header));
+    text_free(&code);
+    text_free(&header);
 }
 
-static void build(Case *c, const char *layers, int batch, rn_isa isa, Kernels kernels, bool winograd) {
+/* A network of these layers, which trains with crossentropy unless they end in a train section's begin, in C. */
+static Case *add(Cases *all, const char *layers, int batch, rn_isa isa, Kernels kernels, bool winograd,
+                 Recompute mode) {
+    if (!all->count) {
+        strcpy(all->folder, "/tmp/rnc-training-XXXXXX");
+        CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(all->folder));
+    }
+    CU_ASSERT_FATAL(all->count < CASES_MOST);
+    Case *c = all->cases[all->count++] = calloc(1, sizeof *c);
+    snprintf(c->name, sizeof c->name, "t%d", all->count);
+    c->seed = 5;
+    c->count = batch;
+    c->recompute = mode;
+    c->winograd = winograd;
+    c->layers = layers;
     Diag diag = {0};
-    Text code = {0}, header = {0};
     Source *source = arena_alloc(&c->arena, sizeof *source);
     const char *train = strstr(layers, "train {") ? "" : "}\ntrain {\n loss crossentropy\n"; /* else it goes on */
     const char *text =
@@ -70,44 +109,13 @@ static void build(Case *c, const char *layers, int batch, rn_isa isa, Kernels ke
     recompute(c->graph, c->recompute, 2);
     c->plan = plan_training(&c->arena, c->graph, c->source, &options, &diag);
     CU_ASSERT_PTR_NOT_NULL_FATAL(c->plan);
-    const EmitOptions emit = {.name = "t",
-                              .target = {kernels, {isa}, 1},
-                              .command = "test",
-                              .source_hash = "0",
-                              .header_name = "t.h",
-                              .training = c->plan};
-    emit_c(plan, &emit, &code);
-    emit_h(plan, &emit, &header);
-    char folder[] = "/tmp/rnc-training-XXXXXX", command[2048];
-    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
-    write_file(arena_printf(&c->arena, "%s/t.c", folder), &code);
-    write_file(arena_printf(&c->arena, "%s/t.h", folder), &header);
-    const char *out = getenv("OUT") ? getenv("OUT") : "build";
-    snprintf(
-        command, sizeof command,
-        "%s -std=c11 -O1 -Wall -Wextra -Werror -pedantic -fPIC -shared -fopenmp -Iruntime -o %s/t.so %s/t.c %s/librn.a "
-        "-lpng -ljpeg -lcjson -lxxhash -lz -lpthread -lrt -ldl -lm",
-        getenv("CC") ? getenv("CC") : "cc", folder, folder, out);
-    CU_ASSERT_EQUAL_FATAL(system(command), 0);
-    c->library = dlopen(arena_printf(&c->arena, "%s/t.so", folder), RTLD_NOW | RTLD_LOCAL);
-    if (!c->library) printf("\n%s\n", dlerror());
-    CU_ASSERT_PTR_NOT_NULL_FATAL(c->library);
-    const rn_train_model *(*model)(void);
-    *(void **)&model = dlsym(c->library, "t_train_model");
-    c->model = model();
-    if (getenv("KEEP"))
-        printf("\nkept %s\n", folder);
-    else {
-        snprintf(command, sizeof command, "rm -rf %s", folder);
-        CU_ASSERT_EQUAL(system(command), 0);
-    }
-    text_free(&code);
-    text_free(&header);
+    write_case(c, all->folder, plan, isa, kernels);
+    return c;
 }
 
-static void fill(Case *c, int count) {
+static void fill(Case *c) {
     const Graph *g = c->graph;
-    c->count = count;
+    const int count = c->count;
     c->weights = (TensorData){calloc((size_t)g->tensor_count, sizeof(float *)), g->tensor_count};
     for (int i = 0; i < g->tensor_count; i++) {
         const Tensor *t = g->tensors[i];
@@ -138,8 +146,27 @@ static void free_case(Case *c) {
     tensor_data_free(&c->weights);
     free(c->images);
     free(c->labels);
-    dlclose(c->library);
     arena_free(&c->arena);
+    free(c);
+}
+
+static void link_cases(Cases *all) {
+    all->library = emitted_link(all->folder);
+    for (int i = 0; i < all->count; i++) {
+        char symbol[64];
+        snprintf(symbol, sizeof symbol, "%s_train_model", all->cases[i]->name);
+        const rn_train_model *(*model)(void);
+        *(void **)&model = dlsym(all->library, symbol);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(model);
+        all->cases[i]->model = model();
+        fill(all->cases[i]);
+    }
+}
+
+static void free_cases(Cases *all) {
+    for (int i = 0; i < all->count; i++) free_case(all->cases[i]);
+    dlclose(all->library);
+    emitted_folder_remove(all->folder);
 }
 
 /* One call of gradients; the buffer's copy, malloc'd. */
@@ -174,7 +201,9 @@ static float *run(const Case *c, int threads, rn_train_result *result) {
     return copy;
 }
 
-static void compare(Case *c, const char *what, double tolerance) {
+static void compare(Case *c) {
+    const char *what = c->layers;
+    const double tolerance = c->winograd ? 1e-4 : 2e-5;
     const Graph *g = c->graph;
     double **values = calloc((size_t)g->value_count, sizeof *values), loss = 0, wrong = 0;
     interpret_batch(g, &c->weights, c->images, c->labels, c->count, values, 2);
@@ -227,12 +256,10 @@ static void compare(Case *c, const char *what, double tolerance) {
     free(values);
 }
 
-static void check(const char *layers, int batch, int count, rn_isa isa, Kernels kernels, bool winograd) {
-    Case c = {.seed = 5};
-    build(&c, layers, batch, isa, kernels, winograd);
-    fill(&c, count);
-    compare(&c, layers, winograd ? 1e-4 : 2e-5);
-    free_case(&c);
+static void check(Cases *all) {
+    link_cases(all);
+    for (int i = 0; i < all->count; i++) compare(all->cases[i]);
+    free_cases(all);
 }
 
 static const char *const networks[] = {
@@ -269,19 +296,30 @@ static const char *const layers[] = {
 enum { NETWORKS = sizeof networks / sizeof *networks, LAYERS = sizeof layers / sizeof *layers };
 
 static void test_direct(void) {
-    for (int i = 0; i < NETWORKS; i++) check(networks[i], 9, 9, RN_ISA_X86_64_V3, KERNELS_JIT, false);
+    Cases all = {0};
+    for (int i = 0; i < NETWORKS; i += stride())
+        add(&all, networks[i], 9, RN_ISA_X86_64_V3, KERNELS_JIT, false, RECOMPUTE_NONE);
+    check(&all);
 }
 
 static void test_layers(void) {
-    for (int i = 0; i < LAYERS; i++) check(layers[i], 7, 7, RN_ISA_X86_64_V3, KERNELS_JIT, false);
+    Cases all = {0};
+    for (int i = 0; i < LAYERS; i++) add(&all, layers[i], 7, RN_ISA_X86_64_V3, KERNELS_JIT, false, RECOMPUTE_NONE);
+    check(&all);
 }
 
 static void test_winograd(void) {
-    for (int i = 2; i < NETWORKS; i++) check(networks[i], 9, 8, RN_ISA_X86_64_V3, KERNELS_JIT, true);
+    Cases all = {0};
+    for (int i = 2; i < NETWORKS; i += stride()) /* of a batch that is not full */
+        add(&all, networks[i], 9, RN_ISA_X86_64_V3, KERNELS_JIT, true, RECOMPUTE_NONE)->count = 8;
+    check(&all);
 }
 
 static void test_portable(void) {
-    for (int i = 0; i < NETWORKS; i++) check(networks[i], 5, 5, RN_ISA_GENERIC, KERNELS_C, true);
+    Cases all = {0};
+    for (int i = 0; i < NETWORKS; i += stride())
+        add(&all, networks[i], 5, RN_ISA_GENERIC, KERNELS_C, true, RECOMPUTE_NONE);
+    check(&all);
 }
 
 static const char deep[] =
@@ -290,22 +328,107 @@ static const char deep[] =
 
 /* What is computed again has the same bits as what is kept, and takes less memory. */
 static void test_recompute(void) {
+    Cases all = {0};
     float *kept = NULL;
-    int64_t bytes = 0;
-    for (Recompute mode = RECOMPUTE_NONE; mode <= RECOMPUTE_BLOCKS; mode++) {
-        Case c = {.seed = 5, .recompute = mode};
+    for (Recompute mode = RECOMPUTE_NONE; mode <= RECOMPUTE_BLOCKS; mode++)
+        add(&all, deep, 9, RN_ISA_X86_64_V3, KERNELS_JIT, true, mode);
+    link_cases(&all);
+    for (int i = 0; i < all.count; i++) {
+        const Case *c = all.cases[i];
         rn_train_result result;
-        build(&c, deep, 9, RN_ISA_X86_64_V3, KERNELS_JIT, true);
-        fill(&c, 9);
-        float *gradients = run(&c, 2, &result);
-        if (kept) CU_ASSERT_EQUAL(memcmp(kept, gradients, sizeof *kept * (size_t)c.model->gradient_floats), 0);
-        if (kept) CU_ASSERT_TRUE(c.plan->live_bytes < bytes);
-        bytes = c.plan->live_bytes;
+        float *gradients = run(c, 2, &result);
+        if (kept) CU_ASSERT_EQUAL(memcmp(kept, gradients, sizeof *kept * (size_t)c->model->gradient_floats), 0);
+        if (kept) CU_ASSERT_TRUE(c->plan->live_bytes < all.cases[i - 1]->plan->live_bytes);
         free(kept);
         kept = gradients;
-        free_case(&c);
     }
     free(kept);
+    free_cases(&all);
+}
+
+/* ---- a loss that is not finite names the first layer of the forward pass that is not ---- */
+static Tensor *tensor_named(const Graph *g, const char *name) {
+    for (int i = 0; i < g->tensor_count; i++)
+        if (g->tensors[i]->name && !strcmp(g->tensors[i]->name, name)) return g->tensors[i];
+    return NULL;
+}
+
+/* By the interpreter, whose numbers are doubles: the first that no float holds. */
+static const char *first_beyond_floats(const Case *c) {
+    const Graph *g = c->graph;
+    double **values = calloc((size_t)g->value_count, sizeof *values);
+    const char *first = NULL;
+    interpret_batch(g, &c->weights, c->images, c->labels, c->count, values, 2);
+    for (int i = 0; i < g->node_count && !first; i++) {
+        const Value *v = g->nodes[i]->out;
+        for (int64_t k = 0; !v->all && k < c->count * shape_size(v->shape); k++)
+            if (!(fabs(values[v->id][k]) <= FLT_MAX)) first = v->name;
+    }
+    for (int i = 0; i < g->value_count; i++) free(values[i]);
+    free(values);
+    return first;
+}
+
+static void step_fails(const Case *c, void *t, const char *says) {
+    const size_t bytes = sizeof(float) * (size_t)c->model->floats;
+    float *before = malloc(bytes);
+    memcpy(before, rn_train_parameters(t, NULL), bytes);
+    int32_t labels[16] = {0};
+    CU_ASSERT_EQUAL(rn_train_step(t, c->count, c->images, labels, NULL), RN_ERROR_FORMAT);
+    if (!strstr(rn_train_message(t), says)) printf("\n'%s' does not say '%s'\n", rn_train_message(t), says);
+    CU_ASSERT_PTR_NOT_NULL(strstr(rn_train_message(t), says));
+    CU_ASSERT_EQUAL(memcmp(before, rn_train_parameters(t, NULL), bytes), 0);
+    free(before);
+}
+
+static void test_not_finite(void) {
+    static const struct {
+        const char *parameter, *says;
+        float factor; /* NAN: its last number alone is one */
+    } faults[] = {{"conv1.weight", "the first layer with such a value is conv1", 3e38f},
+                  {"bn2.weight", "the first layer with such a value is bn2", 3e38f}, /* computed where it is read */
+                  {"conv5.weight", "the first layer with such a value is conv5", 3e38f},
+                  {"fc.weight", "the first layer with such a value is fc", 3e38f},
+                  {"bn3.bias", "the first parameter with such a value is bn3.bias", NAN},
+                  {"fc.bias", "the first parameter with such a value is fc.bias", NAN}};
+    Cases all = {0};
+    Case *c = add(&all, networks[2], 9, RN_ISA_X86_64_V3, KERNELS_JIT, true, RECOMPUTE_SUMS);
+    link_cases(&all);
+    void *t = NULL;
+    CU_ASSERT_EQUAL_FATAL(rn_train_create(c->model, &t, NULL, 0, &(rn_train_options){.threads = 2}), RN_OK);
+    int32_t labels[16] = {0};
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        const rn_train_parameter *p = rn_train_parameter_named(t, faults[i].parameter);
+        const Tensor *tensor = tensor_named(c->graph, faults[i].parameter);
+        CU_ASSERT_FATAL(p && tensor);
+        CU_ASSERT_EQUAL(rn_train_init(t, 1), RN_OK);
+        float *w = rn_train_parameters(t, NULL) + p->offset, *same = c->weights.data[tensor->id];
+        float *kept = malloc(sizeof *kept * (size_t)rn_train_count(p));
+        memcpy(kept, same, sizeof *kept * (size_t)rn_train_count(p));
+        for (int64_t k = 0; k < rn_train_count(p); k++)
+            w[k] = same[k] = same[k] < 0 ? -faults[i].factor : faults[i].factor;
+        if (isnan(faults[i].factor))
+            memcpy(w, kept, sizeof *kept * (size_t)rn_train_count(p)), w[rn_train_count(p) - 1] = NAN;
+        step_fails(c, t, faults[i].says);
+        const char *first = isnan(faults[i].factor) ? NULL : first_beyond_floats(c);
+        if (first) CU_ASSERT_PTR_NOT_NULL(strstr(faults[i].says, first));
+        memcpy(same, kept, sizeof *kept * (size_t)rn_train_count(p));
+        free(kept);
+    }
+    CU_ASSERT_EQUAL(rn_train_init(t, 1), RN_OK);
+    CU_ASSERT_EQUAL(rn_train_step(t, c->count, c->images, labels, NULL), RN_OK);
+    int steps = 0; /* as a too large lr does it */
+    while (steps++ < 50 && rn_train_gradients(t, c->count, c->images, labels, &(rn_train_result){0}) == RN_OK)
+        if (rn_train_step(t, c->count, c->images, labels, NULL))
+            break;
+        else
+            rn_train_apply(t, 1e12);
+    step_fails(c, t, "the loss is nan; the first ");
+    CU_ASSERT_EQUAL(rn_train_init(t, 1), RN_OK);
+    c->images[3 * shape_size(c->graph->input->shape) - 1] = INFINITY;
+    step_fails(c, t, "the loss is nan; image 3 of the batch has such a value");
+    rn_train_destroy(t);
+    free_cases(&all);
 }
 
 void suite_training(void) {
@@ -315,4 +438,5 @@ void suite_training(void) {
     CU_add_test(suite, "Winograd's method against the interpreter", test_winograd);
     CU_add_test(suite, "loops in C against the interpreter", test_portable);
     CU_add_test(suite, "computed again or kept, the bits are the same", test_recompute);
+    CU_add_test(suite, "a loss that is not finite", test_not_finite);
 }

@@ -178,9 +178,11 @@ static rn_status gradients(void *trainer, int n, const float *images, const rn_t
     return RN_OK;
 }
 
-static const char *not_finite(void *trainer) {
-    (void)trainer;
-    return "fc";
+static void not_finite(void *trainer, int n, const float *images, const rn_train_label *labels, const char **layer,
+                       const char **parameter) {
+    (void)trainer, (void)n, (void)images, (void)labels;
+    *layer = "fc";
+    *parameter = NULL;
 }
 
 static size_t size(int batch, int threads) {
