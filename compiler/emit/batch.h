@@ -20,6 +20,8 @@ const char *emit_batch_stats(Emit *e, const Step *step, Text *body);
 const char *emit_batch_total(Emit *e, const Step *step, Text *body);
 const char *emit_batch_move(Emit *e, const Step *step, Text *body);
 const char *emit_batch_pool(Emit *e, const Step *step, Text *body);
+const char *emit_batch_norm(Emit *e, const Step *step, Text *body);
+const char *emit_batch_resize(Emit *e, const Step *step, Text *body);
 const char *emit_batch_loss(Emit *e, const Step *step, Text *body);
 
 /* "a->x + (size_t)n * 1040", for one that the batch has one of "a->x". */

@@ -239,6 +239,9 @@ const char *emit_batch_total(Emit *e, const Step *s, Text *body) {
         line(body, 2, "a->y[%d + c] = (float)scaled;", pixel);
         if (step_operand(s, OPERAND_G)) line(body, 2, "a->g[c] = (float)(sum / %s);", images);
         if (step_operand(s, OPERAND_G1)) line(body, 2, "a->g1[c] = (float)(scaled / %s);", images);
+    } else if (sums > 1) {
+        if (step_operand(s, OPERAND_G)) line(body, 2, "a->g[c] = (float)(sum / %s);", images);
+        line(body, 2, "a->g1[c] = (float)(product / %s);", images);
     } else {
         line(body, 2, "a->g[c] = (float)(sum / %s);", images);
     }

@@ -31,6 +31,8 @@ static Items prelude_items(Arena *arena, int isa) {
     add_file(&all, "images.h");
     add_file(&all, "strassen.h");
     add_file(&all, "batch.h");
+    add_file(&all, "batch_norms.h");
+    add_file(&all, "batch_places.h");
     if (isa == RN_ISA_GENERIC) {
         add_file(&all, "gemm_loops.h");
         add_file(&all, "gemm_transposed.h");

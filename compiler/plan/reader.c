@@ -1,5 +1,6 @@
 #include "reader.h"
 
+#include "batch_norm.h"
 #include "graph/act.h"
 #include "graph/ops.h"
 #include "step.h"
@@ -162,8 +163,14 @@ static bool reads_expressions(const Node *node, int input) {
     case OP_BN_SUMS:
         return input < 2;
     default:
+        if (batch_norm_can(node)) return true;
         return reader_can(node) && input < element_inputs(node);
     }
+}
+
+/* Whether the step reads each input by an expression of its own. */
+static bool has_readers(const Node *node) {
+    return node->op == OP_CONV_WEIGHTS || batch_norm_can(node);
 }
 
 /* Passes over memory of the step that node is in: of what it reads; a node that is not stored is in its readers'. */
@@ -183,8 +190,11 @@ static void count_passes(Sites *s, const Value *v, const Value *computed) {
             continue;
         }
         Load l = {.fits = true};
-        for (int i = 0; i < user->nin; i++)
-            if (reads_expressions(user, i)) load_value(s->plan, user->in[i], computed, &l);
+        for (int i = 0; i < user->nin; i++) {
+            if (!reads_expressions(user, i)) continue;
+            if (has_readers(user)) l.entries = 0;
+            load_value(s->plan, user->in[i], computed, &l);
+        }
         s->passes += l.count;
         s->fits &= l.fits && l.channels <= READER_P;
     }

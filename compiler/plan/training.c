@@ -1,6 +1,7 @@
 #include "training.h"
 
 #include "algorithms.h"
+#include "batch_norm.h"
 #include "filtering.h"
 #include "graph/ops.h"
 #include "memory.h"
@@ -184,8 +185,15 @@ static Algorithm algorithm_for(const Node *node) {
     case OP_CROSSENTROPY:
     case OP_CROSSENTROPY_GRADIENT:
         return ALG_BATCH_LOSS;
+    case OP_UPSAMPLE:
+    case OP_UPSAMPLE_GRADIENT:
+    case OP_RESIZE:
+    case OP_RESIZE_GRADIENT:
+    case OP_SPP:
+    case OP_SPP_GRADIENT:
+        return ALG_BATCH_RESIZE;
     default:
-        return reader_can(node) ? ALG_BATCH_MAP : ALG_COUNT;
+        return batch_norm_can(node) ? ALG_BATCH_NORM : reader_can(node) ? ALG_BATCH_MAP : ALG_COUNT;
     }
 }
 
@@ -217,27 +225,20 @@ void batch_move_steps(Plan *plan, const Node *node) {
 }
 
 int train_sums(const Node *node) {
-    return node->op == OP_STATS || node->op == OP_BN_SUMS ? 2 : 1;
+    return node->op == OP_STATS || node->op == OP_BN_SUMS || batch_norm_is_sum(node) ? 2 : 1;
 }
 
-/* A sum over the batch: each slab's, in double, then the total. */
-void batch_sums_steps(Plan *plan, const Node *node) {
-    const bool products = node->op == OP_BN_SUMS;
-    const int sums = train_sums(node);
-    const int64_t slab = (int64_t)sizeof(double) * sums * round_up(node->in[0]->shape.c, VECTOR);
-    const int slabs = plan_temporary(plan, slab * plan->training->slabs);
-    const Running *running = train_running_of(plan, node->out);
-    Step *step = step_add(plan, ALG_BATCH_STATS, node, node->out);
-    step->complete = false;
-    if (running) train_reads_parameter(plan, step, OPERAND_P, running->mean); /* about which nothing cancels */
-    if (products) step_reads(plan, step, OPERAND_P, node->in[2]);
-    step->detail = reader_new(plan, step, node->in[0], node->nin > 1 ? node->in[1] : NULL);
-    step_writes_temporary(plan, step, slabs);
+int train_slab_sums(Plan *plan, const Node *node) {
+    const int64_t slab = (int64_t)sizeof(double) * train_sums(node) * round_up(node->in[0]->shape.c, VECTOR);
+    return plan_temporary(plan, slab * plan->training->slabs);
+}
 
+void train_total_step(Plan *plan, const Node *node, int slabs) {
+    const Running *running = train_running_of(plan, node->out);
     Step *total = step_add(plan, ALG_BATCH_TOTAL, node, node->out);
     step_name_part(plan, total, "total");
     step_reads_temporary(plan, total, slabs);
-    if (products) step_reads(plan, total, OPERAND_P, node->in[2]);
+    if (node->op == OP_BN_SUMS) step_reads(plan, total, OPERAND_P, node->in[2]);
     if (running) train_reads_parameter(plan, total, OPERAND_P, running->mean);
     step_writes_result(plan, total);
     const Trained *first = train_gradient_of(plan, node->out, 0);
@@ -247,6 +248,20 @@ void batch_sums_steps(Plan *plan, const Node *node) {
     if (!second) return;
     train_writes_gradient(plan, total, second->param);
     total->operands[total->operand_count - 1].role = OPERAND_G1;
+}
+
+/* A sum over the batch: each slab's, in double, then the total. */
+void batch_sums_steps(Plan *plan, const Node *node) {
+    const bool products = node->op == OP_BN_SUMS;
+    const int slabs = train_slab_sums(plan, node);
+    const Running *running = train_running_of(plan, node->out);
+    Step *step = step_add(plan, ALG_BATCH_STATS, node, node->out);
+    step->complete = false;
+    if (running) train_reads_parameter(plan, step, OPERAND_P, running->mean); /* about which nothing cancels */
+    if (products) step_reads(plan, step, OPERAND_P, node->in[2]);
+    step->detail = reader_new(plan, step, node->in[0], node->nin > 1 ? node->in[1] : NULL);
+    step_writes_temporary(plan, step, slabs);
+    train_total_step(plan, node, slabs);
 }
 
 static void input_step(Plan *plan) {

@@ -60,8 +60,11 @@ int64_t train_offset(const Plan *plan, const Tensor *tensor); /* floats, in the 
 /* The parameters that a value of Graph.outputs holds the gradients of: calls `each` for those. */
 const Trained *train_gradient_of(const Plan *plan, const Value *value, int channel); /* NULL: none */
 const Running *train_running_of(const Plan *plan, const Value *value);               /* NULL: none */
-/* How many sums over the batch an operation of BATCH_STATS makes of a channel. */
+/* How many sums over the batch an operation makes of a channel: of BATCH_STATS, and norms'. */
 int train_sums(const Node *node);
+/* A temporary for each slab's of them, in double; the step that adds the slabs up. */
+int train_slab_sums(Plan *plan, const Node *node);
+void train_total_step(Plan *plan, const Node *node, int slabs);
 /* Slabs for sums of so many bytes each; at least one for each rank. */
 int train_slabs(const Plan *plan, int64_t bytes);
 /* Of those, the ones of a group. */
@@ -80,6 +83,7 @@ void train_writes_gradient(Plan *plan, Step *step, const Tensor *tensor);
 void batch_conv_steps(Plan *plan, const Node *node);    /* conv, and the gradient of its input; fc likewise */
 void batch_weights_steps(Plan *plan, const Node *node); /* the gradient of its weights */
 void batch_sums_steps(Plan *plan, const Node *node);    /* statistics and other sums over the batch */
+void batch_norm_steps(Plan *plan, const Node *node);    /* norms whose statistics are of one image (batch_norm.c) */
 void batch_map_steps(Plan *plan, const Node *node);     /* of each element alone */
 void batch_move_steps(Plan *plan, const Node *node);    /* all else */
 void batch_conv_describe(const Step *step, Text *text);
