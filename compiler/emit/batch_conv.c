@@ -124,7 +124,7 @@ static void add_bias(const Emit *e, const Step *s, const char *pixels, Text *bod
          pixel, pixel, pixel);
 }
 
-/* One phase: its rows of results, each a GEMM over its taps; of a pointwise convolution all rows at once. */
+/* A phase, or some that are alike: its rows of results, each a GEMM over its taps; of a pointwise convolution all rows at once. */
 static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLine *rows, const PhaseLine *columns,
                        bool joined, Text *body) {
     const Sliding *sl = &c->sliding;
@@ -132,15 +132,10 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
     const int count = rows->count * columns->count, lda = batch_lda(c->out_channels);
     const int pixel = c->strip ? c->strip_pixel : x->pixel, step_w = c->merged ? 1 : sl->in_step_w;
     const int row = (c->strip ? c->strip_w : sl->source.w) * pixel;
-    if (!rows->results || !columns->results) return;
-    const char *at = arena_printf(e->arena, "y + (r * %d + %d) * %d + %d", sl->out_step_h, rows->phase, y->row,
-                                  columns->phase * y->pixel);
-    if (!count) { /* no window reaches these */
-        line(body, 2, "for (int r = 0; r < %d; r++)", rows->results);
-        line(body, 3, "for (int i = 0; i < %d; i++)", columns->results);
-        line(body, 4, "for (int c = 0; c < %d; c++) (%s)[i * %d + c] = 0;", y->pixel, at, sl->out_step_w * y->pixel);
-        return;
-    }
+    const bool several = rows->phases * columns->phases > 1;
+    const char *at = arena_printf(e->arena, "y + (r * %d + %d%s) * %d + %d%s", sl->out_step_h, rows->phase,
+                                  several ? " + p" : "", y->row, columns->phase * y->pixel,
+                                  several ? arena_printf(e->arena, " + q * %d", y->pixel) : "");
     long long *w_at = arena_alloc(e->arena, sizeof *w_at * (size_t)count);
     long long *x_at = arena_alloc(e->arena, sizeof *x_at * (size_t)count);
     for (int i = 0; i < count; i++) {
@@ -164,8 +159,13 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
                            .ldc = sl->out_step_w * y->pixel};
         const int kernel = emit_kernel(e, KERNEL_REDUCES, &gemm);
         const char *w = "a->w + o", *gx = "", *gy = "";
+        if (c->groups > 1) w = arena_printf(e->arena, "a->w + (size_t)g * %lld + o", (long long)(c->taps * c->matrix));
+        if (several) {
+            w = arena_printf(e->arena, "%s + (size_t)(p * %d + q) * %lld", w, c->window.s, (long long)c->matrix);
+            line(body, 3, "for (int p = 0; p < %d; p++)", rows->phases);
+            line(body, 3, "for (int q = 0; q < %d; q++)", columns->phases);
+        }
         if (c->groups > 1) {
-            w = arena_printf(e->arena, "a->w + (size_t)g * %lld + o", (long long)(c->taps * c->matrix));
             gx = arena_printf(e->arena, " + g * %d", c->in_channels);
             gy = arena_printf(e->arena, " + g * %d", c->out_channels);
             line(body, 3, "for (int g = 0; g < %d; g++)", c->groups);
@@ -263,18 +263,21 @@ bool is_padded(const Sliding *s) {
 static void emit_direct(Emit *e, const Step *s, const BatchConv *c, Text *body) {
     const Sliding *sl = &c->sliding;
     const Layout *x = &plan_value(e->plan, s->in[0])->layout, *y = &plan_value(e->plan, s->out)->layout;
-    line(body, 1, "const rn_kernel *k = a->k;");
-    if (c->strip) line(body, 1, "float *x = a->scratch + (size_t)part * %lld;", scratch_floats(e));
+    const bool reads = sl->row_lines * sl->column_lines > 0;
+    if (reads) line(body, 1, "const rn_kernel *k = a->k;");
+    if (reads && c->strip) line(body, 1, "float *x = a->scratch + (size_t)part * %lld;", scratch_floats(e));
     batch_images(body);
     line(body, 2, "for (int r0 = 0; r0 < %d; r0 += %d) {", c->sliding.result.h,
          c->merged ? c->strip_rows : c->sliding.result.h);
-    source_image(e, c, sl, body);
+    if (reads) source_image(e, c, sl, body);
     line(body, 2, "float *y = %s + r0 * %d;", batch_image(e, "y", s->out), y->row);
-    const bool pointwise = c->taps == 1 && !is_padded(sl) && sl->in_step_h * sl->in_step_w == 1 &&
+    if (sl->gaps) line(body, 2, "for (int i = 0; i < %d; i++) y[i] = 0;", sl->result.h * y->row);
+    const bool pointwise = c->taps == 1 && !is_padded(sl) && sl->source.h == sl->result.h &&
+                           sl->source.w == sl->result.w && sl->in_step_h * sl->in_step_w == 1 &&
                            sl->out_step_h * sl->out_step_w == 1 && x->row == sl->source.w * x->pixel &&
                            y->row == sl->result.w * y->pixel;
-    for (int i = 0; i < sl->out_step_h; i++)
-        for (int j = 0; j < sl->out_step_w; j++) emit_phase(e, s, c, &sl->rows[i], &sl->columns[j], pointwise, body);
+    for (int i = 0; i < sl->row_lines; i++)
+        for (int j = 0; j < sl->column_lines; j++) emit_phase(e, s, c, &sl->rows[i], &sl->columns[j], pointwise, body);
     line(body, 2, "zeroupper();");
     add_bias(e, s, arena_printf(e->arena, "%d", (c->merged ? c->strip_rows : sl->result.h) * sl->result.w), body);
     line(body, 2, "}");

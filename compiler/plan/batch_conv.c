@@ -22,35 +22,49 @@ enum {
 /* ---- directions ---- */
 static PhaseLine *forward_line(Arena *arena, int results, int kernel, int dilate, int before) {
     PhaseLine *line = arena_alloc(arena, sizeof *line);
-    *line = (PhaseLine){.results = results, .count = kernel};
+    *line = (PhaseLine){.results = results, .phases = 1, .count = kernel};
     line->tap = arena_alloc(arena, sizeof(int) * (size_t)kernel);
     line->at = arena_alloc(arena, sizeof(int) * (size_t)kernel);
     for (int t = 0; t < kernel; t++) line->tap[t] = t, line->at[t] = t * dilate - before;
     return line;
 }
 
+/* Whether the next phase reads with the next taps what the last of the line's read. */
+static bool goes_on(const PhaseLine *line, const PhaseLine *next) {
+    bool alike = line->phase + line->phases == next->phase && line->results == next->results &&
+                 line->count == next->count;
+    for (int t = 0; t < line->count && alike; t++)
+        alike = next->tap[t] == line->tap[t] + line->phases && next->at[t] == line->at[t];
+    return alike;
+}
+
 /* Result r of the transposed convolution reads source (r + before - tap * dilate) / stride, where that is whole. */
-static PhaseLine *data_lines(Arena *arena, int results, int kernel, int stride, int dilate, int before) {
-    PhaseLine *lines = arena_alloc(arena, sizeof *lines * (size_t)stride);
-    for (int phase = 0; phase < stride; phase++) {
-        PhaseLine *line = &lines[phase];
-        line->phase = phase;
-        line->results = phase < results ? (results - phase + stride - 1) / stride : 0;
-        line->tap = arena_alloc(arena, sizeof(int) * (size_t)kernel);
-        line->at = arena_alloc(arena, sizeof(int) * (size_t)kernel);
+static PhaseLine *data_lines(Arena *arena, int results, int kernel, int stride, int dilate, int before, int *count,
+                             bool *gaps) {
+    PhaseLine *lines = NULL;
+    int capacity = 0;
+    for (int phase = 0; phase < stride && phase < results; phase++) {
+        PhaseLine line = {.phase = phase, .phases = 1, .results = (results - phase + stride - 1) / stride};
+        int capacities[2] = {0}, ats = 0;
         for (int t = 0; t < kernel; t++) {
             const int at = phase + before - t * dilate;
             if (at % stride) continue;
-            line->tap[line->count] = t;
-            line->at[line->count++] = at / stride;
+            ARENA_PUSH(arena, line.tap, line.count, capacities[0], t);
+            ARENA_PUSH(arena, line.at, ats, capacities[1], at / stride);
         }
+        if (!line.count)
+            *gaps = true;
+        else if (*count && goes_on(&lines[*count - 1], &line))
+            lines[*count - 1].phases++;
+        else
+            ARENA_PUSH(arena, lines, *count, capacity, line);
     }
     return lines;
 }
 
 /* Zeros before and after a source of `size` that a line's results read. */
 static void widen(const PhaseLine *line, int step, int size, int *before, int *after) {
-    for (int t = 0; t < line->count && line->results; t++) {
+    for (int t = 0; t < line->count; t++) {
         const int last = (line->results - 1) * step + line->at[t] - (size - 1);
         if (-line->at[t] > *before) *before = -line->at[t];
         if (last > *after) *after = last;
@@ -63,16 +77,17 @@ static Sliding sliding_of(Arena *arena, const BatchConv *c) {
     if (c->kind == CONV_DATA) {
         s.source = c->y, s.result = c->x;
         s.out_step_h = w->stride_h, s.out_step_w = w->stride_w;
-        s.rows = data_lines(arena, c->x.h, w->r, w->stride_h, w->dilate_h, w->top);
-        s.columns = data_lines(arena, c->x.w, w->s, w->stride_w, w->dilate_w, w->left);
+        s.rows = data_lines(arena, c->x.h, w->r, w->stride_h, w->dilate_h, w->top, &s.row_lines, &s.gaps);
+        s.columns = data_lines(arena, c->x.w, w->s, w->stride_w, w->dilate_w, w->left, &s.column_lines, &s.gaps);
     } else {
         s.source = c->x, s.result = c->y;
         s.in_step_h = w->stride_h, s.in_step_w = w->stride_w;
         s.rows = forward_line(arena, c->y.h, w->r, w->dilate_h, w->top);
         s.columns = forward_line(arena, c->y.w, w->s, w->dilate_w, w->left);
+        s.row_lines = s.column_lines = 1;
     }
-    for (int i = 0; i < s.out_step_h; i++) widen(&s.rows[i], s.in_step_h, s.source.h, &s.top, &s.bottom);
-    for (int i = 0; i < s.out_step_w; i++) widen(&s.columns[i], s.in_step_w, s.source.w, &s.left, &s.right);
+    for (int i = 0; i < s.row_lines; i++) widen(&s.rows[i], s.in_step_h, s.source.h, &s.top, &s.bottom);
+    for (int i = 0; i < s.column_lines; i++) widen(&s.columns[i], s.in_step_w, s.source.w, &s.left, &s.right);
     return s;
 }
 
@@ -210,10 +225,24 @@ static int transform_step(Plan *plan, const Node *node, const BatchConv *c, cons
     return temporary;
 }
 
+static bool is_data(const Node *node) {
+    return node->op == OP_CONVTRANSPOSE || node->op == OP_FC_DATA;
+}
+
+int64_t batch_conv_parts(const Node *node) {
+    if (!is_data(node) || node->op == OP_FC_DATA) return 1;
+    Arena arena = {0};
+    BatchConv c = {.kind = CONV_DATA};
+    fill(&c, &node->term[0].window, node->term[0].groups, node->out->shape, node->in[0]->shape);
+    const Sliding s = sliding_of(&arena, &c);
+    arena_free(&arena);
+    return (int64_t)s.row_lines * s.column_lines;
+}
+
 void batch_conv_steps(Plan *plan, const Node *node) {
     BatchConv *c = arena_alloc(plan->arena, sizeof *c);
     const Value *in = node->in[0];
-    const bool data = node->op == OP_CONVTRANSPOSE || node->op == OP_FC_DATA;
+    const bool data = is_data(node);
     const Tensor *weight = node->term ? node->term[0].weight : node->weight[WEIGHT];
     c->kind = data ? CONV_DATA : CONV_RESULT;
     c->is_fc = node->op == OP_FC || node->op == OP_FC_DATA;

@@ -10,6 +10,7 @@
  * gradient of a strided convolution's input there are `stride` of them. */
 typedef struct PhaseLine {
     int phase, results; /* how many */
+    int phases;         /* that are alike, from this one on: the next one's taps are the next ones, from the same places */
     int count;
     int *tap, *at; /* at may be negative: before the source */
 } PhaseLine;
@@ -18,7 +19,9 @@ typedef struct PhaseLine {
 typedef struct Sliding {
     Shape source, result;
     int in_step_h, in_step_w, out_step_h, out_step_w;
-    PhaseLine *rows, *columns;    /* out_step_h, out_step_w of them */
+    PhaseLine *rows, *columns;    /* of phases that have taps, alike ones together */
+    int row_lines, column_lines;  /* how many */
+    bool gaps;                    /* there are results that no window reaches */
     int top, left, bottom, right; /* zeros around the source that the results read */
 } Sliding;
 
@@ -62,6 +65,10 @@ typedef struct BatchTransform {
     const Reader *reader;
     bool gradient;
 } BatchTransform;
+
+/* Pairs of lines that the gradient of the convolution's input has, or a transposed convolution: code for each. */
+enum { BATCH_CONV_PARTS = 256 };
+int64_t batch_conv_parts(const Node *node);
 
 static inline const BatchConv *batch_conv(const Step *step) {
     return step->detail;

@@ -1,6 +1,7 @@
 #include "training.h"
 
 #include "algorithms.h"
+#include "batch_conv.h"
 #include "batch_norm.h"
 #include "filtering.h"
 #include "graph/ops.h"
@@ -335,6 +336,14 @@ static bool add_steps(Plan *plan, Diag *diag) {
         const Algorithm algorithm = algorithm_for(node);
         if (algorithm == ALG_COUNT) {
             diag_error(diag, node->place, "training: %s has no compiled form", *word == '.' ? word + 1 : word);
+            good = false;
+        } else if (algorithm == ALG_BATCH_CONV && batch_conv_parts(node) > BATCH_CONV_PARTS) {
+            const Window *w = &node->term[0].window;
+            diag_error(diag, node->place,
+                       "training: the gradient of a %dx%d window with stride %dx%d and dilation %dx%d has no compiled "
+                       "form: it falls into %lld parts, at most %d are possible",
+                       w->r, w->s, w->stride_h, w->stride_w, w->dilate_h, w->dilate_w,
+                       (long long)batch_conv_parts(node), BATCH_CONV_PARTS);
             good = false;
         } else {
             algorithm_info(algorithm)->steps(plan, node);
