@@ -203,7 +203,7 @@ static bool make_training_plan(Compilation *c) {
     if (!c->training) return true;
     Graph *graph = graph_clone(c->training, &c->arena);
     passes_run(graph, &o->passes);
-    pass_run(graph, PASS_dce); /* at any level: the loss takes the softmax's place, which has no compiled form */
+    pass_run(graph, PASS_dce); /* at any level: the loss takes the place of a softmax, which nobody reads then */
     PlanOptions options = compilation_plan_options(c, &o->passes);
     const int batch = c->source->train->recipe.batch;
     options.batch = o->batch_given ? o->batch : batch;

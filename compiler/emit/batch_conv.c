@@ -124,7 +124,8 @@ static void add_bias(const Emit *e, const Step *s, const char *pixels, Text *bod
          pixel, pixel, pixel);
 }
 
-/* A phase, or some that are alike: its rows of results, each a GEMM over its taps; of a pointwise convolution all rows at once. */
+/* A phase, or some that are alike: its rows of results, each a GEMM over its taps; of a pointwise convolution all rows
+ * at once. */
 static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLine *rows, const PhaseLine *columns,
                        bool joined, Text *body) {
     const Sliding *sl = &c->sliding;
@@ -133,9 +134,9 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
     const int pixel = c->strip ? c->strip_pixel : x->pixel, step_w = c->merged ? 1 : sl->in_step_w;
     const int row = (c->strip ? c->strip_w : sl->source.w) * pixel;
     const bool several = rows->phases * columns->phases > 1;
-    const char *at = arena_printf(e->arena, "y + (r * %d + %d%s) * %d + %d%s", sl->out_step_h, rows->phase,
-                                  several ? " + p" : "", y->row, columns->phase * y->pixel,
-                                  several ? arena_printf(e->arena, " + q * %d", y->pixel) : "");
+    const char *at =
+        arena_printf(e->arena, "y + (r * %d + %d%s) * %d + %d%s", sl->out_step_h, rows->phase, several ? " + p" : "",
+                     y->row, columns->phase * y->pixel, several ? arena_printf(e->arena, " + q * %d", y->pixel) : "");
     long long *w_at = arena_alloc(e->arena, sizeof *w_at * (size_t)count);
     long long *x_at = arena_alloc(e->arena, sizeof *x_at * (size_t)count);
     for (int i = 0; i < count; i++) {

@@ -74,8 +74,9 @@ static const char *open_rows(const Emit *e, Shape shape, int pixel, int depth, c
     *end = arena_printf(e->arena, "%d", shape.h * row);
     if (rows == shape.h) return "";
     line(body, depth, "for (int r = 0; r < %d; r += %d)", shape.h, rows);
-    *end = shape.h % rows ? arena_printf(e->arena, "(r + %d < %d ? r + %d : %d) * %d", rows, shape.h, rows, shape.h, row)
-                          : arena_printf(e->arena, "(r + %d) * %d", rows, row);
+    *end = shape.h % rows
+               ? arena_printf(e->arena, "(r + %d < %d ? r + %d : %d) * %d", rows, shape.h, rows, shape.h, row)
+               : arena_printf(e->arena, "(r + %d) * %d", rows, row);
     return arena_printf(e->arena, "r * %d + ", row);
 }
 
@@ -169,7 +170,8 @@ const char *emit_batch_stats(Emit *e, const Step *s, Text *body) {
     reader_channels(e, r, 4, body);
     if (sums > 1) line(body, 4, "const V about = load(a->p[0] + c);");
     if (kept)
-        line(body, 4, sums > 1 ? "V sum = load(image + c), product = load(image + %d + c);" : "V sum = load(image + c);", pixel);
+        line(body, 4,
+             sums > 1 ? "V sum = load(image + c), product = load(image + %d + c);" : "V sum = load(image + c);", pixel);
     else
         line(body, 4, "V sum = zero()%s;", sums > 1 ? ", product = zero()" : "");
     line(body, 4, "for (int row = %sc; row < %s + c; row += %d) {", from, end, shape.w * pixel);

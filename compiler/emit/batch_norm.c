@@ -144,7 +144,8 @@ static void emit_group_norm(const Norm *n, Text *body) {
     line(body, 2, "float *y = %s;", batch_image(e, "y", n->step->out));
     emit_group_statistics(n, 2, body);
     if (backward)
-        line(body, 2, "image_norm_gradient(dy, x, mean, by, a->w, %s, sums, factor, less, times, y);", image_numbers(n));
+        line(body, 2, "image_norm_gradient(dy, x, mean, by, a->w, %s, sums, factor, less, times, y);",
+             image_numbers(n));
     else
         line(body, 2, "image_norm(x, mean, by, a->w, a->bias, %d, %d, y);", n->shape.h * n->shape.w, n->pixel);
     line(body, 1, "}");

@@ -31,8 +31,8 @@ static PhaseLine *forward_line(Arena *arena, int results, int kernel, int dilate
 
 /* Whether the next phase reads with the next taps what the last of the line's read. */
 static bool goes_on(const PhaseLine *line, const PhaseLine *next) {
-    bool alike = line->phase + line->phases == next->phase && line->results == next->results &&
-                 line->count == next->count;
+    bool alike =
+        line->phase + line->phases == next->phase && line->results == next->results && line->count == next->count;
     for (int t = 0; t < line->count && alike; t++)
         alike = next->tap[t] == line->tap[t] + line->phases && next->at[t] == line->at[t];
     return alike;

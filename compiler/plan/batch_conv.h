@@ -10,7 +10,7 @@
  * gradient of a strided convolution's input there are `stride` of them. */
 typedef struct PhaseLine {
     int phase, results; /* how many */
-    int phases;         /* that are alike, from this one on: the next one's taps are the next ones, from the same places */
+    int phases; /* that are alike, from this one on: the next one's taps are the next ones, from the same places */
     int count;
     int *tap, *at; /* at may be negative: before the source */
 } PhaseLine;

@@ -36,8 +36,9 @@ static void read_inputs(Plan *plan, Step *step, const Node *node) {
     for (int i = 0; i < node->nin; i++) {
         const Layout *l = &plan_value(plan, node->in[i])->layout;
         b->read[i] = reader_new(plan, step, node->in[i], NULL);
-        b->copied[i] =
-            reader_is_stored(b->read[i]) ? -1 : take_scratch(step, (int64_t)l->row * (b->by_rows ? 1 : node->in[i]->shape.h));
+        b->copied[i] = reader_is_stored(b->read[i])
+                           ? -1
+                           : take_scratch(step, (int64_t)l->row * (b->by_rows ? 1 : node->in[i]->shape.h));
     }
     const Shape shape = node->in[0]->shape;
     if (node->op == OP_LAYERNORM_SUMS) b->normals = take_scratch(step, 2 * (int64_t)shape.h * shape.w);

@@ -290,6 +290,11 @@ static const char *const layers[] = {
     "approximate\ngate { avgpool global; fc 5; relu; fc 18; hardsigmoid }\nconv 20, 1x1; bn; hardswish\n"
     "gate { conv 20, 3x3; sigmoid }\nconv 17, 1x1; bn; elu 0.7\nconv 9, 1x1; bn; selu\nconv 8, 1x1; mish\nconv 7, 1x1; "
     "softplus\navgpool global\nfc 3",
+    /* norms of one image; sizes that change; a window beside the image, strides larger than it */
+    "input 3x7x6\nconv 20, 3x3 pad 1; relu; lrn size 4 alpha 2\nconv 21, 1x1 pad 1; groupnorm 3; tanh\nupsample "
+    "2\nconv "
+    "18, 3x2 /3 dilate 2 bias; layernorm; swish\nresize 5x9 bilinear\ngate { conv 18, 3x3; softmax }\nconv 5, 2x2 /40\n"
+    "resize 4x3\nspp [3, 1]\nfc 3",
     "input 3x7x6\nconv 20, 3x3 pad 1; bn; relu\nconv 18, 3x3; bn; tanh\nconv 9, 1x1; scale\navgpool global\nfc 3\n}\n"
     "train { freeze bn2, scale, conv2; loss crossentropy",
 };

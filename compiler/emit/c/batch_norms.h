@@ -142,8 +142,7 @@ HELPER void group_means(const double *sums, const float *factor, int channels, i
 HELPER void image_normal(const float *x, int rows, int width, int pixel, int channels, int groups, float eps,
                          double *sums, float *mean, float *by) {
     for (int i = 0; i < 2 * pixel; i++) sums[i] = 0;
-    for (int c = 0; c < pixel; c += LANES)
-        image_moments(x + c, rows, width, pixel, zero(), sums + c, sums + pixel + c);
+    for (int c = 0; c < pixel; c += LANES) image_moments(x + c, rows, width, pixel, zero(), sums + c, sums + pixel + c);
     for (int c = channels; c < pixel; c++) mean[c] = by[c] = 0;
     group_means(sums, NULL, channels, groups, rows * width, mean);
     for (int i = 0; i < 2 * pixel; i++) sums[i] = 0;
@@ -157,8 +156,7 @@ HELPER void image_norm(const float *x, const float *mean, const float *by, const
                        int pixels, int pixel, float *y) {
     for (int c = 0; c < pixel; c += LANES) {
         const V about = load(mean + c), scale = mul(load(by + c), load(weight + c)), shift = load(bias + c);
-        for (int i = c; i < pixels * pixel + c; i += pixel)
-            store(y + i, fma_(sub(load(x + i), about), scale, shift));
+        for (int i = c; i < pixels * pixel + c; i += pixel) store(y + i, fma_(sub(load(x + i), about), scale, shift));
     }
 }
 
@@ -210,7 +208,7 @@ HELPER V lrn_denominator(const float *p, int size, float share, float k) {
 
 /* row: `before` zeros, then room for the channels, then zeros. */
 HELPER void pixel_lrn(const float *x, int channels, int before, int after, float share, float beta, float k, float *row,
-                float *y) {
+                      float *y) {
     lrn_squares(x, channels, row + before);
     for (int c = 0; c < channels; c += LANES)
         store(y + c, mul(load(x + c), lrn_power(lrn_denominator(row + c, before + 1 + after, share, k), beta)));
@@ -218,8 +216,8 @@ HELPER void pixel_lrn(const float *x, int channels, int before, int after, float
 
 /* dy / d^beta - 2 * share * beta * x * sum of dy * x / d^(beta + 1) over the channels that x counts for. terms: as row,
  * with `after` zeros before. */
-HELPER void pixel_lrn_gradient(const float *dy, const float *x, int channels, int before, int after, float share, float beta,
-                         float k, float *row, float *terms, float *to) {
+HELPER void pixel_lrn_gradient(const float *dy, const float *x, int channels, int before, int after, float share,
+                               float beta, float k, float *row, float *terms, float *to) {
     const int size = before + 1 + after;
     lrn_squares(x, channels, row + before);
     for (int c = 0; c < channels; c += LANES) {
