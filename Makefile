@@ -79,7 +79,7 @@ else
 say  = @:
 endif
 
-.PHONY: all demo data check check-full tests bench bench-peers bench-train fuzz fuzzers stress install uninstall update-golden format clean help deps
+.PHONY: all demo data check check-full tests bench bench-peers bench-train experiment-degradation fuzz fuzzers stress install uninstall update-golden format clean help deps
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -237,6 +237,9 @@ bench-peers: all ## rnc beside ONNX Runtime, OpenVINO and ncnn (from PyPI); NETW
 bench-train: all ## training beside PyTorch (from PyPI, 5 GB); NETWORKS= BATCH= THREADS=2 LEVELS="-O2 -O1"|none ARGS=--help
 	@OUT='$(OUT)' tests/peers/train.sh $(ARGS)
 
+experiment-degradation: all ## plain against residual networks on Fashion-MNIST, for docs/results.md (hours; goes on where it was); STEPS= SEEDS= NETWORKS= THREADS=
+	@OUT='$(OUT)' tests/experiment/degradation.sh
+
 fuzz: ## libFuzzer on every reader, FUZZ_SECONDS=60 each
 	@tools/install-deps.sh fuzz
 	@$(MAKE) BUILD='$(BUILD)/fuzz' CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -Wno-pass-failed' FUZZER=1 fuzzers
@@ -248,7 +251,7 @@ stress: ## random layers against the interpreter, then random networks against N
 	    RNC_TARGET='$(TARGET)' RNC_FAILURES='$(BUILD)/layers' STRESS_SECONDS='$(or $(STRESS_SECONDS),3600)' \
 	    PYTHON="$${PYTHON:-$$(tools/find-python.sh)}" $(OUT)/tests/numeric =numeric/$$suite || exit 1;; esac; done
 
-demo: ## what rnc does, from a bare Debian 12: ResNet-152, fused against unfused, trained networks on photographs
+demo: ## what rnc does, from a bare Debian 12: ResNet-152, fused against unfused, trained networks on photographs, one trained
 	@tools/install-deps.sh build
 	@$(MAKE) all
 	@OUT='$(OUT)' CC='$(CC)' tools/demo.sh
