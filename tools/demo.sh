@@ -1,6 +1,7 @@
 #!/bin/bash
-# make demo: ResNet-152 from its source to a running program, fused against unfused, and two trained networks: one says what
-# is on photographs, where its package can be had, the other tells faces apart. Files go to build/demo.
+# make demo: ResNet-152 from its source to a running program, fused against unfused, and trained networks: one says what is on
+# photographs, where its package can be had, one tells faces apart, one that rnc trained tells clothes; and one is trained.
+# Files go to build/demo.
 cd "$(dirname "$0")/.." || exit 1
 ROOT=$PWD
 OUT=$(cd "${OUT:-build}" && pwd) || exit 1
@@ -14,6 +15,10 @@ cd "$DEMO" || exit 1
 cp "$ROOT"/examples/{resnet152,resnet50,efficientnet_lite0}.rn "$ROOT/examples/imagenet.txt" .
 cp "$ROOT"/examples/face/*.png "$ROOT"/examples/face/face.* .
 cp -r "$ROOT/examples/blocks" .
+mkdir clothes
+cp "$ROOT"/examples/fashion/*.png clothes
+cp "$ROOT"/examples/fashion/{resnet20.rn,resnet20.safetensors,classes.txt} "$ROOT/examples/digits/resnet8.rn" .
+sed -i 's|"../blocks/|"blocks/|' resnet20.rn resnet8.rn
 cp "$ROOT/examples/apps/classify.c" "$ROOT/examples/apps/face.c" .
 mv face.c faces.c # the compiled network will be face.c
 
@@ -62,3 +67,19 @@ run "$RNC" -o face.c --weights face.safetensors face.rn
 # shellcheck disable=SC2086  # words
 run $CC -std=c11 -O2 -I. -I"$OUT/include/rn" -o faces faces.c face.c $LIBS
 run ./faces face.rnw face_obama.png face_obama2.png face_biden.png
+
+title "6. A network that rnc trained: ResNet-20, 1.1 MB, on pictures of Fashion-MNIST"
+run "$RNC" -o fashion --weights resnet20.safetensors --embed resnet20.rn
+run ./fashion classify --top 1 --labels classes.txt clothes/*.png
+
+title "7. Trained from nothing: a network of 4,934 parameters learns handwritten digits"
+if "$ROOT/tools/make-data.sh" "$OUT/data" > data.txt 2>&1; [ -d "$OUT/data/digits" ]; then
+    run "$RNC" --train -o digits resnet8.rn
+    run ./digits train --data "idx:$OUT/data/digits" --out run --threads "$(nproc)"
+    run ./digits eval --data "idx:$OUT/data/digits" --weights run
+    run ./digits curves run -o digits.svg
+    echo "Its errors as a figure: $(basename "$OUT")/demo/digits.svg"
+else
+    sed -n 's/^error: //p' data.txt
+    echo "This part is left out, since its pictures could not be had."
+fi

@@ -75,6 +75,7 @@ static const Count counts[] = {
     {"examples/cifar/wrn28_10.rn", 36479194, 5243328768},
     /* Fashion-MNIST */
     {"examples/fashion/resnet20.rn", 269434, 30821248},
+    {"examples/fashion/resnet20_cosine.rn", 269434, 30821248},
     {"examples/fashion/resnet56.rn", 852730, 95849344},
     {"examples/fashion/resnet110.rn", 1727674, 193391488},
     {"examples/fashion/plain20.rn", 269434, 30821248},
