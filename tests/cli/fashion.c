@@ -1,5 +1,5 @@
-/* fashion IMAGES LABELS WEIGHTS: how many of an IDX set's pictures the compiled network net.h classifies rightly. They go the
- * way of pictures that are deployed on, run_rgb. */
+/* fashion IMAGES LABELS WEIGHTS: how many of an IDX set's pictures the compiled network net.h classifies rightly. They
+ * go the way of pictures that are deployed on, run_rgb. */
 #include "net.h"
 
 #include <stdio.h>
