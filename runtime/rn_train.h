@@ -191,7 +191,7 @@ typedef struct rn_train_model {
     int parameter_count;
     int64_t floats, gradient_floats, trained_floats;
     const char *source_hash; /* of the network and its train section: another one is another experiment */
-    const char *plan_hash;   /* of what decides the bits: emitted code, target, kernels */
+    const char *plan_hash;   /* of what decides the bits: emitted code, target, kernels, recipe */
     int batch;               /* the largest of a step */
     int classes;
     int64_t macs;            /* multiply-adds of one image, forward and backward */

@@ -259,11 +259,15 @@ size_t emit_arena_bytes(const Plan *plan, const EmitOptions *options, int thread
            sizeof(float) * ((size_t)threads * (size_t)at.each + (size_t)at.all);
 }
 
-/* Of what decides the bits of a step. */
+/* Of what decides the bits of a step. The source alone does not tell the recipe, which may have parameters of the
+ * network. */
 static const char *hash_text(Emit *e, const TargetText *text) {
-    return arena_printf(
-        e->arena, "%016llx",
-        (unsigned long long)(rn_xxh3(text->tasks.s, text->tasks.size) ^ rn_xxh3(text->trainer.s, text->trainer.size)));
+    Text recipe = {0};
+    emit_train_recipe(e, &recipe);
+    const uint64_t hash = rn_xxh3(text->tasks.s, text->tasks.size) ^ rn_xxh3(text->trainer.s, text->trainer.size) ^
+                          rn_xxh3(recipe.s, recipe.size);
+    text_free(&recipe);
+    return arena_printf(e->arena, "%016llx", (unsigned long long)hash);
 }
 
 static void emit_whole_c(const Plan *plan, const EmitOptions *options, Text *c) {

@@ -451,7 +451,8 @@ static void emit_parameters(Emit *e, Text *t) {
     text_puts(t, "};\n\n");
 }
 
-static void emit_recipe(const Train *train, Text *t) {
+void emit_train_recipe(const Emit *e, Text *t) {
+    const Train *train = e->options->training->graph->train;
     const rn_train_recipe *r = &train->recipe;
     static const char *const subtract[] = {[RN_TRAIN_SUBTRACT_NOTHING] = "NOTHING",
                                            [RN_TRAIN_SUBTRACT_PIXEL_MEAN] = "PIXEL_MEAN",
@@ -544,6 +545,6 @@ void emit_trainer(Emit *e, Text *t) {
     emit_not_finite(e, t);
     emit_wrappers(e, t);
     emit_parameters(e, t);
-    emit_recipe(e->options->training->graph->train, t);
+    emit_train_recipe(e, t);
     emit_train_model(e, t);
 }

@@ -11,6 +11,7 @@ void emit_trainer_values(Emit *e, Text *text);
 /* What stands once in the file: the struct and prototypes, ahead of the calls; functions and tables after them. */
 void emit_trainer_declared(Emit *e, Text *text);
 void emit_trainer(Emit *e, Text *text);
+void emit_train_recipe(const Emit *e, Text *text);          /* the table train_recipe */
 void emit_trainer_api(const EmitOptions *options, Text *h); /* of the header */
 extern const char *const emit_trainer_functions[];          /* NAME_...; NULL is the last */
 

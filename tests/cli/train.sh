@@ -170,5 +170,10 @@ sed 's/lr 0.05/lr 0.06/' "$WORK/net.rn" > "$WORK/other.rn"
 expect "another source" 0 "$RNC" --train other.rn -o other
 expect "resume of another source" 1 ./other train --data npy:data --out part --resume
 says "resume of another source" "another source"
+sed 's/stop at 120/stop at (steps)/; s/network \([a-z]*\)(/network \1(steps = 120, /' "$WORK/net.rn" > "$WORK/steps.rn"
+for steps in 120 121; do expect "a recipe of $steps steps" 0 "$RNC" --train -D steps=$steps steps.rn -o steps$steps; done
+expect "its checkpoint" 0 ./steps120 train --data npy:data --out steps --steps 1
+expect "resume of another recipe" 1 ./steps121 train --data npy:data --out steps --resume
+says "resume of another recipe" "another build"
 same "part is untouched" part
 finish
