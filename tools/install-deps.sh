@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what rnc needs to be built (`build`), tested (`check`) and fuzzed (`fuzz`) on Debian 12, and to download the
 # demo's packages (`demo`) and data sets (`data`): only what is missing. As root it uses apt-get; otherwise it goes on where everything is there,
-# and names what is missing where it is not.
+# and names what is missing where it is not. For `check` there are also packages that it does without (Open MPI), which
+# only root's apt-get brings.
 what=${1:-build}
 cc=${CC:-cc}
 cc=${cc%% *}
@@ -17,7 +18,7 @@ header_in() { # header_in HEADER PACKAGE
 }
 
 find_missing() {
-    missing=
+    missing= optional=
     if [ "$what" = demo ] || [ "$what" = data ]; then
         python3 -m pip --version > /dev/null 2>&1 || missing=" python3-pip"
         [ "$what" = demo ] || [ -d "${FASHION_MNIST:-/usr/share/datasets/fashion-mnist}" ] || missing="$missing dataset-fashion-mnist"
@@ -52,10 +53,18 @@ find_missing() {
         "$(dirname "$0")/find-python.sh" > /dev/null || missing="$missing python3-numpy"
         command_in man man-db
         header_in CUnit/CUnit.h libcunit1-dev
+        command -v mpicc > /dev/null 2>&1 || optional="$optional libopenmpi-dev"
+        command -v mpirun > /dev/null 2>&1 || optional="$optional openmpi-bin"
     fi
 }
 
 find_missing
+if [ -n "$optional" ] && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null 2>&1; then
+    echo "installing:$optional (optional)"
+    { DEBIAN_FRONTEND=noninteractive apt-get update &&
+        DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $optional; } > /dev/null 2>&1 ||
+        echo "going on without:$optional"
+fi
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null 2>&1; then
     echo "installing:$missing"

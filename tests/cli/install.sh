@@ -23,6 +23,7 @@ for file in bin/rnc lib/librn.a lib/librn.so "lib/librn.so.$VERSION" include/rn/
     lib/cmake/rn/rn-config.cmake share/man/man1/rnc.1 share/man/man3/rn.3 share/man/man5/rn.5 share/doc/rn/language.md; do
     [ -e "$WORK/stage/opt/rn/$file" ] && ok || bad staged "$file is not installed"
 done
+[ ! -e "$OUT/librn_mpi.a" ] || [ -e "$WORK/stage/opt/rn/lib/librn_mpi.a" ] && ok || bad staged "librn_mpi.a is not installed"
 if grep -rq "$WORK\|@[A-Z]*@" "$WORK/stage/opt/rn/lib/pkgconfig" "$WORK/stage/opt/rn/lib/cmake"; then
     bad staged "the staging folder or an unfilled place is in an installed file"
 else
@@ -51,9 +52,9 @@ expect install 0 make_in_tree install PREFIX="$PREFIX"
 RNC=$PREFIX/bin/rnc
 export PKG_CONFIG_PATH=$PREFIX/lib/pkgconfig
 # ---- each header alone, in the languages that it is for ----
-for header in rn.h rn_tools.h rn_emitted.h rn_recipe.h; do
+for header in rn.h rn_tools.h rn_train.h rn_train_mpi.h rn_emitted.h rn_recipe.h; do
     echo "#include \"$header\"" > "$WORK/header.c"
-    case $header in rn.h | rn_tools.h) languages="c99 c11 c++11" ;; *) languages=c11 ;; esac
+    case $header in rn.h | rn_tools.h | rn_train*.h) languages="c99 c11 c++11" ;; *) languages=c11 ;; esac
     for language in $languages; do
         compiler=$(case $language in c++*) echo "$CXX -x c++" ;; *) echo "$CC -x c" ;; esac)
         expect "$header alone, in $language" 0 $compiler -std=$language -Wall -Wextra -pedantic -Werror -fsyntax-only \
