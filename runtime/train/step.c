@@ -159,7 +159,14 @@ static rn_status refuse_loss(rn_train_context *context, int n, const float *imag
         parameter = rn_train_parameter_not_finite(context, 0, model->parameter_count);
         if (!parameter) layer = rn_evaluate_not_finite(context, n, images);
     }
-    const int image = image_not_finite(context, n, images);
+    int image = image_not_finite(context, n, images);
+    double places[] = {image ? context->first + image : 0, image > 0}; /* among those of all ranks */
+    if (rn_train_sum_ranks(context, "which images are finite", places, 2)) return RN_ERROR_FORMAT;
+    if (places[1] > 0) image = image ? context->first + image : (int)(places[0] / places[1]);
+    if (image && places[1] > 1 && context->team && context->team->ranks > 1)
+        return rn_context_fail(&context->base, RN_ERROR_FORMAT,
+                               "step %lld: the loss is %s; images of %d ranks' shares of the batch have such a value",
+                               step, number, (int)places[1]);
     if (image)
         return rn_context_fail(&context->base, RN_ERROR_FORMAT,
                                "step %lld: the loss is %s; image %d of the batch has such a value", step, number,

@@ -1,5 +1,5 @@
-/* Ranks whose parameters are not the same: that it is found, and that a run ends for it before it saves them. What ranks
- * compute together is in cli/ranks and cli/mpi. */
+/* Ranks whose parameters are not the same: that it is found, and that a run ends for it before it saves them. What
+ * ranks compute together is in cli/ranks and cli/mpi. */
 #include "softmax.h"
 
 #include <CUnit/CUnit.h>
