@@ -175,7 +175,7 @@ until [ "$(ls "$WORK/usr1" | grep -c step)" -gt 1 ] || [ $tries = 500 ]; do slee
 kill -KILL "${ranks[1]}"
 ended "a killed rank"
 expect "after a killed rank" 0 train 2 usr1 --resume --steps 1
-says "after a killed rank" "going on from usr1/step-"
+says "after a killed rank" "going on from usr1/"
 export RN_MPI_TIMEOUT=2
 begin 4 stopped
 kill -STOP "${ranks[3]}"
@@ -183,5 +183,5 @@ ended "a stopped rank"
 grep -q "rank [0-2]: error: step [0-9]*: nothing of rank [0-3] for [0-9]* s; waited for: " "$WORK/.err" && ok ||
     bad "a stopped rank" "$(cat "$WORK/.err")"
 expect "after a stopped rank" 0 train 4 stopped --resume --steps 1
-says "after a stopped rank" "going on from stopped/step-0.safetensors"
+says "after a stopped rank" "going on from stopped/"
 finish
