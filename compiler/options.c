@@ -629,7 +629,7 @@ static const char *no_training(const Options *o) {
     if (o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX)
         return "--train makes no weights: say -o with a .c, .o, .a or .so file or a program, whose `export` writes "
                "them";
-    if (o->verify) return "--train does not go with --verify, which compares inference alone: leave out --train";
+    if (o->verify_input) return "--train does not go with --input, which is no batch with labels";
     if (o->report)
         return "--train does not go with --report, which is of inference: --dump=plan shows the steps of training";
     if (o->summary) return "--train does not go with --summary: leave it out, or say -o FILE or --dump=plan";

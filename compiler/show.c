@@ -147,7 +147,41 @@ static void print_verify(const Compilation *c, const VerifyResult *r) {
     printf("\n");
 }
 
+static cJSON *verify_training_json(Compilation *c, const VerifyTraining *r) {
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddBoolToObject(json, "agrees", r->agrees);
+    cJSON_AddNumberToObject(json, "tolerance", c->options->tolerance);
+    cJSON_AddNumberToObject(json, "limit", r->limit);
+    cJSON_AddNumberToObject(json, "images", r->images);
+    cJSON_AddNumberToObject(json, "compared", r->compared);
+    cJSON_AddNumberToObject(json, "loss_error", r->loss_error);
+    cJSON_AddNumberToObject(json, "gradient_error", r->error);
+    json_add_string(json, "parameter", r->worst);
+    if (r->agrees) return json;
+    cJSON *at = cJSON_AddObjectToObject(json, "difference");
+    json_add_string(at, "what", r->what);
+    json_add_string(at, "parameter", r->parameter);
+    json_add_string(at, "place", describe_place(&c->arena, r->place));
+    cJSON_AddNumberToObject(at, "element", (double)r->element);
+    cJSON_AddNumberToObject(at, "value", r->got);
+    cJSON_AddNumberToObject(at, "expected", r->expected);
+    return json;
+}
+
+static bool show_verify_training(Compilation *c) {
+    VerifyTraining r;
+    const bool agrees = verify_training(c, &r);
+    if (c->options->json && (agrees || r.what))
+        add_json(c, "verify", verify_training_json(c, &r));
+    else if (agrees)
+        printf("verify: %s: a step's loss, and %d gradients and statistics agree with the interpreter, within %.3g: "
+               "relative error %.3g ('%s'), of the loss %.3g; %d image%s\n",
+               c->source->name, r.compared, r.limit, r.error, r.worst, r.loss_error, r.images, r.images > 1 ? "s" : "");
+    return agrees;
+}
+
 bool show_verify(Compilation *c) {
+    if (c->training_plan) return show_verify_training(c);
     VerifyResult result;
     const bool agrees = verify_run(c, &result);
     if (c->options->json && (agrees || result.difference.layer))

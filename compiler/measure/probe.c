@@ -4,6 +4,7 @@
  *     rnc --probe bench THREADS BATCH SECONDS OUT {SO NAME WEIGHTS}...
  *                                                                  variants of one network, timed in turns
  *     rnc --probe tune THREADS BATCH OUT {SO NAME WEIGHTS}...      the same, layer by layer
+ *     rnc --probe train THREADS N IN OUT SO NAME WEIGHTS           a trainer's gradients of one step (probe_train.c)
  *
  * IMAGES is a file of planar floats, which a batch repeats. OUT of `layers` is records (see put_layer); OUT of `bench`
  * is one line of numbers per variant, OUT of `tune` the microseconds of each of its layers. An error is printed here,
@@ -31,14 +32,14 @@ typedef struct Loaded { /* one shared object, ready to run */
     int runs;
 } Loaded;
 
-static void fail(const char *what, const char *why) {
+void probe_fail(const char *what, const char *why) {
     fprintf(stderr, "rnc: error: %s: %s\n", what, why);
     exit(1);
 }
 
 static void *allocate(size_t size) {
     void *memory = calloc(1, size ? size : 1);
-    if (!memory) fail("probe", "out of memory");
+    if (!memory) probe_fail("probe", "out of memory");
     return memory;
 }
 
@@ -61,18 +62,18 @@ static void load(Loaded *loaded, const char *so, const char *name, const char *w
                  const rn_options *given) {
     char symbol[300], error[RN_ERROR_SIZE] = "";
     void *handle = dlopen(so, RTLD_NOW | RTLD_LOCAL);
-    if (!handle) fail("the emitted code does not load", dlerror());
+    if (!handle) probe_fail("the emitted code does not load", dlerror());
     const rn_model *(*model)(void);
     snprintf(symbol, sizeof symbol, "%s_model", name);
     *(void **)&model = dlsym(handle, symbol);
-    if (!model) fail("the emitted code is incomplete", dlerror());
+    if (!model) probe_fail("the emitted code is incomplete", dlerror());
     loaded->model = model();
     if (loaded->model->weights_open(&loaded->weights, loaded->model, weights, error, sizeof error))
-        fail("weights", error);
+        probe_fail("weights", error);
     rn_options options = *given;
     options.error = error;
     options.error_size = sizeof error;
-    if (loaded->model->create(&loaded->net, NULL, 0, loaded->weights, &options)) fail("create", error);
+    if (loaded->model->create(&loaded->net, NULL, 0, loaded->weights, &options)) probe_fail("create", error);
     loaded->output = allocate(loaded->model->output_size * (size_t)batch * sizeof(float));
 }
 
@@ -89,7 +90,7 @@ static float *read_images(const rn_model *model, int batch, const char *path) {
     size_t bytes;
     char *file = file_read(path, SIZE_MAX, &bytes);
     const size_t count = file ? bytes / (size * sizeof(float)) : 0;
-    if (!count) fail(path, "cannot be read");
+    if (!count) probe_fail(path, "cannot be read");
     float *images = allocate(size * (size_t)batch * sizeof(float));
     for (size_t n = 0; n < (size_t)batch; n++)
         memcpy(images + n * size, file + n % count * size * sizeof(float), size * sizeof(float));
@@ -112,7 +113,7 @@ typedef struct Recorder {
 } Recorder;
 
 static void put(FILE *out, const void *data, size_t size) {
-    if (fwrite(data, 1, size, out) != size) fail("probe", "cannot write the layers' results");
+    if (fwrite(data, 1, size, out) != size) probe_fail("probe", "cannot write the layers' results");
 }
 
 static void put_string(FILE *out, const char *s) {
@@ -163,15 +164,16 @@ static int probe_layers(char **argv) {
     int threads = atoi(argv[0]), batch = atoi(argv[1]);
     Recorder recorder = {.batch = batch, .out = fopen(argv[3], "wb")};
     Loaded loaded = {0};
-    if (!recorder.out) fail(argv[3], "cannot be written");
+    if (!recorder.out) probe_fail(argv[3], "cannot be written");
     load(&loaded, argv[4], argv[5], argv[6], batch,
          &(rn_options){.threads = threads, .layer = record_layer, .layer_user = &recorder});
     recorder.model = loaded.model;
     recorder.seen = allocate((size_t)loaded.model->layer_count * sizeof *recorder.seen);
     float *images = read_images(loaded.model, batch, argv[2]);
-    if (loaded.model->run(loaded.net, batch, images, loaded.output)) fail("run", loaded.model->message(loaded.net));
+    if (loaded.model->run(loaded.net, batch, images, loaded.output))
+        probe_fail("run", loaded.model->message(loaded.net));
     put_outputs(&loaded, batch, recorder.out);
-    if (fclose(recorder.out)) fail("probe", "cannot write the layers' results");
+    if (fclose(recorder.out)) probe_fail("probe", "cannot write the layers' results");
     free(images);
     free(recorder.seen);
     unload(&loaded);
@@ -188,7 +190,7 @@ static double now_ms(void) {
 static double run_once(Loaded *loaded, int batch, const float *images) {
     double start = now_ms();
     if (loaded->model->run(loaded->net, batch, images, loaded->output))
-        fail("run", loaded->model->message(loaded->net));
+        probe_fail("run", loaded->model->message(loaded->net));
     return now_ms() - start;
 }
 
@@ -225,7 +227,7 @@ static int probe_bench(int argc, char **argv) {
     int threads = atoi(argv[0]), batch = atoi(argv[1]), count = (argc - 4) / 3;
     static Loaded variants[MAX_VARIANTS];
     FILE *out = fopen(argv[3], "w");
-    if (!out || count > MAX_VARIANTS) fail(argv[3], "cannot be written");
+    if (!out || count > MAX_VARIANTS) probe_fail(argv[3], "cannot be written");
     for (int i = 0; i < count; i++) {
         char **v = argv + 4 + 3 * i;
         load(&variants[i], v[0], v[1], v[2], batch, &(rn_options){.threads = threads});
@@ -241,7 +243,7 @@ static int probe_bench(int argc, char **argv) {
         fprintf(out, "%.9g %.9g %lld %zu %d %.9g\n", v->ms[0], v->ms[v->runs / 2], (long long)bytes * batch,
                 v->model->arena_size(batch, threads), v->runs, difference(&variants[0], v, batch));
     }
-    if (fclose(out)) fail(argv[3], "cannot be written");
+    if (fclose(out)) probe_fail(argv[3], "cannot be written");
     for (int i = 0; i < count; i++) unload(&variants[i]);
     free(images);
     return 0;
@@ -276,7 +278,7 @@ static int probe_tune(int argc, char **argv) {
     static Loaded variants[MAX_VARIANTS];
     static LayerTimes times[MAX_VARIANTS];
     FILE *out = fopen(argv[2], "w");
-    if (!out || count > MAX_VARIANTS) fail(argv[2], "cannot be written");
+    if (!out || count > MAX_VARIANTS) probe_fail(argv[2], "cannot be written");
     for (int i = 0; i < count; i++) {
         char **v = argv + 3 + 3 * i;
         load(&variants[i], v[0], v[1], v[2], batch,
@@ -299,7 +301,7 @@ static int probe_tune(int argc, char **argv) {
         free(times[i].run);
         free(times[i].best);
     }
-    if (fclose(out)) fail(argv[2], "cannot be written");
+    if (fclose(out)) probe_fail(argv[2], "cannot be written");
     free(images);
     return 0;
 }
@@ -307,8 +309,9 @@ static int probe_tune(int argc, char **argv) {
 int probe_main(int argc, char **argv) {
     if (argc == 8 && !strcmp(argv[0], "layers")) return probe_layers(argv + 1);
     if (argc >= 8 && (argc - 5) % 3 == 0 && !strcmp(argv[0], "bench")) return probe_bench(argc - 1, argv + 1);
+    if (argc == 8 && !strcmp(argv[0], "train")) return probe_train(argv + 1);
     if (argc >= 7 && (argc - 4) % 3 == 0 && !strcmp(argv[0], "tune")) return probe_tune(argc - 1, argv + 1);
-    fail("--probe", "is for rnc's own use");
+    probe_fail("--probe", "is for rnc's own use");
     return 1;
 }
 

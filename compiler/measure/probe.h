@@ -11,6 +11,11 @@ enum { PROBE_IMAGES = 2 }; /* a batch repeats these, so that neighbours differ a
 
 /* main() of that process: the arguments after `rnc --probe`. */
 int probe_main(int argc, char **argv);
+/* Of that process: prints the error and ends it. */
+void probe_fail(const char *what, const char *why);
+int probe_train(char **argv); /* probe_train.c */
+/* `rnc --probe train THREADS N IN OUT SO NAME WEIGHTS`. IN: floats, the parameters' flat buffer, n images, n labels as
+ * class, other class, share. OUT: doubles loss and wrong, then the gradients' flat buffer as floats. */
 /* Image `index`: uniform, mean 0, variance 1, the same everywhere. */
 void probe_image(uint64_t seed, int index, float *image, size_t size);
 

@@ -227,7 +227,7 @@ done
 # and librn for them, as far as a compiler for this one can tell: with the system's headers read, x86-64 is forgotten
 {
     echo '#include <stdio.h>' # jpeglib.h needs it before
-    grep -ho '^#include <[^>]*>' "$ROOT"/runtime/*.h "$ROOT"/runtime/*/*.[ch] | grep -v 'xsmm\|cpuid' | sort -u
+    grep -ho '^#include <[^>]*>' "$ROOT"/runtime/*.h "$ROOT"/runtime/*/*.[ch] | grep -v 'xsmm\|cpuid\|mpi' | sort -u
 } > "$WORK/system.h"
 printf '#undef __x86_64__\n#undef __i386__\n' > "$WORK/other.h"
 mkdir -p "$WORK/librn"
@@ -235,7 +235,7 @@ printf '#include "rn_tools.h"\nint main(int argc, char **argv) { return rn_main(
 cc="${LINKING_CC:-$CC} -std=c11 -D_GNU_SOURCE $WARN -Wno-pedantic -O0 -fopenmp"
 expect "the system's headers" 0 $cc -x c-header -o system.h.gch system.h # read once, not for each file
 expect "librn for another processor" 0 bash -c "
-    for file in '$ROOT'/runtime/*/*.c; do
+    for file in '$ROOT'/runtime/{core,weights,image,train,cli}/*.c; do # without MPI's
         $cc -I'$ROOT'/runtime -include system.h -include other.h -c -o librn/\$(echo \${file#'$ROOT'/} | tr / -).o \$file || exit 1
     done
     $cc -I'$INCLUDE' -Ic -include net.h -o other program.c c/net.c librn/*.o -lpng -ljpeg -lcjson -lxxhash -lz -lgomp -lpthread -lm"

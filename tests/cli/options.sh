@@ -54,7 +54,7 @@ wrong() { # wrong MESSAGE ARGUMENTS...: refused with status 2 and this message
     absent "rnc $*" out.c out.h out.rnw out
 }
 wrong "no input file"
-wrong "--train does not go with --verify" --train net.rn --verify
+wrong "--train does not go with --input" --train --verify --input x.npy net.rn
 wrong "--train does not go with --weights" --train --dump=ir --random-weights net.rn
 wrong "--train does not go with --output" --train --dump=ir --output conv1 net.rn
 wrong "--train does not go with --dump=ast" --train --dump=ast net.rn

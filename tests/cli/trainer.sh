@@ -113,13 +113,27 @@ grep -q "computed where" "$WORK/.out" && bad "-O1" "fused" || ok
 sed 's/conv 16, 3x3; bn/conv 512, 3x3; bn; relu; conv 512, 3x3; bn/' "$WORK/tiny.rn" > "$WORK/wide.rn"
 expect "a shared plan" 0 "$RNC" --train --dump=plan --target x86-64-v4 wide.rn
 prints "a shared plan" " shared by "
+# ---- --verify: a step against the interpreter ----
+. "$ROOT/tests/cli/networks.bash"
+expect "--verify" 0 "$RNC" --train --verify tiny.rn
+prints "--verify" "verify: tiny: a step's loss, and 17 gradients and statistics agree with the interpreter"
+sed 's/avgpool global/dropout 0.3; avgpool global/; s/init he/init he; freeze conv2, bn2/' "$WORK/tiny.rn" > "$WORK/odd.rn"
+expect "--verify of others" 0 "$RNC" --train --verify -O0 --kernels=c --threads 2 odd.rn
+bad_cc
+faulty() { env REAL_CC="$CC" CC="$WORK/bad-cc" FAULT="$1" "$RNC" --train --verify "${@:2}" tiny.rn; }
+expect "--verify: a wrong gradient" 1 faulty 's/, sub(v\([0-9]*\), about), products)/, add(v\1, about), products)/' --json
+says "--verify: a wrong gradient" "tiny.rn:5:19: error: verify: the gradient of 'bn3.weight' differs from the interpreter: relative error"
+for text in '"agrees":	false' '"what":	"gradient"' '"place":	"tiny.rn:5:19"'; do prints "--verify: a wrong gradient" "$text"; done
+expect "--verify --json" 0 "$RNC" --train --verify --json tiny.rn
+for text in '"agrees":	true' '"loss_error"' '"gradient_error"' '"parameter"'; do prints "--verify --json" "$text"; done
+
 refused() { # refused NAME STATUS TEXT ARGUMENTS...
     expect "$1" "$2" "$RNC" --train "${@:4}"
     says "$1" "$3"
     [ "$(grep -c error: "$WORK/.err")" = 1 ] && ok || bad "$1" "not one error: $(cat "$WORK/.err")"
 }
 refused --report 2 "--train does not go with --report" --report tiny.rn
-refused --verify 2 "--train does not go with --verify" --verify tiny.rn
+refused --input 2 "--train does not go with --input" --verify --input x.npy tiny.rn
 refused --summary 2 "--train does not go with --summary" --summary -o none.c tiny.rn
 refused onnx 2 "--train makes no weights" -o none.onnx tiny.rn
 refused safetensors 2 "--train makes no weights" -o none.safetensors tiny.rn
