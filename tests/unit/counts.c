@@ -78,6 +78,7 @@ static const Count counts[] = {
     {"examples/fashion/resnet20_cosine.rn", 269434, 30821248},
     {"examples/fashion/resnet56.rn", 852730, 95849344},
     {"examples/fashion/resnet110.rn", 1727674, 193391488},
+    {"examples/fashion/resnet1202.rn", 19420986, 2165910400},
     {"examples/fashion/plain20.rn", 269434, 30821248},
     {"examples/fashion/plain56.rn", 852730, 95849344},
     {"examples/fashion/plain110.rn", 1727674, 193391488},
