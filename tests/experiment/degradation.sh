@@ -1,8 +1,8 @@
 #!/bin/bash
 # make experiment-degradation: plain and residual networks of 20 and 56 layers (110 where they are named), trained on
 # Fashion-MNIST by the recipe of He et al. 2016, section 4.2. It may be ended at any time and goes on where it was when it
-# is called again; what is trained once is kept as docs/results/NETWORK-STEPS-seedN.csv and not trained again. Then
-# docs/results.md and its figures are written from these logs.
+# is called again; the log of what is trained is kept as docs/results/NETWORK-STEPS-seedN.csv, with a line in runs.csv, and
+# that is not trained again. Then docs/results.md and its figures are written from these logs.
 #
 #   STEPS=4000      of each run; the schedule keeps its proportions
 #   SEEDS="1 2 3"   all networks with the first one come first
@@ -42,14 +42,14 @@ build() { # build NETWORK PROGRAM: once for all seeds, so that a run goes on wit
 train() { # train NETWORK SEED
     local name=$1-$STEPS$LABEL program=$RUNS/bin/$STEPS$LABEL/$1
     local run=$RUNS/$name-seed$2 log=$RESULTS/$name-seed$2.csv
-    [ -f "$log" ] && return
+    grep -qs "^$1,$STEPS,${LABEL#-},$2," "$RESULTS/runs.csv" && return
     build "$1" "$program"
     echo "== $name, seed $2"
     "$program" train --data "idx:$DATA" --out "$run" --seed "$2" --threads "$THREADS" --log-every $(((STEPS + 199) / 200)) --resume || exit
     mkdir -p "$RESULTS"
+    cp "$run/log.csv" "$log" || exit
     [ -f "$RESULTS/runs.csv" ] || echo 'network,steps,label,seed,commit,date,cpu' > "$RESULTS/runs.csv"
     echo "$1,$STEPS,${LABEL#-},$2,$(cat "$program.commit"),$(date -u +%F),$(cpu)" >> "$RESULTS/runs.csv"
-    cp "$run/log.csv" "$log"
 }
 
 if [ "$REPORT" != only ]; then
