@@ -15,8 +15,11 @@ const char *batch_conv_name(const Emit *e, const BatchConv *c) {
     static const char *const kinds[] = {"", "_data", "_weights"};
     const Window *w = &c->window;
     const char *stride = w->stride_h > 1 && !c->is_fc ? arena_printf(e->arena, "_stride%d", w->stride_h) : "";
-    return arena_printf(e->arena, "%s%dx%d%s_%dto%d_%dx%d%s%s", c->is_fc ? "batch_fc" : "batch_conv", w->r, w->s,
-                        stride, c->x.c, c->y.c, c->y.h, c->y.w, kinds[c->kind], c->winograd ? "_f4" : "");
+    return arena_printf(e->arena, "%s%dx%d%s_%dto%d_%dx%d%s%s",
+                        c->is_fc       ? "batch_fc"
+                        : c->depthwise ? "batch_depthwise"
+                                       : "batch_conv",
+                        w->r, w->s, stride, c->x.c, c->y.c, c->y.h, c->y.w, kinds[c->kind], c->winograd ? "_f4" : "");
 }
 
 int panel_runs(int channels, PanelRun runs[2]) {
@@ -56,7 +59,7 @@ const char *emit_batch_pack(Emit *e, const Step *s, Text *body) {
     const BatchConv *c = s->detail;
     const bool data = c->kind == CONV_DATA;
     const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out), taps = c->taps;
-    const int channels = data ? out : in; /* of a filter */
+    const int channels = c->depthwise ? 1 : data ? out : in; /* of a filter */
     /* floats from one in, and one out, channel's weights to the next's */
     const int next_in = data ? channels * taps : taps, next_out = data ? taps : channels * taps;
     open_weights(c->groups * in, lda, body);
@@ -133,6 +136,10 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
     const int count = rows->count * columns->count, lda = batch_lda(c->out_channels);
     const int pixel = c->strip ? c->strip_pixel : x->pixel, step_w = c->merged ? 1 : sl->in_step_w;
     const int row = (c->strip ? c->strip_w : sl->source.w) * pixel;
+    if (c->depthwise) {
+        emit_depthwise_phase(e, c, rows, columns, y, row, pixel, body);
+        return;
+    }
     const bool several = rows->phases * columns->phases > 1;
     const char *at =
         arena_printf(e->arena, "y + (r * %d + %d%s) * %d + %d%s", sl->out_step_h, rows->phase, several ? " + p" : "",
@@ -251,8 +258,10 @@ void source_image(Emit *e, const BatchConv *c, const Sliding *sl, Text *body) {
     if (c->merged)
         line(body, 2, "%s(a, n, r0 * %d - %d, x);", windows_function(e, c, value, pixel), sl->in_step_h, sl->top);
     else if (c->strip)
-        line(body, 2, "%s(a, n, %d, %d, x);", strip_function(e, c->source, value->shape, pixel, sl->left, c->strip_w),
-             -sl->top, c->strip_h);
+        line(body, 2, "%s(a, n, %s, %d, x);", strip_function(e, c->source, value->shape, pixel, sl->left, c->strip_w),
+             batch_conv_by_rows(c) ? arena_printf(e->arena, "r0 * %d - %d", sl->in_step_h, sl->top)
+                                   : arena_printf(e->arena, "%d", -sl->top),
+             c->strip_h);
     else
         line(body, 2, "const float *x = %s;", batch_image(e, "x[0]", value));
 }
@@ -265,11 +274,11 @@ static void emit_direct(Emit *e, const Step *s, const BatchConv *c, Text *body) 
     const Sliding *sl = &c->sliding;
     const Layout *x = &plan_value(e->plan, s->in[0])->layout, *y = &plan_value(e->plan, s->out)->layout;
     const bool reads = sl->row_lines * sl->column_lines > 0;
-    if (reads) line(body, 1, "const rn_kernel *k = a->k;");
+    if (reads && !c->depthwise) line(body, 1, "const rn_kernel *k = a->k;");
     if (reads && c->strip) line(body, 1, "float *x = a->scratch + (size_t)part * %lld;", scratch_floats(e));
     batch_images(body);
     line(body, 2, "for (int r0 = 0; r0 < %d; r0 += %d) {", c->sliding.result.h,
-         c->merged ? c->strip_rows : c->sliding.result.h);
+         batch_conv_by_rows(c) ? c->strip_rows : c->sliding.result.h);
     if (reads) source_image(e, c, sl, body);
     line(body, 2, "float *y = %s + r0 * %d;", batch_image(e, "y", s->out), y->row);
     if (sl->gaps) line(body, 2, "for (int i = 0; i < %d; i++) y[i] = 0;", sl->result.h * y->row);
@@ -279,8 +288,9 @@ static void emit_direct(Emit *e, const Step *s, const BatchConv *c, Text *body) 
                            y->row == sl->result.w * y->pixel;
     for (int i = 0; i < sl->row_lines; i++)
         for (int j = 0; j < sl->column_lines; j++) emit_phase(e, s, c, &sl->rows[i], &sl->columns[j], pointwise, body);
-    line(body, 2, "zeroupper();");
-    add_bias(e, s, arena_printf(e->arena, "%d", (c->merged ? c->strip_rows : sl->result.h) * sl->result.w), body);
+    if (!c->depthwise) line(body, 2, "zeroupper();");
+    add_bias(e, s, arena_printf(e->arena, "%d", (batch_conv_by_rows(c) ? c->strip_rows : sl->result.h) * sl->result.w),
+             body);
     line(body, 2, "}");
     line(body, 1, "}");
 }

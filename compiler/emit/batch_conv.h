@@ -36,6 +36,13 @@ const char *strip_function(Emit *e, const Reader *r, Shape shape, int pixel, int
 void source_image(Emit *e, const BatchConv *c, const Sliding *sl, Text *body);
 bool is_padded(const Sliding *s);
 
+/* ---- depthwise (batch_depthwise.c) ---- */
+/* The results of a phase of an image, from `x`, `row` floats a row and `pixel` a pixel, to `y`. */
+void emit_depthwise_phase(Emit *e, const BatchConv *c, const PhaseLine *rows, const PhaseLine *columns, const Layout *y,
+                          int row, int pixel, Text *body);
+/* Adds what an image gives, from x and its gradient y, to the slab at `to`. */
+void emit_depthwise_weights(Emit *e, const BatchConv *c, const Layout *y, int row, int pixel, Text *body);
+
 /* ---- Winograd's method (batch_tiles.c) ---- */
 /* G g: 3 taps to 6 products; its transpose. */
 const char *kernel_function(Emit *e, const rn_winograd *f);

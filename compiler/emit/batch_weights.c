@@ -74,9 +74,11 @@ static void emit_weights_direct(Emit *e, const Step *s, const BatchConv *c, Text
     long long *x_at = arena_alloc(e->arena, sizeof *x_at * (size_t)count);
     long long *y_at = arena_alloc(e->arena, sizeof *y_at * (size_t)count);
     for (int r = 0; r < count; r++) x_at[r] = 4LL * r * c->window.stride_h * row, y_at[r] = 4LL * r * y->layout.row;
-    line(body, 2, "static const unsigned long long count = %d;", count);
-    batch_offsets(body, 2, "x_at", count, x_at);
-    batch_offsets(body, 2, "y_at", count, y_at);
+    if (!c->depthwise) {
+        line(body, 2, "static const unsigned long long count = %d;", count);
+        batch_offsets(body, 2, "x_at", count, x_at);
+        batch_offsets(body, 2, "y_at", count, y_at);
+    }
     line(body, 2, "for (int n = first; n < last; n++)");
     line(body, 2, "for (int r0 = 0; r0 < %d; r0 += %d) {", c->y.h, c->strip_rows);
     source_image(e, c, sl, body);
@@ -86,6 +88,11 @@ static void emit_weights_direct(Emit *e, const Step *s, const BatchConv *c, Text
     else
         line(body, 2, "%s(a, n, r0, %d, y);", strip_function(e, c->gradient, c->y, y->layout.pixel, 0, c->y.w),
              c->strip_rows);
+    if (c->depthwise) {
+        emit_depthwise_weights(e, c, &y->layout, row, pixel, body);
+        line(body, 2, "}");
+        return;
+    }
     if (c->groups > 1) line(body, 2, "for (int g = 0; g < %d; g++)", c->groups);
     line(body, 2, "for (int r = 0; r < %d; r++)", c->window.r);
     const int across = c->merged ? 1 : c->window.s;
@@ -207,7 +214,7 @@ const char *emit_batch_weights(Emit *e, const Step *s, Text *body) {
         emit_weights_fc(e, s, c, body);
         return batch_conv_name(e, c);
     }
-    line(body, 1, "const rn_kernel *k = a->k;");
+    if (!c->depthwise) line(body, 1, "const rn_kernel *k = a->k;");
     if (c->winograd)
         scratch_places(e, c, "z", body);
     else if (c->strip)

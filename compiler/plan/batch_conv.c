@@ -96,7 +96,7 @@ static bool winograd_can(const Plan *plan, const BatchConv *c) {
     const Window *w = &c->window;
     return plan->options.winograd && w->r == 3 && w->s == 3 && w->stride_h == 1 && w->stride_w == 1 &&
            w->dilate_h == 1 && w->dilate_w == 1 && w->top == 1 && w->left == 1 && w->bottom == 1 && w->right == 1 &&
-           c->groups == 1 && c->x.c >= 8 && c->y.c >= 8 && c->x.h > 2 && c->x.w > 2;
+           c->groups == 1 && !c->depthwise && c->x.c >= 8 && c->y.c >= 8 && c->x.h > 2 && c->x.w > 2;
 }
 
 /* Whether weights, or their gradient's sums, had better be gone through once for all tiles. */
@@ -171,6 +171,22 @@ static void winograd_blocks(const Plan *plan, BatchConv *c) {
     if (c->shared) share_tiles(plan, c);
 }
 
+/* Some rows of results at a time, so that the strip of their source stays in L2; not where results are of several
+ * lines, nor where a row's windows would be copied more often than twice. */
+static void band(BatchConv *c) {
+    const Sliding *s = &c->sliding;
+    const PhaseLine *line = s->rows;
+    int span = 1;
+    c->strip_rows = s->result.h;
+    if (s->row_lines != 1 || s->out_step_h > 1) return;
+    for (int t = 0; t < line->count; t++)
+        if (line->at[t] + s->top + 1 > span) span = line->at[t] + s->top + 1;
+    const int64_t row = (int64_t)sizeof(float) * c->strip_w * c->strip_pixel * s->in_step_h;
+    for (int rows = s->result.h; rows > 1 && rows * s->in_step_h >= span && c->strip_rows * row > STRIP_BYTES; rows--)
+        if (s->result.h % rows == 0) c->strip_rows = rows;
+    if (c->strip_rows < s->result.h) c->strip_h = (c->strip_rows - 1) * s->in_step_h + span;
+}
+
 static int64_t scratch_bytes(BatchConv *c, int pixel) {
     c->strip_pixel = pixel;
     if (c->winograd) return (int64_t)sizeof(float) * (c->strip_at + (int64_t)c->strip_h * c->strip_w * pixel + VECTOR);
@@ -178,6 +194,7 @@ static int64_t scratch_bytes(BatchConv *c, int pixel) {
     c->strip = (s->top | s->left | s->bottom | s->right) != 0 || c->merged || !reader_is_stored(c->source);
     c->strip_h = s->source.h + s->top + s->bottom, c->strip_w = s->source.w + s->left + s->right;
     c->strip_rows = c->y.h;
+    if (c->depthwise && c->strip) band(c);
     if (c->merged) {
         c->strip_w = c->y.w;
         c->strip_pixel = round_up(c->in_channels, VECTOR);
@@ -195,6 +212,14 @@ static void fill(BatchConv *c, const Window *window, int groups, Shape x, Shape 
     c->groups = groups;
     c->taps = window->r * window->s;
     c->x = x, c->y = y;
+}
+
+/* Each channel by itself: weights and their sums are vectors of channels, one for each tap. */
+static void split_groups(const Plan *plan, BatchConv *c, const Value *in, Shape from, Shape to) {
+    c->depthwise =
+        c->groups > 1 && c->groups == from.c && c->groups == to.c && plan_value(plan, in)->layout.pixel % VECTOR == 0;
+    if (c->depthwise) c->groups = 1;
+    c->in_channels = c->depthwise ? 1 : from.c / c->groups, c->out_channels = to.c / c->groups;
 }
 
 static Window fc_window(Shape x) {
@@ -249,7 +274,7 @@ void batch_conv_steps(Plan *plan, const Node *node) {
     const Shape x = data ? node->out->shape : in->shape, y = data ? in->shape : node->out->shape;
     const Window window = c->is_fc ? fc_window(x) : node->term[0].window;
     fill(c, &window, c->is_fc ? 1 : node->term[0].groups, x, y);
-    c->in_channels = in->shape.c / c->groups, c->out_channels = node->out->shape.c / c->groups;
+    split_groups(plan, c, in, in->shape, node->out->shape);
     c->winograd = winograd_can(plan, c);
     if (c->winograd) winograd_blocks(plan, c);
     c->sliding = sliding_of(plan->arena, c);
@@ -287,7 +312,7 @@ void batch_weights_steps(Plan *plan, const Node *node) {
     c->is_fc = node->op == OP_FC_WEIGHTS;
     const Window window = c->is_fc ? fc_window(x) : node->attr.window;
     fill(c, &window, c->is_fc ? 1 : node->attr.groups, x, y);
-    c->in_channels = x.c / c->groups, c->out_channels = y.c / c->groups;
+    split_groups(plan, c, node->in[0], x, y);
     c->winograd = winograd_can(plan, c);
     if (c->winograd) winograd_blocks(plan, c);
     c->sliding = sliding_of(plan->arena, c);
@@ -328,6 +353,7 @@ void batch_weights_steps(Plan *plan, const Node *node) {
 /* ---- what --dump=plan shows ---- */
 static void describe_way(const BatchConv *c, Text *text) {
     if (!c->winograd) {
+        if (c->depthwise) text_puts(text, " depthwise");
         text_printf(text, " direct %d taps", c->merged ? c->window.r : c->taps);
         if (c->merged) text_printf(text, " of rows, strips of %d", c->strip_rows);
         return;

@@ -32,8 +32,9 @@ typedef struct BatchConv {
     bool merged; /* few channels: a row of a window is one tap, whose channels are those of its pixels; the strip has it
                     for each result, side by side */
     bool is_fc;  /* images are its columns */
-    Shape x, y;  /* what the convolution reads and makes, whichever way this goes */
-    Sliding sliding;               /* not of CONV_WEIGHTS by Winograd's method, where it is the forward one */
+    bool depthwise;  /* a kernel for each channel, in vectors: as of one group of one input channel, in any direction */
+    Shape x, y;      /* what the convolution reads and makes, whichever way this goes */
+    Sliding sliding; /* not of CONV_WEIGHTS by Winograd's method, where it is the forward one */
     int in_channels, out_channels; /* of a group, in this direction; of the weights': x's and y's */
     Reader *source, *gradient;     /* what it reads: of the weights' gradient x and dy, else one */
     bool strip;                    /* the source is copied with zeros around it, or since it is computed */
@@ -69,6 +70,11 @@ typedef struct BatchTransform {
 /* Pairs of lines that the gradient of the convolution's input has, or a transposed convolution: code for each. */
 enum { BATCH_CONV_PARTS = 256 };
 int64_t batch_conv_parts(const Node *node);
+
+/* Whether a strip serves some rows of results only. */
+static inline bool batch_conv_by_rows(const BatchConv *c) {
+    return c->merged || (c->depthwise && c->strip && c->strip_rows < c->sliding.result.h);
+}
 
 static inline const BatchConv *batch_conv(const Step *step) {
     return step->detail;

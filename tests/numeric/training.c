@@ -38,6 +38,10 @@ static const char *const layers[] = {
     "approximate\ngate { avgpool global; fc 5; relu; fc 18; hardsigmoid }\nconv 20, 1x1; bn; hardswish\n"
     "gate { conv 20, 3x3; sigmoid }\nconv 17, 1x1; bn; elu 0.7\nconv 9, 1x1; bn; selu\nconv 8, 1x1; mish\nconv 7, 1x1; "
     "softplus\navgpool global\nfc 3",
+    /* depthwise: windows that registers hold and that they do not, strides, gaps */
+    "input 3x9x11\nconv 40, 1x1; bn; relu6\nconv 40, 7x7 pad 3 groups 40 bias; tanh\nconv 40, 3x3 /2 pad 1 groups 40; "
+    "bn; swish\nconvtranspose 40, 4x3 /3 groups 40 bias; tanh\nconv 40, 11x12 pad 5 groups 40\nconv 40, 2x2 /5 groups "
+    "40\nfc 3",
     /* norms of one image; sizes that change; a window beside the image, strides larger than it */
     "input 3x7x6\nconv 20, 3x3 pad 1; relu; lrn size 4 alpha 2\nconv 21, 1x1 pad 1; groupnorm 3; tanh\nupsample "
     "2\nconv "
