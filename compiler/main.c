@@ -120,7 +120,7 @@ static bool choose_outputs(Compilation *c) {
 /* Whether --train goes as far as a plan: of the training step, beside that of inference. */
 static bool makes_trainer(const Compilation *c) {
     const Options *o = c->options;
-    return o->train && (o->output || o->verify || o->dump == DUMP_PLAN || o->dump == DUMP_C);
+    return o->train && (o->output || o->verify || o->report || o->dump == DUMP_PLAN || o->dump == DUMP_C);
 }
 
 /* --train: the graph of a training step; a file of graph text may be one. */

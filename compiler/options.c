@@ -630,8 +630,6 @@ static const char *no_training(const Options *o) {
         return "--train makes no weights: say -o with a .c, .o, .a or .so file or a program, whose `export` writes "
                "them";
     if (o->verify_input) return "--train does not go with --input, which is no batch with labels";
-    if (o->report)
-        return "--train does not go with --report, which is of inference: --dump=plan shows the steps of training";
     if (o->summary) return "--train does not go with --summary: leave it out, or say -o FILE or --dump=plan";
     return NULL;
 }
@@ -658,6 +656,8 @@ static const char *cannot_mix(const Options *o) {
         return "-o FILE.safetensors needs --weights FILE or --random-weights";
     if (o->kind == OUTPUT_ONNX && !weights)
         return "-o FILE.onnx needs --weights FILE or --random-weights: an ONNX file holds its network's weights";
+    if (o->json && o->train && !o->report && !o->verify)
+        return "--json needs --report or --verify: with --train it prints what these say of a step";
     if (o->json && !o->bench && !o->summary && !o->report && !o->verify)
         return "--json needs --summary, --report or --verify";
     if (o->json && (o->dump || o->run_pass || o->format || o->passes.dump_after))

@@ -85,7 +85,10 @@ bool show_summary(Compilation *c) {
 static bool write_page(Compilation *c) {
     const char *path = c->options->report;
     Text text = {0};
-    report_html(c->plan, compilation_sizes(c, c->plan, c->options->passes.level), c->options->command, &text);
+    if (c->training_plan)
+        report_train_html(c->training_plan, c->options->command, &text);
+    else
+        report_html(c->plan, compilation_sizes(c, c->plan, c->options->passes.level), c->options->command, &text);
     const bool good = file_write(path, text.s, text.size);
     if (!good) diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", path, strerror(errno));
     text_free(&text);
@@ -95,10 +98,15 @@ static bool write_page(Compilation *c) {
 bool show_report(Compilation *c) {
     if (*c->options->report && !write_page(c)) return false;
     if (c->options->json) {
-        add_json(c, "report", json_report(c->plan, compilation_sizes(c, c->plan, c->options->passes.level)));
+        add_json(c, "report",
+                 c->training_plan ? json_report_train(c->training_plan)
+                                  : json_report(c->plan, compilation_sizes(c, c->plan, c->options->passes.level)));
     } else if (!*c->options->report) {
         Text text = {0};
-        report_text(c->plan, &text);
+        if (c->training_plan)
+            report_train_text(c->training_plan, &text);
+        else
+            report_text(c->plan, &text);
         return print_text(&text);
     }
     return true;

@@ -59,5 +59,9 @@ const char *view_bytes(Arena *arena, double bytes);
 /* rnc --report: how each layer is computed, what else was considered and why not; as text and as a page. */
 void report_text(const Plan *plan, Text *out);
 void report_html(const Plan *plan, const Sizes *sizes, const char *command, Text *out);
+/* The same of a step of training. */
+void report_train_text(const Plan *plan, Text *out);
+void report_train_html(const Plan *plan, const char *command, Text *out);
+cJSON *json_report_train(const Plan *plan);
 
 #endif

@@ -127,12 +127,36 @@ for text in '"agrees":	false' '"what":	"gradient"' '"place":	"tiny.rn:5:19"'; do
 expect "--verify --json" 0 "$RNC" --train --verify --json tiny.rn
 for text in '"agrees":	true' '"loss_error"' '"gradient_error"' '"parameter"'; do prints "--verify --json" "$text"; done
 
+# ---- --report: text, page and document of one plan ----
+expect "--report" 0 "$RNC" --train --report tiny.rn --target x86-64-v4 -mtune=generic
+for text in "a step of batch 16; times are" "weights  conv_weights" "F(4x4, 3x3) products 36" "direct 9 taps" \
+    "most values live at '" "values are computed where they are read"; do prints "--report" "$text"; done
+expect "--report --recompute" 0 "$RNC" --train --report --recompute=blocks "$ROOT/examples/cifar/resnet20.rn"
+prints "--report --recompute" " again  "
+expect "--report --json" 0 "$RNC" --train --json --report=page.html --batch 8 tiny.rn -o tiny
+cp "$WORK/.out" "$WORK/report.json"
+expect "info --json" 0 ./tiny info --json
+cp "$WORK/.out" "$WORK/info.json"
+expect "--report --json: its sums" 0 "$PYTHON" -c '
+import json
+r, info = json.load(open("report.json"))["report"], json.load(open("info.json"))
+for word in "us", "calls", "multiply_adds", "multiplications", "bytes":
+    for rows in r["layers"], r["passes"].values():
+        assert abs(sum(row[word] for row in rows) - r[word]) <= 1e-9 * r[word], word
+assert r["batch"] == 8 and set(r["passes"]) == {"forward", "data", "weights"}
+assert r["multiply_adds"] == 8 * info["macs"] and r["multiplications"] == 8 * info["multiplications"], (r, info)
+assert 0 < r["multiplications"] < r["multiply_adds"] and r["held"][0]["bytes"] >= r["held"][-1]["bytes"] > 0
+assert sum(h["bytes"] for h in r["held"]) <= r["value_bytes"]
+page = open("page.html").read()
+assert all(row["name"] in page for row in r["layers"]) and "What holds memory" in page'
+expect "--report where nothing can be written" 1 "$RNC" --train --report=none/page.html tiny.rn
+
 refused() { # refused NAME STATUS TEXT ARGUMENTS...
     expect "$1" "$2" "$RNC" --train "${@:4}"
     says "$1" "$3"
     [ "$(grep -c error: "$WORK/.err")" = 1 ] && ok || bad "$1" "not one error: $(cat "$WORK/.err")"
 }
-refused --report 2 "--train does not go with --report" --report tiny.rn
+refused --json 2 "--json needs --report or --verify" --json -o none.c tiny.rn
 refused --input 2 "--train does not go with --input" --verify --input x.npy tiny.rn
 refused --summary 2 "--train does not go with --summary" --summary -o none.c tiny.rn
 refused onnx 2 "--train makes no weights" -o none.onnx tiny.rn
