@@ -140,6 +140,7 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
         emit_depthwise_phase(e, c, rows, columns, y, row, pixel, body);
         return;
     }
+    const int many = c->strip_rows < sl->result.h ? c->strip_rows : rows->results; /* rows of a strip */
     const bool several = rows->phases * columns->phases > 1;
     const char *at =
         arena_printf(e->arena, "y + (r * %d + %d%s) * %d + %d%s", sl->out_step_h, rows->phase, several ? " + p" : "",
@@ -160,7 +161,7 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
     PanelRun runs[2];
     for (int i = 0, n = panel_runs(c->out_channels, runs); i < n; i++) {
         const Gemm gemm = {.m = runs[i].width,
-                           .n = joined ? rows->results * columns->results : columns->results,
+                           .n = joined ? many * columns->results : columns->results,
                            .k = c->in_channels,
                            .lda = lda,
                            .ldb = step_w * pixel,
@@ -179,47 +180,58 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
             line(body, 3, "for (int g = 0; g < %d; g++)", c->groups);
         }
         open_panels("o", &runs[i], 3, "", body);
-        line(body, 4, "for (int r = 0; r < %d; r++)", joined ? 1 : c->merged ? c->strip_rows : rows->results);
+        line(body, 4, "for (int r = 0; r < %d; r++)", joined ? 1 : many);
         line(body, 5, "k[%s].offs(%s, x + r * %d%s, %s + o%s, &count, w_at, x_at);", emit_kernel_index(e, kernel), w,
              sl->in_step_h * row, gx, at, gy);
     }
     line(body, 2, "}");
 }
 
-/* "(a, n, first, rows, to)": a copy of rows [first, first + rows) of image n, computed as it is read, with zeros around
- * it: `left` pixels before each row, which has `columns` in all. */
-const char *strip_function(Emit *e, const Reader *r, Shape shape, int pixel, int left, int columns) {
+const char *strip_function(Emit *e, const Reader *r, const Strip *p) {
     Text b = {0};
-    const int right = columns - left - shape.w, wide = right < 0 ? columns - left : shape.w;
+    const int right = p->columns - p->left - p->shape.w, row = p->columns * p->to_pixel;
+    const int wide = right < 0 ? p->columns - p->left : p->shape.w;
     reader_image(e, r, 1, &b);
-    line(&b, 1, "const int last = first + rows < %d ? first + rows : %d;", shape.h, shape.h);
+    line(&b, 1, "const int last = first + rows < %d ? first + rows : %d;", p->shape.h, p->shape.h);
     line(&b, 1, "for (int y = first; y < first + rows; y++) {");
-    line(&b, 2, "float *row = to + (y - first) * %d;", columns * pixel);
-    line(&b, 2, "const int inside = y >= 0 && y < %d;", shape.h);
-    line(&b, 2, "for (int i = 0; i < (inside ? %d : %d); i++) row[i] = 0;", left * pixel, columns * pixel);
+    line(&b, 2, "float *row = to + (y - first) * %d;", row);
+    line(&b, 2, "const int inside = y >= 0 && y < %d;", p->shape.h);
+    line(&b, 2, "for (int i = 0; i < (inside ? %d : %d); i++) row[i] = 0;", p->left * p->to_pixel, row);
     if (right > 0)
-        line(&b, 2, "for (int i = %d; inside && i < %d; i++) row[i] = 0;", (left + wide) * pixel, columns * pixel);
+        line(&b, 2, "for (int i = %d; inside && i < %d; i++) row[i] = 0;", (p->left + wide) * p->to_pixel, row);
     line(&b, 1, "}");
-    if (reader_is_stored(r)) {
-        line(&b, 1, "for (int y = first > 0 ? first : 0; y < last; y++)");
-        line(&b, 2, "memcpy(to + ((y - first) * %d + %d), x0 + y * %d, sizeof(float) * %d);", columns * pixel,
-             left * pixel, shape.w * pixel, wide * pixel);
-    } else {
-        line(&b, 1, "for (int y = first > 0 ? first : 0; y < last; y++) {");
-        line(&b, 2, "float *row = to + ((y - first) * %d + %d);", columns * pixel, left * pixel);
-        line(&b, 2, "for (int c = 0; c < %d; c += LANES) {", pixel);
+    line(&b, 1, "for (int y = first > 0 ? first : 0; y < last; y++) {");
+    line(&b, 2, "float *row = to + ((y - first) * %d + %d);", row, p->left * p->to_pixel);
+    const char *channels = p->panel
+                               ? arena_printf(e->arena, "int c = from; c < from + %d%s; c += LANES", p->panel,
+                                              p->pixel % p->panel ? arena_printf(e->arena, " && c < %d", p->pixel) : "")
+                               : arena_printf(e->arena, "int c = 0; c < %d; c += LANES", p->pixel);
+    const char *to = p->panel ? arena_printf(e->arena, "i * %d + c - from", p->to_pixel)
+                              : arena_printf(e->arena, "i * %d + c", p->to_pixel);
+    const char *at = arena_printf(e->arena, "(y * %d + i) * %d + c", p->shape.w, p->pixel);
+    if (!reader_is_stored(r)) {
+        line(&b, 2, "for (%s) {", channels);
         reader_channels(e, r, 3, &b);
-        line(&b, 3, "for (int i = c; i < %d + c; i += %d) {", wide * pixel, pixel);
-        reader_load(e, r, arena_printf(e->arena, "y * %d + i", shape.w * pixel), 4, &b);
-        line(&b, 4, "store(row + i, %s);", reader_value(e, r, 0));
+        line(&b, 3, "for (int i = 0; i < %d; i++) {", wide);
+        reader_load(e, r, at, 4, &b);
+        line(&b, 4, "store(row + (%s), %s);", to, reader_value(e, r, 0));
         line(&b, 3, "}");
         line(&b, 2, "}");
-        line(&b, 1, "}");
+    } else if (!p->panel && p->pixel == p->to_pixel) {
+        line(&b, 2, "memcpy(row, x0 + y * %d, sizeof(float) * %d);", p->shape.w * p->pixel, wide * p->pixel);
+    } else {
+        line(&b, 2, "for (int i = 0; i < %d; i++)", wide);
+        line(&b, 3, "for (%s) store(row + (%s), load(x0 + (%s)));", channels, to, at);
     }
-    const char *name =
-        emit_function(e, arena_printf(e->arena, "strip%s_%dx%dx%d", reader_name(e, r), shape.c, shape.h, shape.w),
-                      "Rows of an image with zeros around it, computed as they are read", "void",
-                      "const struct batch *a, int n, int first, int rows, float *to", b.s);
+    line(&b, 1, "}");
+    const char *name = emit_function(
+        e, arena_printf(e->arena, "strip%s_%dx%dx%d", reader_name(e, r), p->shape.c, p->shape.h, p->shape.w),
+        p->panel ? "Rows of a panel of an image's channels, from `from` on, computed as they are read"
+                 : "Rows of an image with zeros around it, computed as they are read",
+        "void",
+        p->panel ? "const struct batch *a, int n, int first, int rows, int from, float *to"
+                 : "const struct batch *a, int n, int first, int rows, float *to",
+        b.s);
     text_free(&b);
     return name;
 }
@@ -258,10 +270,9 @@ void source_image(Emit *e, const BatchConv *c, const Sliding *sl, Text *body) {
     if (c->merged)
         line(body, 2, "%s(a, n, r0 * %d - %d, x);", windows_function(e, c, value, pixel), sl->in_step_h, sl->top);
     else if (c->strip)
-        line(body, 2, "%s(a, n, %s, %d, x);", strip_function(e, c->source, value->shape, pixel, sl->left, c->strip_w),
-             batch_conv_by_rows(c) ? arena_printf(e->arena, "r0 * %d - %d", sl->in_step_h, sl->top)
-                                   : arena_printf(e->arena, "%d", -sl->top),
-             c->strip_h);
+        line(body, 2, "%s(a, n, r0 * %d - %d, %d, x);",
+             strip_function(e, c->source, &(Strip){value->shape, pixel, sl->left, c->strip_w, c->strip_pixel, 0}),
+             sl->in_step_h, sl->top, c->strip_h);
     else
         line(body, 2, "const float *x = %s;", batch_image(e, "x[0]", value));
 }
@@ -277,8 +288,7 @@ static void emit_direct(Emit *e, const Step *s, const BatchConv *c, Text *body) 
     if (reads && !c->depthwise) line(body, 1, "const rn_kernel *k = a->k;");
     if (reads && c->strip) line(body, 1, "float *x = a->scratch + (size_t)part * %lld;", scratch_floats(e));
     batch_images(body);
-    line(body, 2, "for (int r0 = 0; r0 < %d; r0 += %d) {", c->sliding.result.h,
-         batch_conv_by_rows(c) ? c->strip_rows : c->sliding.result.h);
+    line(body, 2, "for (int r0 = 0; r0 < %d; r0 += %d) {", sl->result.h, c->strip_rows);
     if (reads) source_image(e, c, sl, body);
     line(body, 2, "float *y = %s + r0 * %d;", batch_image(e, "y", s->out), y->row);
     if (sl->gaps) line(body, 2, "for (int i = 0; i < %d; i++) y[i] = 0;", sl->result.h * y->row);
@@ -289,8 +299,7 @@ static void emit_direct(Emit *e, const Step *s, const BatchConv *c, Text *body) 
     for (int i = 0; i < sl->row_lines; i++)
         for (int j = 0; j < sl->column_lines; j++) emit_phase(e, s, c, &sl->rows[i], &sl->columns[j], pointwise, body);
     if (!c->depthwise) line(body, 2, "zeroupper();");
-    add_bias(e, s, arena_printf(e->arena, "%d", (batch_conv_by_rows(c) ? c->strip_rows : sl->result.h) * sl->result.w),
-             body);
+    add_bias(e, s, arena_printf(e->arena, "%d", c->strip_rows * sl->result.w), body);
     line(body, 2, "}");
     line(body, 1, "}");
 }

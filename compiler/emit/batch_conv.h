@@ -6,7 +6,7 @@
 #include "plan/batch_conv.h"
 #include "reader.h"
 
-enum { PANEL = 64 };
+enum { PANEL = BATCH_PANEL };
 
 /* fc goes through the images of a batch, with ranks through those of a group: so many at once, then one by one. */
 int batch_fc_images(const Emit *e);
@@ -30,8 +30,15 @@ void open_weights(int in, int lda, Text *body);
 /* A table of bytes: "static const unsigned long long NAME[] = {0, 64};" */
 void batch_offsets(Text *body, int depth, const char *name, int count, const long long *bytes);
 /* A function (a, n, first, rows, to): a copy of rows [first, first + rows) of image n, computed as it is read, with
- * zeros around it: `left` pixels before each row, which has `columns` in all. */
-const char *strip_function(Emit *e, const Reader *r, Shape shape, int pixel, int left, int columns);
+ * zeros around it. */
+typedef struct Strip {
+    Shape shape;
+    int pixel;         /* floats of the image's pixels */
+    int left, columns; /* pixels before each row, and how many it has in all */
+    int to_pixel;      /* floats of the copy's */
+    int panel;         /* not 0: copies so many channels, and has another parameter, `from`: the first of them */
+} Strip;
+const char *strip_function(Emit *e, const Reader *r, const Strip *strip);
 /* "x": the source of image n; where windows are taken as pixels, from the result's row r0 on. */
 void source_image(Emit *e, const BatchConv *c, const Sliding *sl, Text *body);
 bool is_padded(const Sliding *s);

@@ -65,7 +65,7 @@ void emit_depthwise_phase(Emit *e, const BatchConv *c, const PhaseLine *rows, co
         line(body, 3, "for (int p = 0; p < %d; p++)", rows->phases);
         line(body, 3, "for (int q = 0; q < %d; q++)", columns->phases);
     }
-    line(body, 3, "for (int r = 0; r < %d; r++)", batch_conv_by_rows(c) ? c->strip_rows : rows->results);
+    line(body, 3, "for (int r = 0; r < %d; r++)", c->strip_rows < c->sliding.result.h ? c->strip_rows : rows->results);
     line(body, 3, "for (int c = 0; c < %d; c += LANES) {", y->pixel);
     line(body, 4, "const float *w = a->w + c%s;",
          several ? arena_printf(e->arena, " + (p * %d + q) * %lld", c->window.s, (long long)c->matrix) : "");

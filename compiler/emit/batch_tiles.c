@@ -173,7 +173,7 @@ void fill_v(Emit *e, const BatchConv *c, const Reader *source, Text *body) {
     const Value *value = source->entry[source->root[0]].value;
     const int pixel = plan_value(e->plan, value)->layout.pixel;
     line(body, 3, "%s(a, n, t0 * %d - 1, rows * %d + 2, edge);",
-         strip_function(e, source, value->shape, pixel, 1, c->strip_w), c->f.m, c->f.m);
+         strip_function(e, source, &(Strip){value->shape, pixel, 1, c->strip_w, pixel, 0}), c->f.m, c->f.m);
     open_tiles(c, body);
     line(body, 4, "%s(edge + (row * %d + column * %d), v + (size_t)(tile + i) * %d);", tile_input(e, c, pixel, pixel),
          c->f.m * c->strip_w * pixel, c->f.m * pixel, batch_lda(c->in_channels));

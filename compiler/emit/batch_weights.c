@@ -86,7 +86,8 @@ static void emit_weights_direct(Emit *e, const Step *s, const BatchConv *c, Text
         line(body, 2, "const float *y = %s + r0 * %d;",
              batch_image(e, arena_printf(e->arena, "x[%d]", c->gradient->entry[0].x), s->in[1]), y->layout.row);
     else
-        line(body, 2, "%s(a, n, r0, %d, y);", strip_function(e, c->gradient, c->y, y->layout.pixel, 0, c->y.w),
+        line(body, 2, "%s(a, n, r0, %d, y);",
+             strip_function(e, c->gradient, &(Strip){c->y, y->layout.pixel, 0, c->y.w, y->layout.pixel, 0}),
              c->strip_rows);
     if (c->depthwise) {
         emit_depthwise_weights(e, c, &y->layout, row, pixel, body);
@@ -114,6 +115,115 @@ static void emit_weights_direct(Emit *e, const Step *s, const BatchConv *c, Text
     line(body, 3, "}");
     line(body, 2, "}");
     line(body, 2, "zeroupper();");
+}
+
+/* The panel from channel `name` on of some images' strips: "x" or "y". Images that are not there count nothing. */
+static void copy_panel(Emit *e, const BatchConv *c, bool gradient, const char *panels, const char *name, int depth,
+                       Text *body) {
+    const Reader *r = gradient ? c->gradient : c->source;
+    const Value *value = r->entry[r->root[0]].value;
+    const PanelStrip *p = gradient ? &c->y_panel : &c->x_panel;
+    const Sliding *sl = &c->sliding;
+    const Strip strip = {value->shape,
+                         plan_value(e->plan, value)->layout.pixel,
+                         gradient ? 0 : sl->left,
+                         gradient ? c->y.w : c->strip_w,
+                         p->pixel,
+                         p->pixel};
+    const char *first = gradient ? "r0" : arena_printf(e->arena, "r0 * %d - %d", sl->in_step_h, sl->top);
+    const char *to = arena_printf(e->arena, "%s%s", gradient ? "y" : "x", panels);
+    if (c->images == 1) {
+        line(body, depth, "%s(a, n0, %s, %d, %s, %s);", strip_function(e, r, &strip), first,
+             gradient ? c->strip_rows : c->strip_h, name, to);
+        return;
+    }
+    line(body, depth, "for (int n = n0; n < n0 + %d; n++)", c->images);
+    line(body, depth + 1, "if (n < last)");
+    line(body, depth + 2, "%s(a, n, %s, %d, %s, %s + (n - n0) * %lld);", strip_function(e, r, &strip), first,
+         gradient ? c->strip_rows : c->strip_h, name, to, (long long)p->image);
+    line(body, depth + 1, "else");
+    line(body, depth + 2, "memset(%s + (n - n0) * %lld, 0, sizeof(float) * %lld);", to, (long long)p->image,
+         (long long)p->image);
+}
+
+/* Of some images at a time: all panels of the side with fewer channels, then one after another of the other side, which
+ * are multiplied with them. */
+static void emit_weights_panels(Emit *e, const BatchConv *c, Text *body) {
+    const bool y_outer = c->x.c <= c->y.c;
+    const int panels = divide_up(y_outer ? c->y.c : c->x.c, PANEL), slabs = e->plan->training->slabs;
+    const int shares = slabs / c->slabs < panels ? slabs / c->slabs : panels; /* of the panels, for as many threads */
+    const char *all = batch_slabs(e, c->slabs);
+    const char *units = shares > 1 ? arena_printf(e->arena, "%d * %s", shares, all) : all;
+    line(body, 1, "for (int u = slab_at(%s, part, parts); u < slab_at(%s, part + 1, parts); u++) {", units, units);
+    line(body, 2, "const int s = %s, first = slab_at(a->images, s, %s), last = slab_at(a->images, s + 1, %s);",
+         shares > 1 ? arena_printf(e->arena, "u / %d", shares) : "u", all, all);
+    if (shares > 1)
+        line(body, 2, "const int begin = slab_at(%d, u %% %d, %d) * %d, end = slab_at(%d, u %% %d + 1, %d) * %d;",
+             panels, shares, shares, PANEL, panels, shares, shares, PANEL);
+    line(body, 2, "float *to = a->y + (size_t)s * %lld;", (long long)c->slab);
+    line(body, 2, "for (size_t i = 0; first == last && i < %lld; i++) to[i] = 0;", (long long)c->slab);
+    const Sliding *sl = &c->sliding;
+    const PanelStrip *x = &c->x_panel, *y = &c->y_panel;
+    const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out);
+    const int x_row = c->strip_w * x->pixel, y_row = c->y.w * y->pixel;
+    const bool joined = c->taps == 1 && !is_padded(sl) && c->window.stride_h == 1 && c->window.stride_w == 1;
+    const int count = joined ? 1 : c->strip_rows * c->images;
+    long long *x_at = arena_alloc(e->arena, sizeof *x_at * (size_t)count);
+    long long *y_at = arena_alloc(e->arena, sizeof *y_at * (size_t)count);
+    for (int i = 0; i < count; i++) {
+        const int image = i / c->strip_rows, r = i % c->strip_rows;
+        x_at[i] = 4LL * (image * x->image + r * c->window.stride_h * x_row);
+        y_at[i] = 4LL * (image * y->image + r * y_row);
+    }
+    line(body, 2, "static const unsigned long long count = %d;", count);
+    batch_offsets(body, 2, "x_at", count, x_at);
+    batch_offsets(body, 2, "y_at", count, y_at);
+    line(body, 2, "for (int n0 = first; n0 < last; n0 += %d)", c->images);
+    line(body, 2, "for (int r0 = 0; r0 < %d; r0 += %d) {", c->y.h, c->strip_rows);
+    line(body, 3, "const int begins = n0 == first%s;", c->strip_rows < c->y.h ? " && r0 == 0" : "");
+    const char *outer = y_outer ? "o" : "i", *inner = y_outer ? "i" : "o";
+    const char *inner_at =
+        arena_printf(e->arena, " + %s / %d * %lld", inner, PANEL, (long long)(y_outer ? x->panel : y->panel));
+    line(body, 3, "for (int %s = 0; %s < %d; %s += %d)%s", inner, inner, y_outer ? in : out, inner, PANEL,
+         c->images > 1 ? " {" : "");
+    copy_panel(e, c, !y_outer, inner_at, inner, 4, body);
+    if (c->images > 1) line(body, 3, "}");
+    PanelRun outers[2], inners[2];
+    const int outer_runs = panel_runs(y_outer ? out : in, outers), inner_runs = panel_runs(y_outer ? in : out, inners);
+    for (int a = 0; a < outer_runs; a++) {
+        if (shares > 1)
+            line(body, 3, "for (int %s = begin > %d ? begin : %d; %s < %d && %s < end; %s += %d) {", outer,
+                 outers[a].from, outers[a].from, outer, outers[a].to, outer, outer, PANEL);
+        else
+            open_panels(outer, &outers[a], 3, " {", body);
+        copy_panel(e, c, y_outer, "", outer, 4, body);
+        line(body, 4, "for (int r = 0; r < %d; r++)", c->window.r);
+        line(body, 4, "for (int q = 0; q < %d; q++) {", c->window.s);
+        line(body, 5, "const float *at = x + (r * %d + q * %d);", c->window.dilate_h * x_row,
+             c->window.dilate_w * x->pixel);
+        line(body, 5, "float *tap = to + (size_t)(r * %d + q) * %lld;", c->window.s, (long long)c->matrix);
+        for (int b = 0; b < inner_runs; b++) {
+            Gemm gemm = {.m = y_outer ? outers[a].width : inners[b].width,
+                         .n = y_outer ? inners[b].width : outers[a].width,
+                         .k = joined ? c->images * c->strip_rows * c->y.w : c->y.w,
+                         .lda = y->pixel,
+                         .ldb = c->window.stride_w * x->pixel,
+                         .ldc = lda,
+                         .accumulate = true,
+                         .transposed = true};
+            const int more = emit_kernel(e, KERNEL_REDUCES, &gemm);
+            gemm.accumulate = false;
+            const int begins = emit_kernel(e, KERNEL_REDUCES, &gemm);
+            open_panels(inner, &inners[b], 5, "", body);
+            line(body, 6, "k[%s].offs(y%s, at%s, tap + (size_t)i * %d + o, &count, y_at, x_at);",
+                 emit_kernel_choice(e, "begins", begins, more), y_outer ? "" : inner_at, y_outer ? inner_at : "", lda);
+        }
+        line(body, 4, "}");
+        line(body, 3, "}");
+    }
+    line(body, 2, "zeroupper();");
+    line(body, 2, "}");
+    line(body, 1, "}");
 }
 
 /* A unit is a panel of the input channels of a pixel: all images. */
@@ -219,9 +329,13 @@ const char *emit_batch_weights(Emit *e, const Step *s, Text *body) {
         scratch_places(e, c, "z", body);
     else if (c->strip)
         line(body, 1, "float *x = a->scratch + (size_t)part * %lld;", scratch_floats(e));
-    if (!c->winograd && !reader_is_stored(c->gradient))
+    if (c->panels || (!c->winograd && !reader_is_stored(c->gradient)))
         line(body, 1, "float *y = a->scratch + (size_t)part * %lld + %lld;", scratch_floats(e),
              (long long)c->gradient_at);
+    if (c->panels) {
+        emit_weights_panels(e, c, body);
+        return batch_conv_name(e, c);
+    }
     const char *slabs = batch_slabs(e, c->slabs);
     line(body, 1, "for (int s = slab_at(%s, part, parts); s < slab_at(%s, part + 1, parts); s++) {", slabs, slabs);
     line(body, 2, "const int first = slab_at(a->images, s, %s), last = slab_at(a->images, s + 1, %s);", slabs, slabs);

@@ -10,13 +10,14 @@
 #include <limits.h>
 
 enum {
-    TILE = 4,                /* of Winograd's method: F(4 x 4, 3 x 3), whose error training takes (docs/training.md) */
-    TILES_BYTES = 600 << 10, /* V and M of a block, so that L2 has room for the strip and the weights */
-    TILES_MOST = 128,        /* tiles of a block */
-    STRIP_BYTES = 256 << 10, /* so that L2 has room for what is made of it */
-    PANEL = 64,              /* channels of M at hand */
-    SHARED_TILES = 64,       /* of a unit, where weights are shared */
-    DEPTH = 16               /* least tiles of a batch-reduce element of a gradient */
+    TILE = 4,                 /* of Winograd's method: F(4 x 4, 3 x 3), whose error training takes (docs/training.md) */
+    TILES_BYTES = 600 << 10,  /* V and M of a block, so that L2 has room for the strip and the weights */
+    TILES_MOST = 128,         /* tiles of a block */
+    STRIP_BYTES = 256 << 10,  /* so that L2 has room for what is made of it */
+    PANELS_BYTES = 448 << 10, /* of the side of a weights' gradient that is in scratch whole, */
+    PANELS_DEPTH = 196,       /* and pixels that are worth going through the sums for */
+    SHARED_TILES = 64,        /* of a unit, where weights are shared */
+    DEPTH = 16                /* least tiles of a batch-reduce element of a gradient */
 };
 
 /* ---- directions ---- */
@@ -139,7 +140,7 @@ static void share_tiles(const Plan *plan, BatchConv *c) {
     c->all_tiles = divide_up((int)c->all_tiles, c->tiles) * (int64_t)c->tiles;
     c->v_product = (int)product_floats(c->all_tiles * in);
     c->m_product =
-        c->kind == CONV_WEIGHTS ? (int)product_floats(c->all_tiles * out) : (int)product_floats(c->tiles * PANEL);
+        c->kind == CONV_WEIGHTS ? (int)product_floats(c->all_tiles * out) : (int)product_floats(c->tiles * BATCH_PANEL);
     c->m_at = 0;
     c->strip_at = c->kind == CONV_WEIGHTS ? 0 : (int64_t)products * c->m_product;
 }
@@ -150,7 +151,7 @@ static void winograd_blocks(const Plan *plan, BatchConv *c) {
     const int products = c->f.n * c->f.n;
     c->rows = divide_up(c->y.h, TILE), c->columns = divide_up(c->y.w, TILE);
     const int in = batch_lda(c->in_channels), out = batch_lda(c->out_channels);
-    const int m = c->kind == CONV_WEIGHTS ? out : out < PANEL ? out : PANEL;
+    const int m = c->kind == CONV_WEIGHTS ? out : out < BATCH_PANEL ? out : BATCH_PANEL;
     int most = TILES_BYTES / (products * (in + m) * (int)sizeof(float));
     if (most > TILES_MOST) most = TILES_MOST;
     if (most < 8) most = 8;
@@ -177,7 +178,6 @@ static void band(BatchConv *c) {
     const Sliding *s = &c->sliding;
     const PhaseLine *line = s->rows;
     int span = 1;
-    c->strip_rows = s->result.h;
     if (s->row_lines != 1 || s->out_step_h > 1) return;
     for (int t = 0; t < line->count; t++)
         if (line->at[t] + s->top + 1 > span) span = line->at[t] + s->top + 1;
@@ -187,23 +187,55 @@ static void band(BatchConv *c) {
     if (c->strip_rows < s->result.h) c->strip_h = (c->strip_rows - 1) * s->in_step_h + span;
 }
 
-static int64_t scratch_bytes(BatchConv *c, int pixel) {
+/* A pixel of a strip takes an odd number of cache lines: the pixels of a row fall to different sets. */
+static int spread(int pixel) {
+    return pixel < BATCH_PANEL || pixel / VECTOR % 2 ? pixel : pixel + VECTOR;
+}
+
+/* Rows of results, dividing all evenly, of at most `most` bytes where a row has so many. */
+static int rows_of(int results, int64_t row, int64_t most) {
+    int best = results;
+    for (int rows = results; rows >= 1 && best * row > most; rows--)
+        if (results % rows == 0) best = rows;
+    return best;
+}
+
+static PanelStrip panel_strip(int channels, int pixels, int images) {
+    const int pixel = channels < BATCH_PANEL ? batch_lda(channels) : BATCH_PANEL;
+    return (PanelStrip){pixel, (int64_t)pixels * pixel, (int64_t)images * pixels * pixel};
+}
+
+/* Both sides of the weights' gradient; -> floats. */
+static int64_t panel_strips(BatchConv *c, int batch) {
+    const bool x_whole = c->x.c <= c->y.c;
+    const int64_t x_row = (int64_t)sizeof(float) * c->strip_w * batch_lda(c->x.c) * c->window.stride_h;
+    const int64_t y_row = (int64_t)sizeof(float) * c->y.w * batch_lda(c->y.c);
+    c->strip_rows = rows_of(c->y.h, x_whole ? x_row : y_row, PANELS_BYTES);
+    c->strip_h = (c->strip_rows - 1) * c->window.stride_h + (c->window.r - 1) * c->window.dilate_h + 1;
+    c->images = c->strip_rows < c->y.h ? 1 : PANELS_DEPTH / (c->y.h * c->y.w);
+    if (c->images > batch / c->slabs) c->images = batch / c->slabs;
+    if (c->images < 1) c->images = 1;
+    c->x_panel = panel_strip(c->x.c, c->strip_h * c->strip_w, c->images);
+    c->y_panel = panel_strip(c->y.c, c->strip_rows * c->y.w, c->images);
+    const int64_t x = c->x_panel.panel * (x_whole ? divide_up(c->x.c, BATCH_PANEL) : 1);
+    c->gradient_at = x;
+    return c->gradient_at + c->y_panel.panel * (x_whole ? 1 : divide_up(c->y.c, BATCH_PANEL)) + VECTOR;
+}
+
+static int64_t floats_of_scratch(BatchConv *c, int pixel, int batch) {
     c->strip_pixel = pixel;
-    if (c->winograd) return (int64_t)sizeof(float) * (c->strip_at + (int64_t)c->strip_h * c->strip_w * pixel + VECTOR);
+    if (c->winograd) return c->strip_at + (int64_t)c->strip_h * c->strip_w * pixel + VECTOR;
     const Sliding *s = &c->sliding;
-    c->strip = (s->top | s->left | s->bottom | s->right) != 0 || c->merged || !reader_is_stored(c->source);
+    c->panels = c->kind == CONV_WEIGHTS && c->groups == 1 && !c->merged && !c->depthwise;
+    c->strip = (s->top | s->left | s->bottom | s->right) != 0 || c->merged || c->panels || !reader_is_stored(c->source);
     c->strip_h = s->source.h + s->top + s->bottom, c->strip_w = s->source.w + s->left + s->right;
-    c->strip_rows = c->y.h;
-    if (c->depthwise && c->strip) band(c);
-    if (c->merged) {
-        c->strip_w = c->y.w;
-        c->strip_pixel = round_up(c->in_channels, VECTOR);
-        const int row = c->strip_w * c->strip_pixel * (int)sizeof(float) * c->window.stride_h;
-        for (int rows = c->strip_rows; rows > 1 && c->strip_rows * row > STRIP_BYTES; rows--)
-            if (c->y.h % rows == 0) c->strip_rows = rows;
-        c->strip_h = (c->strip_rows - 1) * c->window.stride_h + (c->window.r - 1) * c->window.dilate_h + 1;
-    }
-    return c->strip ? (int64_t)sizeof(float) * ((int64_t)c->strip_h * c->strip_w * c->strip_pixel + VECTOR) : 0;
+    c->strip_rows = s->result.h;
+    if (!c->strip) return 0;
+    if (c->panels) return panel_strips(c, batch);
+    if (c->merged) c->strip_w = c->y.w, c->strip_pixel = round_up(c->in_channels, VECTOR);
+    if (!c->merged && !c->depthwise && c->kind != CONV_WEIGHTS) c->strip_pixel = spread(pixel);
+    band(c);
+    return (int64_t)c->strip_h * c->strip_w * c->strip_pixel + VECTOR;
 }
 
 /* ---- steps ---- */
@@ -297,7 +329,7 @@ void batch_conv_steps(Plan *plan, const Node *node) {
         c->source = reader_new(plan, step, in, NULL);
     step->scratch = c->shared  ? (int64_t)sizeof(float) * c->strip_at
                     : c->is_fc ? 0
-                               : scratch_bytes(c, plan_value(plan, in)->layout.pixel);
+                               : (int64_t)sizeof(float) * floats_of_scratch(c, plan_value(plan, in)->layout.pixel, 1);
     step->macs = op_info(node->op)->cost(node);
     step->multiplications = c->winograd ? (int64_t)c->f.n * c->f.n * c->rows * c->columns * x.c * y.c : step->macs;
     step_reads_temporary(plan, step, weights)->role = OPERAND_W;
@@ -334,8 +366,10 @@ void batch_weights_steps(Plan *plan, const Node *node) {
         c->source = reader_new(plan, step, node->in[0], NULL);
         c->gradient = reader_new(plan, step, node->in[1], NULL);
     }
-    step->scratch = c->shared || c->is_fc ? 0 : scratch_bytes(c, plan_value(plan, node->in[0])->layout.pixel);
-    if (!c->winograd && !reader_is_stored(c->gradient)) { /* a copy of it in scratch */
+    const int pixel = plan_value(plan, node->in[0])->layout.pixel;
+    step->scratch =
+        c->shared || c->is_fc ? 0 : (int64_t)sizeof(float) * floats_of_scratch(c, pixel, plan->options.batch);
+    if (!c->winograd && !c->panels && !reader_is_stored(c->gradient)) { /* a copy of it in scratch */
         c->gradient_at = divide_up((int)(step->scratch / (int64_t)sizeof(float)), VECTOR) * VECTOR;
         step->scratch = (int64_t)sizeof(float) * (c->gradient_at + plan_value(plan, node->in[1])->apart + VECTOR);
     }

@@ -25,6 +25,14 @@ typedef struct Sliding {
     int top, left, bottom, right; /* zeros around the source that the results read */
 } Sliding;
 
+/* Panels of a strip: pixels of so many floats; floats from an image to the next, and from a panel to the next. */
+typedef struct PanelStrip {
+    int pixel;
+    int64_t image, panel;
+} PanelStrip;
+
+enum { BATCH_PANEL = 64 }; /* channels */
+
 typedef struct BatchConv {
     enum { CONV_RESULT, CONV_DATA, CONV_WEIGHTS } kind;
     Window window; /* of the convolution */
@@ -41,6 +49,11 @@ typedef struct BatchConv {
     int strip_h, strip_w;          /* pixels, */
     int strip_pixel;               /* each of so many floats */
     int strip_rows;                /* rows of results that a strip serves */
+    /* The weights' gradient as direct sums, of one group: the channels of both sides are copied by panels, so that
+     * pixels, however many channels they have, fall to different sets of the caches; of the side with more channels one
+     * panel is in scratch at a time. `images` of them lie side by side. */
+    bool panels;
+    PanelStrip x_panel, y_panel;
     /* Winograd's method: tiles of `images` images, or of `tile_rows` rows of tiles of one image, at a time */
     bool winograd;
     rn_winograd f;
@@ -70,11 +83,6 @@ typedef struct BatchTransform {
 /* Pairs of lines that the gradient of the convolution's input has, or a transposed convolution: code for each. */
 enum { BATCH_CONV_PARTS = 256 };
 int64_t batch_conv_parts(const Node *node);
-
-/* Whether a strip serves some rows of results only. */
-static inline bool batch_conv_by_rows(const BatchConv *c) {
-    return c->merged || (c->depthwise && c->strip && c->strip_rows < c->sliding.result.h);
-}
 
 static inline const BatchConv *batch_conv(const Step *step) {
     return step->detail;

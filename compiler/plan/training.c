@@ -80,7 +80,8 @@ static TrainPlan *plan_parameters(Arena *arena, const Graph *g, const Graph *sou
 
 int train_slabs(const Plan *plan, int64_t bytes) {
     int slabs = plan->training->slabs;
-    while (slabs > 1 && slabs > plan->training->ranks && slabs * bytes > TRAIN_SLAB_BYTES) slabs /= 2;
+    const int least = plan->training->ranks > TRAIN_FEW_SLABS ? plan->training->ranks : TRAIN_FEW_SLABS;
+    while (slabs > least && slabs * bytes > TRAIN_SLAB_BYTES) slabs /= 2;
     return slabs;
 }
 

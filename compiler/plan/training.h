@@ -54,7 +54,11 @@ typedef struct TrainMemory {
 TrainMemory plan_training_memory(const Graph *graph, const Graph *source, const PlanOptions *options, Recompute mode);
 
 /* ---- for the files of plan/ and emit/ ---- */
-enum { TRAIN_SLABS = 16, TRAIN_SLAB_BYTES = 64 << 20 /* most that the slabs of one gradient take */ };
+enum {
+    TRAIN_SLABS = 16,
+    TRAIN_FEW_SLABS = 4,       /* which every gradient has, whatever it takes */
+    TRAIN_SLAB_BYTES = 8 << 20 /* most that more slabs of one gradient take: they are gone through for every image */
+};
 
 int64_t train_offset(const Plan *plan, const Tensor *tensor); /* floats, in the flat buffers */
 /* The parameters that a value of Graph.outputs holds the gradients of: calls `each` for those. */
