@@ -43,8 +43,9 @@ static void emit_inputs(const Norm *n, bool copies, const char *first, int rows,
     for (int i = 0; i < n->plan->inputs; i++) {
         const Reader *r = n->plan->read[i];
         if (copies && n->plan->copied[i] >= 0)
-            line(body, depth, "%s(a, n, %s, %d, %s);", strip_function(e, r, &(Strip){n->shape, n->pixel, 0, n->shape.w, n->pixel, 0}), first,
-                 rows, n->name[i]);
+            line(body, depth, "%s(a, n, %s, %d, %s);",
+                 strip_function(e, r, &(Strip){n->shape, n->pixel, 0, n->shape.w, n->pixel, 0}), first, rows,
+                 n->name[i]);
         if (!copies && n->plan->copied[i] < 0)
             line(body, depth, "const float *%s = %s;", n->name[i],
                  batch_image(e, arena_printf(e->arena, "x[%d]", r->entry[0].x), r->entry[0].value));

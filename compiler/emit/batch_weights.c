@@ -162,11 +162,11 @@ static void emit_weights_panels(Emit *e, const BatchConv *c, Text *body) {
              panels, shares, shares, PANEL, panels, shares, shares, PANEL);
     line(body, 2, "float *to = a->y + (size_t)s * %lld;", (long long)c->slab);
     line(body, 2, "for (size_t i = 0; first == last && i < %lld; i++) to[i] = 0;", (long long)c->slab);
-    const Sliding *sl = &c->sliding;
     const PanelStrip *x = &c->x_panel, *y = &c->y_panel;
     const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out);
     const int x_row = c->strip_w * x->pixel, y_row = c->y.w * y->pixel;
-    const bool joined = c->taps == 1 && !is_padded(sl) && c->window.stride_h == 1 && c->window.stride_w == 1;
+    const bool joined = c->taps == 1 && c->window.stride_h * c->window.stride_w == 1 && c->strip_w == c->y.w &&
+                        c->strip_h == c->strip_rows;
     const int count = joined ? 1 : c->strip_rows * c->images;
     long long *x_at = arena_alloc(e->arena, sizeof *x_at * (size_t)count);
     long long *y_at = arena_alloc(e->arena, sizeof *y_at * (size_t)count);
