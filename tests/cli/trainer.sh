@@ -166,6 +166,16 @@ refused "no train section" 1 "no train section" -o none.c bare.rn
 refused "no train section: --dump=plan" 1 "no train section" --dump=plan bare.rn
 "$RNC" --train --dump=ir "$WORK/tiny.rn" > "$WORK/step.ir"
 refused "a step's graph" 1 "step.ir" -o none.c step.ir
+awkward() { # awkward STRIDE: a window whose gradient falls apart
+    printf 'network n {\n input 3x50x50\n conv 4, 1x1\n conv 4, 20x20 dilate 2 pad 19 / %d\n fc 3\n}\n' $1
+    printf 'train {\n batch 2\n sgd lr 0.1\n stop at 2\n loss crossentropy\n}\n'
+}
+awkward 41 > "$WORK/awkward.rn"
+refused "a gradient of many parts" 1 "awkward.rn:4:2: error: training: the gradient of a 20x20 window" -o none.c awkward.rn
+awkward 100 | sed 's/20x20 dilate 2 pad 19/2x2/' > "$WORK/huge.rn"
+expect "a huge stride" 0 "$RNC" --train -o huge.c huge.rn
+[ "$(wc -l < "$WORK/huge.c")" -lt 3000 ] && ok || bad "a huge stride" "$(wc -l < "$WORK/huge.c") lines"
+rm -f "$WORK"/huge.[ch]
 absent "errors" none.c none.h none.onnx none.safetensors
 clean "errors"
 finish
