@@ -53,6 +53,24 @@ static const char *packed_store(Emit *e, const BatchConv *c) {
                        "    _mm512_stream_ps(p, v);\n");
 }
 
+/* Of groups that are joined: zeros where in and out are not of the same one. */
+static void pack_joined(Emit *e, const BatchConv *c, Text *body) {
+    const bool data = c->kind == CONV_DATA;
+    const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out), taps = c->taps;
+    const int from = in / c->joined, to = out / c->joined; /* channels of a group of the source */
+    if (data)
+        line(body, 2, "const float *w = a->w + (size_t)i * %d;", to * taps);
+    else
+        line(body, 2, "const float *w = a->w + ((size_t)(i / %d) * %d + i %% %d * %d);", in, out * from * taps, from,
+             taps);
+    line(body, 2, "float *y = a->y + ((size_t)(i / %d) * %lld + (size_t)(i %% %d) * %d + o);", in,
+         (long long)(taps * c->matrix), in, lda);
+    line(body, 2, "for (int l = 0; l < LANES; l++)");
+    line(body, 3, "for (int t = 0; t < %d; t++)", taps);
+    line(body, 4, "y[t * %lld + l] = (o + l) / %d == i %% %d / %d ? w[%s * %d + t] : 0;", (long long)c->matrix, to, in,
+         from, data ? arena_printf(e->arena, "(o + l) %% %d", to) : "(o + l)", data ? taps : from * taps);
+}
+
 /* Parameters are K x C/groups x R x S; what is packed is [group][tap or product][in][out], `out` in whole vectors.
  * Going back, in and out change places, and of Winograd's windows the taps are reversed. */
 const char *emit_batch_pack(Emit *e, const Step *s, Text *body) {
@@ -63,15 +81,17 @@ const char *emit_batch_pack(Emit *e, const Step *s, Text *body) {
     /* floats from one in, and one out, channel's weights to the next's */
     const int next_in = data ? channels * taps : taps, next_out = data ? taps : channels * taps;
     open_weights(c->groups * in, lda, body);
-    if (c->merged)
-        ; /* i is a channel of a pixel of the row */
+    if (c->merged || c->joined > 1)
+        ; /* i is a channel of a pixel of the row, or of several groups */
     else if (c->groups > 1)
         line(body, 2, "const float *w = a->w + ((size_t)(i / %d) * %d + (size_t)(i %% %d) * %d + (size_t)o * %d);", in,
              c->y.c / c->groups * (c->x.c / c->groups) * taps, in, next_in, next_out);
     else
         line(body, 2, "const float *w = a->w + ((size_t)i * %d + (size_t)o * %d);", next_in, next_out);
     const char *inside = out == lda ? "" : arena_printf(e->arena, "o + l >= %d ? 0 : ", out);
-    if (c->merged) {
+    if (c->joined > 1) {
+        pack_joined(e, c, body);
+    } else if (c->merged) {
         const int pixel = in / c->window.s, filter = c->x.c * c->window.r * c->window.s;
         line(body, 2, "float *y = a->y + (i * %d + o);", lda);
         line(body, 2, "for (int t = 0; t < %d; t++)", taps);

@@ -416,10 +416,12 @@ const char *emit_batch_gradient(Emit *e, const Step *s, Text *body) {
         line(body, 1, "}");
         return arena_printf(e->arena, "%s_sum", batch_conv_name(e, c));
     }
+    const int from = in / c->joined; /* channels of a group of the source: of others nothing is asked */
     line(body, 2, "for (int l = 0; l < LANES && o + l < %d; l++)", out);
+    if (c->joined > 1) line(body, 2, "if ((o + l) / %d == i %% %d / %d)", out / c->joined, in, from);
     line(body, 3, "for (int t = 0; t < %d; t++)", taps);
-    line(body, 4, "a->g[((size_t)(i / %d * %d + o + l) * %d + i %% %d) * %d + t] = %s[t][l];", in, out, in, in, taps,
-         sums);
+    line(body, 4, "a->g[((size_t)(i / %d * %d + o + l) * %d + i %% %d) * %d + t] = %s[t][l];", in, out, from, from,
+         taps, sums);
     line(body, 1, "}");
     return arena_printf(e->arena, "%s_sum", batch_conv_name(e, c));
 }

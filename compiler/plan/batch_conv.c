@@ -97,7 +97,7 @@ static bool winograd_can(const Plan *plan, const BatchConv *c) {
     const Window *w = &c->window;
     return plan->options.winograd && w->r == 3 && w->s == 3 && w->stride_h == 1 && w->stride_w == 1 &&
            w->dilate_h == 1 && w->dilate_w == 1 && w->top == 1 && w->left == 1 && w->bottom == 1 && w->right == 1 &&
-           c->groups == 1 && !c->depthwise && c->x.c >= 8 && c->y.c >= 8 && c->x.h > 2 && c->x.w > 2;
+           c->groups == 1 && !c->depthwise && c->joined == 1 && c->x.c >= 8 && c->y.c >= 8 && c->x.h > 2 && c->x.w > 2;
 }
 
 /* Whether weights, or their gradient's sums, had better be gone through once for all tiles. */
@@ -112,7 +112,8 @@ static bool is_shared(const BatchConv *c, int batch) {
 /* The network's input has pixels of few floats, too few for a GEMM; those of a window's row lie side by side. */
 static void merge_row(const Plan *plan, BatchConv *c, const Value *x) {
     const int pixel = plan_value(plan, x)->layout.pixel;
-    c->merged = c->kind != CONV_DATA && pixel < VECTOR && c->groups == 1 && c->window.dilate_w == 1 && c->window.s > 1;
+    c->merged = c->kind != CONV_DATA && pixel < VECTOR && c->groups == 1 && c->joined == 1 && c->window.dilate_w == 1 &&
+                c->window.s > 1;
     if (!c->merged) return;
     c->in_channels = pixel * c->window.s;
     c->taps = c->window.r;
@@ -246,11 +247,21 @@ static void fill(BatchConv *c, const Window *window, int groups, Shape x, Shape 
     c->x = x, c->y = y;
 }
 
-/* Each channel by itself: weights and their sums are vectors of channels, one for each tap. */
+/* How many groups fill a vector, on both sides. */
+static int groups_of_vector(const BatchConv *c, Shape from, Shape to) {
+    const int channels = (from.c > to.c ? from.c : to.c) / c->groups;
+    int most = VECTOR / channels;
+    while (most > 1 && c->groups % most) most--;
+    return most > 1 ? most : 1;
+}
+
+/* Each channel by itself: weights and their sums are vectors of channels, one for each tap. Groups of few channels are
+ * joined, so that a vector is full. */
 static void split_groups(const Plan *plan, BatchConv *c, const Value *in, Shape from, Shape to) {
     c->depthwise =
         c->groups > 1 && c->groups == from.c && c->groups == to.c && plan_value(plan, in)->layout.pixel % VECTOR == 0;
-    if (c->depthwise) c->groups = 1;
+    c->joined = c->groups > 1 && !c->depthwise ? groups_of_vector(c, from, to) : 1;
+    c->groups = c->depthwise ? 1 : c->groups / c->joined;
     c->in_channels = c->depthwise ? 1 : from.c / c->groups, c->out_channels = to.c / c->groups;
 }
 
@@ -405,6 +416,7 @@ void batch_conv_describe(const Step *s, Text *text) {
     const BatchConv *c = batch_conv(s);
     describe_way(c, text);
     if (c->groups > 1) text_printf(text, " groups %d", c->groups);
+    if (c->joined > 1) text_printf(text, " of %d", c->joined);
     if (c->kind == CONV_WEIGHTS) text_printf(text, " slabs %d", c->slabs);
 }
 

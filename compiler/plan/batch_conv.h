@@ -41,6 +41,7 @@ typedef struct BatchConv {
                     for each result, side by side */
     bool is_fc;  /* images are its columns */
     bool depthwise;  /* a kernel for each channel, in vectors: as of one group of one input channel, in any direction */
+    int joined;      /* groups of few channels that are computed as one, with zeros between them; 1: as they are */
     Shape x, y;      /* what the convolution reads and makes, whichever way this goes */
     Sliding sliding; /* not of CONV_WEIGHTS by Winograd's method, where it is the forward one */
     int in_channels, out_channels; /* of a group, in this direction; of the weights': x's and y's */
