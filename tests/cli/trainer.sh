@@ -90,14 +90,19 @@ fi
 for kernels in static c; do
     expect "--kernels=$kernels" 0 "$RNC" --train --kernels=$kernels -o tiny.c tiny.rn
     trains $kernels tiny.c $LIBS
-    near $kernels c
+    if [ $kernels = static ]; then as static c; else near $kernels c; fi
 done
 for target in x86-64-v3 x86-64-v4,x86-64-v3; do
     grep -qw avx512f /proc/cpuinfo || [ $target = x86-64-v3 ] || continue
     expect "--target $target" 0 "$RNC" --train --target $target -o tiny.c tiny.rn
+    [ $target != x86-64-v3 ] || export LIBXSMM_TARGET=hsw # its JIT makes what the CPU has, whatever the target is
     trains $target tiny.c $LIBS
+    unset LIBXSMM_TARGET
     near $target c
 done
+expect "--target x86-64-v3 --kernels=static" 0 "$RNC" --train --target x86-64-v3 --kernels=static -o tiny.c tiny.rn
+trains v3-static tiny.c $LIBS
+as v3-static x86-64-v3
 for level in 0 1; do
     expect "-O$level" 0 "$RNC" --train -O$level -o tiny.c tiny.rn
     trains O$level tiny.c $LIBS

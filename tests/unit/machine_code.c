@@ -25,6 +25,8 @@ static KernelRow draw_row(uint64_t *state, bool small) {
         .m = draw(state, 1, small ? 6 : 64), .n = draw(state, 1, small ? 6 : 30), .k = draw(state, 1, small ? 6 : 90)};
     r.lda = (r.m + 15) / 16 * 16, r.ldb = r.k + draw(state, 0, 16), r.ldc = r.m + draw(state, 0, 16);
     r.accumulate = draw(state, 0, 1), r.reduce = draw(state, 0, 1), r.prefetch = !r.reduce && draw(state, 0, 1);
+    r.transposed = !draw(state, 0, 2); /* B, as in gradients of weights */
+    if (r.transposed) r.ldb = r.n + draw(state, 0, 16);
     return r;
 }
 
@@ -47,13 +49,18 @@ static int differing(int isa) {
                                      .ldc = r.ldc,
                                      .accumulate = r.accumulate,
                                      .reduce = r.reduce,
+                                     .transposed = r.transposed,
                                      .prefetch = r.prefetch};
         rn_kernel kernel;
         if (rn_gemm_dispatch(&kernel, &spec, NULL, 0)) return 255;
         const unsigned size = kernel_generate(&r, isa, code);
         const void *compiled;
         memcpy(&compiled, &kernel, sizeof compiled);
-        differ += memcmp(compiled, code, size) != 0;
+        if (!memcmp(compiled, code, size)) continue;
+        printf("other code: %dx%dx%d lda %d ldb %d ldc %d%s%s%s%s\n", r.m, r.n, r.k, r.lda, r.ldb, r.ldc,
+               r.accumulate ? " accumulate" : "", r.reduce ? " reduce" : "", r.prefetch ? " prefetch" : "",
+               r.transposed ? " transposed" : "");
+        differ++;
     }
     return differ > 254 ? 254 : differ;
 }
