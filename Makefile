@@ -272,10 +272,15 @@ $(OUT)/man/rn.5: docs/language.md tools/md-man.awk
 	$(call say,MAN,$@)
 	$(Q)mkdir -p $(@D) && $(MD_MAN) -v page='RN 5' -v text='the language of residual networks' -v see='rnc (1), rn (3)' $< > $@
 
-$(OUT)/man/rn.3: docs/runtime.md runtime/rn.h runtime/rn_tools.h tools/md-man.awk
+$(OUT)/man/rn.3: docs/runtime.md runtime/rn.h runtime/rn_tools.h tools/md-man.awk Makefile
 	$(call say,MAN,$@)
-	$(Q)mkdir -p $(@D) && $(MD_MAN) -v page='RN 3' -v text='the runtime of networks compiled by rnc' -v see='rnc (1), rn (5)' \
+	$(Q)mkdir -p $(@D) && $(MD_MAN) -v page='RN 3' -v text='the runtime of networks compiled by rnc' -v see='rnc (1), rn (5), rn_train (3)' \
 	    docs/runtime.md runtime/rn.h runtime/rn_tools.h > $@
+
+$(OUT)/man/rn_train.3: docs/training.md runtime/rn_train.h tools/md-man.awk Makefile
+	$(call say,MAN,$@)
+	$(Q)mkdir -p $(@D) && $(MD_MAN) -v name=rn_train -v page='RN_TRAIN 3' -v text='training of networks compiled by rnc' \
+	    -v see='rnc (1), rn (3), rn (5)' docs/training.md runtime/rn_train.h > $@
 
 # installed files name these two, whatever the folder that they are read from
 ifneq ($(filter install uninstall,$(MAKECMDGOALS)),)
@@ -285,7 +290,7 @@ endif
 # so that programs find librn.so at once; not in a staging folder, and not without root
 LDCONFIG := $(if $(DESTDIR),:,if [ $$(id -u) = 0 ]; then PATH=$$PATH:/sbin:/usr/sbin ldconfig || :; fi)
 
-MAN  := $(OUT)/man/rn.3 $(OUT)/man/rn.5
+MAN  := $(OUT)/man/rn.3 $(OUT)/man/rn_train.3 $(OUT)/man/rn.5
 DOCS := $(wildcard docs/*.md)
 
 install: all $(MAN) ## rnc, librn, its header, pkg-config and CMake files, manual pages, docs; PREFIX= DESTDIR= LIBDIR=
@@ -299,7 +304,7 @@ install: all $(MAN) ## rnc, librn, its header, pkg-config and CMake files, manua
 	$(Q)$(FILL) tools/rn-config.cmake.in > $(L)/cmake/rn/rn-config.cmake
 	$(Q)$(FILL) tools/rn-config-version.cmake.in > $(L)/cmake/rn/rn-config-version.cmake
 	$(Q)install -m 644 docs/rnc.1 $(I)/share/man/man1/
-	$(Q)install -m 644 $(OUT)/man/rn.3 $(I)/share/man/man3/
+	$(Q)install -m 644 $(OUT)/man/rn.3 $(OUT)/man/rn_train.3 $(I)/share/man/man3/
 	$(Q)install -m 644 $(OUT)/man/rn.5 $(I)/share/man/man5/
 	$(Q)install -m 644 $(DOCS) $(I)/share/doc/rn/
 	$(Q)$(LDCONFIG)
@@ -308,7 +313,7 @@ uninstall: ## removes what install put there
 	$(call say,REMOVE,$(I))
 	$(Q)rm -f $(I)/bin/rnc $(L)/librn.a $(L)/librn_mpi.a $(L)/librn.so $(L)/librn.so.$(ABI) $(L)/librn.so.$(VERSION) $(L)/pkgconfig/rn.pc \
 	    $(addprefix $(I)/include/rn/,$(notdir $(HEADERS))) $(addprefix $(L)/cmake/rn/,rn-config.cmake rn-config-version.cmake) \
-	    $(addprefix $(I)/share/man/,man1/rnc.1 man3/rn.3 man5/rn.5) $(addprefix $(I)/share/doc/rn/,$(notdir $(DOCS)))
+	    $(addprefix $(I)/share/man/,man1/rnc.1 man3/rn.3 man3/rn_train.3 man5/rn.5) $(addprefix $(I)/share/doc/rn/,$(notdir $(DOCS)))
 	$(Q)rmdir $(I)/include/rn $(L)/cmake/rn $(I)/share/doc/rn 2>/dev/null || true
 	$(Q)$(LDCONFIG)
 

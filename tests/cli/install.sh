@@ -20,7 +20,7 @@ export PATH="$WORK/bin:$PATH"
 expect staged 0 make_in_tree install DESTDIR="$WORK/stage" PREFIX=/opt/rn
 for file in bin/rnc lib/librn.a lib/librn.so "lib/librn.so.$VERSION" include/rn/rn.h include/rn/rn_tools.h \
     include/rn/rn_emitted.h include/rn/rn_recipe.h include/rn/rn_recipe.def lib/pkgconfig/rn.pc \
-    lib/cmake/rn/rn-config.cmake share/man/man1/rnc.1 share/man/man3/rn.3 share/man/man5/rn.5 share/doc/rn/language.md; do
+    lib/cmake/rn/rn-config.cmake share/man/man1/rnc.1 share/man/man3/rn.3 share/man/man3/rn_train.3 share/man/man5/rn.5 share/doc/rn/language.md; do
     [ -e "$WORK/stage/opt/rn/$file" ] && ok || bad staged "$file is not installed"
 done
 [ ! -e "$OUT/librn_mpi.a" ] || [ -e "$WORK/stage/opt/rn/lib/librn_mpi.a" ] && ok || bad staged "librn_mpi.a is not installed"
@@ -169,12 +169,18 @@ done
 cd "$WORK/app" || exit 1
 
 # ---- the manual ----
-for page in rn.3 rn.5 rnc.1; do
+for page in rn.3 rn_train.3 rn.5 rnc.1; do
     if man --warnings -l "$PREFIX/share/man/man${page#*.}/$page" 2> "$WORK/man.err" > "$WORK/man.txt" && ! [ -s "$WORK/man.err" ]; then ok; else bad "man $page" "$(head -3 "$WORK/man.err")"; fi
     case $page in # a heading, a table's row, code, and what follows the pages that docs/ made
     rn.5) set -- "^LAYERS" "^ *convolution *to *K *channels" "^ *maxpool 3x3 /2 pad 1" "rnc(1), rn(3)" ;;
-    rn.3) set -- "^ERRORS" "^ *RN_ERROR_KERNEL" "^ *rn_status rn_image_read(rn_image \*image" "^ *int rn_main(const rn_model" "rnc(1), rn(5)" ;;
-    rnc.1) set -- "rn(5), the language" ;;
+    rn.3) set -- "^ERRORS" "^ *RN_ERROR_KERNEL" "^ *rn_status rn_image_read(rn_image \*image" "^ *int rn_main(const rn_model" "rnc(1), rn(5), rn_train(3)" ;;
+    rn_train.3)
+        set -- "rn_train - training of networks" "^MEMORY" "^ *best.safetensors" "^ *int rn_train_main(const rn_train_model" "rnc(1), rn(3)"
+        for name in $(grep -oE '\brn_train_[a-z_]+\(' "$ROOT/runtime/rn_train.h" | tr -d '(' | sort -u); do
+            grep -q "$name(" "$WORK/man.txt" && ok || bad "man $page" "no $name"
+        done
+        ;;
+    rnc.1) set -- "rn(5), *the language" "rn_train(3), *training" ;;
     esac
     for line; do grep -q -- "$line" "$WORK/man.txt" && ok || bad "man $page" "no '$line'"; done
     grep -nE '(^|[ (])\*\*[A-Z]|\]\([a-z#.]|^ *\|.*\| *$' "$WORK/man.txt" | head -3 > "$WORK/marks"
