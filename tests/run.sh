@@ -106,7 +106,7 @@ run_build "$BUILD" "" unit golden cli numeric
 sanitize="-O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined"
 if ! $plain_cc --version | grep -q clang; then # gcc compiles calls of checks faster than checks in line
     sanitize+=" --param asan-instrumentation-with-call-threshold=0"
-    export LINKING_CC="$plain_cc -O1 -lasan -lubsan" # see lib.sh
+    export LINKING_CC="$plain_cc -O1 -Wl,--no-as-needed -lasan -lubsan" # see lib.sh
 fi
 export CC="$plain_cc $sanitize" CXX="$plain_cxx $sanitize" SANITIZED=1
 run_build "$BUILD/san" "san: " unit golden cli suites fuzz
