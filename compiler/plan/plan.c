@@ -149,7 +149,11 @@ void plan_print(const Plan *plan, Text *text) {
         const Node *node = plan->graph->nodes[i];
         if (plan_value(plan, node->out)->computed) text_printf(text, "computed where it is read: %s\n", node->name);
     }
-    text_printf(text, "parameters %lld floats, gradients %lld, momentum %lld; sums over the batch in %d slabs\n",
+    text_printf(text, "parameters %lld floats, gradients %lld, momentum %lld; sums over the batch in %d slabs",
                 (long long)train->floats, (long long)train->gradient_floats, (long long)train->trained_floats,
                 train->slabs);
+    if (train->ranks)
+        text_printf(text, "; up to %d ranks of %d images, which sum %lld floats", train->ranks,
+                    plan->options.rank_images, (long long)train->summed_floats);
+    text_puts(text, "\n");
 }

@@ -19,6 +19,11 @@ static int frozen_tensors(const rn_train_model *m) {
     return count;
 }
 
+/* That a process may make. */
+static int batch_of(const TrainCli *cli) {
+    return cli->base.batch < cli->model->batch ? cli->base.batch : cli->model->batch;
+}
+
 static int print_json(const TrainCli *cli) {
     const rn_train_model *m = cli->model;
     const rn_train_recipe *r = m->recipe;
@@ -31,6 +36,7 @@ static int print_json(const TrainCli *cli) {
     cJSON_AddNumberToObject(json, "frozen_tensors", frozen_tensors(m));
     cJSON_AddNumberToObject(json, "batch", r->batch);
     cJSON_AddNumberToObject(json, "largest_step", m->batch);
+    cJSON_AddNumberToObject(json, "ranks", m->ranks);
     cJSON_AddNumberToObject(json, "macs", (double)m->macs);
     cJSON_AddNumberToObject(json, "multiplications", (double)m->multiplications);
     cJSON_AddNumberToObject(json, "lr", r->lr);
@@ -38,7 +44,7 @@ static int print_json(const TrainCli *cli) {
     cJSON_AddNumberToObject(json, "decay", r->decay);
     cJSON_AddNumberToObject(json, "stop", (double)r->stop);
     cJSON_AddNumberToObject(json, "threads", cli->base.threads);
-    cJSON_AddNumberToObject(json, "arena_bytes", (double)m->size(cli->base.batch, cli->base.threads));
+    cJSON_AddNumberToObject(json, "arena_bytes", (double)m->size(batch_of(cli), cli->base.threads));
     return cli_print_json(&cli->base, json);
 }
 
@@ -86,8 +92,13 @@ int train_info(const TrainCli *cli) {
            r->smooth);
     printf("  %.1f M multiply-adds an image and step, %.1f M multiplications\n", 1e-6 * (double)m->macs,
            1e-6 * (double)m->multiplications);
-    printf("  %.1f MiB at batch %d with %d thread%s\n", (double)m->size(cli->base.batch, cli->base.threads) / 1048576,
-           cli->base.batch, cli->base.threads, cli->base.threads == 1 ? "" : "s");
+    if (m->ranks > 1) {
+        printf("  up to %d processes (1", m->ranks);
+        for (int n = 2; n <= m->ranks; n *= 2) printf(", %d", n);
+        printf(") have the bits of one\n");
+    }
+    printf("  %.1f MiB at batch %d with %d thread%s\n", (double)m->size(batch_of(cli), cli->base.threads) / 1048576,
+           batch_of(cli), cli->base.threads, cli->base.threads == 1 ? "" : "s");
     printf("  source %s, plan %s\n", m->source_hash, m->plan_hash);
     return CLI_OK;
 }

@@ -160,7 +160,7 @@ static int dispatch(TrainCli *cli, int argc, char **argv) {
 }
 
 int rn_train_main_of(const rn_train_model *model, const rn_train_team *team, int argc, char **argv, int *alone) {
-    const int ranks = team ? team->ranks : 1;
+    const int ranks = team && model->ranks ? team->ranks : 1;
     TrainCli cli = {
         .base = {.model = model->network,
                  .program = argc > 0 && argv[0] ? argv[0] : model->name,

@@ -210,7 +210,11 @@ static void make_now(rn_train_mpi *mpi, Exchange *x) {
     STORE(mpi->now, x);
     pthread_cond_signal(&mpi->work);
     pthread_mutex_unlock(&mpi->lock);
-    for (int i = 0; i < SPINS && LOAD(mpi->now); i++) __builtin_ia32_pause();
+    for (int i = 0; i < SPINS && LOAD(mpi->now); i++) {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#endif
+    }
     pthread_mutex_lock(&mpi->lock);
     while (mpi->now) pthread_cond_wait(&mpi->done, &mpi->lock);
     mpi->traffic.waited_for_sums += exchange_now() - start;
@@ -308,14 +312,24 @@ static int start_thread(rn_train_mpi *mpi) {
     return !failed;
 }
 
-rn_status rn_train_mpi_create(rn_train_mpi **result, char *error, size_t error_size) {
+static rn_status read_timeout(double *seconds, char *error, size_t error_size) {
     enum { TIMEOUT = 60 };
+    const char *text = getenv("RN_MPI_TIMEOUT");
+    char *end;
+    *seconds = TIMEOUT;
+    if (!text || !*text) return RN_OK;
+    *seconds = strtod(text, &end);
+    if (end > text && !*end && *seconds >= 0) return RN_OK;
+    return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT, "RN_MPI_TIMEOUT: '%s' is not a number of seconds",
+                          text);
+}
+
+rn_status rn_train_mpi_create(rn_train_mpi **result, char *error, size_t error_size) {
     *result = NULL;
     rn_train_mpi *mpi = calloc(1, sizeof *mpi);
     if (!mpi) return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "no memory for a team of ranks");
-    rn_status status = start_mpi(mpi, error, error_size);
-    const char *timeout = getenv("RN_MPI_TIMEOUT");
-    mpi->timeout = timeout && *timeout ? strtod(timeout, NULL) : TIMEOUT;
+    rn_status status = read_timeout(&mpi->timeout, error, error_size);
+    if (!status) status = start_mpi(mpi, error, error_size);
     for (int i = 0; i < PIECES && !status; i++) {
         mpi->pieces[i].staging = malloc(sizeof(float) * PIECE);
         if (!mpi->pieces[i].staging) status = RN_ERROR_MEMORY;
@@ -344,6 +358,7 @@ rn_status rn_train_mpi_create(rn_train_mpi **result, char *error, size_t error_s
     }
     if (status == RN_ERROR_MEMORY)
         rn_status_fail(error, error_size, status, "no memory or no thread for a team of ranks");
+    if (mpi->is_ours) MPI_Finalize();
     for (int i = 0; i < PIECES; i++) free(mpi->pieces[i].staging);
     free(mpi);
     return status;

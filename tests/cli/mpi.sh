@@ -114,6 +114,9 @@ once "usage" 2 "did you mean 'train'?" several 3 trian
 once "no data" 1 "nowhere" several 2 train --data npy:nowhere --out none
 once "a run is there" 1 "--resume goes on" train 2 run1
 once "no MPI in it" 1 "another process is training" sh -c 'exec timeout 60 mpirun -np 2 ./one train --data npy:data --steps 500 --out two'
+RN_MPI_TIMEOUT=soon once "RN_MPI_TIMEOUT" 1 "RN_MPI_TIMEOUT: 'soon' is not a number of seconds" train 1 none
+expect "info" 0 several 2 info
+prints "info" "up to 4 processes (1, 2, 4) have the bits of one"
 once "the loss" 1 "the loss is" train 4 broken --lr 1e9
 says "the loss" "the last checkpoint is broken/step-0.safetensors"
 absent "errors" none
@@ -128,6 +131,16 @@ b = json.load(open("bench.json"))
 weights = 4 * (144 + 2304 + 3456 + 96)
 assert b["ranks"] == 2 and b["batch"] == 24 and weights <= b["sent_bytes"] <= 2 * weights, b
 assert 0 <= b["waited_for_gradients_ms"] and 0 < b["gradients_ms"] and 0 < b["waited_for_sums_ms"], b'
+
+# ---- an application with a loop of its own ----
+cp "$ROOT/tests/cli/mpi_app.c" "$WORK"
+expect "a module" 0 "$RNC" --train --mpi --name net net.rn -o net.c
+expect "an application" 0 $CC -std=c11 -Wall -Wextra -Werror -I. -I"$OUT/include/rn" -o app mpi_app.c net.c "$OUT/librn_mpi.a" \
+    "$OUT/librn.a" -lmpi -lpng -ljpeg -lcjson -lxxhash -lz -lgomp -lpthread -lrt -ldl -lm
+expect "an application: one" 0 timeout 60 mpirun -np 1 ./app
+cp "$WORK/.out" "$WORK/app1"
+expect "an application: three" 0 timeout 60 mpirun -np 4 ./app
+cmp -s "$WORK/.out" "$WORK/app1" && [ -s "$WORK/app1" ] && ok || bad "an application" "other bits: $(cat "$WORK/app1" "$WORK/.out")"
 
 # ---- signals and faults, each of a run without an end ----
 begin() { # begin RANKS RUN
