@@ -165,6 +165,25 @@ expect "fine-tuned" 0 train --out tuned --weights net.safetensors --steps 10 --l
 expect "curves" 0 ./net curves run part -o curves.svg
 grep -q "<svg" "$WORK/curves.svg" && ok || bad curves "no SVG"
 
+# ---- a disk that is full for what a run is for; and what is printed ----
+on_full_disk() { # on_full_disk NAME FILE COMMAND...: FILE stays what it was
+    cp "$WORK/$2" "$WORK/before" 2> /dev/null || rm -f "$WORK/before"
+    expect "$1 on a full disk" 1 bash -c 'trap "" XFSZ; ulimit -f 1; "$@"' full "${@:3}"
+    says "$1 on a full disk" "$2"
+    if [ -e "$WORK/before" ]; then cmp -s "$WORK/before" "$WORK/$2" && ok || bad "$1 on a full disk" "$2 has changed"; else absent "$1 on a full disk" "$2"; fi
+    [ "$(ls -A "$WORK" | grep -c "^\.\?$2\.")" = 0 ] && ok || bad "$1 on a full disk" "left behind: $(ls -A "$WORK" | grep "$2\.")"
+}
+on_full_disk export cut.safetensors ./net export --from run -o cut.safetensors
+on_full_disk "export over a file" net.safetensors ./net export --from run -o net.safetensors
+on_full_disk curves cut.svg ./net curves run part -o cut.svg
+on_full_disk "curves over a page" curves.svg ./net curves run part -o curves.svg
+for command in info "info --json" "bench --seconds 0.01" "eval --data npy:data --weights run"; do
+    expect "$command, into a full device" 1 bash -c "./net $command > /dev/full"
+    says "$command, into a full device" "No space left on device"
+done
+expect "after a full disk" 0 train --out full --resume
+same "after a full disk" full
+
 # ---- foreign checkpoints ----
 sed 's/lr 0.05/lr 0.06/' "$WORK/net.rn" > "$WORK/other.rn"
 expect "another source" 0 "$RNC" --train other.rn -o other
