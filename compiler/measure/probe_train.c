@@ -39,11 +39,13 @@ int probe_train(char **argv) {
     float *(*parameters)(void *, size_t *), *(*gradients)(void *, size_t *);
     rn_status (*compute)(void *, int, const float *, const rn_train_label *, rn_train_result *);
     const char *(*message)(const void *);
+    void (*destroy)(void *);
     find(handle, argv[5], "model", &model);
     find(handle, argv[5], "parameters", &parameters);
     find(handle, argv[5], "gradient_buffer", &gradients);
     find(handle, argv[5], "gradients_mixed", &compute);
     find(handle, argv[5], "message", &message);
+    find(handle, argv[5], "destroy", &destroy);
     const rn_train_options options = {.threads = threads, .batch = n, .error = error, .error_size = sizeof error};
     if (model()->create(&trainer, NULL, 0, &options)) probe_fail("create", error);
     FILE *in = fopen(argv[2], "rb"), *out = fopen(argv[3], "wb");
@@ -65,6 +67,7 @@ int probe_train(char **argv) {
     if (fwrite(sums, sizeof sums, 1, out) != 1 || fwrite(g, sizeof *g, count, out) != count || fclose(out))
         probe_fail("probe", "cannot write the gradients");
     fclose(in);
+    destroy(trainer);
     free(images);
     free(labels);
     return 0;
