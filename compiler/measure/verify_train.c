@@ -194,7 +194,7 @@ bool verify_training(Compilation *c, VerifyTraining *result) {
                                .loss_limit = c->options->tolerance,
                                .limit = c->options->tolerance / LEAST_SHARE,
                                .worst = ""};
-    weights_random(c->source, c->options->seed, &c->weights, c->options->threads);
+    if (!c->weights.count) weights_random(c->source, c->options->seed, &c->weights, c->options->threads);
     tensor_data_evaluate(v.graph, &c->weights);
     make_batch(&v);
     const char *folder = temp_folder_make(&c->arena, NULL, &c->diag);
