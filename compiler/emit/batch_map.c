@@ -233,12 +233,17 @@ const char *emit_batch_total(Emit *e, const Step *s, Text *body) {
         line(body, 2, "a->y[c] = (float)(a->p[0][c] + mean);");
         line(body, 2, "a->y[%d + c] = (float)(var > 0 ? var : 0);", pixel);
         line(body, 2, "a->y[%d + c] = (float)count;", 2 * pixel);
+        line(body, 2, "a->y[%d + c] = 1.0f / sqrtf(a->y[%d + c] + %s);", 3 * pixel, pixel,
+             float_c(e->arena, train_eps(e->plan, s->out)));
         line(body, 2, "a->g[c] = a->y[c];");
         line(body, 2, "a->g[%d + c] = (float)(a->y[%d + c] * (count > 1 ? count / (count - 1) : 1));", pixel, pixel);
     } else if (node->op == OP_BN_SUMS) {
         line(body, 2, "const double scaled = product / sqrt(a->p[0][%d + c] + %.17g);", pixel, node->attr.eps);
         line(body, 2, "a->y[c] = (float)sum;");
         line(body, 2, "a->y[%d + c] = (float)scaled;", pixel);
+        line(body, 2, "a->y[%d + c] = a->y[c] / a->p[0][%d + c];", 2 * pixel, 2 * pixel);
+        line(body, 2, "a->y[%d + c] = a->p[0][%d + c] * (a->y[%d + c] / a->p[0][%d + c]);", 3 * pixel, 3 * pixel, pixel,
+             2 * pixel);
         if (step_operand(s, OPERAND_G)) line(body, 2, "a->g[c] = (float)(sum / %s);", images);
         if (step_operand(s, OPERAND_G1)) line(body, 2, "a->g1[c] = (float)(scaled / %s);", images);
     } else if (sums > 1) {

@@ -35,24 +35,18 @@ void reader_channels(const Emit *e, const Reader *r, int depth, Text *body) {
         const int p = r->entry[i].p;
         if (!node) continue;
         const int row = round_up(node->out->shape.c, VECTOR);
-        const char *eps = float_c(e->arena, node->attr.eps);
         if (node->op == OP_NORMALISE) {
             line(body, depth, "const V mean%d = load(a->p[%d] + c), shift%d = load(a->p[%d] + c);", i, p, i, p + 2);
-            line(body, depth,
-                 "const V scale%d = div_(load(a->p[%d] + c), sqrt_(add(load(a->p[%d] + (%d + c)), set1(%s))));", i,
-                 p + 1, p, row, eps);
+            line(body, depth, "const V scale%d = mul(load(a->p[%d] + c), load(a->p[%d] + (%d + c)));", i, p + 1, p,
+                 3 * row);
         } else if (node->op == OP_AFFINE) {
             affine_channels(e, node, i, p, depth, body);
         } else if (node->op == OP_BN_GRADIENT) {
-            line(body, depth, "const V mean%d = load(a->p[%d] + c), count%d = load(a->p[%d] + (%d + c));", i, p, i, p,
+            line(body, depth, "const V mean%d = load(a->p[%d] + c), sum%d = load(a->p[%d] + (%d + c));", i, p, i, p + 1,
                  2 * row);
-            line(body, depth, "const V one%d = div_(set1(1.0f), sqrt_(add(load(a->p[%d] + (%d + c)), set1(%s))));", i,
-                 p, row, eps);
-            line(body, depth,
-                 "const V scale%d = mul(load(a->p[%d] + c), one%d), sum%d = div_(load(a->p[%d] + c), count%d);", i,
-                 p + 2, i, i, p + 1, i);
-            line(body, depth, "const V product%d = mul(one%d, div_(load(a->p[%d] + (%d + c)), count%d));", i, i, p + 1,
-                 row, i);
+            line(body, depth, "const V scale%d = mul(load(a->p[%d] + c), load(a->p[%d] + (%d + c)));", i, p + 2, p,
+                 3 * row);
+            line(body, depth, "const V product%d = load(a->p[%d] + (%d + c));", i, p + 1, 3 * row);
         } else if (node->weight[WEIGHT]) {
             line(body, depth, "const V slope%d = load(a->p[%d] + c);", i, p);
         }

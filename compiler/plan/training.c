@@ -115,6 +115,17 @@ void train_writes_gradient(Plan *plan, Step *step, const Tensor *tensor) {
     o->written = true;
 }
 
+int train_derived(const Node *node) {
+    return !node ? 0 : node->op == OP_STATS ? 1 : node->op == OP_BN_SUMS ? 2 : 0;
+}
+
+double train_eps(const Plan *plan, const Value *stats) {
+    const Graph *g = plan->graph;
+    for (int i = 0; i < g->node_count; i++)
+        if (g->nodes[i]->op == OP_NORMALISE && g->nodes[i]->in[1] == stats) return g->nodes[i]->attr.eps;
+    bug("statistics that nothing is normalised by");
+}
+
 /* ---- values ---- */
 static bool is_alias(const Node *node) {
     return (op_info(node->op)->flags & OPF_COPY) && shape_equal(node->in[0]->shape, node->out->shape);
@@ -142,7 +153,8 @@ static void plan_values(Plan *plan) {
         if (v == g->training->labels || (!v->producer && v != g->input)) continue;
         p->root = v->producer && is_alias(v->producer) ? plan->values[v->producer->in[0]->id].root : v;
         p->layout.pixel = v->all ? 1 : pixel_floats(g, v);
-        p->layout.row = v->all ? divide_up(v->shape.c * round_up(v->shape.h * v->shape.w, VECTOR), v->shape.h)
+        const int rows = v->shape.c + train_derived(v->producer);
+        p->layout.row = v->all ? divide_up(rows * round_up(v->shape.h * v->shape.w, VECTOR), v->shape.h)
                                : p->layout.pixel * v->shape.w;
         if (v->all) continue;
         p->apart = round_up((int)((int64_t)v->shape.h * p->layout.row), VECTOR);

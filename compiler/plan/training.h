@@ -69,6 +69,10 @@ int train_sums(const Node *node);
 /* A temporary for each slab's of them, in double; the step that adds the slabs up. */
 int train_slab_sums(Plan *plan, const Node *node);
 void train_total_step(Plan *plan, const Node *node, int slabs);
+/* Rows behind an operation's own, which every reader of it would compute for each row of an image: of statistics
+ * 1 / sqrt(variance + eps); of a batch norm's sums their shares, sum / count, and product / count times that factor. */
+int train_derived(const Node *node);
+double train_eps(const Plan *plan, const Value *stats);
 /* Slabs for sums of so many bytes each; at least one for each rank. */
 int train_slabs(const Plan *plan, int64_t bytes);
 /* Of those, the ones of a group. */
