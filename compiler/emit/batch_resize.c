@@ -76,11 +76,11 @@ static void emit_resized(Emit *e, const Step *s, Text *body) {
     if (!backward) {
         for (int k = 0; k < 1 + rows.interpolates; k++)
             if (columns.interpolates)
-                line(body, 5, "const V v%d = mixed(load(%s + %s), load(%s + %s), across);", k, lines[k], at, lines[k],
+                line(body, 5, "const V v%d = mix_(load(%s + %s), load(%s + %s), across);", k, lines[k], at, lines[k],
                      next);
             else
                 line(body, 5, "const V v%d = load(%s + %s);", k, lines[k], at);
-        line(body, 5, "store(y + %s, %s);", here, rows.interpolates ? "mixed(v0, v1, down)" : "v0");
+        line(body, 5, "store(y + %s, %s);", here, rows.interpolates ? "mix_(v0, v1, down)" : "v0");
     } else {
         line(body, 5, "const V all = load(x + %s);", here);
         if (rows.interpolates) line(body, 5, "const V v1 = mul(all, down), v0 = sub(all, v1);");

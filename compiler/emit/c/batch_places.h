@@ -12,7 +12,7 @@ HELPER Place place_of(int i, long long step, long long start, long long scale, i
 }
 
 /* a + (b - a) * share */
-HELPER V mixed(V a, V b, V share) { return fma_(sub(b, a), share, a); }
+HELPER V mix_(V a, V b, V share) { return fma_(sub(b, a), share, a); }
 
 /* The largest of a bin of an image, rows top .. bottom - 1, columns left .. right - 1, of a vector of channels. */
 HELPER V largest_of_bin(const float *x, int row, int pixel, int top, int bottom, int left, int right) {
