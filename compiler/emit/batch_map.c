@@ -211,7 +211,7 @@ const char *emit_batch_stats(Emit *e, const Step *s, Text *body) {
 /* The tree of the slabs' sums; with ranks, the call before the task has left the sum of all of them in the first. */
 static const char *total_of(const Emit *e, const char *at, int slab) {
     if (e->plan->training->ranks) return arena_printf(e->arena, "*(%s)", at);
-    return arena_printf(e->arena, "tree(%s, %d, %d)", at, slab, e->plan->training->slabs);
+    return arena_printf(e->arena, "sum_of_slabs(%s, %d, %d)", at, slab, e->plan->training->slabs);
 }
 
 const char *emit_batch_total(Emit *e, const Step *s, Text *body) {

@@ -16,7 +16,7 @@ HELPER V tree_8(const float *p, size_t apart) { return add(tree_4(p, apart), tre
 HELPER V tree_16(const float *p, size_t apart) { return add(tree_8(p, apart), tree_8(p + 8 * apart, apart)); }
 
 /* The same of doubles. */
-HELPER double tree(const double *p, int apart, int slabs) {
+HELPER double sum_of_slabs(const double *p, int apart, int slabs) {
     double sums[16];
     for (int s = 0; s < slabs; s++) sums[s] = p[s * apart];
     for (int half = 1; half < slabs; half *= 2)
