@@ -233,7 +233,7 @@ printf '#undef __x86_64__\n#undef __i386__\n' > "$WORK/other.h"
 mkdir -p "$WORK/librn"
 printf '#include "rn_tools.h"\nint main(int argc, char **argv) { return rn_main(net_model(), argc, argv); }\n' > "$WORK/program.c"
 cc="${LINKING_CC:-$CC} -std=c11 -D_GNU_SOURCE $WARN -Wno-pedantic -O0 -fopenmp"
-expect "the system's headers" 0 $cc -x c-header -o system.h.gch system.h # read once, not for each file
+expect "the system's headers" 0 $cc -c -x c-header -o system.h.gch system.h # read once, not for each file
 expect "librn for another processor" 0 bash -c "
     for file in '$ROOT'/runtime/{core,weights,image,train,cli}/*.c; do # without MPI's
         $cc -I'$ROOT'/runtime -include system.h -include other.h -c -o librn/\$(echo \${file#'$ROOT'/} | tr / -).o \$file || exit 1

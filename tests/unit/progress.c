@@ -2,6 +2,7 @@
 #include <CUnit/CUnit.h>
 #include <fcntl.h>
 #include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,10 +205,16 @@ static void terminal_begin(Terminal *t, int columns) {
     rn_progress_begin(&t->progress, t->file, &(rn_progress_options){0, 2000, fake_now, &t->clock});
 }
 
-/* What came since the last call. */
+/* What came since the last call: the kernel hands it on a little later, and not always at once. */
 static const char *terminal_read(Terminal *t) {
-    const ssize_t n = read(t->master, t->text, sizeof t->text - 1);
-    t->text[n > 0 ? n : 0] = 0;
+    size_t size = 0;
+    struct pollfd ready = {.fd = t->master, .events = POLLIN};
+    while (size + 1 < sizeof t->text && poll(&ready, 1, 100) > 0) {
+        const ssize_t n = read(t->master, t->text + size, sizeof t->text - 1 - size);
+        if (n <= 0) break;
+        size += (size_t)n;
+    }
+    t->text[size] = 0;
     return t->text;
 }
 
