@@ -209,7 +209,7 @@ static void terminal_begin(Terminal *t, int columns) {
 static const char *terminal_read(Terminal *t) {
     size_t size = 0;
     struct pollfd ready = {.fd = t->master, .events = POLLIN};
-    while (size + 1 < sizeof t->text && poll(&ready, 1, 100) > 0) {
+    while (size + 1 < sizeof t->text && poll(&ready, 1, size ? 10 : 50) > 0) {
         const ssize_t n = read(t->master, t->text + size, sizeof t->text - 1 - size);
         if (n <= 0) break;
         size += (size_t)n;
