@@ -26,6 +26,8 @@ const char *emit_batch_loss(Emit *e, const Step *step, Text *body);
 
 /* "a->x + (size_t)n * 1040", for one that the batch has one of "a->x". */
 const char *batch_image(const Emit *e, const char *member, const Value *value);
+/* Rows of an image that a vector of channels after another goes through. */
+int batch_rows_at_once(Shape shape, int pixel);
 /* The loop over this part's images: opens "for (int n = ...) {". */
 void batch_images(Text *body);
 /* How many slabs there are here, of so many in all: "16", or of a rank "4 * a->t->groups". */

@@ -220,8 +220,6 @@ const char *strip_function(Emit *e, const Reader *r, const Strip *p) {
     if (right > 0)
         line(&b, 2, "for (int i = %d; inside && i < %d; i++) row[i] = 0;", (p->left + wide) * p->to_pixel, row);
     line(&b, 1, "}");
-    line(&b, 1, "for (int y = first > 0 ? first : 0; y < last; y++) {");
-    line(&b, 2, "float *row = to + ((y - first) * %d + %d);", row, p->left * p->to_pixel);
     const char *channels = p->panel
                                ? arena_printf(e->arena, "int c = from; c < from + %d%s; c += LANES", p->panel,
                                               p->pixel % p->panel ? arena_printf(e->arena, " && c < %d", p->pixel) : "")
@@ -229,19 +227,33 @@ const char *strip_function(Emit *e, const Reader *r, const Strip *p) {
     const char *to = p->panel ? arena_printf(e->arena, "i * %d + c - from", p->to_pixel)
                               : arena_printf(e->arena, "i * %d + c", p->to_pixel);
     const char *at = arena_printf(e->arena, "(y * %d + i) * %d + c", p->shape.w, p->pixel);
+    const char *rows = "for (int y = first > 0 ? first : 0; y < last; y++) {";
+    const char *place =
+        arena_printf(e->arena, "float *row = to + ((y - first) * %d + %d);", row, p->left * p->to_pixel);
     if (!reader_is_stored(r)) {
-        line(&b, 2, "for (%s) {", channels);
-        reader_channels(e, r, 3, &b);
+        const int some = batch_rows_at_once(p->shape, p->panel ? p->panel : p->pixel);
+        if (some < p->shape.h) {
+            line(&b, 1, "for (int r = first > 0 ? first : 0; r < last; r += %d)", some);
+            rows = arena_printf(e->arena, "for (int y = r; y < r + %d && y < last; y++) {", some);
+        }
+        line(&b, 1, "for (%s) {", channels);
+        reader_channels(e, r, 2, &b);
+        line(&b, 2, "%s", rows);
+        line(&b, 3, "%s", place);
         line(&b, 3, "for (int i = 0; i < %d; i++) {", wide);
         reader_load(e, r, at, 4, &b);
         line(&b, 4, "store(row + (%s), %s);", to, reader_value(e, r, 0));
         line(&b, 3, "}");
         line(&b, 2, "}");
-    } else if (!p->panel && p->pixel == p->to_pixel) {
-        line(&b, 2, "memcpy(row, x0 + y * %d, sizeof(float) * %d);", p->shape.w * p->pixel, wide * p->pixel);
     } else {
-        line(&b, 2, "for (int i = 0; i < %d; i++)", wide);
-        line(&b, 3, "for (%s) store(row + (%s), load(x0 + (%s)));", channels, to, at);
+        line(&b, 1, "%s", rows);
+        line(&b, 2, "%s", place);
+        if (!p->panel && p->pixel == p->to_pixel) {
+            line(&b, 2, "memcpy(row, x0 + y * %d, sizeof(float) * %d);", p->shape.w * p->pixel, wide * p->pixel);
+        } else {
+            line(&b, 2, "for (int i = 0; i < %d; i++)", wide);
+            line(&b, 3, "for (%s) store(row + (%s), load(x0 + (%s)));", channels, to, at);
+        }
     }
     line(&b, 1, "}");
     const char *name = emit_function(

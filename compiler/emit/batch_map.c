@@ -61,7 +61,7 @@ const char *emit_batch_input(Emit *e, const Step *s, Text *body) {
  * lines beside each other are read while they are at hand. */
 enum { ROWS_BYTES = 64 << 10, LEAST_PIXELS = 32, MOST_KEPT = 16 << 10 /* sums of an image on the stack */ };
 
-static int rows_at_once(Shape shape, int pixel) {
+int batch_rows_at_once(Shape shape, int pixel) {
     const int64_t row = (int64_t)sizeof(float) * shape.w * pixel;
     int rows = divide_up(LEAST_PIXELS, shape.w);
     if (rows * row < ROWS_BYTES) rows = (int)(ROWS_BYTES / row);
@@ -70,7 +70,7 @@ static int rows_at_once(Shape shape, int pixel) {
 
 /* Opens "for (int r = 0; ...)" where it is not the whole image; -> where the rows begin and where they end, floats. */
 static const char *open_rows(const Emit *e, Shape shape, int pixel, int depth, const char **end, Text *body) {
-    const int rows = rows_at_once(shape, pixel), row = shape.w * pixel;
+    const int rows = batch_rows_at_once(shape, pixel), row = shape.w * pixel;
     *end = arena_printf(e->arena, "%d", shape.h * row);
     if (rows == shape.h) return "";
     line(body, depth, "for (int r = 0; r < %d; r += %d)", shape.h, rows);
@@ -160,7 +160,7 @@ const char *emit_batch_stats(Emit *e, const Step *s, Text *body) {
     line(body, 2, "for (int i = 0; i < %d; i++) to[i] = 0;", slab);
     line(body, 2, "for (int n = slab_at(a->images, s, %s); n < slab_at(a->images, s + 1, %s); n++) {", slabs, slabs);
     reader_image(e, r, 3, body);
-    const bool kept = rows_at_once(shape, pixel) < shape.h && slab <= MOST_KEPT;
+    const bool kept = batch_rows_at_once(shape, pixel) < shape.h && slab <= MOST_KEPT;
     const char *from = "", *end = arena_printf(e->arena, "%d", shape.h * shape.w * pixel);
     if (kept) {
         line(body, 3, "float image[%d] = {0};", slab);
