@@ -118,6 +118,11 @@ grep -q "computed where" "$WORK/.out" && bad "-O1" "fused" || ok
 sed 's/conv 16, 3x3; bn/conv 512, 3x3; bn; relu; conv 512, 3x3; bn/' "$WORK/tiny.rn" > "$WORK/wide.rn"
 expect "a shared plan" 0 "$RNC" --train --dump=plan --target x86-64-v4 wide.rn
 prints "a shared plan" " shared by "
+# ---- no warnings, of loops that are not gone through either ----
+sed 's/fc classes/fc 20; relu; fc classes/' "$WORK/tiny.rn" > "$WORK/loops.rn"
+expect "C loops" 0 "$RNC" --train --kernels=c -o loops.c loops.rn
+expect "C loops" 0 $CC -std=c11 -O2 -Wall -Wextra -Werror -pedantic -I"$OUT/include/rn" -c -o loops.o loops.c
+
 # ---- --verify: a step against the interpreter ----
 . "$ROOT/tests/cli/networks.bash"
 expect "--verify" 0 "$RNC" --train --verify tiny.rn

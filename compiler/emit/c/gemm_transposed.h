@@ -24,10 +24,10 @@ HELPER void gemm_transposed(int m, int n, int k, int lda, int ldb, int ldc, int 
     (void)next;
     for (int i = 0; i < m; i += WIDE) {
         const int channels = m - i < WIDE ? m - i : WIDE;
-        int j = 0;
-        for (; j + 4 <= n; j += 4)
+        const int whole = n / 4 * 4;
+        for (int j = 0; j < whole; j += 4)
             transposed_4(channels, k, lda, ldb, ldc, accumulate, a + i, b + j, c + (j * ldc + i), terms, at_a, at_b);
-        for (; j < n; j++)
+        for (int j = whole; j < n; j++)
             transposed_1(channels, k, lda, ldb, ldc, accumulate, a + i, b + j, c + (j * ldc + i), terms, at_a, at_b);
     }
 }
