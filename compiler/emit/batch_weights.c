@@ -28,21 +28,14 @@ static void weight_panels(Emit *e, int in, int out, Gemm gemm, const char *call,
 static void emit_weights_winograd(Emit *e, const Step *s, const BatchConv *c, Text *body) {
     const ValuePlan *y = plan_value(e->plan, s->in[1]);
     const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out), n = c->f.n;
-    const int groups = divide_up(c->rows, c->tile_rows);
     line(body, 2, "for (int n0 = first; n0 < last; n0 += %d)", c->images);
     line(body, 2, "for (int t0 = 0; t0 < %d; t0 += %d) {", c->rows, c->tile_rows);
     line(body, 2, "const int rows = t0 + %d < %d ? %d : %d - t0;", c->tile_rows, c->rows, c->tile_rows, c->rows);
     /* what is not there counts nothing */
-    line(body, 2, "if (n0 + %d > last || rows < %d)", c->images, c->tile_rows);
-    line(body, 3, "for (int i = 0; i < %lld; i++) z[i] = v[i] = 0;",
-         (long long)n * n * (c->v_product < c->m_product ? c->v_product : c->m_product));
-    if (c->v_product != c->m_product) {
-        line(body, 2, "if (n0 + %d > last || rows < %d)", c->images, c->tile_rows);
-        line(body, 3, "for (int i = %lld; i < %lld; i++) %s[i] = 0;",
-             (long long)n * n * (c->v_product < c->m_product ? c->v_product : c->m_product),
-             (long long)n * n * (c->v_product < c->m_product ? c->m_product : c->v_product),
-             c->v_product < c->m_product ? "z" : "v");
-    }
+    line(body, 2, "if (n0 + %d > last || rows < %d) {", c->images, c->tile_rows);
+    line(body, 3, "memset(v, 0, sizeof(float) * %lld);", (long long)n * n * c->v_product);
+    line(body, 3, "memset(z, 0, sizeof(float) * %lld);", (long long)n * n * c->m_product);
+    line(body, 2, "}");
     open_block_images(c, "last", body);
     fill_v(e, c, c->source, body);
     line(body, 3, "%s(a, n, t0, rows, z + (size_t)tile * %d);", tile_gradients(e, c, c->gradient, &y->layout), lda);
@@ -60,7 +53,6 @@ static void emit_weights_winograd(Emit *e, const Step *s, const BatchConv *c, Te
     line(body, 2, "}");
     line(body, 2, "zeroupper();");
     line(body, 2, "}");
-    (void)groups;
 }
 
 static void emit_weights_direct(Emit *e, const Step *s, const BatchConv *c, Text *body) {
@@ -161,7 +153,8 @@ static void emit_weights_panels(Emit *e, const BatchConv *c, Text *body) {
         line(body, 2, "const int begin = slab_at(%d, u %% %d, %d) * %d, end = slab_at(%d, u %% %d + 1, %d) * %d;",
              panels, shares, shares, PANEL, panels, shares, shares, PANEL);
     line(body, 2, "float *to = a->y + (size_t)s * %lld;", (long long)c->slab);
-    line(body, 2, "for (size_t i = 0; first == last && i < %lld; i++) to[i] = 0;", (long long)c->slab);
+    line(body, 2, "for (size_t i = 0; %sfirst == last && i < %lld; i++) to[i] = 0;",
+         shares > 1 ? arena_printf(e->arena, "u %% %d == 0 && ", shares) : "", (long long)c->slab);
     const PanelStrip *x = &c->x_panel, *y = &c->y_panel;
     const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out);
     const int x_row = c->strip_w * x->pixel, y_row = c->y.w * y->pixel;
@@ -192,8 +185,10 @@ static void emit_weights_panels(Emit *e, const BatchConv *c, Text *body) {
     const int outer_runs = panel_runs(y_outer ? out : in, outers), inner_runs = panel_runs(y_outer ? in : out, inners);
     for (int a = 0; a < outer_runs; a++) {
         if (shares > 1)
-            line(body, 3, "for (int %s = begin > %d ? begin : %d; %s < %d && %s < end; %s += %d) {", outer,
-                 outers[a].from, outers[a].from, outer, outers[a].to, outer, outer, PANEL);
+            line(body, 3, "for (int %s = %s; %s < %d && %s < end; %s += %d) {", outer,
+                 outers[a].from ? arena_printf(e->arena, "begin > %d ? begin : %d", outers[a].from, outers[a].from)
+                                : "begin",
+                 outer, outers[a].to, outer, outer, PANEL);
         else
             open_panels(outer, &outers[a], 3, " {", body);
         copy_panel(e, c, y_outer, "", outer, 4, body);
