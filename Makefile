@@ -161,9 +161,9 @@ $(OUT)/obj/onnx/%.o: $(OUT)/onnx/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -c -o $@ $<
 
-$(OUT)/onnx/onnx.pb-c.c $(OUT)/onnx/onnx.pb-c.h &: compiler/save/onnx.proto
+$(OUT)/onnx/onnx.pb-c.c $(OUT)/onnx/onnx.pb-c.h &: compiler/onnx/onnx.proto
 	$(call say,PROTOC,$<)
-	$(Q)mkdir -p $(@D) && $(PROTOC_C) --proto_path=compiler/save --c_out=$(@D) onnx.proto
+	$(Q)mkdir -p $(@D) && $(PROTOC_C) --proto_path=compiler/onnx --c_out=$(@D) onnx.proto
 
 $(OUT)/obj/compiler/emit/standalone.o: $(OUT)/embedded/runtime.def
 

@@ -8,6 +8,7 @@
 #include "graph/tensor.h"
 #include "emit/emit.h"
 #include "language/ast.h"
+#include "onnx/read.h"
 #include "options.h"
 #include "plan/plan.h"
 #include "plan/training.h"
@@ -23,6 +24,7 @@ typedef struct Compilation {
     Graph *source;      /* as written: weights are loaded for it, and the interpreter runs it */
     TensorData weights; /* by tensor id of `source`; count 0 where there are none */
     bool has_weights;
+    OnnxNetwork onnx;           /* what an ONNX model gave beside `source` */
     const Machine *machine;     /* that plans are made for (measure/machine.h) */
     const char *machine_origin; /* "of the table" */
     const char *machine_cache;  /* the file that has it, where it was measured; NULL: none */

@@ -29,11 +29,6 @@
 
 enum { EXIT_INPUT = 1, EXIT_USAGE = 2 };
 
-static bool is_graph_file(const char *path) {
-    size_t n = strlen(path);
-    return n > 3 && !strcmp(path + n - 3, ".ir");
-}
-
 /* ---- stages ---- */
 static bool format_source(Compilation *c) {
     Source *source = source_read(&c->arena, c->options->input, &c->diag, (Place){0});
@@ -67,9 +62,22 @@ static void hash_source(Compilation *c, const Source *main_source) {
     XXH3_freeState(state);
 }
 
-static bool parse(Compilation *c) {
-    const Options *options = c->options;
-    if (is_graph_file(options->input)) {
+/* A model has its weights in it, and perhaps says for how many images it is; its file's name is the network's. */
+static bool read_onnx(Compilation *c, Options *options) {
+    Source *source = arena_alloc(&c->arena, sizeof *source);
+    source->path = options->input;
+    const OnnxOptions how = {options->input, options->batch_given ? options->batch : 0, options->defines,
+                             options->define_count};
+    if (!onnx_read(&c->arena, source, &how, &c->onnx, &c->diag)) return false;
+    c->source = c->onnx.graph;
+    if (!options->batch_given) options->batch = c->onnx.batch;
+    snprintf(c->hash, sizeof c->hash, "%016llx", (unsigned long long)c->onnx.hash);
+    return true;
+}
+
+static bool parse(Compilation *c, Options *options) {
+    if (options->input_kind == INPUT_ONNX) return read_onnx(c, options);
+    if (options->input_kind == INPUT_GRAPH) {
         const Source *source = source_read(&c->arena, options->input, &c->diag, (Place){0});
         if (!source) return false;
         c->source = irtext_parse(&c->arena, source, &c->diag);
@@ -177,7 +185,10 @@ static bool load_weights(Compilation *c) {
         return c->has_weights;
     }
     c->has_weights = files_have_weights(options);
-    if (c->has_weights) weights_random(c->source, options->seed, &c->weights, options->threads);
+    if (c->onnx.graph && !options->random_weights)
+        c->weights = c->onnx.weights, c->onnx.weights = (TensorData){0};
+    else if (c->has_weights)
+        weights_random(c->source, options->seed, &c->weights, options->threads);
     return true;
 }
 
@@ -233,7 +244,8 @@ static bool make_plan(Compilation *c) {
     }
     c->plan = plan_make(&c->arena, c->graph, &options);
     if (!c->plan || !keeps_weights_limit(c)) return false;
-    const bool given = c->options->weights || c->options->random_weights; /* others are for this run alone */
+    const bool given =
+        c->options->weights || c->options->random_weights || c->onnx.graph; /* others are for this run alone */
     if (c->options->passes.level >= 3 && given && options.tolerance > 0) return tune_error(c, &options);
     if (options.tolerance > 0 && c->plan->predicted_error > options.tolerance)
         diag_warning(&c->diag, (Place){0},
@@ -244,11 +256,11 @@ static bool make_plan(Compilation *c) {
 }
 
 /* ---- the pipeline ---- */
-static bool compile(Compilation *c) {
-    const Options *o = c->options;
+static bool compile(Compilation *c, Options *options) {
+    const Options *o = options;
     if (o->format) return format_source(c);
 
-    if (!parse(c)) return false; /* text -> tree */
+    if (!parse(c, options)) return false; /* text -> tree; a graph's file or a model is one already */
     if (o->dump == DUMP_AST) return show_tree(c);
 
     if (!elaborate_graph(c)) return false; /* tree -> graph */
@@ -302,7 +314,7 @@ int main(int argc, char **argv) {
     } else if (options.print_machine) {
         machine_show(&c);
     } else {
-        status = compile(&c) && !c.diag.errors ? 0 : EXIT_INPUT;
+        status = compile(&c, &options) && !c.diag.errors ? 0 : EXIT_INPUT;
     }
     if (fflush(stdout) || ferror(stdout)) {
         diag_error(&c.diag, (Place){0}, "cannot write to standard output: %s", strerror(errno));
@@ -310,6 +322,7 @@ int main(int argc, char **argv) {
     }
     cJSON_Delete(c.json);
     tensor_data_free(&c.weights);
+    tensor_data_free(&c.onnx.weights);
     arena_free(&c.arena);
     arena_free(&arena);
     return status;

@@ -682,13 +682,18 @@ static bool check_together(Options *options, Diag *diag) {
         return false;
     }
     const char *dot = strrchr(path_base(options->input), '.');
-    bool is_ir = dot && !strcmp(dot, ".ir");
-    if (!is_ir && strcmp(options->input, "-") && (!dot || strcmp(dot, ".rn"))) {
-        usage_error(diag, "'%s' does not end in .rn", options->input);
+    const bool is_ir = dot && !strcmp(dot, ".ir"), is_onnx = dot && !strcmp(dot, ".onnx");
+    options->input_kind = is_ir ? INPUT_GRAPH : is_onnx ? INPUT_ONNX : INPUT_SOURCE;
+    if (!is_ir && !is_onnx && strcmp(options->input, "-") && (!dot || strcmp(dot, ".rn"))) {
+        usage_error(diag, "'%s' ends in neither .rn nor .onnx", options->input);
         return false;
     }
     if (is_ir && (options->dump == DUMP_AST || options->format || options->define_count)) {
         usage_error(diag, "'%s' is a graph: --dump=ast, --format and -D need a .rn file", options->input);
+        return false;
+    }
+    if (is_onnx && (options->dump == DUMP_AST || options->format)) {
+        usage_error(diag, "'%s' is a model: --dump=ast and --format need a .rn file", options->input);
         return false;
     }
     if (!is_ir && options->run_pass) {

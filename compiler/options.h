@@ -25,9 +25,10 @@ typedef enum OutputKind { /* by the ending of -o's file */
 
 typedef struct Options {
     Arena *arena;
-    bool bench;         /* rnc bench */
-    const char *input;  /* FILE.rn, FILE.ir or -: standard input */
-    const char *output; /* -o, or NULL */
+    bool bench;                                                /* rnc bench */
+    const char *input;                                         /* FILE.rn, FILE.ir, FILE.onnx or -: standard input */
+    enum { INPUT_SOURCE, INPUT_GRAPH, INPUT_ONNX } input_kind; /* by its ending */
+    const char *output;                                        /* -o, or NULL */
     OutputKind kind;
     PassOptions passes;   /* -O, -f, --dump-after, -v */
     const char *name;     /* --name, or NULL: the network's */

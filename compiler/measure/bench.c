@@ -227,7 +227,9 @@ bool bench_run(Compilation *c) {
     run.bench.target = target_text(&c->arena, &options->target);
     run.bench.batch = options->batch;
     run.bench.threads = options->threads;
-    run.bench.weights = options->weights ? path_base(options->weights) : "random weights";
+    run.bench.weights = options->weights                    ? path_base(options->weights)
+                        : options->input_kind == INPUT_ONNX ? path_base(options->input)
+                                                            : "random weights";
     run.folder = temp_folder_make(&c->arena, NULL, &c->diag);
     if (!run.folder) return false;
     list_variants(&run);

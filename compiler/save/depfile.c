@@ -49,6 +49,7 @@ static Dependencies collect(Compilation *c) {
     Dependencies d = {.arena = &c->arena};
     if (strcmp(o->input, "-") != 0) depend_on(&d, o->input);
     for (int i = 0; c->ast && i < c->ast->imported_count; i++) depend_on(&d, c->ast->imported[i]->path);
+    for (int i = 0; i < c->onnx.file_count; i++) depend_on(&d, c->onnx.files[i]);
     depend_on(&d, o->weights);
     if (o->depend != DEPEND_ALL) return d;
     char self[4096];

@@ -23,7 +23,7 @@ typedef struct WrittenFile {
 enum { MAX_WRITTEN = 3 + 4 };
 
 bool files_have_weights(const Options *o) {
-    return o->weights || o->random_weights || o->verify || o->bench;
+    return o->weights || o->random_weights || o->verify || o->bench || o->input_kind == INPUT_ONNX;
 }
 
 static const char *folder_of(Arena *arena, const char *path) {
@@ -98,6 +98,8 @@ static bool spares_inputs(Compilation *c, const char *path, const struct stat *t
         if (inputs[i] && !spares_input(c, path, to, inputs[i])) return false;
     for (int i = 0; c->ast && i < c->ast->imported_count; i++)
         if (!spares_input(c, path, to, c->ast->imported[i]->path)) return false;
+    for (int i = 0; i < c->onnx.file_count; i++)
+        if (!spares_input(c, path, to, c->onnx.files[i])) return false;
     return true;
 }
 

@@ -12,7 +12,7 @@ typedef struct OutputFiles {
 } OutputFiles;
 
 OutputFiles files_of_output(Arena *arena, const Options *options); /* the file that -o names comes last */
-/* Whether the run has weights: loaded, drawn, or made up because it runs the network. */
+/* Whether the run has weights: loaded, in the model that is read, drawn, or made up because it runs the network. */
 bool files_have_weights(const Options *options);
 /* Before anything is written, and after the source was parsed. False after a diagnostic. */
 bool files_check(Compilation *c);

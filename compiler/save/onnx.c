@@ -1,4 +1,4 @@
-/* The graph as an ONNX model, opset 13, with its weights as fp32 initializers (compiler/save/onnx.proto has the
+/* The graph as an ONNX model, opset 13, with its weights as fp32 initializers (compiler/onnx/onnx.proto has the
  * format).
  *
  * Any graph will do; rnc -o X.onnx writes the one before the passes, since that is what other programs know how to

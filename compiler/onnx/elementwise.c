@@ -1,0 +1,126 @@
+/* Operators that work on each number alone: their shapes by broadcasting, and their results. */
+#include "operators.h"
+
+#include <math.h>
+#include <string.h>
+
+#define ELEMENTWISE(name, inputs, flags, attribute0, otherwise0, attribute1, otherwise1, formula)                      \
+    static double apply_##name(double a, double b, double c, double p, double q) {                                     \
+        (void)a, (void)b, (void)c, (void)p, (void)q;                                                                   \
+        return formula;                                                                                                \
+    }
+#include "elementwise.def"
+#undef ELEMENTWISE
+
+enum { NONE = 0, VARIADIC = 1, TRUTH = 2 };
+
+static const Elementwise table[] = {
+#define ELEMENTWISE(name, inputs, flags, attribute0, otherwise0, attribute1, otherwise1, formula)                      \
+    {#name,                                                                                                            \
+     inputs,                                                                                                           \
+     ((flags)&VARIADIC) != 0,                                                                                          \
+     ((flags)&TRUTH) != 0,                                                                                             \
+     {attribute0, attribute1},                                                                                         \
+     {otherwise0, otherwise1},                                                                                         \
+     apply_##name},
+#include "elementwise.def"
+#undef ELEMENTWISE
+};
+
+const Elementwise *onnx_elementwise(const OnnxNode *node) {
+    if (*node->domain) return NULL;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (!strcmp(table[i].name, node->type)) return &table[i];
+    return NULL;
+}
+
+static double attribute(const OnnxNode *node, const Elementwise *e, int i) {
+    const Onnx__AttributeProto *a = e->attribute[i] ? onnx_attribute(node, e->attribute[i]) : NULL;
+    if (!a) return e->otherwise[i];
+    if (a->has_s) return a->s.len == 4 && !memcmp(a->s.data, "tanh", 4); /* Gelu's `approximate` */
+    return a->has_f ? (double)a->f : a->has_i ? (double)a->i : e->otherwise[i];
+}
+
+double onnx_elementwise_apply(const OnnxNode *node, const double *in) {
+    const Elementwise *e = onnx_elementwise(node);
+    const double p = attribute(node, e, 0), q = attribute(node, e, 1);
+    /* Clip's bounds are the only inputs that may be absent */
+    const double b = node->nin > 1 && node->in[1] ? in[1] : -INFINITY;
+    const double c = node->nin > 2 && node->in[2] ? in[2] : INFINITY;
+    double result = e->apply(in[0], b, c, p, q);
+    if (e->variadic && node->nin == 1) result = in[0];
+    for (int i = 2; e->variadic && i < node->nin; i++) result = e->apply(result, in[i], 0, p, q);
+    return result;
+}
+
+/* ---- shapes ---- */
+
+bool onnx_broadcast(const OnnxNode *node, OnnxShape *shape) {
+    *shape = (OnnxShape){0};
+    for (int i = 0; i < node->nin; i++)
+        if (node->in[i] && node->in[i]->shape.rank > shape->rank) shape->rank = node->in[i]->shape.rank;
+    for (int d = 0; d < shape->rank; d++) shape->dim[d] = 1;
+    for (int i = 0; i < node->nin; i++) {
+        if (!node->in[i]) continue;
+        const OnnxShape *in = &node->in[i]->shape;
+        for (int d = 0; d < in->rank; d++) {
+            int64_t *dim = &shape->dim[shape->rank - in->rank + d];
+            if (in->dim[d] == 1 || in->dim[d] == *dim) continue;
+            if (*dim != 1) return false;
+            *dim = in->dim[d];
+        }
+    }
+    return true;
+}
+
+int64_t onnx_broadcast_index(const OnnxTensor *tensor, const OnnxShape *shape, int64_t element) {
+    int64_t index = 0, stride = 1;
+    const int missing = shape->rank - tensor->shape.rank;
+    for (int d = shape->rank - 1; d >= missing; d--) {
+        const int64_t dim = tensor->shape.dim[d - missing];
+        if (dim > 1) index += element % shape->dim[d] * stride;
+        stride *= dim;
+        element /= shape->dim[d];
+    }
+    return index;
+}
+
+bool infer_elementwise(OnnxModel *model, OnnxNode *node) {
+    const Elementwise *e = onnx_elementwise(node);
+    const int value = !strcmp(node->type, "Where") ? 1 : 0; /* the input whose type the result has */
+    if (!node->nin || !node->in[0] || (value && (node->nin < 3 || !node->in[1] || !node->in[2])))
+        return onnx_problem(model, node, "an input is missing");
+    if (node->nin > e->inputs && !e->variadic)
+        return onnx_problem(model, node, "it has %d inputs, not %d", node->nin, e->inputs);
+    for (int i = 1; i < node->nin; i++)
+        if (!node->in[i] && strcmp(node->type, "Clip") != 0) return onnx_problem(model, node, "an input is missing");
+    OnnxTensor *out = node->out[0];
+    if (!onnx_broadcast(node, &out->shape)) {
+        out->shape.rank = -1;
+        return onnx_problem(model, node, "%s and %s do not fit together",
+                            onnx_shape_text(model->arena, &node->in[0]->shape),
+                            node->nin > 1 && node->in[1] ? onnx_shape_text(model->arena, &node->in[1]->shape) : "");
+    }
+    if (!strcmp(node->type, "CastLike")) out->shape = node->in[0]->shape;
+    out->type = e->truth ? ONNX__TENSOR_PROTO__DATA_TYPE__BOOL : node->in[value]->type;
+    if (!strcmp(node->type, "CastLike") && node->nin > 1) out->type = node->in[1]->type;
+    if (!strcmp(node->type, "Cast")) out->type = (OnnxType)onnx_attribute_int(node, "to", out->type);
+    return true;
+}
+
+bool fold_elementwise(OnnxModel *model, OnnxNode *node) {
+    OnnxTensor *out = node->out[0];
+    const int64_t count = onnx_elements(&out->shape);
+    const bool to_bool = out->type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL;
+    double *in = arena_alloc(model->arena, sizeof *in * (size_t)(node->nin + 1));
+    float *reals;
+    int64_t *integers;
+    constant_allocate(model, out, &reals, &integers);
+    for (int64_t i = 0; i < count; i++) {
+        for (int k = 0; k < node->nin; k++)
+            if (node->in[k]) in[k] = onnx_element(node->in[k], onnx_broadcast_index(node->in[k], &out->shape, i));
+        const double result = onnx_elementwise_apply(node, in);
+        constant_set(reals, integers, i, to_bool ? result != 0 : result);
+    }
+    return true;
+}

@@ -1,0 +1,409 @@
+#include "import.h"
+
+#include "graph/ops.h"
+#include "core/pages.h"
+#include "read.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+enum { LONGEST_NAME = 200, PROBLEMS_LISTED = 20 };
+
+bool import_none(Import *import, OnnxNode *node) {
+    return import_problem(import, node, "it has no counterpart in rnc");
+}
+
+bool import_problem(Import *import, const OnnxNode *node, const char *format, ...) {
+    Text text = {0};
+    va_list args;
+    va_start(args, format);
+    text_vprintf(&text, format, args);
+    va_end(args);
+    const Problem problem = {node, arena_strdup(import->model->arena, text.s)};
+    ARENA_PUSH(import->model->arena, import->problems, import->problem_count, import->problem_capacity, problem);
+    text_free(&text);
+    return false;
+}
+
+/* ---- inputs ---- */
+
+bool import_has(const OnnxNode *node, int i) {
+    return i < node->nin && node->in[i];
+}
+
+const Operand *import_operand(Import *import, OnnxNode *node, int i) {
+    if (!import_has(node, i)) {
+        import_problem(import, node, "input %d is missing", i);
+        return NULL;
+    }
+    if (!node->in[i]->operand && onnx_is_constant(node->in[i]))
+        import_problem(import, node, "input %d, '%s', is a constant", i, node->in[i]->name);
+    return node->in[i]->operand;
+}
+
+Value *import_image(Import *import, OnnxNode *node, int i) {
+    const Operand *operand = import_operand(import, node, i);
+    if (!operand) return NULL;
+    if (view_is_image(&operand->view)) return operand->value;
+    import_problem(import, node, "it reads %s with dimensions %s of the images of %dx%dx%d, not [N] [C] [H] [W]",
+                   onnx_shape_text(import->model->arena, &node->in[i]->shape),
+                   view_text(import->model->arena, &operand->view), operand->value->shape.c, operand->value->shape.h,
+                   operand->value->shape.w);
+    return NULL;
+}
+
+const OnnxTensor *import_constant(Import *import, OnnxNode *node, int i, int64_t count) {
+    if (!import_has(node, i)) return NULL;
+    const OnnxTensor *tensor = node->in[i];
+    if (!tensor->reals) {
+        import_problem(import, node, "input %d, '%s', %s", i, tensor->name,
+                       tensor->integers ? "has no real numbers" : "is no constant");
+        return NULL;
+    }
+    if (count < 0 || onnx_elements(&tensor->shape) == count) return tensor;
+    import_problem(import, node, "input %d, '%s', is %s, not of %lld numbers", i, tensor->name,
+                   onnx_shape_text(import->model->arena, &tensor->shape), (long long)count);
+    return NULL;
+}
+
+/* ---- names ---- */
+
+static bool ends_with(const char *text, const char *end) {
+    const size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
+/* Exporters' own counters (onnx::Conv_193) are no names. */
+static bool is_name(const char *name) {
+    return *name && !strstr(name, "::") && strlen(name) <= LONGEST_NAME;
+}
+
+/* The legacy exporter of PyTorch has each module's path before that of the one within, and the operator last:
+ * /layer1/layer1.0/conv1/Conv is layer1.0.conv1. Where it is none of these, slashes become dots. */
+static const char *name_of_path(Arena *arena, const char *path, const char *type) {
+    const char *name = "", *last = "";
+    const bool scoped = *path == '/';
+    for (path += scoped; *path;) {
+        const size_t n = strcspn(path, "/");
+        const char *part = arena_strndup(arena, path, n);
+        path += n + (path[n] == '/');
+        const bool is_type = scoped && !*path && *name && !strncmp(part, type, strlen(type));
+        const size_t before = strlen(last);
+        if (is_type) {
+            name = arena_printf(arena, "%s%s", name, part + strlen(type)); /* relu/Relu_1 */
+            break;
+        }
+        if (scoped && before && !strncmp(part, last, before) && part[before] == '.')
+            name = arena_printf(arena, "%.*s%s", (int)(strlen(name) - before), name, part);
+        else
+            name = arena_printf(arena, "%s%s%s", name, *name ? "." : "", part);
+        last = part;
+    }
+    return name;
+}
+
+static const char *clean(Arena *arena, const char *name) {
+    char *text = arena_strndup(arena, name, LONGEST_NAME - 16);
+    for (char *c = text; *c; c++) {
+        const bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
+        if (!plain && !strchr("_.-", *c)) *c = '_';
+    }
+    return text;
+}
+
+/* The layer's: what its weights are called, as a checkpoint has it; else the node's name, else its result's. */
+static const char *layer_name(Import *import, const OnnxNode *node, const char *part, const ImportWeights *weights) {
+    Arena *arena = import->builder.graph->arena;
+    const OnnxTensor *source = weights ? weights->slot[WEIGHT].source : NULL;
+    const char *name = "";
+    if (source && is_name(source->name) && ends_with(source->name, ".weight"))
+        name = arena_strndup(arena, source->name, strlen(source->name) - strlen(".weight"));
+    else if (*node->name)
+        name = name_of_path(arena, node->name, node->type);
+    else if (node->out[0])
+        name = node->out[0]->name; /* copied by clean */
+    if (!*name) name = node->type;
+    name = clean(arena, part ? arena_printf(arena, "%s.%s", name, part) : name);
+    const char *wanted = name;
+    for (int n = 2; map_get(&import->names, name); n++) name = arena_printf(arena, "%s_%d", wanted, n);
+    map_put(&import->names, arena, name, (void *)(uintptr_t)name);
+    return name;
+}
+
+/* ---- layers ---- */
+
+float *import_floats(Import *import, int64_t count) {
+    return arena_alloc(import->model->arena, sizeof(float) * (size_t)(count + 1));
+}
+
+float *import_filled(Import *import, int64_t count, double value) {
+    float *data = import_floats(import, count);
+    for (int64_t i = 0; i < count; i++) data[i] = (float)value;
+    return data;
+}
+
+/* A parameter's name: the constant's own, where no other one has it, else the layer's. */
+static const char *weight_name(Import *import, const ImportWeight *weight, const char *layer, const char *suffix) {
+    Arena *arena = import->builder.graph->arena;
+    const OnnxTensor *source = weight->source;
+    if (source && !weight->data && is_name(source->name)) {
+        const OnnxTensor *taken = map_get(&import->weights, source->name);
+        const char *own = arena_strdup(arena, source->name);
+        if (!taken) map_put(&import->weights, arena, own, (void *)(uintptr_t)source);
+        if (!taken || taken == source) return own;
+    }
+    const char *name = arena_printf(arena, "%s.%s", layer, suffix);
+    for (int n = 2; map_get(&import->weights, name) || map_get(&import->model->tensors, name); n++) {
+        const OnnxTensor *own = map_get(&import->model->tensors, name);
+        if (own && own == source && !map_get(&import->weights, name)) break;
+        name = arena_printf(arena, "%s.%s_%d", layer, suffix, n);
+    }
+    map_put(&import->weights, arena, name, (void *)(uintptr_t)name);
+    return name;
+}
+
+static void keep_data(Import *import, const Tensor *tensor, const float *data) {
+    if (tensor->id >= import->data_capacity) {
+        const int capacity = 2 * tensor->id + 64;
+        float **grown = realloc(import->data, sizeof *grown * (size_t)capacity);
+        if (!grown) out_of_memory();
+        memset(grown + import->data_capacity, 0, sizeof *grown * (size_t)(capacity - import->data_capacity));
+        import->data = grown, import->data_capacity = capacity;
+    }
+    if (import->data[tensor->id]) return; /* shared */
+    const size_t size = sizeof(float) * (size_t)tensor_size(tensor);
+    import->data[tensor->id] = malloc(size + 1);
+    if (!import->data[tensor->id]) out_of_memory();
+    memcpy(import->data[tensor->id], data, size);
+}
+
+Value *import_layer(Import *import, OnnxNode *node, const char *part, Op op, Value *const *in, int nin,
+                    const Layer *layer, const ImportWeights *weights) {
+    static const char *const suffix[NODE_MAX_WEIGHTS] = {"weight", "bias", "running_mean", "running_var"};
+    const char *name = layer_name(import, node, part, weights), *names[NODE_MAX_WEIGHTS];
+    const ImportWeight *used[NODE_MAX_WEIGHTS];
+    int slots[NODE_MAX_WEIGHTS], count = 0;
+    for (int i = 0; weights && i < NODE_MAX_WEIGHTS; i++) {
+        const ImportWeight *weight = &weights->slot[i];
+        if (!weight->source && !weight->data) continue;
+        used[count] = weight, slots[count] = i;
+        names[count++] = weight_name(import, weight, name, suffix[i]);
+    }
+    Text said = {0};
+    Diag diag = {.capture = &said};
+    import->builder.diag = &diag;
+    import->builder.place = (Place){.source = import->model->source};
+    import->builder.params = count ? names : NULL;
+    Value *value = build_layer(&import->builder, op, name, in, nin, layer);
+    for (int i = 0; value && i < count; i++)
+        keep_data(import, *node_weight(value->producer, slots[i]),
+                  used[i]->data ? used[i]->data : used[i]->source->reals);
+    if (!value && said.s) { /* "FILE: error: LAYER: what is wrong" */
+        const char *text = strstr(said.s, "error: ");
+        text = text ? text + strlen("error: ") : said.s;
+        import_problem(import, node, "%.*s", (int)strcspn(text, "\n"), text);
+    }
+    text_free(&said);
+    return value;
+}
+
+/* ---- results ---- */
+
+bool import_result(Import *import, OnnxNode *node, int i, Value *value, const View *view) {
+    if (!value) return false;
+    if (i >= node->nout || !node->out[i]) return true;
+    Operand *operand = arena_alloc(import->model->arena, sizeof *operand);
+    *operand = (Operand){value, *view};
+    node->out[i]->operand = operand;
+    return true;
+}
+
+bool import_plain(Import *import, OnnxNode *node, int i, Value *value) {
+    View view;
+    if (!value) return false;
+    if (!view_plain(import->model->batch, value->shape, &node->out[i]->shape, &view))
+        return import_problem(import, node, "its result of %s is not %d images of %dx%dx%d",
+                              onnx_shape_text(import->model->arena, &node->out[i]->shape), import->model->batch,
+                              value->shape.c, value->shape.h, value->shape.w);
+    return import_result(import, node, i, value, &view);
+}
+
+double *import_per_channel(Import *import, const OnnxTensor *constant, const View *view) {
+    const OnnxShape *shape = &constant->shape;
+    const int missing = view->rank - shape->rank;
+    int64_t stride = 1, channels = view->size[AXIS_C], step[VIEW_MOST_ATOMS] = {0};
+    if (missing < 0) return NULL;
+    for (int d = shape->rank - 1; d >= 0; d--) {
+        int64_t inner = stride;
+        for (int i = view->begin[missing + d + 1] - 1; i >= view->begin[missing + d] && shape->dim[d] > 1; i--) {
+            if (view->atom[i].axis != AXIS_C) return NULL;
+            step[i] = inner;
+            inner *= view->atom[i].size;
+        }
+        if (shape->dim[d] > 1 && inner != stride * shape->dim[d]) return NULL; /* broadcasting makes the value larger */
+        stride *= shape->dim[d];
+    }
+    double *numbers = arena_alloc(import->model->arena, sizeof *numbers * (size_t)channels);
+    for (int64_t c = 0; c < channels; c++) {
+        int64_t at = 0;
+        for (int i = 0; i < view->count; i++)
+            if (view->atom[i].axis == AXIS_C) at += c / view->atom[i].stride % view->atom[i].size * step[i];
+        numbers[c] = onnx_element(constant, at);
+    }
+    return numbers;
+}
+
+/* ---- the whole ---- */
+
+/* The network's input: N x C x H x W; of fewer dimensions what there is. */
+static bool import_input(Import *import) {
+    OnnxModel *model = import->model;
+    const OnnxShape *s = &model->input->shape;
+    const Place place = {.source = model->source};
+    if (s->rank > 4) {
+        diag_error(model->diag, place, "the input '%s' is %s; images are N x C x H x W", model->input->name,
+                   onnx_shape_text(model->arena, s));
+        return false;
+    }
+    const int64_t c = s->rank == 1 ? s->dim[0] : s->dim[1], h = s->rank == 4 ? s->dim[2] : 1;
+    const int64_t w = s->rank >= 3 ? s->dim[s->rank - 1] : 1;
+    if (model->batch < 1 || c > INT32_MAX || h > UINT16_MAX || w > UINT16_MAX || c * h > INT32_MAX / w) {
+        diag_error(model->diag, place, "the input '%s' of %s is too large", model->input->name,
+                   onnx_shape_text(model->arena, s));
+        return false;
+    }
+    const Shape shape = {(int)c, (int)h, (int)w};
+    Operand *operand = arena_alloc(model->arena, sizeof *operand);
+    Graph *graph = import->builder.graph;
+    graph->preprocess = (Preprocess){.range = 1, .std = {1, 1, 1, 1}, .order = c == 1 ? ORDER_GRAY : ORDER_RGB};
+    graph->input = operand->value = graph_add_value(graph, "input", shape);
+    view_plain(model->batch, shape, s, &operand->view);
+    model->input->operand = operand;
+    return true;
+}
+
+/* All inputs are known, as constants or as values. */
+static bool is_ready(const OnnxNode *node) {
+    for (int i = 0; i < node->nin; i++)
+        if (node->in[i] && !node->in[i]->operand && !onnx_is_constant(node->in[i])) return false;
+    return true;
+}
+
+static void import_node(Import *import, OnnxNode *node) {
+    if (!is_ready(node)) {
+        import->skipped++;
+        return;
+    }
+    node->done = true;
+    if (!node->operator)
+        import_problem(import, node, *node->domain ? "its domain is not known" : "the operator is not known");
+    else if (node->problem)
+        import_problem(import, node, "%s", node->problem);
+    else
+        node->operator->import(import, node);
+}
+
+static bool import_outputs(Import *import) {
+    OnnxModel *model = import->model;
+    const Place place = {.source = model->source};
+    for (int i = 0; i < model->output_count; i++) {
+        const Operand *operand = model->outputs[i]->operand;
+        if (!operand) {
+            diag_error(model->diag, place, "its output '%s' does not depend on the input", model->outputs[i]->name);
+            return false;
+        }
+        Value *value = operand->value;
+        if (!view_is_plain(&operand->view)) {
+            diag_error(model->diag, place, "its output '%s' has dimensions %s, and outputs are [N] [C] [H] [W]",
+                       model->outputs[i]->name, view_text(model->arena, &operand->view));
+            return false;
+        }
+        if (value == import->builder.graph->input || value->is_output) {
+            const Layer layer = layer_default(OP_IDENTITY);
+            OnnxNode node = {.type = "Identity", .name = "", .out = &model->outputs[i]};
+            value = import_layer(import, &node, NULL, OP_IDENTITY, &value, 1, &layer, NULL);
+        }
+        graph_add_output(import->builder.graph, value);
+    }
+    return true;
+}
+
+static int by_text(const void *a, const void *b) {
+    const Problem *x = a, *y = b;
+    const int order = strcmp(x->node->type, y->node->type);
+    return order ? order : x->node->index - y->node->index;
+}
+
+/* One error that has all of them, one a line, and says how far it goes without. */
+static void report_problems(Import *import) {
+    OnnxModel *model = import->model;
+    const Place place = {.source = model->source};
+    const int count = import->problem_count;
+    int nodes = 0, first = INT32_MAX;
+    for (int i = 0; i < count; i++)
+        if (import->problems[i].node->index < first) first = import->problems[i].node->index;
+    for (int i = 0; i < model->node_count; i++) nodes += model->nodes[i]->proto != NULL;
+    diag_error(model->diag, place, "%d of its %d nodes cannot be compiled%s", count, nodes,
+               import->skipped ? arena_printf(model->arena, ", and %d depend on them", import->skipped) : "");
+    qsort(import->problems, (size_t)count, sizeof *import->problems, by_text);
+    for (int i = 0; i < count && i < PROBLEMS_LISTED; i++)
+        diag_note(model->diag, place, "%s: %s", onnx_node_text(model->arena, import->problems[i].node),
+                  import->problems[i].text);
+    if (count > PROBLEMS_LISTED) diag_note(model->diag, place, "and %d more", count - PROBLEMS_LISTED);
+    const Graph *graph = import->builder.graph;
+    if (graph->node_count)
+        diag_note(model->diag, place, "the network is read as far as node %d, layer '%s'", first - 1,
+                  graph->nodes[graph->node_count - 1]->name);
+}
+
+/* The file's, as an identifier: exporters call all graphs main_graph. */
+static const char *network_name(Arena *arena, const char *path) {
+    const char *base = path_base(path), *dot = strrchr(base, '.');
+    char *name = arena_strndup(arena, base, dot ? (size_t)(dot - base) : strlen(base));
+    for (char *c = name; *c; c++)
+        if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", *c)) *c = '_';
+    return *name >= '0' && *name <= '9' ? arena_printf(arena, "net_%s", name) : *name ? name : "net";
+}
+
+Graph *import_model(OnnxModel *model, Arena *arena, TensorData *weights) {
+    Import import = {.model = model};
+    *weights = (TensorData){0};
+    import.builder.graph = graph_new(arena, network_name(arena, model->source->path));
+    import.builder.graph->source = model->source;
+    bool good = import_input(&import);
+    for (int i = 0; i < model->node_count && good; i++)
+        if (!model->nodes[i]->done) import_node(&import, model->nodes[i]);
+    if (import.problem_count) report_problems(&import);
+    good = good && !import.problem_count && import_outputs(&import);
+    Graph *graph = import.builder.graph;
+    weights->count = graph->tensor_count;
+    weights->data = calloc((size_t)graph->tensor_count + 1, sizeof *weights->data);
+    if (!weights->data) out_of_memory();
+    for (int i = 0; i < import.data_capacity && i < graph->tensor_count; i++) weights->data[i] = import.data[i];
+    free(import.data);
+    if (good) return graph;
+    tensor_data_free(weights);
+    return NULL;
+}
+
+bool onnx_read(Arena *arena, const Source *source, const OnnxOptions *options, OnnxNetwork *network, Diag *diag) {
+    Arena own = {0};
+    OnnxModel model;
+    *network = (OnnxNetwork){0};
+    if (model_open(&model, &own, source, options, diag) && model_simplify(&model)) {
+        network->graph = import_model(&model, arena, &network->weights);
+        network->batch = model.batch;
+        network->hash = model.hash;
+        for (const OnnxFile *file = model.files; file; file = file->next) network->file_count++;
+        network->files = arena_alloc(arena, sizeof *network->files * (size_t)(network->file_count + 1));
+        int i = 0;
+        for (const OnnxFile *file = model.files; file; file = file->next) {
+            network->hash = XXH3_64bits_withSeed(file->pages->bytes, file->pages->count, network->hash);
+            network->files[i++] = arena_strdup(arena, file->path);
+        }
+    }
+    model_close(&model);
+    arena_free(&own);
+    return network->graph;
+}

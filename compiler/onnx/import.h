@@ -1,0 +1,87 @@
+/* The second stage: the network that a simplified model is. A row of operators.def names the function that makes an
+ * operator's layers, by the builders that the language uses (graph/build.h).
+ *
+ * Such a function returns false after import_problem, which says why the node cannot be had; the nodes that depend on
+ * it are then passed over. Without a word it returns false where an input is missing for that reason.
+ */
+#ifndef RNC_ONNX_IMPORT_H
+#define RNC_ONNX_IMPORT_H
+
+#include "graph/build.h"
+#include "graph/tensor.h"
+#include "operators.h"
+#include "view.h"
+
+typedef struct Operand {
+    Value *value;
+    View view;
+} Operand;
+
+typedef struct Problem {
+    const OnnxNode *node;
+    const char *text;
+} Problem;
+
+struct Import {
+    OnnxModel *model;
+    Builder builder;
+    Map names;    /* of layers */
+    Map weights;  /* parameter's name -> ImportWeight */
+    float **data; /* by tensor id; malloc'd */
+    int data_capacity;
+    Problem *problems;
+    int problem_count, problem_capacity, skipped;
+};
+
+/* A parameter: a constant of the file as it is, or numbers made of several. */
+typedef struct ImportWeight {
+    const OnnxTensor *source; /* whose name it gets where that is a name; NULL: LAYER.weight and so on */
+    float *data;              /* of the arena; NULL: the source's */
+} ImportWeight;
+
+/* By slot: WEIGHT, BIAS, MEAN, VAR. One with neither source nor data is not there. */
+typedef struct ImportWeights {
+    ImportWeight slot[NODE_MAX_WEIGHTS];
+} ImportWeights;
+
+bool import_problem(Import *import, const OnnxNode *node, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* ---- inputs ---- */
+/* What an input is in the network; NULL where it is a constant (a problem) or not known. */
+const Operand *import_operand(Import *import, OnnxNode *node, int i);
+/* The same as an image: N x C x rows x columns, or of fewer dimensions, in the value's own order. */
+Value *import_image(Import *import, OnnxNode *node, int i);
+/* An input's constant of `count` numbers (-1: any), with a problem where it is none; NULL also where it is absent. */
+const OnnxTensor *import_constant(Import *import, OnnxNode *node, int i, int64_t count);
+bool import_has(const OnnxNode *node, int i);
+
+/* ---- layers ---- */
+/* The layer of a node, with its parameters' numbers; NULL after a problem. `part`: what it is called behind the node's
+ * name, where it is not the only one; NULL: nothing. */
+Value *import_layer(Import *import, OnnxNode *node, const char *part, Op op, Value *const *in, int nin,
+                    const Layer *layer, const ImportWeights *weights);
+float *import_floats(Import *import, int64_t count);
+/* A weight of all `value`, or a copy of a constant's numbers by way of `scale` and `shift`. */
+float *import_filled(Import *import, int64_t count, double value);
+
+/* ---- results ---- */
+bool import_result(Import *import, OnnxNode *node, int i, Value *value, const View *view);
+/* In the value's own order. */
+bool import_plain(Import *import, OnnxNode *node, int i, Value *value);
+
+/* ---- pieces.c: operators that are one layer together ---- */
+/* What is read from `node` on as an activation, or as a factor and a sum for each channel. False where it is neither;
+ * without a problem then. */
+bool import_pieces(Import *import, OnnxNode *node);
+/* A layer norm that begins with this ReduceMean. */
+bool import_layernorm_pieces(Import *import, OnnxNode *node);
+
+/* A constant that broadcasting spreads over a value in this view: its number for each of the value's channels, or NULL
+ * where it differs between pixels or images. */
+double *import_per_channel(Import *import, const OnnxTensor *constant, const View *view);
+
+/* ---- the whole ---- */
+/* The network that a model is, with its weights by tensor id. NULL after an error. */
+Graph *import_model(OnnxModel *model, Arena *arena, TensorData *weights);
+
+#endif

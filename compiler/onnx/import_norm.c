@@ -1,0 +1,159 @@
+/* Normalisations, and softmax. */
+#include "import.h"
+
+#include <string.h>
+
+/* A norm of channels in any order of dimensions, of which number `dim` is C. */
+static const Operand *channels_at(Import *import, OnnxNode *node, int dim) {
+    const Operand *operand = import_operand(import, node, 0);
+    if (!operand) return NULL;
+    const ViewAxis axis = dim < operand->view.rank ? view_axis(&operand->view, dim) : AXIS_PART;
+    if (axis == AXIS_C || (axis == AXIS_NONE && operand->view.size[AXIS_C] == 1)) return operand;
+    import_problem(import, node, "dimension %d of %s is not the channels", dim,
+                   view_text(import->model->arena, &operand->view));
+    return NULL;
+}
+
+bool import_batchnorm(Import *import, OnnxNode *node) {
+    const Operand *operand = channels_at(import, node, 1);
+    if (!operand) return false;
+    const int channels = operand->value->shape.c;
+    ImportWeights weights = {0};
+    if (onnx_attribute_int(node, "training_mode", 0)) return import_problem(import, node, "it is in training_mode");
+    for (int i = 0; i < 4; i++) {
+        weights.slot[i].source = import_constant(import, node, i + 1, channels);
+        if (!weights.slot[i].source)
+            return import_has(node, i + 1) ? false : import_problem(import, node, "input %d is missing", i + 1);
+    }
+    Layer layer = layer_default(OP_BN);
+    layer.attr.eps = onnx_attribute_real(node, "epsilon", 1e-5);
+    Value *in = operand->value;
+    const View view = operand->view;
+    return import_result(import, node, 0, import_layer(import, node, NULL, OP_BN, &in, 1, &layer, &weights), &view);
+}
+
+/* scale and bias, or ones and zeros */
+static bool affine_weights(Import *import, OnnxNode *node, int scale, int bias, int64_t count, ImportWeights *weights) {
+    *weights = (ImportWeights){0};
+    for (int i = 0; i < 2; i++) {
+        const int input = i ? bias : scale;
+        if (import_has(node, input)) {
+            weights->slot[i].source = import_constant(import, node, input, count);
+            if (!weights->slot[i].source) return false;
+        } else {
+            weights->slot[i].data = import_filled(import, count, i ? 0 : 1);
+        }
+    }
+    return true;
+}
+
+static bool norm(Import *import, OnnxNode *node, Op op, int groups, const Operand *operand,
+                 const ImportWeights *weights) {
+    Layer layer = layer_default(op);
+    layer.attr.eps = onnx_attribute_real(node, "epsilon", 1e-5);
+    layer.attr.groups = groups;
+    Value *in = operand->value;
+    const View view = operand->view;
+    return import_result(import, node, 0, import_layer(import, node, NULL, op, &in, 1, &layer, weights), &view);
+}
+
+/* Dimension 1 is the channels: of each alone. Or it is groups of channels, whose other dimensions hold the rest:
+ * PyTorch writes a group norm so, with a scale of 1 and a bias of 0. */
+bool import_instancenorm(Import *import, OnnxNode *node) {
+    const Operand *operand = import_operand(import, node, 0);
+    if (!operand) return false;
+    const View *view = &operand->view;
+    const int channels = operand->value->shape.c;
+    ImportWeights weights;
+    if (view_is_image(view)) {
+        if (!affine_weights(import, node, 1, 2, channels, &weights)) return false;
+        return norm(import, node, OP_GROUPNORM, channels, operand, &weights);
+    }
+    if (!view_is_plain(view) || view->rank < 3 || !view_is_of(view, 1, AXIS_C) || view->begin[2] - view->begin[1] > 1)
+        return import_problem(import, node, "dimensions %s are no channels or groups of them",
+                              view_text(import->model->arena, view));
+    const int64_t groups = node->in[0]->shape.dim[1];
+    if (!affine_weights(import, node, 1, 2, groups, &weights)) return false;
+    ImportWeights spread = {0};
+    for (int i = 0; i < 2; i++) {
+        spread.slot[i].data = import_floats(import, channels);
+        for (int c = 0; c < channels; c++)
+            spread.slot[i].data[c] = weights.slot[i].source ? weights.slot[i].source->reals[c / (channels / groups)]
+                                                            : weights.slot[i].data[c / (channels / groups)];
+    }
+    return norm(import, node, OP_GROUPNORM, (int)groups, operand, &spread);
+}
+
+bool import_groupnorm(Import *import, OnnxNode *node) {
+    const Operand *operand = channels_at(import, node, 1);
+    if (!operand) return false;
+    const int64_t groups = onnx_attribute_int(node, "num_groups", 0), channels = operand->value->shape.c;
+    ImportWeights weights;
+    if (groups < 1 || channels % groups)
+        return import_problem(import, node, "%lld groups of %lld channels", (long long)groups, (long long)channels);
+    if (import->model->opset >= 21 || groups == channels) {
+        if (!affine_weights(import, node, 1, 2, channels, &weights)) return false;
+        return norm(import, node, OP_GROUPNORM, (int)groups, operand, &weights);
+    }
+    if (!affine_weights(import, node, 1, 2, groups, &weights)) return false; /* until set 20 a number for each group */
+    ImportWeights spread = {0};
+    for (int i = 0; i < 2; i++) {
+        spread.slot[i].data = import_floats(import, channels);
+        for (int64_t c = 0; c < channels; c++)
+            spread.slot[i].data[c] = weights.slot[i].source ? weights.slot[i].source->reals[c / (channels / groups)]
+                                                            : weights.slot[i].data[c / (channels / groups)];
+    }
+    return norm(import, node, OP_GROUPNORM, (int)groups, operand, &spread);
+}
+
+/* Over the last dimension, which is the channels of each pixel. */
+bool import_layernorm(Import *import, OnnxNode *node) {
+    int axis;
+    const int rank = node->in[0]->shape.rank;
+    if (!onnx_axis(onnx_attribute_int(node, "axis", -1), rank, &axis) || axis != rank - 1)
+        return import_problem(import, node, "it is over more than the last dimension");
+    const Operand *operand = channels_at(import, node, axis);
+    ImportWeights weights;
+    if (!operand || !affine_weights(import, node, 1, 2, operand->value->shape.c, &weights)) return false;
+    return norm(import, node, OP_LAYERNORM, 1, operand, &weights);
+}
+
+bool import_lrn(Import *import, OnnxNode *node) {
+    Value *in = import_image(import, node, 0);
+    const int64_t size = onnx_attribute_int(node, "size", 0);
+    if (!in) return false;
+    if (size < 1 || size % 2 == 0 || size > 4095)
+        return import_problem(import, node, "its size is %lld; odd ones are supported, to 4095", (long long)size);
+    Layer layer = layer_default(OP_LRN);
+    layer.attr.size = (int)size;
+    layer.attr.alpha = onnx_attribute_real(node, "alpha", 1e-4);
+    layer.attr.beta = onnx_attribute_real(node, "beta", 0.75);
+    layer.attr.k = onnx_attribute_real(node, "bias", 1);
+    return import_plain(import, node, 0, import_layer(import, node, NULL, OP_LRN, &in, 1, &layer, NULL));
+}
+
+/* Over the channels. Until set 12 it is over all dimensions from its axis on: the same where those behind are 1. */
+bool import_softmax(Import *import, OnnxNode *node) {
+    const bool late = import->model->opset >= 13;
+    int axis;
+    if (!onnx_axis(onnx_attribute_int(node, "axis", late ? -1 : 1), node->in[0]->shape.rank, &axis))
+        return import_problem(import, node, "it has no such axis");
+    const Operand *operand = channels_at(import, node, axis);
+    if (!operand) return false;
+    for (int d = axis + 1; d < operand->view.rank && !late; d++)
+        if (node->in[0]->shape.dim[d] != 1)
+            return import_problem(import, node, "it is over several dimensions together");
+    const Layer layer = layer_default(OP_SOFTMAX);
+    Value *in = operand->value;
+    const View view = operand->view;
+    return import_result(import, node, 0, import_layer(import, node, NULL, OP_SOFTMAX, &in, 1, &layer, NULL), &view);
+}
+
+bool import_dropout(Import *import, OnnxNode *node) {
+    const Operand *operand = import_operand(import, node, 0);
+    if (!operand) return false;
+    if (node->nout > 1 && node->out[1] && node->out[1]->uses) return import_problem(import, node, "its mask is read");
+    if (import_has(node, 2) && !(onnx_is_constant(node->in[2]) && onnx_element(node->in[2], 0) == 0))
+        return import_problem(import, node, "it is in training_mode");
+    return import_result(import, node, 0, operand->value, &operand->view);
+}

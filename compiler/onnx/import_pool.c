@@ -1,0 +1,135 @@
+/* Pools, sums over pixels, and resizing. */
+#include "import.h"
+
+#include <math.h>
+#include <string.h>
+
+bool import_window(Import *import, OnnxNode *node, const int64_t *kernel, Window *window);
+
+static bool pool(Import *import, OnnxNode *node, Op op) {
+    Value *in = import_image(import, node, 0);
+    Layer layer = layer_default(op);
+    if (!in || !import_window(import, node, NULL, &layer.attr.window)) return false;
+    if (node->nout > 1 && node->out[1] && node->out[1]->uses)
+        return import_problem(import, node, "its indices are read by a node");
+    if (onnx_attribute_int(node, "storage_order", 0) && node->nout > 1)
+        return import_problem(import, node, "its indices are in another order");
+    layer.attr.count_include_pad = op == OP_AVGPOOL && onnx_attribute_int(node, "count_include_pad", 0) != 0;
+    return import_plain(import, node, 0, import_layer(import, node, NULL, op, &in, 1, &layer, NULL));
+}
+
+bool import_maxpool(Import *import, OnnxNode *node) {
+    return pool(import, node, OP_MAXPOOL);
+}
+
+bool import_averagepool(Import *import, OnnxNode *node) {
+    return pool(import, node, OP_AVGPOOL);
+}
+
+static Value *global_pool(Import *import, OnnxNode *node, Op op, Value *in) {
+    Layer layer = layer_default(op);
+    layer.attr.global = true;
+    return in ? import_layer(import, node, NULL, op, &in, 1, &layer, NULL) : NULL;
+}
+
+bool import_global_pool(Import *import, OnnxNode *node) {
+    const Op op = !strcmp(node->type, "GlobalMaxPool") ? OP_MAXPOOL : OP_AVGPOOL;
+    return import_plain(import, node, 0, global_pool(import, node, op, import_image(import, node, 0)));
+}
+
+/* Of all pixels of each channel: a global pool, of a sum with a factor behind it. */
+bool import_reduce(Import *import, OnnxNode *node) {
+    const Operand *operand = import_operand(import, node, 0);
+    if (!operand) return false;
+    const View *view = &operand->view;
+    bool axes[ONNX_MOST_RANK];
+    int64_t reduced = 1, pixels = view->size[AXIS_H] * view->size[AXIS_W];
+    if (!strcmp(node->type, "ReduceMean") && import_layernorm_pieces(import, node)) return true;
+    if (!onnx_axes(import->model, node, view->rank, onnx_attribute_int(node, "noop_with_empty_axes", 0) == 0, axes))
+        return import_problem(import, node, "%s", node->problem);
+    for (int d = 0; d < view->rank; d++) {
+        if (!axes[d]) continue;
+        for (int i = view->begin[d]; i < view->begin[d + 1]; i++)
+            if (view->atom[i].axis < AXIS_H)
+                return import_problem(import, node, "it is over dimension %d of %s, which is not of pixels", d,
+                                      view_text(import->model->arena, view));
+        for (int i = view->begin[d]; i < view->begin[d + 1]; i++) reduced *= view->atom[i].size;
+    }
+    if (reduced == 1) return import_result(import, node, 0, operand->value, view);
+    if (reduced != pixels) return import_problem(import, node, "it is over rows or columns alone");
+    const bool is_max = !strcmp(node->type, "ReduceMax"), is_sum = !strcmp(node->type, "ReduceSum");
+    Value *out = global_pool(import, node, is_max ? OP_MAXPOOL : OP_AVGPOOL, operand->value);
+    if (out && is_sum) {
+        Layer layer = layer_default(OP_SCALE);
+        layer.bias = false;
+        const ImportWeights weights = {{{NULL, import_filled(import, out->shape.c, (double)pixels)}}};
+        out = import_layer(import, node, "sum", OP_SCALE, &out, 1, &layer, &weights);
+    }
+    return import_plain(import, node, 0, out);
+}
+
+/* ---- resize ---- */
+
+static bool is_one(const char *word, const char *a, const char *b, const char *c) {
+    return !strcmp(word, a) || !strcmp(word, b) || !strcmp(word, c);
+}
+
+/* The scale that a Resize has for an axis where it says one, 0 where it says a size. */
+static double said_scale(Import *import, const OnnxNode *node, int axis) {
+    const bool late = import->model->opset >= 11 && strcmp(node->type, "Upsample") != 0;
+    const int i = late ? 2 : 1;
+    const Onnx__AttributeProto *old = onnx_attribute(node, "scales");
+    if (import_has(node, i) && node->in[i]->reals && onnx_elements(&node->in[i]->shape) == node->in[0]->shape.rank)
+        return (double)node->in[i]->reals[axis];
+    return old && old->n_floats > (size_t)axis ? (double)old->floats[axis] : 0;
+}
+
+/* Coordinates go by the scale as it is said; ours by sizes, which is the same where the scale is a ratio of sizes. */
+static bool scales_are_sizes(Import *import, const OnnxNode *node) {
+    for (int d = 2; d < node->in[0]->shape.rank; d++) {
+        const double scale = said_scale(import, node, d);
+        const double from = (double)node->in[0]->shape.dim[d], to = (double)node->out[0]->shape.dim[d];
+        if (scale != 0 && fabs(scale * from - to) > 1e-4) return false;
+    }
+    return true;
+}
+
+bool import_resize(Import *import, OnnxNode *node) {
+    Value *in = import_image(import, node, 0);
+    if (!in) return false;
+    OnnxModel *model = import->model;
+    const OnnxShape *from = &node->in[0]->shape, *to = &node->out[0]->shape;
+    const bool old = model->opset < 11 || !strcmp(node->type, "Upsample");
+    const char *mode = onnx_attribute_string(model, node, "mode", "nearest");
+    const char *at =
+        old ? "asymmetric" : onnx_attribute_string(model, node, "coordinate_transformation_mode", "half_pixel");
+    const char *nearest = old ? "floor" : onnx_attribute_string(model, node, "nearest_mode", "round_prefer_floor");
+    const bool linear = is_one(mode, "linear", "bilinear", "linear"), upscales = to->dim[2] >= from->dim[2];
+    if (from->rank != 4 || from->dim[0] != to->dim[0] || from->dim[1] != to->dim[1])
+        return import_problem(import, node, "from %s to %s is more than rows and columns",
+                              onnx_shape_text(model->arena, from), onnx_shape_text(model->arena, to));
+    if (!linear && strcmp(mode, "nearest") != 0)
+        return import_problem(import, node, "mode '%s' is not supported", mode);
+    if (onnx_attribute_int(node, "antialias", 0) && !upscales)
+        return import_problem(import, node, "antialias is not supported");
+    Layer layer = layer_default(OP_RESIZE);
+    layer.attr.bilinear = linear;
+    layer.attr.align_corners = !strcmp(at, "align_corners");
+    layer.attr.asymmetric = !strcmp(at, "asymmetric");
+    if (!is_one(at, "half_pixel", "align_corners", "asymmetric") && strcmp(at, "pytorch_half_pixel") != 0)
+        return import_problem(import, node, "coordinate_transformation_mode '%s' is not supported", at);
+    if (!strcmp(at, "pytorch_half_pixel") && (to->dim[2] == 1 || to->dim[3] == 1))
+        return import_problem(import, node, "pytorch_half_pixel to a single row or column is not supported");
+    if (!linear && strcmp(nearest, layer.attr.asymmetric ? "floor" : "round_prefer_ceil") != 0) {
+        /* pixels halfway between two are all that roundings differ in: there are none by odd factors, and with half
+         * pixels of whole factors none at all */
+        const bool whole = to->dim[2] % from->dim[2] == 0 && to->dim[3] % from->dim[3] == 0;
+        if (!whole || layer.attr.asymmetric || layer.attr.align_corners || is_one(nearest, "floor", "ceil", "floor"))
+            return import_problem(import, node, "nearest_mode '%s' at '%s' coordinates is not supported", nearest, at);
+    }
+    if (!scales_are_sizes(import, node))
+        return import_problem(import, node, "its scales are no ratio of sizes: %s to %s",
+                              onnx_shape_text(model->arena, from), onnx_shape_text(model->arena, to));
+    layer.attr.height = (int)to->dim[2], layer.attr.width = (int)to->dim[3];
+    return import_plain(import, node, 0, import_layer(import, node, NULL, OP_RESIZE, &in, 1, &layer, NULL));
+}

@@ -1,0 +1,154 @@
+/* What moves numbers, or only counts them otherwise. */
+#include "import.h"
+
+#include <string.h>
+
+/* Reshape, Flatten, Squeeze, Unsqueeze: other dimensions of the same numbers in the same order. */
+bool import_view(Import *import, OnnxNode *node) {
+    const Operand *operand = import_operand(import, node, 0);
+    View view;
+    if (!operand) return false;
+    if (view_reshape(&operand->view, &node->out[0]->shape, &view))
+        return import_result(import, node, 0, operand->value, &view);
+    return import_problem(import, node, "%s of dimensions %s in %s would take channels, rows and columns apart",
+                          onnx_shape_text(import->model->arena, &node->in[0]->shape),
+                          view_text(import->model->arena, &operand->view),
+                          onnx_shape_text(import->model->arena, &node->out[0]->shape));
+}
+
+bool import_transpose(Import *import, OnnxNode *node) {
+    const Operand *operand = import_operand(import, node, 0);
+    int64_t list[ONNX_MOST_RANK];
+    int perm[ONNX_MOST_RANK];
+    if (!operand) return false;
+    const int rank = operand->view.rank, count = onnx_attribute_ints(node, "perm", list, ONNX_MOST_RANK);
+    for (int d = 0; d < rank; d++) perm[d] = count < 0 ? rank - 1 - d : (int)list[d];
+    const View view = view_transpose(&operand->view, perm);
+    return import_result(import, node, 0, operand->value, &view);
+}
+
+/* Reshape, Transpose and Reshape in one: [b1, b2, c] or [c, b1, b2] of the channels go to rows and columns. */
+bool import_depth_to_space(Import *import, OnnxNode *node) {
+    const Operand *operand = import_operand(import, node, 0);
+    if (!operand) return false;
+    const OnnxShape *in = &node->in[0]->shape;
+    const int64_t side = onnx_attribute_int(node, "blocksize", 1), channels = in->dim[1] / (side * side);
+    const bool crd = !strcmp(onnx_attribute_string(import->model, node, "mode", "DCR"), "CRD");
+    const OnnxShape split = {6,
+                             {in->dim[0], crd ? channels : side, side, crd ? side : channels, in->dim[2], in->dim[3]}};
+    const int dcr_order[6] = {0, 3, 4, 1, 5, 2}, crd_order[6] = {0, 1, 4, 2, 5, 3};
+    View view;
+    if (!view_reshape(&operand->view, &split, &view)) return import_problem(import, node, "its channels are in pieces");
+    view = view_transpose(&view, crd ? crd_order : dcr_order);
+    if (!view_reshape(&view, &node->out[0]->shape, &view))
+        return import_problem(import, node, "its pixels are in pieces");
+    return import_result(import, node, 0, operand->value, &view);
+}
+
+bool import_space_to_depth(Import *import, OnnxNode *node) {
+    const Operand *operand = import_operand(import, node, 0);
+    if (!operand) return false;
+    const OnnxShape *in = &node->in[0]->shape;
+    const int64_t side = onnx_attribute_int(node, "blocksize", 1);
+    const OnnxShape split = {6, {in->dim[0], in->dim[1], in->dim[2] / side, side, in->dim[3] / side, side}};
+    View view;
+    if (!view_reshape(&operand->view, &split, &view)) return import_problem(import, node, "its pixels are in pieces");
+    view = view_transpose(&view, (const int[]){0, 3, 5, 1, 2, 4});
+    if (!view_reshape(&view, &node->out[0]->shape, &view))
+        return import_problem(import, node, "its pixels are in pieces");
+    return import_result(import, node, 0, operand->value, &view);
+}
+
+bool import_expand(Import *import, OnnxNode *node) {
+    const Operand *operand = import_operand(import, node, 0);
+    View view;
+    if (!operand) return false;
+    if (onnx_elements(&node->in[0]->shape) != onnx_elements(&node->out[0]->shape) ||
+        !view_reshape(&operand->view, &node->out[0]->shape, &view))
+        return import_problem(import, node, "it makes a value larger");
+    return import_result(import, node, 0, operand->value, &view);
+}
+
+/* Of channels, in one order of dimensions. */
+bool import_concat(Import *import, OnnxNode *node) {
+    Value **in = arena_alloc(import->model->arena, sizeof *in * (size_t)(node->nin + 1));
+    int axis = 0;
+    View first = {0};
+    onnx_axis(onnx_attribute_int(node, "axis", 0), node->out[0]->shape.rank, &axis);
+    for (int i = 0; i < node->nin; i++) {
+        const Operand *operand = import_operand(import, node, i);
+        View other;
+        if (!operand) return false;
+        const View *view = &operand->view;
+        const ViewAxis is = view_axis(view, axis);
+        if (is != AXIS_C && !(is == AXIS_NONE && view->size[AXIS_C] == 1))
+            return import_problem(import, node, "it is along dimension %d of %s, which is not the channels", axis,
+                                  view_text(import->model->arena, view));
+        if (i == 0) first = *view;
+        if (!view_replace(view, axis, (int)first.size[AXIS_C], &other) || !view_same_order(&first, &other))
+            return import_problem(import, node, "its inputs are in dimensions %s and %s",
+                                  view_text(import->model->arena, &first), view_text(import->model->arena, view));
+        in[i] = operand->value;
+    }
+    const Layer layer = layer_default(OP_CONCAT);
+    Value *out = import_layer(import, node, NULL, OP_CONCAT, in, node->nin, &layer, NULL);
+    View view;
+    return out && view_replace(&first, axis, out->shape.c, &view) && import_result(import, node, 0, out, &view);
+}
+
+bool onnx_pads(OnnxModel *model, OnnxNode *node, int64_t begin[ONNX_MOST_RANK], int64_t end[ONNX_MOST_RANK]);
+
+/* Zeros around an image, and behind its channels. */
+bool import_pad(Import *import, OnnxNode *node) {
+    Value *in = import_image(import, node, 0);
+    int64_t begin[ONNX_MOST_RANK], end[ONNX_MOST_RANK];
+    if (!in) return false;
+    const char *mode = onnx_attribute_string(import->model, node, "mode", "constant");
+    const OnnxTensor *value = import_has(node, 2) ? node->in[2] : NULL;
+    const double with = value && onnx_is_constant(value) && onnx_elements(&value->shape) == 1
+                            ? onnx_element(value, 0)
+                            : onnx_attribute_real(node, "value", 0);
+    if (!onnx_pads(import->model, node, begin, end)) return import_problem(import, node, "%s", node->problem);
+    bool none = true;
+    for (int d = 0; d < node->in[0]->shape.rank; d++) {
+        none &= !begin[d] && !end[d];
+        if (begin[d] < 0 || end[d] < 0 || (d == 1 && begin[d]) || (d == 0 && (begin[d] || end[d])) ||
+            begin[d] > UINT16_MAX || end[d] > INT32_MAX / 2 || (d > 1 && end[d] > UINT16_MAX))
+            return import_problem(import, node, "its padding of dimension %d, %lld and %lld, is not supported", d,
+                                  (long long)begin[d], (long long)end[d]);
+    }
+    if (none) return import_plain(import, node, 0, in);
+    if (strcmp(mode, "constant") != 0) return import_problem(import, node, "mode '%s' is not supported", mode);
+    if (with != 0) return import_problem(import, node, "it pads with %g, not with 0", with);
+    Layer layer = layer_default(OP_PAD);
+    const int last = node->in[0]->shape.rank - 1;
+    layer.attr.channels = (int)end[1];
+    if (last >= 2) layer.attr.window.left = (int)begin[last], layer.attr.window.right = (int)end[last];
+    if (last >= 3) layer.attr.window.top = (int)begin[2], layer.attr.window.bottom = (int)end[2];
+    return import_plain(import, node, 0, import_layer(import, node, NULL, OP_PAD, &in, 1, &layer, NULL));
+}
+
+/* The part of a value that ranges of its dimensions are. */
+static bool slice(Import *import, OnnxNode *node, const OnnxRange *range) {
+    const Operand *operand = import_operand(import, node, 0);
+    if (!operand) return false;
+    bool whole = true;
+    for (int d = 0; d < operand->view.rank; d++)
+        whole &= range[d].count == node->in[0]->shape.dim[d] && range[d].step == 1;
+    if (whole) return import_result(import, node, 0, operand->value, &operand->view);
+    return import_problem(import, node, "a part of a value that is computed is not supported");
+}
+
+bool import_slice(Import *import, OnnxNode *node) {
+    OnnxRange range[ONNX_MOST_RANK];
+    if (!onnx_slice(import->model, node, range)) return import_problem(import, node, "%s", node->problem);
+    return slice(import, node, range);
+}
+
+bool import_split(Import *import, OnnxNode *node) {
+    return import_problem(import, node, "parts of a value that is computed are not supported");
+}
+
+bool import_gather(Import *import, OnnxNode *node) {
+    return import_problem(import, node, "a part of a value that is computed is not supported");
+}

@@ -1,0 +1,350 @@
+/* From a file to the graph of its tensors, with its names looked up. */
+#include "model.h"
+
+#include "core/pages.h"
+#include "operators.h"
+#include "rn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+/* ---- the message ---- */
+
+/* What a message may take: many times its bytes, since an empty node of two bytes is a struct of a hundred. */
+typedef struct Budget {
+    size_t left;
+} Budget;
+
+static void *budget_alloc(void *data, size_t size) {
+    Budget *budget = data;
+    if (size > budget->left) return NULL;
+    budget->left -= size;
+    return malloc(size);
+}
+
+static void budget_free(void *data, void *pointer) {
+    (void)data;
+    free(pointer);
+}
+
+static bool unpack(OnnxModel *model, const rn_pages *file) {
+    const Place place = {.source = model->source};
+    enum { TIMES = 64 };
+    static const size_t least = 64 << 20;
+    Budget *budget = arena_alloc(model->arena, sizeof *budget);
+    budget->left = least + TIMES * file->count;
+    model->allocator = (ProtobufCAllocator){budget_alloc, budget_free, budget};
+    model->proto = onnx__model_proto__unpack(&model->allocator, file->count, file->bytes);
+    if (model->proto && model->proto->graph) return true;
+    diag_error(model->diag, place,
+               model->proto ? "no ONNX model: it has no graph"
+                            : "no ONNX model, or one that was cut short: its protobuf cannot be read");
+    return false;
+}
+
+static bool read_opset(OnnxModel *model) {
+    const Place place = {.source = model->source};
+    model->opset = 0;
+    for (size_t i = 0; i < model->proto->n_opset_import; i++) {
+        const Onnx__OperatorSetIdProto *set = model->proto->opset_import[i];
+        if (set->domain && *set->domain && strcmp(set->domain, "ai.onnx") != 0) continue;
+        model->opset = set->version < 0 || set->version > 1000 ? 1000 : (int)set->version;
+    }
+    if (model->opset >= ONNX_OLDEST_OPSET && model->opset <= ONNX_NEWEST_OPSET) return true;
+    if (!model->opset)
+        diag_error(model->diag, place, "it does not say of which operator set its operators are");
+    else
+        diag_error(model->diag, place, "its operators are of set %d; those of %d to %d are known", model->opset,
+                   ONNX_OLDEST_OPSET, ONNX_NEWEST_OPSET);
+    return false;
+}
+
+/* ---- tensors ---- */
+
+/* A new tensor; NULL after an error, where the name is taken. */
+static OnnxTensor *add_tensor(OnnxModel *model, const char *name) {
+    const Place place = {.source = model->source};
+    if (map_get(&model->tensors, name)) {
+        diag_error(model->diag, place, "two tensors are called '%s'", name);
+        return NULL;
+    }
+    OnnxTensor *tensor = arena_alloc(model->arena, sizeof *tensor);
+    tensor->name = name;
+    tensor->shape.rank = -1;
+    map_put(&model->tensors, model->arena, name, tensor);
+    return tensor;
+}
+
+static bool read_initializers(OnnxModel *model) {
+    const Onnx__GraphProto *graph = model->proto->graph;
+    if (graph->n_sparse_initializer) {
+        diag_error(model->diag, (Place){.source = model->source}, "it has sparse initializers, which are not read");
+        return false;
+    }
+    for (size_t i = 0; i < graph->n_initializer; i++) {
+        const Onnx__TensorProto *proto = graph->initializer[i];
+        const char *name = proto->name ? proto->name : "";
+        OnnxTensor *tensor = add_tensor(model, name);
+        if (!tensor || !constant_read(model, tensor, proto, arena_printf(model->arena, "initializer '%s'", name)))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the input ---- */
+
+static const char *const *find_define(const OnnxOptions *options, const char *name, bool *used) {
+    const size_t length = strlen(name);
+    for (int i = 0; i < options->define_count; i++) {
+        if (strncmp(options->defines[i], name, length) != 0 || options->defines[i][length] != '=') continue;
+        used[i] = true;
+        return &options->defines[i];
+    }
+    return NULL;
+}
+
+/* A dimension that has a name or none: of -D, the first of several is the batch. 0 after an error. */
+static int64_t read_symbol(OnnxModel *model, const OnnxOptions *options, const char *name, bool is_batch, bool *used) {
+    const Place place = {.source = model->source};
+    const char *const *define = find_define(options, name, used);
+    if (!define && is_batch) return options->batch ? options->batch : 1;
+    if (!define) {
+        diag_error(model->diag, place, "the input '%s' has a dimension of no fixed size: say -D %s=SIZE",
+                   model->input->name, name);
+        return 0;
+    }
+    const char *value = strchr(*define, '=') + 1;
+    char *end;
+    errno = 0;
+    const long long size = strtoll(value, &end, 10);
+    if (*value >= '0' && *value <= '9' && !*end && !errno && size >= 1 && size <= onnx_most_elements) return size;
+    diag_error(model->diag, (Place){0}, "-D %s: '%s' is no size", name, value);
+    return 0;
+}
+
+static bool read_input_shape(OnnxModel *model, const Onnx__TypeProto__Tensor *type, const OnnxOptions *options) {
+    const Place place = {.source = model->source};
+    OnnxTensor *input = model->input;
+    const Onnx__TensorShapeProto *shape = type->shape;
+    bool *used = arena_alloc(model->arena, (size_t)options->define_count + 1);
+    if (!shape || shape->n_dim < 1 || shape->n_dim > ONNX_MOST_RANK) {
+        diag_error(model->diag, place, "the input '%s' has %s", input->name,
+                   shape ? "no dimension that could be one of images, or too many" : "no shape");
+        return false;
+    }
+    input->shape.rank = (int)shape->n_dim;
+    for (int i = 0; i < input->shape.rank; i++) {
+        const Onnx__TensorShapeProto__Dimension *dim = shape->dim[i];
+        const bool is_batch = i == 0 && input->shape.rank > 1;
+        if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && dim->dim_value > 0) {
+            input->shape.dim[i] = dim->dim_value;
+        } else {
+            const bool named = dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM &&
+                               dim->dim_param && *dim->dim_param;
+            const char *name = named ? dim->dim_param : arena_printf(model->arena, "%s.%d", input->name, i);
+            input->shape.dim[i] = read_symbol(model, options, name, is_batch, used);
+            if (!input->shape.dim[i]) return false;
+        }
+        if (onnx_elements(&(OnnxShape){i, {0}}) && input->shape.dim[i] > onnx_most_elements) {
+            diag_error(model->diag, place, "dimension %d of the input '%s' is %lld: more than 2^31", i, input->name,
+                       (long long)input->shape.dim[i]);
+            return false;
+        }
+    }
+    for (int i = 0; i < options->define_count; i++)
+        if (!used[i]) {
+            diag_error(model->diag, place, "-D %s: the input '%s' has no dimension of that name", options->defines[i],
+                       input->name);
+            return false;
+        }
+    model->batch = input->shape.rank > 1 ? (int)input->shape.dim[0] : 1;
+    return true;
+}
+
+static bool read_input(OnnxModel *model, const OnnxOptions *options) {
+    const Place place = {.source = model->source};
+    const Onnx__GraphProto *graph = model->proto->graph;
+    const Onnx__ValueInfoProto *found = NULL;
+    for (size_t i = 0; i < graph->n_input; i++) {
+        const Onnx__ValueInfoProto *info = graph->input[i];
+        if (map_get(&model->tensors, info->name ? info->name : "")) continue; /* an initializer's default */
+        if (found) {
+            diag_error(model->diag, place, "it has several inputs, '%s' and '%s'; a network has one", found->name,
+                       info->name ? info->name : "");
+            return false;
+        }
+        found = info;
+    }
+    if (!found || !found->name || !*found->name) {
+        diag_error(model->diag, place, "it has no input");
+        return false;
+    }
+    model->input = add_tensor(model, found->name);
+    if (!model->input) return false;
+    if (!found->type || found->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE) {
+        diag_error(model->diag, place, "the input '%s' is no tensor", found->name);
+        return false;
+    }
+    const Onnx__TypeProto__Tensor *type = found->type->tensor_type;
+    model->input->type = (OnnxType)type->elem_type;
+    if (!onnx_type_is_real(model->input->type) && type->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__UINT8) {
+        diag_error(model->diag, place, "the input '%s' is of type %s; images are of a real type or uint8", found->name,
+                   onnx_type_name(type->elem_type));
+        return false;
+    }
+    return read_input_shape(model, type, options);
+}
+
+/* ---- nodes ---- */
+
+static bool read_node(OnnxModel *model, const Onnx__NodeProto *proto, OnnxNode *node) {
+    const Place place = {.source = model->source};
+    node->proto = proto;
+    node->type = proto->op_type ? proto->op_type : "";
+    node->name = proto->name ? proto->name : "";
+    node->domain = proto->domain && strcmp(proto->domain, "ai.onnx") != 0 ? proto->domain : "";
+    node->operator= * node->domain ? NULL : onnx_operator(node->type);
+    node->nin = (int)proto->n_input;
+    node->nout = (int)proto->n_output;
+    node->in = arena_alloc(model->arena, sizeof(OnnxTensor *) * (size_t)(node->nin + 1));
+    node->out = arena_alloc(model->arena, sizeof(OnnxTensor *) * (size_t)(node->nout + 1));
+    for (int i = 0; i < node->nin; i++) {
+        if (!*proto->input[i]) continue;
+        node->in[i] = map_get(&model->tensors, proto->input[i]);
+        if (!node->in[i]) {
+            diag_error(model->diag, place, "%s reads '%s', which nothing before it makes",
+                       onnx_node_text(model->arena, node), proto->input[i]);
+            return false;
+        }
+    }
+    for (int i = 0; i < node->nout; i++) {
+        if (!*proto->output[i]) continue;
+        node->out[i] = add_tensor(model, proto->output[i]);
+        if (!node->out[i]) return false;
+        node->out[i]->producer = node;
+    }
+    return true;
+}
+
+static bool read_nodes(OnnxModel *model) {
+    const Onnx__GraphProto *graph = model->proto->graph;
+    if (graph->n_node > ONNX_MOST_NODES) {
+        diag_error(model->diag, (Place){.source = model->source}, "it has %zu nodes; at most %d are read",
+                   graph->n_node, ONNX_MOST_NODES);
+        return false;
+    }
+    model->node_count = (int)graph->n_node;
+    model->nodes = arena_alloc(model->arena, sizeof(OnnxNode *) * (graph->n_node + 1));
+    for (int i = 0; i < model->node_count; i++) {
+        model->nodes[i] = arena_alloc(model->arena, sizeof(OnnxNode));
+        model->nodes[i]->index = i;
+        if (!read_node(model, graph->node[i], model->nodes[i])) return false;
+    }
+    return true;
+}
+
+static bool read_outputs(OnnxModel *model) {
+    const Place place = {.source = model->source};
+    const Onnx__GraphProto *graph = model->proto->graph;
+    model->outputs = arena_alloc(model->arena, sizeof(OnnxTensor *) * (graph->n_output + 1));
+    for (size_t i = 0; i < graph->n_output; i++) {
+        const char *name = graph->output[i]->name ? graph->output[i]->name : "";
+        OnnxTensor *tensor = map_get(&model->tensors, name);
+        if (!tensor) {
+            diag_error(model->diag, place, "its output '%s' is made by no node", name);
+            return false;
+        }
+        tensor->is_output = true;
+        model->outputs[model->output_count++] = tensor;
+    }
+    if (model->output_count) return true;
+    diag_error(model->diag, place, "it has no output");
+    return false;
+}
+
+bool model_open(OnnxModel *model, Arena *arena, const Source *source, const OnnxOptions *options, Diag *diag) {
+    *model = (OnnxModel){.arena = arena, .diag = diag, .source = source};
+    char error[RN_ERROR_SIZE];
+    rn_pages file;
+    if (rn_pages_map(&file, options->path, error, sizeof error)) {
+        diag_error(diag, (Place){0}, "%s", error);
+        return false;
+    }
+    bool good = !file.count || !rn_pages_fault(file.bytes, file.count);
+    if (!good) diag_error(diag, (Place){.source = source}, "cannot be read");
+    model->hash = good ? XXH3_64bits(file.bytes, file.count) : 0;
+    good = good && unpack(model, &file) && read_opset(model);
+    rn_pages_free(&file); /* the message has copies */
+    if (!good) return false;
+    model->name = model->proto->graph->name ? model->proto->graph->name : "";
+    return read_initializers(model) && read_input(model, options) && read_nodes(model) && read_outputs(model);
+}
+
+void model_close(OnnxModel *model) {
+    for (OnnxFile *file = model->files; file; file = file->next) rn_pages_free(file->pages);
+    if (model->proto) onnx__model_proto__free_unpacked(model->proto, &model->allocator);
+    model->files = NULL, model->proto = NULL;
+}
+
+/* ---- attributes ---- */
+
+const Onnx__AttributeProto *onnx_attribute(const OnnxNode *node, const char *name) {
+    for (size_t i = 0; i < node->proto->n_attribute; i++) {
+        const Onnx__AttributeProto *attribute = node->proto->attribute[i];
+        if (attribute->name && !strcmp(attribute->name, name)) return attribute;
+    }
+    return NULL;
+}
+
+int64_t onnx_attribute_int(const OnnxNode *node, const char *name, int64_t otherwise) {
+    const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
+    return attribute && attribute->has_i ? attribute->i : otherwise;
+}
+
+double onnx_attribute_real(const OnnxNode *node, const char *name, double otherwise) {
+    const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
+    return attribute && attribute->has_f ? (double)attribute->f : otherwise;
+}
+
+const char *onnx_attribute_string(OnnxModel *model, const OnnxNode *node, const char *name, const char *otherwise) {
+    const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
+    if (!attribute || !attribute->has_s) return otherwise;
+    return arena_strndup(model->arena, attribute->s.data ? (const char *)attribute->s.data : "", attribute->s.len);
+}
+
+int onnx_attribute_ints(const OnnxNode *node, const char *name, int64_t *values, int most) {
+    const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
+    if (!attribute) return -1;
+    for (int i = 0; i < most && (size_t)i < attribute->n_ints; i++) values[i] = attribute->ints[i];
+    return attribute->n_ints > INT32_MAX ? INT32_MAX : (int)attribute->n_ints;
+}
+
+int onnx_list(const OnnxNode *node, const char *attribute, int input, int64_t *values, int most) {
+    const OnnxTensor *tensor = input < node->nin ? node->in[input] : NULL;
+    if (!tensor) {
+        const int count = onnx_attribute_ints(node, attribute, values, most);
+        return count > most ? -2 : count;
+    }
+    if (!tensor->integers || onnx_elements(&tensor->shape) > most) return -2;
+    const int count = (int)onnx_elements(&tensor->shape);
+    for (int i = 0; i < count; i++) values[i] = tensor->integers[i];
+    return count;
+}
+
+/* ---- words ---- */
+
+const char *onnx_shape_text(Arena *arena, const OnnxShape *shape) {
+    if (shape->rank < 0) return "an unknown shape";
+    if (!shape->rank) return "a scalar";
+    char *text = arena_printf(arena, "%lld", (long long)shape->dim[0]);
+    for (int i = 1; i < shape->rank; i++) text = arena_printf(arena, "%sx%lld", text, (long long)shape->dim[i]);
+    return text;
+}
+
+const char *onnx_node_text(Arena *arena, const OnnxNode *node) {
+    const char *domain = *node->domain ? arena_printf(arena, "%s.", node->domain) : "";
+    if (!*node->name) return arena_printf(arena, "node %d (%s%s)", node->index, domain, node->type);
+    return arena_printf(arena, "node %d '%s' (%s%s)", node->index, node->name, domain, node->type);
+}

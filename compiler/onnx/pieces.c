@@ -1,0 +1,397 @@
+/* Operators on each number alone that are one layer together.
+ *
+ * Exporters write an activation as one operator or as many: x * sigmoid(x), 0.5 * x * (1 + erf(x / sqrt 2)), a Clip, a
+ * Max and a Min. Whatever they write, it is a function of one number, so it is recognised by what it computes: from a
+ * node on, the nodes are collected that depend on one value and on constants alone; of each that nothing outside reads
+ * from the middle, the function is evaluated at many points and compared with the activations of act.def, and with a
+ * factor and a sum for each channel. The largest that is one of them becomes that layer.
+ */
+#include "import.h"
+
+#include "graph/act.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MOST_NODES = 24, LOOK_AHEAD = 96, POINTS = 188, FEW_POINTS = 7 };
+
+/* Both sides of every edge that an activation has, and far from them. No number is special beyond these: the functions
+ * are analytic between. */
+static double point(int i) {
+    static const double few[FEW_POINTS] = {-1, 1, 0, -5.3, 0.37, 4.9, 13.7};
+    return i < FEW_POINTS ? few[i] : (i - FEW_POINTS - (POINTS - FEW_POINTS) / 2) * 0.173 + 0.011;
+}
+
+typedef struct Piece {
+    OnnxNode *node;
+    double *number[ELEMENTWISE_MOST_IN + 1]; /* by input: of a constant, for each channel; NULL: a value */
+    int from[ELEMENTWISE_MOST_IN + 1];       /* of a value: the piece that makes it, -1 for the root */
+    bool uniform;                            /* its constants are the same for all channels, as are its inputs' */
+    uint32_t needs;                          /* pieces that it depends on, itself too */
+} Piece;
+
+typedef struct Pieces {
+    Import *import;
+    const OnnxTensor *root;
+    const Operand *operand;
+    Piece piece[MOST_NODES];
+    int count;
+    double value[MOST_NODES][POINTS]; /* of the channel evaluated last */
+} Pieces;
+
+/* ---- collecting ---- */
+
+static int piece_of(const Pieces *p, const OnnxTensor *tensor) {
+    for (int i = 0; i < p->count; i++)
+        if (p->piece[i].node->out[0] == tensor) return i;
+    return -1;
+}
+
+static bool same_shape(const OnnxShape *a, const OnnxShape *b) {
+    if (a->rank != b->rank) return false;
+    for (int d = 0; d < a->rank; d++)
+        if (a->dim[d] != b->dim[d]) return false;
+    return true;
+}
+
+static bool is_uniform(const double *numbers, int64_t count) {
+    for (int64_t i = 1; i < count; i++)
+        if (numbers[i] != numbers[0]) return false;
+    return true;
+}
+
+static void collect(Pieces *p, OnnxNode *node) {
+    Piece piece = {.node = node, .uniform = true, .needs = 1u << p->count};
+    const Elementwise *e = onnx_elementwise(node);
+    if (p->count == MOST_NODES || node->done || node->problem || !e || node->nin > ELEMENTWISE_MOST_IN) return;
+    if (!node->out[0] || !same_shape(&node->out[0]->shape, &p->root->shape)) return;
+    bool depends = false;
+    for (int i = 0; i < node->nin; i++) {
+        const OnnxTensor *in = node->in[i];
+        if (!in) continue;
+        piece.from[i] = -1;
+        if (onnx_is_constant(in)) {
+            piece.number[i] = import_per_channel(p->import, in, &p->operand->view);
+            if (!piece.number[i]) return;
+            piece.uniform &= is_uniform(piece.number[i], p->operand->view.size[AXIS_C]);
+            continue;
+        }
+        depends = true;
+        if (in == p->root) continue;
+        piece.from[i] = piece_of(p, in);
+        if (piece.from[i] < 0) return;
+        piece.needs |= p->piece[piece.from[i]].needs;
+        piece.uniform &= p->piece[piece.from[i]].uniform;
+    }
+    if (depends) p->piece[p->count++] = piece;
+}
+
+/* Nothing else reads what the pieces make on the way to piece `last`. */
+static bool is_closed(const Pieces *p, int last) {
+    const uint32_t needs = p->piece[last].needs;
+    int uses[MOST_NODES] = {0};
+    for (int i = 0; i < p->count; i++)
+        for (int k = 0; k < p->piece[i].node->nin && needs >> i & 1; k++)
+            if (p->piece[i].node->in[k] && !p->piece[i].number[k] && p->piece[i].from[k] >= 0)
+                uses[p->piece[i].from[k]]++;
+    for (int i = 0; i < p->count; i++)
+        if (i != last && needs >> i & 1 && uses[i] != p->piece[i].node->out[0]->uses) return false;
+    return true;
+}
+
+/* ---- evaluating ---- */
+
+static void evaluate(Pieces *p, uint32_t needs, int64_t channel, int points) {
+    for (int i = 0; i < p->count; i++) {
+        const Piece *piece = &p->piece[i];
+        double in[ELEMENTWISE_MOST_IN + 1] = {0};
+        for (int k = 0; k < points && needs >> i & 1; k++) {
+            for (int j = 0; j < piece->node->nin; j++)
+                in[j] = piece->number[j]      ? piece->number[j][channel]
+                        : piece->from[j] >= 0 ? p->value[piece->from[j]][k]
+                                              : point(k);
+            p->value[i][k] = onnx_elementwise_apply(piece->node, in);
+        }
+    }
+}
+
+static bool near(double a, double b) {
+    return fabs(a - b) <= 1e-6 * (1 + fabs(b)) || (isnan(a) && isnan(b));
+}
+
+static bool is_activation(const double *value, int points, Act act, double number) {
+    for (int i = 0; i < points; i++)
+        if (!near(value[i], act_apply(act, point(i), number))) return false;
+    return true;
+}
+
+/* The number that the activation would have, from its value at -1, which is point 0. */
+static double number_of(const double *value, Act act) {
+    const double unit = act_apply(act, -1, 1);
+    return act_info(act)->parameter == PARAMETER_NONE || act_info(act)->parameter == PARAMETER_FORM ? 0
+                                                                                                    : value[0] / unit;
+}
+
+static bool find_activation(const double *value, int points, Act *act, double *number) {
+    for (Act a = ACT_NONE + 1; a < ACT_COUNT; a++) {
+        const double n = number_of(value, a);
+        if (a == ACT_PRELU || !isfinite(n) || !is_activation(value, points, a, n)) continue;
+        *act = a, *number = n;
+        return true;
+    }
+    return false;
+}
+
+/* x * factor + sum; point 1 is 1 and point 2 is 0 */
+static bool is_affine(const double *value, int points, double *factor, double *sum) {
+    *sum = value[2], *factor = value[1] - value[2];
+    for (int i = 0; i < points; i++)
+        if (!near(value[i], *factor * point(i) + *sum)) return false;
+    return isfinite(*factor) && isfinite(*sum);
+}
+
+/* ---- layers ---- */
+
+static Value *make_activation(Pieces *p, OnnxNode *node, Act act, double number) {
+    const ActInfo *info = act_info(act);
+    Layer layer = layer_default(info->op);
+    if (act == ACT_LEAKYRELU) layer.attr.slope = (double)(float)number;
+    if (act == ACT_ELU) layer.attr.alpha = (double)(float)number;
+    if (act == ACT_GELU_TANH) layer.attr.approximate = true;
+    Value *in = p->operand->value;
+    return import_layer(p->import, node, NULL, info->op, &in, 1, &layer, NULL);
+}
+
+/* Of other channels' constants: a slope for each, or a factor and a sum. */
+static Value *make_per_channel(Pieces *p, int last, bool affine) {
+    const int64_t channels = p->operand->view.size[AXIS_C];
+    float *first = import_floats(p->import, channels), *second = import_floats(p->import, channels);
+    Value *in = p->operand->value;
+    bool changes = false;
+    for (int64_t c = 0; c < channels; c++) {
+        double factor, sum, slope;
+        evaluate(p, p->piece[last].needs, c, FEW_POINTS);
+        const double *value = p->value[last];
+        slope = -value[0];
+        if (affine ? !is_affine(value, FEW_POINTS, &factor, &sum)
+                   : !is_activation(value, FEW_POINTS, ACT_LEAKYRELU, slope))
+            return NULL;
+        first[c] = (float)(affine ? factor : slope);
+        second[c] = affine ? (float)sum : 0;
+        changes |= !affine || first[c] != 1 || second[c] != 0;
+    }
+    if (!changes) return in;
+    const Op op = affine ? OP_SCALE : OP_PRELU;
+    Layer layer = layer_default(op);
+    ImportWeights weights = {{{NULL, first}}};
+    if (affine) weights.slot[BIAS].data = second;
+    return import_layer(p->import, p->piece[last].node, NULL, op, &in, 1, &layer, &weights);
+}
+
+static Value *make(Pieces *p, int last) {
+    Act act;
+    double number, factor, sum;
+    const Piece *piece = &p->piece[last];
+    evaluate(p, piece->needs, 0, POINTS);
+    const double *value = p->value[last];
+    if (is_affine(value, POINTS, &factor, &sum)) return make_per_channel(p, last, true);
+    if (!find_activation(value, POINTS, &act, &number)) return NULL;
+    if (piece->uniform) return make_activation(p, piece->node, act, number);
+    return act == ACT_LEAKYRELU || act == ACT_RELU ? make_per_channel(p, last, false) : NULL;
+}
+
+bool import_pieces(Import *import, OnnxNode *node) {
+    OnnxModel *model = import->model;
+    Pieces *p = arena_alloc(model->arena, sizeof *p);
+    p->import = import;
+    for (int i = 0; i < node->nin; i++) {
+        if (!node->in[i] || onnx_is_constant(node->in[i])) continue;
+        if (p->root && p->root != node->in[i]) return false;
+        p->root = node->in[i];
+    }
+    if (!p->root || !p->root->operand) return false;
+    p->operand = p->root->operand;
+    node->done = false;
+    for (int i = node->index; i < model->node_count && i < node->index + LOOK_AHEAD; i++) collect(p, model->nodes[i]);
+    node->done = true;
+    bool tried[MOST_NODES] = {false};
+    for (int n = 0; n < p->count; n++) {
+        int last = -1, most = 0;
+        for (int i = 0; i < p->count; i++) {
+            const int size = __builtin_popcount(p->piece[i].needs);
+            if (!tried[i] && p->piece[i].needs & 1 && size > most) last = i, most = size;
+        }
+        if (last < 0) break;
+        tried[last] = true;
+        if (!is_closed(p, last)) continue;
+        const int problems = import->problem_count;
+        Value *value = make(p, last);
+        if (import->problem_count > problems) return false;
+        if (!value) continue;
+        for (int i = 0; i < p->count; i++)
+            if (p->piece[last].needs >> i & 1) p->piece[i].node->done = true;
+        const View view = p->operand->view;
+        return import_result(import, p->piece[last].node, 0, value, &view);
+    }
+    return false;
+}
+
+/* ---- of several values ---- */
+
+/* Two values in one order, of which the second may be a number for each channel of the first. */
+static bool combine(Import *import, OnnxNode *node, const char *part, Op op, const Operand *a, const Operand *b,
+                    Operand *result) {
+    View spread;
+    const OnnxShape all = {1, {a->view.size[AXIS_N] * b->view.size[AXIS_C]}};
+    const bool gate =
+        b->value->shape.h * b->value->shape.w == 1 && view_plain(a->view.size[AXIS_N], b->value->shape, &all, &spread);
+    const bool same = view_same_order(&a->view, &b->view);
+    if (!same && !(op == OP_MUL && gate && b->value->shape.c == a->value->shape.c && a->view.rank == b->view.rank))
+        return import_problem(import, node, "it joins values of dimensions %s of %dx%dx%d and %s of %dx%dx%d",
+                              view_text(import->model->arena, &a->view), a->value->shape.c, a->value->shape.h,
+                              a->value->shape.w, view_text(import->model->arena, &b->view), b->value->shape.c,
+                              b->value->shape.h, b->value->shape.w);
+    const Layer layer = layer_default(op);
+    Value *in[2] = {a->value, b->value};
+    *result = (Operand){import_layer(import, node, part, op, in, 2, &layer, NULL), a->view};
+    return result->value;
+}
+
+static int64_t pixels(const Operand *operand) {
+    return (int64_t)operand->value->shape.h * operand->value->shape.w;
+}
+
+static bool import_values(Import *import, OnnxNode *node, Op op) {
+    Operand all = *node->in[0]->operand;
+    for (int i = 1; i < node->nin; i++) {
+        const Operand *other = import_operand(import, node, i);
+        if (!other) return false;
+        Operand right = *other;
+        if (pixels(&right) > pixels(&all)) { /* the gate comes last */
+            right = all;
+            all = *other;
+        }
+        const char *part = i < node->nin - 1 ? arena_printf(import->model->arena, "%d", i) : NULL;
+        if (!combine(import, node, part, op, &all, &right, &all)) return false;
+    }
+    return import_result(import, node, 0, all.value, &all.view);
+}
+
+/* a - b as a + (-1) b */
+static bool import_difference(Import *import, OnnxNode *node) {
+    const Operand *a = import_operand(import, node, 0), *b = import_operand(import, node, 1);
+    if (!a || !b) return false;
+    Layer layer = layer_default(OP_SCALE);
+    layer.bias = false;
+    const ImportWeights weights = {{{NULL, import_filled(import, b->value->shape.c, -1)}}};
+    Value *in = b->value;
+    Operand negative = {import_layer(import, node, "negative", OP_SCALE, &in, 1, &layer, &weights), b->view}, result;
+    return negative.value && combine(import, node, NULL, OP_ADD, a, &negative, &result) &&
+           import_result(import, node, 0, result.value, &result.view);
+}
+
+bool import_elementwise(Import *import, OnnxNode *node) {
+    const bool copies = !strcmp(node->type, "Identity") || !strncmp(node->type, "Cast", 4);
+    bool values = node->nin > 1;
+    for (int i = 0; i < node->nin; i++) values &= node->in[i] && node->in[i]->operand;
+    if (copies && node->in[0]->operand) {
+        if (!onnx_type_is_real(node->out[0]->type))
+            return import_problem(import, node, "to %s is not supported", onnx_type_name((int)node->out[0]->type));
+        return import_result(import, node, 0, node->in[0]->operand->value, &node->in[0]->operand->view);
+    }
+    const int problems = import->problem_count;
+    if (import_pieces(import, node)) return true;
+    if (import->problem_count > problems) return false;
+    if (values && (!strcmp(node->type, "Add") || !strcmp(node->type, "Sum")))
+        return import_values(import, node, OP_ADD);
+    if (values && !strcmp(node->type, "Mul")) return import_values(import, node, OP_MUL);
+    if (values && !strcmp(node->type, "Sub")) return import_difference(import, node);
+    if (node->nin == 1 && (!strcmp(node->type, "Sum") || !strcmp(node->type, "Max") || !strcmp(node->type, "Min")))
+        return import_result(import, node, 0, node->in[0]->operand->value, &node->in[0]->operand->view);
+    return import_problem(import, node,
+                          values ? "rnc has no such layer of two values"
+                                 : "no activation computes it, nor a factor and a sum for each channel");
+}
+
+/* ---- layer norm ---- */
+
+/* The node of that type that reads the tensor, of those that are not done; NULL where there is none. */
+static OnnxNode *reader(const Import *import, const OnnxNode *after, const OnnxTensor *tensor, const char *type) {
+    const OnnxModel *model = import->model;
+    for (int i = after->index + 1; i < model->node_count && i < after->index + LOOK_AHEAD; i++) {
+        OnnxNode *node = model->nodes[i];
+        if (node->done || strcmp(node->type, type) != 0) continue;
+        for (int k = 0; k < node->nin; k++)
+            if (node->in[k] == tensor) return node;
+    }
+    return NULL;
+}
+
+static bool reads(const OnnxNode *node, const OnnxTensor *a, const OnnxTensor *b) {
+    return node->nin == 2 && ((node->in[0] == a && node->in[1] == b) || (node->in[0] == b && node->in[1] == a));
+}
+
+static bool is_number(const OnnxTensor *tensor) {
+    return tensor && onnx_is_constant(tensor) && onnx_elements(&tensor->shape) == 1;
+}
+
+/* The numbers of each channel that a Mul or Add applies to the tensor; NULL where it does not. */
+static double *per_channel(Import *import, const OnnxNode *node, const OnnxTensor *tensor, const View *view) {
+    const OnnxTensor *constant = node && node->in[0] == tensor ? node->in[1] : node ? node->in[0] : NULL;
+    return constant && onnx_is_constant(constant) ? import_per_channel(import, constant, view) : NULL;
+}
+
+/* mean = ReduceMean(x), d = x - mean, var = ReduceMean(d * d), d / sqrt(var + eps), perhaps * weight, perhaps + bias */
+bool import_layernorm_pieces(Import *import, OnnxNode *mean) {
+    OnnxModel *model = import->model;
+    const OnnxTensor *x = mean->in[0];
+    const Operand *operand = x->operand;
+    bool axes[ONNX_MOST_RANK], other[ONNX_MOST_RANK];
+    if (!operand || !onnx_axes(model, mean, x->shape.rank, true, axes)) return false;
+    for (int d = 0; d < x->shape.rank; d++)
+        if (axes[d] != (view_axis(&operand->view, d) == AXIS_C)) return false;
+    OnnxNode *sub = reader(import, mean, mean->out[0], "Sub");
+    if (!sub || mean->out[0]->uses != 1 || sub->in[0] != x || sub->in[1] != mean->out[0]) return false;
+    const OnnxTensor *d = sub->out[0];
+    OnnxNode *square = reader(import, sub, d, "Pow");
+    if (!square) square = reader(import, sub, d, "Mul");
+    if (!square || square->out[0]->uses != 1) return false;
+    if (strcmp(square->type, "Pow") == 0 ? !is_number(square->in[1]) || onnx_element(square->in[1], 0) != 2
+                                         : square->in[0] != d || square->in[1] != d)
+        return false;
+    OnnxNode *variance = reader(import, square, square->out[0], "ReduceMean");
+    if (!variance || variance->out[0]->uses != 1 || !onnx_axes(model, variance, x->shape.rank, true, other) ||
+        memcmp(axes, other, sizeof axes) != 0)
+        return false;
+    OnnxNode *add = reader(import, variance, variance->out[0], "Add");
+    const OnnxTensor *eps = add ? add->in[add->in[0] == variance->out[0]] : NULL;
+    OnnxNode *root = add && is_number(eps) ? reader(import, add, add->out[0], "Sqrt") : NULL;
+    if (!root || add->out[0]->uses != 1 || root->out[0]->uses != 1) return false;
+    OnnxNode *inverse = reader(import, root, root->out[0], "Reciprocal");
+    OnnxNode *last =
+        inverse ? reader(import, inverse, inverse->out[0], "Mul") : reader(import, root, root->out[0], "Div");
+    if (!last ||
+        (inverse ? !reads(last, d, inverse->out[0]) || inverse->out[0]->uses != 1
+                 : last->in[0] != d || last->in[1] != root->out[0]) ||
+        d->uses != (strcmp(square->type, "Pow") == 0 ? 2 : 3))
+        return false;
+    OnnxNode *nodes[] = {mean, sub, square, variance, add, root, inverse, last};
+    const int64_t channels = operand->view.size[AXIS_C];
+    ImportWeights weights = {{{NULL, import_filled(import, channels, 1)}, {NULL, import_filled(import, channels, 0)}}};
+    for (int i = 0; i < 2; i++) {
+        OnnxNode *next = last->out[0]->uses == 1 ? reader(import, last, last->out[0], i ? "Add" : "Mul") : NULL;
+        const double *numbers = per_channel(import, next, last->out[0], &operand->view);
+        if (!numbers) continue;
+        for (int64_t c = 0; c < channels; c++) weights.slot[i].data[c] = (float)numbers[c];
+        next->done = true;
+        last = next;
+    }
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
+        if (nodes[i]) nodes[i]->done = true;
+    Layer layer = layer_default(OP_LAYERNORM);
+    layer.attr.eps = onnx_element(eps, 0);
+    Value *in = operand->value;
+    const View view = operand->view;
+    return import_result(import, last, 0, import_layer(import, last, NULL, OP_LAYERNORM, &in, 1, &layer, &weights),
+                         &view);
+}

@@ -1,0 +1,85 @@
+/* The end of the first stage: shapes of all tensors, constants for all that does not depend on the input, and no node
+ * left whose results nothing reads.
+ */
+#include "operators.h"
+
+#include <string.h>
+
+enum { FOLDED_MOST = 1 << 27 }; /* numbers of a constant that is computed */
+
+static const OnnxOperator table[] = {
+#define OPERATOR(name, inputs, infer, fold, import) {#name, inputs, infer, fold, import},
+#include "operators.def"
+#undef OPERATOR
+};
+
+bool import_elementwise(Import *to, OnnxNode *node);
+static const OnnxOperator elementwise = {"", -1, infer_elementwise, fold_elementwise, import_elementwise};
+
+const OnnxOperator *onnx_operator(const char *name) {
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (!strcmp(table[i].name, name)) return &table[i];
+    return onnx_elementwise(&(OnnxNode){.type = name, .domain = ""}) ? &elementwise : NULL;
+}
+
+static bool inputs_are(const OnnxNode *node, bool (*what)(const OnnxTensor *)) {
+    for (int i = 0; i < node->nin; i++)
+        if (node->in[i] && !what(node->in[i])) return false;
+    return true;
+}
+
+static bool shape_is_known(const OnnxTensor *tensor) {
+    return tensor->shape.rank >= 0;
+}
+
+/* Numbers of what may be folded, whatever is made of them. */
+static bool is_small(const OnnxNode *node) {
+    for (int i = 0; i < node->nout; i++)
+        if (node->out[i] && node->out[i]->shape.rank >= 0 && onnx_elements(&node->out[i]->shape) > FOLDED_MOST)
+            return false;
+    return true;
+}
+
+static void simplify_node(OnnxModel *model, OnnxNode *node) {
+    const OnnxOperator *operator= node->operator;
+    if (!operator|| !node->nout || !node->out[0] || !inputs_are(node, shape_is_known)) return;
+    if (operator->most_inputs >= 0 && node->nin> operator->most_inputs) {
+        onnx_problem(model, node, "it has %d inputs, not %d", node->nin, operator->most_inputs);
+        return;
+    }
+    if (operator->most_inputs != 0 &&(!node->nin || !node->in[0])) {
+        onnx_problem(model, node, "its input is missing");
+        return;
+    }
+    if (!operator->infer(model, node)) return;
+    if (onnx_is_constant(node->out[0])) {
+        node->done = true;
+        return;
+    }
+    if (!inputs_are(node, onnx_is_constant)) return;
+    if (!is_small(node))
+        onnx_problem(model, node, "its result is a constant of %s",
+                     onnx_shape_text(model->arena, &node->out[0]->shape));
+    else
+        node->done = operator->fold(model, node);
+}
+
+/* From the end: what is read by a node that is itself read by none is not read. */
+static void count_uses(OnnxModel *model) {
+    for (int i = 0; i < model->output_count; i++) model->outputs[i]->uses++;
+    for (int i = model->node_count - 1; i >= 0; i--) {
+        OnnxNode *node = model->nodes[i];
+        bool used = false;
+        for (int k = 0; k < node->nout; k++) used |= node->out[k] && node->out[k]->uses;
+        if (!used) node->done = true;
+        for (int k = 0; k < node->nin && !node->done; k++)
+            if (node->in[k]) node->in[k]->uses++;
+    }
+}
+
+bool model_simplify(OnnxModel *model) {
+    const int errors = model->diag->errors;
+    for (int i = 0; i < model->node_count; i++) simplify_node(model, model->nodes[i]);
+    count_uses(model);
+    return model->diag->errors == errors;
+}
