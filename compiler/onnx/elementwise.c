@@ -85,6 +85,24 @@ int64_t onnx_broadcast_index(const OnnxTensor *tensor, const OnnxShape *shape, i
     return index;
 }
 
+/* Until operator set 6 the second input lies at an axis of the first, by default at its end as later; the slopes of a
+ * PRelu at the channels. */
+static bool align_old(OnnxModel *model, OnnxNode *node) {
+    if (model->opset > 6 || node->nin != 2 || !node->in[1]) return true;
+    const OnnxShape *a = &node->in[0]->shape, *b = &node->in[1]->shape;
+    const bool slopes = !strcmp(node->type, "PRelu") && b->rank == 1 && b->dim[0] > 1;
+    const int64_t axis = slopes ? 1 : onnx_attribute_int(node, "axis", a->rank - b->rank);
+    const int64_t behind = a->rank - (axis < 0 ? axis + a->rank : axis) - b->rank;
+    if (behind == 0 || b->rank > a->rank) return true;
+    if (behind < 0) return onnx_problem(model, node, "axis %lld of its first input", (long long)axis);
+    OnnxTensor *moved = arena_alloc(model->arena, sizeof *moved);
+    *moved = *node->in[1];
+    for (int i = 0; i < behind; i++) moved->shape.dim[moved->shape.rank++] = 1;
+    if (!onnx_is_constant(moved)) return onnx_problem(model, node, "its second input is spread from axis %lld on", (long long)axis);
+    node->in[1] = moved;
+    return true;
+}
+
 bool infer_elementwise(OnnxModel *model, OnnxNode *node) {
     const Elementwise *e = onnx_elementwise(node);
     const int value = !strcmp(node->type, "Where") ? 1 : 0; /* the input whose type the result has */
@@ -95,6 +113,7 @@ bool infer_elementwise(OnnxModel *model, OnnxNode *node) {
     for (int i = 1; i < node->nin; i++)
         if (!node->in[i] && strcmp(node->type, "Clip") != 0) return onnx_problem(model, node, "an input is missing");
     OnnxTensor *out = node->out[0];
+    if (!align_old(model, node)) return false;
     if (!onnx_broadcast(node, &out->shape)) {
         out->shape.rank = -1;
         return onnx_problem(model, node, "%s and %s do not fit together",

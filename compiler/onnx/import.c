@@ -8,7 +8,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { LONGEST_NAME = 200, PROBLEMS_LISTED = 20 };
+enum { PROBLEMS_LISTED = 20 };
 
 bool import_none(Import *import, OnnxNode *node) {
     return import_problem(import, node, "it has no counterpart in rnc");
@@ -67,70 +67,6 @@ const OnnxTensor *import_constant(Import *import, OnnxNode *node, int i, int64_t
     return NULL;
 }
 
-/* ---- names ---- */
-
-static bool ends_with(const char *text, const char *end) {
-    const size_t n = strlen(text), m = strlen(end);
-    return n >= m && !strcmp(text + n - m, end);
-}
-
-/* Exporters' own counters (onnx::Conv_193) are no names. */
-static bool is_name(const char *name) {
-    return *name && !strstr(name, "::") && strlen(name) <= LONGEST_NAME;
-}
-
-/* The legacy exporter of PyTorch has each module's path before that of the one within, and the operator last:
- * /layer1/layer1.0/conv1/Conv is layer1.0.conv1. Where it is none of these, slashes become dots. */
-static const char *name_of_path(Arena *arena, const char *path, const char *type) {
-    const char *name = "", *last = "";
-    const bool scoped = *path == '/';
-    for (path += scoped; *path;) {
-        const size_t n = strcspn(path, "/");
-        const char *part = arena_strndup(arena, path, n);
-        path += n + (path[n] == '/');
-        const bool is_type = scoped && !*path && *name && !strncmp(part, type, strlen(type));
-        const size_t before = strlen(last);
-        if (is_type) {
-            name = arena_printf(arena, "%s%s", name, part + strlen(type)); /* relu/Relu_1 */
-            break;
-        }
-        if (scoped && before && !strncmp(part, last, before) && part[before] == '.')
-            name = arena_printf(arena, "%.*s%s", (int)(strlen(name) - before), name, part);
-        else
-            name = arena_printf(arena, "%s%s%s", name, *name ? "." : "", part);
-        last = part;
-    }
-    return name;
-}
-
-static const char *clean(Arena *arena, const char *name) {
-    char *text = arena_strndup(arena, name, LONGEST_NAME - 16);
-    for (char *c = text; *c; c++) {
-        const bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
-        if (!plain && !strchr("_.-", *c)) *c = '_';
-    }
-    return text;
-}
-
-/* The layer's: what its weights are called, as a checkpoint has it; else the node's name, else its result's. */
-static const char *layer_name(Import *import, const OnnxNode *node, const char *part, const ImportWeights *weights) {
-    Arena *arena = import->builder.graph->arena;
-    const OnnxTensor *source = weights ? weights->slot[WEIGHT].source : NULL;
-    const char *name = "";
-    if (source && is_name(source->name) && ends_with(source->name, ".weight"))
-        name = arena_strndup(arena, source->name, strlen(source->name) - strlen(".weight"));
-    else if (*node->name)
-        name = name_of_path(arena, node->name, node->type);
-    else if (node->out[0])
-        name = node->out[0]->name; /* copied by clean */
-    if (!*name) name = node->type;
-    name = clean(arena, part ? arena_printf(arena, "%s.%s", name, part) : name);
-    const char *wanted = name;
-    for (int n = 2; map_get(&import->names, name); n++) name = arena_printf(arena, "%s_%d", wanted, n);
-    map_put(&import->names, arena, name, (void *)(uintptr_t)name);
-    return name;
-}
-
 /* ---- layers ---- */
 
 float *import_floats(Import *import, int64_t count) {
@@ -141,26 +77,6 @@ float *import_filled(Import *import, int64_t count, double value) {
     float *data = import_floats(import, count);
     for (int64_t i = 0; i < count; i++) data[i] = (float)value;
     return data;
-}
-
-/* A parameter's name: the constant's own, where no other one has it, else the layer's. */
-static const char *weight_name(Import *import, const ImportWeight *weight, const char *layer, const char *suffix) {
-    Arena *arena = import->builder.graph->arena;
-    const OnnxTensor *source = weight->source;
-    if (source && !weight->data && is_name(source->name)) {
-        const OnnxTensor *taken = map_get(&import->weights, source->name);
-        const char *own = arena_strdup(arena, source->name);
-        if (!taken) map_put(&import->weights, arena, own, (void *)(uintptr_t)source);
-        if (!taken || taken == source) return own;
-    }
-    const char *name = arena_printf(arena, "%s.%s", layer, suffix);
-    for (int n = 2; map_get(&import->weights, name) || map_get(&import->model->tensors, name); n++) {
-        const OnnxTensor *own = map_get(&import->model->tensors, name);
-        if (own && own == source && !map_get(&import->weights, name)) break;
-        name = arena_printf(arena, "%s.%s_%d", layer, suffix, n);
-    }
-    map_put(&import->weights, arena, name, (void *)(uintptr_t)name);
-    return name;
 }
 
 static void keep_data(Import *import, const Tensor *tensor, const float *data) {
@@ -181,14 +97,14 @@ static void keep_data(Import *import, const Tensor *tensor, const float *data) {
 Value *import_layer(Import *import, OnnxNode *node, const char *part, Op op, Value *const *in, int nin,
                     const Layer *layer, const ImportWeights *weights) {
     static const char *const suffix[NODE_MAX_WEIGHTS] = {"weight", "bias", "running_mean", "running_var"};
-    const char *name = layer_name(import, node, part, weights), *names[NODE_MAX_WEIGHTS];
+    const char *name = import_name(import, node, part, weights), *names[NODE_MAX_WEIGHTS];
     const ImportWeight *used[NODE_MAX_WEIGHTS];
     int slots[NODE_MAX_WEIGHTS], count = 0;
     for (int i = 0; weights && i < NODE_MAX_WEIGHTS; i++) {
         const ImportWeight *weight = &weights->slot[i];
         if (!weight->source && !weight->data) continue;
         used[count] = weight, slots[count] = i;
-        names[count++] = weight_name(import, weight, name, suffix[i]);
+        names[count++] = import_weight_name(import, weights, i, name, suffix[i]);
     }
     Text said = {0};
     Diag diag = {.capture = &said};
@@ -357,20 +273,12 @@ static void report_problems(Import *import) {
                   graph->nodes[graph->node_count - 1]->name);
 }
 
-/* The file's, as an identifier: exporters call all graphs main_graph. */
-static const char *network_name(Arena *arena, const char *path) {
-    const char *base = path_base(path), *dot = strrchr(base, '.');
-    char *name = arena_strndup(arena, base, dot ? (size_t)(dot - base) : strlen(base));
-    for (char *c = name; *c; c++)
-        if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", *c)) *c = '_';
-    return *name >= '0' && *name <= '9' ? arena_printf(arena, "net_%s", name) : *name ? name : "net";
-}
-
 Graph *import_model(OnnxModel *model, Arena *arena, TensorData *weights) {
     Import import = {.model = model};
     *weights = (TensorData){0};
-    import.builder.graph = graph_new(arena, network_name(arena, model->source->path));
+    import.builder.graph = graph_new(arena, import_network_name(arena, model->source->path));
     import.builder.graph->source = model->source;
+    import_find_modules(&import);
     bool good = import_input(&import);
     for (int i = 0; i < model->node_count && good; i++)
         if (!model->nodes[i]->done) import_node(&import, model->nodes[i]);

@@ -25,7 +25,9 @@ typedef struct Problem {
 struct Import {
     OnnxModel *model;
     Builder builder;
-    Map names;    /* of layers */
+    Map names;          /* of layers */
+    Map modules;        /* names.c: of PyTorch's modules those that hold others */
+    const char *module; /* names.c: the one found last */
     Map weights;  /* parameter's name -> ImportWeight */
     float **data; /* by tensor id; malloc'd */
     int data_capacity;
@@ -63,6 +65,16 @@ Value *import_layer(Import *import, OnnxNode *node, const char *part, Op op, Val
 float *import_floats(Import *import, int64_t count);
 /* A weight of all `value`, or a copy of a constant's numbers by way of `scale` and `shift`. */
 float *import_filled(Import *import, int64_t count, double value);
+
+/* ---- names.c ---- */
+void import_find_modules(Import *import);
+/* A layer's, which no other one has. */
+const char *import_name(Import *import, const OnnxNode *node, const char *part, const ImportWeights *weights);
+/* A parameter's: the constant's own where it is used as it is, else LAYER.suffix. */
+const char *import_weight_name(Import *import, const ImportWeights *weights, int slot, const char *layer,
+                               const char *suffix);
+/* The file's, as an identifier: exporters call all graphs main_graph. */
+const char *import_network_name(Arena *arena, const char *path);
 
 /* ---- results ---- */
 bool import_result(Import *import, OnnxNode *node, int i, Value *value, const View *view);

@@ -1,4 +1,4 @@
-/* The shapes of results: what the operators' definitions say (onnx.ai/onnx/operators), from operator set 7 on. */
+/* The shapes of results: what the operators' definitions say (onnx.ai/onnx/operators), from operator set 6 on. */
 #include "operators.h"
 
 #include <math.h>
