@@ -470,7 +470,7 @@ static const OptionRow rows[] = {
     {.text = "Network"},
     {"-D", "NAME=VALUE", TAKES_VALUE, FOR_BOTH, false, set_define, 0, "set a parameter of the network"},
     {"--train", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(train),
-     "a step of training as the train section has it: forward, backward and the loss, instead of inference"},
+     "training instead of inference: -o writes a program that trains as the train section says, or a module that does"},
     {"--recompute", "WHAT", TAKES_OPTIONAL, FOR_COMPILE, false, set_recompute, 0,
      "of --train: compute again what the backward pass needs instead of keeping it: none (default), sums (without a "
      "value), blocks; prints the memory of each"},
@@ -478,7 +478,7 @@ static const OptionRow rows[] = {
      "of --train: for several processes, which share each batch (mpirun); any power of two up to R of them (default 4) "
      "has the bits of one"},
     {"--batch", "N", TAKES_VALUE, FOR_BOTH, false, set_batch, 0,
-     "the largest number of images a run takes (default 1)"},
+     "the largest number of images a run takes (default 1), or a step of --train (default the train section's)"},
     {"--target", "CPU", TAKES_VALUE, FOR_BOTH, false, set_target, 0,
      "native (default), x86-64-v3 (AVX2) or x86-64-v4 (AVX-512); several: CPU,CPU"},
     {"-mtune=", "CPU", TAKES_JOINED, FOR_BOTH, false, set_string, M(tune),
@@ -630,7 +630,9 @@ static const char *no_training(const Options *o) {
         return "--train makes no weights: say -o with a .c, .o, .a or .so file or a program, whose `export` writes "
                "them";
     if (o->verify_input) return "--train does not go with --input, which is no batch with labels";
-    if (o->summary) return "--train does not go with --summary: leave it out, or say -o FILE or --dump=plan";
+    if (o->summary)
+        return "--train does not go with --summary, which is of the network: leave one out; --train --report is of a "
+               "step";
     return NULL;
 }
 

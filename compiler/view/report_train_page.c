@@ -57,12 +57,16 @@ cJSON *json_report_train(const Plan *plan) {
 }
 
 /* ---- page ---- */
-static void put_word(Text *out, const char *word, const char *title) {
-    text_puts(out, "<td class=\"l\" title=\"");
+static void put_cell(Text *out, const char *class, const char *word, const char *title) {
+    text_printf(out, "<td class=\"%s\" title=\"", class);
     html_escape(out, title);
     text_puts(out, "\">");
     html_escape(out, word);
     text_puts(out, "</td>");
+}
+
+static void put_word(Text *out, const char *word, const char *title) {
+    put_cell(out, "l", word, title);
 }
 
 static void put_number(Text *out, double value, const char *shown) {
@@ -88,11 +92,12 @@ static void put_layers(TrainReport *r, Text *out) {
     double longest = 1e-9;
     for (int i = 0; i < r->count; i++)
         if (r->rows[i].us > longest) longest = r->rows[i].us;
-    text_puts(out, "<h2>Layers</h2>\n<div class=\"scroll\"><table class=\"sort\"><thead><tr><th>#</th>"
-                   "<th class=\"l\">layer</th><th class=\"l\">pass</th><th class=\"l\">operation</th>"
-                   "<th class=\"l\">shape</th><th class=\"l\">computed by</th><th class=\"l\" data-down>time</th>"
-                   "<th data-down>&#181;s</th><th data-down>share</th><th data-down>M multiply-adds</th>"
-                   "<th data-down>M multiplications</th><th data-down>bytes</th></tr></thead>\n<tbody>\n");
+    text_puts(out,
+              "<h2>Layers</h2>\n<div class=\"scroll\"><table class=\"sort\"><thead><tr><th>#</th>"
+              "<th class=\"l\">layer</th><th class=\"l\">pass</th><th class=\"l\">operation</th>"
+              "<th class=\"l\">shape</th><th class=\"l\">computed by</th><th class=\"l\" data-down>time</th>"
+              "<th data-down>&#181;s</th><th data-down>share</th><th class=\"w\" data-down>M multiply-adds</th>"
+              "<th class=\"w\" data-down>M multi&#173;plications</th><th data-down>bytes</th></tr></thead>\n<tbody>\n");
     for (int i = 0; i < r->count; i++) {
         const TrainRow *row = &r->rows[i];
         text_printf(out, "<tr><td data-v=\"%d\" class=\"s\">%d</td>", i, i + 1);
@@ -100,7 +105,7 @@ static void put_layers(TrainReport *r, Text *out) {
         put_word(out, report_train_parts[row->part], "");
         put_word(out, row->operation, "");
         put_word(out, row->shape, "");
-        put_word(out, row->algorithm, "");
+        put_cell(out, "l w", row->algorithm, "");
         text_printf(out, "<td class=\"bar l k%d\" data-v=\"%.9g\"><i style=\"width:%.1f%%\"></i></td>", row->part,
                     row->us, 100 * row->us / longest);
         put_number(out, row->us, report_us(a, row->us));

@@ -22,7 +22,8 @@ static void help_option(const Option *o) {
 static void help(const Cli *cli, const Syntax *syntax, const Command *only) {
     const rn_model *m = cli->model;
     if (only) {
-        printf("usage: %s %s [options] %s\n%s\n\noptions:\n", cli->program, only->name, only->arguments, only->help);
+        printf("usage: %s %s [options]%s%s\n%s\n\noptions:\n", cli->program, only->name, *only->arguments ? " " : "",
+               only->arguments, only->help);
     } else {
         printf("usage: %s COMMAND [options] [FILE...]\n", cli->program);
         printf("%s %s (input %d x %d x %d), compiled by rnc %s.\n\ncommands:\n", syntax->what, m->name, m->input.c,
@@ -202,6 +203,7 @@ int arguments_parse(Cli *cli, const Syntax *syntax, int argc, char **argv, const
         } else if (!*command) {
             *command = find_command(syntax, word);
             if (!*command) return unknown_command(cli, syntax, word);
+            cli->command = (*command)->name;
         } else {
             cli->files[cli->file_count++] = argv[i];
         }

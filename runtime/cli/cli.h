@@ -13,6 +13,7 @@ enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 typedef struct Cli {
     const rn_model *model;
     const char *program; /* argv[0], for messages */
+    const char *command; /* NULL until it is known */
     char **files;        /* the arguments that are no options, after the command */
     int file_count;
     const char *weights, *labels; /* NULL: not given */

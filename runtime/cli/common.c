@@ -25,7 +25,7 @@ int cli_usage(const Cli *cli, const char *format, ...) {
     va_start(arguments, format);
     cli_message(cli, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "try '%s --help'\n", cli->program);
+    fprintf(stderr, "try '%s%s%s --help'\n", cli->program, cli->command ? " " : "", cli->command ? cli->command : "");
     return CLI_USAGE;
 }
 

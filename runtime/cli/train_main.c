@@ -24,23 +24,25 @@ static const Command commands[] = {
 #define MEMBER(name) offsetof(TrainCli, name)
 static const Option options[] = {
     {"--data", TRAIN | EVAL, KIND_TEXT, MEMBER(data), "KIND:DIR",
-     "pictures: cifar10: cifar100: idx: folder: npy: and where they lie"},
-    {"--out", TRAIN, KIND_TEXT, MEMBER(out), "RUN", "the run's folder, made where it is not there"},
-    {"--resume", TRAIN, KIND_FLAG, MEMBER(resume), NULL, "go on from RUN's newest checkpoint, where it has one"},
-    {"--seed", TRAIN, KIND_SEED, MEMBER(seed), "N", "of all that is drawn (1)"},
+     "the pictures: cifar10:DIR, cifar100:DIR, idx:DIR, folder:DIR or npy:DIR"},
+    {"--out", TRAIN, KIND_TEXT, MEMBER(out), "RUN",
+     "the run's folder, for log.csv and checkpoints; it need not be there"},
+    {"--resume", TRAIN, KIND_FLAG, MEMBER(resume), NULL,
+     "go on from the newest checkpoint in RUN; begin where there is none"},
+    {"--seed", TRAIN, KIND_SEED, MEMBER(seed), "N", "parameters, order and augmentation are drawn by it (1)"},
     {"--steps", TRAIN, KIND_STEPS, MEMBER(steps), "N", "end after so many steps in all (the source's 'stop at')"},
-    {"--lr", TRAIN, KIND_POSITIVE, MEMBER(lr), "X", "instead of the source's"},
+    {"--lr", TRAIN, KIND_POSITIVE, MEMBER(lr), "X", "the schedule's lr, instead of the source's"},
     {"--test-every", TRAIN, KIND_STEPS, MEMBER(test_every), "N", "steps from test to test (the source's, or 1k)"},
     {"--save-every", TRAIN, KIND_STEPS, MEMBER(save_every), "N", "from checkpoint to checkpoint (the source's, or 1k)"},
     {"--log-every", TRAIN, KIND_STEPS, MEMBER(log_every), "N", "from line to line of log.csv (100, or fewer)"},
     {"--weights", TRAIN | EVAL, KIND_TEXT, offsetof(Cli, weights), "FILE",
-     "train: begin with these; eval: a weights file or a RUN"},
-    {"--except", TRAIN, KIND_TEXT, MEMBER(except), "GLOB", "parameters that --weights does not have to have ('fc.*')"},
+     "what to begin with (train), or to evaluate (eval: a RUN too)"},
+    {"--except", TRAIN, KIND_TEXT, MEMBER(except), "GLOB", "of --weights, leave these out: 'fc.*'; they begin anew"},
     {"--skip-broken", TRAIN | EVAL, KIND_FLAG, MEMBER(skip_broken), NULL, "leave out pictures that do not decode"},
     {"--crops", EVAL, KIND_COUNT, MEMBER(crops), "10", "the mean of ten crops of each picture"},
     {"--scales", EVAL, KIND_TEXT, MEMBER(scales), "N,N...", "the mean of these sizes of the shorter side"},
     {"--ensemble", EVAL, KIND_FLAG, MEMBER(ensemble), NULL, "the mean of all WEIGHTS' probabilities"},
-    {"--from", EXPORT, KIND_TEXT, MEMBER(from), "RUN", "a run's folder (its best checkpoint), or a file"},
+    {"--from", EXPORT, KIND_TEXT, MEMBER(from), "RUN", "a run's folder (its best checkpoint), or a checkpoint's file"},
     {"-o", EXPORT | CURVES, KIND_TEXT, MEMBER(output), "FILE", "the file to write"},
     {"--title", CURVES, KIND_TEXT, MEMBER(title), "TEXT", "above the figure"},
     {"--seeds", CURVES, KIND_COUNT, MEMBER(seeds), "N",
@@ -103,6 +105,11 @@ char *train_weights_path(const TrainCli *cli, const char *path) {
     return newest(cli, path);
 }
 
+static bool ends_in(const char *path, const char *ending) {
+    const size_t length = strlen(path), end = strlen(ending);
+    return length > end && !strcmp(path + length - end, ending);
+}
+
 static int check(const TrainCli *cli, const Command *command) {
     const Cli *base = &cli->base;
     const int files = base->file_count;
@@ -116,6 +123,8 @@ static int check(const TrainCli *cli, const Command *command) {
     if (command->bit == EVAL && cli->crops != 1 && cli->crops != 10) return cli_usage(base, "--crops: 10");
     if (command->bit == EXPORT && (!cli->from || !cli->output))
         return cli_usage(base, "'export' needs --from RUN and -o FILE");
+    if (command->bit == EXPORT && !ends_in(cli->output, ".safetensors"))
+        return cli_usage(base, "-o %s: what is exported is a .safetensors file", cli->output);
     if (command->bit == CURVES && (!files || !cli->output))
         return cli_usage(base, "'curves' needs the folders of runs, and -o FILE");
     if (command->bit == CURVES && cli->raw && (cli->window || cli->smooth))

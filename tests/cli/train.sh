@@ -56,17 +56,25 @@ usage "no --data" "--data KIND:FOLDER" train --out none
 usage "--steps" "is not a number of steps" train --steps 1m
 usage "--seed" "is not a number" train --seed -1
 usage "--lr" "above 0" train --lr 0
+usage "--lr below 0" "'-0.1' is not a number above 0" train --lr -0.1
+usage "a batch of one's own" "'train' takes no --batch" train --batch 8
+usage "a file" "'train' takes no files; 'npy:data' given" train npy:data --out none
 usage "eval takes no --lr" "'eval' takes no --lr" eval --lr 1
 usage "eval without weights" "--weights FILE" eval --data npy:data
 usage "eval: crops" "--crops: 10" eval --data npy:data --weights x --crops 5
 usage "eval: scales" "no list of sizes" eval --data npy:data --weights x --scales 8,x
 usage "export without -o" "-o FILE" export --from run
+usage "export of another kind" "-o net.onnx: what is exported is a .safetensors file" export --from run -o net.onnx
+says "an error of a command" "try './net export --help'"
 fails() { # fails NAME TEXT ARGUMENTS...
     expect "$1" 1 ./net "${@:3}"
     says "$1" "$2"
 }
 fails "no such data" "nowhere" train --data npy:nowhere --out none
 fails "no such kind" "photos" train --data photos:data --out none
+fails "a folder alone" "a data set is cifar10:DIR, cifar100:DIR, idx:DIR, folder:DIR or npy:DIR" train --data data --out none
+fails "another kind" "data/train-images-idx3-ubyte: cannot be opened" train --data idx:data --out none
+fails "a file as --out" "net.rn: cannot open: Not a directory" train --data npy:data --out net.rn
 fails "no such weights" "none.safetensors" eval --data npy:data --weights none.safetensors
 fails "no folder above" "nowhere/run" train --data npy:data --out nowhere/run
 absent "errors" none

@@ -168,7 +168,7 @@ refused() { # refused NAME STATUS TEXT ARGUMENTS...
 }
 refused --json 2 "--json needs --report or --verify" --json -o none.c tiny.rn
 refused --input 2 "--train does not go with --input" --verify --input x.npy tiny.rn
-refused --summary 2 "--train does not go with --summary" --summary -o none.c tiny.rn
+refused --summary 2 "--train does not go with --summary, which is of the network" --summary -o none.c tiny.rn
 refused onnx 2 "--train makes no weights" -o none.onnx tiny.rn
 refused safetensors 2 "--train makes no weights" -o none.safetensors tiny.rn
 sed '/^train/,$d' "$WORK/tiny.rn" > "$WORK/bare.rn"
