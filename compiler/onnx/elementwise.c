@@ -27,13 +27,6 @@ static const Elementwise table[] = {
 #undef ELEMENTWISE
 };
 
-const Elementwise *onnx_elementwise(const OnnxNode *node) {
-    if (*node->domain) return NULL;
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (!strcmp(table[i].name, node->type)) return &table[i];
-    return NULL;
-}
-
 static double attribute(const OnnxNode *node, const Elementwise *e, int i) {
     const Onnx__AttributeProto *a = e->attribute[i] ? onnx_attribute(node, e->attribute[i]) : NULL;
     if (!a) return e->otherwise[i];
@@ -41,9 +34,17 @@ static double attribute(const OnnxNode *node, const Elementwise *e, int i) {
     return a->has_f ? (double)a->f : a->has_i ? (double)a->i : e->otherwise[i];
 }
 
+void onnx_find_formula(OnnxNode *node) {
+    for (size_t i = 0; i < sizeof table / sizeof *table && !*node->domain; i++) {
+        if (strcmp(table[i].name, node->type) != 0) continue;
+        node->formula = &table[i];
+        for (int k = 0; k < 2; k++) node->number[k] = attribute(node, node->formula, k);
+    }
+}
+
 double onnx_elementwise_apply(const OnnxNode *node, const double *in) {
-    const Elementwise *e = onnx_elementwise(node);
-    const double p = attribute(node, e, 0), q = attribute(node, e, 1);
+    const Elementwise *e = node->formula;
+    const double p = node->number[0], q = node->number[1];
     /* Clip's bounds are the only inputs that may be absent */
     const double b = node->nin > 1 && node->in[1] ? in[1] : -INFINITY;
     const double c = node->nin > 2 && node->in[2] ? in[2] : INFINITY;
@@ -98,13 +99,14 @@ static bool align_old(OnnxModel *model, OnnxNode *node) {
     OnnxTensor *moved = arena_alloc(model->arena, sizeof *moved);
     *moved = *node->in[1];
     for (int i = 0; i < behind; i++) moved->shape.dim[moved->shape.rank++] = 1;
-    if (!onnx_is_constant(moved)) return onnx_problem(model, node, "its second input is spread from axis %lld on", (long long)axis);
+    if (!onnx_is_constant(moved))
+        return onnx_problem(model, node, "its second input is spread from axis %lld on", (long long)axis);
     node->in[1] = moved;
     return true;
 }
 
 bool infer_elementwise(OnnxModel *model, OnnxNode *node) {
-    const Elementwise *e = onnx_elementwise(node);
+    const Elementwise *e = node->formula;
     const int value = !strcmp(node->type, "Where") ? 1 : 0; /* the input whose type the result has */
     if (!node->nin || !node->in[0] || (value && (node->nin < 3 || !node->in[1] || !node->in[2])))
         return onnx_problem(model, node, "an input is missing");

@@ -198,6 +198,39 @@ bool fold_reduce(OnnxModel *model, OnnxNode *node) {
     return true;
 }
 
+/* Of weights that are standardised whenever they are used: by their own statistics, or by given ones. */
+bool fold_batchnorm(OnnxModel *model, OnnxNode *node) {
+    const OnnxTensor *in = node->in[0];
+    const int64_t channels = in->shape.rank > 1 ? in->shape.dim[1] : 1, inner = product(&in->shape, 2, in->shape.rank);
+    const int64_t count = onnx_elements(&in->shape);
+    const bool own = onnx_attribute_int(node, "training_mode", 0) != 0;
+    const double eps = onnx_attribute_real(node, "epsilon", 1e-5);
+    float *reals;
+    int64_t *integers;
+    if (node->nin < 5 || !count) return onnx_problem(model, node, "an input is missing");
+    for (int i = 1; i < 5; i++)
+        if (!node->in[i] || !node->in[i]->reals || onnx_elements(&node->in[i]->shape) != channels)
+            return onnx_problem(model, node, "input %d is not of %lld numbers", i, (long long)channels);
+    if (!in->reals) return onnx_problem(model, node, "of no real numbers");
+    double *mean = arena_alloc(model->arena, sizeof *mean * (size_t)channels);
+    double *variance = arena_alloc(model->arena, sizeof *variance * (size_t)channels);
+    const double share = (double)channels / (double)count;
+    for (int64_t i = 0; i < count && own; i++) mean[i / inner % channels] += (double)in->reals[i] * share;
+    for (int64_t i = 0; i < count && own; i++) {
+        const double difference = (double)in->reals[i] - mean[i / inner % channels];
+        variance[i / inner % channels] += difference * difference * share;
+    }
+    for (int64_t c = 0; c < channels && !own; c++)
+        mean[c] = (double)node->in[3]->reals[c], variance[c] = (double)node->in[4]->reals[c];
+    constant_allocate(model, node->out[0], &reals, &integers);
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t c = i / inner % channels;
+        const double scale = (double)node->in[1]->reals[c] / sqrt(variance[c] + eps);
+        reals[i] = (float)(((double)in->reals[i] - mean[c]) * scale + (double)node->in[2]->reals[c]);
+    }
+    return true;
+}
+
 bool fold_constant_of_shape(OnnxModel *model, OnnxNode *node) {
     const Onnx__AttributeProto *value = onnx_attribute(node, "value");
     const int64_t count = onnx_elements(&node->out[0]->shape);

@@ -32,6 +32,17 @@ bool import_has(const OnnxNode *node, int i) {
     return i < node->nin && node->in[i];
 }
 
+/* What a tensor is, with the zeros that it was to have. */
+static const Operand *filled(Import *import, OnnxTensor *tensor) {
+    Operand *operand = tensor->operand;
+    if (!operand || !operand->pad) return operand;
+    OnnxNode *pad = operand->pad;
+    Value *in = operand->value;
+    tensor->operand = NULL;
+    import_plain(import, pad, 0, import_layer(import, pad, NULL, OP_PAD, &in, 1, &operand->filling, NULL));
+    return tensor->operand;
+}
+
 const Operand *import_operand(Import *import, OnnxNode *node, int i) {
     if (!import_has(node, i)) {
         import_problem(import, node, "input %d is missing", i);
@@ -39,13 +50,15 @@ const Operand *import_operand(Import *import, OnnxNode *node, int i) {
     }
     if (!node->in[i]->operand && onnx_is_constant(node->in[i]))
         import_problem(import, node, "input %d, '%s', is a constant", i, node->in[i]->name);
-    return node->in[i]->operand;
+    return filled(import, node->in[i]);
 }
 
 Value *import_image(Import *import, OnnxNode *node, int i) {
     const Operand *operand = import_operand(import, node, i);
     if (!operand) return NULL;
-    if (view_is_image(&operand->view)) return operand->value;
+    if (!view_is_image(&operand->view)) operand = import_in_order(import, node, node->in[i]);
+    if (operand) return operand->value;
+    operand = node->in[i]->operand;
     import_problem(import, node, "it reads %s with dimensions %s of the images of %dx%dx%d, not [N] [C] [H] [W]",
                    onnx_shape_text(import->model->arena, &node->in[i]->shape),
                    view_text(import->model->arena, &operand->view), operand->value->shape.c, operand->value->shape.h,
@@ -130,7 +143,7 @@ bool import_result(Import *import, OnnxNode *node, int i, Value *value, const Vi
     if (!value) return false;
     if (i >= node->nout || !node->out[i]) return true;
     Operand *operand = arena_alloc(import->model->arena, sizeof *operand);
-    *operand = (Operand){value, *view};
+    *operand = (Operand){.value = value, .view = *view};
     node->out[i]->operand = operand;
     return true;
 }
@@ -172,11 +185,31 @@ double *import_per_channel(Import *import, const OnnxTensor *constant, const Vie
 
 /* ---- the whole ---- */
 
-/* The network's input: N x C x H x W; of fewer dimensions what there is. */
+/* Whether what is read of a tensor of N x H x W x C is a Transpose to N x C x H x W, perhaps after operators on each
+ * number alone. */
+static bool is_transposed(const OnnxModel *model, const OnnxTensor *tensor, int depth) {
+    enum { DEEPEST = 8 };
+    bool found = false;
+    for (int i = 0; i < model->node_count && depth < DEEPEST; i++) {
+        const OnnxNode *node = model->nodes[i];
+        int64_t perm[4] = {0};
+        if (node->done || !node->nin || node->in[0] != tensor || !node->nout) continue;
+        const bool turns = !strcmp(node->type, "Transpose") && onnx_attribute_ints(node, "perm", perm, 4) == 4 &&
+                           perm[0] == 0 && perm[1] == 3 && perm[2] == 1 && perm[3] == 2;
+        if (!turns && !(node->formula && is_transposed(model, node->out[0], depth + 1))) return false;
+        found = true;
+    }
+    return found;
+}
+
+/* The network's input: N x C x H x W, or N x H x W x C; of fewer dimensions what there is. */
 static bool import_input(Import *import) {
     OnnxModel *model = import->model;
-    const OnnxShape *s = &model->input->shape;
+    OnnxShape *s = &model->input->shape;
+    const OnnxShape given = *s;
     const Place place = {.source = model->source};
+    const bool channels_last = s->rank == 4 && is_transposed(model, model->input, 0);
+    if (channels_last) *s = (OnnxShape){4, {given.dim[0], given.dim[3], given.dim[1], given.dim[2]}};
     if (s->rank > 4) {
         diag_error(model->diag, place, "the input '%s' is %s; images are N x C x H x W", model->input->name,
                    onnx_shape_text(model->arena, s));
@@ -195,6 +228,11 @@ static bool import_input(Import *import) {
     graph->preprocess = (Preprocess){.range = 1, .std = {1, 1, 1, 1}, .order = c == 1 ? ORDER_GRAY : ORDER_RGB};
     graph->input = operand->value = graph_add_value(graph, "input", shape);
     view_plain(model->batch, shape, s, &operand->view);
+    *s = given;
+    if (channels_last) operand->view = view_transpose(&operand->view, (const int[]){0, 2, 3, 1});
+    if (channels_last)
+        diag_note(model->diag, place, "its input '%s' is N x H x W x C, and that of the network N x C x H x W",
+                  model->input->name);
     model->input->operand = operand;
     return true;
 }
@@ -212,25 +250,31 @@ static void import_node(Import *import, OnnxNode *node) {
         return;
     }
     node->done = true;
-    if (!node->operator)
+    if (!node->op)
         import_problem(import, node, *node->domain ? "its domain is not known" : "the operator is not known");
     else if (node->problem)
         import_problem(import, node, "%s", node->problem);
     else
-        node->operator->import(import, node);
+        node->op->import(import, node);
 }
 
 static bool import_outputs(Import *import) {
     OnnxModel *model = import->model;
     const Place place = {.source = model->source};
     for (int i = 0; i < model->output_count; i++) {
-        const Operand *operand = model->outputs[i]->operand;
+        const Operand *operand = filled(import, model->outputs[i]);
         if (!operand) {
             diag_error(model->diag, place, "its output '%s' does not depend on the input", model->outputs[i]->name);
             return false;
         }
         Value *value = operand->value;
-        if (!view_is_plain(&operand->view)) {
+        OnnxNode *maker = model->outputs[i]->producer;
+        if (!view_is_plain(&operand->view) && maker) {
+            operand = import_in_order(import, maker, model->outputs[i]);
+            if (operand) value = operand->value;
+        }
+        if (!operand) {
+            operand = model->outputs[i]->operand;
             diag_error(model->diag, place, "its output '%s' has dimensions %s, and outputs are [N] [C] [H] [W]",
                        model->outputs[i]->name, view_text(model->arena, &operand->view));
             return false;

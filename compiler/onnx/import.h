@@ -15,6 +15,8 @@
 typedef struct Operand {
     Value *value;
     View view;
+    OnnxNode *pad; /* zeros that are still to be added to the value's end, as `filling` says; NULL: none */
+    Layer filling;
 } Operand;
 
 typedef struct Problem {
@@ -28,8 +30,8 @@ struct Import {
     Map names;          /* of layers */
     Map modules;        /* names.c: of PyTorch's modules those that hold others */
     const char *module; /* names.c: the one found last */
-    Map weights;  /* parameter's name -> ImportWeight */
-    float **data; /* by tensor id; malloc'd */
+    Map weights;        /* parameter's name -> ImportWeight */
+    float **data;       /* by tensor id; malloc'd */
     int data_capacity;
     Problem *problems;
     int problem_count, problem_capacity, skipped;
@@ -53,6 +55,9 @@ bool import_problem(Import *import, const OnnxNode *node, const char *format, ..
 const Operand *import_operand(Import *import, OnnxNode *node, int i);
 /* The same as an image: N x C x rows x columns, or of fewer dimensions, in the value's own order. */
 Value *import_image(Import *import, OnnxNode *node, int i);
+/* A tensor whose view has its axes in pieces or another order, in its own dimensions as an image: by a layer that moves
+ * its numbers. NULL where there is none that would; without a problem then. (order.c) */
+const Operand *import_in_order(Import *import, OnnxNode *node, OnnxTensor *tensor);
 /* An input's constant of `count` numbers (-1: any), with a problem where it is none; NULL also where it is absent. */
 const OnnxTensor *import_constant(Import *import, OnnxNode *node, int i, int64_t count);
 bool import_has(const OnnxNode *node, int i);

@@ -24,11 +24,27 @@ static bool to_window(Import *import, OnnxNode *node, const OnnxWindow *from, Wi
     return true;
 }
 
+/* A dimension of pixels that the value has as its other one, as an image of one row may be read as one of one column.
+ */
+static bool is_turned(const View *view) {
+    const int last = view->rank - 1;
+    return (view->rank == 4 && view_axis(view, 2) == AXIS_W) || (last > 1 && view_axis(view, last) == AXIS_H);
+}
+
+static bool turn(Import *import, OnnxNode *node, Window *w) {
+    if (w->r > 1 && w->s > 1 && strcmp(node->type, "Conv") == 0)
+        return import_problem(import, node, "a kernel of %dx%d reads rows as columns", w->r, w->s);
+    *w = (Window){w->s,    w->r,   w->stride_w, w->stride_h, w->dilate_w, w->dilate_h,
+                  w->left, w->top, w->right,    w->bottom,   w->ceil};
+    return true;
+}
+
 bool import_window(Import *import, OnnxNode *node, const int64_t *kernel, Window *window) {
     OnnxWindow found;
-    if (onnx_window(import->model, node, &node->in[0]->shape, kernel, &found))
-        return to_window(import, node, &found, window);
-    return import_problem(import, node, "%s", node->problem);
+    if (!onnx_window(import->model, node, &node->in[0]->shape, kernel, &found))
+        return import_problem(import, node, "%s", node->problem);
+    return to_window(import, node, &found, window) &&
+           (!is_turned(&node->in[0]->operand->view) || turn(import, node, window));
 }
 
 static bool fits(Import *import, OnnxNode *node, int64_t features, int64_t groups, Layer *layer) {
@@ -67,6 +83,7 @@ bool import_convtranspose(Import *import, OnnxNode *node) {
     const int64_t groups = onnx_attribute_int(node, "group", 1);
     if (!onnx_transposed_window(import->model, node, &node->in[0]->shape, weight->shape.dim + 2, &window, extra))
         return import_problem(import, node, "%s", node->problem);
+    if (is_turned(&node->in[0]->operand->view)) return import_problem(import, node, "it reads rows as columns");
     if (!to_window(import, node, &window, &layer.window) ||
         !fits(import, node, groups < 1 || groups > INT32_MAX ? 0 : weight->shape.dim[1] * groups, groups, &layer))
         return false;

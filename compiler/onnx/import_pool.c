@@ -108,6 +108,8 @@ bool import_resize(Import *import, OnnxNode *node) {
     if (from->rank != 4 || from->dim[0] != to->dim[0] || from->dim[1] != to->dim[1])
         return import_problem(import, node, "from %s to %s is more than rows and columns",
                               onnx_shape_text(model->arena, from), onnx_shape_text(model->arena, to));
+    if (view_axis(&node->in[0]->operand->view, 2) == AXIS_W || view_axis(&node->in[0]->operand->view, 3) == AXIS_H)
+        return import_problem(import, node, "it reads rows as columns");
     if (!linear && strcmp(mode, "nearest") != 0)
         return import_problem(import, node, "mode '%s' is not supported", mode);
     if (onnx_attribute_int(node, "antialias", 0) && !upscales)

@@ -118,6 +118,8 @@ bool import_pad(Import *import, OnnxNode *node) {
                                   (long long)begin[d], (long long)end[d]);
     }
     if (none) return import_plain(import, node, 0, in);
+    if (node->in[0]->shape.rank == 4 && view_axis(&node->in[0]->operand->view, 2) == AXIS_W)
+        return import_problem(import, node, "it reads rows as columns");
     if (strcmp(mode, "constant") != 0) return import_problem(import, node, "mode '%s' is not supported", mode);
     if (with != 0) return import_problem(import, node, "it pads with %g, not with 0", with);
     Layer layer = layer_default(OP_PAD);
@@ -125,7 +127,17 @@ bool import_pad(Import *import, OnnxNode *node) {
     layer.attr.channels = (int)end[1];
     if (last >= 2) layer.attr.window.left = (int)begin[last], layer.attr.window.right = (int)end[last];
     if (last >= 3) layer.attr.window.top = (int)begin[2], layer.attr.window.bottom = (int)end[2];
-    return import_plain(import, node, 0, import_layer(import, node, NULL, OP_PAD, &in, 1, &layer, NULL));
+    const bool at_end = !layer.attr.window.top && !layer.attr.window.left;
+    if (!at_end) return import_plain(import, node, 0, import_layer(import, node, NULL, OP_PAD, &in, 1, &layer, NULL));
+    Operand *operand = arena_alloc(import->model->arena, sizeof *operand); /* a sum may want it without */
+    *operand = (Operand){.value = in, .pad = node, .filling = layer};
+    if (!view_plain(import->model->batch,
+                    (Shape){in->shape.c + layer.attr.channels, in->shape.h + layer.attr.window.bottom,
+                            in->shape.w + layer.attr.window.right},
+                    &node->out[0]->shape, &operand->view))
+        return import_problem(import, node, "its result is no image");
+    node->out[0]->operand = operand;
+    return true;
 }
 
 /* The part of a value that ranges of its dimensions are. */
@@ -149,6 +161,22 @@ bool import_split(Import *import, OnnxNode *node) {
     return import_problem(import, node, "parts of a value that is computed are not supported");
 }
 
+/* All elements in their order: as PyTorch writes as_strided. */
+static bool takes_all(const OnnxTensor *indices, int64_t size) {
+    if (!indices->integers || onnx_elements(&indices->shape) != size) return false;
+    for (int64_t i = 0; i < size; i++)
+        if (indices->integers[i] != i && indices->integers[i] != i - size) return false;
+    return true;
+}
+
 bool import_gather(Import *import, OnnxNode *node) {
+    const Operand *operand = import_operand(import, node, 0);
+    int axis = 0;
+    View view;
+    if (!operand) return false;
+    onnx_axis(onnx_attribute_int(node, "axis", 0), node->in[0]->shape.rank, &axis);
+    if (takes_all(node->in[1], node->in[0]->shape.dim[axis]) &&
+        view_reshape(&operand->view, &node->out[0]->shape, &view))
+        return import_result(import, node, 0, operand->value, &view);
     return import_problem(import, node, "a part of a value that is computed is not supported");
 }

@@ -29,14 +29,14 @@ static void budget_free(void *data, void *pointer) {
     free(pointer);
 }
 
-static bool unpack(OnnxModel *model, const rn_pages *file) {
+static bool unpack(OnnxModel *model, const uint8_t *bytes, size_t size) {
     const Place place = {.source = model->source};
     enum { TIMES = 64 };
     static const size_t least = 64 << 20;
     Budget *budget = arena_alloc(model->arena, sizeof *budget);
-    budget->left = least + TIMES * file->count;
+    budget->left = least + TIMES * size;
     model->allocator = (ProtobufCAllocator){budget_alloc, budget_free, budget};
-    model->proto = onnx__model_proto__unpack(&model->allocator, file->count, file->bytes);
+    model->proto = onnx__model_proto__unpack(&model->allocator, size, bytes);
     if (model->proto && model->proto->graph) return true;
     diag_error(model->diag, place,
                model->proto ? "no ONNX model: it has no graph"
@@ -77,8 +77,12 @@ static OnnxTensor *add_tensor(OnnxModel *model, const char *name) {
     return tensor;
 }
 
+/* Constants may be computed of as many numbers as are in the file, times this, and some more. */
+enum { TIMES_FOLDED = 32, FOLDED_LEAST = 1 << 22 };
+
 static bool read_initializers(OnnxModel *model) {
     const Onnx__GraphProto *graph = model->proto->graph;
+    model->folded_most = FOLDED_LEAST;
     if (graph->n_sparse_initializer) {
         diag_error(model->diag, (Place){.source = model->source}, "it has sparse initializers, which are not read");
         return false;
@@ -89,6 +93,7 @@ static bool read_initializers(OnnxModel *model) {
         OnnxTensor *tensor = add_tensor(model, name);
         if (!tensor || !constant_read(model, tensor, proto, arena_printf(model->arena, "initializer '%s'", name)))
             return false;
+        model->folded_most += TIMES_FOLDED * onnx_elements(&tensor->shape);
     }
     return true;
 }
@@ -127,6 +132,7 @@ static int64_t read_symbol(OnnxModel *model, const OnnxOptions *options, const c
 static bool read_input_shape(OnnxModel *model, const Onnx__TypeProto__Tensor *type, const OnnxOptions *options) {
     const Place place = {.source = model->source};
     OnnxTensor *input = model->input;
+    int64_t count = 1;
     const Onnx__TensorShapeProto *shape = type->shape;
     bool *used = arena_alloc(model->arena, (size_t)options->define_count + 1);
     if (!shape || shape->n_dim < 1 || shape->n_dim > ONNX_MOST_RANK) {
@@ -147,11 +153,12 @@ static bool read_input_shape(OnnxModel *model, const Onnx__TypeProto__Tensor *ty
             input->shape.dim[i] = read_symbol(model, options, name, is_batch, used);
             if (!input->shape.dim[i]) return false;
         }
-        if (onnx_elements(&(OnnxShape){i, {0}}) && input->shape.dim[i] > onnx_most_elements) {
-            diag_error(model->diag, place, "dimension %d of the input '%s' is %lld: more than 2^31", i, input->name,
-                       (long long)input->shape.dim[i]);
+        if (input->shape.dim[i] > onnx_most_elements / count) {
+            diag_error(model->diag, place, "the input '%s' has more than 2^31 numbers: dimension %d is %lld",
+                       input->name, i, (long long)input->shape.dim[i]);
             return false;
         }
+        count *= input->shape.dim[i];
     }
     for (int i = 0; i < options->define_count; i++)
         if (!used[i]) {
@@ -205,7 +212,8 @@ static bool read_node(OnnxModel *model, const Onnx__NodeProto *proto, OnnxNode *
     node->type = proto->op_type ? proto->op_type : "";
     node->name = proto->name ? proto->name : "";
     node->domain = proto->domain && strcmp(proto->domain, "ai.onnx") != 0 ? proto->domain : "";
-    node->operator= * node->domain ? NULL : onnx_operator(node->type);
+    onnx_find_formula(node);
+    node->op = onnx_operator(node);
     node->nin = (int)proto->n_input;
     node->nout = (int)proto->n_output;
     node->in = arena_alloc(model->arena, sizeof(OnnxTensor *) * (size_t)(node->nin + 1));
@@ -264,22 +272,27 @@ static bool read_outputs(OnnxModel *model) {
     return false;
 }
 
+bool model_parse(OnnxModel *model, Arena *arena, const Source *source, const uint8_t *bytes, size_t size,
+                 const OnnxOptions *options, Diag *diag) {
+    *model = (OnnxModel){.arena = arena, .diag = diag, .source = source, .hash = XXH3_64bits(bytes, size)};
+    if (!unpack(model, bytes, size) || !read_opset(model)) return false;
+    model->name = model->proto->graph->name ? model->proto->graph->name : "";
+    return read_initializers(model) && read_input(model, options) && read_nodes(model) && read_outputs(model);
+}
+
 bool model_open(OnnxModel *model, Arena *arena, const Source *source, const OnnxOptions *options, Diag *diag) {
-    *model = (OnnxModel){.arena = arena, .diag = diag, .source = source};
     char error[RN_ERROR_SIZE];
     rn_pages file;
+    *model = (OnnxModel){0};
     if (rn_pages_map(&file, options->path, error, sizeof error)) {
         diag_error(diag, (Place){0}, "%s", error);
         return false;
     }
-    bool good = !file.count || !rn_pages_fault(file.bytes, file.count);
-    if (!good) diag_error(diag, (Place){.source = source}, "cannot be read");
-    model->hash = good ? XXH3_64bits(file.bytes, file.count) : 0;
-    good = good && unpack(model, &file) && read_opset(model);
+    const bool readable = !file.count || !rn_pages_fault(file.bytes, file.count);
+    if (!readable) diag_error(diag, (Place){.source = source}, "cannot be read");
+    const bool good = readable && model_parse(model, arena, source, file.bytes, file.count, options, diag);
     rn_pages_free(&file); /* the message has copies */
-    if (!good) return false;
-    model->name = model->proto->graph->name ? model->proto->graph->name : "";
-    return read_initializers(model) && read_input(model, options) && read_nodes(model) && read_outputs(model);
+    return good;
 }
 
 void model_close(OnnxModel *model) {
@@ -303,9 +316,18 @@ int64_t onnx_attribute_int(const OnnxNode *node, const char *name, int64_t other
     return attribute && attribute->has_i ? attribute->i : otherwise;
 }
 
+double onnx_decimal(float value) {
+    char text[32];
+    for (int digits = 1; digits < 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value) return strtod(text, NULL);
+    }
+    return (double)value;
+}
+
 double onnx_attribute_real(const OnnxNode *node, const char *name, double otherwise) {
     const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
-    return attribute && attribute->has_f ? (double)attribute->f : otherwise;
+    return attribute && attribute->has_f ? onnx_decimal(attribute->f) : otherwise;
 }
 
 const char *onnx_attribute_string(OnnxModel *model, const OnnxNode *node, const char *name, const char *otherwise) {

@@ -52,18 +52,19 @@ static inline bool onnx_is_constant(const OnnxTensor *tensor) {
 double onnx_element(const OnnxTensor *tensor, int64_t i); /* of a constant */
 
 struct OnnxNode {
-    int index;        /* in the file */
-    const char *type; /* the operator's name: "Conv" */
-    const char *name; /* "" where it has none */
-    bool own_domain;  /* ONNX's own operator, not another domain's */
-    const char *domain;
-    OnnxTensor **in; /* NULL: an optional input that is absent */
+    int index;          /* in the file */
+    const char *type;   /* the operator's name: "Conv" */
+    const char *name;   /* "" where it has none */
+    const char *domain; /* "": ONNX's own */
+    OnnxTensor **in;    /* NULL: an optional input that is absent */
     OnnxTensor **out;
     int nin, nout;
-    const Onnx__NodeProto *proto;        /* its attributes */
-    const struct OnnxOperator *operator; /* NULL: none that is known */
-    bool done;                           /* folded, dead, or part of what another node was read with */
-    const char *problem;                 /* why its result's shape or number could not be found, or NULL */
+    const Onnx__NodeProto *proto;      /* its attributes */
+    const struct OnnxOperator *op;     /* NULL: none that is known */
+    const struct Elementwise *formula; /* of an operator on each number alone; else NULL */
+    double number[2];                  /* its attributes */
+    bool done;                         /* folded, dead, or part of what another node was read with */
+    const char *problem;               /* why its result's shape or number could not be found, or NULL */
 };
 
 /* A file of external data. */
@@ -92,15 +93,18 @@ typedef struct OnnxModel {
     OnnxTensor *input;
     OnnxTensor **outputs;
     int output_count;
-    int batch;       /* images in the input, as the file or the options say */
-    uint64_t hash;   /* of the file's bytes */
-    OnnxFile *files; /* that hold its data, beside its own */
+    int64_t folded_most; /* numbers that constants may still be computed of */
+    int batch;           /* images in the input, as the file or the options say */
+    uint64_t hash;       /* of the file's bytes */
+    OnnxFile *files;     /* that hold its data, beside its own */
     Onnx__ModelProto *proto;
     ProtobufCAllocator allocator; /* of `proto` */
 } OnnxModel;
 
-/* Reads the file. `model` holds what an arena cannot free until model_close. False after an error. */
+/* Reads a file, or its bytes. `model` holds what an arena cannot free until model_close. False after an error. */
 bool model_open(OnnxModel *model, Arena *arena, const Source *source, const OnnxOptions *options, Diag *diag);
+bool model_parse(OnnxModel *model, Arena *arena, const Source *source, const uint8_t *bytes, size_t size,
+                 const OnnxOptions *options, Diag *diag);
 void model_close(OnnxModel *model);
 /* Shapes, constants; what nothing reads is done. False after an error. */
 bool model_simplify(OnnxModel *model);
@@ -115,6 +119,8 @@ void constant_set(float *reals, int64_t *integers, int64_t i, double value);
 /* ---- attributes; `otherwise` where the node has none of that name ---- */
 const Onnx__AttributeProto *onnx_attribute(const OnnxNode *node, const char *name);
 int64_t onnx_attribute_int(const OnnxNode *node, const char *name, int64_t otherwise);
+/* The number whose shortest decimal was rounded to this float: 1e-5 of what a file has for it. */
+double onnx_decimal(float value);
 double onnx_attribute_real(const OnnxNode *node, const char *name, double otherwise);
 /* "" where it is not there */
 const char *onnx_attribute_string(OnnxModel *model, const OnnxNode *node, const char *name, const char *otherwise);

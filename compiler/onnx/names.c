@@ -18,9 +18,9 @@ static bool is_name(const char *name) {
 /* ---- PyTorch's modules ---- */
 
 /* Calls `each` with the path of every module that a node is in, from the outside in, and returns what it did there: of
- * the legacy exporter /layer1/layer1.0/conv1/Conv, where each path is followed by that of the module within and the last
- * is the operator; of the newer one ['', 'layer1', 'layer1.0', 'layer1.0.conv1', 'conv2d'] in a property. NULL where the
- * node says nothing of modules. */
+ * the legacy exporter /layer1/layer1.0/conv1/Conv, where each path is followed by that of the module within and the
+ * last is the operator; of the newer one ['', 'layer1', 'layer1.0', 'layer1.0.conv1', 'conv2d'] in a property. NULL
+ * where the node says nothing of modules. */
 typedef void (*EachModule)(Import *import, const char *module);
 
 static const char *legacy_modules(Import *import, const OnnxNode *node, EachModule each) {
@@ -56,8 +56,8 @@ static const char *scope_modules(Import *import, const OnnxNode *node, EachModul
 }
 
 static const char *modules(Import *import, const OnnxNode *node, EachModule each) {
-    const char *operator= scope_modules(import, node, each);
-    return operator? operator: legacy_modules(import, node, each);
+    const char *last = scope_modules(import, node, each);
+    return last ? last : legacy_modules(import, node, each);
 }
 
 /* The one before is no longer the innermost. */

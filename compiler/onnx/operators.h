@@ -20,7 +20,7 @@ typedef struct OnnxOperator {
     bool (*import)(Import *import, OnnxNode *node);
 } OnnxOperator;
 
-const OnnxOperator *onnx_operator(const char *name); /* NULL where there is none */
+const OnnxOperator *onnx_operator(const OnnxNode *node); /* NULL where there is none */
 
 /* ---- infer.c, fold.c: what the rows name ---- */
 #define OPERATOR(name, inputs, infer, fold, import)                                                                    \
@@ -70,7 +70,7 @@ typedef struct Elementwise {
     double (*apply)(double a, double b, double c, double p, double q);
 } Elementwise;
 
-const Elementwise *onnx_elementwise(const OnnxNode *node); /* NULL where it is none */
+void onnx_find_formula(OnnxNode *node); /* node->formula and its numbers, by its type and attributes */
 /* The result for one element of each input: `in` has node->nin numbers, those of absent inputs unused. */
 double onnx_elementwise_apply(const OnnxNode *node, const double *in);
 /* The shape that broadcasting gives, of inputs that are there; false where they do not fit. */

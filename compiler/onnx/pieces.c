@@ -62,7 +62,7 @@ static bool is_uniform(const double *numbers, int64_t count) {
 
 static void collect(Pieces *p, OnnxNode *node) {
     Piece piece = {.node = node, .uniform = true, .needs = 1u << p->count};
-    const Elementwise *e = onnx_elementwise(node);
+    const Elementwise *e = node->formula;
     if (p->count == MOST_NODES || node->done || node->problem || !e || node->nin > ELEMENTWISE_MOST_IN) return;
     if (!node->out[0] || !same_shape(&node->out[0]->shape, &p->root->shape)) return;
     bool depends = false;
@@ -155,11 +155,25 @@ static bool is_affine(const double *value, int points, double *factor, double *s
 static Value *make_activation(Pieces *p, OnnxNode *node, Act act, double number) {
     const ActInfo *info = act_info(act);
     Layer layer = layer_default(info->op);
-    if (act == ACT_LEAKYRELU) layer.attr.slope = (double)(float)number;
-    if (act == ACT_ELU) layer.attr.alpha = (double)(float)number;
+    if (act == ACT_LEAKYRELU) layer.attr.slope = onnx_decimal((float)number);
+    if (act == ACT_ELU) layer.attr.alpha = onnx_decimal((float)number);
     if (act == ACT_GELU_TANH) layer.attr.approximate = true;
     Value *in = p->operand->value;
     return import_layer(p->import, node, NULL, info->op, &in, 1, &layer, NULL);
+}
+
+/* The constant that has just these numbers, for its name; NULL where there is none. */
+static const OnnxTensor *constant_of(const Pieces *p, int last, const float *numbers) {
+    const int64_t channels = p->operand->view.size[AXIS_C];
+    for (int i = 0; i < p->count; i++)
+        for (int k = 0; k < p->piece[i].node->nin && p->piece[last].needs >> i & 1; k++) {
+            const double *constant = p->piece[i].number[k];
+            int64_t same = 0;
+            while (constant && same < channels && (float)constant[same] == numbers[same]) same++;
+            if (same == channels && onnx_elements(&p->piece[i].node->in[k]->shape) == channels)
+                return p->piece[i].node->in[k];
+        }
+    return NULL;
 }
 
 /* Of other channels' constants: a slope for each, or a factor and a sum. */
@@ -167,7 +181,7 @@ static Value *make_per_channel(Pieces *p, int last, bool affine) {
     const int64_t channels = p->operand->view.size[AXIS_C];
     float *first = import_floats(p->import, channels), *second = import_floats(p->import, channels);
     Value *in = p->operand->value;
-    bool changes = false;
+    bool changes = false, sums = false;
     for (int64_t c = 0; c < channels; c++) {
         double factor, sum, slope;
         evaluate(p, p->piece[last].needs, c, FEW_POINTS);
@@ -179,12 +193,14 @@ static Value *make_per_channel(Pieces *p, int last, bool affine) {
         first[c] = (float)(affine ? factor : slope);
         second[c] = affine ? (float)sum : 0;
         changes |= !affine || first[c] != 1 || second[c] != 0;
+        sums |= second[c] != 0;
     }
     if (!changes) return in;
     const Op op = affine ? OP_SCALE : OP_PRELU;
     Layer layer = layer_default(op);
-    ImportWeights weights = {{{NULL, first}}};
-    if (affine) weights.slot[BIAS].data = second;
+    ImportWeights weights = {{{constant_of(p, last, first), first}}};
+    layer.bias = affine && sums;
+    if (layer.bias) weights.slot[BIAS] = (ImportWeight){constant_of(p, last, second), second};
     return import_layer(p->import, p->piece[last].node, NULL, op, &in, 1, &layer, &weights);
 }
 
@@ -210,7 +226,9 @@ bool import_pieces(Import *import, OnnxNode *node) {
         p->root = node->in[i];
     }
     if (!p->root || !p->root->operand) return false;
-    p->operand = p->root->operand;
+    for (int i = 0; i < node->nin && !p->operand; i++)
+        if (node->in[i] == p->root) p->operand = import_operand(import, node, i);
+    if (!p->operand) return false;
     node->done = false;
     for (int i = node->index; i < model->node_count && i < node->index + LOOK_AHEAD; i++) collect(p, model->nodes[i]);
     node->done = true;
@@ -253,8 +271,24 @@ static bool combine(Import *import, OnnxNode *node, const char *part, Op op, con
                               b->value->shape.h, b->value->shape.w);
     const Layer layer = layer_default(op);
     Value *in[2] = {a->value, b->value};
-    *result = (Operand){import_layer(import, node, part, op, in, 2, &layer, NULL), a->view};
+    *result = (Operand){.value = import_layer(import, node, part, op, in, 2, &layer, NULL), .view = a->view};
     return result->value;
+}
+
+/* A sum of images of which zeros were added to the end of one or both, as far as the other one goes: a shortcut of
+ * other channels. */
+static bool import_filled_sum(Import *import, OnnxNode *node) {
+    const Operand *a = node->in[0]->operand, *b = node->in[1]->operand;
+    const Shape p = a->value->shape, q = b->value->shape;
+    const Shape larger = {p.c > q.c ? p.c : q.c, p.h > q.h ? p.h : q.h, p.w > q.w ? p.w : q.w};
+    View view;
+    if (node->nin != 2 || !view_is_image(&a->view) || !view_is_image(&b->view) ||
+        !view_plain(import->model->batch, larger, &node->out[0]->shape, &view))
+        return false;
+    Layer layer = layer_default(OP_ADD);
+    layer.attr.fill = true;
+    Value *in[2] = {a->value, b->value};
+    return import_plain(import, node, 0, import_layer(import, node, NULL, OP_ADD, in, 2, &layer, NULL));
 }
 
 static int64_t pixels(const Operand *operand) {
@@ -262,7 +296,11 @@ static int64_t pixels(const Operand *operand) {
 }
 
 static bool import_values(Import *import, OnnxNode *node, Op op) {
-    Operand all = *node->in[0]->operand;
+    if (op == OP_ADD && (node->in[0]->operand->pad || node->in[1]->operand->pad) && import_filled_sum(import, node))
+        return true;
+    const Operand *first = import_operand(import, node, 0);
+    if (!first) return false;
+    Operand all = *first;
     for (int i = 1; i < node->nin; i++) {
         const Operand *other = import_operand(import, node, i);
         if (!other) return false;
@@ -285,7 +323,9 @@ static bool import_difference(Import *import, OnnxNode *node) {
     layer.bias = false;
     const ImportWeights weights = {{{NULL, import_filled(import, b->value->shape.c, -1)}}};
     Value *in = b->value;
-    Operand negative = {import_layer(import, node, "negative", OP_SCALE, &in, 1, &layer, &weights), b->view}, result;
+    Operand negative = {.value = import_layer(import, node, "negative", OP_SCALE, &in, 1, &layer, &weights),
+                        .view = b->view},
+            result;
     return negative.value && combine(import, node, NULL, OP_ADD, a, &negative, &result) &&
            import_result(import, node, 0, result.value, &result.view);
 }
@@ -294,7 +334,7 @@ bool import_elementwise(Import *import, OnnxNode *node) {
     const bool copies = !strcmp(node->type, "Identity") || !strncmp(node->type, "Cast", 4);
     bool values = node->nin > 1;
     for (int i = 0; i < node->nin; i++) values &= node->in[i] && node->in[i]->operand;
-    if (copies && node->in[0]->operand) {
+    if (copies && import_operand(import, node, 0)) {
         if (!onnx_type_is_real(node->out[0]->type))
             return import_problem(import, node, "to %s is not supported", onnx_type_name((int)node->out[0]->type));
         return import_result(import, node, 0, node->in[0]->operand->value, &node->in[0]->operand->view);
@@ -345,7 +385,7 @@ static double *per_channel(Import *import, const OnnxNode *node, const OnnxTenso
 bool import_layernorm_pieces(Import *import, OnnxNode *mean) {
     OnnxModel *model = import->model;
     const OnnxTensor *x = mean->in[0];
-    const Operand *operand = x->operand;
+    const Operand *operand = import_operand(import, mean, 0);
     bool axes[ONNX_MOST_RANK], other[ONNX_MOST_RANK];
     if (!operand || !onnx_axes(model, mean, x->shape.rank, true, axes)) return false;
     for (int d = 0; d < x->shape.rank; d++)
@@ -383,13 +423,14 @@ bool import_layernorm_pieces(Import *import, OnnxNode *mean) {
         const double *numbers = per_channel(import, next, last->out[0], &operand->view);
         if (!numbers) continue;
         for (int64_t c = 0; c < channels; c++) weights.slot[i].data[c] = (float)numbers[c];
+        weights.slot[i].source = next->in[next->in[0] == last->out[0]];
         next->done = true;
         last = next;
     }
     for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
         if (nodes[i]) nodes[i]->done = true;
     Layer layer = layer_default(OP_LAYERNORM);
-    layer.attr.eps = onnx_element(eps, 0);
+    layer.attr.eps = onnx_decimal((float)onnx_element(eps, 0));
     Value *in = operand->value;
     const View view = operand->view;
     return import_result(import, last, 0, import_layer(import, last, NULL, OP_LAYERNORM, &in, 1, &layer, &weights),

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-enum { FOLDED_MOST = 1 << 27 }; /* numbers of a constant that is computed */
-
 static const OnnxOperator table[] = {
 #define OPERATOR(name, inputs, infer, fold, import) {#name, inputs, infer, fold, import},
 #include "operators.def"
@@ -16,10 +14,12 @@ static const OnnxOperator table[] = {
 bool import_elementwise(Import *to, OnnxNode *node);
 static const OnnxOperator elementwise = {"", -1, infer_elementwise, fold_elementwise, import_elementwise};
 
-const OnnxOperator *onnx_operator(const char *name) {
+const OnnxOperator *onnx_operator(const OnnxNode *node) {
+    if (*node->domain) return NULL;
+    if (node->formula) return &elementwise;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (!strcmp(table[i].name, name)) return &table[i];
-    return onnx_elementwise(&(OnnxNode){.type = name, .domain = ""}) ? &elementwise : NULL;
+        if (!strcmp(table[i].name, node->type)) return &table[i];
+    return NULL;
 }
 
 static bool inputs_are(const OnnxNode *node, bool (*what)(const OnnxTensor *)) {
@@ -32,36 +32,35 @@ static bool shape_is_known(const OnnxTensor *tensor) {
     return tensor->shape.rank >= 0;
 }
 
-/* Numbers of what may be folded, whatever is made of them. */
-static bool is_small(const OnnxNode *node) {
+/* A few bytes can say a constant of any size. */
+static bool is_affordable(OnnxModel *model, const OnnxNode *node) {
     for (int i = 0; i < node->nout; i++)
-        if (node->out[i] && node->out[i]->shape.rank >= 0 && onnx_elements(&node->out[i]->shape) > FOLDED_MOST)
-            return false;
-    return true;
+        if (node->out[i] && node->out[i]->shape.rank >= 0) model->folded_most -= onnx_elements(&node->out[i]->shape);
+    return model->folded_most >= 0;
 }
 
 static void simplify_node(OnnxModel *model, OnnxNode *node) {
-    const OnnxOperator *operator= node->operator;
-    if (!operator|| !node->nout || !node->out[0] || !inputs_are(node, shape_is_known)) return;
-    if (operator->most_inputs >= 0 && node->nin> operator->most_inputs) {
-        onnx_problem(model, node, "it has %d inputs, not %d", node->nin, operator->most_inputs);
+    const OnnxOperator *op = node->op;
+    if (!op || !node->nout || !node->out[0] || !inputs_are(node, shape_is_known)) return;
+    if (op->most_inputs >= 0 && node->nin > op->most_inputs) {
+        onnx_problem(model, node, "it has %d inputs, not %d", node->nin, op->most_inputs);
         return;
     }
-    if (operator->most_inputs != 0 &&(!node->nin || !node->in[0])) {
+    if (op->most_inputs != 0 && (!node->nin || !node->in[0])) {
         onnx_problem(model, node, "its input is missing");
         return;
     }
-    if (!operator->infer(model, node)) return;
+    if (!op->infer(model, node)) return;
     if (onnx_is_constant(node->out[0])) {
         node->done = true;
         return;
     }
     if (!inputs_are(node, onnx_is_constant)) return;
-    if (!is_small(node))
-        onnx_problem(model, node, "its result is a constant of %s",
+    if (!is_affordable(model, node))
+        onnx_problem(model, node, "its result is a constant of %s, and constants become too many",
                      onnx_shape_text(model->arena, &node->out[0]->shape));
     else
-        node->done = operator->fold(model, node);
+        node->done = op->fold(model, node);
 }
 
 /* From the end: what is read by a node that is itself read by none is not read. */

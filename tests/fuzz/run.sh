@@ -14,6 +14,7 @@ for target in "$OUT"/tests/fuzz-*; do
     source) more=(examples/*.rn examples/*/*.rn tests/golden/parse/*.rn) ;;
     graph) more=(tests/golden/ir/*.ir tests/golden/train/*.ir tests/golden/passes/*/*.ir) ;;
     image) more=(examples/face/*.png) ;;
+    onnx) mapfile -t more < <(find /usr/share/libonnx-testdata/data -name model.onnx -size -4k 2> /dev/null) ;;
     *) more=() ;;
     esac
     rm -rf "$OUT/seeds/$name"
