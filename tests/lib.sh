@@ -17,6 +17,17 @@ tests=0 failed=0
 # which cli/kernels, cli/standalone, numeric/networks and numeric/training have, and linked with the libraries that librn's need.
 emitted_unchecked() { CC=${LINKING_CC:-$CC}; }
 
+# For tests that have rnc build many programs: $CC compiles at this level, whatever it is asked for, and <immintrin.h>, which
+# takes longer than most networks, once. (gcc does not tell the levels of precompiled headers apart, and crashes.)
+emitted_quick() { # emitted_quick LEVEL
+    local headers=$WORK/.headers code
+    mkdir -p "$headers/vectors.h.gch" && echo '#include <immintrin.h>' > "$headers/vectors.h"
+    for code in -fPIC -fPIE; do $CC $1 -std=c11 $code -x c-header -o "$headers/vectors.h.gch/$code" "$headers/vectors.h"; done
+    printf '#!/bin/sh\nexec %s "$@" %s -include %s\n' "$CC" "$1" "$headers/vectors.h" > "$headers/cc"
+    chmod +x "$headers/cc"
+    export CC=$headers/cc
+}
+
 ok() { tests=$((tests + 1)); }
 
 bad() { # bad NAME WHY...: counts and prints a failure

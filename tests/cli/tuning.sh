@@ -3,6 +3,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/networks.bash"
 emitted_unchecked
+emitted_quick -O1
 cd "$WORK" || exit 1
 tiny > tiny.rn
 # measured in a moment, for what does not depend on the network

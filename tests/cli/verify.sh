@@ -3,6 +3,7 @@
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/networks.bash"
 emitted_unchecked
+emitted_quick "$([ -n "$SANITIZED" ] && echo -O1 || echo -O2)"
 tiny > "$WORK/tiny.rn"
 other > "$WORK/other.rn"
 

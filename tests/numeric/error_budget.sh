@@ -3,6 +3,7 @@
 # NETWORKS=240 SEED=7 tests/numeric/error_budget.sh runs more, and prints each.
 . "$(dirname "$0")/../lib.sh"
 emitted_unchecked
+emitted_quick -O1
 networks=${NETWORKS:-18} seed=${SEED:-1}
 "$PYTHON" "$ROOT/tests/numeric/error_budget.py" "$RNC" --networks "$networks" --seed "$seed" ${NETWORKS:+--table} > "$WORK/log" 2>&1
 status=$?

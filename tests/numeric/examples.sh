@@ -3,7 +3,7 @@
 # has it) and AVX2. Large inputs are shrunk with -D size=; FULL=1 (make check-full) runs them whole.
 . "$(dirname "$0")/../lib.sh"
 cd "$ROOT/examples" || exit 1
-export CC="$CC -O1" # half of the time is the C compiler's; cli/verify and numeric/onnx have -O2
+emitted_quick "$([ -n "$FULL" ] && echo -O1 || echo -Og)" # half of the time is the C compiler's; cli/verify and numeric/onnx have -O2
 v4=$(grep -c -m1 avx512vl /proc/cpuinfo)
 
 verify() { # verify FILE OPTIONS...
