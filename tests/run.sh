@@ -2,7 +2,7 @@
 # Runs the tests and counts them: unit, golden, cli and numeric on the ordinary build, then unit, golden, cli, a third of
 # the numeric suites' cases and the fuzz targets' corpora under sanitizers. Every program and script run here prints
 # "FAIL ..." lines and ends in "N tests, M failed"; a part that does not end so (a crash) counts as a failure. Parts run
-# beside each other, one a core, up to 8.
+# beside each other, one a core, up to 8; after each its seconds, by the clock and of processors.
 #
 #   BUILD=build T=passes JOBS=1 tests/run.sh       T: only what contains this in its name; JOBS: parts at a time
 cd "$(dirname "$0")/.." || exit 1
@@ -19,7 +19,7 @@ export OMP_WAIT_POLICY=passive # a thread that waits leaves its core to another 
 export PYTHON=${PYTHON:-$(tools/find-python.sh || echo python3)} # with numpy, for programs too
 
 run_part() { # run_part TITLE COMMAND...
-    local title=$1 log start=$SECONDS count bad status
+    local title=$1 log start=$SECONDS count bad status cpu
     shift
     log=$(mktemp)
     "$@" > "$log" 2>&1
@@ -32,9 +32,11 @@ $(tail -n 25 "$log" | sed 's/^/    /')" >> "$failures"
     fi
     grep '^FAIL' "$log" | sed "s|^FAIL|FAIL ($title)|" >> "$failures"
     grep '^skipped' "$log" | sed "s|^|  $title: |"
+    times > "$log" # not of a subshell
+    cpu=$(awk -F '[ms ]+' 'NR == 2 {print int(60 * ($1 + $3) + $2 + $4 + 0.5)}' "$log")
     rm -f "$log"
     echo "$count $bad" >> "$counts"
-    [ "$count" = 0 ] || printf '  %-28s %5d tests, %d failed (%d s)\n' "$title" "$count" "$bad" $((SECONDS - start))
+    [ "$count" = 0 ] || printf '  %-28s %5d tests, %d failed (%d s, %d of a processor)\n' "$title" "$count" "$bad" $((SECONDS - start)) "$cpu"
 }
 
 # Each part is a process group, so that an interrupt ends all that it started.
@@ -109,7 +111,7 @@ if ! $plain_cc --version | grep -q clang; then # gcc compiles calls of checks fa
     export LINKING_CC="$plain_cc -O1 -Wl,--no-as-needed -lasan -lubsan" # see lib.sh
 fi
 export CC="$plain_cc $sanitize" CXX="$plain_cxx $sanitize" SANITIZED=1
-run_build "$BUILD/san" "san: " unit golden cli suites fuzz
+run_build "$BUILD/san" "san: " suites cli golden unit fuzz # the longest first, so that both cores have work until the end
 wait
 
 echo
