@@ -22,7 +22,7 @@ emitted_unchecked() { CC=${LINKING_CC:-$CC}; }
 emitted_quick() { # emitted_quick LEVEL
     local headers=$WORK/.headers code
     mkdir -p "$headers/vectors.h.gch" && echo '#include <immintrin.h>' > "$headers/vectors.h"
-    for code in -fPIC -fPIE; do $CC $1 -std=c11 $code -x c-header -o "$headers/vectors.h.gch/$code" "$headers/vectors.h"; done
+    for code in -fPIC -fPIE; do $CC $1 -std=c11 $code -c -x c-header -o "$headers/vectors.h.gch/$code" "$headers/vectors.h"; done
     printf '#!/bin/sh\nexec %s "$@" %s -include %s\n' "$CC" "$1" "$headers/vectors.h" > "$headers/cc"
     chmod +x "$headers/cc"
     export CC=$headers/cc
