@@ -32,8 +32,8 @@ typedef struct Exchange {
     int64_t first[32], end[32]; /* floats: what this rank kept before each halving */
     MPI_Request requests[EXCHANGE_CHILDREN];
     int request_count;
-    double since; /* seconds: when the round began */
-    int64_t sent; /* bytes, in all */
+    double waited; /* seconds, for this round: whoever advances counts them */
+    int64_t sent;  /* bytes, in all */
 } Exchange;
 
 typedef struct Ranks {
@@ -47,6 +47,5 @@ Ranks exchange_ranks(MPI_Comm comm);
 void exchange_begin(const Ranks *ranks, Exchange *exchange);
 /* Whether it is done. *moved is set to 1 where a round has ended. */
 int exchange_advance(const Ranks *ranks, Exchange *exchange, int *moved);
-double exchange_now(void); /* seconds */
 
 #endif

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -23,6 +24,7 @@ enum {
     TAG_PIECE = 16,        /* and on, of the pieces */
     TAGS = 16384,
     STEPS = 64,   /* whose times the watchdog knows */
+    GAP = 1,      /* seconds between looks for messages that count as waiting */
     SPINS = 2000, /* looks of a waiting thread before it sleeps */
     POLLS = 2000  /* looks for messages before the processor is left to others */
 };
@@ -53,6 +55,7 @@ struct rn_train_mpi {
     int piece_count;
     int64_t cut; /* floats of the first bucket that are under way or done */
     unsigned piece;
+    double busy_since; /* with pieces, without a pause */
     double timeout;
     /* of the trainer's thread */
     double times[STEPS], step_began;
@@ -63,6 +66,12 @@ struct rn_train_mpi {
 
 #define LOAD(x) __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
 #define STORE(x, value) __atomic_store_n(&(x), value, __ATOMIC_RELEASE)
+
+static double clock_now(void) { /* seconds */
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
 /* ---- the watchdog ---- */
 static int compare_doubles(const void *a, const void *b) {
@@ -84,16 +93,16 @@ static double patience(const rn_train_mpi *mpi) {
 
 /* A rank that hangs keeps its neighbour waiting in an early round, and others in later ones: who is nearest speaks
  * first. */
-static void watch(rn_train_mpi *mpi, const Exchange *x, double now) {
-    const double waited = now - x->since;
-    if (!(mpi->timeout > 0) || x->peer < 0 || waited < mpi->timeout + 0.3 * x->round) return;
+static void watch(rn_train_mpi *mpi, Exchange *x, double seconds) {
+    x->waited += seconds;
+    if (!(mpi->timeout > 0) || x->peer < 0 || x->waited < mpi->timeout + 0.3 * x->round) return;
     pthread_mutex_lock(&mpi->lock);
     const double most = patience(mpi);
     const long long step = (long long)mpi->step;
     pthread_mutex_unlock(&mpi->lock);
-    if (waited < most + 0.3 * x->round) return;
+    if (x->waited < most + 0.3 * x->round) return;
     fprintf(stderr, "rank %d: error: step %lld: nothing of rank %d for %.0f s; waited for: %s; all ranks end\n",
-            mpi->team.rank, step, x->peer, waited, x->what);
+            mpi->team.rank, step, x->peer, x->waited, x->what);
     fflush(stderr);
     MPI_Abort(mpi->ranks.comm, 1);
 }
@@ -104,6 +113,7 @@ static void begin_piece(rn_train_mpi *mpi) {
     Bucket *b = mpi->first;
     Exchange *x = &mpi->pieces[mpi->piece_count++];
     const int64_t left = b->count - mpi->cut;
+    if (mpi->piece_count == 1) mpi->busy_since = clock_now();
     x->kind = EXCHANGE_FLOATS;
     x->what = b->what;
     x->data = b->values + mpi->cut;
@@ -119,13 +129,12 @@ static void begin_piece(rn_train_mpi *mpi) {
     exchange_begin(&mpi->ranks, x);
 }
 
-/* Whether something has moved. */
+/* Whether something has moved. What the traffic is is counted before anybody hears that it is over. */
 static int advance(rn_train_mpi *mpi, Exchange **now) {
     int moved = 0;
-    int64_t sent = 0;
     if (*now && exchange_advance(&mpi->ranks, *now, &moved)) {
-        sent += (*now)->sent;
         pthread_mutex_lock(&mpi->lock);
+        mpi->traffic.bytes += (*now)->sent;
         STORE(mpi->now, NULL);
         pthread_cond_broadcast(&mpi->done);
         pthread_mutex_unlock(&mpi->lock);
@@ -134,20 +143,16 @@ static int advance(rn_train_mpi *mpi, Exchange **now) {
     }
     for (int i = 0; i < mpi->piece_count; i++) {
         if (!exchange_advance(&mpi->ranks, &mpi->pieces[i], &moved)) continue;
-        sent += mpi->pieces[i].sent;
         Exchange ended = mpi->pieces[i]; /* the others keep their order; staging goes with its place */
         memmove(&mpi->pieces[i], &mpi->pieces[i + 1], sizeof ended * (size_t)(mpi->piece_count - i - 1));
         mpi->pieces[--mpi->piece_count] = ended;
         pthread_mutex_lock(&mpi->lock);
+        mpi->traffic.bytes += ended.sent;
+        if (!mpi->piece_count) mpi->traffic.gradients += clock_now() - mpi->busy_since;
         if (!--mpi->started) pthread_cond_broadcast(&mpi->done);
         pthread_mutex_unlock(&mpi->lock);
         i--;
         moved = 1;
-    }
-    if (sent) {
-        pthread_mutex_lock(&mpi->lock);
-        mpi->traffic.bytes += sent;
-        pthread_mutex_unlock(&mpi->lock);
     }
     return moved;
 }
@@ -173,13 +178,13 @@ static void *communicate(void *arg) {
     rn_train_mpi *mpi = arg;
     Exchange *now = NULL;
     unsigned idle = 0;
-    double last = exchange_now();
+    double last = clock_now();
     rn_flush_begin();
     for (;;) {
         pthread_mutex_lock(&mpi->lock);
         while (!mpi->now && !mpi->first && !mpi->piece_count && !mpi->ends && !mpi->aborts) {
             pthread_cond_wait(&mpi->work, &mpi->lock);
-            last = exchange_now();
+            last = clock_now();
             idle = 0;
         }
         const int aborts = mpi->aborts, ends = mpi->ends;
@@ -192,19 +197,17 @@ static void *communicate(void *arg) {
             rest(idle);
             continue;
         }
-        const double time = exchange_now();
-        pthread_mutex_lock(&mpi->lock);
-        if (mpi->piece_count) mpi->traffic.gradients += time - last;
-        pthread_mutex_unlock(&mpi->lock);
+        /* a rank that was stopped, or had no processor, has not listened */
+        const double time = clock_now(), seconds = time - last < GAP ? time - last : GAP;
         last = time;
-        if (now) watch(mpi, now, time);
-        for (int i = 0; i < mpi->piece_count; i++) watch(mpi, &mpi->pieces[i], time);
+        if (now) watch(mpi, now, seconds);
+        for (int i = 0; i < mpi->piece_count; i++) watch(mpi, &mpi->pieces[i], seconds);
     }
 }
 
 /* ---- the team's functions: of the trainer's thread ---- */
 static void make_now(rn_train_mpi *mpi, Exchange *x) {
-    const double start = exchange_now();
+    const double start = clock_now();
     x->tag = TAG_NOW;
     pthread_mutex_lock(&mpi->lock);
     STORE(mpi->now, x);
@@ -217,7 +220,7 @@ static void make_now(rn_train_mpi *mpi, Exchange *x) {
     }
     pthread_mutex_lock(&mpi->lock);
     while (mpi->now) pthread_cond_wait(&mpi->done, &mpi->lock);
-    mpi->traffic.waited_for_sums += exchange_now() - start;
+    mpi->traffic.waited_for_sums += clock_now() - start;
     pthread_mutex_unlock(&mpi->lock);
 }
 
@@ -254,10 +257,10 @@ static rn_status start(void *user, const char *what, float *values, int64_t coun
 
 static rn_status await(void *user) {
     rn_train_mpi *mpi = user;
-    const double start = exchange_now();
+    const double start = clock_now();
     pthread_mutex_lock(&mpi->lock);
     while (mpi->started) pthread_cond_wait(&mpi->done, &mpi->lock);
-    mpi->traffic.waited_for_gradients += exchange_now() - start;
+    mpi->traffic.waited_for_gradients += clock_now() - start;
     pthread_mutex_unlock(&mpi->lock);
     return RN_OK;
 }
@@ -273,7 +276,7 @@ static rn_status share(void *user, const char *what, void *bytes, size_t size) {
 
 static void at(void *user, int64_t step) {
     rn_train_mpi *mpi = user;
-    const double time = exchange_now();
+    const double time = clock_now();
     pthread_mutex_lock(&mpi->lock);
     if (mpi->step + 1 == step && mpi->step_began > 0) mpi->times[mpi->timed++ % STEPS] = time - mpi->step_began;
     mpi->step_began = time;
