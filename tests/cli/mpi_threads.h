@@ -1,6 +1,7 @@
 /* A stand-in for <mpi.h>: ranks are threads of one process. It has what runtime/mpi calls; a thread says its rank by
- * mpi_threads_rank before it calls anything else. What MPI asks for is checked: one thread of a rank at a time, messages
- * of the size that is waited for, none left at the end. A message is copied late, out of the buffers as they are then.
+ * mpi_threads_rank before it calls anything else. What MPI asks for is checked: one thread of a rank at a time,
+ * messages of the size that is waited for, none left at the end. A message is copied late, out of the buffers as they
+ * are then.
  */
 #ifndef MPI_THREADS_H
 #define MPI_THREADS_H
