@@ -55,7 +55,7 @@ struct rn_train_mpi {
     int piece_count;
     int64_t cut; /* floats of the first bucket that are under way or done */
     unsigned piece;
-    double busy_since; /* with pieces, without a pause */
+    double busy_since; /* when the first of the pieces under way began, and there had been none */
     double timeout;
     /* of the trainer's thread */
     double times[STEPS], step_began;
@@ -129,7 +129,7 @@ static void begin_piece(rn_train_mpi *mpi) {
     exchange_begin(&mpi->ranks, x);
 }
 
-/* Whether something has moved. What the traffic is is counted before anybody hears that it is over. */
+/* Whether something has moved. What was sent is counted before anybody hears that it is done. */
 static int advance(rn_train_mpi *mpi, Exchange **now) {
     int moved = 0;
     if (*now && exchange_advance(&mpi->ranks, *now, &moved)) {
