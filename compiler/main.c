@@ -70,6 +70,8 @@ static bool read_onnx(Compilation *c, Options *options) {
                              options->define_count};
     if (!onnx_read(&c->arena, source, &how, &c->onnx, &c->diag)) return false;
     c->source = c->onnx.graph;
+    if (emit_name_is_taken(c->source->name) || emit_name_is_c(c->source->name)) /* model.onnx is a common name */
+        c->source->name = arena_printf(&c->arena, "%s_net", c->source->name);
     if (!options->batch_given) options->batch = c->onnx.batch;
     snprintf(c->hash, sizeof c->hash, "%016llx", (unsigned long long)c->onnx.hash);
     return true;

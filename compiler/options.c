@@ -639,7 +639,7 @@ static const char *no_training(const Options *o) {
 static const char *cannot_mix(const Options *o) {
     if (o->train && no_training(o)) return no_training(o);
     if (o->ranks && !o->train) return "--mpi is of training: say --train too";
-    bool weights = o->weights || o->random_weights;
+    const bool weights = o->weights || o->random_weights || o->input_kind == INPUT_ONNX;
     if (o->weights && o->random_weights) return "--weights and --random-weights exclude each other";
     if (!o->weights && (o->weights_prefix || o->ignore_count))
         return o->ignore_count ? "--ignore needs --weights FILE" : "--weights-prefix needs --weights FILE";

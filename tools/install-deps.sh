@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what rnc needs to be built (`build`), tested (`check`) and fuzzed (`fuzz`) on Debian 12, and to download the
 # demo's packages (`demo`) and data sets (`data`): only what is missing. As root it uses apt-get; otherwise it goes on where everything is there,
-# and names what is missing where it is not. For `check` there are also packages that it does without (Open MPI), which
+# and names what is missing where it is not. For `check` there are also packages that it does without (Open MPI, ONNX's test data and helper), which
 # only root's apt-get brings.
 what=${1:-build}
 cc=${CC:-cc}
@@ -55,6 +55,8 @@ find_missing() {
         header_in CUnit/CUnit.h libcunit1-dev
         command -v mpicc > /dev/null 2>&1 || optional="$optional libopenmpi-dev"
         command -v mpirun > /dev/null 2>&1 || optional="$optional openmpi-bin"
+        [ -d /usr/share/libonnx-testdata ] || optional="$optional libonnx-testdata"
+        /usr/bin/python3 -c 'import onnx' > /dev/null 2>&1 || optional="$optional python3-onnx"
     fi
 }
 

@@ -97,7 +97,8 @@ static const char *name_of_node(Import *import, const OnnxNode *node) {
 /* ---- names ---- */
 
 static const char *clean(Arena *arena, const char *name) {
-    char *text = arena_strndup(arena, name, LONGEST_NAME - 16);
+    const size_t length = strlen(name), most = LONGEST_NAME - 16; /* room for a number */
+    char *text = arena_strndup(arena, name, length < most ? length : most);
     for (char *c = text; *c; c++) {
         const bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
         if (*c == '/' && c > text) *c = '.';

@@ -153,7 +153,7 @@ static void run_arrays(const char *name, Onnx__ModelProto *model, Onnx__TensorPr
         outcome->others++;
         return;
     }
-    const OnnxOptions options = {.path = path};
+    const OnnxOptions options = {.path = path, .batch = input.shape.rank > 1 ? (int)input.shape.dim[0] : 1};
     if (!onnx_read(&arena, &source, &options, &network, &diag)) {
         count_unsupported(outcome, operator_of(said.s ? said.s : ""));
         if (getenv("ONNX_CASE")) printf("%s: %s", name, said.s);

@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""Writes small ONNX models of what exporters write, each with an input and what NumPy computes for it, as ONNX's test data
+are: FOLDER/node/NAME/model.onnx and test_data_set_0. unit/onnx_data reads and runs them.
+
+    onnx_idioms.py FOLDER
+"""
+import math
+import os
+import sys
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+rng = np.random.default_rng(7)
+erf = np.vectorize(math.erf)
+FOLDER = sys.argv[1] + "/node"
+
+
+def real(*shape):
+    return rng.uniform(-1, 1, shape).astype(np.float32)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def gelu(x):
+    return 0.5 * x * (1 + erf(x / math.sqrt(2)))
+
+
+def channel(v):
+    return np.asarray(v).reshape(1, -1, 1, 1)
+
+
+def window(x, k, stride, pads, fill=0.0):
+    """Every window of x: N, C, P, Q, k, k; pads: top, left, bottom, right."""
+    x = np.pad(x, ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])), constant_values=fill)
+    view = np.lib.stride_tricks.sliding_window_view(x, (k, k), (2, 3))
+    return view[:, :, ::stride, ::stride]
+
+
+def conv(x, w, b=None, stride=1, pads=(0, 0, 0, 0), groups=1):
+    k = w.shape[0] // groups
+    parts = []
+    for g in range(groups):
+        xs = x[:, g * w.shape[1]:(g + 1) * w.shape[1]]
+        parts.append(np.einsum("ncpqrs,kcrs->nkpq", window(xs, w.shape[2], stride, pads), w[g * k:(g + 1) * k]))
+    y = np.concatenate(parts, 1)
+    return y if b is None else y + channel(b)
+
+
+class Model:
+    """A graph while it is written: each call adds a node and gives its result's name."""
+
+    def __init__(self, shape, opset=13, batch=None):
+        self.nodes, self.constants, self.opset = [], [], opset
+        self.input = helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch or shape[0], *shape[1:]])
+
+    def value(self, array, name=None):
+        name = name or f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(array), name))
+        return name
+
+    def __getattr__(self, op):
+        def add(*inputs, outputs=1, name=None, **attributes):
+            ins = [i if isinstance(i, str) else self.value(i) for i in inputs]
+            outs = [f"v{len(self.nodes)}_{i}" for i in range(outputs)]
+            self.nodes.append(helper.make_node(op, ins, outs, name=name, **attributes))
+            return outs[0] if outputs == 1 else outs
+        return add
+
+    def done(self, name, x, y, result):
+        self.nodes.append(helper.make_node("Identity", [result], ["y"]))
+        graph = helper.make_graph(self.nodes, "g", [self.input], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+                                  self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
+        folder = f"{FOLDER}/{name}"
+        os.makedirs(folder + "/test_data_set_0")
+        with open(folder + "/model.onnx", "wb") as f:
+            f.write(model.SerializeToString())
+        for what, array in (("input_0", x), ("output_0", y)):
+            with open(f"{folder}/test_data_set_0/{what}.pb", "wb") as f:
+                f.write(numpy_helper.from_array(np.ascontiguousarray(array, np.float32)).SerializeToString())
+
+
+def case(name, shape, build, expect, opset=13, batch=None):
+    """build(m, x): the nodes; expect(x): NumPy's result. x is on both sides of every edge that an activation has."""
+    x = (real(*shape) * 8).astype(np.float32)
+    m = Model(shape, opset, batch)
+    m.done(name, x, expect(x.astype(np.float64)), build(m, "x"))
+
+
+f32 = np.float32
+SHAPE = (2, 6, 5, 7)
+C = SHAPE[1]
+n64 = lambda *v: np.array(v, np.int64)
+
+# ---- activations in pieces ----
+case("swish", SHAPE, lambda m, x: m.Mul(x, m.Sigmoid(x)), lambda x: x * sigmoid(x))
+case("swish_turned", SHAPE, lambda m, x: m.Mul(m.Sigmoid(x), x), lambda x: x * sigmoid(x))
+case("hardswish_clip", SHAPE, lambda m, x: m.Div(m.Mul(x, m.Clip(m.Add(x, f32(3)), f32(0), f32(6))), f32(6)),
+     lambda x: x * np.clip(x + 3, 0, 6) / 6)
+case("hardswish_hardsigmoid", SHAPE, lambda m, x: m.Mul(x, m.HardSigmoid(x, alpha=1 / 6, beta=0.5)),
+     lambda x: x * np.clip(x / 6 + 0.5, 0, 1))
+case("hardsigmoid_relu6", SHAPE, lambda m, x: m.Mul(m.Min(m.Relu(m.Add(f32(3), x)), f32(6)), f32(1 / 6)),
+     lambda x: np.clip(x + 3, 0, 6) / 6)
+case("gelu_pytorch", SHAPE, lambda m, x: m.Mul(m.Mul(x, m.Add(m.Erf(m.Div(x, f32(math.sqrt(2)))), f32(1))), f32(0.5)), gelu)
+case("gelu_keras", SHAPE, lambda m, x: m.Mul(m.Mul(f32(0.5), x), m.Add(f32(1), m.Erf(m.Mul(x, f32(math.sqrt(0.5)))))), gelu)
+case("gelu_tanh", SHAPE,
+     lambda m, x: m.Mul(m.Mul(f32(0.5), x), m.Add(f32(1), m.Tanh(m.Mul(f32(math.sqrt(2 / math.pi)),
+                  m.Add(x, m.Mul(f32(0.044715), m.Mul(x, m.Mul(x, x)))))))),
+     lambda x: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3))))
+case("mish", SHAPE, lambda m, x: m.Mul(x, m.Tanh(m.Softplus(x))), lambda x: x * np.tanh(np.log1p(np.exp(x))))
+case("relu_by_max", SHAPE, lambda m, x: m.Max(x, f32(0)), lambda x: np.maximum(x, 0))
+case("relu6_clip", SHAPE, lambda m, x: m.Clip(x, f32(0), f32(6)), lambda x: np.clip(x, 0, 6))
+case("relu6_clip_attributes", SHAPE, lambda m, x: m.Clip(x, min=0.0, max=6.0), lambda x: np.clip(x, 0, 6), opset=10)
+case("relu6_min_relu", SHAPE, lambda m, x: m.Min(m.Relu(x), f32(6)), lambda x: np.clip(x, 0, 6))
+case("relu_clip_half", SHAPE, lambda m, x: m.Clip(x, f32(0)), lambda x: np.maximum(x, 0))
+case("leaky_by_max", SHAPE, lambda m, x: m.Max(m.Mul(x, f32(0.125)), x), lambda x: np.where(x < 0, x / 8, x))
+slopes = real(C)
+case("prelu_pieces", SHAPE, lambda m, x: m.Sub(m.Relu(x), m.Mul(channel(slopes), m.Relu(m.Neg(x)))),
+     lambda x: np.where(x < 0, channel(slopes) * x, x))
+case("prelu_shared", SHAPE, lambda m, x: m.PRelu(x, np.array([[[0.25]]], f32)), lambda x: np.where(x < 0, x / 4, x))
+case("elu_selu", SHAPE, lambda m, x: m.Selu(m.Elu(x, alpha=0.5)),
+     lambda x: (lambda e: 1.0507009873554805 * np.where(e < 0, 1.6732632423543772 * np.expm1(np.minimum(e, 0)), e))(
+         np.where(x < 0, 0.5 * np.expm1(np.minimum(x, 0)), x)))
+
+# ---- factors and sums of channels ----
+mean, var, gamma, beta = real(C), real(C) ** 2 + f32(0.5), real(C), real(C)
+batchnorm = lambda x: (x - channel(mean)) / np.sqrt(channel(var) + 1e-3) * channel(gamma) + channel(beta)
+case("bn_pieces", SHAPE, lambda m, x: m.Add(m.Mul(m.Div(m.Sub(x, channel(mean)), channel(np.sqrt(var + f32(1e-3)))),
+                                                  channel(gamma)), channel(beta)), batchnorm)
+case("bn", SHAPE, lambda m, x: m.BatchNormalization(x, gamma, beta, mean, var, epsilon=1e-3), batchnorm)
+case("bn_folded_constants", SHAPE,
+     lambda m, x: (lambda s: m.Add(m.Mul(x, s), m.Sub(channel(beta), m.Mul(channel(mean), s))))(
+         m.Mul(channel(gamma), m.Reciprocal(m.Sqrt(m.Add(channel(var), f32(1e-3)))))), batchnorm)
+case("frozen_bn", SHAPE, lambda m, x: m.Relu(m.Add(m.Mul(x, channel(gamma)), channel(beta))),
+     lambda x: np.maximum(x * channel(gamma) + channel(beta), 0))
+case("normalised_input", (2, 3, 4, 4), lambda m, x: m.Div(m.Sub(x, channel(real(3) * 0 + f32(0.5))), channel(np.array([1, 2, 4], f32))),
+     lambda x: (x - 0.5) / channel([1, 2, 4]))
+
+# ---- convolutions ----
+w3, bias = real(8, C, 3, 3), real(8)
+case("conv_bias_by_add", SHAPE, lambda m, x: m.Add(m.Conv(x, w3, pads=[1, 1, 1, 1]), channel(bias)),
+     lambda x: conv(x, w3, bias, 1, (1, 1, 1, 1)))
+case("conv_identity_bias", SHAPE, lambda m, x: m.Conv(x, w3, m.Identity(bias), kernel_shape=[3, 3]), lambda x: conv(x, w3, bias))
+case("conv_same_upper", SHAPE, lambda m, x: m.Conv(x, w3, auto_pad="SAME_UPPER", strides=[2, 2]),
+     lambda x: conv(x, w3, None, 2, (1, 1, 1, 1)))
+case("conv_same_upper_even", (2, C, 6, 6), lambda m, x: m.Conv(x, w3, auto_pad="SAME_UPPER", strides=[2, 2]),
+     lambda x: conv(x, w3, None, 2, (0, 0, 1, 1)))
+case("conv_same_lower_even", (2, C, 6, 6), lambda m, x: m.Conv(x, w3, auto_pad="SAME_LOWER", strides=[2, 2]),
+     lambda x: conv(x, w3, None, 2, (1, 1, 0, 0)))
+case("conv_valid", SHAPE, lambda m, x: m.Conv(x, w3, auto_pad="VALID"), lambda x: conv(x, w3))
+wd = real(C, 1, 3, 3)
+case("depthwise", SHAPE, lambda m, x: m.Conv(x, wd, group=C, pads=[1, 1, 1, 1]), lambda x: conv(x, wd, None, 1, (1, 1, 1, 1), C))
+case("pad_conv", SHAPE, lambda m, x: m.Conv(m.Pad(x, n64(0, 0, 1, 0, 0, 0, 1, 2)), w3), lambda x: conv(x, w3, None, 1, (1, 0, 1, 2)))
+case("weights_of_constant_nodes", SHAPE,
+     lambda m, x: m.Conv(x, m.Constant(value=numpy_helper.from_array(w3)), m.ConstantOfShape(n64(8), value=helper.make_tensor("v", TensorProto.FLOAT, [1], [0.5]))),
+     lambda x: conv(x, w3, np.full(8, 0.5)))
+quantized, scale = rng.integers(-127, 128, w3.shape).astype(np.int8), (rng.uniform(0.5, 1.5, 8) / 127).astype(f32)
+case("weights_dequantized", SHAPE, lambda m, x: m.Conv(x, m.DequantizeLinear(quantized, scale, np.zeros(8, np.int8), axis=0)),
+     lambda x: conv(x, quantized * scale.reshape(-1, 1, 1, 1).astype(np.float64)))
+half = w3.astype(np.float16)
+case("weights_cast_from_half", SHAPE, lambda m, x: m.Conv(x, m.Cast(half, to=TensorProto.FLOAT)), lambda x: conv(x, half.astype(np.float64)))
+
+# ---- heads ----
+w = real(4, C)
+mean2 = lambda x: x.mean((2, 3))
+shape_of = lambda m, v, i: m.Unsqueeze(m.Gather(m.Shape(v), np.array(i, np.int64), axis=0), n64(0))
+case("head_flatten_gemm", SHAPE, lambda m, x: m.Gemm(m.Flatten(m.GlobalAveragePool(x)), w, real(4) * 0, transB=1), lambda x: mean2(x) @ w.T)
+case("head_reducemean", SHAPE, lambda m, x: m.Gemm(m.ReduceMean(x, axes=[-1, -2], keepdims=0), w, transB=1), lambda x: mean2(x) @ w.T)
+case("head_reshape_by_shape", SHAPE,
+     lambda m, x: (lambda p: m.MatMul(m.Reshape(p, m.Concat(shape_of(m, p, 0), n64(-1), axis=0)), w.T))(m.GlobalAveragePool(x)),
+     lambda x: mean2(x) @ w.T, batch="N")
+case("head_squeeze", SHAPE, lambda m, x: m.Add(m.MatMul(m.Squeeze(m.GlobalAveragePool(x), n64(2, 3)), w.T), real(4) * 0 + f32(1)),
+     lambda x: mean2(x) @ w.T + 1)
+case("head_averagepool_whole", SHAPE, lambda m, x: m.Reshape(m.AveragePool(x, kernel_shape=[5, 7]), n64(0, -1)), mean2)
+wf = real(4, C * 35)
+case("head_flatten_all", SHAPE, lambda m, x: m.Gemm(m.Flatten(x), wf, transB=1, alpha=0.5), lambda x: 0.5 * x.reshape(2, -1) @ wf.T)
+case("head_channels_last", SHAPE, lambda m, x: m.MatMul(m.Reshape(m.Transpose(x, perm=[0, 2, 3, 1]), n64(2, -1)), wf.T),
+     lambda x: x.transpose(0, 2, 3, 1).reshape(2, -1) @ wf.T)
+case("head_softmax_old", SHAPE, lambda m, x: m.Softmax(m.Gemm(m.Flatten(m.GlobalAveragePool(x)), w.T)),
+     lambda x: (lambda e: e / e.sum(1, keepdims=True))(np.exp(mean2(x) @ w.T)), opset=9)
+case("head_sum_pool", SHAPE, lambda m, x: m.ReduceSum(x, n64(2, 3), keepdims=0), lambda x: x.sum((2, 3)))
+case("head_max", SHAPE, lambda m, x: m.ReduceMax(x, axes=[2, 3], keepdims=1), lambda x: x.max((2, 3), keepdims=True))
+
+# ---- squeeze and excite ----
+w1, w2 = real(2, C, 1, 1), real(C, 2, 1, 1)
+def se(x):
+    s = x.mean((2, 3), keepdims=True)
+    return x * sigmoid(conv(np.maximum(conv(s, w1), 0), w2))
+case("se_conv", SHAPE, lambda m, x: m.Mul(x, m.Sigmoid(m.Conv(m.Relu(m.Conv(m.ReduceMean(x, axes=[2, 3], keepdims=1), w1)), w2))), se)
+case("se_gemm", SHAPE, lambda m, x: m.Mul(m.Reshape(m.Sigmoid(m.Gemm(m.Relu(m.Gemm(m.ReduceMean(x, axes=[2, 3], keepdims=0), w1.reshape(2, C), transB=1)),
+     w2.reshape(C, 2), transB=1)), n64(-1, C, 1, 1)), x), se)
+
+# ---- norms ----
+def layernorm(x, axis, eps):
+    return (x - x.mean(axis, keepdims=True)) / np.sqrt(x.var(axis, keepdims=True) + eps)
+def pieces(m, x, axis):
+    d = m.Sub(x, m.ReduceMean(x, axes=[axis]))
+    return m.Div(d, m.Sqrt(m.Add(m.ReduceMean(m.Pow(d, f32(2)), axes=[axis]), f32(1e-6))))
+case("layernorm_pieces_channels_first", SHAPE, lambda m, x: m.Add(m.Mul(pieces(m, x, 1), channel(gamma)), channel(beta)),
+     lambda x: layernorm(x, 1, 1e-6) * channel(gamma) + channel(beta))
+case("layernorm_pieces_channels_last", SHAPE,
+     lambda m, x: m.Transpose(m.Add(m.Mul(pieces(m, m.Transpose(x, perm=[0, 2, 3, 1]), -1), gamma), beta), perm=[0, 3, 1, 2]),
+     lambda x: layernorm(x, 1, 1e-6) * channel(gamma) + channel(beta))
+case("instancenorm", SHAPE, lambda m, x: m.InstanceNormalization(x, gamma, beta, epsilon=1e-3),
+     lambda x: layernorm(x, (2, 3), 1e-3) * channel(gamma) + channel(beta))
+case("groupnorm_pytorch", SHAPE,
+     lambda m, x: m.Add(m.Mul(m.Reshape(m.InstanceNormalization(m.Reshape(x, n64(0, 3, -1)), np.ones(3, f32), np.zeros(3, f32), epsilon=1e-3), m.Shape(x)),
+                              channel(gamma)), channel(beta)),
+     lambda x: layernorm(x.reshape(2, 3, -1), 2, 1e-3).reshape(SHAPE) * channel(gamma) + channel(beta))
+def convnext(m, x):
+    t = m.Transpose(m.Conv(x, wd, group=C, pads=[1, 1, 1, 1]), perm=[0, 2, 3, 1])
+    t = m.LayerNormalization(t, gamma, beta, epsilon=1e-6, axis=-1)
+    t = m.Add(m.MatMul(t, real_up), up_bias)
+    t = m.Mul(m.Mul(t, f32(0.5)), m.Add(m.Erf(m.Div(t, f32(math.sqrt(2)))), f32(1)))
+    t = m.Mul(m.Add(m.MatMul(t, real_down), mean), gamma)
+    return m.Add(x, m.Transpose(t, perm=[0, 3, 1, 2]))
+real_up, real_down, up_bias = real(C, 12), real(12, C), real(12)
+def convnext_numpy(x):
+    t = conv(x, wd, None, 1, (1, 1, 1, 1), C).transpose(0, 2, 3, 1)
+    t = gelu((layernorm(t, 3, 1e-6) * gamma + beta) @ real_up + up_bias)
+    return x + (((t @ real_down) + mean) * gamma).transpose(0, 3, 1, 2)
+case("convnext_block", SHAPE, convnext, convnext_numpy, opset=17)
+
+# ---- what moves numbers ----
+case("pixel_shuffle", (2, 8, 3, 4), lambda m, x: m.Reshape(m.Transpose(m.Reshape(x, n64(2, 2, 2, 2, 3, 4)), perm=[0, 1, 4, 2, 5, 3]), n64(2, 2, 6, 8)),
+     lambda x: x.reshape(2, 2, 2, 2, 3, 4).transpose(0, 1, 4, 2, 5, 3).reshape(2, 2, 6, 8))
+case("depth_to_space", (2, 12, 3, 4), lambda m, x: m.Relu(m.DepthToSpace(x, blocksize=2)),
+     lambda x: np.maximum(x.reshape(2, 2, 2, 3, 3, 4).transpose(0, 3, 4, 1, 5, 2).reshape(2, 3, 6, 8), 0))
+case("concat_identity", SHAPE, lambda m, x: m.Concat(m.Identity(x), m.Relu(x), m.Dropout(x), axis=1),
+     lambda x: np.concatenate((x, np.maximum(x, 0), x), 1))
+case("upsample", SHAPE, lambda m, x: m.Resize(x, "", np.array([1, 1, 2, 2], f32), mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+     lambda x: x.repeat(2, 2).repeat(2, 3))
+
+# ---- pools and sums ----
+case("maxpool_floor", SHAPE, lambda m, x: m.MaxPool(x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+     lambda x: window(x, 3, 2, (1, 1, 1, 1), -np.inf).max((4, 5)))
+case("averagepool_counts_padding", SHAPE, lambda m, x: m.AveragePool(x, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1),
+     lambda x: window(x, 3, 1, (1, 1, 1, 1)).mean((4, 5)))
+case("averagepool_counts_pixels", SHAPE, lambda m, x: m.AveragePool(x, kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+     lambda x: window(x, 3, 1, (1, 1, 1, 1)).sum((4, 5)) / window(np.ones_like(x), 3, 1, (1, 1, 1, 1)).sum((4, 5)))
+case("sum_of_three", SHAPE, lambda m, x: m.Sum(x, m.Relu(x), m.Tanh(x)), lambda x: x + np.maximum(x, 0) + np.tanh(x))
+case("difference", SHAPE, lambda m, x: m.Sub(m.Relu(x), m.Tanh(x)), lambda x: np.maximum(x, 0) - np.tanh(x))
+case("shortcut_padded", SHAPE, lambda m, x: m.Add(m.Conv(x, w3, pads=[1, 1, 1, 1], strides=[2, 2]),
+     m.Pad(m.MaxPool(x, kernel_shape=[1, 1], strides=[2, 2]), n64(0, 0, 0, 0, 0, 2, 0, 0))),
+     lambda x: conv(x, w3, None, 2, (1, 1, 1, 1)) + np.pad(x[:, :, ::2, ::2], ((0, 0), (0, 2), (0, 0), (0, 0))))
+print(len(os.listdir(FOLDER)))
