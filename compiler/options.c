@@ -763,7 +763,7 @@ static void print_row(const OptionRow *row, FILE *out) {
 void options_help(FILE *out) {
     fputs(
         "rnc " RN_VERSION ": compiles residual networks to C\n\n"
-        "  rnc [options] FILE.rn           FILE.rn may be -, standard input\n"
+        "  rnc [options] FILE.rn           FILE.rn may be an ONNX model, FILE.onnx, or -, standard input\n"
         "  rnc bench [options] FILE.rn     the network unfused, with each fusion alone, and fused, timed in one run\n",
         out);
     for (int i = 0; i < ROW_COUNT; i++) {

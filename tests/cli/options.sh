@@ -68,7 +68,7 @@ wrong "nothing to do" net.rn
 wrong "unknown option '--bacth'; did you mean '--batch'?" --bacth 4 net.rn
 wrong "unknown option '-q'" -q net.rn
 wrong "two input files" a.rn b.rn --summary
-wrong "does not end in .rn" net.txt --summary
+wrong "ends in neither .rn nor .onnx" net.txt --summary
 wrong "cannot write a '.cc' file" -o out.cc net.rn
 wrong "-o needs a value" net.rn -o
 wrong "is an ending without a name" net.rn -o .c
