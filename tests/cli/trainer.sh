@@ -159,6 +159,24 @@ assert 0 < r["multiplications"] < r["multiply_adds"] and r["held"][0]["bytes"] >
 assert sum(h["bytes"] for h in r["held"]) <= r["value_bytes"]
 page = open("page.html").read()
 assert all(row["name"] in page for row in r["layers"]) and "What holds memory" in page'
+if [ -z "$SANITIZED" ]; then # whose shadow memory counts
+    sed 's/1x8x8 gray, std \[0.5\]/1x64x64/; s/conv 8,/conv 32,/; s/conv 16, 3x3 .2/conv 32, 3x3/; s/conv 16,/conv 32,/; s/batch 16/batch 32/' \
+        "$WORK/tiny.rn" > "$WORK/large.rn"
+    expect "memory" 0 "$RNC" --train --name large -o large large.rn
+    expect "memory: as planned" 0 "$PYTHON" -c '
+import json, os, subprocess
+def sizes(program): # planned, resident
+    planned = json.loads(subprocess.check_output([program, "info", "--json"]))["arena_bytes"]
+    with open(os.devnull, "w") as nowhere:
+        child = subprocess.Popen([program, "bench", "--seconds", "0.01"], stdout=nowhere)
+    _, status, usage = os.wait4(child.pid, 0)
+    assert status == 0, program
+    return planned, usage.ru_maxrss * 1024
+(tiny, tiny_resident), (large, large_resident) = sizes("./tiny"), sizes("./large")
+ratio = (large_resident - tiny_resident) / (large - tiny)
+assert large > 50e6 and 0.95 <= ratio <= 1.05, (large, large_resident, tiny_resident, ratio)
+print(ratio)'
+fi
 expect "--report where nothing can be written" 1 "$RNC" --train --report=none/page.html tiny.rn
 
 refused() { # refused NAME STATUS TEXT ARGUMENTS...
