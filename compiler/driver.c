@@ -22,6 +22,7 @@
 
 #include "save/save.h"
 #include "runtime/weights/packed.h"
+#include "write/write.h"
 
 typedef struct Outputs {
     Compilation *c;
@@ -86,6 +87,24 @@ static bool make_archive(const Outputs *o) {
     return !status;
 }
 
+/* With weights they are beside it, under the names that it has. */
+static bool make_source(const Outputs *o) {
+    Compilation *c = o->c;
+    WrittenSource written;
+    if (c->has_weights) tensor_data_evaluate(c->source, &c->weights); /* a graph file may have expressions */
+    if (!source_write(c->source, c->name, c->has_weights, &c->arena, &written, &c->diag)) return false;
+    const char *path = temp_file(o, ".rn");
+    if (!file_write(path, written.text, strlen(written.text))) {
+        diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", path_base(path), strerror(errno));
+        return false;
+    }
+    if (!c->has_weights) return true;
+    TensorData weights = source_weights(&written, &c->weights);
+    const bool good = save_safetensors(written.graph, &weights, temp_file(o, ".safetensors"), &c->diag);
+    free(weights.data);
+    return good;
+}
+
 static bool make_outputs(const Outputs *o) {
     Compilation *c = o->c;
     const Options *options = c->options;
@@ -100,6 +119,7 @@ static bool make_outputs(const Outputs *o) {
         return save_onnx(c->source, &c->weights, c->name, options->batch_given ? options->batch : 0,
                          temp_file(o, ".onnx"), &c->diag);
     }
+    if (kind == OUTPUT_SOURCE) return make_source(o);
     const EmittedForm form = {options->embed, kind == OUTPUT_PROGRAM, kind == OUTPUT_SHARED, options->standalone};
     const Links links = options->standalone ? LINKS_NOTHING : options->ranks ? LINKS_LIBRN_AND_MPI : LINKS_LIBRN;
     if (!emitted_write(c, c->plan, o->temp, o->files.stem, form)) return false;

@@ -271,7 +271,8 @@ static bool compile(Compilation *c, Options *options) {
     if (o->dump == DUMP_IR || o->run_pass) return show_graph(c);
     if (c->training && !makes_trainer(c)) return run_passes(c) && (o->dump != DUMP_DOT || show_dot(c));
     if (!files_check(c)) return false;
-    const bool saves_source = o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX;
+    const bool saves_source =
+        o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX || o->kind == OUTPUT_SOURCE;
     const bool emits = !saves_source || o->verify;
     if (emits || o->summary) machine_find(c); /* that plans are made for */
     if (o->summary && !show_summary(c)) return false;

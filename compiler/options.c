@@ -137,7 +137,8 @@ static bool set_output_file(Options *options, const char *value, size_t member, 
                    {".a", OUTPUT_ARCHIVE},
                    {".so", OUTPUT_SHARED},
                    {".safetensors", OUTPUT_SAFETENSORS},
-                   {".onnx", OUTPUT_ONNX}};
+                   {".onnx", OUTPUT_ONNX},
+                   {".rn", OUTPUT_SOURCE}};
     (void)member;
     const char *base = path_base(value), *dot = strrchr(base, '.');
     if (!*base || !strcmp(base, ".") || !strcmp(base, "..")) {
@@ -447,7 +448,7 @@ static bool set_ignore(Options *options, const char *value, size_t member, Diag 
 static const OptionRow rows[] = {
     {.text = "Output"},
     {"-o", "FILE", TAKES_VALUE, FOR_COMPILE, true, set_output_file, 0,
-     "by its ending: .c, .o, .a or .so (and .h beside it), .safetensors, .onnx, or a program"},
+     "by its ending: .c, .o, .a or .so (and .h beside it), .safetensors, .onnx, .rn (a source), or a program"},
     {"--name", "NAME", TAKES_VALUE, FOR_COMPILE, false, set_name, 0,
      "prefix of the emitted API (default: the network's name)"},
     {"--standalone", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(standalone),
@@ -626,6 +627,7 @@ static const char *no_training(const Options *o) {
     if (o->standalone) return "--train does not go with --standalone: a trainer needs librn";
     if (o->dump == DUMP_AST || o->format)
         return "--train does not go with --dump=ast or --format: it changes no source";
+    if (o->kind == OUTPUT_SOURCE) return "--train does not go with -o FILE.rn: leave it out, the train section is kept";
     if (o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX)
         return "--train makes no weights: say -o with a .c, .o, .a or .so file or a program, whose `export` writes "
                "them";
@@ -644,11 +646,12 @@ static const char *cannot_mix(const Options *o) {
     if (!o->weights && (o->weights_prefix || o->ignore_count))
         return o->ignore_count ? "--ignore needs --weights FILE" : "--weights-prefix needs --weights FILE";
     if (o->embed && !weights) return "--embed needs --weights FILE or --random-weights";
-    if (o->embed && (o->kind == OUTPUT_NONE || o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX))
+    const bool saves = o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX || o->kind == OUTPUT_SOURCE;
+    if (o->embed && (o->kind == OUTPUT_NONE || saves))
         return "--embed needs -o with a .c, .o, .a or .so file or a program";
     if (o->standalone && o->kind == OUTPUT_PROGRAM)
         return "--standalone makes no program, whose commands are librn's: say -o with a .c, .o, .a or .so file";
-    if (o->standalone && (o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX || (!o->output && o->dump != DUMP_C)))
+    if (o->standalone && (saves || (!o->output && o->dump != DUMP_C)))
         return "--standalone needs -o with a .c, .o, .a or .so file, or --dump=c";
     if (o->standalone && o->target.kernels == KERNELS_JIT)
         return "--standalone does not go with --kernels=jit, which needs libxsmm at run time: leave it out (static), "

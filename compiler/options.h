@@ -20,6 +20,7 @@ typedef enum OutputKind { /* by the ending of -o's file */
                           OUTPUT_SHARED,      /* .so, and .h; librn inside */
                           OUTPUT_SAFETENSORS, /* the weights, as loaded or drawn */
                           OUTPUT_ONNX,        /* the network before the passes, with its weights */
+                          OUTPUT_SOURCE,      /* .rn: the same in the language; with weights, .safetensors beside it */
                           OUTPUT_PROGRAM      /* anything else without an ending */
 } OutputKind;
 

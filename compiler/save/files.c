@@ -39,13 +39,15 @@ OutputFiles files_of_output(Arena *arena, const Options *o) {
                                          [OUTPUT_SHARED] = ".so",
                                          [OUTPUT_SAFETENSORS] = ".safetensors",
                                          [OUTPUT_ONNX] = ".onnx",
+                                         [OUTPUT_SOURCE] = ".rn",
                                          [OUTPUT_PROGRAM] = ""};
     const char *base = path_base(o->output), *dot = strrchr(base, '.');
-    const bool has_code = o->kind != OUTPUT_SAFETENSORS && o->kind != OUTPUT_ONNX;
+    const bool has_code = o->kind != OUTPUT_SAFETENSORS && o->kind != OUTPUT_ONNX && o->kind != OUTPUT_SOURCE;
     OutputFiles files = {.folder = folder_of(arena, o->output),
                          .stem = dot && dot != base ? arena_strndup(arena, base, (size_t)(dot - base)) : base};
     /* the packed weights stay a file of their own, also for --embed into C: the assembler reads them there */
     if (has_code && files_have_weights(o) && (!o->embed || o->kind == OUTPUT_C)) files.endings[files.count++] = ".rnw";
+    if (o->kind == OUTPUT_SOURCE && files_have_weights(o)) files.endings[files.count++] = ".safetensors";
     if (has_code && o->kind != OUTPUT_PROGRAM) files.endings[files.count++] = ".h";
     files.endings[files.count++] = result[o->kind];
     return files;

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 # a folder's name stands for its files; of the root, options and compilation come before those who read them
-COMPILER="base graph language onnx passes plan emit load view compilation save measure ."
+COMPILER="base graph language onnx write passes plan emit load view compilation save measure ."
 RUNTIME=". core weights image train cli mpi"
 
 # includes FOLDER: each file beside what it includes of FOLDER, both without it
