@@ -21,7 +21,7 @@ enum { MOST_PIECES = 24, MOST_NODES = 400, MOST_PREFIXES = 6, HEAD_LINES = 3 }; 
 typedef struct Candidate { /* runs of one structure */
     uint64_t key;
     int count, lines, length;
-    int taken; /* lines that they take where they stand */
+    int taken, taking; /* lines that they take where they stand, and how many take any */
     int uses; /* lines that use it, more or less: a stage is one */
     const Pieces *list;
     int end; /* of the last run that was counted, in `list` */
@@ -147,22 +147,35 @@ static uint64_t line_key(const Writer *w, const Pieces *list, int at, int end) {
     return key;
 }
 
-/* The lines that each piece of a run takes, 0 for those that stand on another one's line. Three lines in a row that say
- * the same are one, a `repeat`. */
-static int *line_costs(const Writer *w, const Pieces *list, int at, int count) {
-    int *cost = arena_alloc(w->arena, sizeof *cost * (size_t)(count + 1)), start[3] = {0}, same = 0;
-    uint64_t before = 0;
+/* The use is a further copy of a stage. */
+static bool goes_on_stage(const Pieces *list, int at) {
+    const Piece *piece = list->item[at], *before = at ? list->item[at - 1] : NULL;
+    return before && piece->kind == PIECE_USE && before->kind == PIECE_USE && piece->block == before->block &&
+           shape_equal(piece->value->shape, before->value->shape);
+}
+
+typedef struct Costs { /* by piece of a list */
+    int *line;    /* lines that it takes, 0 where it stands on another one's line */
+    bool *inside; /* the line before it says the same: both are one `repeat`, and nothing begins or ends there */
+} Costs;
+
+/* Three lines in a row that say the same, or more, are one. */
+static Costs find_costs(const Writer *w, const Pieces *list, int at, int count) {
+    const size_t size = (size_t)count + 1;
+    Costs c = {arena_alloc(w->arena, sizeof *c.line * size), arena_alloc(w->arena, sizeof *c.inside * size)};
+    int before = 0, same = 0; /* where the line before begins; how many say the same */
+    uint64_t last = 0;
     for (int i = at, end; i < at + count; i = end) {
         for (end = i + 1; end < at + count && !list->item[end]->lines;) end++;
         const uint64_t key = line_key(w, list, i, end);
-        cost[i - at] = list->item[i]->lines ? list->item[i]->lines : 1;
-        same = key == before && i > at ? same + 1 : 0;
-        start[2] = start[1], start[1] = start[0], start[0] = i - at;
-        if (same == 2) cost[start[1]] = 0;
-        if (same >= 2) cost[i - at] = 0;
-        before = key;
+        c.line[i - at] = goes_on_stage(list, i) && i > at ? 0 : list->item[i]->lines ? list->item[i]->lines : 1;
+        same = key == last && i > at ? same + 1 : 0;
+        if (same == 2) c.line[before] = 0, c.inside[before] = true;
+        if (same >= 2) c.line[i - at] = 0, c.inside[i - at] = true;
+        before = i - at;
+        last = key;
     }
-    return cost;
+    return c;
 }
 
 static int sum_of(const int *cost, int count) {
@@ -171,7 +184,7 @@ static int sum_of(const int *cost, int count) {
     return sum;
 }
 
-static void count_named_run(Search *s, const Pieces *list, const int *cost, int at, int count, uint64_t key,
+static void count_named_run(Search *s, const Pieces *list, const Costs *costs, int at, int count, uint64_t key,
                             const Prefix *prefix) {
     Writer *w = s->w;
     char text[24];
@@ -182,24 +195,26 @@ static void count_named_run(Search *s, const Pieces *list, const int *cost, int 
         c = arena_alloc(w->arena, sizeof *c);
         *c = (Candidate){.key = key, .length = count, .prefix = prefix->name ? strlen(prefix->name) : 0};
         c->bare = first->kind == PIECE_LAYER && (op_info(first->node->op)->flags & OPF_ACTIVATION);
-        c->lines = sum_of(line_costs(w, list, at, count), count);
+        c->lines = sum_of(find_costs(w, list, at, count).line, count);
         map_put(&s->map, w->arena, arena_strdup(w->arena, text), c);
     }
     if (c->list == list && at < c->end) return; /* it overlaps the one before */
     const Value *made = list->item[at + count - 1]->value;
-    c->uses += !(c->list == list && at == c->end && shape_equal(made->shape, c->made->shape));
+    const int lines = sum_of(costs->line + at, count);
+    c->uses += lines && !(c->list == list && at == c->end && shape_equal(made->shape, c->made->shape));
     c->count++;
-    c->taken += sum_of(cost + at, count);
+    c->taken += lines;
+    c->taking += lines > 0;
     c->list = list, c->end = at + count, c->made = made;
 }
 
-static void count_run(Search *s, const Pieces *list, const int *cost, int at, int count) {
+static void count_run(Search *s, const Pieces *list, const Costs *costs, int at, int count) {
     uint64_t key = (uint64_t)count;
     Prefix prefix[MOST_PREFIXES];
     const int prefixes = find_prefixes(s->w, list, at, count, prefix);
     for (int i = at; i < at + count; i++) key = hash_mix(key, list->item[i]->key);
     for (int i = 0; i < prefixes; i++)
-        count_named_run(s, list, cost, at, count, hash_mix(key, prefix[i].key), &prefix[i]);
+        count_named_run(s, list, costs, at, count, hash_mix(key, prefix[i].key), &prefix[i]);
 }
 
 /* A run may begin where a line does, or with a batch norm: what it follows may be no part of the module. */
@@ -208,16 +223,17 @@ static bool is_start(const Pieces *list, int at) {
     return at == 0 || !piece || piece->lines || (piece->kind == PIECE_LAYER && piece->node->op == OP_BN);
 }
 
-/* Calls `run` for each run of the list that may be a block. */
-static void each_run(Search *s, const Pieces *list) {
-    const int *cost = line_costs(s->w, list, 0, list->count);
+/* Counts the runs of the list that may be blocks. */
+static void count_runs(Search *s, const Pieces *list, const Costs *costs) {
     for (int at = 0; at < list->count; at++) {
-        int nodes = 0;
+        int nodes = 0, lines = 0;
         bool params = false;
         for (int n = 1; n <= MOST_PIECES && at + n <= list->count; n++) {
             const Piece *piece = list->item[at + n - 1];
             nodes += piece->nodes;
             params = params || has_params_below(piece);
+            lines += n == 1 || piece->lines;
+            const bool splits = costs->inside[at] || costs->inside[at + n]; /* a repeat */
             if (nodes > MOST_NODES || is_tied(s->w, piece, true)) break;
             if (n > 1 && list->item[at + n - 2]->value && s->w->referred[list->item[at + n - 2]->value->id]) break;
             if (!is_start(list, at)) break;
@@ -225,18 +241,22 @@ static void each_run(Search *s, const Pieces *list) {
                 if (list->count == 1) break;
                 continue;
             }
-            if (is_start(list, at + n) && params && (s->w->keep || !is_periodic(list, at, n)))
-                count_run(s, list, cost, at, n);
+            if (is_start(list, at + n) && params && (lines == 1 || !splits) && (s->w->keep || !is_periodic(list, at, n)))
+                count_run(s, list, costs, at, n);
         }
     }
 }
 
-static void search(Search *s, const Pieces *list) {
-    each_run(s, list);
+/* `said`: the list stands in a line that says the same as the ones before it, and takes no lines of its own. */
+static void search(Search *s, const Pieces *list, bool said) {
+    const Costs costs = find_costs(s->w, list, 0, list->count);
+    if (said) memset(costs.line, 0, sizeof *costs.line * (size_t)list->count);
+    count_runs(s, list, &costs);
     for (int i = 0; i < list->count; i++) {
         const Piece *piece = list->item[i];
         if (piece->kind == PIECE_USE && piece != piece->block->use[0]) continue;
-        for (int k = 0; k < piece->part_count; k++) search(s, &piece->part[k]);
+        for (int k = 0; k < piece->part_count; k++)
+            search(s, &piece->part[k], piece->kind == PIECE_USE ? false : said || (piece->lines && !costs.line[i]));
     }
 }
 
@@ -246,7 +266,7 @@ static int gain(const Candidate *c) {
 
 static bool is_better(const Candidate *a, const Candidate *b) {
     if (gain(a) != gain(b)) return gain(a) > gain(b);
-    if (a->length != b->length) return a->length < b->length;
+    if (a->length != b->length) return a->length > b->length;
     return a->prefix < b->prefix;
 }
 
@@ -254,7 +274,7 @@ static const Candidate *best_of(const Search *s) {
     const Candidate *best = NULL;
     for (int i = 0; i < s->map.count; i++) {
         const Candidate *c = s->map.entries[i].value;
-        if (c->count < 2 || c->lines < 2 || c->taken < 2 * c->count || gain(c) <= 0) continue;
+        if (c->count < 2 || c->lines < 2 || c->taken < 2 * c->taking || gain(c) <= 0) continue;
         if (!best || is_better(c, best)) best = c;
     }
     return best;
@@ -395,7 +415,7 @@ void blocks_find(Writer *w) {
     while (count < MOST_BLOCKS) {
         Search s = {.w = w};
         pieces_measure(w, &w->network);
-        search(&s, &w->network);
+        search(&s, &w->network, false);
         const Candidate *best = best_of(&s);
         if (!best) break;
         Block *block = made[count] = arena_alloc(w->arena, sizeof *block);

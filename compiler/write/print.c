@@ -196,7 +196,8 @@ static void put_braces(const Lines *lines, int at, int count, bool may_be_short,
 
 /* ---- statements with bodies ---- */
 static bool has_own_shortcut(const Piece *piece) {
-    return piece->shortcut == SHORTCUT_IDENTITY_OR_NONE ? !piece->node : piece->part[1].count > 0;
+    if (piece->shortcut == SHORTCUT_IDENTITY_OR_NONE || !piece->node) return !piece->node;
+    return piece->part[1].count || !shape_equal(piece->node->in[0]->shape, piece->node->in[1]->shape);
 }
 
 static void print_spelled(Printer *p, const Piece *piece, const Pieces *list, const char *prefix, Text *out) {
@@ -578,11 +579,12 @@ static void print_input(Writer *w, Text *out) {
     const bool picture = s.c == 1 || s.c == 3;
     const int channels = s.c > 4 ? 0 : s.c;
     text_printf(out, "input %dx%dx%d", s.c, s.h, s.w);
-    if (p->given && picture) text_printf(out, " %s", orders[p->order]);
-    if (p->given && (p->range != 1 || !picture)) text_printf(out, ", range %s", number_text(w->arena, p->range));
     if (p->mean_image && !p->mean_image->integer[0])
         text_printf(out, ", mean %s", p->mean_image->ndim == 3 ? "pixel" : "channel");
-    else if (!is_all(p->mean, channels, 0))
+    if (!p->given) return;
+    if (picture) text_printf(out, " %s", orders[p->order]);
+    if (p->range != 1 || !picture) text_printf(out, ", range %s", number_text(w->arena, p->range));
+    if (!is_all(p->mean, channels, 0))
         put_per_channel(w, "mean", p->mean, channels, out);
     if (!is_all(p->std, channels, 1)) put_per_channel(w, "std", p->std, channels, out);
     if (p->resize) text_printf(out, ", resize %d", p->resize);

@@ -77,19 +77,29 @@ static const Value *end_of(const Pieces *list, const Value *from) {
     return list->count ? list->item[list->count - 1]->value : from;
 }
 
+/* A layer of the list is gone on from elsewhere, so that it needs a name. */
+static bool is_mentioned(const Writer *w, const Pieces *list) {
+    for (int i = 0; i < list->count; i++)
+        if (list->item[i]->value && w->referred[list->item[i]->value->id]) return true;
+    return false;
+}
+
 void residual_classify(Writer *w, Piece *piece) {
+    piece->fill = !shape_equal(piece->node->in[0]->shape, piece->node->in[1]->shape);
     const Shape from = piece->from->shape, to = end_of(&piece->part[0], piece->from)->shape;
-    const bool same = shape_equal(from, to), spelled = w->spelled[piece->node->id];
+    const bool same = shape_equal(from, to), spelled = w->spelled[piece->node->id] || is_mentioned(w, &piece->part[1]);
     if (!piece->part[1].count && same)
         piece->shortcut = SHORTCUT_IDENTITY;
     else if (!spelled && is_projection(w, piece, to))
         piece->shortcut = same ? SHORTCUT_PROJECT_ALWAYS : SHORTCUT_PROJECT;
     else if (!spelled && !same && is_padding(piece, to))
-        piece->shortcut = SHORTCUT_PAD, piece->fill = false;
+        piece->shortcut = SHORTCUT_PAD;
     else if (!piece->part[1].count)
         piece->shortcut = SHORTCUT_IDENTITY;
     else
         piece->shortcut = same ? SHORTCUT_BODY_ALWAYS : SHORTCUT_BODY;
+    piece->fill = piece->shortcut != SHORTCUT_PAD && !shape_equal(piece->node->in[0]->shape, piece->node->in[1]->shape);
+    piece->name_key = 0;
     if (!w->keep || !piece_has_spelled_shortcut(piece)) return;
     Names all = {0}, own = {0};
     names_collect_piece(w, piece, true, &all);
@@ -130,12 +140,16 @@ static Body *body_of(Bodies *b, uint64_t key, bool make) {
     return body;
 }
 
+static void note(Bodies *b, Body *body, Piece *piece);
+
 /* Inner ones first: their kinds are part of the outer ones' keys. */
 static void visit_residuals(Bodies *b, Pieces *list) {
     for (int i = 0; i < list->count; i++) {
         Piece *piece = list->item[i];
         for (int k = 0; k < piece->part_count; k++) visit_residuals(b, &piece->part[k]);
-        if (piece->kind != PIECE_RESIDUAL || piece->fill) continue;
+        if (piece->kind != PIECE_RESIDUAL) continue;
+        if (b->visit == note && is_mentioned(b->w, &piece->part[1])) residual_classify(b->w, piece); /* known by now */
+        if (piece->fill) continue;
         pieces_measure(b->w, &piece->part[0]);
         b->visit(b, body_of(b, list_key(&piece->part[0], 0, piece->part[0].count), true), piece);
     }
@@ -197,9 +211,6 @@ static void wrap(Writer *w, Pieces *list, int at, int count, const Value *from) 
 
 static void wrap_bodies(Bodies *b, Pieces *list, const int *lengths, int length_count) {
     Writer *w = b->w;
-    for (int i = 0; i < list->count; i++)
-        for (int k = 0; k < list->item[i]->part_count; k++)
-            wrap_bodies(b, &list->item[i]->part[k], lengths, length_count);
     pieces_measure(w, list);
     for (int i = 0; i < list->count; i++) {
         const Value *from = list->item[i]->from;

@@ -147,7 +147,6 @@ static void emit_residual(Writer *w, Pieces *list, const Node *node) {
     Pieces *part = new_parts(w, piece, 2);
     emit_branch(w, &part[0], top, node->in[swap]);
     emit_branch(w, &part[1], top, node->in[!swap]);
-    piece->fill = !shape_equal(node->in[0]->shape, node->in[1]->shape);
     residual_classify(w, piece);
     pieces_add(w, list, piece);
 }

@@ -148,9 +148,10 @@ static void compare_ends(Attempt *t) {
     for (int i = 0; i < a->output_count; i++)
         if (t->value[a->outputs[i]->id] != b->outputs[i]) t->wrong = "other outputs";
     const Preprocess *x = &a->preprocess, *y = &b->preprocess;
-    if (x->order != y->order || x->range != y->range || memcmp(x->mean, y->mean, sizeof x->mean) != 0 ||
+    if (!x->mean_image != !y->mean_image) t->wrong = "another input statement";
+    if (x->given && (x->order != y->order || x->range != y->range || memcmp(x->mean, y->mean, sizeof x->mean) != 0 ||
         memcmp(x->std, y->std, sizeof x->std) != 0 || x->resize != y->resize || x->crop_h != y->crop_h ||
-        x->crop_w != y->crop_w || !x->mean_image != !y->mean_image)
+        x->crop_w != y->crop_w))
         t->wrong = "another input statement";
     if (!same_train(a->train, b->train)) t->wrong = "another train section";
 }
@@ -205,7 +206,6 @@ static bool write_until_right(Writer *w, Attempt *t, Text *message) {
         text_printf(message, "%s: %s", t->where->name, t->wrong);
         if (!t->again) break;
     }
-    if (getenv("RNC_WRITE_DEBUG")) fputs(t->text, stderr);
     return false;
 }
 
@@ -281,35 +281,59 @@ static Writer new_writer(const Graph *graph, const char *name, bool keep, Arena 
     return w;
 }
 
-bool source_write(const Graph *graph, const char *name, bool rename, Arena *arena, WrittenSource *written, Diag *diag) {
-    name = network_name(arena, name);
-    Writer kept = new_writer(graph, name, true, arena), other = new_writer(graph, name, false, arena);
-    Attempt a, b;
+/* Under its own names where `keep`, else by those that the language gives. False where names cannot be kept: at a layer
+ * that `where` points to, for the reason `trouble`. */
+static bool write_graph(const Graph *graph, const char *name, bool keep, Arena *arena, WrittenSource *written,
+                        const Node **where, const char **trouble) {
+    Writer w = new_writer(graph, name, keep, arena);
+    Attempt t;
     Text message = {0};
-    const Node *where = NULL;
-    if (!check_sayable(&kept, diag)) return false;
-    const char *trouble = names_find(&kept, &where);
-    bool good = !trouble && write_until_right(&kept, &a, &message);
-    if (!trouble && !good) trouble = arena_printf(arena, "(%s)", message.s ? message.s : "");
-    if (!good && !rename) {
+    *where = NULL;
+    *trouble = keep ? names_find(&w, where) : NULL;
+    const bool good = !*trouble && write_until_right(&w, &t, &message);
+    if (!good && !keep) bug("a source was written that is another network: %s\n%s", message.s, t.text);
+    if (!good && !*trouble) *trouble = arena_printf(arena, "(%s)", message.s ? message.s : "");
+    text_free(&message);
+    if (good) finish(&w, &t, written);
+    return good;
+}
+
+/* What is written again is the same: names by default may show another structure than the graph did, once. */
+static void settle(const char *name, Arena *arena, WrittenSource *written) {
+    for (int i = 0; i < MOST_TRIES; i++) {
+        WrittenSource next;
+        const Node *where;
+        const char *trouble;
+        if (!write_graph(written->graph, name, true, arena, &next, &where, &trouble)) return;
+        const bool same = !strcmp(next.text, written->text);
+        for (int k = 0; k < next.graph->tensor_count; k++)
+            if (next.origin[k]) next.origin[k] = written->origin[next.origin[k]->id];
+        next.renamed = written->renamed;
+        *written = next;
+        if (same) return;
+    }
+}
+
+bool source_write(const Graph *graph, const char *name, bool rename, Arena *arena, WrittenSource *written, Diag *diag) {
+    Writer w = new_writer(graph, name, true, arena);
+    WrittenSource other;
+    const Node *where, *nowhere;
+    const char *trouble, *none;
+    if (!check_sayable(&w, diag)) return false;
+    name = network_name(arena, name);
+    const bool kept = write_graph(graph, name, true, arena, written, &where, &trouble);
+    if (!kept && !rename) {
         diag_error(diag, where ? where->place : (Place){0},
                    "'%s' cannot keep its name in a source: %s; with weights, by --weights FILE, they are written beside "
                    "it under new names",
                    where ? where->name : graph->name, trouble);
-        text_free(&message);
         return false;
     }
-    if (rename) {
-        const bool fine = write_until_right(&other, &b, &message);
-        if (!fine) bug("a source was written that is another network: %s", message.s);
-        if (!good || 2 * count_text_lines(a.text) > 3 * count_text_lines(b.text)) {
-            finish(&other, &b, written);
-            text_free(&message);
-            return true;
-        }
-    }
-    finish(&kept, &a, written);
-    text_free(&message);
+    if (kept) settle(name, arena, written);
+    if (!rename) return true;
+    write_graph(graph, name, false, arena, &other, &nowhere, &none);
+    settle(name, arena, &other);
+    if (!kept || count_text_lines(written->text) > 2 * count_text_lines(other.text)) *written = other;
     return true;
 }
 
