@@ -164,8 +164,8 @@ static bool set_output_file(Options *options, const char *value, size_t member, 
     }
     usage_error(
         diag,
-        "-o: cannot write a '%s' file; a name ends in .c, .o, .a, .so, .safetensors, .onnx, or has no ending for a "
-        "program",
+        "-o: cannot write a '%s' file; a name ends in .c, .o, .a, .so, .safetensors, .onnx, .rn, or has no ending for "
+        "a program",
         dot);
     return false;
 }

@@ -16,17 +16,22 @@
 
 #include "graph/ops.h"
 
-enum { MOST_PIECES = 24, MOST_NODES = 400, MOST_PREFIXES = 6, HEAD_LINES = 3 }; /* of a block: its first and last line, a blank one */
+enum {
+    MOST_PIECES = 24,
+    MOST_NODES = 400,
+    MOST_PREFIXES = 6,
+    HEAD_LINES = 3
+}; /* of a block: its first and last line, a blank one */
 
 typedef struct Candidate { /* runs of one structure */
     uint64_t key;
     int count, lines, length;
     int taken, taking; /* lines that they take where they stand, and how many take any */
-    int uses; /* lines that use it, more or less: a stage is one */
+    int uses;          /* lines that use it, more or less: a stage is one */
     const Pieces *list;
     int end; /* of the last run that was counted, in `list` */
     const Value *made;
-    bool bare; /* it begins with an activation, which belongs to what is before it */
+    bool bare;     /* it begins with an activation, which belongs to what is before it */
     size_t prefix; /* characters of the first run's */
 } Candidate;
 
@@ -109,7 +114,8 @@ static bool has_params_below(const Piece *piece) {
 
 /* Whether a value within the piece is mentioned, or the piece mentions one. */
 static bool is_tied(const Writer *w, const Piece *piece, bool last) {
-    if (piece->kind == PIECE_FROM || piece->kind == PIECE_OUTPUT || piece->kind == PIECE_ALIAS || piece->other) return true;
+    if (piece->kind == PIECE_FROM || piece->kind == PIECE_OUTPUT || piece->kind == PIECE_ALIAS || piece->other)
+        return true;
     if (!last && piece->value && w->referred[piece->value->id]) return true;
     for (int k = 0; k < piece->part_count; k++)
         for (int i = 0; i < piece->part[k].count; i++)
@@ -155,8 +161,8 @@ static bool goes_on_stage(const Pieces *list, int at) {
 }
 
 typedef struct Costs { /* by piece of a list */
-    int *line;    /* lines that it takes, 0 where it stands on another one's line */
-    bool *inside; /* the line before it says the same: both are one `repeat`, and nothing begins or ends there */
+    int *line;         /* lines that it takes, 0 where it stands on another one's line */
+    bool *inside;      /* the line before it says the same: both are one `repeat`, and nothing begins or ends there */
 } Costs;
 
 /* Three lines in a row that say the same, or more, are one. */
@@ -241,7 +247,8 @@ static void count_runs(Search *s, const Pieces *list, const Costs *costs) {
                 if (list->count == 1) break;
                 continue;
             }
-            if (is_start(list, at + n) && params && (lines == 1 || !splits) && (s->w->keep || !is_periodic(list, at, n)))
+            if (is_start(list, at + n) && params && (lines == 1 || !splits) &&
+                (s->w->keep || !is_periodic(list, at, n)))
                 count_run(s, list, costs, at, n);
         }
     }
@@ -307,8 +314,7 @@ static void use_block(Writer *w, Pieces *list, int at, const Candidate *c, Block
     use->part = arena_alloc(w->arena, sizeof *use->part);
     for (int i = at; i < at + c->length; i++) pieces_add(w, &use->part[0], list->item[i]);
     list->item[at] = use;
-    memmove(list->item + at + 1, list->item + at + c->length,
-            sizeof(Piece *) * (size_t)(list->count - at - c->length));
+    memmove(list->item + at + 1, list->item + at + c->length, sizeof(Piece *) * (size_t)(list->count - at - c->length));
     list->count -= c->length - 1;
     ARENA_PUSH(w->arena, block->use, block->use_count, block->use_capacity, use);
 }
@@ -361,7 +367,10 @@ static const char *describe(Writer *w, const Block *block) {
     look(&block->use[0]->part[0], &c);
     const char *word = "layers";
     if (c.residual)
-        word = c.depthwise ? "inverted" : c.convs == 3 && c.points == 2 ? "bottleneck" : c.convs == 2 ? "basic" : "unit";
+        word = c.depthwise                     ? "inverted"
+               : c.convs == 3 && c.points == 2 ? "bottleneck"
+               : c.convs == 2                  ? "basic"
+                                               : "unit";
     else if (c.concat)
         word = is_passed_on(&c.concat->part[0]) ? "growing" : "branches";
     else if (c.depthwise)

@@ -39,17 +39,17 @@ struct Piece {
     int part_count;
     Shortcut shortcut;
     bool fill;
-    Piece *lender;        /* a residual's whose shortcut says this one's identity as well; NULL: none */
-    Piece *owner;         /* the residual at this place in another use of the block whose shortcut is printed */
+    Piece *lender; /* a residual's whose shortcut says this one's identity as well; NULL: none */
+    Piece *owner;  /* the residual at this place in another use of the block whose shortcut is printed */
     const char *owner_prefix;
-    uint64_t name_key;    /* of the names in a shortcut's body, relative to the residual's */
+    uint64_t name_key; /* of the names in a shortcut's body, relative to the residual's */
     Block *block;
-    const char *prefix;   /* of a use, where names are kept: what they begin with, without its last '.' */
-    double *arg;          /* of a use, by parameter of its block */
-    double stride;        /* of a use: 1 where its block has none */
-    uint64_t key, exact;  /* equal for pieces of one structure; with equal numbers */
-    int lines;            /* of text; 0 for what stands on the line of the piece before it */
-    int nodes;            /* below it */
+    const char *prefix;  /* of a use, where names are kept: what they begin with, without its last '.' */
+    double *arg;         /* of a use, by parameter of its block */
+    double stride;       /* of a use: 1 where its block has none */
+    uint64_t key, exact; /* equal for pieces of one structure; with equal numbers */
+    int lines;           /* of text; 0 for what stands on the line of the piece before it */
+    int nodes;           /* below it */
 };
 
 /* ---- numbers that may differ from one copy of a block to the next ---- */
@@ -89,16 +89,17 @@ struct Block {
 typedef struct Writer {
     Arena *arena;
     const Graph *graph;
-    const char *name; /* the network's */
-    bool keep;        /* the names of layers with parameters */
+    const char *name;    /* the network's */
+    bool keep;           /* the names of layers with parameters */
     bool *live;          /* by value id: an output needs it */
     const Value **above; /* by value id: its immediate dominator */
     int *depth;          /* likewise, in the tree of dominators */
     bool *done;          /* by value id: a statement has made it */
     int *referred;       /* by value id: statements that mention it; -1: by an alias */
-    const char **wanted; /* by node id: the layer's name as its parameters have it; NULL: none, or no name of the language */
-    Map prefixes;        /* "layer1.0" -> int: layers with parameters below it */
-    bool *spelled;       /* by node id of a sum: its shortcut is to be written out */
+    const char *
+        *wanted;   /* by node id: the layer's name as its parameters have it; NULL: none, or no name of the language */
+    Map prefixes;  /* "layer1.0" -> int: layers with parameters below it */
+    bool *spelled; /* by node id of a sum: its shortcut is to be written out */
     bool same_conv, same_depthwise; /* `pad same` is preferred */
     Pieces network;
     Block **block;

@@ -45,8 +45,8 @@ static const char *name_of_params(Writer *w, Node *node) {
         const Tensor *tensor = *node_weight(node, spec[i].slot);
         if (!tensor) continue; /* no bias */
         const size_t suffix = strlen(spec[i].suffix), whole = tensor->name ? strlen(tensor->name) : 0;
-        if (tensor->op != RN_PARAM || whole < suffix + 2 || strcmp(tensor->name + whole - suffix, spec[i].suffix) != 0 ||
-            tensor->name[whole - suffix - 1] != '.')
+        if (tensor->op != RN_PARAM || whole < suffix + 2 ||
+            strcmp(tensor->name + whole - suffix, spec[i].suffix) != 0 || tensor->name[whole - suffix - 1] != '.')
             return NULL;
         const char *stem = arena_strndup(w->arena, tensor->name, whole - suffix - 1);
         if (name && strcmp(name, stem) != 0) return NULL;
@@ -104,8 +104,8 @@ const char *names_common(Arena *arena, const Names *names) {
     const char *first = names->item[0], *dot = strrchr(first, '.');
     size_t length = dot ? (size_t)(dot - first) : 0; /* of the common part, which a '.' follows */
     for (int i = 1; i < names->count && length; i++) {
-        while (length && (strncmp(first, names->item[i], length) != 0 || names->item[i][length] != '.'))
-            do length--;
+        while (length && (strncmp(first, names->item[i], length) != 0 || names->item[i][length] != '.')) do
+                length--;
             while (length && first[length] != '.');
     }
     return arena_strndup(arena, first, length);

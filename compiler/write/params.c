@@ -24,8 +24,7 @@ static void use_slots(const Writer *w, const Piece *piece, Slots *slots) {
     const Block *block = piece->block;
     if (!block->resolved) bug("a block within another one has no parameters yet");
     for (int i = 0; i < block->param_count; i++)
-        if (!block->param[i].otherwise)
-            add_slot(w, slots, block->param[i].role, piece->arg[i], piece->from->shape.c);
+        if (!block->param[i].otherwise) add_slot(w, slots, block->param[i].role, piece->arg[i], piece->from->shape.c);
     if (block->has_stride) add_slot(w, slots, ROLE_STRIDE, piece->stride, piece->from->shape.c);
 }
 
@@ -103,9 +102,9 @@ static const char *relate(const Solver *s, const double *base, const char *name,
 }
 
 static const char *new_name(const Solver *s, Role role, bool otherwise) {
-    static const char *const words[] = {[ROLE_FEATURES] = "width", [ROLE_KERNEL] = "k",   [ROLE_STRIDE] = "s",
-                                        [ROLE_DILATE] = "d",       [ROLE_GROUPS] = "g",   [ROLE_REAL] = "rate"};
-    const char *word = otherwise ? "inner" : words[role], *name = word;
+    static const char *const words[] = {[ROLE_FEATURES] = "width", [ROLE_KERNEL] = "k", [ROLE_STRIDE] = "s",
+                                        [ROLE_DILATE] = "d",       [ROLE_GROUPS] = "g", [ROLE_REAL] = "rate"};
+    const char *word = otherwise ? "base" : words[role], *name = word;
     for (int n = 2;; n++) {
         int i = 0;
         while (i < s->block->param_count && strcmp(s->block->param[i].name, name) != 0) i++;
@@ -114,20 +113,22 @@ static const char *new_name(const Solver *s, Role role, bool otherwise) {
     }
 }
 
-static const char *add_param(Solver *s, Role role, const char *otherwise) {
+static const BlockParam *add_param(Solver *s, Role role, const double *value, const char *otherwise) {
     Block *block = s->block;
-    const BlockParam param = {new_name(s, role, otherwise), otherwise, role, copy_vector(s)};
+    double *kept = arena_alloc(s->w->arena, sizeof *kept * (size_t)block->use_count);
+    memcpy(kept, value, sizeof *kept * (size_t)block->use_count);
+    const BlockParam param = {new_name(s, role, otherwise), otherwise, role, kept};
     ARENA_PUSH(s->w->arena, block->param, block->param_count, block->param_capacity, param);
-    return param.name;
+    return &block->param[block->param_count - 1];
 }
 
-/* Whether a channel count at hand is a name that a parameter has not hidden; and its numbers. */
-static const char *relate_channels(Solver *s, int slot, bool of_input) {
-    Block *block = s->block;
+/* The channels at hand where the slot is, or those of the block's input, by use. */
+static const double *channels_at(const Solver *s, int slot, bool of_input) {
+    const Block *block = s->block;
     double *channels = arena_alloc(s->w->arena, sizeof *channels * (size_t)block->use_count);
     for (int u = 0; u < block->use_count; u++)
         channels[u] = of_input ? block->use[u]->from->shape.c : s->use[u].item[slot].channels;
-    return relate(s, channels, "channels", true);
+    return channels;
 }
 
 static const char *express(Solver *s, int slot) {
@@ -140,13 +141,18 @@ static const char *express(Solver *s, int slot) {
     for (int pass = 0; pass <= ratios; pass++)
         for (int i = 0; i < s->block->param_count; i++) {
             const BlockParam *param = &s->block->param[i];
-            const bool alike = param->role == role || (ratios && (param->role == ROLE_FEATURES || param->role == ROLE_GROUPS));
+            const bool alike =
+                param->role == role || (ratios && (param->role == ROLE_FEATURES || param->role == ROLE_GROUPS));
             const char *text = alike ? relate(s, param->value, param->name, pass) : NULL;
             if (text) return text;
         }
-    const char *text = ratios ? relate_channels(s, slot, false) : NULL;
+    if (!ratios) return add_param(s, role, s->vector, NULL)->name;
+    const char *text = relate(s, channels_at(s, slot, false), "channels", true);
     if (text) return text;
-    return add_param(s, role, ratios ? relate_channels(s, slot, true) : NULL);
+    const double *input = channels_at(s, slot, true);
+    if (!relate(s, input, "channels", true)) return add_param(s, role, s->vector, NULL)->name;
+    const BlockParam *base = add_param(s, role, input, "channels"); /* what `channels` was at the block's beginning */
+    return relate(s, base->value, base->name, true);
 }
 
 /* The numbers of the use's own stride: those of the first slot that differ from use to use. */

@@ -584,8 +584,7 @@ static void print_input(Writer *w, Text *out) {
     if (!p->given) return;
     if (picture) text_printf(out, " %s", orders[p->order]);
     if (p->range != 1 || !picture) text_printf(out, ", range %s", number_text(w->arena, p->range));
-    if (!is_all(p->mean, channels, 0))
-        put_per_channel(w, "mean", p->mean, channels, out);
+    if (!is_all(p->mean, channels, 0)) put_per_channel(w, "mean", p->mean, channels, out);
     if (!is_all(p->std, channels, 1)) put_per_channel(w, "std", p->std, channels, out);
     if (p->resize) text_printf(out, ", resize %d", p->resize);
     if (p->crop_h) text_printf(out, ", crop %dx%d", p->crop_h, p->crop_w);

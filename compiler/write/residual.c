@@ -30,7 +30,8 @@ static const Node *layer_at(const Pieces *list, int i, Op op) {
     return piece && piece->kind == PIECE_LAYER && piece->node->op == op ? piece->node : NULL;
 }
 
-/* "downsample.0" at the end of a name, or with a number as in "downsample2.0"; what stands before it is *length long. */
+/* "downsample.0" at the end of a name, or with a number as in "downsample2.0"; what stands before it is *length long.
+ */
 static bool is_downsample(const char *name, char position, size_t *length) {
     const char *dot = strrchr(name, '.');
     if (!dot || dot[1] != position || dot[2]) return false;
@@ -121,6 +122,7 @@ typedef struct Body { /* residuals of one body */
 typedef struct Bodies {
     Writer *w;
     Map map;
+    bool first; /* round */
     void (*visit)(struct Bodies *, Body *, Piece *);
 } Bodies;
 
@@ -140,15 +142,13 @@ static Body *body_of(Bodies *b, uint64_t key, bool make) {
     return body;
 }
 
-static void note(Bodies *b, Body *body, Piece *piece);
-
 /* Inner ones first: their kinds are part of the outer ones' keys. */
 static void visit_residuals(Bodies *b, Pieces *list) {
     for (int i = 0; i < list->count; i++) {
         Piece *piece = list->item[i];
         for (int k = 0; k < piece->part_count; k++) visit_residuals(b, &piece->part[k]);
         if (piece->kind != PIECE_RESIDUAL) continue;
-        if (b->visit == note && is_mentioned(b->w, &piece->part[1])) residual_classify(b->w, piece); /* known by now */
+        if (b->first && is_mentioned(b->w, &piece->part[1])) residual_classify(b->w, piece); /* it is known by now */
         if (piece->fill) continue;
         pieces_measure(b->w, &piece->part[0]);
         b->visit(b, body_of(b, list_key(&piece->part[0], 0, piece->part[0].count), true), piece);
@@ -220,7 +220,8 @@ static void wrap_bodies(Bodies *b, Pieces *list, const int *lengths, int length_
             if (i + n < list->count && !list->item[i + n]->lines) continue; /* in the middle of a line */
             Body *body = body_of(b, list_key(list, i, n), false);
             if (!body || !body->identity || body->first || body->identity->part[0].item[0] == list->item[i]) continue;
-            if (shape_equal(from->shape, list->item[i + n - 1]->value->shape) || !is_free_inside(w, list, i, n)) continue;
+            if (shape_equal(from->shape, list->item[i + n - 1]->value->shape) || !is_free_inside(w, list, i, n))
+                continue;
             wrap(w, list, i, n, from);
             pieces_measure(w, list);
             body->wrapped = true;
@@ -231,7 +232,7 @@ static void wrap_bodies(Bodies *b, Pieces *list, const int *lengths, int length_
 
 void residuals_unify(Writer *w) {
     enum { MOST_LENGTHS = 16 };
-    Bodies b = {.w = w, .visit = note};
+    Bodies b = {.w = w, .first = true, .visit = note};
     int lengths[MOST_LENGTHS], count = 0;
     visit_residuals(&b, &w->network);
     for (int i = 0; i < b.map.count; i++) {
@@ -244,6 +245,7 @@ void residuals_unify(Writer *w) {
         if (lines > 1 && known == count && count < MOST_LENGTHS) lengths[count++] = list->count;
     }
     if (count) wrap_bodies(&b, &w->network, lengths, count);
+    b.first = false;
     b.visit = adopt;
     visit_residuals(&b, &w->network);
 }

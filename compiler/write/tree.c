@@ -1,10 +1,11 @@
 /* Graph to tree: lists of statements, where values that several layers read part into the branches of a residual, a
  * gate or a concatenation and meet again.
  *
- * Backwards from an output, the layers before a value are a chain. A layer with several inputs is a join, whose branches
- * part at its immediate dominator: the last value that every way from the input to the join leads over (Cooper, Harvey
- * and Kennedy 2001, "A Simple, Fast Dominance Algorithm"; in a graph without circles one round of it is enough). The
- * branches become lists within the join's statement, and the chain goes on before the value where they part.
+ * Backwards from an output, the layers before a value are a chain. A layer with several inputs is a join, whose
+ * branches part at its immediate dominator: the last value that every way from the input to the join leads over
+ * (Cooper, Harvey and Kennedy 2001, "A Simple, Fast Dominance Algorithm"; in a graph without circles one round of it is
+ * enough). The branches become lists within the join's statement, and the chain goes on before the value where they
+ * part.
  *
  * A join whose branches are long, or go down to smaller images and up again (U-Net, feature pyramids), would hold most
  * of the network: it is written as a statement of its own behind the longest branch, by the names of the values. So is
@@ -141,8 +142,8 @@ static void emit_branch(Writer *w, Pieces *list, const Value *top, const Value *
 static void emit_residual(Writer *w, Pieces *list, const Node *node) {
     const Value *top = w->above[node->out->id];
     const Train *train = w->graph->train; /* `zero last` means the first one */
-    const bool swap = !(train && train->recipe.zero_last) &&
-                      branch_size(w, top, node->in[0]) < branch_size(w, top, node->in[1]);
+    const bool swap =
+        !(train && train->recipe.zero_last) && branch_size(w, top, node->in[0]) < branch_size(w, top, node->in[1]);
     Piece *piece = piece_new(w, PIECE_RESIDUAL, node, top, node->out);
     Pieces *part = new_parts(w, piece, 2);
     emit_branch(w, &part[0], top, node->in[swap]);

@@ -150,8 +150,8 @@ static void compare_ends(Attempt *t) {
     const Preprocess *x = &a->preprocess, *y = &b->preprocess;
     if (!x->mean_image != !y->mean_image) t->wrong = "another input statement";
     if (x->given && (x->order != y->order || x->range != y->range || memcmp(x->mean, y->mean, sizeof x->mean) != 0 ||
-        memcmp(x->std, y->std, sizeof x->std) != 0 || x->resize != y->resize || x->crop_h != y->crop_h ||
-        x->crop_w != y->crop_w))
+                     memcmp(x->std, y->std, sizeof x->std) != 0 || x->resize != y->resize || x->crop_h != y->crop_h ||
+                     x->crop_w != y->crop_w))
         t->wrong = "another input statement";
     if (!same_train(a->train, b->train)) t->wrong = "another train section";
 }
@@ -169,7 +169,8 @@ static const char *format(Writer *w, const Text *text) {
     const Source source = {"<written>", text->s, text->size};
     Text formatted = {0}, errors = {0};
     Diag diag = {.capture = &errors};
-    if (!ast_format(&source, &formatted, &diag)) bug("a source was written that cannot be read:\n%s%s", errors.s, text->s);
+    if (!ast_format(&source, &formatted, &diag))
+        bug("a source was written that cannot be read:\n%s%s", errors.s, text->s);
     const char *result = arena_strndup(w->arena, formatted.s, formatted.size);
     text_free(&formatted);
     return result;
@@ -211,10 +212,10 @@ static bool write_until_right(Writer *w, Attempt *t, Text *message) {
 
 /* ---- the whole ---- */
 static bool is_name_taken(const char *name) {
-    static const char *const words[] = {"network", "block",  "import", "train", "input", "stage", "residual",
-                                        "shortcut", "project", "always", "none", "fill",  "concat", "gate",
-                                        "repeat",  "if",     "else",   "as",    "from",  "output", "no",
-                                        "true",    "false",  "x"};
+    static const char *const words[] = {"network",  "block",    "import",  "train",  "input", "stage",
+                                        "residual", "shortcut", "project", "always", "none",  "fill",
+                                        "concat",   "gate",     "repeat",  "if",     "else",  "as",
+                                        "from",     "output",   "no",      "true",   "false", "x"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (!strcmp(name, words[i])) return true;
     return op_by_word(name) != OP_COUNT;
@@ -226,7 +227,8 @@ static const char *network_name(Arena *arena, const char *name) {
     if (!name || !*name) name = "network";
     if (*name >= '0' && *name <= '9') text_puts(&text, "_");
     for (; *name; name++) {
-        const bool good = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') || (*name >= '0' && *name <= '9');
+        const bool good =
+            (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') || (*name >= '0' && *name <= '9');
         const char c = good ? *name : '_';
         text_write(&text, &c, 1);
     }
@@ -323,10 +325,11 @@ bool source_write(const Graph *graph, const char *name, bool rename, Arena *aren
     name = network_name(arena, name);
     const bool kept = write_graph(graph, name, true, arena, written, &where, &trouble);
     if (!kept && !rename) {
-        diag_error(diag, where ? where->place : (Place){0},
-                   "'%s' cannot keep its name in a source: %s; with weights, by --weights FILE, they are written beside "
-                   "it under new names",
-                   where ? where->name : graph->name, trouble);
+        diag_error(
+            diag, where ? where->place : (Place){0},
+            "'%s' cannot keep its name in a source: %s; with weights, by --weights FILE, they are written beside "
+            "it under new names",
+            where ? where->name : graph->name, trouble);
         return false;
     }
     if (kept) settle(name, arena, written);
@@ -338,7 +341,8 @@ bool source_write(const Graph *graph, const char *name, bool rename, Arena *aren
 }
 
 TensorData source_weights(const WrittenSource *written, const TensorData *from) {
-    TensorData data = {calloc((size_t)written->graph->tensor_count + 1, sizeof *data.data), written->graph->tensor_count};
+    TensorData data = {calloc((size_t)written->graph->tensor_count + 1, sizeof *data.data),
+                       written->graph->tensor_count};
     if (!data.data) out_of_memory();
     for (int i = 0; i < data.count; i++)
         if (written->origin[i]) data.data[i] = from->data[written->origin[i]->id];

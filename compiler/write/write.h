@@ -1,4 +1,4 @@
-/* A graph as a source in the language (docs/sources.md): rnc X -o net.rn.
+/* A graph as a source in the language (docs/language.md, "Sources that rnc writes"): rnc X -o net.rn.
  *
  * The text is found from the values and layers alone, never from the groups of a source that the graph may come from.
  */

@@ -6,6 +6,7 @@
 #   ir/X.ir              --dump=ir prints it back, byte for byte;   X.err where it is refused
 #   passes/NAME/X.ir     X.out: the graph after pass NAME alone
 #   train/X.rn           X.ir: --train --dump=ir, which reads back;   X.after: the same after the passes
+#   write/X.ir           X.rn: the source that -o X.rn writes, with the options of a first line `# rnc: OPTIONS`
 #   c/X.rn               X.c: the emitted C, with the options of a first line `# rnc: OPTIONS`
 #
 # UPDATE=1 rewrites the expected files instead (make update-golden).
@@ -106,6 +107,14 @@ for file in $(files train rn); do
     run "$file" 0 train --train --dump=ir "$base" && check "$file" "$GOLDEN/$stem.ir" "$WORK/out"
     run "$file" 0 train --dump=ir "$(basename "$stem").ir" && check "$file, read back" "$GOLDEN/$stem.ir" "$WORK/out"
     run "$file" 0 train --train --dump-after=cse "$base" && check "$file, after passes" "$GOLDEN/$stem.after" "$WORK/out"
+done
+
+for file in $(files write ir); do
+    wanted "$file" || continue
+    base=$(basename "$file" .ir)
+    options=$(sed -n '1s/^# rnc: //p' "$GOLDEN/$file")
+    # shellcheck disable=SC2086  # the options are words
+    run "$file" 0 write $options -o "$WORK/$base.rn" "$base.ir" && check "$file" "$GOLDEN/write/$base.rn" "$WORK/$base.rn"
 done
 
 for file in $(files c rn); do

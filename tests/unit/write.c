@@ -69,29 +69,62 @@ static const struct {
     const char *name, *define;
     int named, anonymous; /* at most so many lines that are not empty */
 } networks[] = {
-    {"bn_inception", NULL, 62, 70},   {"convnext_tiny", NULL, 30, 30},       {"densenet121", NULL, 30, 30},
-    {"efficientnet_lite0", NULL, 26, 26}, {"googlenet", NULL, 36, 36},       {"googlenet_bn", NULL, 38, 38},
-    {"mobilenet_v2", NULL, 26, 26},   {"mobilenet_v3_large", NULL, 60, 60},  {"plain18", NULL, 18, 18},
-    {"plain34", NULL, 18, 18},        {"prelu_net_a", NULL, 16, 16},         {"prelu_net_b", NULL, 16, 16},
-    {"prelu_net_c", NULL, 16, 16},    {"regnet_y_400mf", NULL, 24, 24},      {"repvgg_a0", NULL, 32, 32},
-    {"resnet18", NULL, 20, 20},       {"resnet18_a", NULL, 20, 20},          {"resnet26d", NULL, 32, 32},
-    {"resnet34", NULL, 20, 20},       {"resnet34_a", NULL, 20, 20},          {"resnet34_c", NULL, 20, 20},
-    {"resnet50", NULL, 21, 21},       {"resnet50_dilated", NULL, 24, 24},    {"resnet50_fpn", NULL, 48, 48},
-    {"resnet50_paper", NULL, 21, 21}, {"resnet50d", NULL, 32, 32},           {"resnet101", NULL, 21, 21},
-    {"resnet101_paper", NULL, 21, 21}, {"resnet152", NULL, 21, 21},          {"resnet152_paper", NULL, 21, 21},
-    {"resnetv2_50", NULL, 34, 34},    {"resnext50", NULL, 21, 21},           {"se_resnet50", NULL, 24, 24},
-    {"squeezenet1_1", NULL, 24, 24},  {"unet", NULL, 34, 34},                {"vgg16", NULL, 26, 26},
-    {"vgg16_bn", NULL, 26, 26},       {"vgg19", NULL, 29, 29},               {"wide_resnet50_2", NULL, 21, 21},
-    {"cifar/plain20", NULL, 28, 28},  {"cifar/plain110", NULL, 28, 28},      {"cifar/preact_resnet110", NULL, 42, 42},
-    {"cifar/resnet20", NULL, 31, 31}, {"cifar/resnet110", NULL, 32, 32},     {"cifar/wrn28_10", NULL, 36, 36},
-    {"fashion/resnet20", NULL, 31, 31}, {"digits/resnet8", NULL, 32, 32},    {"face/face", NULL, 106, 34},
+    {"bn_inception", NULL, 62, 70},
+    {"convnext_tiny", NULL, 30, 30},
+    {"densenet121", NULL, 30, 30},
+    {"efficientnet_lite0", NULL, 26, 26},
+    {"googlenet", NULL, 36, 36},
+    {"googlenet_bn", NULL, 38, 38},
+    {"mobilenet_v2", NULL, 26, 26},
+    {"mobilenet_v3_large", NULL, 60, 60},
+    {"plain18", NULL, 18, 18},
+    {"plain34", NULL, 18, 18},
+    {"prelu_net_a", NULL, 16, 16},
+    {"prelu_net_b", NULL, 16, 16},
+    {"prelu_net_c", NULL, 16, 16},
+    {"regnet_y_400mf", NULL, 24, 24},
+    {"repvgg_a0", NULL, 32, 32},
+    {"resnet18", NULL, 20, 20},
+    {"resnet18_a", NULL, 20, 20},
+    {"resnet26d", NULL, 32, 32},
+    {"resnet34", NULL, 20, 20},
+    {"resnet34_a", NULL, 20, 20},
+    {"resnet34_c", NULL, 20, 20},
+    {"resnet50", NULL, 21, 21},
+    {"resnet50_dilated", NULL, 24, 24},
+    {"resnet50_fpn", NULL, 48, 48},
+    {"resnet50_paper", NULL, 21, 21},
+    {"resnet50d", NULL, 32, 32},
+    {"resnet101", NULL, 21, 21},
+    {"resnet101_paper", NULL, 21, 21},
+    {"resnet152", NULL, 21, 21},
+    {"resnet152_paper", NULL, 21, 21},
+    {"resnetv2_50", NULL, 34, 34},
+    {"resnext50", NULL, 21, 21},
+    {"se_resnet50", NULL, 24, 24},
+    {"squeezenet1_1", NULL, 24, 24},
+    {"unet", NULL, 34, 34},
+    {"vgg16", NULL, 26, 26},
+    {"vgg16_bn", NULL, 26, 26},
+    {"vgg19", NULL, 29, 29},
+    {"wide_resnet50_2", NULL, 21, 21},
+    {"cifar/plain20", NULL, 28, 28},
+    {"cifar/plain110", NULL, 28, 28},
+    {"cifar/preact_resnet110", NULL, 42, 42},
+    {"cifar/resnet20", NULL, 31, 31},
+    {"cifar/resnet110", NULL, 32, 32},
+    {"cifar/wrn28_10", NULL, 36, 36},
+    {"fashion/resnet20", NULL, 31, 31},
+    {"digits/resnet8", NULL, 32, 32},
+    {"face/face", NULL, 106, 34},
 };
 
 static void test_examples(void) {
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
         Arena arena = {0};
         WrittenSource written;
-        Graph *graph = example_load(&arena, arena_printf(&arena, "examples/%s.rn", networks[i].name), networks[i].define);
+        Graph *graph =
+            example_load(&arena, arena_printf(&arena, "examples/%s.rn", networks[i].name), networks[i].define);
         CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
         int lines = check_written(graph, false, networks[i].name, &written);
         if (!(lines && lines <= networks[i].named))
