@@ -8,6 +8,8 @@ other > "$WORK/other.rn"
 WARN="-Wall -Wextra -Werror -pedantic"
 v3=$(grep -c -m1 avx2 /proc/cpuinfo) v4=$(grep -c -m1 avx512vl /proc/cpuinfo)
 compilers=(gcc clang)
+[ -z "${SANITIZED:-}" ] || compilers=() # what they make of the same text, the ordinary build shows
+checked=${SANITIZED:+$CC}               # else with checks
 LIBS="$OUT/librn.a -lcjson -lxxhash -lgomp -lpthread -lrt -ldl -lm"
 
 # app FILE WEIGHTS THREADS OUT: noise and a picture through the network, the outputs to a file
@@ -101,6 +103,9 @@ compiled() {
         { bad "$folder: $*" "$(head -c 600 "$WORK/.err")"; return 1; }
     expect "$folder: $* runs" 0 "$folder/app" "$folder/net.rnw" 1 "$folder/out"
 }
+object() { # object FOLDER FLAGS...: FOLDER/net.c as net.o, and the application of it
+    expect "$1: object" 0 $CC "${@:2}" -c -o "$1/net.o" "$1/net.c" && expect "$1: application" 0 $CC -I"$1" -o "$1/app" app.c "$1/net.o" -lm
+}
 linked() { # linked FOLDER OPTIONS...: the same network with librn
     local folder=$1
     shift
@@ -130,24 +135,25 @@ for compiler in "${compilers[@]}"; do
         compiled st $compiler -std=c11 $WARN $flags && same "$compiler $flags" ref/out st/out
     done
 done
-compiled st cc && same "no options at all" ref/out st/out
+[ -n "${SANITIZED:-}" ] || { compiled st cc && same "no options at all" ref/out st/out; }
 compiled st $CC -fopenmp -O2 && same "OpenMP" ref/out st/out
 expect "two threads" 0 st/app st/net.rnw 2 st/two
 expect "linked, two threads" 0 ref/app ref/net.rnw 2 ref/two
 same "two threads" ref/two st/two
-expect object 0 gcc -O2 -c -o st/net.o st/net.c
-[ "$(globals "$WORK/st/net.o")" = "$API" ] && ok || bad "global symbols" "$(globals "$WORK/st/net.o")"
-left=$(unknown "$WORK/st/net.o")
-[ -z "$left" ] && ok || bad "undefined symbols" "$left"
-[ -n "$(unknown "$WORK/ref/net.o" 2> /dev/null || true)" ] || { expect "linked object" 0 gcc -I"$OUT/include/rn" -c -o ref/net.o ref/net.c && [ -n "$(unknown "$WORK/ref/net.o")" ]; } && ok || bad "undefined symbols" "none even where librn is needed: the test sees nothing"
 if grep -q '"rn\.h"\|"recipe\.h"\|xxhash\|cJSON\|libxsmm_' "$WORK/st/net.c"; then bad "self-contained" "net.c includes something of rnc"; else ok; fi
 
 # ---- threads: an error where there are none to be had, or the application's pool ----
-compiled st $CC -O2
+object st -O2
+if [ -z "${SANITIZED:-}" ]; then # a sanitizer's symbols are everywhere
+    [ "$(globals "$WORK/st/net.o")" = "$API" ] && ok || bad "global symbols" "$(globals "$WORK/st/net.o")"
+    left=$(unknown "$WORK/st/net.o")
+    [ -z "$left" ] && ok || bad "undefined symbols" "$left"
+    [ -n "$(unknown "$WORK/ref/net.o" 2> /dev/null || true)" ] || { expect "linked object" 0 gcc -I"$OUT/include/rn" -c -o ref/net.o ref/net.c && [ -n "$(unknown "$WORK/ref/net.o")" ]; } && ok || bad "undefined symbols" "none even where librn is needed: the test sees nothing"
+fi
 expect "threads without OpenMP" 4 st/app st/net.rnw 2 st/none
 prints "threads without OpenMP" "compiled without OpenMP; compile it with -fopenmp"
-compiled st $CC -O2 -DPOOL
-expect "own pool" 0 st/app st/net.rnw 2 st/two && same "own pool" ref/two st/two
+expect "own pool" 0 $CC -DPOOL -Ist -o st/pool app.c st/net.o -lm
+expect "own pool" 0 st/pool st/net.rnw 1 st/out && expect "own pool" 0 st/pool st/net.rnw 2 st/two && same "own pool" ref/two st/two
 
 # ---- C for any processor ----
 linked refc --kernels=c
@@ -155,8 +161,9 @@ alone c --kernels=c
 for compiler in "${compilers[@]}"; do
     compiled c $compiler -std=c11 $WARN -O2 && near "c, $compiler" refc/out c/out 1e-5
 done
-compiled c $CC -std=c11 -O2 && same "c" refc/out c/out
-left=$(cd "$WORK/c" && gcc -O2 -c net.c && unknown net.o)
+object c -std=c11 -O2
+expect "c runs" 0 c/app c/net.rnw 1 c/out && same "c" refc/out c/out
+left=$([ -n "${SANITIZED:-}" ] || unknown "$WORK/c/net.o") # a sanitizer's symbols are everywhere
 [ -z "$left" ] && ok || bad "c: undefined symbols" "$left"
 # another processor's compiler, with this machine's C library as far as its headers go
 mkdir -p "$WORK/stub/bits" "$WORK/stub/gnu" && : > "$WORK/stub/gnu/stubs.h" && echo '#define __WORDSIZE 64' > "$WORK/stub/bits/wordsize.h"
@@ -165,13 +172,13 @@ expect "c for aarch64" 0 clang --target=aarch64-linux-gnu -std=c11 $WARN -O1 -Is
 # ---- several instruction sets, embedded weights ----
 if [ "$v4" = 1 ]; then
     alone both --target x86-64-v3,x86-64-v4
-    compiled both gcc -std=c11 $WARN -O2 && same "both" ref/out both/out
+    compiled both ${checked:-gcc} -std=c11 $WARN -O2 && same "both" ref/out both/out
     sed -i 's/rn_cpu_runs(RN_ISA_X86_64_V4)/0/' "$WORK/both/net.c" # as where there is no AVX-512
-    compiled both gcc -O2 -Wno-unused-function && near "older CPU" ref/out both/out 1e-5
+    compiled both ${checked:-gcc} -O2 -Wno-unused-function && near "older CPU" ref/out both/out 1e-5
     if cmp -s "$WORK/ref/out" "$WORK/both/out"; then bad "older CPU" "ran the AVX-512 code"; else ok; fi
 fi
 alone embedded --embed --target $isa
-for compiler in "${compilers[@]}"; do compiled embedded $compiler -std=c11 $WARN -O2; done
+for compiler in "${compilers[@]:-$CC}"; do compiled embedded $compiler -std=c11 $WARN -O2; done
 mv "$WORK/embedded/net.rnw" "$WORK/embedded/away"
 expect "embedded" 0 embedded/app - 1 embedded/out && same "embedded" ref/out embedded/out
 sed 's/rn_cpu_missing(rn_isa isa) {/&\n    if (isa == RN_ISA_X86_64_V4 || isa == RN_ISA_X86_64_V3) return "avx9";/' "$WORK/st/net.c" > "$WORK/st/older.c"
@@ -179,7 +186,7 @@ expect "no such CPU" 0 cc -Wno-all -Ist -o st/app app.c st/older.c -lm
 expect "no such CPU" 4 st/app st/net.rnw 1 st/none && prints "no such CPU" "compiled for $isa, but this machine has no avx9"
 
 # ---- weights that are not its own ----
-compiled st $CC -O2
+expect "as before" 0 $CC -Ist -o st/app app.c st/net.o -lm
 refuse() { # refuse TEXT FILE
     expect "$1" 3 st/app "$2" 1 st/none && prints "$1" "$1" && absent "$1" st/none
 }
@@ -209,8 +216,11 @@ refuse "cannot be opened" nowhere.rnw
 refuse "neither packed weights" tiny.rn
 refuse "a directory" st
 expect "none" 4 st/app - 1 st/none && prints "none" "no weights given and none embedded"
+code() { grep -v 'rnc --standalone -o' "$WORK/st/net.c"; } # without the command that it tells
+code > "$WORK/random.c"
 expect "weights of safetensors" 0 "$RNC" --standalone -o st/net.c --name net --batch 2 --target $isa --weights w.safetensors tiny.rn
-compiled st $CC -O2 && same "weights of safetensors" ref/out st/out
+if cmp -s <(code) "$WORK/random.c"; then ok; else bad "weights of safetensors" "other code: $(code | diff - "$WORK/random.c" | head -4)"; fi
+expect "weights of safetensors" 0 st/app st/net.rnw 1 st/out && same "weights of safetensors" ref/out st/out
 expect "no weights" 0 "$RNC" --standalone -o unweighted.c tiny.rn && absent "no weights" unweighted.rnw
 
 # ---- objects, archives, shared objects; nothing of librn is needed beside rnc ----
@@ -293,16 +303,17 @@ int main(void) {
 C
 printf '\2\0\0\0\0\0\0\0{}' > "$WORK/empty.safetensors"
 printf '#include "%s"\n' one.h two.h several.h > "$WORK/several.c"
-expect "two networks" 0 cc -std=c11 $WARN -I. -o several several.c one.c two.c -lm && expect "two networks run" 0 ./several && prints "two networks run" "all run"
+expect "objects" 0 $CC -std=c11 $WARN -c one.c two.c
+expect "two networks" 0 $CC -std=c11 $WARN -I. -o several several.c one.o two.o -lm && expect "two networks run" 0 ./several && prints "two networks run" "all run"
 expect "header as C99" 0 gcc -std=c99 $WARN -I. -fsyntax-only several.c
 cp "$WORK/several.c" "$WORK/several.cc"
 for compiler in g++ clang++; do expect "headers as C++ by $compiler" 0 $compiler -std=c++11 $WARN -I. -fsyntax-only several.cc; done
-expect "objects for C++" 0 cc -O1 -c one.c two.c
-expect "C++" 0 g++ -std=c++11 $WARN -I. -o several_cc several.cc one.o two.o -lm && expect "C++ runs" 0 ./several_cc && prints "C++ runs" "all run"
+expect "C++" 0 $CXX -std=c++11 $WARN -I. -o several_cc several.cc one.o two.o -lm && expect "C++ runs" 0 ./several_cc && prints "C++ runs" "all run"
+expect "a linked object" 0 $CC -std=c11 $WARN -I"$OUT/include/rn" -c three.c
 for order in "one.h two.h three.h" "three.h two.h one.h" "two.h three.h one.h"; do
     printf '#include "%s"\n' $order several.h > "$WORK/mixed.c"
     cp "$WORK/mixed.c" "$WORK/mixed.cc"
-    expect "mixed: $order" 0 $CC -std=c11 $WARN -DLINKED -I. -I"$OUT/include/rn" -o mixed mixed.c one.c two.c three.c -lpng -ljpeg $LIBS -lpng -ljpeg &&
+    expect "mixed: $order" 0 $CC -std=c11 $WARN -DLINKED -I. -I"$OUT/include/rn" -o mixed mixed.c one.o two.o three.o -lpng -ljpeg $LIBS -lpng -ljpeg &&
         expect "mixed: $order runs" 0 ./mixed && prints "mixed: $order runs" "all run"
     expect "mixed as C++: $order" 0 g++ -std=c++11 $WARN -DLINKED -I. -I"$OUT/include/rn" -fsyntax-only mixed.cc
 done
