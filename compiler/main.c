@@ -67,7 +67,7 @@ static bool read_onnx(Compilation *c, Options *options) {
     Source *source = arena_alloc(&c->arena, sizeof *source);
     source->path = options->input;
     const OnnxOptions how = {options->input, options->batch_given ? options->batch : 0, options->defines,
-                             options->define_count};
+                             options->define_count, 0};
     if (!onnx_read(&c->arena, source, &how, &c->onnx, &c->diag)) return false;
     c->source = c->onnx.graph;
     if (emit_name_is_taken(c->source->name) || emit_name_is_c(c->source->name)) /* model.onnx is a common name */

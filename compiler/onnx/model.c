@@ -77,12 +77,8 @@ static OnnxTensor *add_tensor(OnnxModel *model, const char *name) {
     return tensor;
 }
 
-/* Constants may be computed of as many numbers as are in the file, times this, and some more. */
-enum { TIMES_FOLDED = 32, FOLDED_LEAST = 1 << 22 };
-
 static bool read_initializers(OnnxModel *model) {
     const Onnx__GraphProto *graph = model->proto->graph;
-    model->folded_most = FOLDED_LEAST;
     if (graph->n_sparse_initializer) {
         diag_error(model->diag, (Place){.source = model->source}, "it has sparse initializers, which are not read");
         return false;
@@ -93,7 +89,6 @@ static bool read_initializers(OnnxModel *model) {
         OnnxTensor *tensor = add_tensor(model, name);
         if (!tensor || !constant_read(model, tensor, proto, arena_printf(model->arena, "initializer '%s'", name)))
             return false;
-        model->folded_most += TIMES_FOLDED * onnx_elements(&tensor->shape);
     }
     return true;
 }
@@ -276,6 +271,7 @@ bool model_parse(OnnxModel *model, Arena *arena, const Source *source, const uin
                  const OnnxOptions *options, Diag *diag) {
     *model = (OnnxModel){.arena = arena, .diag = diag, .source = source, .hash = XXH3_64bits(bytes, size)};
     if (!unpack(model, bytes, size) || !read_opset(model)) return false;
+    model->folded_most = options->folded_most ? options->folded_most : 1 << 29;
     model->name = model->proto->graph->name ? model->proto->graph->name : "";
     return read_initializers(model) && read_input(model, options) && read_nodes(model) && read_outputs(model);
 }

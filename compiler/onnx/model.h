@@ -79,6 +79,7 @@ typedef struct OnnxOptions {
     int batch; /* images at once where the file does not say; 0: one */
     const char *const *defines;
     int define_count;
+    int64_t folded_most; /* numbers that constants may be computed of, 2^29 where it is 0 */
 } OnnxOptions;
 
 typedef struct OnnxModel {

@@ -7,7 +7,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     static const char *const defines[] = {"H=8", "W=9"};
     const Source source = {.path = "fuzz.onnx"};
-    const OnnxOptions options = {source.path, 2, defines, 2};
+    const OnnxOptions options = {source.path, 2, defines, 2, 0};
     Arena arena = {0}, own = {0};
     Text said = {0};
     Diag diag = {.capture = &said};
@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     memcpy(copy, bytes, size);
     /* as it says, and again without -D, which is an error where there is no such dimension */
     for (int i = 0; i < 2; i++) {
-        const OnnxOptions how = {options.path, i ? 2 : 0, options.defines, i ? options.define_count : 0};
+        const OnnxOptions how = {options.path, i ? 2 : 0, options.defines, i ? options.define_count : 0, 1 << 20};
         Graph *graph = NULL;
         diag.errors = 0;
         if (model_parse(&model, &own, &source, copy, size, &how, &diag) && model_simplify(&model))
