@@ -13,13 +13,23 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_NODES = 24, LOOK_AHEAD = 96, POINTS = 188, FEW_POINTS = 7 };
+enum {
+    MOST_NODES = 24,
+    LOOK_AHEAD = 96,
+    FEW_POINTS = 7,
+    NEAR_POINTS = 188,
+    FAR_POINTS = 24,
+    POINTS = NEAR_POINTS + FAR_POINTS
+};
 
-/* Both sides of every edge that an activation has, and far from them. No number is special beyond these: the functions
- * are analytic between. */
+/* Both sides of every edge that an activation has, and further and further away, where a bound may be. Few are enough
+ * to tell a factor and a sum from what sums and products else compute. */
 static double point(int i) {
     static const double few[FEW_POINTS] = {-1, 1, 0, -5.3, 0.37, 4.9, 13.7};
-    return i < FEW_POINTS ? few[i] : (i - FEW_POINTS - (POINTS - FEW_POINTS) / 2) * 0.173 + 0.011;
+    if (i < FEW_POINTS) return few[i];
+    if (i < NEAR_POINTS) return (i - FEW_POINTS - (NEAR_POINTS - FEW_POINTS) / 2) * 0.173 + 0.011;
+    const int far = i - NEAR_POINTS;
+    return (far % 2 ? -17.3 : 17.3) * pow(1.9 + 0.55 * (far / 2), far / 2);
 }
 
 typedef struct Piece {
@@ -176,19 +186,31 @@ static const OnnxTensor *constant_of(const Pieces *p, int last, const float *num
     return NULL;
 }
 
+/* Whether sums and products are all that the pieces compute. */
+static bool is_rational(const Pieces *p, uint32_t needs) {
+    static const char *const operators[] = {"Add", "Sub", "Mul", "Div", "Neg", "Sum", "Identity"};
+    for (int i = 0; i < p->count; i++) {
+        bool found = !(needs >> i & 1);
+        for (size_t k = 0; k < sizeof operators / sizeof *operators; k++)
+            found |= !strcmp(p->piece[i].node->type, operators[k]);
+        if (!found) return false;
+    }
+    return true;
+}
+
 /* Of other channels' constants: a slope for each, or a factor and a sum. */
 static Value *make_per_channel(Pieces *p, int last, bool affine) {
     const int64_t channels = p->operand->view.size[AXIS_C];
     float *first = import_floats(p->import, channels), *second = import_floats(p->import, channels);
     Value *in = p->operand->value;
+    const int points = is_rational(p, p->piece[last].needs) ? FEW_POINTS : POINTS;
     bool changes = false, sums = false;
     for (int64_t c = 0; c < channels; c++) {
         double factor, sum, slope;
-        evaluate(p, p->piece[last].needs, c, FEW_POINTS);
+        evaluate(p, p->piece[last].needs, c, points);
         const double *value = p->value[last];
         slope = -value[0];
-        if (affine ? !is_affine(value, FEW_POINTS, &factor, &sum)
-                   : !is_activation(value, FEW_POINTS, ACT_LEAKYRELU, slope))
+        if (affine ? !is_affine(value, points, &factor, &sum) : !is_activation(value, points, ACT_LEAKYRELU, slope))
             return NULL;
         first[c] = (float)(affine ? factor : slope);
         second[c] = affine ? (float)sum : 0;
