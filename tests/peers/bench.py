@@ -43,7 +43,7 @@ SEED = 1  # of the images
 SET_UP_SECONDS, TUNING_SECONDS = 10, 37
 
 HELP = f"""environment:
-  NETWORKS   names of examples, or all (default: resnet18 resnet50); all is {NETWORKS}
+  NETWORKS   names of examples, ONNX models (NAME.onnx), or all (default: resnet18 resnet50); all is {NETWORKS}
   THREADS    numbers of threads (default: 1 2)
   BATCHES    numbers of images in a run (default: 1); 8 is what all networks are compared at as well
   LEVELS     of rnc (default: -O2 -O3), the first of which the best peer is compared with; -O3 is tuned before

@@ -96,7 +96,13 @@ def present():
 
 
 # ---- compiling ----
+def is_model(network):
+    return network.endswith(".onnx")
+
+
 def source_of(network):
+    if is_model(network):
+        return network if os.path.exists(network) else sys.exit(f"error: there is no model {network}")
     for folder in ("examples", "examples/cifar"):
         path = os.path.join(ROOT, folder, network + ".rn")
         if os.path.exists(path):
@@ -105,21 +111,37 @@ def source_of(network):
 
 
 def compile_to(path, rnc, folder, network, batch, *options):
-    """A softmax at the end is left out: where one class takes all it would hide that outputs differ."""
+    """A softmax at the end is left out, but for models, which peers read as they are: where one class takes all it would
+    hide that outputs differ."""
     source, output = source_of(network), []
     summary = subprocess.run([rnc, "--summary", source], stdout=subprocess.PIPE, text=True, check=True).stdout
     layers = [line.split() for line in summary.split("\n\n", maxsplit=1)[0].splitlines()]
-    if layers[-1][1] == "softmax":
+    if layers[-1][1] == "softmax" and not is_model(network):
         output = ["--output", layers[-2][0]]
     subprocess.run([rnc, *options, *output, "--batch", str(batch), "--weights",
                     os.path.join(folder, "net.safetensors"), "-o", path, source], check=True)
+
+
+def copy_model(network, path, batch):
+    """The model itself, for so many images -> whether it can be for them; where not, peers get it as rnc writes it."""
+    import onnx
+    model = onnx.load(network)
+    given = {tensor.name for tensor in model.graph.initializer}
+    first = [value for value in model.graph.input if value.name not in given][0].type.tensor_type.shape.dim[0]
+    if first.HasField("dim_value") and first.dim_value not in (0, batch):
+        say(f"{network} is for {first.dim_value} images: peers get it as rnc writes it for {batch}")
+        return False
+    first.dim_value = batch
+    onnx.save(model, path)
+    return True
 
 
 def write_onnx(rnc, folder, network, batch):
     """-> the shape of the input; the file is checked as onnx's own checker does."""
     import onnx
     path = os.path.join(folder, f"net-{batch}.onnx")
-    compile_to(path, rnc, folder, network, batch)
+    if not (is_model(network) and copy_model(network, path, batch)):
+        compile_to(path, rnc, folder, network, batch)
     onnx.checker.check_model(path, full_check=True)
     dims = onnx.load(path).graph.input[0].type.tensor_type.shape.dim
     return tuple(d.dim_value for d in dims)
@@ -139,7 +161,7 @@ def convert_for_ncnn(rnc, folder, network):
 
 def prepare(rnc, folder, network, names):
     """Weights, the same for all and for every batch -> the names of those that can take part."""
-    subprocess.run([rnc, f"--random-weights={SEED}", "-o", os.path.join(folder, "net.safetensors"),
+    subprocess.run([rnc, *([] if is_model(network) else [f"--random-weights={SEED}"]), "-o", os.path.join(folder, "net.safetensors"),
                     source_of(network)], check=True)
     if "ncnn" in names and not convert_for_ncnn(rnc, folder, network):
         return [name for name in names if name != "ncnn"]
