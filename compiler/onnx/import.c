@@ -137,6 +137,15 @@ Value *import_layer(Import *import, OnnxNode *node, const char *part, Op op, Val
     return value;
 }
 
+void import_bias(Import *import, Value *value, const ImportWeight *bias) {
+    Node *node = value->producer;
+    const ImportWeights weights = {{{NULL, NULL}, *bias}};
+    const char *name = import_weight_name(import, &weights, BIAS, node->name, "bias");
+    Tensor *tensor = graph_add_param(import->builder.graph, name, 1, &node->features, node->place);
+    *node_weight(node, BIAS) = tensor;
+    keep_data(import, tensor, bias->data);
+}
+
 /* ---- results ---- */
 
 bool import_result(Import *import, OnnxNode *node, int i, Value *value, const View *view) {

@@ -67,6 +67,8 @@ bool import_has(const OnnxNode *node, int i);
  * name, where it is not the only one; NULL: nothing. */
 Value *import_layer(Import *import, OnnxNode *node, const char *part, Op op, Value *const *in, int nin,
                     const Layer *layer, const ImportWeights *weights);
+/* The bias of a convolution or fully connected layer that has none yet. */
+void import_bias(Import *import, Value *value, const ImportWeight *bias);
 float *import_floats(Import *import, int64_t count);
 /* A weight of all `value`, or a copy of a constant's numbers by way of `scale` and `shift`. */
 float *import_filled(Import *import, int64_t count, double value);

@@ -14,7 +14,13 @@ static bool pool(Import *import, OnnxNode *node, Op op) {
         return import_problem(import, node, "its indices are read by a node");
     if (onnx_attribute_int(node, "storage_order", 0) && node->nout > 1)
         return import_problem(import, node, "its indices are in another order");
-    layer.attr.count_include_pad = op == OP_AVGPOOL && onnx_attribute_int(node, "count_include_pad", 0) != 0;
+    const Window *w = &layer.attr.window;
+    if (w->r == in->shape.h && w->s == in->shape.w && !w->top && !w->left && !w->bottom && !w->right) {
+        layer = layer_default(op); /* all of the image */
+        layer.attr.global = true;
+    }
+    layer.attr.count_include_pad =
+        !layer.attr.global && op == OP_AVGPOOL && onnx_attribute_int(node, "count_include_pad", 0) != 0;
     return import_plain(import, node, 0, import_layer(import, node, NULL, op, &in, 1, &layer, NULL));
 }
 

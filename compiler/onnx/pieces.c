@@ -9,6 +9,7 @@
 #include "import.h"
 
 #include "graph/act.h"
+#include "graph/ops.h"
 
 #include <math.h>
 #include <string.h>
@@ -198,13 +199,26 @@ static bool is_rational(const Pieces *p, uint32_t needs) {
     return true;
 }
 
+/* A sum for each channel right behind a convolution or fully connected layer without a bias, which nothing else reads.
+ */
+static bool is_bias(const Pieces *p) {
+    static const char *const operators[] = {"Conv", "ConvTranspose", "Gemm", "MatMul"};
+    const OnnxNode *maker = p->root->producer;
+    const Node *layer = p->operand->value->producer;
+    if (!maker || p->root->uses != 1 || !layer || !(op_info(layer->op)->flags & OPF_TERMS) || layer->epilogue.bias)
+        return false;
+    for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
+        if (!strcmp(maker->type, operators[i])) return true;
+    return false;
+}
+
 /* Of other channels' constants: a slope for each, or a factor and a sum. */
 static Value *make_per_channel(Pieces *p, int last, bool affine) {
     const int64_t channels = p->operand->view.size[AXIS_C];
     float *first = import_floats(p->import, channels), *second = import_floats(p->import, channels);
     Value *in = p->operand->value;
     const int points = is_rational(p, p->piece[last].needs) ? FEW_POINTS : POINTS;
-    bool changes = false, sums = false;
+    bool changes = false, sums = false, factors = !affine;
     for (int64_t c = 0; c < channels; c++) {
         double factor, sum, slope;
         evaluate(p, p->piece[last].needs, c, points);
@@ -216,8 +230,13 @@ static Value *make_per_channel(Pieces *p, int last, bool affine) {
         second[c] = affine ? (float)sum : 0;
         changes |= !affine || first[c] != 1 || second[c] != 0;
         sums |= second[c] != 0;
+        factors |= first[c] != 1;
     }
     if (!changes) return in;
+    if (!factors && is_bias(p)) {
+        import_bias(p->import, in, &(ImportWeight){constant_of(p, last, second), second});
+        return in;
+    }
     const Op op = affine ? OP_SCALE : OP_PRELU;
     Layer layer = layer_default(op);
     ImportWeights weights = {{{constant_of(p, last, first), first}}};
