@@ -124,6 +124,11 @@ void layer_find_padding(Writer *w);
 bool node_is_depthwise(const Node *node);
 bool node_has_params(const Node *node);
 
+/* ---- normal.c ---- */
+/* A copy of the graph without identities, whose names are their values' then, and whose concatenations go on from those
+ * that joined the same values before: of a, b, c from that of a, b. */
+Graph *graph_as_said(const Graph *graph, Arena *arena);
+
 /* ---- tree.c ---- */
 void tree_build(Writer *w);
 /* Pieces and lists in the order in which the text makes nodes. */
@@ -162,7 +167,7 @@ void names_collect(const Writer *w, const Pieces *list, bool shortcuts, Names *n
 void names_collect_piece(const Writer *w, const Piece *piece, bool shortcuts, Names *names);
 /* What all of them begin with, up to a '.' and without it; "" where there is nothing. */
 const char *names_common(Arena *arena, const Names *names);
-bool name_seems_default(const char *name); /* conv3, relu, add2 */
+bool name_seems_default(const char *name); /* conv3, relu, layer1.add2: its last part */
 
 /* ---- print.c ---- */
 void print_source(Writer *w, Text *out);

@@ -25,6 +25,8 @@ const char *name_below(const char *name, const char *prefix) {
 }
 
 bool name_seems_default(const char *name) {
+    const char *dot = strrchr(name, '.');
+    if (dot) name = dot + 1;
     size_t length = strcspn(name, "0123456789_");
     if (name[length] && name[length] != '_' && strspn(name + length, "0123456789_") != strlen(name + length))
         return false;

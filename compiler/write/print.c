@@ -110,8 +110,9 @@ static const char *wanted_name(Printer *p, const Piece *piece, const char *other
     }
     const bool referred = w->referred[piece->value->id] > 0;
     if (!referred && !(piece->value->is_output && !p->block)) return NULL;
-    if (w->keep && node->name && name_is_valid(node->name)) {
-        const char *below = name_below(node->name, p->prefix);
+    const char *said = piece->value->name;
+    if (w->keep && said && name_is_valid(said)) {
+        const char *below = name_below(said, p->prefix);
         if (below && !strcmp(below, otherwise)) return NULL;
         if (below && !name_seems_default(below) && !map_get(&p->layers, below)) return below;
     }
@@ -459,10 +460,10 @@ static void print_other(Printer *p, const Piece *piece, Lines *lines) {
         text_puts(&text, "output");
         if (piece->from != piece->value) text_printf(&text, " %s", reference(p, piece->value));
     } else {
-        const Node *node = piece->value->producer;
-        const bool own = p->w->keep && !p->block && node && node->name && name_is_valid(node->name) &&
-                         !name_seems_default(node->name) && !map_get(&p->layers, node->name);
-        const char *name = own ? node->name : make_up_name(p);
+        const char *said = piece->value->name;
+        const bool own = p->w->keep && !p->block && said && name_is_valid(said) && !name_seems_default(said) &&
+                         !map_get(&p->layers, said);
+        const char *name = own ? said : make_up_name(p);
         if (p->sequence) p->position++;
         take_name(p, name, "identity");
         p->w->value_name[piece->value->id] = name;

@@ -306,7 +306,8 @@ static void settle(const char *name, Arena *arena, WrittenSource *written) {
         WrittenSource next;
         const Node *where;
         const char *trouble;
-        if (!write_graph(written->graph, name, true, arena, &next, &where, &trouble)) return;
+        const Graph *said = graph_as_said(written->graph, arena);
+        if (!write_graph(said, name, true, arena, &next, &where, &trouble)) return;
         const bool same = !strcmp(next.text, written->text);
         for (int k = 0; k < next.graph->tensor_count; k++)
             if (next.origin[k]) next.origin[k] = written->origin[next.origin[k]->id];
@@ -322,6 +323,7 @@ bool source_write(const Graph *graph, const char *name, bool rename, Arena *aren
     const Node *where, *nowhere;
     const char *trouble, *none;
     if (!check_sayable(&w, diag)) return false;
+    graph = graph_as_said(graph, arena);
     name = network_name(arena, name);
     const bool kept = write_graph(graph, name, true, arena, written, &where, &trouble);
     if (!kept && !rename) {
