@@ -283,6 +283,14 @@ static Writer new_writer(const Graph *graph, const char *name, bool keep, Arena 
     return w;
 }
 
+/* "conv: ..." of a message "<written>:3:5: error: conv: ..." and what follows it. */
+static const char *first_error(Arena *arena, const char *message) {
+    static const char mark[] = "error: ";
+    const char *at = message ? strstr(message, mark) : NULL;
+    at = at ? at + strlen(mark) : message ? message : "";
+    return arena_strndup(arena, at, strcspn(at, "\n"));
+}
+
 /* Under its own names where `keep`, else by those that the language gives. False where names cannot be kept: at a layer
  * that `where` points to, for the reason `trouble`. */
 static bool write_graph(const Graph *graph, const char *name, bool keep, Arena *arena, WrittenSource *written,
@@ -293,8 +301,9 @@ static bool write_graph(const Graph *graph, const char *name, bool keep, Arena *
     *where = NULL;
     *trouble = keep ? names_find(&w, where) : NULL;
     const bool good = !*trouble && write_until_right(&w, &t, &message);
-    if (!good && !keep) bug("a source was written that is another network: %s\n%s", message.s, t.text);
-    if (!good && !*trouble) *trouble = arena_printf(arena, "(%s)", message.s ? message.s : "");
+    if (!good && !*trouble && !keep && t.wrong)
+        bug("a source was written that is another network: %s\n%s", message.s, t.text);
+    if (!good && !*trouble) *trouble = first_error(arena, message.s);
     text_free(&message);
     if (good) finish(&w, &t, written);
     return good;
@@ -336,7 +345,10 @@ bool source_write(const Graph *graph, const char *name, bool rename, Arena *aren
     }
     if (kept) settle(name, arena, written);
     if (!rename) return true;
-    write_graph(graph, name, false, arena, &other, &nowhere, &none);
+    if (!write_graph(graph, name, false, arena, &other, &nowhere, &none)) {
+        if (!kept) diag_error(diag, (Place){0}, "'%s' cannot be said in a source: %s", graph->name, none);
+        return kept;
+    }
     settle(name, arena, &other);
     if (!kept || count_text_lines(written->text) > 2 * count_text_lines(other.text)) *written = other;
     return true;

@@ -24,6 +24,7 @@
 #include "emit/emit.h"
 #include "save/save.h"
 #include "view/view.h"
+#include "write/write.h"
 #include "fuzz.h"
 #include "tests/random_choice.h"
 
@@ -172,12 +173,23 @@ static inline void fuzz_differentiate(Arena *arena, const Graph *source, FuzzCho
     text_free(&messages);
 }
 
+/* As a source, under any names: what is written is read again and compared there. */
+static inline void fuzz_write(Arena *arena, const Graph *source) {
+    Text messages = {0};
+    Diag diag = {.capture = &messages};
+    WrittenSource written;
+    const bool good = source_write(source, source->name, true, arena, &written, &diag);
+    CHECK(good == !diag.errors);
+    text_free(&messages);
+}
+
 static inline void fuzz_compile(Arena *arena, const Graph *source, FuzzChoice *choice, Diag *diag) {
     static const int isas[] = {4, 3, 0}, batches[] = {1, 1, 2, 7, 64}, threads[] = {1, 2, 7};
     if (source->training) {
         if (fuzz_is_small(source)) fuzz_train(arena, source, choice);
         return;
     }
+    if (fuzz_is_small(source) && choice->state % 4 == 0) fuzz_write(arena, source);
     if (!plan_fits(source, diag)) { /* it says so */
         CHECK(diag->errors);
         return;
