@@ -10,7 +10,7 @@
 #include "language/ast.h"
 #include "write/write.h"
 
-#include "../random_graph.h"
+#include "../random_source.h"
 
 static int count_lines(const char *text) {
     int lines = 0;
@@ -187,9 +187,34 @@ static void test_random(void) {
     }
 }
 
+/* Sources with blocks, conditions, computed names: written under their own names, and under any. */
+static void test_random_sources(void) {
+    enum { SEEDS = 200 };
+    const char *first = getenv("RNC_SEED");
+    const uint64_t from = first ? strtoull(first, NULL, 10) : 1;
+    for (uint64_t seed = from; seed < from + (first ? 1 : SEEDS); seed++) {
+        Arena arena = {0};
+        Text text = {0};
+        Diag diag = {0};
+        WrittenSource written;
+        Graph *graph = random_source(&arena, seed, &text, &diag);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(graph);
+        const char *what = arena_printf(&arena, "a source, RNC_SEED=%llu", (unsigned long long)seed);
+        bool good = check_written(graph, false, what, &written) && !written.renamed;
+        good = good && same_numbers(graph, &written, seed);
+        make_anonymous(graph);
+        good = good && check_written(graph, true, what, &written) && same_numbers(graph, &written, seed);
+        if (!good) fprintf(stderr, "%s fails:\n%s", what, text.s);
+        CU_ASSERT(good);
+        text_free(&text);
+        arena_free(&arena);
+    }
+}
+
 void suite_write(void);
 void suite_write(void) {
     CU_pSuite suite = CU_add_suite("unit/write", NULL, NULL);
     CU_add_test(suite, "examples, with their names and without", test_examples);
     CU_add_test(suite, "random networks: the same numbers", test_random);
+    CU_add_test(suite, "random sources: names", test_random_sources);
 }
