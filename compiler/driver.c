@@ -87,6 +87,19 @@ static bool make_archive(const Outputs *o) {
     return !status;
 }
 
+/* What is not as it was in the input. */
+static void note_source(const Outputs *o, const WrittenSource *written) {
+    Compilation *c = o->c;
+    const char *stem = o->files.stem;
+    if (written->left_out)
+        diag_note(&c->diag, (Place){0}, "%s.rn: %d layer%s that no output needs %s left out", stem, written->left_out,
+                  written->left_out > 1 ? "s" : "", written->left_out > 1 ? "are" : "is");
+    if (written->renamed)
+        diag_note(&c->diag, (Place){0},
+                  "%s.rn: %d layers have other names than in '%s', and %s.safetensors their weights under these", stem,
+                  written->renamed, path_base(c->options->input), stem);
+}
+
 /* With weights they are beside it, under the names that it has. */
 static bool make_source(const Outputs *o) {
     Compilation *c = o->c;
@@ -98,6 +111,7 @@ static bool make_source(const Outputs *o) {
         diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", path_base(path), strerror(errno));
         return false;
     }
+    note_source(o, &written);
     if (!c->has_weights) return true;
     TensorData weights = source_weights(&written, &c->weights);
     const bool good = save_safetensors(written.graph, &weights, temp_file(o, ".safetensors"), &c->diag);

@@ -332,6 +332,8 @@ bool source_write(const Graph *graph, const char *name, bool rename, Arena *aren
     const Node *where, *nowhere;
     const char *trouble, *none;
     if (!check_sayable(&w, diag)) return false;
+    int left_out = 0;
+    for (int i = 0; i < graph->node_count; i++) left_out += !w.live[graph->nodes[i]->out->id];
     graph = graph_as_said(graph, arena);
     name = network_name(arena, name);
     const bool kept = write_graph(graph, name, true, arena, written, &where, &trouble);
@@ -344,13 +346,14 @@ bool source_write(const Graph *graph, const char *name, bool rename, Arena *aren
         return false;
     }
     if (kept) settle(name, arena, written);
-    if (!rename) return true;
-    if (!write_graph(graph, name, false, arena, &other, &nowhere, &none)) {
-        if (!kept) diag_error(diag, (Place){0}, "'%s' cannot be said in a source: %s", graph->name, none);
-        return kept;
+    if (rename && write_graph(graph, name, false, arena, &other, &nowhere, &none)) {
+        settle(name, arena, &other);
+        if (!kept || count_text_lines(written->text) > 2 * count_text_lines(other.text)) *written = other;
+    } else if (!kept) {
+        diag_error(diag, (Place){0}, "'%s' cannot be said in a source: %s", graph->name, none);
+        return false;
     }
-    settle(name, arena, &other);
-    if (!kept || count_text_lines(written->text) > 2 * count_text_lines(other.text)) *written = other;
+    written->left_out = left_out;
     return true;
 }
 

@@ -15,7 +15,8 @@ typedef struct WrittenSource {
     Graph *graph;     /* what the text says: elaborated from it */
     /* By id of the parameters of `graph`: the tensor of the graph that was written; NULL for expressions. */
     const Tensor **origin;
-    int renamed; /* layers with parameters whose names changed */
+    int renamed;  /* layers with parameters whose names changed */
+    int left_out; /* layers that no output needs */
 } WrittenSource;
 
 /* Writes `graph`, as it is before the passes, as the network `name`. With `rename`, layers may get other names than the

@@ -31,6 +31,7 @@ same "packed weights" o/a.rnw o/b.rnw
 "$RNC" --dump=ir "$WORK/tiny.rn" | sed -E 's/name ([a-z0-9.]+)\.([a-z_]+)$/name "w:\1_\2"/; s/^(%[0-9]+ [0-9x]+) [a-z0-9.]+ =/\1 "\/\1" =/' > "$WORK/anonymous.ir"
 expect anonymous 0 "$RNC" -o o/anonymous.rn --random-weights=3 anonymous.ir
 grep -v '^#' "$WORK/o/anonymous.rn" > "$WORK/a.txt" && grep -q 'basic(24) /2' "$WORK/a.txt" && ok || bad anonymous "$(cat "$WORK/a.txt")"
+says anonymous "anonymous.rn: 17 layers have other names than in 'anonymous.ir', and anonymous.safetensors their weights under these"
 expect "its weights as they were" 0 "$RNC" -o o/c.safetensors --random-weights=3 anonymous.ir
 numbers() { "$PYTHON" -c 'import sys; b = open(sys.argv[1], "rb").read(); sys.stdout.buffer.write(b[8 + int.from_bytes(b[:8], "little"):])' "$1"; }
 numbers "$WORK/o/c.safetensors" > "$WORK/c.bin" && numbers "$WORK/o/anonymous.safetensors" > "$WORK/d.bin"
@@ -46,6 +47,7 @@ expect "of a model, again" 0 "$RNC" --verify --weights o/model.safetensors o/mod
 
 # ---- parts of networks ----
 expect "an output" 0 "$RNC" -o o/part.rn --output layer1.0.add tiny.rn
+says "an output" "part.rn: 20 layers that no output needs are left out"
 grep -q fc "$WORK/o/part.rn" && bad "an output" "$(cat "$WORK/o/part.rn")" || ok
 { cat "$WORK/tiny.rn" && printf 'train {\n batch 32\n sgd lr 0.05\n freeze conv1, bn1\n}\n'; } > "$WORK/train.rn"
 expect train 0 "$RNC" -o o/train.rn train.rn && grep -q 'freeze conv1, bn1' "$WORK/o/train.rn" && ok || bad train "$(cat "$WORK/o/train.rn")"
