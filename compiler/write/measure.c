@@ -53,6 +53,7 @@ static void measure_piece(Writer *w, Piece *piece) {
         pieces_measure(w, &piece->part[k]);
         for (int i = 0; i < piece->part[k].count; i++) piece->nodes += piece->part[k].item[i]->nodes;
     }
+    if (piece->lender) pieces_measure(w, &piece->lender->part[1]); /* it may come later */
     if (piece->kind == PIECE_LAYER) return measure_layer(w, piece);
     if (piece->kind == PIECE_FROM || piece->kind == PIECE_OUTPUT || piece->kind == PIECE_ALIAS) {
         piece->key = piece->exact = hash_mix(key, (uint64_t)piece->value->id);
