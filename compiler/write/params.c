@@ -131,12 +131,20 @@ static const double *channels_at(const Solver *s, int slot, bool of_input) {
     return channels;
 }
 
+/* Some uses have no need of the slot: what holds for the others is better said by what they have. */
+static bool is_partial(const Solver *s) {
+    for (int u = 0; u < s->block->use_count; u++)
+        if (isnan(s->vector[u])) return true;
+    return false;
+}
+
 static const char *express(Solver *s, int slot) {
     const Role role = s->use[0].item[slot].role;
     const bool ratios = role == ROLE_FEATURES || role == ROLE_GROUPS;
     double value;
     load(s, slot);
-    if (is_constant(s, &value)) return number_text(s->w->arena, value);
+    const bool constant = is_constant(s, &value);
+    if (constant && !is_partial(s)) return number_text(s->w->arena, value);
     if (role == ROLE_STRIDE && s->stride && relate(s, s->stride, "stride", false)) return "stride";
     for (int pass = 0; pass <= ratios; pass++)
         for (int i = 0; i < s->block->param_count; i++) {
@@ -146,6 +154,7 @@ static const char *express(Solver *s, int slot) {
             const char *text = alike ? relate(s, param->value, param->name, pass) : NULL;
             if (text) return text;
         }
+    if (constant) return number_text(s->w->arena, value);
     if (!ratios) return add_param(s, role, s->vector, NULL)->name;
     const char *text = relate(s, channels_at(s, slot, false), "channels", true);
     if (text) return text;
