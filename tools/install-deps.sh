@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what rnc needs to be built (`build`), tested (`check`) and fuzzed (`fuzz`) on Debian 12, and to download the
 # demo's packages (`demo`) and data sets (`data`): only what is missing. As root it uses apt-get; otherwise it goes on where everything is there,
-# and names what is missing where it is not. For `check` there are also packages that it does without (Open MPI, ONNX's test data and helper), which
-# only root's apt-get brings.
+# and names what is missing where it is not. For `check` there are also packages that it does without (Open MPI, ONNX's test data and helper, what builds
+# a wheel), which only root's apt-get brings.
 what=${1:-build}
 cc=${CC:-cc}
 cc=${cc%% *}
@@ -15,6 +15,13 @@ command_in() { # command_in PROGRAM PACKAGE
 header_in() { # header_in HEADER PACKAGE
     echo "#include <stdio.h>
 #include <$1>" | $cc -E -x c - > /dev/null 2>&1 || missing="$missing $2"
+}
+
+wheel_builder() { # a Python that builds the package in python/
+    for python in python3 /usr/bin/python3; do
+        "$python" -c 'import setuptools, wheel' > /dev/null 2>&1 && "$python" -m pip --version > /dev/null 2>&1 && return 0
+    done
+    return 1
 }
 
 find_missing() {
@@ -56,6 +63,7 @@ find_missing() {
         command -v mpicc > /dev/null 2>&1 || optional="$optional libopenmpi-dev"
         command -v mpirun > /dev/null 2>&1 || optional="$optional openmpi-bin"
         [ -d /usr/share/libonnx-testdata ] || optional="$optional libonnx-testdata"
+        wheel_builder || optional="$optional python3-pip python3-setuptools python3-wheel"
         /usr/bin/python3 -c 'import onnx' > /dev/null 2>&1 || optional="$optional python3-onnx"
     fi
 }

@@ -33,14 +33,13 @@ says "C++: no picture" nowhere.png
 # Python loads an unsanitized object only: the sanitizer must be there first
 if [ -z "$SANITIZED" ]; then
     expect "shared object" 0 "$RNC" -o tiny.so --random-weights tiny.rn
-    expect Python 0 "$PYTHON" "$APPS/classify.py" ./tiny.so tiny.rnw one.png
-    first=$(sed -n 's/.*%  *\([0-9]*\) .*/\1/p' "$WORK/c.txt" | head -1)
-    grep -qw -- "$first" "$WORK/.out" && ok || bad Python "class $first, C's first, is not there: $(head -5 "$WORK/.out")"
-    cp "$WORK/tiny.so" "$WORK/renamed.so"
-    expect "Python: another library name" 1 "$PYTHON" "$APPS/classify.py" ./renamed.so tiny.rnw one.png
-    says "Python: another library name" "--name"
-    expect "Python: --name" 0 "$PYTHON" "$APPS/classify.py" --name tiny ./renamed.so tiny.rnw one.png
-    expect "Python: no weights" 1 "$PYTHON" "$APPS/classify.py" ./tiny.so nowhere.rnw one.png
+    export PYTHONPATH=$ROOT/python
+    expect Python 0 "$PYTHON" "$APPS/classify.py" --labels labels.txt tiny.so one.png two.png
+    if grep -o 'label [0-9]*' "$WORK/.out" | diff - <(grep -o 'label [0-9]*' "$WORK/c.txt") > /dev/null; then ok; else bad Python "other classes than C"; fi
+    expect "Python: an array" 0 "$PYTHON" -c 'import numpy as np; np.save("in.npy", np.zeros((2, 3, 16, 16), "<f4"))'
+    expect "Python: an array" 0 "$PYTHON" "$APPS/classify.py" tiny.so in.npy
+    [ "$(grep -c in.npy "$WORK/.out")" = 2 ] && ok || bad "Python: an array" "$(cat "$WORK/.out")"
+    expect "Python: no weights" 1 "$PYTHON" "$APPS/classify.py" --weights nowhere.rnw tiny.so one.png
     says "Python: no weights" nowhere.rnw
 fi
 

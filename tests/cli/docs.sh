@@ -78,7 +78,7 @@ expect "wrong links" 0 python3 "$WORK/links.py" t b.md
 b.md:4: 'a.md#none': there is no such heading
 b.md:5: 111 columns; wrap near 100" ] && ok || bad "wrong links" "$(cat "$WORK/.err")"
 
-files=$(cd "$ROOT" && ls ./*.md docs/*.md examples/*.md examples/*/*.md)
+files=$(cd "$ROOT" && ls ./*.md docs/*.md examples/*.md examples/*/*.md python/*.md)
 expect "the documentation" 0 python3 "$WORK/links.py" "$ROOT" $files
 [ -s "$WORK/.err" ] && bad "the documentation" "$(cat "$WORK/.err")" || ok
 [ "$(cat "$WORK/.out")" -gt 100 ] && ok || bad "the documentation" "has $(cat "$WORK/.out") links only"

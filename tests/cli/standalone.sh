@@ -248,13 +248,14 @@ lib.net_weights_close(weights)
 assert lib.net_weights_open(c.byref(weights), lib.net_model(), b"nowhere", error, 512) == 3 and b"nowhere" in error.value
 PY
     (cd "$WORK" && "$PYTHON" -c 'import numpy as np; np.save("noise.npy", np.random.default_rng(1).normal(size=(3, 3, 16, 16)))') && ok || bad "from Python" "no array"
+    export PYTHONPATH=$ROOT/python
     for so in standalone linked; do
         expect "$so.so" 0 "$RNC" $([ $so = linked ] || echo --standalone) --kernels=static -o o/$so.so --name net --batch 2 --random-weights tiny.rn
-        expect "classify.py with $so.so" 0 "$PYTHON" "$ROOT/examples/apps/classify.py" --name net o/$so.so o/$so.rnw noise.npy && cp "$WORK/.out" "$WORK/$so.txt"
+        expect "classify.py with $so.so" 0 "$PYTHON" "$ROOT/examples/apps/classify.py" o/$so.so noise.npy && cp "$WORK/.out" "$WORK/$so.txt"
     done
     same "classify.py" standalone.txt linked.txt
     : > "$WORK/one.png"
-    expect "classify.py: a picture" 1 "$PYTHON" "$ROOT/examples/apps/classify.py" --name net o/standalone.so o/standalone.rnw one.png && says "classify.py: a picture" "reads no pictures"
+    expect "classify.py: a picture" 1 "$PYTHON" "$ROOT/examples/apps/classify.py" o/standalone.so one.png && says "classify.py: a picture" "reads no picture files"
 fi
 
 # ---- the headers; two standalone networks and a linked one in one program, in every order of their headers ----
