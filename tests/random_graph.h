@@ -75,6 +75,11 @@ static inline void random_act_attributes(Random *r, Node *node) {
             *attr_flag_of(next.info, &node->attr) = random_chance(r, 50);
         else
             *attr_real_of(next.info, &node->attr) = random_real(r, -0.3, 1.2);
+    Attr *attr = &node->attr;
+    if (node->op != OP_CLIP) return;
+    if (attr->high < attr->low) attr->high += 2;
+    if (random_chance(r, 25)) attr->low = -INFINITY;
+    if (random_chance(r, 25)) attr->high = INFINITY;
 }
 
 static inline Value *random_unary(Random *r, Op op, Value *x) {

@@ -21,7 +21,7 @@ static inline const char *random_word(RandomSource *r, const char *const *words,
 }
 
 static inline const char *random_act_word(RandomSource *r) {
-    static const char *const words[] = {"relu", "relu", "relu6", "prelu", "leakyrelu 0.2", "sigmoid", "tanh", "silu",
+    static const char *const words[] = {"relu", "relu", "relu6", "prelu", "leakyrelu 0.2", "clip -1, 1", "clip high 2", "sigmoid", "tanh", "silu",
                                         "gelu", "gelu approximate", "hardsigmoid", "hardswish", "elu 0.5", "selu",
                                         "mish", "softplus"};
     return random_word(r, words, (int)(sizeof words / sizeof *words));

@@ -1,5 +1,6 @@
 /* Words about steps: for the emitted comments, the layer table, reports. */
 #include <ctype.h>
+#include <math.h>
 #include <string.h>
 #include "describe.h"
 #include "graph/act.h"
@@ -74,6 +75,7 @@ const char *quote_c(Arena *arena, const char *s) {
 }
 
 const char *float_c(Arena *arena, double x) {
+    if (isinf(x)) return x < 0 ? "-INFINITY" : "INFINITY";
     const char *digits = arena_printf(arena, "%.9g", x);
     return arena_printf(arena, strpbrk(digits, ".e") ? "%sf" : "%s.0f", digits);
 }

@@ -96,17 +96,22 @@ const char *emit_store(Emit *e, const char *pointer, const char *value, int chan
     return arena_printf(e->arena, "store_n(%s, %s, %d)", pointer, value, channels_left);
 }
 
+const char *emit_act(const Emit *e, Act act, const char *what, const char *v, ActNumbers numbers, const char *slope) {
+    const ActInfo *info = act_info(act);
+    const char *p = info->parameter == PARAMETER_PER_CHANNEL ? arena_printf(e->arena, ", %s", slope) : "", *q = "";
+    if (info->parameter == PARAMETER_NUMBER) {
+        p = arena_printf(e->arena, ", set1(%s)", float_c(e->arena, numbers.p));
+        if (info->attribute[1]) q = arena_printf(e->arena, ", set1(%s)", float_c(e->arena, numbers.q));
+    }
+    return arena_printf(e->arena, "%s%s(%s%s%s)", info->function, what, v, p, q);
+}
+
 const char *emit_epilogue(Emit *e, const Epilogue *epilogue, const char *value, const char *bias, const char *addend,
                           const char *slope) {
     const char *v = value;
     if (bias) v = arena_printf(e->arena, "add(%s, %s)", v, bias);
     if (addend) v = arena_printf(e->arena, "add(%s, %s)", v, addend);
-    if (epilogue->act == ACT_NONE) return v;
-    const ActInfo *act = act_info(epilogue->act);
-    if (act->parameter == PARAMETER_PER_CHANNEL) return arena_printf(e->arena, "%s(%s, %s)", act->function, v, slope);
-    if (act->parameter == PARAMETER_NUMBER)
-        return arena_printf(e->arena, "%s(%s, set1(%s))", act->function, v, float_c(e->arena, epilogue->act_number));
-    return arena_printf(e->arena, "%s(%s)", act->function, v);
+    return epilogue->act == ACT_NONE ? v : emit_act(e, epilogue->act, "", v, epilogue->numbers, slope);
 }
 
 void emit_halo(Emit *e, const Value *out, int images, Text *body) {

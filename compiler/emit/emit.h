@@ -125,6 +125,9 @@ const char *emit_plus(const Emit *e, const char *base, int64_t n);
 /* "load(EXPR)" or "load_n(EXPR, n)" for lanes [c, c+lanes) of `channels`; and the store. */
 const char *emit_load(Emit *e, const char *pointer, int channels_left);
 const char *emit_store(Emit *e, const char *pointer, const char *value, int channels_left);
+/* The activation's function of vectors, or `what` of it ("_slope"), around the vector expression `v`; slope: one for
+ * each channel, or NULL. */
+const char *emit_act(const Emit *e, Act act, const char *what, const char *v, ActNumbers numbers, const char *slope);
 /* The epilogue's bias, addend and activation around `value`; bias, add, slope: vector expressions, or NULL where
  * absent. */
 const char *emit_epilogue(Emit *e, const Epilogue *epilogue, const char *value, const char *bias, const char *addend,

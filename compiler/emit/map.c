@@ -6,7 +6,7 @@
 /* The activation op as the epilogue that it would be; emit_epilogue knows the words. */
 static const char *activation(const Walk *walk, const char *value, const char *c, int left) {
     const Node *node = walk->step->node;
-    const Epilogue act = {.act = node_act(node), .act_number = node_act_number(node)};
+    const Epilogue act = {.act = node_act(node), .numbers = node_act_numbers(node)};
     const char *slope = node->weight[WEIGHT] ? walk_vector(walk, "slope", c, left) : NULL;
     return emit_epilogue(walk->e, &act, value, NULL, NULL, slope);
 }

@@ -73,13 +73,12 @@ static const char *gate(const Emit *e, const Node *node, const char *dy, const c
     case ACT_SWISH:
         return arena_printf(e->arena, "mul(%s, mul(sigmoid(%s), fma_(%s, sub(set1(1.0f), sigmoid(%s)), set1(1.0f))))",
                             dy, v, v, v);
-    default: { /* a function of batch.h in c/ */
-        const ActInfo *act = act_info(node->attr.act);
-        if (act->parameter != PARAMETER_NUMBER)
-            return arena_printf(e->arena, "mul(%s, %s_slope(%s))", dy, act->function, v);
-        return arena_printf(e->arena, "mul(%s, %s_slope(%s, set1(%s)))", dy, act->function, v,
-                            float_c(e->arena, node->attr.slope));
-    }
+    case ACT_CLIP:
+        return arena_printf(e->arena, "where_less(set1(%s), %s, where_less(%s, set1(%s), %s, zero()), zero())",
+                            float_c(e->arena, node->attr.low), v, v, float_c(e->arena, node->attr.high), dy);
+    default: /* a function of batch.h in c/ */
+        return arena_printf(e->arena, "mul(%s, %s)", dy,
+                            emit_act(e, node->attr.act, "_slope", v, gate_numbers(node), NULL));
     }
 }
 
@@ -104,15 +103,8 @@ static const char *expression(const Emit *e, const Reader *r, int i) {
         return arena_printf(e->arena, "add(%s, %s)", a, b);
     case OP_MUL:
         return arena_printf(e->arena, "mul(%s, %s)", a, b);
-    default: {
-        const ActInfo *act = act_info(node_act(node));
-        if (act->parameter == PARAMETER_NUMBER)
-            return arena_printf(e->arena, "%s(%s, set1(%s))", act->function, a,
-                                float_c(e->arena, node_act_number(node)));
-        if (act->parameter == PARAMETER_PER_CHANNEL)
-            return arena_printf(e->arena, "%s(%s, slope%d)", act->function, a, i);
-        return arena_printf(e->arena, "%s(%s)", act->function, a);
-    }
+    default:
+        return emit_act(e, node_act(node), "", a, node_act_numbers(node), arena_printf(e->arena, "slope%d", i));
     }
 }
 

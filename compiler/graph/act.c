@@ -4,17 +4,33 @@
 
 #include "attrs.h"
 
-#define NONE PARAMETER_NONE, NULL
-#define NUMBER(word) PARAMETER_NUMBER, #word
-#define PER_CHANNEL PARAMETER_PER_CHANNEL, NULL
-#define FORM(word) PARAMETER_FORM, #word
+#define NONE                                                                                                           \
+    PARAMETER_NONE, {                                                                                                  \
+        NULL                                                                                                           \
+    }
+#define NUMBER(word)                                                                                                   \
+    PARAMETER_NUMBER, {                                                                                                \
+#word                                                                                                          \
+    }
+#define NUMBERS(word, other)                                                                                           \
+    PARAMETER_NUMBER, {                                                                                                \
+#word, #other                                                                                                  \
+    }
+#define PER_CHANNEL                                                                                                    \
+    PARAMETER_PER_CHANNEL, {                                                                                           \
+        NULL                                                                                                           \
+    }
+#define FORM(word)                                                                                                     \
+    PARAMETER_FORM, {                                                                                                  \
+#word                                                                                                          \
+    }
 #define READS_RESULT true
 #define READS_INPUT false
 #define ROW(op, ...)                                                                                                   \
     { op, __VA_ARGS__ }
 
 static const ActInfo table[ACT_COUNT] = {
-    [ACT_NONE] = {OP_COUNT, PARAMETER_NONE, NULL, "none", NULL, NULL, false},
+    [ACT_NONE] = {OP_COUNT, PARAMETER_NONE, {NULL}, "none", NULL, NULL, false},
 #define ACT(name, op, parameter, word, function, onnx, rises, formula, reads, derivative)                              \
     [ACT_##name] = ROW(OP_##op, parameter, #word, #function, onnx, READS_##reads),
 #include "act.def"
@@ -27,7 +43,7 @@ const ActInfo *act_info(Act act) {
 
 static bool has_form(const ActInfo *info, const Node *node) {
     Attr attr = node->attr;
-    return *attr_flag_of(attr_info(info->attribute), &attr);
+    return *attr_flag_of(attr_info(info->attribute[0]), &attr);
 }
 
 Act node_act(const Node *node) {
@@ -42,13 +58,32 @@ Act node_act(const Node *node) {
     return found;
 }
 
-double node_act_number(const Node *node) {
-    const ActInfo *info = act_info(node_act(node));
-    Attr attr = node->attr;
-    return info->parameter == PARAMETER_NUMBER ? *attr_real_of(attr_info(info->attribute), &attr) : 0;
+ActNumbers act_numbers(Act act, const Attr *attr) {
+    const ActInfo *info = act_info(act);
+    Attr copy = *attr;
+    double numbers[2] = {0};
+    for (int i = 0; i < 2 && info->parameter == PARAMETER_NUMBER && info->attribute[i]; i++)
+        numbers[i] = *attr_real_of(attr_info(info->attribute[i]), &copy);
+    return (ActNumbers){numbers[0], numbers[1]};
 }
 
-double act_apply(Act act, double x, double p) {
+void act_set_numbers(Act act, ActNumbers numbers, Attr *attr) {
+    const ActInfo *info = act_info(act);
+    for (int i = 0; i < 2 && info->parameter == PARAMETER_NUMBER && info->attribute[i]; i++)
+        *attr_real_of(attr_info(info->attribute[i]), attr) = i ? numbers.q : numbers.p;
+}
+
+ActNumbers node_act_numbers(const Node *node) {
+    return act_numbers(node_act(node), &node->attr);
+}
+
+ActNumbers gate_numbers(const Node *gate) {
+    const Attr *attr = &gate->attr;
+    return act_info(attr->act)->attribute[1] ? (ActNumbers){attr->low, attr->high} : (ActNumbers){.p = attr->slope};
+}
+
+double act_apply(Act act, double x, ActNumbers numbers) {
+    const double p = numbers.p, q = numbers.q;
     switch (act) {
 #define ACT(name, op, parameter, word, function, onnx, rises, formula, reads, derivative)                              \
     case ACT_##name:                                                                                                   \
@@ -72,7 +107,8 @@ static double gelu_argument(double x) {
     return 2 * sqrt(2 / M_PI) * x * (1 + 0.044715 * x * x);
 }
 
-double act_derivative(Act act, double x, double p) {
+double act_derivative(Act act, double x, ActNumbers numbers) {
+    const double p = numbers.p, q = numbers.q;
     switch (act) {
 #define ACT(name, op, parameter, word, function, onnx, rises, formula, reads, derivative)                              \
     case ACT_##name:                                                                                                   \
@@ -87,7 +123,8 @@ double act_derivative(Act act, double x, double p) {
     bug("activation %d", (int)act);
 }
 
-bool act_rises(Act act, double p) {
+bool act_rises(Act act, ActNumbers numbers) {
+    const double p = numbers.p;
     switch (act) {
 #define ACT(name, op, parameter, word, function, onnx, rises, formula, reads, derivative)                              \
     case ACT_##name:                                                                                                   \
@@ -99,6 +136,5 @@ bool act_rises(Act act, double p) {
     case ACT_COUNT:
         break;
     }
-    (void)p;
     bug("activation %d", (int)act);
 }

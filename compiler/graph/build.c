@@ -78,11 +78,11 @@ Value *build_op(Builder *b, Op op, const char *name, Value *in) {
     return build_layer(b, op, name, &in, 1, &layer);
 }
 
-Value *build_act(Builder *b, Act act, const char *name, Value *in, double number) {
+Value *build_act(Builder *b, Act act, const char *name, Value *in, ActNumbers numbers) {
     const ActInfo *info = act_info(act);
     Layer layer = layer_default(info->op);
-    if (info->parameter == PARAMETER_NUMBER) *attr_real_of(attr_info(info->attribute), &layer.attr) = number;
-    if (info->parameter == PARAMETER_FORM) *attr_flag_of(attr_info(info->attribute), &layer.attr) = true;
+    act_set_numbers(act, numbers, &layer.attr);
+    if (info->parameter == PARAMETER_FORM) *attr_flag_of(attr_info(info->attribute[0]), &layer.attr) = true;
     return build_layer(b, info->op, name, &in, 1, &layer);
 }
 

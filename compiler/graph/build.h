@@ -42,7 +42,7 @@ Value *build_layer(Builder *builder, Op op, const char *name, Value *const *in, 
 /* A layer of one input and an op's default attributes: activations, softmax, flatten, scale ... */
 Value *build_op(Builder *builder, Op op, const char *name, Value *in);
 /* number: of an activation that has one (act.def). */
-Value *build_act(Builder *builder, Act act, const char *name, Value *in, double number);
+Value *build_act(Builder *builder, Act act, const char *name, Value *in, ActNumbers numbers);
 /* features x C/groups x R x S weights, a bias or none. */
 Value *build_conv(Builder *builder, const char *name, Value *in, int features, Window window, int groups, bool bias);
 Value *build_fc(Builder *builder, const char *name, Value *in, int features, bool bias);

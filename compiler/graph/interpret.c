@@ -36,14 +36,14 @@ static void apply_epilogue(const Node *node, Shape shape, const double *addend, 
     const float *bias = epilogue->bias ? rule_weight(node, weights, epilogue->bias) : NULL;
     const float *prelu = epilogue->prelu ? rule_weight(node, weights, epilogue->prelu) : NULL;
     for (int c = 0; c < shape.c; c++) {
-        const double number = prelu ? prelu[c] : epilogue->act_number;
+        const ActNumbers numbers = prelu ? (ActNumbers){.p = prelu[c]} : epilogue->numbers;
         for (int y = 0; y < shape.h; y++)
             for (int x = 0; x < shape.w; x++) {
                 double *element = &data[((size_t)c * shape.h + y) * shape.w + x];
                 double sum = *element;
                 if (bias) sum += bias[c];
                 if (addend) sum += addend_at(epilogue, addend, c, y, x);
-                *element = act_apply(epilogue->act, sum, number);
+                *element = act_apply(epilogue->act, sum, numbers);
             }
     }
 }

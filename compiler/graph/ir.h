@@ -86,6 +86,10 @@ typedef enum Act {
     ACT_COUNT
 } Act;
 
+typedef struct ActNumbers { /* an activation's, as act.def's formulas have them; 0 where there is none */
+    double p, q;
+} ActNumbers;
+
 typedef struct Window {           /* a kernel that slides: conv, maxpool, avgpool */
     int r, s;                     /* height, width */
     int stride_h, stride_w;       /* from 1 */
@@ -112,6 +116,7 @@ typedef struct Attr {       /* an op uses those that its row in ops.def names; t
         window; /* maxpool, avgpool (not global); pad: top, left, bottom, right only; interleave: top, left, strides */
     double eps, momentum;  /* bn; eps: layernorm, groupnorm */
     double slope;          /* leakyrelu */
+    double low, high;      /* clip; infinite: no bound */
     bool approximate;      /* gelu: its form with tanh */
     double alpha, beta, k; /* elu: alpha (e^x - 1) below 0; lrn: x / (k + alpha / size * sum x^2)^beta (PyTorch's and
                               Caffe's convention) */
@@ -125,10 +130,10 @@ typedef struct Attr {       /* an op uses those that its row in ops.def names; t
     int extra_rows, extra_columns;            /* convtranspose: at the end of the result (output_padding) */
     double rate;                              /* dropout: not used at inference; .drop */
     int number;                               /* .drop: which of the network's dropouts */
-    Act act;                                  /* .gate: the activation whose derivative it is; its number is `slope` */
-    int first;                                /* .slice: the first channel */
-    double smooth;                            /* .crossentropy: label smoothing */
-    bool fill; /* add: zero-fill the smaller side at the end of c, h, w; otherwise shapes agree */
+    Act act;       /* .gate: the activation whose derivative it is; its one number is `slope` */
+    int first;     /* .slice: the first channel */
+    double smooth; /* .crossentropy: label smoothing */
+    bool fill;     /* add: zero-fill the smaller side at the end of c, h, w; otherwise shapes agree */
 } Attr;
 
 enum { NODE_MAX_TERMS = 4, NODE_MAX_WEIGHTS = 4 };
@@ -149,8 +154,8 @@ typedef struct Epilogue {
     bool addend_partial; /* the addend has fewer channels (rows, columns) than the result: zero beyond (option A) */
     bool in_place;       /* the result may overwrite the addend's buffer: this is the addend's last use */
     Act act;
-    double act_number; /* of an activation that has one (act.def): leakyrelu's slope */
-    Tensor *prelu;     /* of one that has a weight for each channel: [K] */
+    ActNumbers numbers; /* of an activation that has them: leakyrelu's slope */
+    Tensor *prelu;      /* of one that has a weight for each channel: [K] */
     enum { POOL_NONE, POOL_MAX, POOL_GLOBAL_AVG, POOL_GLOBAL_MAX } pool;
     Window pool_window;    /* POOL_MAX */
     Shape unpooled;        /* shape before the pool; valid where pool != POOL_NONE */

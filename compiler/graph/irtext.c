@@ -19,6 +19,7 @@
 #include "tensor.h"
 #include "core/dtype.h"
 #include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,7 +150,8 @@ static void print_attribute(Text *text, const AttrInfo *info, Attr *attr) {
     case ATTR_INTS:
         print_list(text, info->word, attr_ints_of(info, attr)->item, attr_ints_of(info, attr)->count);
         break;
-    default:
+    default: /* a bound that is infinite is none, and is left out */
+        if (isinf(*attr_real_of(info, attr))) break;
         text_printf(text, " %s ", info->word);
         text_real(text, *attr_real_of(info, attr));
     }
@@ -164,6 +166,14 @@ void irtext_print_attributes(Text *text, const Node *node) {
         if (attr_is_kept(node->op, next.info)) print_attribute(text, next.info, &attr);
 }
 
+/* As the layer prints them. */
+static void print_act_numbers(Text *text, const Epilogue *epilogue) {
+    const ActInfo *info = act_info(epilogue->act);
+    Attr attr = {0};
+    act_set_numbers(epilogue->act, epilogue->numbers, &attr);
+    for (int i = 0; i < 2 && info->attribute[i]; i++) print_attribute(text, attr_info(info->attribute[i]), &attr);
+}
+
 static void print_epilogue(const Epilogue *epilogue, const int *number, Text *text) {
     if (epilogue->bias) text_printf(text, " + @%d", epilogue->bias->id);
     if (epilogue->addend) {
@@ -174,10 +184,7 @@ static void print_epilogue(const Epilogue *epilogue, const int *number, Text *te
     }
     const ActInfo *act = act_info(epilogue->act);
     if (epilogue->act != ACT_NONE) text_printf(text, " -> %s", act->word);
-    if (act->parameter == PARAMETER_NUMBER) {
-        text_printf(text, " %s ", act->attribute);
-        text_real(text, epilogue->act_number);
-    }
+    if (act->parameter == PARAMETER_NUMBER) print_act_numbers(text, epilogue);
     if (act->parameter == PARAMETER_PER_CHANNEL) {
         text_puts(text, " weight ");
         print_tensor_id(text, epilogue->prelu);

@@ -437,14 +437,27 @@ static bool parse_attributes(Parser *parser, Node *node) {
     return true;
 }
 
+/* A number that may be left out is a bound; it is infinite where nothing is said. */
+static bool parse_act_numbers(Parser *parser, Act act, ActNumbers *numbers) {
+    const ActInfo *info = act_info(act);
+    Attr attr = {0};
+    attr_set_defaults(info->op, &attr);
+    for (int i = 0; i < 2 && info->attribute[i]; i++) {
+        double *number = attr_real_of(attr_info(info->attribute[i]), &attr);
+        if (accept(parser, info->attribute[i]) ? !read_real(parser, number) : !isinf(*number))
+            return fail(parser, "expected '%s' and a number", info->attribute[i]);
+    }
+    *numbers = act_numbers(act, &attr);
+    return true;
+}
+
 static bool parse_act(Parser *parser, Epilogue *epilogue, bool *found) {
     for (Act act = ACT_NONE + 1; act < ACT_COUNT; act++) {
         const ActInfo *info = act_info(act);
         if (!accept(parser, info->word)) continue;
         *found = true;
         epilogue->act = act;
-        if (info->parameter == PARAMETER_NUMBER)
-            return expect(parser, info->attribute) && read_real(parser, &epilogue->act_number);
+        if (info->parameter == PARAMETER_NUMBER) return parse_act_numbers(parser, act, &epilogue->numbers);
         if (info->parameter == PARAMETER_PER_CHANNEL)
             return expect(parser, "weight") && read_tensor(parser, &epilogue->prelu);
         return true;

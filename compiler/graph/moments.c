@@ -28,16 +28,16 @@ static void normal_weights(double weight[POINTS]) {
     for (int i = 0; i < POINTS; i++) weight[i] /= sum;
 }
 
-Moments moments_activation(Act act, double number, Moments x, double *carried) {
-    if (act_info(act)->parameter == PARAMETER_PER_CHANNEL) number = PRELU_SLOPE;
+Moments moments_activation(Act act, ActNumbers numbers, Moments x, double *carried) {
+    if (act_info(act)->parameter == PARAMETER_PER_CHANNEL) numbers.p = PRELU_SLOPE;
     const double between = sqrt(x.between), within = sqrt(x.within), step = STEP * sqrt(moments_square(x)) + TINY;
     double weight[POINTS], mean = 0, means = 0, squares = 0, slopes = 0;
     normal_weights(weight);
     for (int i = 0; i < POINTS; i++) { /* channels */
         double own = 0;
         for (int k = 0; k < POINTS; k++) { /* numbers of one */
-            const double at = x.mean + between * point(i) + within * point(k), y = act_apply(act, at, number);
-            const double rise = (act_apply(act, at + step, number) - act_apply(act, at - step, number)) / (2 * step);
+            const double at = x.mean + between * point(i) + within * point(k), y = act_apply(act, at, numbers);
+            const double rise = (act_apply(act, at + step, numbers) - act_apply(act, at - step, numbers)) / (2 * step);
             own += weight[k] * y;
             squares += weight[i] * weight[k] * y * y;
             slopes += weight[i] * weight[k] * rise * rise;

@@ -23,7 +23,7 @@ static inline double moments_square(Moments m) {
 
 /* Each returns the moments of a result. *carried: by how much the mean square of a small error in x is multiplied. */
 
-Moments moments_activation(Act act, double number, Moments x, double *carried);
+Moments moments_activation(Act act, ActNumbers numbers, Moments x, double *carried);
 /* Of a mean of `count` neighbours, and of the largest of them, whose error is its own. */
 Moments moments_average(Moments x, double count, double *carried);
 Moments moments_maximum(Moments x, double count);

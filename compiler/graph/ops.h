@@ -15,6 +15,7 @@ enum {
     OPF_WINDOW = 8,      /* slides attr.window, or is global */
     OPF_COPY = 16,       /* moves no data at inference: dropout, identity, flatten */
     OPF_ARGUMENT = 32,   /* its first attribute may be said without its word: `upsample 2` */
+    OPF_ARGUMENTS = 512, /* its first two may, both of them: `clip -1, 1` */
     OPF_EPILOGUE = 64,   /* its emitter ends in the epilogue, so that a sum and an activation may join it */
     OPF_TRAINING = 128,  /* a row of train_ops.def: in training graphs alone */
     OPF_BATCH = 256      /* sums over the images of the batch: its result is Value.all */

@@ -328,23 +328,22 @@ static void read_value(Reader *reader, const AttrInfo *info, const Arg *arg, Pla
     }
 }
 
-/* What the op's row names and Attr keeps; `first`, an argument, is the first one's value. */
-static void read_attributes(Reader *reader, Op op, const Arg *first, Attr *attr) {
+/* What the op's row names and Attr keeps; arguments, NULL where there are none, are the values of the first ones. */
+static void read_attributes(Reader *reader, Op op, const Arg *const args[2], Attr *attr) {
     const char *at = op_info(op)->attrs;
     OpAttr next;
-    while (attr_next(&at, &next)) {
+    for (int i = 0; attr_next(&at, &next); i++) {
         const AttrInfo *info = next.info;
         if (!attr_is_kept(op, info) || !info->keyed) continue;
         const AttrUse *use = find_attr(reader, info->word);
-        const Arg *value = first ? first : use ? use->value : NULL;
-        if (first && use) fail(reader, use->place, "this value is said twice");
+        const Arg *argument = i < 2 ? args[i] : NULL, *value = argument ? argument : use ? use->value : NULL;
+        if (argument && use) fail(reader, use->place, "this value is said twice");
         if (info->kind == ATTR_FLAG)
             *attr_flag_of(info, attr) = attr_flag(reader, info->word, *attr_flag_of(info, attr));
         else if (value)
-            read_value(reader, info, value, use ? use->place : first->place, attr);
+            read_value(reader, info, value, use ? use->place : argument->place, attr);
         else if (next.needed)
             fail_missing(reader, reader->stmt->place, info);
-        first = NULL;
     }
 }
 
@@ -382,15 +381,23 @@ static void read_resize(Reader *reader, Attr *attr) {
     }
 }
 
+/* `clip -1, 1`, `clip low 0`: which bound a single number is would have to be guessed. */
+static void check_bounds(Reader *reader, const Arg *args[2]) {
+    if ((args[0] && args[1]) || (!args[0] && reader->stmt->attrs)) return;
+    fail(reader, args[0] ? args[0]->place : reader->stmt->place,
+         "both of its bounds are needed, as in `clip -1, 1`, or one by its word, as in `clip low 0`");
+}
+
 static void read_layer(Reader *reader, Op op, Layer *layer) {
     const Arg *args[2] = {NULL, NULL};
-    const bool argument = op_info(op)->flags & OPF_ARGUMENT,
-               own = (op_info(op)->flags & OPF_TERMS) || op == OP_PAD || op == OP_RESIZE;
-    if (!own && !(op_info(op)->flags & OPF_WINDOW)) read_args(reader, argument, args);
-    read_attributes(reader, op, argument ? args[0] : NULL, &layer->attr);
+    const unsigned flags = op_info(op)->flags;
+    const bool own = (flags & (OPF_TERMS | OPF_WINDOW)) || op == OP_PAD || op == OP_RESIZE;
+    if (!own) read_args(reader, flags & OPF_ARGUMENTS ? 2 : flags & OPF_ARGUMENT ? 1 : 0, args);
+    read_attributes(reader, op, args, &layer->attr);
+    if (op == OP_CLIP) check_bounds(reader, args);
     if (op == OP_CONV || op == OP_CONVTRANSPOSE) read_conv(reader, layer);
     if (op == OP_FC) read_fc(reader, layer);
-    if (op_info(op)->flags & OPF_WINDOW) read_pool(reader, &layer->attr);
+    if (flags & OPF_WINDOW) read_pool(reader, &layer->attr);
     if (op == OP_SCALE) layer->bias = attr_flag(reader, "bias", layer->bias);
     if (op == OP_RESIZE) read_resize(reader, &layer->attr);
     if (op == OP_PAD) read_pad(reader, &layer->attr);

@@ -26,7 +26,8 @@ static void key_epilogue(Text *key, const Rewrite *r, const Epilogue *e) {
     if (e->addend)
         text_printf(key, " a%d/%d%s", rewrite_resolve(r, e->addend)->id, e->addend_stride,
                     e->addend_partial ? "partial" : "");
-    if (e->act != ACT_NONE) text_printf(key, " act%d %a p%d", (int)e->act, e->act_number, id_of(e->prelu));
+    if (e->act != ACT_NONE)
+        text_printf(key, " act%d %a %a p%d", (int)e->act, e->numbers.p, e->numbers.q, id_of(e->prelu));
     if (e->pool != POOL_NONE) text_printf(key, " pool%d", (int)e->pool);
     if (e->pool == POOL_MAX) key_window(key, &e->pool_window);
 }

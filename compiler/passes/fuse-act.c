@@ -22,7 +22,7 @@ void pass_fuse_act(Graph *graph) {
         Epilogue *e = &node->epilogue;
         if (e->act != ACT_NONE || e->pool != POOL_NONE) continue;
         e->act = node_act(act);
-        e->act_number = node_act_number(act);
+        e->numbers = node_act_numbers(act);
         e->prelu = act->weight[WEIGHT];
         rewrite_absorb(&r, node, act);
     }

@@ -132,7 +132,7 @@ static void choose_walk(const Plan *plan, const Step *s, ConvPlan *c) {
 }
 
 bool epilogue_commutes_with_max(const Epilogue *e) {
-    return !e->addend && act_rises(e->act, e->act_number);
+    return !e->addend && act_rises(e->act, e->numbers);
 }
 
 static Destination destination(const Epilogue *e) {

@@ -25,7 +25,7 @@ typedef struct Head {
     const Value *value; /* whose errors the output has; where an activation was fused, its node's sum's */
     const Node *fused;  /* that node, or NULL */
     Act act;            /* of the value */
-    double act_number;  /* Epilogue.act_number */
+    ActNumbers numbers; /* its */
     bool softmax;       /* instead of an activation */
 } Head;
 

@@ -37,7 +37,7 @@ static double largest_of(double n, double share) {
 
 /* Of the largest element, what one in ten is smaller than. A channel's largest follows from its mean, a draw of its
  * own; of a single pixel everything is. */
-static double largest_element(Moments z, double channels, double pixels, Act act, double number) {
+static double largest_element(Moments z, double channels, double pixels, Act act, ActNumbers numbers) {
     if (pixels == 1) z.between += z.within, z.within = 0;
     const double between = sqrt(z.between), reach = sqrt(z.within) * largest_of(pixels, 0.5);
     const double wanted = pow(RARE, 1 / channels);
@@ -45,7 +45,7 @@ static double largest_element(Moments z, double channels, double pixels, Act act
     for (int i = 0; i < DRAWS; i++) {
         const double at = 5 * (2 * (i + 0.5) / DRAWS - 1), mean = z.mean + between * at;
         all += share[i] = exp(-0.5 * at * at);
-        size[i] = fmax(fabs(act_apply(act, mean + reach, number)), fabs(act_apply(act, mean - reach, number)));
+        size[i] = fmax(fabs(act_apply(act, mean + reach, numbers)), fabs(act_apply(act, mean - reach, numbers)));
         high = fmax(high, size[i]);
     }
     for (int step = 0; step < STEPS; step++) {
@@ -58,13 +58,13 @@ static double largest_element(Moments z, double channels, double pixels, Act act
 }
 
 /* The largest |act'(x)| / max(|act(x)|, largest) among the x that there are. */
-static double steepest(Moments z, double elements, Act act, double number, double largest) {
+static double steepest(Moments z, double elements, Act act, ActNumbers numbers, double largest) {
     const double size = sqrt(moments_square(z)), reach = size * largest_of(elements, 0.5), step = 1e-3 * size + 1e-30;
     double most = 0;
     for (int i = 0; i <= 4 * DRAWS; i++) {
         const double x = reach * ((double)i / (2 * DRAWS) - 1);
-        const double rise = (act_apply(act, x + step, number) - act_apply(act, x - step, number)) / (2 * step);
-        most = fmax(most, fabs(rise) / fmax(fmax(fabs(act_apply(act, x, number)), largest), 1e-30));
+        const double rise = (act_apply(act, x + step, numbers) - act_apply(act, x - step, numbers)) / (2 * step);
+        most = fmax(most, fabs(rise) / fmax(fmax(fabs(act_apply(act, x, numbers)), largest), 1e-30));
     }
     return most;
 }
@@ -79,10 +79,10 @@ Head head_find(const Value *output) {
     const Epilogue *e = &n->epilogue;
     if (e->act != ACT_NONE && e->pool != POOL_GLOBAL_AVG) {
         head.fused = n;
-        head.act = e->act, head.act_number = e->act_number;
+        head.act = e->act, head.numbers = e->numbers;
     } else if (e->act == ACT_NONE && e->pool == POOL_NONE && (op_info(n->op)->flags & OPF_ACTIVATION)) {
         head.value = n->in[0];
-        head.act = node_act(n), head.act_number = node_act_number(n);
+        head.act = node_act(n), head.numbers = node_act_numbers(n);
     } else if (n->op == OP_SOFTMAX) {
         head.value = n->in[0];
         head.softmax = true;
@@ -97,6 +97,6 @@ double head_sensitivity(const Head *head, const Value *output, Moments z) {
     const double elements = channels * pixels, largest_error = largest_of(2 * elements, 0.5);
     const double logits = head->act == ACT_NONE ? 1 : LOGITS / size; /* by how much the numbers are larger */
     z.mean *= logits, z.between *= logits * logits, z.within *= logits * logits;
-    const double largest = largest_element(z, channels, pixels, head->act, head->act_number);
-    return largest_error * logits * steepest(z, elements, head->act, head->act_number, largest);
+    const double largest = largest_element(z, channels, pixels, head->act, head->numbers);
+    return largest_error * logits * steepest(z, elements, head->act, head->numbers, largest);
 }

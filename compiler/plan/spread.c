@@ -46,7 +46,7 @@ static void pass_node(Passage *p, const Node *n, const Known *known) {
     for (int i = 0; i < n->nin; i++) *(i ? &p->added.others : &p->added.first) += p->carried[i] * moments_square(in[i]);
     if (e->addend) out = add_addend(p, known, depth, out, e->addend);
     p->sum = out;
-    if (e->act != ACT_NONE) out = moments_activation(e->act, e->act_number, out, &p->rest);
+    if (e->act != ACT_NONE) out = moments_activation(e->act, e->numbers, out, &p->rest);
     if (e->pool == POOL_MAX) out = moments_maximum(out, (double)e->pool_window.r * e->pool_window.s);
     if (e->pool == POOL_GLOBAL_MAX) out = moments_maximum(out, (double)e->unpooled.h * e->unpooled.w);
     if (e->pool == POOL_GLOBAL_AVG) out = moments_average(out, (double)e->unpooled.h * e->unpooled.w, &step);

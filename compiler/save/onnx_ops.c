@@ -294,12 +294,20 @@ static Operand hard_sigmoid(OnnxWriter *w, Operand x) {
     return y;
 }
 
+/* A bound that is infinite is left out. */
+static Operand clip(OnnxWriter *w, Operand x, double low, double high) {
+    char *inputs[3] = {x.name, isinf(low) ? arena_strdup(&w->arena, "") : onnx_scalar(w, "min", low)};
+    if (!isinf(high)) inputs[2] = onnx_scalar(w, "max", high);
+    return onnx_add(w, "Clip", x.shape, x.flat, !isinf(high) ? 3 : !isinf(low) ? 2 : 1, inputs);
+}
+
 /* Those that have no operator of their own. */
-static Operand write_out_activation(OnnxWriter *w, Act act, Operand x) {
+static Operand write_out_activation(OnnxWriter *w, Act act, ActNumbers numbers, Operand x) {
     switch (act) {
     case ACT_RELU6:
-        return onnx_add(w, "Clip", x.shape, x.flat, 3,
-                        (char *[]){x.name, onnx_scalar(w, "min", 0), onnx_scalar(w, "max", 6)});
+        return clip(w, x, 0, 6);
+    case ACT_CLIP:
+        return clip(w, x, numbers.p, numbers.q);
     case ACT_SWISH:
         return elementwise(w, "Mul", x, elementwise(w, "Sigmoid", x, NULL).name);
     case ACT_HARDSIGMOID:
@@ -324,18 +332,18 @@ static Operand write_out_activation(OnnxWriter *w, Act act, Operand x) {
     }
 }
 
-static Operand activate(OnnxWriter *w, Act act, double number, const Tensor *slopes, Operand x) {
+static Operand activate(OnnxWriter *w, Act act, ActNumbers numbers, const Tensor *slopes, Operand x) {
     const ActInfo *info = act_info(act);
     if (act == ACT_NONE) return x;
-    if (!info->onnx) return write_out_activation(w, act, x);
+    if (!info->onnx) return write_out_activation(w, act, numbers, x);
     char *weight = info->parameter == PARAMETER_PER_CHANNEL ? per_channel(w, slopes, x.flat) : NULL;
     Operand y = elementwise(w, info->onnx, x, weight);
-    if (info->parameter == PARAMETER_NUMBER) onnx_float(w, "alpha", number);
+    if (info->parameter == PARAMETER_NUMBER) onnx_float(w, "alpha", numbers.p);
     return y;
 }
 
 static Operand export_activation(OnnxWriter *w, const Node *node, const Operand *in) {
-    return activate(w, node_act(node), node_act_number(node), node->weight[WEIGHT], in[0]);
+    return activate(w, node_act(node), node_act_numbers(node), node->weight[WEIGHT], in[0]);
 }
 
 /* ---- layers that move and combine ---- */
@@ -564,7 +572,7 @@ static Operand export_epilogue(OnnxWriter *w, const Node *node, Operand x) {
         if (stride > 1) addend = max_pool(w, &subsample, addend);
         x = combine(w, "Add", x, fill_to(w, addend, x.shape));
     }
-    x = activate(w, epilogue->act, epilogue->act_number, epilogue->prelu, x);
+    x = activate(w, epilogue->act, epilogue->numbers, epilogue->prelu, x);
     if (epilogue->pool == POOL_MAX) x = max_pool(w, &epilogue->pool_window, x);
     if (epilogue->pool == POOL_GLOBAL_MAX) x = global_pool(w, "GlobalMaxPool", x);
     if (epilogue->pool == POOL_GLOBAL_AVG) x = global_pool(w, "GlobalAveragePool", x);

@@ -60,6 +60,8 @@ static void read_attributes(Bytes *b, Node *node) {
     if (node->op == OP_AVGPOOL) a->count_include_pad = bits & 2;
     if (node->op == OP_BN) a->eps = 1e-5, a->momentum = 0.1;
     if (op_info(node->op)->flags & OPF_ACTIVATION) a->slope = a->alpha = bits - 100, a->approximate = bits & 1;
+    if (node->op == OP_CLIP && bits & 2) a->low = bits - 100.0;
+    if (node->op == OP_CLIP && bits & 4) a->high = bits - 90.0;
     if (node->op == OP_LRN) a->size = next_number(b, 1), a->alpha = 0.1, a->beta = bits & 1 ? 0.75 : 0.6, a->k = 1;
     if (node->op == OP_SPP)
         for (a->levels.count = 0; a->levels.count < 1 + bits % INT_LIST_MOST;)

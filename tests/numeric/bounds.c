@@ -156,25 +156,25 @@ static void bound_mul(Bounds *b, const Node *node) {
 }
 
 /* By how much an activation enlarges a difference at most. */
-static double steepest(Act act, double number) {
+static double steepest(Act act, ActNumbers numbers) {
     const double reach = 20, step = 1e-3;
     double most = 0;
     for (double x = -reach; x < reach; x += step)
-        most = fmax(most, fabs(act_apply(act, x + step, number) - act_apply(act, x, number)) / step);
+        most = fmax(most, fabs(act_apply(act, x + step, numbers) - act_apply(act, x, numbers)) / step);
     return most;
 }
 
 /* Of pieces of straight lines; the others have exponentials. */
 static bool is_straight(Act act) {
-    return act == ACT_RELU || act == ACT_RELU6 || act == ACT_PRELU || act == ACT_LEAKYRELU;
+    return act == ACT_RELU || act == ACT_RELU6 || act == ACT_CLIP || act == ACT_PRELU || act == ACT_LEAKYRELU;
 }
 
 static void bound_activation(Bounds *b, const Node *node) {
     const Value *in = node->in[0], *out = node->out;
     const Act act = node_act(node);
     const bool per_channel = act_info(act)->parameter == PARAMETER_PER_CHANNEL;
-    const double rise = per_channel ? 0 : 1.001 * steepest(act, node_act_number(node));
-    const double bounded = fabs(act_apply(act, 1e30, 0)) <= 1; /* sigmoids: sums with 1 */
+    const double rise = per_channel ? 0 : 1.001 * steepest(act, node_act_numbers(node));
+    const double bounded = fabs(act_apply(act, 1e30, node_act_numbers(node))) <= 1; /* sigmoids: sums with 1 */
     for (int64_t i = 0; i < shape_size(out->shape); i++) {
         const double x = fabs(b->values[in->id][i]), y = fabs(b->values[out->id][i]), d = b->bound[in->id][i];
         double carried = rise * d;

@@ -41,7 +41,7 @@ network odd {
     lrn size 4 alpha 0.1 beta 0.75 k 2
     lrn size 5
     residual { conv 12, 3x3; bn; swish } shortcut identity
-    relu6
+    relu6; clip -2, 5; clip low 0.5; clip high 4
     residual { conv 20, 3x3 /2; bn eps 1e-3 } shortcut pad
     leakyrelu 0.2
     gelu; conv 20, 1x1; gelu approximate

@@ -90,9 +90,11 @@ static void test_activations(void) {
     Run run;
     Value *x = start(&run, 2, 3, 3);
     for (Act act = ACT_NONE + 1; act < ACT_COUNT; act++) {
-        x = build_act(&run.builder, act, act_info(act)->word, x, 0.25);
-        const bool number = act_info(act)->parameter == PARAMETER_NUMBER;
-        CU_ASSERT(node_act(x->producer) == act && node_act_number(x->producer) == (number ? 0.25 : 0));
+        x = build_act(&run.builder, act, act_info(act)->word, x, (ActNumbers){0.25, 0.75});
+        const ActInfo *info = act_info(act);
+        const ActNumbers numbers = node_act_numbers(x->producer);
+        const bool one = info->parameter == PARAMETER_NUMBER, two = one && info->attribute[1];
+        CU_ASSERT(node_act(x->producer) == act && numbers.p == (one ? 0.25 : 0) && numbers.q == (two ? 0.75 : 0));
     }
     graph_add_output(run.builder.graph, x);
     verify_graph(run.builder.graph);

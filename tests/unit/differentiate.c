@@ -175,6 +175,8 @@ static void test_each_layer(void) {
                                          "scale no bias",
                                          "prelu",
                                          "leakyrelu 0.2",
+                                         "clip -0.4, 0.7",
+                                         "clip low 0.1",
                                          "relu6",
                                          "gelu",
                                          "gelu approximate",

@@ -27,6 +27,7 @@ typedef struct Case {
 
 #define NONE ""
 #define NUMBER(word) " " #word " 0.3"
+#define NUMBERS(word, other) " " #word " -0.3 " #other " 0.4"
 #define PER_CHANNEL " weight @2"
 #define FORM(word) ""
 
@@ -39,6 +40,9 @@ static const Case cases[] = {
 #undef ACT
     {"1x3x4", "%1 o = relu(%0)\n", true},
     {"3x5x9", "%1 o = relu6(%0)\n", true},
+    {"3x5x9", "%1 o = clip(%0) low -0.5\n", true},
+    {"17x3x4", "%1 o = clip(%0) high 0.25\n", true},
+    {"16x3x4", "%1 o = clip(%0)\n", true},
     {"17x3x4", "%1 o = leakyrelu(%0) slope 1\n", true},
     {"16x3x4", "%1 o = leakyrelu(%0) slope -0.1\n", true},
     {"33x3x4", "%1 o = sigmoid(%0)\n", true},

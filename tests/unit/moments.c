@@ -24,16 +24,16 @@ static int near(double got, double expected, double relative) {
 /* A rectified normal number's mean is 1/sqrt(2 pi), its mean square 1/2; half of the errors pass. */
 static void test_relu(void) {
     double carried;
-    Moments y = moments_activation(ACT_RELU, 0, (Moments){0, 0, 1}, &carried);
+    Moments y = moments_activation(ACT_RELU, (ActNumbers){0}, (Moments){0, 0, 1}, &carried);
     CU_ASSERT(near(y.mean, 1 / sqrt(2 * pi), 0.01) && near(moments_square(y), 0.5, 0.01));
     CU_ASSERT(near(carried, 0.5, 0.01) && near(y.between, 0, 0));
     /* channels that are constant: what lies between them is all there is */
-    y = moments_activation(ACT_RELU, 0, (Moments){0, 1, 0}, &carried);
+    y = moments_activation(ACT_RELU, (ActNumbers){0}, (Moments){0, 1, 0}, &carried);
     CU_ASSERT(near(y.between + y.mean * y.mean, 0.5, 0.01) && near(y.within, 0, 0) && near(carried, 0.5, 0.05));
     /* far from its kink nothing happens; and a leaky one has both slopes */
-    y = moments_activation(ACT_RELU, 0, (Moments){10, 1, 1}, &carried);
+    y = moments_activation(ACT_RELU, (ActNumbers){0}, (Moments){10, 1, 1}, &carried);
     CU_ASSERT(near(y.mean, 10, 1e-3) && near(y.between, 1, 0.01) && near(y.within, 1, 0.01) && near(carried, 1, 1e-6));
-    moments_activation(ACT_LEAKYRELU, 0.2, (Moments){0, 0, 1}, &carried);
+    moments_activation(ACT_LEAKYRELU, (ActNumbers){.p = 0.2}, (Moments){0, 0, 1}, &carried);
     CU_ASSERT(near(carried, 0.5 + 0.5 * 0.04, 0.01));
 }
 
@@ -75,17 +75,18 @@ static void test_drawn_activations(void) {
     enum { CHANNELS = 20000, PIXELS = 10 };
     uint64_t state = 7;
     for (Act act = ACT_NONE + 1; act < ACT_COUNT; act++) {
-        const double number = act_info(act)->parameter == PARAMETER_PER_CHANNEL ? 0.25 : 0.4, step = 1e-4;
+        const double step = 1e-4;
+        const ActNumbers numbers = {act_info(act)->parameter == PARAMETER_PER_CHANNEL ? 0.25 : 0.4, 0.9};
         double sum = 0, squares = 0, slopes = 0, carried;
         for (int c = 0; c < CHANNELS; c++) {
             const double mean = 0.3 + sqrt(0.5) * random_normal(&state);
             for (int i = 0; i < PIXELS; i++) {
-                const double x = mean + random_normal(&state), y = act_apply(act, x, number);
-                const double rise = (act_apply(act, x + step, number) - y) / step;
+                const double x = mean + random_normal(&state), y = act_apply(act, x, numbers);
+                const double rise = (act_apply(act, x + step, numbers) - y) / step;
                 sum += y, squares += y * y, slopes += rise * rise;
             }
         }
-        const Moments m = moments_activation(act, number, (Moments){0.3, 0.5, 1}, &carried);
+        const Moments m = moments_activation(act, numbers, (Moments){0.3, 0.5, 1}, &carried);
         const double n = CHANNELS * PIXELS;
         CU_ASSERT(near(m.mean, sum / n, 0.05) && near(moments_square(m), squares / n, 0.05));
         CU_ASSERT(near(carried, slopes / n, 0.05));
@@ -101,13 +102,14 @@ static Plan *plan_of(Arena *arena, const char *file, int level) {
 
 /* The largest error over the largest element, of numbers drawn: an eighth of the channels' variance is their means'. */
 static double drawn_sensitivity(Act act, int channels, int pixels, double size, uint64_t *state) {
+    const ActNumbers numbers = {.p = 0.1};
     double error = 0, largest = 0;
     for (int c = 0; c < channels; c++) {
         const double mean = sqrt(0.125) * random_normal(state);
         for (int i = 0; i < pixels; i++) {
-            const double x = size * (mean + sqrt(0.875) * random_normal(state)), y = act_apply(act, x, 0.1);
+            const double x = size * (mean + sqrt(0.875) * random_normal(state)), y = act_apply(act, x, numbers);
             const double off = size * 1e-5 * random_normal(state);
-            error = fmax(error, fabs(act_apply(act, x + off, 0.1) - y));
+            error = fmax(error, fabs(act_apply(act, x + off, numbers) - y));
             largest = fmax(largest, fabs(y));
         }
     }
@@ -128,7 +130,7 @@ static void test_heads(void) {
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
             const int side = shapes[i].side;
             Graph *graph = net_new(&arena, "head", (Shape){shapes[i].channels, side, side});
-            const Head head = {.value = graph->input, .act = acts[a].act, .act_number = 0.1};
+            const Head head = {.value = graph->input, .act = acts[a].act, .numbers = {.p = 0.1}};
             const double said = head_sensitivity(&head, graph->input, (Moments){0, 0.125, 0.875});
             double most = 0;
             for (int run = 0; run < 20; run++)

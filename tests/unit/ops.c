@@ -53,6 +53,9 @@ static const float mixed[] = {-8, -1, -0.5f, 0, 0.5f, 1, 6, 8};
 static void test_activations(void) {
     CHECK_OP("1x2x4", "relu(%0)", mixed, {0, 0, 0, 0, 0.5, 1, 6, 8});
     CHECK_OP("1x2x4", "relu6(%0)", mixed, {0, 0, 0, 0, 0.5, 1, 6, 6});
+    CHECK_OP("1x2x4", "clip(%0) low -0.75 high 1", mixed, {-0.75, -0.75, -0.5, 0, 0.5, 1, 1, 1});
+    CHECK_OP("1x2x4", "clip(%0) low 0.75", mixed, {0.75, 0.75, 0.75, 0.75, 0.75, 1, 6, 8});
+    CHECK_OP("1x2x4", "clip(%0) high -0.5", mixed, {-8, -1, -0.5, -0.5, -0.5, -0.5, -0.5, -0.5});
     CHECK_OP("1x2x4", "leakyrelu(%0) slope 0.25", mixed, {-2, -0.25, -0.125, 0, 0.5, 1, 6, 8});
     CHECK_OP("1x1x3", "tanh(%0)", ((float[]){-1, 0, 2}), {-0.76159415595576489, 0, 0.96402758007581688});
     CHECK_OP("1x1x3", "sigmoid(%0)", ((float[]){-1, 0, 2}), {0.26894142136999512, 0.5, 0.88079707797788243});

@@ -44,6 +44,7 @@ HELPER V log1p_(V x) { /* log(1 + x), x from 0: what rounding takes from 1 + x i
 }
 HELPER V relu(V v) { return max_(zero(), v); }
 HELPER V relu6(V v) { return min_(set1(6.0f), max_(zero(), v)); }
+HELPER V clip(V v, V low, V high) { return min_(high, max_(low, v)); }
 HELPER V prelu(V v, V slope) { return where_less(v, zero(), mul(v, slope), v); }
 HELPER V leakyrelu(V v, V slope) { return where_less(v, zero(), mul(v, slope), v); }
 HELPER V sigmoid(V v) { return div_(set1(1.0f), add(set1(1.0f), exp_(sub(zero(), v)))); }

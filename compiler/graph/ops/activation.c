@@ -6,6 +6,9 @@
 
 bool activation_infer(Node *node, Diag *diag) {
     Shape in = node->in[0]->shape;
+    const ActNumbers numbers = node_act_numbers(node);
+    if (node->op == OP_CLIP && !(numbers.p <= numbers.q))
+        return rule_error(node, diag, "low %g is above high %g", numbers.p, numbers.q);
     return rule_set_shape(node, diag, in.c, in.h, in.w);
 }
 
@@ -19,7 +22,7 @@ int activation_params(const Node *node, bool bias, ParamSpec spec[NODE_MAX_WEIGH
 RULE_NO_COST(activation)
 
 Moments activation_moments(const Node *node, const Moments *in, double *carried) {
-    return moments_activation(node_act(node), node_act_number(node), in[0], carried);
+    return moments_activation(node_act(node), node_act_numbers(node), in[0], carried);
 }
 
 void activation_reference(const Node *node, const double *const *in, double *out, const TensorData *weights,
@@ -31,8 +34,8 @@ void activation_reference(const Node *node, const double *const *in, double *out
     const float *prelu = per_channel ? rule_weight(node, weights, node->weight[WEIGHT]) : NULL;
     int64_t pixels = (int64_t)shape.h * shape.w;
     for (int c = 0; c < shape.c; c++) {
-        const double number = prelu ? prelu[c] : node_act_number(node);
-        for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) out[i] = act_apply(act, in[0][i], number);
+        const ActNumbers numbers = prelu ? (ActNumbers){.p = prelu[c]} : node_act_numbers(node);
+        for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) out[i] = act_apply(act, in[0][i], numbers);
     }
 }
 
@@ -46,7 +49,11 @@ bool activation_gradient(Gradients *g, const Node *node, Value *dy) {
     if (!gradients_want(g, x)) return true;
     Node *gate = gradients_node(g, node, "gate", OP_GATE, (Value *[]){dy, info->from_result ? node->out : x}, 2);
     gate->attr.act = node_act(node);
-    gate->attr.slope = node_act_number(node);
+    const ActNumbers numbers = node_act_numbers(node);
+    if (info->attribute[1])
+        gate->attr.low = numbers.p, gate->attr.high = numbers.q;
+    else
+        gate->attr.slope = numbers.p;
     gate->weight[WEIGHT] = node->weight[WEIGHT];
     gradients_add(g, x, gradients_done(g, gate));
     return true;

@@ -22,7 +22,9 @@ void gate_reference(const Node *node, const double *const *in, double *out, cons
     const Shape shape = node->in[0]->shape;
     const float *slope = node->weight[WEIGHT] ? rule_weight(node, weights, node->weight[WEIGHT]) : NULL;
     const int64_t pixels = (int64_t)shape.h * shape.w;
-    for (int c = 0; c < shape.c; c++)
+    for (int c = 0; c < shape.c; c++) {
+        const ActNumbers numbers = slope ? (ActNumbers){.p = slope[c]} : gate_numbers(node);
         for (int64_t i = c * pixels; i < (c + 1) * pixels; i++)
-            out[i] = in[0][i] * act_derivative(node->attr.act, in[1][i], slope ? slope[c] : node->attr.slope);
+            out[i] = in[0][i] * act_derivative(node->attr.act, in[1][i], numbers);
+    }
 }
