@@ -119,6 +119,45 @@ static inline Value *random_binary(Random *r, Op op, Value *a, Value *b, bool fi
     return random_done(node);
 }
 
+static inline int random_divisor(Random *r, int n) {
+    int divisor = random_int(r, 1, n < 8 ? n : 8);
+    while (n % divisor) divisor--;
+    return divisor;
+}
+
+/* The same numbers in other places, or some of them: a part, channels in another order, phases, another shape. */
+static inline Value *random_moved(Random *r, Value *x) {
+    const Shape s = x->shape;
+    const int kind = random_int(r, 0, 6);
+    Node *node = random_node(r, kind < 3 ? OP_SLICE : kind == 3 ? OP_SHUFFLE : kind == 4 ? OP_PHASES : kind == 5 ? OP_INTERLEAVE : OP_RESHAPE, &x, 1);
+    Attr *a = &node->attr;
+    a->channels = s.c, a->height = s.h, a->width = s.w;
+    if (kind == 0 || kind == 1) a->first = random_int(r, 0, s.c - 1), a->channels = random_int(r, 1, s.c - a->first);
+    if (kind == 1 || kind == 2) {
+        a->window.top = random_int(r, 0, s.h - 1), a->height = random_int(r, 1, s.h - a->window.top);
+        a->window.left = random_int(r, 0, s.w - 1), a->width = random_int(r, 1, s.w - a->window.left);
+    }
+    if (kind == 3) a->groups = random_divisor(r, s.c);
+    if (kind == 4) {
+        a->window.stride_h = random_divisor(r, s.h), a->window.stride_w = random_divisor(r, s.w);
+        a->channels = random_chance(r, 50) ? s.c : random_chance(r, 50) ? 1 : random_divisor(r, s.c);
+    }
+    if (kind == 5) {
+        a->window.stride_h = random_divisor(r, s.c), a->window.stride_w = random_divisor(r, s.c / a->window.stride_h);
+        const int rest = s.c / a->window.stride_h / a->window.stride_w;
+        a->channels = random_chance(r, 50) ? rest : random_divisor(r, rest);
+        const int rows = s.h * a->window.stride_h, columns = s.w * a->window.stride_w;
+        if (random_chance(r, 30)) a->window.top = random_int(r, 0, rows - 1), a->window.left = random_int(r, 0, columns - 1);
+        a->height = rows - a->window.top, a->width = columns - a->window.left;
+    }
+    if (kind == 6) {
+        const int one = random_divisor(r, s.c), other = random_divisor(r, s.h);
+        a->channels = s.c / one * other, a->height = s.h / other * one;
+        if (random_chance(r, 30)) a->height *= s.w, a->width = 1;
+    }
+    return random_done(node);
+}
+
 static inline Value *random_conv(Random *r, Value *x, int features, int kernel, int stride, int pad, int groups,
                                  int dilate, bool bias) {
     Node *node = random_node(r, OP_CONV, &x, 1);
@@ -170,6 +209,15 @@ static inline Value *random_transposed(Random *r, Value *x, int features) {
     node->attr.extra_columns = random_int(r, 0, w->stride_w - 1);
     build_params(r->graph, node, random_chance(r, 50));
     return random_done(node);
+}
+
+/* A sum or product with one number for each channel, each pixel, or the image. */
+static inline Value *random_beside(Random *r, Value *x) {
+    const int kind = random_int(r, 0, 2);
+    Value *second = kind == 0 ? x : random_conv(r, x, 1, 1, 1, 0, 1, 1, true);
+    if (kind != 1) second = random_unary(r, random_chance(r, 60) ? OP_AVGPOOL : OP_MAXPOOL, second);
+    if (random_chance(r, 50)) second = random_unary(r, OP_SIGMOID, second);
+    return random_binary(r, random_chance(r, 50) ? OP_ADD : OP_MUL, x, second, false);
 }
 
 static inline Value *random_fc(Random *r, Value *x, int features) {
@@ -371,7 +419,28 @@ static inline Value *random_groups(Random *r, Value *x) {
 /* The rarer layers, each with attributes of its own; then few channels again. */
 static inline Value *random_rare(Random *r, Value *x) {
     const bool small = shape_size(x->shape) <= 300;
-    switch (random_int(r, 0, 8)) {
+    switch (random_int(r, 0, 12)) {
+    case 9:
+    case 10:
+        x = random_moved(r, x);
+        break;
+    case 11: { /* a value's channels in two parts, one of which a layer makes anew, joined and mixed */
+        Value *part[2] = {x, x};
+        for (int i = 0, c = x->shape.c, half = c / 2; i < 2 && half; i++) {
+            Node *slice = random_node(r, OP_SLICE, &x, 1);
+            slice->attr.first = i * half, slice->attr.channels = i ? c - half : half;
+            slice->attr.height = x->shape.h, slice->attr.width = x->shape.w;
+            part[i] = random_done(slice);
+        }
+        part[1] = random_activation(r, random_same_conv(r, part[1], part[0]->shape.c, 1));
+        x = random_concat(r, part, 2);
+        Node *shuffle = random_node(r, OP_SHUFFLE, &x, 1);
+        shuffle->attr.groups = 2;
+        x = random_done(shuffle);
+        return x->shape.c > 24 ? random_conv(r, x, 9, 1, 1, 0, 1, 1, true) : x;
+    }
+    case 12:
+        return random_activation(r, random_beside(r, x));
     case 6:
         if (small) x = random_norm(r, random_transposed(r, random_chance(r, 30) ? random_norm(r, x) : x, random_int(r, 1, 6)));
         return random_activation(r, x);

@@ -57,7 +57,7 @@ static inline void random_statement(RandomSource *r) {
     Text *t = r->text;
     const int stride = r->side >= 4 && random_chance(random, 40) ? 2 : 1, c = r->channels;
     int out = random_int(random, 1, 9);
-    switch (random_int(random, 0, 10)) {
+    switch (random_int(random, 0, 12)) {
     case 0:
     case 1: /* wide enough for option A */
         out += c;
@@ -120,6 +120,11 @@ static inline void random_statement(RandomSource *r) {
             text_printf(t, "    resize %dx%d%s\n", side, side, random_word(r, ways, 4));
             r->side = side;
         }
+        break;
+    case 11:
+        if (c % 2) break;
+        text_printf(t, "    concat { { slice channels %d } { slice channel %d; conv %d, 3x3; %s } }; shuffle 2\n", c / 2,
+                    c / 2, c / 2, random_act_word(r));
         break;
     default:
         text_printf(t, "    conv %d, 3x3%s; bn; %s\n", out, stride > 1 ? " /2" : "", random_act_word(r));

@@ -22,7 +22,7 @@ static inline Value *random_trained_layer(Random *r, Value *x) {
                                OP_SPP,    OP_DROPOUT,   OP_FLATTEN,   OP_IDENTITY, OP_MAXPOOL, OP_AVGPOOL, OP_RESIZE,
                                OP_RESIZE, OP_UPSAMPLE,  OP_LRN,       OP_LAYERNORM, OP_GROUPNORM};
     enum { PLAIN = sizeof plain / sizeof *plain };
-    const int kind = random_int(r, 0, 21 + PLAIN), c = x->shape.c;
+    const int kind = random_int(r, 0, 25 + PLAIN), c = x->shape.c;
     switch (kind) {
     case 0:
     case 1:
@@ -60,8 +60,14 @@ static inline Value *random_trained_layer(Random *r, Value *x) {
         return random_activation(r, x);
     case 21:
         return random_unary(r, OP_PRELU, x);
+    case 22:
+    case 23:
+        return random_moved(r, x);
+    case 24:
+    case 25:
+        return random_beside(r, x);
     default: {
-        Value *y = random_unary(r, plain[kind - 22], x);
+        Value *y = random_unary(r, plain[kind - 26], x);
         if (y->producer->op == OP_DROPOUT) y->producer->attr.rate = random_real(r, 0, 0.8);
         return y;
     }

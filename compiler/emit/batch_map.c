@@ -119,32 +119,87 @@ static const char *filled_sum(Emit *e, const Step *s, Text *body) {
     return arena_printf(e->arena, "batch_add_filled_%dx%dx%d", out.c, out.h, out.w);
 }
 
-/* A value times a factor for each of its channels, and the gradient of such factors. */
+/* A sum or product of a value and one number for each pixel, or for all. */
+static const char *beside_pixels(Emit *e, const Step *s, Text *body) {
+    const Shape shape = s->in[0]->shape;
+    const int pixel = layout_of(e, s->in[0])->pixel;
+    const bool pixels = node_broadcast(s->node) == BROADCAST_PIXELS;
+    const char *word = s->node->op == OP_MUL ? "mul" : "add";
+    batch_images(body);
+    line(body, 2, "const float *x = %s;", batch_image(e, "x[0]", s->in[0]));
+    line(body, 2, "const float *x1 = %s;", batch_image(e, "x[1]", s->in[1]));
+    line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
+    line(body, 2, "for (int i = 0; i < %d; i++) {", shape.h * shape.w);
+    line(body, 3, "const V second = set1(x1[%s]);",
+         pixels ? arena_printf(e->arena, "i * %d", layout_of(e, s->in[1])->pixel) : "0");
+    line(body, 3, "for (int c = i * %d; c < (i + 1) * %d; c += LANES) store(y + c, %s(load(x + c), second));", pixel,
+         pixel, word);
+    line(body, 2, "}");
+    line(body, 1, "}");
+    return arena_printf(e->arena, "batch_%s_%s_%dx%dx%d", word, pixels ? "pixels" : "one", shape.c, shape.h, shape.w);
+}
+
+/* Sums of an image's numbers, or products, for each pixel, or of all: rows in vectors, their sums in double. */
+static const char *dot_of_channels(Emit *e, const Step *s, Text *body) {
+    const Shape shape = s->in[0]->shape;
+    const int pixel = layout_of(e, s->in[0])->pixel;
+    const bool pixels = s->node->attr.of_pixels;
+    const char *at = arena_printf(e->arena, "i * %d + c, %d - c, zero())", pixel, shape.c);
+    batch_images(body);
+    line(body, 2, "const float *x = %s;", batch_image(e, "x[0]", s->in[0]));
+    if (s->nin > 1) line(body, 2, "const float *x1 = %s;", batch_image(e, "x[1]", s->in[1]));
+    line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
+    if (!pixels) line(body, 2, "double total = 0;");
+    line(body, 2, "for (int i = 0; i < %d; i++) {", shape.h * shape.w);
+    line(body, 3, "V s = zero();");
+    line(body, 3, "for (int c = 0; c < %d; c += LANES)", shape.c);
+    if (s->nin > 1)
+        line(body, 4, "s = fma_(load_left(x + %s, load_left(x1 + %s, s);", at, at);
+    else
+        line(body, 4, "s = add(s, load_left(x + %s);", at);
+    if (pixels)
+        line(body, 3, "y[i * %d] = sum(s);", layout_of(e, s->out)->pixel);
+    else
+        line(body, 3, "total += sum(s);");
+    line(body, 2, "}");
+    if (!pixels) line(body, 2, "y[0] = (float)total;");
+    line(body, 1, "}");
+    return arena_printf(e->arena, "batch_%s_of_%s_%dx%dx%d", s->nin > 1 ? "dot" : "sum", pixels ? "pixels" : "image",
+                        shape.c, shape.h, shape.w);
+}
+
+/* A value times a factor for each of its channels, or plus a number, and the gradient of these. */
 static const char *gated(Emit *e, const Step *s, Text *body) {
-    const bool forward = s->node->op == OP_MUL;
+    const bool forward = s->node->op != OP_DOT;
+    const char *word = s->node->op == OP_ADD ? "add" : "mul";
     const Shape shape = s->in[0]->shape;
     const int pixel = layout_of(e, s->in[0])->pixel, end = shape.h * shape.w * pixel;
     batch_images(body);
     line(body, 2, "const float *x = %s;", batch_image(e, "x[0]", s->in[0]));
-    line(body, 2, "const float *%s = %s;", forward ? "gate" : "x1", batch_image(e, "x[1]", s->in[1]));
+    if (s->nin > 1) line(body, 2, "const float *%s = %s;", forward ? "gate" : "x1", batch_image(e, "x[1]", s->in[1]));
     line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
     line(body, 2, "for (int c = 0; c < %d; c += LANES) {", pixel);
     if (forward) {
         line(body, 3, "const V factor = load(gate + c);");
-        line(body, 3, "for (int i = c; i < %d + c; i += %d) store(y + i, mul(load(x + i), factor));", end, pixel);
+        line(body, 3, "for (int i = c; i < %d + c; i += %d) store(y + i, %s(load(x + i), factor));", end, pixel, word);
     } else {
         line(body, 3, "V sum = zero();");
         line(body, 3, "for (int row = c; row < %d + c; row += %d) {", end, shape.w * pixel);
         line(body, 4, "V sums = zero();");
         line(body, 4, "for (int i = row; i < row + %d; i += %d)", shape.w * pixel, pixel);
-        line(body, 5, "sums = fma_(load(x + i), load(x1 + i), sums);");
+        line(body, 5, s->nin > 1 ? "sums = fma_(load(x + i), load(x1 + i), sums);" : "sums = add(sums, load(x + i));");
         line(body, 4, "sum = add(sum, sums);");
         line(body, 3, "}");
         line(body, 3, "store(y + c, sum);");
     }
     line(body, 2, "}");
     line(body, 1, "}");
-    return arena_printf(e->arena, "batch_%s_%dx%dx%d", forward ? "gated" : "dot", shape.c, shape.h, shape.w);
+    return arena_printf(e->arena, "batch_%s_%dx%dx%d",
+                        s->node->op == OP_ADD   ? "add_channels"
+                        : s->node->op == OP_MUL ? "gated"
+                        : s->nin > 1            ? "dot"
+                                                : "sum_of_channels",
+                        shape.c, shape.h, shape.w);
 }
 
 /* ---- sums over the batch ---- */
@@ -266,13 +321,39 @@ static void move_image(Emit *e, Shape part, const char *to, const Layout *y, con
     (void)e;
 }
 
+/* Between an image's pixels and its phases (graph/ops/phases.c), `channels` after another. */
+static void move_phases(const Node *node, const Layout *x, const Layout *y, Text *body) {
+    const bool pixels = node->op == OP_INTERLEAVE; /* are made */
+    const Window *w = &node->attr.window;
+    const Shape large = pixels ? node->out->shape : node->in[0]->shape; /* its pixels, after those that are cut off */
+    const Layout *of = pixels ? y : x, *to = pixels ? x : y;
+    const int rows = w->stride_h, columns = w->stride_w, channels = node->attr.channels;
+    line(body, 2, "for (int r = 0; r < %d; r++)", large.h);
+    line(body, 3, "for (int i = 0; i < %d; i++) {", large.w);
+    line(body, 4, "const int row = r + %d, column = i + %d, phase = row %% %d * %d + column %% %d;", w->top, w->left,
+         rows, columns, columns);
+    line(body, 4, "%sfloat *pixel = %s + r * %d + i * %d;", pixels ? "" : "const ", pixels ? "y" : "x", of->row,
+         of->pixel);
+    line(body, 4, "%sfloat *phases = %s + row / %d * %d + column / %d * %d + phase * %d;", pixels ? "const " : "",
+         pixels ? "x" : "y", rows, to->row, columns, to->pixel, channels);
+    line(body, 4, "for (int g = 0; g < %d; g++)", large.c / channels);
+    line(body, 5,
+         pixels ? "for (int k = 0; k < %d; k++) pixel[g * %d + k] = phases[g * %d + k];"
+                : "for (int k = 0; k < %d; k++) phases[g * %d + k] = pixel[g * %d + k];",
+         channels, pixels ? channels : channels * rows * columns, pixels ? channels * rows * columns : channels);
+    line(body, 3, "}");
+}
+
 const char *emit_batch_move(Emit *e, const Step *s, Text *body) {
     const Node *node = s->node;
     const Shape out = s->out->shape, in = s->in[0]->shape;
     const Layout *x = layout_of(e, s->in[0]), *y = layout_of(e, s->out);
     const Window *w = &node->attr.window;
-    if (node->op == OP_ADD) return filled_sum(e, s, body);
-    if (node->op == OP_MUL || node->op == OP_DOT) return gated(e, s, body);
+    if (node->op == OP_ADD && node_broadcast(node) == BROADCAST_EQUAL) return filled_sum(e, s, body);
+    if (node->op == OP_DOT)
+        return node->attr.of_pixels || node->attr.of_image ? dot_of_channels(e, s, body) : gated(e, s, body);
+    if (node->op == OP_ADD || node->op == OP_MUL)
+        return node_broadcast(node) == BROADCAST_CHANNELS ? gated(e, s, body) : beside_pixels(e, s, body);
     batch_images(body);
     line(body, 2, "float *y = %s;", batch_image(e, "y", s->out));
     if (node->op == OP_CONCAT) {
@@ -294,6 +375,18 @@ const char *emit_batch_move(Emit *e, const Step *s, Text *body) {
     } else if (node->op == OP_SLICE) {
         move_image(e, out, "y", y, emit_plus(e, "x", (int64_t)w->top * x->row + w->left * x->pixel + node->attr.first),
                    x, body);
+    } else if (node->op == OP_SLICE_GRADIENT) {
+        line(body, 2, "for (int i = 0; i < %d; i++) y[i] = 0;", out.h * y->row);
+        move_image(e, in, emit_plus(e, "y", (int64_t)w->top * y->row + w->left * y->pixel + node->attr.first), y, "x",
+                   x, body);
+    } else if (node->op == OP_SHUFFLE) {
+        const int groups = node->attr.groups;
+        line(body, 2, "for (int i = 0; i < %d; i++)", in.h * in.w);
+        line(body, 3, "for (int g = 0; g < %d; g++)", groups);
+        line(body, 4, "for (int k = 0; k < %d; k++) y[i * %d + k * %d + g] = x[i * %d + g * %d + k];", in.c / groups,
+             y->pixel, groups, x->pixel, in.c / groups);
+    } else if (node->op == OP_PHASES || node->op == OP_INTERLEAVE) {
+        move_phases(node, x, y, body);
     } else if (node->op == OP_PAD) {
         line(body, 2, "for (int i = 0; i < %d; i++) y[i] = 0;", out.h * y->row);
         move_image(e, in, emit_plus(e, "y", (int64_t)w->top * y->row + w->left * y->pixel), y, "x", x, body);

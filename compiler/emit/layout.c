@@ -133,11 +133,29 @@ static const char *copy_value(const Walk *walk, const Box *box, const char *c, i
     return walk_operand(walk, "in", c, left);
 }
 
+/* The same numbers in C, H, W order: planar where one side is a single pixel, else one by one. */
+static void emit_reshape(Emit *e, const Step *step, Text *body) {
+    const Shape in = step->in[0]->shape, out = step->out->shape;
+    const Layout *x = &plan_value(e->plan, step->in[0])->layout, *y = &plan_value(e->plan, step->out)->layout;
+    emit_halo(e, step->out, 1, body);
+    if (out.h * out.w == 1) return emit_planar(e, true, in, x, false, body);
+    if (in.h * in.w == 1) return emit_planar(e, false, out, y, false, body);
+    line(body, 1, "for (int y = part * %d / parts; y < (part + 1) * %d / parts; y++)", out.h, out.h);
+    line(body, 2, "for (int x = 0; x < %d; x++)", out.w);
+    line(body, 3, "for (int c = 0; c < %d; c++) {", out.c);
+    line(body, 4, "const int i = (c * %d + y) * %d + x;", out.h, out.w);
+    line(body, 4, "a->y[y * %d + x * %d + c] = a->x[i %% %d / %d * %d + i %% %d * %d + i / %d];", y->row, y->pixel,
+         in.h * in.w, in.w, x->row, in.w, x->pixel, in.h * in.w);
+    line(body, 3, "}");
+}
+
 const char *emit_copy(Emit *e, const Step *step, Text *body) {
     const Value *in = step->in[0];
     const Layout *layout = &plan_value(e->plan, in)->layout;
     emit_no_epilogue(step);
-    if (step->node->op == OP_FLATTEN) { /* channels in C, H, W order: a planar image */
+    if (step->node->op == OP_RESHAPE && !shape_equal(in->shape, step->out->shape)) {
+        emit_reshape(e, step, body);
+    } else if (step->node->op == OP_FLATTEN) { /* channels in C, H, W order: a planar image */
         emit_halo(e, step->out, 1, body);
         emit_planar(e, true, in->shape, layout, false, body);
     } else {

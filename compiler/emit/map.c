@@ -11,6 +11,22 @@ static const char *activation(const Walk *walk, const char *value, const char *c
     return emit_epilogue(walk->e, &act, value, NULL, NULL, slope);
 }
 
+/* The vector of a sum's or product's second value: names are as they read in emitted code. */
+static const char *beside(const Walk *walk, const char *c, int left) {
+    const Node *node = walk->step->node;
+    const bool gate = node->op == OP_MUL;
+    switch (node_broadcast(node)) {
+    case BROADCAST_EQUAL:
+        return walk_operand(walk, gate ? "gate" : "other", c, left);
+    case BROADCAST_CHANNELS:
+        return walk_vector(walk, gate ? "gates" : "others", c, left);
+    case BROADCAST_PIXELS:
+        return gate ? "set1(*gate)" : "set1(*other)";
+    default:
+        return "set1(a->x1[0])";
+    }
+}
+
 static const char *map_value(const Walk *walk, const Box *box, const char *c, int left, int indent, Text *text) {
     (void)indent, (void)text;
     Emit *e = walk->e;
@@ -21,15 +37,14 @@ static const char *map_value(const Walk *walk, const Box *box, const char *c, in
         return arena_printf(e->arena, "fma_(%s, %s, %s)", in, walk_vector(walk, "scale", c, left),
                             walk_vector(walk, "shift", c, left));
     case OP_ADD: {
+        if (node_broadcast(node) != BROADCAST_EQUAL)
+            return arena_printf(e->arena, "add(%s, %s)", in, beside(walk, c, left));
         const char *other = walk_has(walk, box, "other") ? walk_operand(walk, "other", c, left) : NULL;
         if (in && other) return arena_printf(e->arena, "add(%s, %s)", in, other);
         return in ? in : other ? other : "zero()";
     }
-    case OP_MUL: {
-        const char *gate =
-            walk_has(walk, box, "gate") ? walk_operand(walk, "gate", c, left) : walk_vector(walk, "gates", c, left);
-        return arena_printf(e->arena, "mul(%s, %s)", in, gate);
-    }
+    case OP_MUL:
+        return arena_printf(e->arena, "mul(%s, %s)", in, beside(walk, c, left));
     default:
         return activation(walk, in, c, left);
     }
@@ -47,13 +62,14 @@ const char *emit_map(Emit *e, const Step *step, Text *body) {
     } else if (node->op == OP_PRELU) {
         if (step->epilogue.act == ACT_PRELU) bug("%s: a prelu with another prelu", node->name);
         walk_add_vector(&walk, "slope", "a->slope");
-    } else if (node->op == OP_ADD) {
-        walk_add_operand(&walk, "other", "a->x1", node->in[1]);
-    } else if (node->op == OP_MUL) {
-        if (shape_equal(node->in[0]->shape, node->in[1]->shape))
-            walk_add_operand(&walk, "gate", "a->x1", node->in[1]);
-        else
-            walk_add_vector(&walk, "gates", "a->x1");
+    } else if (node->op == OP_ADD || node->op == OP_MUL) {
+        const Broadcast broadcast = node_broadcast(node);
+        const bool gate = node->op == OP_MUL;
+        if (broadcast == BROADCAST_CHANNELS)
+            walk_add_vector(&walk, gate ? "gates" : "others", "a->x1");
+        else if (broadcast != BROADCAST_IMAGE)
+            walk_add_operand(&walk, gate ? "gate" : "other", "a->x1", node->in[1])->one_channel =
+                broadcast == BROADCAST_PIXELS;
     }
     walk_emit(&walk, body);
     return layer_task_name(e, step);

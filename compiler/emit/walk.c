@@ -73,6 +73,10 @@ static void operand_range(const Walk *walk, const WalkImage *o, int dim, int *lo
     const int n = extent(&o->shape, dim), size = extent(&walk->shape, dim);
     const int stride = dim == DIM_C ? 1 : dim == DIM_H ? o->stride_h : o->stride_w;
     const int64_t covered = dim == DIM_C ? n : ((int64_t)n + stride - 1) / stride * o->repeat;
+    if (dim == DIM_C && o->one_channel) {
+        *lo = 0, *hi = size;
+        return;
+    }
     *lo = dim == DIM_C ? 0 : dim == DIM_H ? o->top : o->left;
     *hi = *lo + covered < size ? (int)(*lo + covered) : size;
 }
@@ -85,6 +89,7 @@ int walk_segments(const Walk *walk, int dim, int *start) {
     for (int i = 0; i < walk->operands; i++, edges += 2)
         operand_range(walk, &walk->operand[i], dim, &edge[edges], &edge[edges + 1]);
     for (int i = 0; dim == DIM_W && i < walk->cuts; i++) edge[edges++] = walk->cut[i];
+    for (int c = walk->every; dim == DIM_C && c && c < size; c += walk->every) edge[edges++] = c;
     for (int i = 1; i < edges; i++) /* insertion sort */
         for (int k = i; k > 0 && edge[k - 1] > edge[k]; k--) {
             const int t = edge[k];
@@ -242,7 +247,7 @@ static void hoist_vectors(Walk *walk, const int *channel, int segments, Text *bo
 
 void walk_emit(Walk *walk, Text *body) {
     int row[2 * WALK_MAX_OPERANDS + 3], column[2 * WALK_MAX_OPERANDS + WALK_MAX_CUTS + 3],
-        channel[2 * WALK_MAX_OPERANDS + 3];
+        channel[2 * WALK_MAX_OPERANDS + WALK_MAX_CUTS + 3];
     const int rows = walk_segments(walk, DIM_H, row), columns = walk_segments(walk, DIM_W, column);
     const int segments = walk_segments(walk, DIM_C, channel);
     emit_halo_of(walk->e, &plan_value(walk->e->plan, walk->step->out)->layout, walk->shape, 1, body);

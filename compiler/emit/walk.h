@@ -31,6 +31,7 @@ typedef struct WalkImage { /* an image, read at the pixel being computed */
     int top, left;          /* where its pixel (0, 0) falls in the result */
     int stride_h, stride_w; /* read at stride * y (0 means 1) */
     int repeat;             /* read at y / repeat (0 means 1) */
+    bool one_channel;       /* its one channel is beside all of the result's */
 } WalkImage;
 
 typedef struct ChannelVector { /* one number per channel: scale, slope, a gate of one pixel */
@@ -52,6 +53,7 @@ struct Walk {
     ChannelVector vector[WALK_MAX_VECTORS];
     int vectors;
     int cut[WALK_MAX_CUTS], cuts; /* columns where the layer wants a new box */
+    int every;                    /* channels after which it wants one, at most WALK_MAX_CUTS times; 0: never */
     const void *user;
     /* Statements at the start of a row or pixel, or NULL. */
     void (*row)(const Walk *walk, const Box *box, int indent, Text *text);

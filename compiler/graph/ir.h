@@ -112,8 +112,8 @@ typedef struct IntList {
 typedef struct Attr {       /* an op uses those that its row in ops.def names; the others are zero */
     bool global;            /* maxpool, avgpool: over the whole image */
     bool count_include_pad; /* avgpool: divide by the window's size even at the borders */
-    Window
-        window; /* maxpool, avgpool (not global); pad: top, left, bottom, right only; interleave: top, left, strides */
+    Window window; /* maxpool, avgpool (not global); pad: top, left, bottom, right only; slice: top, left; interleave:
+                      top, left, strides; phases: strides */
     double eps, momentum;  /* bn; eps: layernorm, groupnorm */
     double slope;          /* leakyrelu */
     double low, high;      /* clip; infinite: no bound */
@@ -123,17 +123,19 @@ typedef struct Attr {       /* an op uses those that its row in ops.def names; t
     int size;              /* lrn: channels in the sum */
     IntList levels;        /* spp: pyramid levels, n x n bins each */
     int factor;            /* upsample: nearest neighbour, integer */
-    int channels;          /* pad: zero channels added at the end; interleave: of a phase, that lie together */
-    int groups;            /* groupnorm; a convolution's are its terms' */
+    int channels;          /* pad: zero channels added at the end; interleave, phases: of a phase, that lie together;
+                              slice, reshape: the result's */
+    int groups;            /* groupnorm, shuffle; a convolution's are its terms' */
     bool bilinear, align_corners, asymmetric; /* resize: else nearest, half pixels */
-    int height, width;                        /* interleave, resize: the result's */
+    int height, width;                        /* interleave, resize, slice, reshape: the result's */
     int extra_rows, extra_columns;            /* convtranspose: at the end of the result (output_padding) */
     double rate;                              /* dropout: not used at inference; .drop */
     int number;                               /* .drop: which of the network's dropouts */
-    Act act;       /* .gate: the activation whose derivative it is; its one number is `slope` */
-    int first;     /* .slice: the first channel */
-    double smooth; /* .crossentropy: label smoothing */
-    bool fill;     /* add: zero-fill the smaller side at the end of c, h, w; otherwise shapes agree */
+    Act act;                  /* .gate: the activation whose derivative it is; its one number is `slope` */
+    int first;                /* slice: the first channel */
+    bool of_pixels, of_image; /* .dot: a sum for each pixel, for the image; else for each channel */
+    double smooth;            /* .crossentropy: label smoothing */
+    bool fill;                /* add: zero-fill the smaller side at the end of c, h, w; otherwise shapes agree */
 } Attr;
 
 enum { NODE_MAX_TERMS = 4, NODE_MAX_WEIGHTS = 4 };

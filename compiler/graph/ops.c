@@ -37,6 +37,17 @@ Op op_by_word(const char *word) {
     return OP_COUNT;
 }
 
+Broadcast broadcast_of(Shape first, Shape second) {
+    if (shape_equal(first, second)) return BROADCAST_EQUAL;
+    if (shape_equal((Shape){first.c, 1, 1}, second)) return BROADCAST_CHANNELS;
+    if (shape_equal((Shape){1, first.h, first.w}, second)) return BROADCAST_PIXELS;
+    return shape_size(second) == 1 ? BROADCAST_IMAGE : BROADCAST_NONE;
+}
+
+Broadcast node_broadcast(const Node *node) {
+    return node->attr.fill ? BROADCAST_EQUAL : broadcast_of(node->in[0]->shape, node->in[1]->shape);
+}
+
 Tensor **node_weight(Node *node, int slot) {
     if (!node->term) return &node->weight[slot];
     return slot == WEIGHT ? &node->term[0].weight : &node->epilogue.bias;

@@ -63,6 +63,17 @@ static inline const OpInfo *op_info(Op op) {
     return &op_table[op];
 }
 Op op_by_word(const char *word); /* OP_COUNT where unknown */
+/* How the second value of a sum or product is read beside the first. */
+typedef enum Broadcast {
+    BROADCAST_NONE,     /* it does not fit */
+    BROADCAST_EQUAL,    /* of the same shape */
+    BROADCAST_CHANNELS, /* C x 1 x 1: one number for each channel */
+    BROADCAST_PIXELS,   /* 1 x H x W: one for each pixel */
+    BROADCAST_IMAGE     /* 1 x 1 x 1 */
+} Broadcast;
+Broadcast broadcast_of(Shape first, Shape second);
+/* Of an add or mul; of an add with fill, whose values are beside each other: BROADCAST_EQUAL. */
+Broadcast node_broadcast(const Node *node);
 /* Where a node keeps the tensor of a slot: a conv's or fc's WEIGHT is its first term's, their BIAS the epilogue's. */
 Tensor **node_weight(Node *node, int slot);
 /* The convolution that a transposed one is, but for the order of its result (convtranspose.c): what it computes is the

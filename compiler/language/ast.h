@@ -118,7 +118,7 @@ struct Stmt {
     Place place; /* the statement; of one with a body, its head word */
     Stmt *next;
     Op op;            /* STMT_LAYER */
-    const char *word; /* STMT_USE, STMT_STAGE: the block's name; STMT_LAYER: NULL, or word_depthwise */
+    const char *word; /* STMT_USE, STMT_STAGE: the block's name; STMT_LAYER: NULL, or a form of one (words.h) */
     Place word_place;
     Arg *args;      /* STMT_LAYER: positional; STMT_INPUT: the size; STMT_USE, STMT_STAGE: the block's */
     AttrUse *attrs; /* STMT_LAYER, STMT_INPUT */

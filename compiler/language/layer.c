@@ -381,6 +381,59 @@ static void read_resize(Reader *reader, Attr *attr) {
     }
 }
 
+/* `slice channels 16`, `slice 12x12 top 1 left 1 channel 8`: what is not said goes to the end. */
+static void read_slice(Reader *reader, Attr *attr) {
+    const Arg *args[2];
+    const Value *now = reader->elab->now;
+    const Shape in = now ? now->shape : (Shape){1, 1, 1};
+    int size[2] = {in.h - attr->window.top, in.w - attr->window.left};
+    read_args(reader, 1, args);
+    if (args[0] && args[0]->kind != ARG_DIMS)
+        return fail_argument(reader, args[0], "rows and columns, as in `slice 8x8`");
+    if (args[0]) read_ints(reader, args[0], "a size", 1, LIMIT_SIZE, size, 2);
+    if (!find_attr(reader, "channels")) attr->channels = in.c - attr->first;
+    attr->height = size[0], attr->width = size[1];
+}
+
+static void read_reshape(Reader *reader, Attr *attr) {
+    const Arg *args[2];
+    int size[3] = {1, 1, 1};
+    read_args(reader, 1, args);
+    if (find_attr(reader, "channels") || !args[0] || args[0]->kind != ARG_DIMS || args[0]->count != 3)
+        return fail(reader, reader->stmt->place, "channels, rows and columns are needed, as in `reshape 8x4x4`");
+    read_ints(reader, args[0], "a size", 1, LIMIT_CHANNELS, size, 3);
+    attr->channels = size[0], attr->height = size[1], attr->width = size[2];
+}
+
+/* `depthtospace 2`, `spacetodepth 2`, whose channels lie together, and PyTorch's `pixelshuffle 2`, `pixelunshuffle 2`,
+ * whose phases do. */
+static void read_phases(Reader *reader, Op op, Attr *attr) {
+    const Arg *args[2];
+    const Value *now = reader->elab->now;
+    read_args(reader, 1, args);
+    if (!args[0] || args[0]->kind != ARG_EXPR) {
+        diag_error(reader->elab->diag, args[0] ? args[0]->place : reader->stmt->place,
+                   "%s: its factor is missing, as in `%s 2`", reader->word, reader->word);
+        reader->ok = false;
+        return;
+    }
+    const int n = read_int(reader, args[0]->items, "factor", 1, attr_info("factor")->limit), phases = n * n;
+    const bool one = strncmp(reader->word, "pixel", 5) == 0;
+    if (!now || !reader->ok) return;
+    const Shape in = now->shape;
+    attr->window.stride_h = attr->window.stride_w = n;
+    const bool fits = op == OP_PHASES ? in.h % n == 0 && in.w % n == 0 : in.c % phases == 0;
+    if (!fits && op == OP_PHASES)
+        diag_error(reader->elab->diag, args[0]->place, "%s: %d does not divide %dx%d pixels", reader->word, n, in.h,
+                   in.w);
+    if (!fits && op == OP_INTERLEAVE)
+        diag_error(reader->elab->diag, args[0]->place, "%s: %d channels are no multiple of %dx%d", reader->word, in.c,
+                   n, n);
+    if (!fits) reader->ok = false;
+    attr->channels = one ? 1 : op == OP_PHASES ? in.c : in.c / phases;
+    if (op == OP_INTERLEAVE) attr->height = in.h * n, attr->width = in.w * n;
+}
+
 /* `clip -1, 1`, `clip low 0`: which bound a single number is would have to be guessed. */
 static void check_bounds(Reader *reader, const Arg *args[2]) {
     if ((args[0] && args[1]) || (!args[0] && reader->stmt->attrs)) return;
@@ -391,14 +444,19 @@ static void check_bounds(Reader *reader, const Arg *args[2]) {
 static void read_layer(Reader *reader, Op op, Layer *layer) {
     const Arg *args[2] = {NULL, NULL};
     const unsigned flags = op_info(op)->flags;
-    const bool own = (flags & (OPF_TERMS | OPF_WINDOW)) || op == OP_PAD || op == OP_RESIZE;
+    const bool phases = op == OP_INTERLEAVE || op == OP_PHASES;
+    const bool sized = op == OP_RESIZE || op == OP_SLICE || op == OP_RESHAPE;
+    const bool own = (flags & (OPF_TERMS | OPF_WINDOW)) || op == OP_PAD || sized || phases;
     if (!own) read_args(reader, flags & OPF_ARGUMENTS ? 2 : flags & OPF_ARGUMENT ? 1 : 0, args);
-    read_attributes(reader, op, args, &layer->attr);
+    if (!phases) read_attributes(reader, op, args, &layer->attr);
     if (op == OP_CLIP) check_bounds(reader, args);
     if (op == OP_CONV || op == OP_CONVTRANSPOSE) read_conv(reader, layer);
     if (op == OP_FC) read_fc(reader, layer);
     if (flags & OPF_WINDOW) read_pool(reader, &layer->attr);
     if (op == OP_SCALE) layer->bias = attr_flag(reader, "bias", layer->bias);
+    if (op == OP_SLICE) read_slice(reader, &layer->attr);
+    if (op == OP_RESHAPE) read_reshape(reader, &layer->attr);
+    if (phases) read_phases(reader, op, &layer->attr);
     if (op == OP_RESIZE) read_resize(reader, &layer->attr);
     if (op == OP_PAD) read_pad(reader, &layer->attr);
     if (op == OP_ADD) layer->attr.fill = reader->stmt->fill;
@@ -419,7 +477,7 @@ void elab_layer(Elab *elab, const Frame *frame, const Stmt *stmt) {
     if (stmt->stride && !strstr(word.attrs, "stride")) fail(&reader, stmt->stride->place, "it has no stride");
     const char *name = stmt->name ? name_given(elab, frame, stmt->name) : NULL;
     if (stmt->name && frame->sequence) frame->sequence->next++; /* it has a position all the same */
-    if (!stmt->name) name = name_default(elab, frame, layer_word(stmt->op));
+    if (!stmt->name) name = name_default(elab, frame, layer_name_word(stmt->op, stmt->word));
     if (stmt->target) {
         in[nin++] = name_find(elab, frame, stmt->target);
         if (!in[1]) reader.ok = false;

@@ -204,7 +204,7 @@ void parser_resolve_words(Parser *parser) {
             stmt->kind = STMT_USE;
             stmt->word_place = stmt->place;
             stmt->word_place.length = (int)strlen(stmt->word);
-        } else if (strcmp(stmt->word, word_depthwise) != 0) {
+        } else if (!word_is_form(stmt->word)) {
             stmt->word = NULL;
         }
     }

@@ -64,7 +64,7 @@ void poison_body(Elab *elab, const char *prefix, const Stmt *stmts) {
     for (const Stmt *stmt = stmts; stmt && count_poisoned(elab); stmt = stmt->next) {
         switch (stmt->kind) {
         case STMT_LAYER:
-            poison_default(elab, prefix, stmt->name, layer_word(stmt->op));
+            poison_default(elab, prefix, stmt->name, layer_name_word(stmt->op, stmt->word));
             break;
         case STMT_USE:
         case STMT_STAGE:

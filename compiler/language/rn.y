@@ -258,7 +258,7 @@ options: args       { $$.args = $1.first; $$.attrs = NULL; $$.stride = NULL; }
        | args tail  { $$ = $2; $$.args = $1.first; } ;
 args: arg           { NONE_YET($$); APPEND($$, $1); }
     | args ',' arg  { $$ = $1; APPEND($$, $3); } ;
-arg: expr %prec ALONE { $$ = arg_new(parser, ARG_EXPR, $1, @1); } | kernel | list ;
+arg: expr %prec ALONE { $$ = arg_new(parser, ARG_EXPR, $1, @1); } | kernel | size | list ;
 kernel: DIMS2              { $$ = dims_arg(parser, $1, 2, @1); }
       | primary X primary  { $1->next = $3; $$ = arg_new(parser, ARG_DIMS, $1, @$); } ;
 list: '[' expr_list ']'    { $$ = arg_new(parser, ARG_LIST, $2.first, @$); } ;

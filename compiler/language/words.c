@@ -39,8 +39,20 @@ enum {
 };
 
 const char input_attrs[] = "rgb bgr gray mean std range resize crop";
-const char word_depthwise[] = "depthwise";
-static const char depthwise_attrs[] = "stride pad dilate bias=0";
+
+/* Layers that another operation computes. */
+static const struct {
+    const char *word;
+    Op op;
+    const char *attrs;
+} forms[] = {
+    {"depthwise", OP_CONV, "stride pad dilate bias=0"},
+    {"depthtospace", OP_INTERLEAVE, ""},
+    {"pixelshuffle", OP_INTERLEAVE, ""},
+    {"spacetodepth", OP_PHASES, ""},
+    {"pixelunshuffle", OP_PHASES, ""},
+};
+enum { FORMS = sizeof forms / sizeof *forms };
 
 static const char *const statement_words[] = {"network", "block", "import", "train", "input", "stage", "residual",
                                               "concat",  "gate",  "repeat", "if",    "from",  "output"};
@@ -48,6 +60,20 @@ enum { STATEMENT_WORDS = sizeof statement_words / sizeof *statement_words };
 
 const char *layer_word(Op op) {
     return layers[op].word;
+}
+
+static int find_form(const char *word) {
+    for (int i = 0; i < FORMS; i++)
+        if (strcmp(forms[i].word, word) == 0) return i;
+    return -1;
+}
+
+bool word_is_form(const char *word) {
+    return find_form(word) >= 0;
+}
+
+const char *layer_name_word(Op op, const char *form) {
+    return *layers[op].word == '.' ? form : layers[op].word;
 }
 
 /* concat is a statement of its own; what begins with a '.' no program can write. */
@@ -65,8 +91,9 @@ static int find_foreign(const char *word, bool attr) {
 }
 
 bool layer_by_word(const char *word, LayerWord *layer) {
-    if (strcmp(word, word_depthwise) == 0) {
-        *layer = (LayerWord){OP_CONV, word_depthwise, depthwise_attrs};
+    const int form = find_form(word);
+    if (form >= 0) {
+        *layer = (LayerWord){forms[form].op, forms[form].word, forms[form].attrs};
         return true;
     }
     int row = find_foreign(word, false);
@@ -108,7 +135,7 @@ static bool drop_2d(char *plain) {
 static const char *respelt(const char *plain) {
     Op op = standard_layer(plain);
     if (op != OP_COUNT) return layers[op].word;
-    if (strcmp(plain, word_depthwise) == 0) return word_depthwise;
+    if (find_form(plain) >= 0) return forms[find_form(plain)].word;
     for (int i = 0; i < STATEMENT_WORDS; i++)
         if (strcmp(plain, statement_words[i]) == 0) return statement_words[i];
     return NULL;
@@ -125,12 +152,12 @@ static void say_row(const char *word, const char *otherwise, int row, Text *text
 }
 
 const char *nearest_word(const char *word, const char *const *blocks, int nblocks) {
-    const char *words[OP_COUNT + STATEMENT_WORDS + FOREIGN + 1];
+    const char *words[OP_COUNT + STATEMENT_WORDS + FOREIGN + FORMS];
     int count = 0;
     for (int op = 0; op < OP_COUNT; op++)
         if (layers[op].word[0] != '.') words[count++] = layers[op].word;
     for (int i = 0; i < STATEMENT_WORDS; i++) words[count++] = statement_words[i];
-    words[count++] = word_depthwise;
+    for (int i = 0; i < FORMS; i++) words[count++] = forms[i].word;
     for (int i = 0; i < FOREIGN; i++)
         if (!foreign[i].attr && foreign[i].kind == WORD_SAME) words[count++] = foreign[i].word;
     const char *near = diag_suggest(word, words, count);

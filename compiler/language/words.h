@@ -1,7 +1,7 @@
 /* The words of the language, from ops.def and attrs.def, and those that people write for them, from words.def.
  *
- * A layer's word and its synonyms are read alike (silu is swish); `depthwise` is a convolution with a group for each
- * channel. Whoever writes a word that is none of these is told the nearest.
+ * A layer's word and its synonyms are read alike (silu is swish); forms of a layer have words of their own: `depthwise`
+ * is a convolution with a group for each channel. Whoever writes a word that is none of these is told the nearest.
  */
 #ifndef RNC_WORDS_H
 #define RNC_WORDS_H
@@ -16,9 +16,13 @@ typedef struct LayerWord { /* a word that begins a layer */
 } LayerWord;
 
 extern const char input_attrs[];
-extern const char word_depthwise[];
 
 const char *layer_word(Op op);
+/* Whether the word is no layer's own but a form of one: `depthwise` of a convolution, `pixelshuffle` of an interleave.
+ */
+bool word_is_form(const char *word);
+/* What default names of such a layer begin with; form: NULL, or its word. */
+const char *layer_name_word(Op op, const char *form);
 /* The layer that a word begins, by a synonym too; false where no program can write it. */
 bool layer_by_word(const char *word, LayerWord *layer);
 bool attr_is_keyed(const char *word); /* a word that a statement may carry */

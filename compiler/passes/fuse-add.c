@@ -5,10 +5,11 @@
  *     %3 = add(%2, %0)
  *
  * Legal where the sum alone reads the summand and the summand's layer ends in at most a bias. Carriers have
- * OPF_EPILOGUE in ops.def. The layer moves to the sum's place, where the other summand is ready; nothing between reads its value. Where both summands could carry, a convolution
- * does (it can accumulate in place), and of two the first: the residual branch, whose name the block's last layer
- * keeps. A zero-filling add (option A) joins a convolution that has the sum's full shape where only channels
- * are filled; its addend is then partial.
+ * OPF_EPILOGUE in ops.def. The layer moves to the sum's place, where the other summand is ready; nothing between reads
+ * its value. Where both summands could carry, a convolution does (it can accumulate in place), and of two the first:
+ * the residual branch, whose name the block's last layer keeps. A sum that reads one number for a channel or pixel
+ * stays a layer of its own. A zero-filling add (option A) joins a convolution that has the sum's full shape where only
+ * channels are filled; its addend is then partial.
  */
 #include "rewrite.h"
 
@@ -38,6 +39,7 @@ void pass_fuse_add(Graph *graph) {
     for (int i = 0; i < graph->node_count; i++) {
         Node *sum = graph->nodes[i];
         if (!sum || sum->op != OP_ADD || !epilogue_is_linear(&sum->epilogue)) continue;
+        if (node_broadcast(sum) != BROADCAST_EQUAL) continue;
         int k = choose_carrier(&r, sum);
         if (k < 0) continue;
         Node *node = sum->in[k]->producer;

@@ -12,7 +12,7 @@
 
 typedef struct Reads {
     int *last;    /* by value id: position of its last reader */
-    bool *shared; /* by value id: a copy shares its buffer */
+    bool *shared; /* by value id: a copy or a slice shares its buffer */
 } Reads;
 
 static Reads find_reads(const Graph *graph, Arena *arena) {
@@ -22,7 +22,8 @@ static Reads find_reads(const Graph *graph, Arena *arena) {
         const Node *node = graph->nodes[i];
         for (int j = 0; j < node->nin; j++) reads.last[node->in[j]->id] = i;
         if (node->epilogue.addend) reads.last[node->epilogue.addend->id] = i;
-        if (op_info(node->op)->flags & OPF_COPY) reads.shared[node->in[0]->id] = reads.shared[node->out->id] = true;
+        if ((op_info(node->op)->flags & OPF_COPY) || node->op == OP_SLICE)
+            reads.shared[node->in[0]->id] = reads.shared[node->out->id] = true;
         if (node->op == OP_CONCAT) reads.shared[node->out->id] = true;
     }
     return reads;

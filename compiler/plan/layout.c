@@ -1,8 +1,8 @@
 /* Layouts: which buffer each value lives in (its root), with what pixel stride and halo.
  *
  * A value's root is itself, or the root of: the concat it is placed in (home), the value it only renames (dropout,
- * identity, flatten), the addend that it accumulates into (in-place). A root's halo is the largest that any reader of
- * any of its values needs.
+ * identity, flatten), the image that it is some channels of (slice), the addend that it accumulates into (in-place). A
+ * root's halo is the largest that any reader of any of its values needs.
  */
 #include "layout.h"
 
@@ -19,6 +19,10 @@ static const Value *shares_with(const Plan *plan, const Value *v, int *channel) 
     }
     if (!n) return NULL;
     if ((op_info(n->op)->flags & OPF_COPY) && step_is_alias(plan, n)) return n->in[0];
+    if (step_is_view(n)) {
+        *channel += n->attr.first;
+        return n->in[0];
+    }
     if (n->epilogue.in_place) return n->epilogue.addend;
     return NULL;
 }

@@ -37,7 +37,7 @@ static bool is_copy(const Node *n) {
 }
 
 bool alias_can(const Plan *plan, const Node *n) {
-    return n->op == OP_CONCAT || (is_copy(n) && step_is_alias(plan, n));
+    return n->op == OP_CONCAT || step_is_view(n) || (is_copy(n) && step_is_alias(plan, n));
 }
 
 /* Of input `i` of the node, to channel `channel` of its result. */
@@ -99,6 +99,9 @@ CAN(softmax, n->op == OP_SOFTMAX)
 CAN(interleave, n->op == OP_INTERLEAVE)
 CAN(groupnorm, n->op == OP_GROUPNORM)
 CAN(resize, n->op == OP_RESIZE)
+CAN(slice, n->op == OP_SLICE)
+CAN(shuffle, n->op == OP_SHUFFLE)
+CAN(phases, n->op == OP_PHASES)
 CAN(upsample, n->op == OP_UPSAMPLE)
 #undef CAN
 

@@ -27,6 +27,9 @@ bool softmax_can(const Plan *plan, const Node *node);
 bool interleave_can(const Plan *plan, const Node *node);
 bool groupnorm_can(const Plan *plan, const Node *node);
 bool resize_can(const Plan *plan, const Node *node);
+bool slice_can(const Plan *plan, const Node *node);
+bool shuffle_can(const Plan *plan, const Node *node);
+bool phases_can(const Plan *plan, const Node *node);
 bool upsample_can(const Plan *plan, const Node *node);
 void plain_steps(Plan *plan, const Node *node); /* one step: inputs, addend, result */
 

@@ -77,14 +77,16 @@ static void see_input(Seen *in, double share, const Node *n, int i, double heigh
     const unsigned flags = op_info(n->op)->flags;
     const Window *w = n->op == OP_CONV ? &n->term[i].window : flags & OPF_WINDOW ? &n->attr.window : NULL;
     const Shape from = n->in[i]->shape, to = node_unpooled_shape(n);
-    if (n->op == OP_FC || n->op == OP_SPP || n->op == OP_MUL || ((flags & OPF_WINDOW) && n->attr.global)) {
-        const bool all = n->op != OP_MUL || !shape_equal(from, to);
+    if (n->op == OP_FC || n->op == OP_SPP || n->op == OP_MUL || n->op == OP_ADD ||
+        ((flags & OPF_WINDOW) && n->attr.global)) {
+        const bool elements = n->op == OP_MUL || n->op == OP_ADD;
+        const bool all = elements ? node_broadcast(n) != BROADCAST_EQUAL && !(from.h == to.h && from.w == to.w) : true;
         see(in, share, all ? INFINITY : height, all ? INFINITY : width);
     } else if (w) {
         see(in, share, height * w->stride_h * w->stride_h + spread_of(w->r, w->dilate_h),
             width * w->stride_w * w->stride_w + spread_of(w->s, w->dilate_w));
     } else { /* an enlarged image has several pixels where the input has one */
-        const bool resized = n->op == OP_UPSAMPLE || n->op == OP_RESIZE || n->op == OP_INTERLEAVE;
+        const bool resized = n->op == OP_UPSAMPLE || n->op == OP_RESIZE || n->op == OP_INTERLEAVE || n->op == OP_PHASES;
         const double taller = resized ? (double)to.h / from.h : 1, wider = resized ? (double)to.w / from.w : 1;
         see(in, share, height / (taller * taller), width / (wider * wider));
     }

@@ -124,6 +124,13 @@ bool step_is_alias(const Plan *plan, const Node *node) {
     return true;
 }
 
+bool step_is_view(const Node *node) {
+    const Epilogue *e = &node->epilogue;
+    const Shape in = node->in[0]->shape, out = node->out->shape;
+    return node->op == OP_SLICE && in.h == out.h && in.w == out.w && !e->bias && !e->addend && e->act == ACT_NONE &&
+           !node->out->home;
+}
+
 const Value *step_source(const Plan *plan, const Value *value) {
     while (value->producer && (op_info(value->producer->op)->flags & OPF_COPY) && !value->home &&
            step_is_alias(plan, value->producer))

@@ -186,6 +186,10 @@ static Algorithm algorithm_for(const Node *node) {
     case OP_CONCAT:
     case OP_DROP:
     case OP_SLICE:
+    case OP_SLICE_GRADIENT:
+    case OP_SHUFFLE:
+    case OP_PHASES:
+    case OP_INTERLEAVE:
     case OP_PAD:
     case OP_DOT:
     case OP_FLATTEN:

@@ -7,7 +7,8 @@
  *     mish                  Softplus, Tanh, Mul
  *     gelu                  with Erf, or with Sigmoid for tanh: its own operator is of later operator sets
  *     scale, affine         Mul, Add with C x 1 x 1 initializers
- *     interleave            Reshape, Transpose, Reshape, Slice
+ *     interleave, phases    Reshape, Transpose, Reshape; Slice where something is cut off
+ *     shuffle               Reshape, Transpose, Reshape
  *     layernorm             ReduceMean, Sub, Mul, ReduceMean, Add, Sqrt, Div; Mul, Add
  *     lrn of an even size   written out: ONNX's window has its longer side behind, ours before; and many refuse one
  *     spp                   a MaxPool a level; bins of unequal size: Slice and ReduceMax, rows first, then columns
@@ -50,7 +51,7 @@ static Operand elementwise(OnnxWriter *w, const char *op_type, Operand x, char *
     return onnx_add(w, op_type, x.shape, x.flat, other ? 2 : 1, (char *[]){x.name, other});
 }
 
-/* a + b, a * b: shapes as they are, or b a factor per channel. */
+/* a + b, a * b: shapes as they are, or b a number for each channel, each pixel, or all. */
 static Operand combine(OnnxWriter *w, const char *op_type, Operand a, Operand b) {
     if (a.flat != b.flat) a = as_image(w, a), b = as_image(w, b);
     return elementwise(w, op_type, a, b.name);
@@ -199,24 +200,60 @@ static Operand export_convtranspose(OnnxWriter *w, const Node *node, const Opera
     return y;
 }
 
+/* Channels, or pixels, as the dimensions that they fall into; these in another order; an image again. */
+static Operand transposed(OnnxWriter *w, Operand x, int ndim, const int64_t *parts, const int *order, Shape to) {
+    x = as_image(w, x);
+    x = onnx_add(w, "Reshape", x.shape, false, 2, (char *[]){x.name, onnx_indices(w, "parts", ndim, parts)});
+    x = onnx_add(w, "Transpose", x.shape, false, 1, &x.name);
+    onnx_ints(w, "perm", ndim, order);
+    char *shape = onnx_indices(w, "shape", 4, (int64_t[]){0, to.c, to.h, to.w});
+    return onnx_add(w, "Reshape", to, false, 2, (char *[]){x.name, shape});
+}
+
 /* DepthToSpace does it for equal strides only: phases become dimensions, which are transposed; then the crop. */
 static Operand export_interleave(OnnxWriter *w, const Node *node, const Operand *in) {
     const Attr *attr = &node->attr;
     const Window *window = &attr->window;
     const Shape from = in[0].shape, to = node_unpooled_shape(node);
     const int64_t rows = window->stride_h, columns = window->stride_w, groups = to.c / attr->channels;
-    Operand x = as_image(w, in[0]);
-    char *parts = onnx_indices(w, "parts", 7, (int64_t[]){0, groups, rows, columns, attr->channels, from.h, from.w});
-    x = onnx_add(w, "Reshape", x.shape, false, 2, (char *[]){x.name, parts});
-    x = onnx_add(w, "Transpose", x.shape, false, 1, &x.name);
-    onnx_ints(w, "perm", 7, (int[]){0, 1, 4, 5, 2, 6, 3});
+    const int64_t parts[] = {0, groups, rows, columns, attr->channels, from.h, from.w};
     const Shape all = {to.c, from.h * (int)rows, from.w * (int)columns};
-    char *shape = onnx_indices(w, "shape", 4, (int64_t[]){0, all.c, all.h, all.w});
-    x = onnx_add(w, "Reshape", all, false, 2, (char *[]){x.name, shape});
+    const Operand x = transposed(w, in[0], 7, parts, (int[]){0, 1, 4, 5, 2, 6, 3}, all);
+    if (shape_equal(all, to)) return x;
     char *begin = onnx_indices(w, "begin", 2, (int64_t[]){window->top, window->left});
     char *end = onnx_indices(w, "end", 2, (int64_t[]){window->top + to.h, window->left + to.w});
     char *axes = onnx_indices(w, "axes", 2, (int64_t[]){2, 3});
     return onnx_add(w, "Slice", to, false, 4, (char *[]){x.name, begin, end, axes});
+}
+
+static Operand export_slice(OnnxWriter *w, const Node *node, const Operand *in) {
+    const Attr *a = &node->attr;
+    const int first[3] = {a->first, a->window.top, a->window.left}, count[3] = {a->channels, a->height, a->width};
+    int64_t begin[3], end[3];
+    for (int i = 0; i < 3; i++) begin[i] = first[i], end[i] = (int64_t)first[i] + count[i];
+    char *inputs[4] = {as_image(w, in[0]).name, onnx_indices(w, "begin", 3, begin), onnx_indices(w, "end", 3, end),
+                       onnx_indices(w, "axes", 3, (int64_t[]){1, 2, 3})};
+    return onnx_add(w, "Slice", node_unpooled_shape(node), false, 4, inputs);
+}
+
+static Operand export_shuffle(OnnxWriter *w, const Node *node, const Operand *in) {
+    const Shape s = in[0].shape;
+    const int groups = node->attr.groups;
+    const int64_t parts[] = {0, groups, s.c / groups, s.h, s.w};
+    return transposed(w, in[0], 5, parts, (int[]){0, 2, 1, 3, 4}, s);
+}
+
+static Operand export_phases(OnnxWriter *w, const Node *node, const Operand *in) {
+    const Shape s = in[0].shape, to = node_unpooled_shape(node);
+    const int64_t rows = node->attr.window.stride_h, columns = node->attr.window.stride_w, k = node->attr.channels;
+    const int64_t parts[] = {0, s.c / k, k, to.h, rows, to.w, columns};
+    return transposed(w, in[0], 7, parts, (int[]){0, 1, 4, 6, 2, 3, 5}, to);
+}
+
+static Operand export_reshape(OnnxWriter *w, const Node *node, const Operand *in) {
+    const Shape to = node_unpooled_shape(node);
+    char *shape = onnx_indices(w, "shape", 4, (int64_t[]){0, to.c, to.h, to.w});
+    return onnx_add(w, "Reshape", to, false, 2, (char *[]){in[0].name, shape});
 }
 
 static Operand export_fc(OnnxWriter *w, const Node *node, const Operand *in) {
@@ -350,6 +387,7 @@ static Operand export_activation(OnnxWriter *w, const Node *node, const Operand 
 
 static Operand export_add(OnnxWriter *w, const Node *node, const Operand *in) {
     Shape shape = node_unpooled_shape(node);
+    if (node_broadcast(node) != BROADCAST_EQUAL) return combine(w, "Add", in[0], in[1]);
     Operand a = fill_to(w, in[0], shape);
     return combine(w, "Add", a, fill_to(w, in[1], shape));
 }
@@ -544,6 +582,10 @@ static const Exporter exporters[OP_COUNT] = {
     [OP_AVGPOOL] = export_avgpool,
     [OP_CONVTRANSPOSE] = export_convtranspose,
     [OP_INTERLEAVE] = export_interleave,
+    [OP_SLICE] = export_slice,
+    [OP_SHUFFLE] = export_shuffle,
+    [OP_PHASES] = export_phases,
+    [OP_RESHAPE] = export_reshape,
     [OP_LAYERNORM] = export_layernorm,
     [OP_LRN] = export_lrn,
     [OP_SPP] = export_spp,

@@ -80,6 +80,17 @@ static void read_attributes(Bytes *b, Node *node) {
         read_window(b, &a->window, in);
         a->channels = next_small(b, 1), a->height = next_number(b, 1), a->width = next_number(b, 1);
     }
+    if (node->op == OP_SHUFFLE) a->groups = next_small(b, 1);
+    if (node->op == OP_SLICE || node->op == OP_RESHAPE) {
+        a->channels = bits & 1 ? in.c : next_number(b, 1);
+        a->height = bits & 2 ? in.h : next_number(b, 1), a->width = bits & 4 ? in.w : next_number(b, 1);
+        if (bits & 8) a->first = next_number(b, 0), a->window.top = next_small(b, 0), a->window.left = next_small(b, 0);
+        if (node->op == OP_RESHAPE && bits & 16) a->channels = in.h, a->height = in.c;
+    }
+    if (node->op == OP_PHASES) {
+        a->window.stride_h = next_small(b, 1), a->window.stride_w = next_small(b, 1);
+        a->channels = bits & 1 ? in.c : next_small(b, 1);
+    }
     if (node->op == OP_PAD) a->channels = next_small(b, 0);
     a->fill = node->op == OP_ADD && bits & 1;
 }

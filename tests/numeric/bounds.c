@@ -146,9 +146,12 @@ static void bound_add(Bounds *b, const Node *node) {
 static void bound_mul(Bounds *b, const Node *node) {
     const Value *in = node->in[0], *gate = node->in[1], *out = node->out;
     const int64_t pixels = pixels_of(out);
-    const bool per_channel = !shape_equal(in->shape, gate->shape);
+    const Broadcast broadcast = node_broadcast(node);
     for (int64_t i = 0; i < shape_size(out->shape); i++) {
-        const int64_t g = per_channel ? i / pixels : i;
+        const int64_t g = broadcast == BROADCAST_EQUAL      ? i
+                          : broadcast == BROADCAST_CHANNELS ? i / pixels
+                          : broadcast == BROADCAST_PIXELS   ? i % pixels
+                                                            : 0;
         const double a = fabs(b->values[in->id][i]), da = b->bound[in->id][i];
         const double f = fabs(b->values[gate->id][g]), df = b->bound[gate->id][g];
         b->bound[out->id][i] = a * df + da * f + da * df + 2 * ROUNDOFF * a * f;

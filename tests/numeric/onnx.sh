@@ -55,6 +55,9 @@ network odd {
         { conv 3, 1x1; tanh }
     }
     gate { avgpool global; fc 10; relu; fc 63; sigmoid }
+    gate { conv 1, 3x3; sigmoid }; gate { conv 1, 1x1; avgpool global; sigmoid }; shuffle 7
+    identity as kept; maxpool global as one; from kept; add one; slice channel 1 channels 62; slice 9x6 top 1 left 1
+    conv 16, 1x1; pixelshuffle 2; slice 18x12; pixelunshuffle 2; depthtospace 2; spacetodepth 2; reshape 8x18x6; conv 63, 1x1
     upsample 3
     convtranspose 63, 3x4 /2x1 pad [1, 2, 0, 1] output_pad 1x0 groups 21 bias
     maxpool 3x3 /2 ceil

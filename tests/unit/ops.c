@@ -159,6 +159,12 @@ static void test_add_and_mul(void) {
     CHECK_OP("1x2x2", "mul(%0, %0)", counting, {1, 4, 9, 16});
     const char *gate = "network t\ninput %0 2x1x2 image\n%1 g = avgpool(%0) global\n%2 m = mul(%0, %1)\noutput %2\n";
     check_run(gate, counting, (double[]){1.5, 3, 10.5, 14}, 4);
+    const char *beside = "network t\ninput %0 2x1x2 image\n%1 p = slice(%0) channel 1 channels 1 height 1 width 2\n"
+                         "%2 a = add(%0, %1)\n%3 i = slice(%1) left 1 channels 1 height 1 width 1\n"
+                         "%4 m = mul(%2, %3)\n%5 c = slice(%4) left 1 channels 2 height 1 width 1\n"
+                         "%6 s = add(%4, %5)\n%7 q = mul(%6, %1)\noutput %7\n";
+    /* a: 4 6 6 8; m: 16 24 24 32; c: 24 32; s: 40 48 56 64 */
+    check_run(beside, counting, (double[]){120, 192, 168, 256}, 4);
     const char *fill = "network t\ninput %0 2x1x2 image\n%1 big = pad(%0) top 0 left 0 bottom 1 right 0 channels 0\n"
                        "%2 one = maxpool(%0) global\n%3 pad = pad(%2) top 0 left 0 bottom 0 right 0 channels 1\n"
                        "%4 sum = add(%3, %1) fill\noutput %4\n";
@@ -285,6 +291,29 @@ static void test_interleave(void) {
     CHECK_OP("4x1x2", "interleave(%0) rows 1 columns 2 channels 2 left 1 height 1 width 2", counting, {5, 2, 7, 4});
     CHECK_OP("4x1x2", "interleave(%0) rows 1 columns 2 channels 1 height 1 width 4", counting,
              {1, 3, 2, 4, 5, 7, 6, 8});
+}
+
+static void test_phases(void) {
+    CHECK_OP("1x2x4", "phases(%0) rows 2 columns 2 channels 1", counting, {1, 3, 2, 4, 5, 7, 6, 8});
+    CHECK_OP("2x1x4", "phases(%0) rows 1 columns 2 channels 2", counting, {1, 3, 5, 7, 2, 4, 6, 8}); /* SpaceToDepth */
+    CHECK_OP("2x1x4", "phases(%0) rows 1 columns 2 channels 1", counting, {1, 3, 2, 4, 5, 7, 6, 8}); /* unshuffled */
+}
+
+static void test_slice(void) {
+    CHECK_OP("2x2x2", "slice(%0) channel 1 channels 1 height 2 width 2", counting, {5, 6, 7, 8});
+    CHECK_OP("2x2x2", "slice(%0) top 1 left 1 channels 2 height 1 width 1", counting, {4, 8});
+    CHECK_OP("2x2x2", "slice(%0) channel 1 left 1 channels 1 height 2 width 1", counting, {6, 8});
+}
+
+static void test_shuffle(void) {
+    CHECK_OP("6x1x1", "shuffle(%0) groups 2", counting, {1, 4, 2, 5, 3, 6});
+    CHECK_OP("6x1x1", "shuffle(%0) groups 3", counting, {1, 3, 5, 2, 4, 6});
+    CHECK_OP("4x1x2", "shuffle(%0) groups 2", counting, {1, 2, 5, 6, 3, 4, 7, 8});
+}
+
+static void test_reshape(void) {
+    CHECK_OP("2x2x2", "reshape(%0) channels 1 height 4 width 2", counting, {1, 2, 3, 4, 5, 6, 7, 8});
+    CHECK_OP("2x1x2", "reshape(%0) channels 4 height 1 width 1", counting, {1, 2, 3, 4});
 }
 
 static void test_scale_alone(void) {
@@ -436,6 +465,16 @@ static void test_errors(void) {
          "interleave: 6 channels are no multiple of 2x2 phases of 1"},
         {"4x5x5", "interleave(%0) rows 2 columns 2 channels 1 top 1 height 10 width 5",
          "interleave: 10x5 pixels at 1,0 are not within those of 2x2 phases of 5x5"},
+        {"6x5x5", "shuffle(%0) groups 4", "shuffle: groups 4 does not divide 6 channels"},
+        {"6x5x5", "slice(%0) channel 3 channels 4 height 5 width 5",
+         "slice: 4x5x5 from 3, 0, 0 on is no part of 6x5x5"},
+        {"6x5x5", "slice(%0) channels 6 height 0 width 5", "slice: the result would be 6x0x5"},
+        {"6x5x5", "reshape(%0) channels 6 height 5 width 6", "reshape: 6x5x5 and 6x5x6 differ in size"},
+        {"6x5x5", "phases(%0) rows 2 columns 1 channels 6", "phases: 5x5 pixels do not fall into 2x1 phases"},
+        {"6x4x4", "phases(%0) rows 2 columns 2 channels 4",
+         "phases: 6 channels are no multiple of 4 that lie together"},
+        {"6x4x4", "phases(%0) rows 0 columns 2 channels 6", "phases: rows 0 columns 2 channels 6: not possible"},
+        {"6x4x4", "clip(%0) low 2 high 1", "clip: low 2 is above high 1"},
         {"6x5x5", "groupnorm(%0) groups 4 eps 1e-05", "groupnorm: groups 4 does not divide 6 channels"},
         {"6x5x5", "groupnorm(%0) groups 0 eps 1e-05", "groupnorm: groups 0: must be 1 or more"},
         {"6x5x5", "groupnorm(%0) groups 2 eps -1", "groupnorm: eps -1: must be 0 or more"},
@@ -482,6 +521,14 @@ static void test_two_inputs(void) {
     check_two_inputs(OP_ADD, a, a, NULL);
     check_two_inputs(OP_ADD, a, b, "add: the two sides differ: 64x56x56 and 128x28x28");
     check_two_inputs(OP_MUL, a, gate, NULL);
+    check_two_inputs(OP_ADD, a, gate, NULL);
+    check_two_inputs(OP_ADD, a, (Shape){1, 56, 56}, NULL);
+    check_two_inputs(OP_MUL, a, (Shape){1, 56, 56}, NULL);
+    check_two_inputs(OP_MUL, a, (Shape){1, 1, 1}, NULL);
+    check_two_inputs(OP_ADD, gate, a, "add: the two sides differ: 64x1x1 and 64x56x56");
+    check_two_inputs(
+        OP_MUL, a, (Shape){1, 56, 1},
+        "mul: a gate of 1x56x1 does not fit a value of 64x56x56: it must be that, 64x1x1, 1x56x56 or 1x1x1");
     check_two_inputs(OP_MUL, a, b, "mul: a gate of 128x28x28 does not fit a value of 64x56x56");
     check_two_inputs(OP_MUL, gate, a, "mul: a gate of 64x56x56 does not fit");
     check_two_inputs(OP_CONCAT, a, b, "concat: branch 2 is 128x28x28, but branch 1 is 64x56x56");
@@ -538,6 +585,10 @@ void suite_ops(void) {
     CU_add_test(suite, "layernorm", test_layernorm);
     CU_add_test(suite, "convtranspose against its gathering", test_convtranspose);
     CU_add_test(suite, "interleave", test_interleave);
+    CU_add_test(suite, "phases", test_phases);
+    CU_add_test(suite, "slice", test_slice);
+    CU_add_test(suite, "shuffle", test_shuffle);
+    CU_add_test(suite, "reshape", test_reshape);
     CU_add_test(suite, "scale without a bias", test_scale_alone);
     CU_add_test(suite, "groupnorm", test_groupnorm);
     CU_add_test(suite, "resize", test_resize);

@@ -175,7 +175,7 @@ OPERATOR(scale2, scale2(set1(3.0f), round_(min_(set1(126.0f), max_(b, set1(-140.
          ldexpf(3.0f, isnan(b) ? -140 : (int)rintf(fminf(126.0f, fmaxf(-140.0f, b)))))
 OPERATOR(relu, relu(a), 0 > a ? 0 : a)
 OPERATOR(relu6, relu6(a), 6.0f < (0 > a ? 0 : a) ? 6.0f : 0 > a ? 0 : a)
-OPERATOR(clip, clip(a, set1(-0.5f), b), b < (-0.5f > a ? -0.5f : a) ? b : -0.5f > a ? -0.5f : a)
+OPERATOR(clip, clip(a, set1(-0.5f), b), b<(-0.5f > a ? -0.5f : a) ? b : -0.5f> a ? -0.5f : a)
 OPERATOR(prelu, prelu(a, b), a < 0 ? a * b : a)
 OPERATOR(leakyrelu, leakyrelu(a, set1(0.25f)), a < 0 ? a * 0.25f : a)
 
@@ -186,10 +186,9 @@ static const struct {
 } operators[] = {
 #define ROW(name)                                                                                                      \
     { #name, pairs_##name, one_##name }
-    ROW(add),   ROW(sub),    ROW(mul),     ROW(div),   ROW(fma),      ROW(sqrt),
-    ROW(max),   ROW(min),    ROW(max_nan), ROW(abs),   ROW(copysign), ROW(where_less),
-    ROW(round), ROW(scale2), ROW(relu),    ROW(relu6), ROW(prelu),    ROW(leakyrelu),
-    ROW(clip),
+    ROW(add),  ROW(sub),     ROW(mul),   ROW(div),       ROW(fma),        ROW(sqrt),  ROW(max),
+    ROW(min),  ROW(max_nan), ROW(abs),   ROW(copysign),  ROW(where_less), ROW(round), ROW(scale2),
+    ROW(relu), ROW(relu6),   ROW(prelu), ROW(leakyrelu), ROW(clip),
 #undef ROW
 };
 

@@ -1,5 +1,6 @@
-/* add: the sum of two values of one shape; with `fill`, of two values of any shapes, each zero-filled at the end of its
- * channels, rows and columns to the larger of both (shortcut option A, dlib's add_prev). */
+/* add: the sum of two values of one shape, or of one and C x 1 x 1, 1 x H x W or 1 x 1 x 1; with `fill`, of two values
+ * of any shapes, each zero-filled at the end of its channels, rows and columns to the larger of both (shortcut option
+ * A, dlib's add_prev). */
 #include "graph/tensor.h"
 #include "rules.h"
 
@@ -9,7 +10,7 @@ static int larger(int a, int b) {
 
 bool add_infer(Node *node, Diag *diag) {
     Shape a = node->in[0]->shape, b = node->in[1]->shape;
-    if (!node->attr.fill && !shape_equal(a, b))
+    if (node_broadcast(node) == BROADCAST_NONE)
         return rule_error(node, diag, "the two sides differ: %dx%dx%d and %dx%dx%d", a.c, a.h, a.w, b.c, b.h, b.w);
     return rule_set_shape(node, diag, larger(a.c, b.c), larger(a.h, b.h), larger(a.w, b.w));
 }
@@ -26,6 +27,12 @@ Moments add_moments(const Node *node, const Moments *in, double *carried) {
 void add_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     (void)weights, (void)threads;
     Shape result = node_unpooled_shape(node);
+    const Broadcast broadcast = node_broadcast(node);
+    if (broadcast != BROADCAST_EQUAL) {
+        const int64_t pixels = (int64_t)result.h * result.w;
+        for (int64_t i = 0; i < shape_size(result); i++) out[i] = in[0][i] + in[1][rule_beside(broadcast, i, pixels)];
+        return;
+    }
     for (int c = 0; c < result.c; c++)
         for (int y = 0; y < result.h; y++)
             for (int x = 0; x < result.w; x++) {
@@ -40,8 +47,10 @@ void add_reference(const Node *node, const double *const *in, double *out, const
 }
 
 bool add_gradient(Gradients *g, const Node *node, Value *dy) {
-    for (int i = 0; i < 2; i++)
+    const bool beside = node_broadcast(node) != BROADCAST_EQUAL;
+    for (int i = 0; i < 2 - beside; i++)
         if (gradients_want(g, node->in[i]))
             gradients_add(g, node->in[i], gradients_part(g, node, dy, node->in[i]->shape, 0, 0, 0));
+    if (beside) rule_broadcast_gradient(g, node, dy, NULL);
     return true;
 }

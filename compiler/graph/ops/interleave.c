@@ -48,4 +48,20 @@ void interleave_reference(const Node *node, const double *const *in, double *out
             }
 }
 
-RULE_NO_GRADIENT(interleave)
+/* The phases of dy, after the rows and columns that were cut off. */
+bool interleave_gradient(Gradients *g, const Node *node, Value *dy) {
+    const Shape in = node->in[0]->shape, out = node->out->shape;
+    const Window *w = &node->attr.window;
+    const Shape all = {out.c, in.h * w->stride_h, in.w * w->stride_w};
+    if (!shape_equal(all, out)) {
+        Node *whole = gradients_node(g, node, "pixels", OP_SLICE_GRADIENT, &dy, 1);
+        whole->attr.window = *w;
+        whole->attr.channels = all.c, whole->attr.height = all.h, whole->attr.width = all.w;
+        dy = gradients_done(g, whole);
+    }
+    Node *phases = gradients_node(g, node, "data", OP_PHASES, &dy, 1);
+    phases->attr.window = (Window){.stride_h = w->stride_h, .stride_w = w->stride_w};
+    phases->attr.channels = node->attr.channels;
+    gradients_add(g, node->in[0], gradients_done(g, phases));
+    return true;
+}

@@ -1,4 +1,4 @@
-/* .reshape: the same numbers in C, H, W order under another shape: the gradient of what was flattened. */
+/* reshape: the same numbers in C, H, W order under another shape; also the gradient of what was flattened. */
 #include "rules.h"
 
 #include <string.h>
@@ -14,8 +14,13 @@ bool reshape_infer(Node *node, Diag *diag) {
 
 RULE_NO_PARAMS(reshape)
 RULE_NO_COST(reshape)
+RULE_KEEPS_MOMENTS(reshape)
 
 void reshape_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     (void)weights, (void)threads;
     memcpy(out, in[0], sizeof *out * (size_t)shape_size(node->in[0]->shape));
+}
+
+bool reshape_gradient(Gradients *g, const Node *node, Value *dy) {
+    return copy_gradient(g, node, dy);
 }

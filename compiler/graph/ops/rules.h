@@ -65,6 +65,15 @@ bool rule_fits_labels(const Node *node, Diag *diag);
 double rule_target(const Node *node, const double *labels, int k);
 double rule_log_sum(Shape shape, const double *logits);
 
+/* Of a sum or product: the element of the second value that is beside element i of the first, of so many pixels. */
+static inline int64_t rule_beside(Broadcast broadcast, int64_t i, int64_t pixels) {
+    return broadcast == BROADCAST_EQUAL      ? i
+           : broadcast == BROADCAST_CHANNELS ? i / pixels
+           : broadcast == BROADCAST_PIXELS   ? i % pixels
+                                             : 0;
+}
+/* The gradient of the second value from what it is beside, `dy`, or dy * x: the sum over what reads it. */
+void rule_broadcast_gradient(Gradients *g, const Node *node, Value *dy, Value *x);
 /* Of layer norms and group norms: what x is normalised by, (x - mean) * scale; of the pixel of an image, of `size`
  * numbers of a group. Whether the groups divide the channels. */
 typedef struct Normal {

@@ -1,5 +1,5 @@
-/* .slice: the part of an image that begins at a channel, row and column: the gradient of what was concatenated, padded
- * or filled up. */
+/* slice: the part of an image that begins at a channel, row and column; also the gradient of what was concatenated,
+ * padded or filled up. */
 #include "rules.h"
 
 bool slice_infer(Node *node, Diag *diag) {
@@ -14,13 +14,23 @@ bool slice_infer(Node *node, Diag *diag) {
 
 RULE_NO_PARAMS(slice)
 RULE_NO_COST(slice)
+RULE_KEEPS_MOMENTS(slice)
 
 void slice_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     (void)weights, (void)threads;
     const Attr *a = &node->attr;
-    const Shape shape = node->in[0]->shape, result = node->out->shape;
+    const Shape shape = node->in[0]->shape, result = node_unpooled_shape(node);
     for (int c = 0; c < result.c; c++)
         for (int y = 0; y < result.h; y++)
             for (int x = 0; x < result.w; x++)
                 *out++ = in[0][((size_t)(a->first + c) * shape.h + a->window.top + y) * shape.w + a->window.left + x];
+}
+
+bool slice_gradient(Gradients *g, const Node *node, Value *dy) {
+    const Shape in = node->in[0]->shape;
+    Node *embedded = gradients_node(g, node, "data", OP_SLICE_GRADIENT, &dy, 1);
+    embedded->attr = node->attr;
+    embedded->attr.channels = in.c, embedded->attr.height = in.h, embedded->attr.width = in.w;
+    gradients_add(g, node->in[0], gradients_done(g, embedded));
+    return true;
 }
