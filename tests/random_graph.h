@@ -125,10 +125,13 @@ static inline int random_divisor(Random *r, int n) {
     return divisor;
 }
 
-/* The same numbers in other places, or some of them: a part, channels in another order, phases, another shape. */
-static inline Value *random_moved(Random *r, Value *x) {
+/* The same numbers in other places, or some of them: a part, channels in another order, phases, another shape; sayable:
+ * as the language has layers for. */
+static inline Value *random_moved(Random *r, Value *x, bool sayable) {
     const Shape s = x->shape;
-    const int kind = random_int(r, 0, 6);
+    int kind = random_int(r, 0, 6), side = random_int(r, 1, 3);
+    if (sayable && kind == 4 && (s.h % side || s.w % side)) side = 1;
+    if (sayable && kind == 5 && s.c % (side * side)) side = 1;
     Node *node = random_node(r, kind < 3 ? OP_SLICE : kind == 3 ? OP_SHUFFLE : kind == 4 ? OP_PHASES : kind == 5 ? OP_INTERLEAVE : OP_RESHAPE, &x, 1);
     Attr *a = &node->attr;
     a->channels = s.c, a->height = s.h, a->width = s.w;
@@ -140,14 +143,16 @@ static inline Value *random_moved(Random *r, Value *x) {
     if (kind == 3) a->groups = random_divisor(r, s.c);
     if (kind == 4) {
         a->window.stride_h = random_divisor(r, s.h), a->window.stride_w = random_divisor(r, s.w);
-        a->channels = random_chance(r, 50) ? s.c : random_chance(r, 50) ? 1 : random_divisor(r, s.c);
+        if (sayable) a->window.stride_h = a->window.stride_w = side;
+        a->channels = random_chance(r, 50) ? s.c : sayable || random_chance(r, 50) ? 1 : random_divisor(r, s.c);
     }
     if (kind == 5) {
         a->window.stride_h = random_divisor(r, s.c), a->window.stride_w = random_divisor(r, s.c / a->window.stride_h);
+        if (sayable) a->window.stride_h = a->window.stride_w = side;
         const int rest = s.c / a->window.stride_h / a->window.stride_w;
-        a->channels = random_chance(r, 50) ? rest : random_divisor(r, rest);
+        a->channels = random_chance(r, 50) ? rest : sayable ? 1 : random_divisor(r, rest);
         const int rows = s.h * a->window.stride_h, columns = s.w * a->window.stride_w;
-        if (random_chance(r, 30)) a->window.top = random_int(r, 0, rows - 1), a->window.left = random_int(r, 0, columns - 1);
+        if (!sayable && random_chance(r, 30)) a->window.top = random_int(r, 0, rows - 1), a->window.left = random_int(r, 0, columns - 1);
         a->height = rows - a->window.top, a->width = columns - a->window.left;
     }
     if (kind == 6) {
@@ -422,7 +427,7 @@ static inline Value *random_rare(Random *r, Value *x) {
     switch (random_int(r, 0, 12)) {
     case 9:
     case 10:
-        x = random_moved(r, x);
+        x = random_moved(r, x, true);
         break;
     case 11: { /* a value's channels in two parts, one of which a layer makes anew, joined and mixed */
         Value *part[2] = {x, x};

@@ -62,7 +62,7 @@ static inline Value *random_trained_layer(Random *r, Value *x) {
         return random_unary(r, OP_PRELU, x);
     case 22:
     case 23:
-        return random_moved(r, x);
+        return random_moved(r, x, false);
     case 24:
     case 25:
         return random_beside(r, x);

@@ -132,13 +132,13 @@ static bool near(double a, double b) {
 
 static bool is_activation(const double *value, int points, Act act, double number) {
     for (int i = 0; i < points; i++)
-        if (!near(value[i], act_apply(act, point(i), number))) return false;
+        if (!near(value[i], act_apply(act, point(i), (ActNumbers){.p = number}))) return false;
     return true;
 }
 
 /* The number that the activation would have, from its value at -1, which is point 0. */
 static double number_of(const double *value, Act act) {
-    const double unit = act_apply(act, -1, 1);
+    const double unit = act_apply(act, -1, (ActNumbers){.p = 1});
     return act_info(act)->parameter == PARAMETER_NONE || act_info(act)->parameter == PARAMETER_FORM ? 0
                                                                                                     : value[0] / unit;
 }
@@ -146,7 +146,7 @@ static double number_of(const double *value, Act act) {
 static bool find_activation(const double *value, int points, Act *act, double *number) {
     for (Act a = ACT_NONE + 1; a < ACT_COUNT; a++) {
         const double n = number_of(value, a);
-        if (a == ACT_PRELU || !isfinite(n) || !is_activation(value, points, a, n)) continue;
+        if (a == ACT_PRELU || a == ACT_CLIP || !isfinite(n) || !is_activation(value, points, a, n)) continue;
         *act = a, *number = n;
         return true;
     }

@@ -112,6 +112,8 @@ typedef struct Writer {
 /* ---- layer.c: one layer's statement ---- */
 /* Why the language cannot say the node; NULL where it can. */
 const char *layer_unsayable(const Node *node);
+/* The word of an interleave or phases that is a layer of the language; NULL: of no form. */
+const char *layer_form(const Node *node);
 /* Its numbers that a block may have as parameters, in the order of the statement. */
 void layer_slots(const Writer *w, const Node *node, Slots *slots);
 /* The statement; the next of `texts` for each slot, or NULL: a mark for each, which makes it equal for layers that

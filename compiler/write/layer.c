@@ -43,12 +43,24 @@ static bool is_dilated(const Window *window) {
     return window->dilate_h != 1 || window->dilate_w != 1;
 }
 
+const char *layer_form(const Node *node) {
+    const Attr *attr = &node->attr;
+    const Window *w = &attr->window;
+    const bool pixels = node->op == OP_INTERLEAVE;
+    if ((!pixels && node->op != OP_PHASES) || w->stride_h != w->stride_w || w->stride_h > attr_info("factor")->limit)
+        return NULL;
+    const Shape in = node->in[0]->shape, out = node->out->shape;
+    if (pixels && (w->top || w->left || out.h != in.h * w->stride_h || out.w != in.w * w->stride_w)) return NULL;
+    if (attr->channels == (pixels ? out : in).c) return pixels ? "depthtospace" : "spacetodepth";
+    return attr->channels != 1 ? NULL : pixels ? "pixelshuffle" : "pixelunshuffle";
+}
+
 const char *layer_unsayable(const Node *node) {
     const Epilogue *e = &node->epilogue;
     const unsigned flags = op_info(node->op)->flags;
     const bool joins = node->op == OP_ADD || node->op == OP_MUL || node->op == OP_CONCAT;
     if (node->op >= OP_COUNT) return "it is of a training step";
-    if (!joins && op_info(node->op)->word[0] == '.') return "the language has no such layer";
+    if (!joins && op_info(node->op)->word[0] == '.' && !layer_form(node)) return "the language has no such layer";
     if (e->addend || e->act != ACT_NONE || e->pool != POOL_NONE || (e->bias && !(flags & OPF_TERMS)))
         return "sums, activations or pools are fused into it; a source has the graph before the passes";
     if (node->nin > 1 && !joins) return "it has several inputs";
@@ -258,6 +270,23 @@ static void put_resize(Layout *l) {
     if (attr->asymmetric) put(l, " asymmetric");
 }
 
+static void put_slice(Layout *l) {
+    const Attr *attr = &l->node->attr;
+    const Shape in = l->node->in[0]->shape;
+    put(l, "slice");
+    if (!l->slots && (attr->height != in.h - attr->window.top || attr->width != in.w - attr->window.left))
+        text_printf(l->out, " %dx%d", attr->height, attr->width);
+    if (attr->first) put_int(l, " channel ", attr->first);
+    if (attr->channels != in.c - attr->first) put_int(l, " channels ", attr->channels);
+    if (attr->window.top) put_int(l, " top ", attr->window.top);
+    if (attr->window.left) put_int(l, " left ", attr->window.left);
+}
+
+static void put_reshape(Layout *l) {
+    const Attr *attr = &l->node->attr;
+    if (!l->slots) text_printf(l->out, "reshape %dx%dx%d", attr->channels, attr->height, attr->width);
+}
+
 /* ---- all others, by the table of attributes ---- */
 static void put_attr(Layout *l, const OpAttr *a, bool argument) {
     const AttrInfo *info = a->info;
@@ -295,6 +324,10 @@ static void put_attributes(Layout *l) {
     const char *at = op_info(op)->attrs;
     bool argument = op_info(op)->flags & OPF_ARGUMENT;
     OpAttr next;
+    if (op == OP_CLIP && isfinite(l->node->attr.low) && isfinite(l->node->attr.high)) {
+        put_number(l, "clip ", l->node->attr.low);
+        return put_number(l, ", ", l->node->attr.high);
+    }
     put(l, op_info(op)->word);
     while (attr_next(&at, &next)) {
         if (attr_is_kept(op, next.info) && next.info->keyed) put_attr(l, &next, argument);
@@ -310,6 +343,12 @@ static void put_layer(Layout *l) {
     if (op == OP_FC) return put_fc(l);
     if (op == OP_PAD) return put_pad(l);
     if (op == OP_RESIZE) return put_resize(l);
+    if (op == OP_SLICE) return put_slice(l);
+    if (op == OP_RESHAPE) return put_reshape(l);
+    if (layer_form(l->node)) {
+        put(l, layer_form(l->node));
+        return put_int(l, " ", l->node->attr.window.stride_h);
+    }
     if (op_info(op)->flags & OPF_WINDOW) return put_pool(l);
     put_attributes(l);
 }

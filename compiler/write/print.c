@@ -120,7 +120,7 @@ static const char *wanted_name(Printer *p, const Piece *piece, const char *other
 }
 
 static const char *name_layer(Printer *p, const Piece *piece) {
-    const char *word = layer_word(piece->node->op), *op = op_info(piece->node->op)->word;
+    const char *word = layer_name_word(piece->node->op, layer_form(piece->node)), *op = op_info(piece->node->op)->word;
     int count;
     const char *usual = default_name(p, word, &count), *wanted = wanted_name(p, piece, usual);
     const bool said = wanted && strcmp(wanted, usual) != 0;

@@ -124,6 +124,8 @@ static bool is_nested(const Writer *w, const Node *node) {
     if (node->op == OP_MUL && node->in[0] != top &&
         !(node->in[1] == top && shape_equal(node->in[0]->shape, node->in[1]->shape)))
         return false;
+    if (node->op == OP_ADD && node_broadcast(node) != BROADCAST_EQUAL)
+        return false; /* a residual's sides are as large */
     int sum = 0;
     for (int i = 0; i < node->nin; i++) {
         const bool elsewhere = node->op == OP_CONCAT && w->done[node->in[i]->id];
@@ -176,14 +178,15 @@ static void emit_by_name(Writer *w, Pieces *list, const Value **now, const Node 
         return pieces_add(w, list, piece);
     }
     /* the other side first, and of a sum the one that is there already */
-    const bool swap = node->op == OP_ADD && w->done[node->in[0]->id] && !w->done[node->in[1]->id];
+    const bool commutes = node->op == OP_ADD && node_broadcast(node) == BROADCAST_EQUAL;
+    const bool swap = commutes && w->done[node->in[0]->id] && !w->done[node->in[1]->id];
     const Value *first = node->in[swap], *other = node->in[!swap];
     if (!w->done[other->id]) emit(w, list, now, other);
     emit(w, list, now, first);
     Piece *piece = piece_new(w, node->op == OP_ADD ? PIECE_LAYER : PIECE_GATE, node, *now, node->out);
     if (node->op == OP_ADD) {
         piece->other = other;
-        piece->fill = !shape_equal(first->shape, other->shape);
+        piece->fill = commutes && !shape_equal(first->shape, other->shape);
         refer(w, other);
     } else {
         emit_branch(w, new_parts(w, piece, 1), *now, other);

@@ -67,12 +67,12 @@ static bool same_inputs(const Attempt *t, const Node *a, const Node *b) {
     if (a->nin != b->nin) return false;
     bool same = true;
     for (int i = 0; i < a->nin; i++) same = same && t->value[a->in[i]->id] == b->in[i];
-    const bool commutes = a->op == OP_ADD || (a->op == OP_MUL && shape_equal(a->in[0]->shape, a->in[1]->shape));
+    const bool commutes = (a->op == OP_ADD || a->op == OP_MUL) && node_broadcast(a) == BROADCAST_EQUAL;
     return same || (commutes && t->value[a->in[0]->id] == b->in[1] && t->value[a->in[1]->id] == b->in[0]);
 }
 
 static const char *difference(const Attempt *t, Node *a, Node *b) {
-    const bool fills = a->op == OP_ADD && !shape_equal(a->in[0]->shape, a->in[1]->shape);
+    const bool fills = a->op == OP_ADD && a->attr.fill && !shape_equal(a->in[0]->shape, a->in[1]->shape);
     if (a->op != b->op) return "another operation";
     if (!same_inputs(t, a, b)) return "other inputs";
     if (!shape_equal(a->out->shape, b->out->shape)) return "another shape";
