@@ -78,8 +78,10 @@ static inline void random_act_attributes(Random *r, Node *node) {
     Attr *attr = &node->attr;
     if (node->op != OP_CLIP) return;
     if (attr->high < attr->low) attr->high += 2;
-    if (random_chance(r, 25)) attr->low = -INFINITY;
-    if (random_chance(r, 25)) attr->high = INFINITY;
+    if (random_chance(r, 25))
+        attr->low = -INFINITY;
+    else if (random_chance(r, 25))
+        attr->high = INFINITY;
 }
 
 static inline Value *random_unary(Random *r, Op op, Value *x) {
@@ -129,7 +131,9 @@ static inline int random_divisor(Random *r, int n) {
  * as the language has layers for. */
 static inline Value *random_moved(Random *r, Value *x, bool sayable) {
     const Shape s = x->shape;
-    int kind = random_int(r, 0, 6), side = random_int(r, 1, 3);
+    static const int kinds[] = {0, 1, 2, 3, 3, 4, 5, 6, 6};
+    const int kind = kinds[random_int(r, 0, 8)];
+    int side = random_int(r, 1, 3);
     if (sayable && kind == 4 && (s.h % side || s.w % side)) side = 1;
     if (sayable && kind == 5 && s.c % (side * side)) side = 1;
     Node *node = random_node(r, kind < 3 ? OP_SLICE : kind == 3 ? OP_SHUFFLE : kind == 4 ? OP_PHASES : kind == 5 ? OP_INTERLEAVE : OP_RESHAPE, &x, 1);

@@ -351,8 +351,8 @@ static Value *gate(Layers *l, Value *x) {
 static Value *other(Layers *l, Value *x) {
     static const Op plain[] = {OP_IDENTITY, OP_DROPOUT, OP_FLATTEN, OP_SOFTMAX, OP_BN, OP_SCALE};
     Random *r = &l->random;
-    const int kind = pick(l, 16);
-    if (kind == 12 || kind == 13) return random_moved(r, x, false);
+    const int kind = pick(l, 20);
+    if (kind == 12 || kind == 13 || kind > 15) return random_moved(r, x, false);
     if (kind == 14) return activation(l, random_moved(r, random_moved(r, x, false), false));
     if (kind == 15) return random_beside(r, x);
     if (kind < 6) return random_unary(r, plain[kind], x);

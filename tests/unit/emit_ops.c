@@ -42,7 +42,6 @@ static const Case cases[] = {
     {"3x5x9", "%1 o = relu6(%0)\n", true},
     {"3x5x9", "%1 o = clip(%0) low -0.5\n", true},
     {"17x3x4", "%1 o = clip(%0) high 0.25\n", true},
-    {"16x3x4", "%1 o = clip(%0)\n", true},
     {"17x3x4", "%1 o = leakyrelu(%0) slope 1\n", true},
     {"16x3x4", "%1 o = leakyrelu(%0) slope -0.1\n", true},
     {"33x3x4", "%1 o = sigmoid(%0)\n", true},

@@ -474,6 +474,7 @@ static void test_errors(void) {
         {"6x4x4", "phases(%0) rows 2 columns 2 channels 4",
          "phases: 6 channels are no multiple of 4 that lie together"},
         {"6x4x4", "phases(%0) rows 0 columns 2 channels 6", "phases: rows 0 columns 2 channels 6: not possible"},
+        {"6x4x4", "clip(%0)", "clip: it has neither low nor high"},
         {"6x4x4", "clip(%0) low 2 high 1", "clip: low 2 is above high 1"},
         {"6x5x5", "groupnorm(%0) groups 4 eps 1e-05", "groupnorm: groups 4 does not divide 6 channels"},
         {"6x5x5", "groupnorm(%0) groups 0 eps 1e-05", "groupnorm: groups 0: must be 1 or more"},

@@ -4,11 +4,15 @@
 #include "graph/tensor.h"
 #include "rules.h"
 
+#include <math.h>
+
 bool activation_infer(Node *node, Diag *diag) {
     Shape in = node->in[0]->shape;
     const ActNumbers numbers = node_act_numbers(node);
     if (node->op == OP_CLIP && !(numbers.p <= numbers.q))
         return rule_error(node, diag, "low %g is above high %g", numbers.p, numbers.q);
+    if (node->op == OP_CLIP && isinf(numbers.p) && isinf(numbers.q))
+        return rule_error(node, diag, "it has neither low nor high");
     return rule_set_shape(node, diag, in.c, in.h, in.w);
 }
 
