@@ -351,10 +351,8 @@ static Value *gate(Layers *l, Value *x) {
 static Value *other(Layers *l, Value *x) {
     static const Op plain[] = {OP_IDENTITY, OP_DROPOUT, OP_FLATTEN, OP_SOFTMAX, OP_BN, OP_SCALE};
     Random *r = &l->random;
-    const int kind = pick(l, 20);
-    if (kind == 12 || kind == 13 || kind > 15) return random_moved(r, x, false);
-    if (kind == 14) return activation(l, random_moved(r, random_moved(r, x, false), false));
-    if (kind == 15) return random_beside(r, x);
+    const int kind = pick(l, 13);
+    if (kind == 12) return random_beside(r, x);
     if (kind < 6) return random_unary(r, plain[kind], x);
     if (kind == 6) return activation(l, x);
     if (kind == 7) return sum(l, x, l->random.graph->input);
@@ -405,15 +403,20 @@ static Value *resized(Layers *l, Value *x) {
     }
 }
 
+static Value *moved(Layers *l, Value *x) {
+    return random_moved(&l->random, x, false);
+}
+
 static Value *step(Layers *l, Value *x) {
     const int kind = pick(l, 100);
-    if (kind < 41) return layer(l, x);
+    if (kind < 35) return layer(l, x);
+    if (kind < 41) return pick(l, 3) ? moved(l, x) : activation(l, moved(l, moved(l, x)));
     if (kind < 45) return resized(l, x);
     if (kind < 67) return residual(l, x);
     if (kind < 72) return any_pool(l, x);
     if (kind < 80) return branches(l, x);
     if (kind < 84) return gate(l, x);
-    if (kind < 89) return activation(l, norm(l, fc(l, x)));
+    if (kind < 87) return activation(l, norm(l, fc(l, x)));
     return other(l, x);
 }
 
