@@ -10,6 +10,8 @@ bool import_view(Import *import, OnnxNode *node) {
     if (!operand) return false;
     if (view_reshape(&operand->view, &node->out[0]->shape, &view))
         return import_result(import, node, 0, operand->value, &view);
+    const Operand *moved = import_reshaped(import, node, operand, &node->out[0]->shape);
+    if (moved) return import_result(import, node, 0, moved->value, &moved->view);
     return import_problem(import, node, "%s of dimensions %s in %s would take channels, rows and columns apart",
                           onnx_shape_text(import->model->arena, &node->in[0]->shape),
                           view_text(import->model->arena, &operand->view),
@@ -140,25 +142,86 @@ bool import_pad(Import *import, OnnxNode *node) {
     return true;
 }
 
-/* The part of a value that ranges of its dimensions are. */
-static bool slice(Import *import, OnnxNode *node, const OnnxRange *range) {
+/* The same dimensions, of which one has fewer elements of its axis. */
+static void shrink(View *view, int dim, int64_t count) {
+    const ViewAxis axis = view_axis(view, dim);
+    const int at = view->begin[dim];
+    view->size[axis] = view->atom[at].size = count;
+    if (count > 1) return;
+    for (int i = at; i < view->count - 1; i++) view->atom[i] = view->atom[i + 1];
+    for (int d = dim + 1; d <= view->rank; d++) view->begin[d]--;
+    view->count--;
+}
+
+/* Every step-th row and column, from the first on. */
+static Value *every(Import *import, OnnxNode *node, const char *part, Value *in, const int64_t step[4]) {
+    Layer layer = layer_default(OP_MAXPOOL);
+    layer.attr.window.stride_h = (int)step[AXIS_H], layer.attr.window.stride_w = (int)step[AXIS_W];
+    return step[AXIS_H] * step[AXIS_W] == 1
+               ? in
+               : import_layer(import, node, part ? arena_printf(import->model->arena, "%s.steps", part) : "steps",
+                              OP_MAXPOOL, &in, 1, &layer, NULL);
+}
+
+/* The part of a value that ranges of its dimensions are, as result i of a node. */
+static bool slice(Import *import, OnnxNode *node, int i, const OnnxRange *range) {
+    const char *part = node->nout > 1 ? arena_printf(import->model->arena, "%d", i) : NULL;
     const Operand *operand = import_operand(import, node, 0);
     if (!operand) return false;
-    bool whole = true;
-    for (int d = 0; d < operand->view.rank; d++)
-        whole &= range[d].count == node->in[0]->shape.dim[d] && range[d].step == 1;
-    if (whole) return import_result(import, node, 0, operand->value, &operand->view);
-    return import_problem(import, node, "a part of a value that is computed is not supported");
+    for (int d = 0; d < operand->view.rank; d++) {
+        const bool whole = range[d].count == node->in[0]->shape.dim[d] && range[d].step == 1;
+        if (whole || view_axis(&operand->view, d) != AXIS_PART) continue;
+        operand = import_in_order(import, node, node->in[0]);
+        if (operand) break;
+        return import_problem(import, node, "it cuts dimension %d of %s", d,
+                              view_text(import->model->arena, &node->in[0]->operand->view));
+    }
+    View view = operand->view;
+    Layer layer = layer_default(OP_SLICE);
+    const Shape shape = operand->value->shape;
+    int64_t size[4] = {1, shape.c, shape.h, shape.w}, start[4] = {0}, step[4] = {1, 1, 1, 1};
+    bool all = true;
+    for (int d = 0; d < operand->view.rank; d++) {
+        const ViewAxis axis = view_axis(&operand->view, d);
+        if (range[d].count == node->in[0]->shape.dim[d] && range[d].step == 1) continue;
+        if (axis == AXIS_N || axis == AXIS_NONE || range[d].count < 1 || range[d].step < 1 ||
+            (axis == AXIS_C && range[d].step > 1) || range[d].step > UINT16_MAX)
+            return import_problem(import, node, "it takes %lld of dimension %d of %s, %lld apart",
+                                  (long long)range[d].count, d, view_text(import->model->arena, &operand->view),
+                                  (long long)range[d].step);
+        start[axis] = range[d].start, step[axis] = range[d].step;
+        size[axis] = (range[d].count - 1) * range[d].step + 1;
+        shrink(&view, d, range[d].count);
+        all = false;
+    }
+    if (all) return import_result(import, node, i, operand->value, &view);
+    layer.attr.first = (int)start[AXIS_C], layer.attr.channels = (int)size[AXIS_C];
+    layer.attr.window.top = (int)start[AXIS_H], layer.attr.height = (int)size[AXIS_H];
+    layer.attr.window.left = (int)start[AXIS_W], layer.attr.width = (int)size[AXIS_W];
+    Value *in = operand->value;
+    if (!shape_equal(shape, (Shape){(int)size[AXIS_C], (int)size[AXIS_H], (int)size[AXIS_W]}))
+        in = import_layer(import, node, part, OP_SLICE, &in, 1, &layer, NULL);
+    return in && import_result(import, node, i, every(import, node, part, in, step), &view);
 }
 
 bool import_slice(Import *import, OnnxNode *node) {
     OnnxRange range[ONNX_MOST_RANK];
     if (!onnx_slice(import->model, node, range)) return import_problem(import, node, "%s", node->problem);
-    return slice(import, node, range);
+    return slice(import, node, 0, range);
 }
 
 bool import_split(Import *import, OnnxNode *node) {
-    return import_problem(import, node, "parts of a value that is computed are not supported");
+    int axis;
+    int64_t *sizes = arena_alloc(import->model->arena, sizeof *sizes * (size_t)(node->nout + 1)), start = 0;
+    OnnxRange range[ONNX_MOST_RANK];
+    if (!onnx_split(import->model, node, &axis, sizes)) return import_problem(import, node, "%s", node->problem);
+    for (int i = 0; i < node->nout; start += sizes[i++]) {
+        if (!node->out[i] || !node->out[i]->uses) continue;
+        for (int d = 0; d < node->in[0]->shape.rank; d++) range[d] = (OnnxRange){0, 1, node->in[0]->shape.dim[d]};
+        range[axis] = (OnnxRange){start, 1, sizes[i]};
+        if (!slice(import, node, i, range)) return false;
+    }
+    return true;
 }
 
 /* All elements in their order: as PyTorch writes as_strided. */
@@ -178,5 +241,19 @@ bool import_gather(Import *import, OnnxNode *node) {
     if (takes_all(node->in[1], node->in[0]->shape.dim[axis]) &&
         view_reshape(&operand->view, &node->out[0]->shape, &view))
         return import_result(import, node, 0, operand->value, &view);
-    return import_problem(import, node, "a part of a value that is computed is not supported");
+    const OnnxTensor *at = node->in[1];
+    const int64_t size = node->in[0]->shape.dim[axis], count = at->integers ? onnx_elements(&at->shape) : 0;
+    OnnxRange range[ONNX_MOST_RANK];
+    for (int d = 0; d < node->in[0]->shape.rank; d++) range[d] = (OnnxRange){0, 1, node->in[0]->shape.dim[d]};
+    for (int64_t i = 0; i < count; i++) { /* elements side by side are a slice */
+        const int64_t index = at->integers[i] < 0 ? at->integers[i] + size : at->integers[i];
+        if (i == 0) range[axis] = (OnnxRange){index, 1, count};
+        if (index < 0 || index >= size || index != range[axis].start + i)
+            return import_problem(import, node, "its indices are not side by side");
+    }
+    if (!count) return import_problem(import, node, "its indices are not known when the network is compiled");
+    if (!slice(import, node, 0, range)) return false;
+    Operand *part = node->out[0]->operand;
+    if (view_reshape(&part->view, &node->out[0]->shape, &part->view)) return true;
+    return import_problem(import, node, "its result has other dimensions");
 }

@@ -9,6 +9,7 @@
 #include "import.h"
 
 #include "graph/act.h"
+#include "graph/attrs.h"
 #include "graph/ops.h"
 
 #include <math.h>
@@ -130,24 +131,34 @@ static bool near(double a, double b) {
     return fabs(a - b) <= 1e-6 * (1 + fabs(b)) || (isnan(a) && isnan(b));
 }
 
-static bool is_activation(const double *value, int points, Act act, double number) {
+static bool is_activation(const double *value, int points, Act act, ActNumbers numbers) {
     for (int i = 0; i < points; i++)
-        if (!near(value[i], act_apply(act, point(i), (ActNumbers){.p = number}))) return false;
+        if (!near(value[i], act_apply(act, point(i), numbers))) return false;
     return true;
 }
 
-/* The number that the activation would have, from its value at -1, which is point 0. */
-static double number_of(const double *value, Act act) {
-    const double unit = act_apply(act, -1, (ActNumbers){.p = 1});
-    return act_info(act)->parameter == PARAMETER_NONE || act_info(act)->parameter == PARAMETER_FORM ? 0
-                                                                                                    : value[0] / unit;
+/* A bound of a clip, from its values at the ends: none where they are as far out as the points. */
+static double bound(const double *value, bool upper) {
+    int end = 0;
+    for (int i = 0; i < POINTS; i++)
+        if (upper ? point(i) > point(end) : point(i) < point(end)) end = i;
+    return near(value[end], point(end)) ? (upper ? INFINITY : -INFINITY) : onnx_decimal((float)value[end]);
 }
 
-static bool find_activation(const double *value, int points, Act *act, double *number) {
+/* The numbers that the activation would have, from its value at -1, which is point 0. */
+static ActNumbers numbers_of(const double *value, Act act) {
+    if (act == ACT_CLIP) return (ActNumbers){bound(value, false), bound(value, true)};
+    if (act_info(act)->parameter != PARAMETER_NUMBER) return (ActNumbers){0, 0};
+    return (ActNumbers){onnx_decimal((float)(value[0] / act_apply(act, -1, (ActNumbers){1, 0}))), 0};
+}
+
+static bool find_activation(const double *value, Act *act, ActNumbers *numbers) {
     for (Act a = ACT_NONE + 1; a < ACT_COUNT; a++) {
-        const double n = number_of(value, a);
-        if (a == ACT_PRELU || a == ACT_CLIP || !isfinite(n) || !is_activation(value, points, a, n)) continue;
-        *act = a, *number = n;
+        const ActNumbers n = numbers_of(value, a);
+        if (a == ACT_PRELU || isnan(n.p) || isnan(n.q) || (a == ACT_CLIP && n.p > n.q) ||
+            !is_activation(value, POINTS, a, n))
+            continue;
+        *act = a, *numbers = n;
         return true;
     }
     return false;
@@ -163,12 +174,11 @@ static bool is_affine(const double *value, int points, double *factor, double *s
 
 /* ---- layers ---- */
 
-static Value *make_activation(Pieces *p, OnnxNode *node, Act act, double number) {
+static Value *make_activation(Pieces *p, OnnxNode *node, Act act, ActNumbers numbers) {
     const ActInfo *info = act_info(act);
     Layer layer = layer_default(info->op);
-    if (act == ACT_LEAKYRELU) layer.attr.slope = onnx_decimal((float)number);
-    if (act == ACT_ELU) layer.attr.alpha = onnx_decimal((float)number);
-    if (act == ACT_GELU_TANH) layer.attr.approximate = true;
+    if (info->parameter == PARAMETER_NUMBER) act_set_numbers(act, numbers, &layer.attr);
+    if (info->parameter == PARAMETER_FORM) *attr_flag_of(attr_info(info->attribute[0]), &layer.attr) = true;
     Value *in = p->operand->value;
     return import_layer(p->import, node, NULL, info->op, &in, 1, &layer, NULL);
 }
@@ -224,7 +234,8 @@ static Value *make_per_channel(Pieces *p, int last, bool affine) {
         evaluate(p, p->piece[last].needs, c, points);
         const double *value = p->value[last];
         slope = -value[0];
-        if (affine ? !is_affine(value, points, &factor, &sum) : !is_activation(value, points, ACT_LEAKYRELU, slope))
+        if (affine ? !is_affine(value, points, &factor, &sum)
+                   : !is_activation(value, points, ACT_LEAKYRELU, (ActNumbers){slope, 0}))
             return NULL;
         first[c] = (float)(affine ? factor : slope);
         second[c] = affine ? (float)sum : 0;
@@ -247,13 +258,14 @@ static Value *make_per_channel(Pieces *p, int last, bool affine) {
 
 static Value *make(Pieces *p, int last) {
     Act act;
-    double number, factor, sum;
+    ActNumbers numbers;
+    double factor, sum;
     const Piece *piece = &p->piece[last];
     evaluate(p, piece->needs, 0, POINTS);
     const double *value = p->value[last];
     if (is_affine(value, POINTS, &factor, &sum)) return make_per_channel(p, last, true);
-    if (!find_activation(value, POINTS, &act, &number)) return NULL;
-    if (piece->uniform) return make_activation(p, piece->node, act, number);
+    if (!find_activation(value, &act, &numbers)) return NULL;
+    if (piece->uniform) return make_activation(p, piece->node, act, numbers);
     return act == ACT_LEAKYRELU || act == ACT_RELU ? make_per_channel(p, last, false) : NULL;
 }
 
@@ -297,15 +309,25 @@ bool import_pieces(Import *import, OnnxNode *node) {
 
 /* ---- of several values ---- */
 
-/* Two values in one order, of which the second may be a number for each channel of the first. */
+/* The second value beside the first: in the same order, its dimensions the first one's or 1. */
+static bool lies_beside(const View *a, const View *b) {
+    if (a->rank != b->rank) return false;
+    for (int d = 0; d < a->rank; d++) {
+        const int count = b->begin[d + 1] - b->begin[d];
+        if (!count) continue;
+        if (count != a->begin[d + 1] - a->begin[d]) return false;
+        for (int i = 0; i < count; i++) {
+            const Atom *x = &a->atom[a->begin[d] + i], *y = &b->atom[b->begin[d] + i];
+            if (x->axis != y->axis || x->size != y->size || x->stride != y->stride) return false;
+        }
+    }
+    return true;
+}
+
+/* Two values in one order, of which the second may be a number for each channel, pixel or image of the first. */
 static bool combine(Import *import, OnnxNode *node, const char *part, Op op, const Operand *a, const Operand *b,
                     Operand *result) {
-    View spread;
-    const OnnxShape all = {1, {a->view.size[AXIS_N] * b->view.size[AXIS_C]}};
-    const bool gate =
-        b->value->shape.h * b->value->shape.w == 1 && view_plain(a->view.size[AXIS_N], b->value->shape, &all, &spread);
-    const bool same = view_same_order(&a->view, &b->view);
-    if (!same && !(op == OP_MUL && gate && b->value->shape.c == a->value->shape.c && a->view.rank == b->view.rank))
+    if (!view_same_order(&a->view, &b->view) && !lies_beside(&a->view, &b->view))
         return import_problem(import, node, "it joins values of dimensions %s of %dx%dx%d and %s of %dx%dx%d",
                               view_text(import->model->arena, &a->view), a->value->shape.c, a->value->shape.h,
                               a->value->shape.w, view_text(import->model->arena, &b->view), b->value->shape.c,
@@ -332,8 +354,18 @@ static bool import_filled_sum(Import *import, OnnxNode *node) {
     return import_plain(import, node, 0, import_layer(import, node, NULL, OP_ADD, in, 2, &layer, NULL));
 }
 
-static int64_t pixels(const Operand *operand) {
-    return (int64_t)operand->value->shape.h * operand->value->shape.w;
+static int64_t elements(const Operand *operand) {
+    return shape_size(operand->value->shape);
+}
+
+/* Broadcasting puts dimensions of 1 before those of the one that has fewer. */
+static void same_rank(Operand *a, Operand *b) {
+    Operand *low = a->view.rank < b->view.rank ? a : b;
+    const int missing = (low == a ? b : a)->view.rank - low->view.rank;
+    View *view = &low->view;
+    for (int d = view->rank; d >= 0 && missing; d--) view->begin[d + missing] = view->begin[d];
+    for (int d = 0; d < missing; d++) view->begin[d] = 0;
+    view->rank += missing;
 }
 
 static bool import_values(Import *import, OnnxNode *node, Op op) {
@@ -346,7 +378,8 @@ static bool import_values(Import *import, OnnxNode *node, Op op) {
         const Operand *other = import_operand(import, node, i);
         if (!other) return false;
         Operand right = *other;
-        if (pixels(&right) > pixels(&all)) { /* the gate comes last */
+        same_rank(&all, &right);
+        if (elements(&right) > elements(&all)) { /* the gate comes last */
             right = all;
             all = *other;
         }
@@ -367,7 +400,11 @@ static bool import_difference(Import *import, OnnxNode *node) {
     Operand negative = {.value = import_layer(import, node, "negative", OP_SCALE, &in, 1, &layer, &weights),
                         .view = b->view},
             result;
-    return negative.value && combine(import, node, NULL, OP_ADD, a, &negative, &result) &&
+    Operand left = *a;
+    same_rank(&left, &negative);
+    const bool turned = negative.value && elements(&negative) > elements(&left);
+    return negative.value &&
+           combine(import, node, NULL, OP_ADD, turned ? &negative : &left, turned ? &left : &negative, &result) &&
            import_result(import, node, 0, result.value, &result.view);
 }
 

@@ -125,6 +125,11 @@ case("elu_selu", SHAPE, lambda m, x: m.Selu(m.Elu(x, alpha=0.5)),
      lambda x: (lambda e: 1.0507009873554805 * np.where(e < 0, 1.6732632423543772 * np.expm1(np.minimum(e, 0)), e))(
          np.where(x < 0, 0.5 * np.expm1(np.minimum(x, 0)), x)))
 
+case("relu_20", SHAPE, lambda m, x: m.Clip(m.Mul(x, f32(1)), f32(0), f32(20)), lambda x: np.clip(x, 0, 20))
+case("clip_far", SHAPE, lambda m, x: m.Min(m.Max(m.Mul(x, f32(100)), f32(-70)), f32(300)), lambda x: np.clip(100 * x, -70, 300))
+case("clip_above", SHAPE, lambda m, x: m.Min(x, f32(1.5)), lambda x: np.minimum(x, 1.5))
+case("hardsigmoid_default", SHAPE, lambda m, x: m.Clip(m.Add(m.Mul(x, f32(0.2)), f32(0.5)), f32(0), f32(1)), lambda x: np.clip(0.2 * x + 0.5, 0, 1))
+
 # ---- factors and sums of channels ----
 mean, var, gamma, beta = real(C), real(C) ** 2 + f32(0.5), real(C), real(C)
 batchnorm = lambda x: (x - channel(mean)) / np.sqrt(channel(var) + 1e-3) * channel(gamma) + channel(beta)
@@ -210,6 +215,7 @@ case("groupnorm_pytorch", SHAPE,
      lambda m, x: m.Add(m.Mul(m.Reshape(m.InstanceNormalization(m.Reshape(x, n64(0, 3, -1)), np.ones(3, f32), np.zeros(3, f32), epsilon=1e-3), m.Shape(x)),
                               channel(gamma)), channel(beta)),
      lambda x: layernorm(x.reshape(2, 3, -1), 2, 1e-3).reshape(SHAPE) * channel(gamma) + channel(beta))
+real_gate, w_up, w_four = real(1, C, 1, 1), real(60, C), real(2, 4, 3, 3)
 def convnext(m, x):
     t = m.Transpose(m.Conv(x, wd, group=C, pads=[1, 1, 1, 1]), perm=[0, 2, 3, 1])
     t = m.LayerNormalization(t, gamma, beta, epsilon=1e-6, axis=-1)
@@ -229,6 +235,33 @@ case("pixel_shuffle", (2, 8, 3, 4), lambda m, x: m.Reshape(m.Transpose(m.Reshape
      lambda x: x.reshape(2, 2, 2, 2, 3, 4).transpose(0, 1, 4, 2, 5, 3).reshape(2, 2, 6, 8))
 case("depth_to_space", (2, 12, 3, 4), lambda m, x: m.Relu(m.DepthToSpace(x, blocksize=2)),
      lambda x: np.maximum(x.reshape(2, 2, 2, 3, 3, 4).transpose(0, 3, 4, 1, 5, 2).reshape(2, 3, 6, 8), 0))
+case("space_to_depth", (2, 3, 4, 6), lambda m, x: m.Relu(m.SpaceToDepth(x, blocksize=2)),
+     lambda x: np.maximum(x.reshape(2, 3, 2, 2, 3, 2).transpose(0, 3, 5, 1, 2, 4).reshape(2, 12, 2, 3), 0))
+case("pixel_unshuffle", (2, 3, 4, 6), lambda m, x: m.Reshape(m.Transpose(m.Reshape(x, n64(2, 3, 2, 2, 3, 2)), perm=[0, 1, 3, 5, 2, 4]), n64(2, 12, 2, 3)),
+     lambda x: x.reshape(2, 3, 2, 2, 3, 2).transpose(0, 1, 3, 5, 2, 4).reshape(2, 12, 2, 3))
+def focus(m, x):
+    part = lambda i, j: m.Slice(m.Slice(x, n64(i), n64(2 ** 62), n64(2), n64(2)), n64(j), n64(2 ** 62), n64(3), n64(2))
+    return m.Concat(part(0, 0), part(1, 0), part(0, 1), part(1, 1), axis=1)
+case("focus", (2, 3, 4, 6), focus, lambda x: np.concatenate([x[:, :, i::2, j::2] for j in (0, 1) for i in (0, 1)], 1))
+def shuffle(m, x):
+    y = m.Reshape(m.Transpose(m.Reshape(x, n64(2, 2, 3, 5, 7)), perm=[0, 2, 1, 3, 4]), n64(2, 6, 5, 7))
+    a, b = m.Split(y, n64(3, 3), axis=1, outputs=2)
+    return m.Concat(m.Relu(b), a, axis=1)
+def shuffle_numpy(x):
+    y = x.reshape(2, 2, 3, 5, 7).transpose(0, 2, 1, 3, 4).reshape(2, 6, 5, 7)
+    return np.concatenate((np.maximum(y[:, 3:], 0), y[:, :3]), 1)
+case("shuffle_and_split", SHAPE, shuffle, shuffle_numpy)
+case("slices", SHAPE, lambda m, x: m.Slice(x, n64(1, 1, -6), n64(5, 4, -1), n64(1, 2, 3)), lambda x: x[:, 1:5, 1:4, -6:-1])
+case("slice_channels_last", SHAPE, lambda m, x: m.Transpose(m.Slice(m.Transpose(x, perm=[0, 2, 3, 1]), n64(2), n64(4), n64(-1)), perm=[0, 3, 1, 2]),
+     lambda x: x[:, 2:4])
+transform = lambda m, x, i: m.Add(m.Mul(m.Unsqueeze(m.Gather(x, np.array(i, np.int64), axis=1), n64(1)), f32(0.5 + i)), f32(i))
+case("transformed_input", (2, 3, 4, 4), lambda m, x: m.Concat(*(transform(m, x, i) for i in range(3)), axis=1),
+     lambda x: x * channel([0.5, 1.5, 2.5]) + channel([0, 1, 2]))
+case("spatial_gate", SHAPE, lambda m, x: m.Mul(m.Sigmoid(m.Conv(x, real_gate)), x), lambda x: x * sigmoid(conv(x, real_gate)))
+case("context_sum", SHAPE, lambda m, x: m.Add(x, m.Relu(m.GlobalAveragePool(x))), lambda x: x + np.maximum(x.mean((2, 3), keepdims=True), 0))
+case("minus_mean", SHAPE, lambda m, x: m.Sub(x, m.Relu(m.GlobalAveragePool(x))), lambda x: x - np.maximum(x.mean((2, 3), keepdims=True), 0))
+case("fc_to_image", SHAPE, lambda m, x: m.Conv(m.Reshape(m.Gemm(m.Flatten(m.GlobalAveragePool(x)), w_up, transB=1), n64(-1, 4, 3, 5)), w_four),
+     lambda x: conv((x.mean((2, 3)) @ w_up.T).reshape(2, 4, 3, 5), w_four))
 case("concat_identity", SHAPE, lambda m, x: m.Concat(m.Identity(x), m.Relu(x), m.Dropout(x), axis=1),
      lambda x: np.concatenate((x, np.maximum(x, 0), x), 1))
 case("upsample", SHAPE, lambda m, x: m.Resize(x, "", np.array([1, 1, 2, 2], f32), mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
