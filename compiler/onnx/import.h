@@ -59,7 +59,7 @@ Value *import_image(Import *import, OnnxNode *node, int i);
  * its numbers. NULL where there is none that would; without a problem then. (order.c) */
 const Operand *import_in_order(Import *import, OnnxNode *node, OnnxTensor *tensor);
 /* An operand in its own order, in dimensions that take channels, rows and columns apart. NULL where that is not so. */
-const Operand *import_reshaped(Import *import, OnnxNode *node, const Operand *operand, const OnnxShape *dims);
+Operand *import_reshaped(Import *import, OnnxNode *node, const Operand *operand, const OnnxShape *dims);
 /* An input's constant of `count` numbers (-1: any), with a problem where it is none; NULL also where it is absent. */
 const OnnxTensor *import_constant(Import *import, OnnxNode *node, int i, int64_t count);
 bool import_has(const OnnxNode *node, int i);

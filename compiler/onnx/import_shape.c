@@ -61,14 +61,35 @@ bool import_space_to_depth(Import *import, OnnxNode *node) {
     return import_result(import, node, 0, operand->value, &view);
 }
 
+/* Whether all that reads a tensor is a sum or product with another value, which would spread it by itself. */
+static bool is_spread_anyway(const OnnxModel *model, const OnnxTensor *tensor) {
+    static const char *const operators[] = {"Add", "Mul", "Sub"};
+    int uses = 0;
+    for (int i = 0; i < model->node_count; i++) {
+        const OnnxNode *node = model->nodes[i];
+        bool spreads = node->nin == 2 && node->in[0] && node->in[1] && node->in[0] != node->in[1] &&
+                       !onnx_is_constant(node->in[0]) && !onnx_is_constant(node->in[1]);
+        if (node->done || !spreads || (node->in[0] != tensor && node->in[1] != tensor)) continue;
+        for (size_t k = spreads = 0; k < sizeof operators / sizeof *operators; k++)
+            spreads |= !strcmp(node->type, operators[k]);
+        const OnnxShape *other = &node->in[node->in[0] == tensor]->shape;
+        uses += spreads && other->rank == tensor->shape.rank && onnx_elements(other) == onnx_elements(&tensor->shape);
+    }
+    return uses == tensor->uses;
+}
+
 bool import_expand(Import *import, OnnxNode *node) {
     const Operand *operand = import_operand(import, node, 0);
+    OnnxShape shape = node->out[0]->shape;
     View view;
     if (!operand) return false;
-    if (onnx_elements(&node->in[0]->shape) != onnx_elements(&node->out[0]->shape) ||
-        !view_reshape(&operand->view, &node->out[0]->shape, &view))
-        return import_problem(import, node, "it makes a value larger");
-    return import_result(import, node, 0, operand->value, &view);
+    if (!view_is_image(&operand->view) && import_in_order(import, node, node->in[0])) operand = node->in[0]->operand;
+    const int missing = shape.rank - node->in[0]->shape.rank;
+    for (int d = 0; d < shape.rank; d++) shape.dim[d] = d < missing ? 1 : node->in[0]->shape.dim[d - missing];
+    const bool same = onnx_elements(&shape) == onnx_elements(&node->out[0]->shape);
+    if ((same || is_spread_anyway(import->model, node->out[0])) && view_reshape(&operand->view, &shape, &view))
+        return import_result(import, node, 0, operand->value, &view);
+    return import_problem(import, node, "it makes a value larger");
 }
 
 /* Of channels, in one order of dimensions. */

@@ -99,7 +99,7 @@ static Value *to_shape(Import *import, OnnxNode *node, const Operand *operand, c
     return import_layer(import, node, "reshape", OP_RESHAPE, &in, 1, &layer, NULL);
 }
 
-const Operand *import_reshaped(Import *import, OnnxNode *node, const Operand *operand, const OnnxShape *dims) {
+Operand *import_reshaped(Import *import, OnnxNode *node, const Operand *operand, const OnnxShape *dims) {
     Operand *result = arena_alloc(import->model->arena, sizeof *result);
     result->value = to_shape(import, node, operand, dims);
     return result->value && view_plain(import->model->batch, result->value->shape, dims, &result->view) ? result : NULL;
@@ -109,8 +109,11 @@ const Operand *import_in_order(Import *import, OnnxNode *node, OnnxTensor *tenso
     const Operand *operand = tensor->operand;
     const View *view = &operand->view;
     Value *value = NULL;
-    if (view_is_plain(view))
-        return tensor->operand = (Operand *)(uintptr_t)import_reshaped(import, node, operand, &tensor->shape);
+    if (view_is_plain(view)) {
+        Operand *reshaped = import_reshaped(import, node, operand, &tensor->shape);
+        if (reshaped) tensor->operand = reshaped;
+        return reshaped;
+    }
     if (view->rank != 4 || (view_axis(view, 0) != AXIS_N && view->size[AXIS_N] > 1)) return NULL;
     value = to_shuffled(import, node, operand);
     if (!value) value = to_channels(import, node, operand);

@@ -377,6 +377,8 @@ static bool import_values(Import *import, OnnxNode *node, Op op) {
     for (int i = 1; i < node->nin; i++) {
         const Operand *other = import_operand(import, node, i);
         if (!other) return false;
+        if (view_is_image(&all.view) && !view_is_image(&other->view) && import_in_order(import, node, node->in[i]))
+            other = node->in[i]->operand;
         Operand right = *other;
         same_rank(&all, &right);
         if (elements(&right) > elements(&all)) { /* the gate comes last */
