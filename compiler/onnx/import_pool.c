@@ -15,12 +15,12 @@ static bool pool(Import *import, OnnxNode *node, Op op) {
     if (onnx_attribute_int(node, "storage_order", 0) && node->nout > 1)
         return import_problem(import, node, "its indices are in another order");
     const Window *w = &layer.attr.window;
-    if (w->r == in->shape.h && w->s == in->shape.w && !w->top && !w->left && !w->bottom && !w->right) {
+    const bool pads = w->top || w->left || w->bottom || w->right;
+    if (w->r == in->shape.h && w->s == in->shape.w && !pads) {
         layer = layer_default(op); /* all of the image */
         layer.attr.global = true;
     }
-    layer.attr.count_include_pad =
-        !layer.attr.global && op == OP_AVGPOOL && onnx_attribute_int(node, "count_include_pad", 0) != 0;
+    layer.attr.count_include_pad = pads && op == OP_AVGPOOL && onnx_attribute_int(node, "count_include_pad", 0) != 0;
     return import_plain(import, node, 0, import_layer(import, node, NULL, op, &in, 1, &layer, NULL));
 }
 

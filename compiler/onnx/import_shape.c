@@ -113,6 +113,7 @@ bool import_concat(Import *import, OnnxNode *node) {
                                   view_text(import->model->arena, &first), view_text(import->model->arena, view));
         in[i] = operand->value;
     }
+    if (node->nin == 1) return import_result(import, node, 0, in[0], &first);
     const Layer layer = layer_default(OP_CONCAT);
     Value *out = import_layer(import, node, NULL, OP_CONCAT, in, node->nin, &layer, NULL);
     View view;
