@@ -43,33 +43,46 @@ bool import_global_pool(Import *import, OnnxNode *node) {
     return import_plain(import, node, 0, global_pool(import, node, op, import_image(import, node, 0)));
 }
 
-/* Of all pixels of each channel: a global pool, of a sum with a factor behind it. */
+/* How much of rows and columns the axes take; false after a problem, where they take anything else. */
+static bool reduced_pixels(Import *import, OnnxNode *node, const View *view, const bool *axes, int64_t taken[4]) {
+    for (int i = AXIS_N; i <= AXIS_W; i++) taken[i] = 1;
+    for (int d = 0; d < view->rank; d++)
+        for (int i = view->begin[d]; i < view->begin[d + 1] && axes[d]; i++)
+            taken[view->atom[i].axis] *= view->atom[i].size;
+    for (int i = AXIS_N; i <= AXIS_W; i++)
+        if (taken[i] > 1 && (i < AXIS_H || taken[i] != view->size[i]))
+            return import_problem(import, node, "of %s it is over more than whole rows and columns",
+                                  view_text(import->model->arena, view));
+    return true;
+}
+
+/* Of all pixels, rows or columns of each channel: a pool, of a sum with a factor behind it. */
 bool import_reduce(Import *import, OnnxNode *node) {
     const Operand *operand = import_operand(import, node, 0);
     if (!operand) return false;
     const View *view = &operand->view;
     bool axes[ONNX_MOST_RANK];
-    int64_t reduced = 1, pixels = view->size[AXIS_H] * view->size[AXIS_W];
+    int64_t taken[4];
     if (!strcmp(node->type, "ReduceMean") && import_layernorm_pieces(import, node)) return true;
     if (!onnx_axes(import->model, node, view->rank, onnx_attribute_int(node, "noop_with_empty_axes", 0) == 0, axes))
         return import_problem(import, node, "%s", node->problem);
-    for (int d = 0; d < view->rank; d++) {
-        if (!axes[d]) continue;
-        for (int i = view->begin[d]; i < view->begin[d + 1]; i++)
-            if (view->atom[i].axis < AXIS_H)
-                return import_problem(import, node, "it is over dimension %d of %s, which is not of pixels", d,
-                                      view_text(import->model->arena, view));
-        for (int i = view->begin[d]; i < view->begin[d + 1]; i++) reduced *= view->atom[i].size;
+    if (!reduced_pixels(import, node, view, axes, taken)) return false;
+    if (taken[AXIS_H] * taken[AXIS_W] == 1) {
+        View same;
+        return view_reshape(view, &node->out[0]->shape, &same) && import_result(import, node, 0, operand->value, &same);
     }
-    if (reduced == 1) return import_result(import, node, 0, operand->value, view);
-    if (reduced != pixels) return import_problem(import, node, "it is over rows or columns alone");
-    const bool is_max = !strcmp(node->type, "ReduceMax"), is_sum = !strcmp(node->type, "ReduceSum");
-    Value *out = global_pool(import, node, is_max ? OP_MAXPOOL : OP_AVGPOOL, operand->value);
-    if (out && is_sum) {
-        Layer layer = layer_default(OP_SCALE);
-        layer.bias = false;
-        const ImportWeights weights = {{{NULL, import_filled(import, out->shape.c, (double)pixels)}}};
-        out = import_layer(import, node, "sum", OP_SCALE, &out, 1, &layer, &weights);
+    const Op op = !strcmp(node->type, "ReduceMax") ? OP_MAXPOOL : OP_AVGPOOL;
+    Layer layer = layer_default(op);
+    layer.attr.global = taken[AXIS_H] == view->size[AXIS_H] && taken[AXIS_W] == view->size[AXIS_W];
+    if (!layer.attr.global) layer.attr.window.r = (int)taken[AXIS_H], layer.attr.window.s = (int)taken[AXIS_W];
+    Value *out = operand->value;
+    out = import_layer(import, node, NULL, op, &out, 1, &layer, NULL);
+    if (out && !strcmp(node->type, "ReduceSum")) {
+        Layer factor = layer_default(OP_SCALE);
+        factor.bias = false;
+        const double count = (double)(taken[AXIS_H] * taken[AXIS_W]);
+        const ImportWeights weights = {{{NULL, import_filled(import, out->shape.c, count)}}};
+        out = import_layer(import, node, "sum", OP_SCALE, &out, 1, &factor, &weights);
     }
     return import_plain(import, node, 0, out);
 }

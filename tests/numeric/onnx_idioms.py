@@ -187,6 +187,9 @@ case("head_channels_last", SHAPE, lambda m, x: m.MatMul(m.Reshape(m.Transpose(x,
 case("head_softmax_old", SHAPE, lambda m, x: m.Softmax(m.Gemm(m.Flatten(m.GlobalAveragePool(x)), w.T)),
      lambda x: (lambda e: e / e.sum(1, keepdims=True))(np.exp(mean2(x) @ w.T)), opset=9)
 case("head_sum_pool", SHAPE, lambda m, x: m.ReduceSum(x, n64(2, 3), keepdims=0), lambda x: x.sum((2, 3)))
+case("max_of_columns", SHAPE, lambda m, x: m.ReduceMax(x, axes=[2], keepdims=1), lambda x: x.max(2, keepdims=True))
+case("mean_of_rows", SHAPE, lambda m, x: m.ReduceMean(x, axes=[-1], keepdims=0), lambda x: x.mean(3))
+case("sum_of_columns", SHAPE, lambda m, x: m.Relu(m.ReduceSum(x, n64(2), keepdims=0)), lambda x: np.maximum(x.sum(2), 0))
 case("head_max", SHAPE, lambda m, x: m.ReduceMax(x, axes=[2, 3], keepdims=1), lambda x: x.max((2, 3), keepdims=True))
 
 # ---- squeeze and excite ----
