@@ -47,6 +47,18 @@ static bool affine_weights(Import *import, OnnxNode *node, int scale, int bias, 
     return true;
 }
 
+/* A scale and a bias for each channel, of those for each group. */
+static ImportWeights for_channels(Import *import, const ImportWeights *of_groups, int64_t groups, int64_t channels) {
+    ImportWeights weights = {0};
+    for (int i = 0; i < 2; i++) {
+        const ImportWeight *from = &of_groups->slot[i];
+        const float *numbers = from->data ? from->data : from->source->reals;
+        weights.slot[i].data = import_floats(import, channels);
+        for (int64_t c = 0; c < channels; c++) weights.slot[i].data[c] = numbers[c / (channels / groups)];
+    }
+    return weights;
+}
+
 static bool norm(Import *import, OnnxNode *node, Op op, int groups, const Operand *operand,
                  const ImportWeights *weights) {
     Layer layer = layer_default(op);
@@ -74,14 +86,8 @@ bool import_instancenorm(Import *import, OnnxNode *node) {
                               view_text(import->model->arena, view));
     const int64_t groups = node->in[0]->shape.dim[1];
     if (!affine_weights(import, node, 1, 2, groups, &weights)) return false;
-    ImportWeights spread = {0};
-    for (int i = 0; i < 2; i++) {
-        spread.slot[i].data = import_floats(import, channels);
-        for (int c = 0; c < channels; c++)
-            spread.slot[i].data[c] = weights.slot[i].source ? weights.slot[i].source->reals[c / (channels / groups)]
-                                                            : weights.slot[i].data[c / (channels / groups)];
-    }
-    return norm(import, node, OP_GROUPNORM, (int)groups, operand, &spread);
+    weights = for_channels(import, &weights, groups, channels);
+    return norm(import, node, OP_GROUPNORM, (int)groups, operand, &weights);
 }
 
 bool import_groupnorm(Import *import, OnnxNode *node) {
@@ -96,14 +102,8 @@ bool import_groupnorm(Import *import, OnnxNode *node) {
         return norm(import, node, OP_GROUPNORM, (int)groups, operand, &weights);
     }
     if (!affine_weights(import, node, 1, 2, groups, &weights)) return false; /* until set 20 a number for each group */
-    ImportWeights spread = {0};
-    for (int i = 0; i < 2; i++) {
-        spread.slot[i].data = import_floats(import, channels);
-        for (int64_t c = 0; c < channels; c++)
-            spread.slot[i].data[c] = weights.slot[i].source ? weights.slot[i].source->reals[c / (channels / groups)]
-                                                            : weights.slot[i].data[c / (channels / groups)];
-    }
-    return norm(import, node, OP_GROUPNORM, (int)groups, operand, &spread);
+    weights = for_channels(import, &weights, groups, channels);
+    return norm(import, node, OP_GROUPNORM, (int)groups, operand, &weights);
 }
 
 /* Over the last dimension, which is the channels of each pixel. */
