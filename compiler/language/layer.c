@@ -269,9 +269,31 @@ static void read_fc(Reader *reader, Layer *layer) {
     layer->bias = attr_flag(reader, "bias", layer->bias);
 }
 
+/* `avgpool to 7x7`: windows side by side, so many of each image's rows and columns. */
+static void read_pool_to(Reader *reader, const AttrUse *to, Attr *attr) {
+    const Stmt *stmt = reader->stmt;
+    const Value *now = reader->elab->now;
+    int h = 1, w = 1;
+    if (attr->global || stmt->args || stmt->stride || stmt->attrs->next)
+        return fail(reader, to->place, "a size to pool to stands alone, as in `avgpool to 7x7`");
+    attr_pair(reader, "to", 1, &h, &w);
+    if (!now || !reader->ok) return;
+    if (now->shape.h % h || now->shape.w % w) {
+        diag_error(reader->elab->diag, to->place,
+                   "%s: %dx%d does not divide the image's %dx%d pixels: its windows would differ in size", reader->word,
+                   h, w, now->shape.h, now->shape.w);
+        reader->ok = false;
+        return;
+    }
+    attr->window.r = attr->window.stride_h = now->shape.h / h;
+    attr->window.s = attr->window.stride_w = now->shape.w / w;
+}
+
 static void read_pool(Reader *reader, Attr *attr) {
     const Arg *args[2];
     Window *window = &attr->window;
+    const AttrUse *to = find_attr(reader, "to");
+    if (to) return read_pool_to(reader, to, attr);
     read_args(reader, 1, args);
     if (args[0] && attr->global) return fail(reader, args[0]->place, "either a kernel size or `global`, not both");
     if (!args[0] && !attr->global)

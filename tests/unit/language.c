@@ -72,6 +72,26 @@ static bool has_shape(const Node *n, int c, int h, int w) {
     "\n relu\n}\n"
 #define NET(body) "network net(classes = 10, size = 8) {\n input 3 x size x size\n" body "\n}\n"
 
+/* The nodes' operations and shapes; a pool to a size has windows side by side. */
+static void test_moving_layers(void) {
+    Result r;
+    const Graph *g = load_good(&r, NET("conv 12, 3x3; avgpool to 4x2; slice channel 2, channels 8; slice 2x1 top 1\n"
+                                       "depthtospace 2; pixelunshuffle 2; spacetodepth 1; pixelshuffle 1; shuffle 2\n"
+                                       "reshape 4x2x2; clip -1, 1; clip high 0.5; slice channel 3"));
+    static const Op ops[] = {OP_CONV,       OP_AVGPOOL, OP_SLICE,   OP_SLICE, OP_INTERLEAVE, OP_PHASES, OP_PHASES,
+                             OP_INTERLEAVE, OP_SHUFFLE, OP_RESHAPE, OP_CLIP,  OP_CLIP,       OP_SLICE};
+    static const Shape shapes[] = {{12, 8, 8}, {12, 4, 2}, {8, 4, 2}, {8, 2, 1}, {2, 4, 2}, {8, 2, 1}, {8, 2, 1},
+                                   {8, 2, 1},  {8, 2, 1},  {4, 2, 2}, {4, 2, 2}, {4, 2, 2}, {1, 2, 2}};
+    CU_ASSERT_EQUAL_FATAL(g->node_count, 13);
+    for (int i = 0; i < g->node_count; i++)
+        CU_ASSERT(g->nodes[i]->op == ops[i] && shape_equal(g->nodes[i]->out->shape, shapes[i]));
+    const Window *w = &g->nodes[1]->attr.window;
+    CU_ASSERT(w->r == 2 && w->s == 4 && w->stride_h == 2 && w->stride_w == 4 && window_is_disjoint(w));
+    CU_ASSERT(g->nodes[4]->attr.channels == 2 && g->nodes[5]->attr.channels == 1);
+    CU_ASSERT(g->nodes[10]->attr.low == -1 && g->nodes[10]->attr.high == 1 && isinf(g->nodes[11]->attr.low));
+    finish(&r);
+}
+
 static void test_default_names(void) {
     Result r;
     check_names(
@@ -635,5 +655,6 @@ void suite_language(void) {
     CU_add_test(suite, "failed blocks", test_failed_blocks);
     CU_add_test(suite, "several errors", test_several_errors);
     CU_add_test(suite, "runs of separators", test_separators);
+    CU_add_test(suite, "layers that move numbers", test_moving_layers);
     CU_add_test(suite, "format", test_format);
 }
