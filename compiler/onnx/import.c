@@ -151,6 +151,10 @@ void import_bias(Import *import, Value *value, const ImportWeight *bias) {
 bool import_result(Import *import, OnnxNode *node, int i, Value *value, const View *view) {
     if (!value) return false;
     if (i >= node->nout || !node->out[i]) return true;
+    if (!view_fits(view, &node->out[i]->shape))
+        return import_problem(import, node, "its result is %s, which %s is not",
+                              onnx_shape_text(import->model->arena, &node->out[i]->shape),
+                              view_text(import->model->arena, view));
     Operand *operand = arena_alloc(import->model->arena, sizeof *operand);
     *operand = (Operand){.value = value, .view = *view};
     node->out[i]->operand = operand;
@@ -167,7 +171,7 @@ bool import_plain(Import *import, OnnxNode *node, int i, Value *value) {
     return import_result(import, node, i, value, &view);
 }
 
-double *import_per_channel(Import *import, const OnnxTensor *constant, const View *view) {
+double *import_per_channel(Arena *arena, const OnnxTensor *constant, const View *view) {
     const OnnxShape *shape = &constant->shape;
     const int missing = view->rank - shape->rank;
     int64_t stride = 1, channels = view->size[AXIS_C], step[VIEW_MOST_ATOMS] = {0};
@@ -182,7 +186,7 @@ double *import_per_channel(Import *import, const OnnxTensor *constant, const Vie
         if (shape->dim[d] > 1 && inner != stride * shape->dim[d]) return NULL; /* broadcasting makes the value larger */
         stride *= shape->dim[d];
     }
-    double *numbers = arena_alloc(import->model->arena, sizeof *numbers * (size_t)channels);
+    double *numbers = arena_alloc(arena, sizeof *numbers * (size_t)channels);
     for (int64_t c = 0; c < channels; c++) {
         int64_t at = 0;
         for (int i = 0; i < view->count; i++)

@@ -99,7 +99,7 @@ bool import_layernorm_pieces(Import *import, OnnxNode *node);
 
 /* A constant that broadcasting spreads over a value in this view: its number for each of the value's channels, or NULL
  * where it differs between pixels or images. */
-double *import_per_channel(Import *import, const OnnxTensor *constant, const View *view);
+double *import_per_channel(Arena *arena, const OnnxTensor *constant, const View *view);
 
 /* ---- the whole ---- */
 /* The network that a model is, with its weights by tensor id. NULL after an error. */

@@ -39,6 +39,19 @@ static bool turn(Import *import, OnnxNode *node, Window *w) {
     return true;
 }
 
+/* What a window over the node's input makes, which has its rows as columns where the input has. */
+bool import_windowed(Import *import, OnnxNode *node, Value *value) {
+    const View *in = &node->in[0]->operand->view;
+    OnnxShape turned = node->out[0]->shape;
+    View view;
+    if (!value || in->rank != 4 || !is_turned(in)) return import_plain(import, node, 0, value);
+    turned.dim[2] = node->out[0]->shape.dim[3], turned.dim[3] = node->out[0]->shape.dim[2];
+    if (!view_plain(import->model->batch, value->shape, &turned, &view))
+        return import_problem(import, node, "it reads rows as columns");
+    view = view_transpose(&view, (const int[]){0, 1, 3, 2});
+    return import_result(import, node, 0, value, &view);
+}
+
 bool import_window(Import *import, OnnxNode *node, const int64_t *kernel, Window *window) {
     OnnxWindow found;
     if (!onnx_window(import->model, node, &node->in[0]->shape, kernel, &found))
@@ -70,7 +83,7 @@ bool import_conv(Import *import, OnnxNode *node) {
         return import_problem(import, node, "weights of %s do not fit %d channels",
                               onnx_shape_text(import->model->arena, &weight->shape), in->shape.c);
     const ImportWeights weights = {{{weight, NULL}, {bias, NULL}}};
-    return import_plain(import, node, 0, import_layer(import, node, NULL, OP_CONV, &in, 1, &layer, &weights));
+    return import_windowed(import, node, import_layer(import, node, NULL, OP_CONV, &in, 1, &layer, &weights));
 }
 
 bool import_convtranspose(Import *import, OnnxNode *node) {
@@ -85,7 +98,7 @@ bool import_convtranspose(Import *import, OnnxNode *node) {
         return import_problem(import, node, "%s", node->problem);
     if (is_turned(&node->in[0]->operand->view)) return import_problem(import, node, "it reads rows as columns");
     if (!to_window(import, node, &window, &layer.window) ||
-        !fits(import, node, groups < 1 || groups > INT32_MAX ? 0 : weight->shape.dim[1] * groups, groups, &layer))
+        !fits(import, node, weight->shape.dim[1] * groups, groups, &layer))
         return false;
     layer.bias = import_has(node, 2);
     const OnnxTensor *bias = import_constant(import, node, 2, layer.features);
@@ -116,13 +129,14 @@ static float *matrix(Import *import, const OnnxTensor *m, int64_t count, int64_t
 /* Where each element of the dimension is in a value's C, H, W; NULL where it is not all of an image. */
 static int64_t *order_of(Import *import, const View *view, int dim) {
     const int64_t *size = view->size, all = size[AXIS_C] * size[AXIS_H] * size[AXIS_W];
-    int64_t count = 1, *order = arena_alloc(import->model->arena, sizeof *order * (size_t)all);
+    int64_t count = 1;
     const int64_t scale[4] = {0, size[AXIS_H] * size[AXIS_W], size[AXIS_W], 1};
     for (int i = view->begin[dim]; i < view->begin[dim + 1]; i++) {
         if (view->atom[i].axis == AXIS_N) return NULL;
         count *= view->atom[i].size;
     }
     if (count != all) return NULL;
+    int64_t *order = arena_alloc(import->model->arena, sizeof *order * (size_t)all);
     for (int64_t e = 0; e < all; e++) {
         int64_t rest = e;
         for (int i = view->begin[dim + 1] - 1; i >= view->begin[dim]; rest /= view->atom[i--].size)
@@ -163,8 +177,10 @@ static bool product(Import *import, OnnxNode *node, bool by_features, double alp
     }
     Value *out = import_layer(import, node, NULL, pixels ? OP_CONV : OP_FC, &in, 1, &layer, &weights);
     if (!out) return false;
-    if (!pixels) return import_plain(import, node, 0, out);
-    if (view_replace(view, last, out->shape.c, &result)) return import_result(import, node, 0, out, &result);
+    if (view_replace(view, last, out->shape.c, &result)) {
+        if (!pixels) result.size[AXIS_H] = result.size[AXIS_W] = 1;
+        return import_result(import, node, 0, out, &result);
+    }
     return import_problem(import, node, "its dimensions %s are not read", view_text(import->model->arena, view));
 }
 

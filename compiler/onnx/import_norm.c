@@ -81,7 +81,8 @@ bool import_instancenorm(Import *import, OnnxNode *node) {
         if (!affine_weights(import, node, 1, 2, channels, &weights)) return false;
         return norm(import, node, OP_GROUPNORM, channels, operand, &weights);
     }
-    if (!view_is_plain(view) || view->rank < 3 || !view_is_of(view, 1, AXIS_C) || view->begin[2] - view->begin[1] > 1)
+    if (!view_is_plain(view) || view->rank < 3 || !view_begins_with_images(view) || !view_is_of(view, 1, AXIS_C) ||
+        view->begin[2] - view->begin[1] > 1)
         return import_problem(import, node, "dimensions %s are no channels or groups of them",
                               view_text(import->model->arena, view));
     const int64_t groups = node->in[0]->shape.dim[1];
@@ -93,6 +94,9 @@ bool import_instancenorm(Import *import, OnnxNode *node) {
 bool import_groupnorm(Import *import, OnnxNode *node) {
     const Operand *operand = channels_at(import, node, 1);
     if (!operand) return false;
+    if (!view_begins_with_images(&operand->view))
+        return import_problem(import, node, "its first dimension of %s is not the images",
+                              view_text(import->model->arena, &operand->view));
     const int64_t groups = onnx_attribute_int(node, "num_groups", 0), channels = operand->value->shape.c;
     ImportWeights weights;
     if (groups < 1 || channels % groups)

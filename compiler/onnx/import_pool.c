@@ -5,6 +5,7 @@
 #include <string.h>
 
 bool import_window(Import *import, OnnxNode *node, const int64_t *kernel, Window *window);
+bool import_windowed(Import *import, OnnxNode *node, Value *value);
 
 static bool pool(Import *import, OnnxNode *node, Op op) {
     Value *in = import_image(import, node, 0);
@@ -21,7 +22,7 @@ static bool pool(Import *import, OnnxNode *node, Op op) {
         layer.attr.global = true;
     }
     layer.attr.count_include_pad = pads && op == OP_AVGPOOL && onnx_attribute_int(node, "count_include_pad", 0) != 0;
-    return import_plain(import, node, 0, import_layer(import, node, NULL, op, &in, 1, &layer, NULL));
+    return import_windowed(import, node, import_layer(import, node, NULL, op, &in, 1, &layer, NULL));
 }
 
 bool import_maxpool(Import *import, OnnxNode *node) {
@@ -63,14 +64,14 @@ bool import_reduce(Import *import, OnnxNode *node) {
     const View *view = &operand->view;
     bool axes[ONNX_MOST_RANK];
     int64_t taken[4];
+    View result;
     if (!strcmp(node->type, "ReduceMean") && import_layernorm_pieces(import, node)) return true;
     if (!onnx_axes(import->model, node, view->rank, onnx_attribute_int(node, "noop_with_empty_axes", 0) == 0, axes))
         return import_problem(import, node, "%s", node->problem);
     if (!reduced_pixels(import, node, view, axes, taken)) return false;
-    if (taken[AXIS_H] * taken[AXIS_W] == 1) {
-        View same;
-        return view_reshape(view, &node->out[0]->shape, &same) && import_result(import, node, 0, operand->value, &same);
-    }
+    if (taken[AXIS_H] * taken[AXIS_W] == 1)
+        return view_reshape(view, &node->out[0]->shape, &result) &&
+               import_result(import, node, 0, operand->value, &result);
     const Op op = !strcmp(node->type, "ReduceMax") ? OP_MAXPOOL : OP_AVGPOOL;
     Layer layer = layer_default(op);
     layer.attr.global = taken[AXIS_H] == view->size[AXIS_H] && taken[AXIS_W] == view->size[AXIS_W];
@@ -84,7 +85,8 @@ bool import_reduce(Import *import, OnnxNode *node) {
         const ImportWeights weights = {{{NULL, import_filled(import, out->shape.c, count)}}};
         out = import_layer(import, node, "sum", OP_SCALE, &out, 1, &factor, &weights);
     }
-    return import_plain(import, node, 0, out);
+    return out && view_collapse(view, taken[AXIS_H] > 1, taken[AXIS_W] > 1, &node->out[0]->shape, &result) &&
+           import_result(import, node, 0, out, &result);
 }
 
 /* ---- resize ---- */
@@ -123,7 +125,8 @@ bool import_resize(Import *import, OnnxNode *node) {
     const char *at =
         old ? "asymmetric" : onnx_attribute_string(model, node, "coordinate_transformation_mode", "half_pixel");
     const char *nearest = old ? "floor" : onnx_attribute_string(model, node, "nearest_mode", "round_prefer_floor");
-    const bool linear = is_one(mode, "linear", "bilinear", "linear"), upscales = to->dim[2] >= from->dim[2];
+    const bool linear = is_one(mode, "linear", "bilinear", "linear"),
+               upscales = to->dim[2] >= from->dim[2] && to->dim[3] >= from->dim[3];
     if (from->rank != 4 || from->dim[0] != to->dim[0] || from->dim[1] != to->dim[1])
         return import_problem(import, node, "from %s to %s is more than rows and columns",
                               onnx_shape_text(model->arena, from), onnx_shape_text(model->arena, to));

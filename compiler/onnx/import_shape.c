@@ -87,9 +87,12 @@ bool import_expand(Import *import, OnnxNode *node) {
     const int missing = shape.rank - node->in[0]->shape.rank;
     for (int d = 0; d < shape.rank; d++) shape.dim[d] = d < missing ? 1 : node->in[0]->shape.dim[d - missing];
     const bool same = onnx_elements(&shape) == onnx_elements(&node->out[0]->shape);
-    if ((same || is_spread_anyway(import->model, node->out[0])) && view_reshape(&operand->view, &shape, &view))
-        return import_result(import, node, 0, operand->value, &view);
-    return import_problem(import, node, "it makes a value larger");
+    if ((!same && !is_spread_anyway(import->model, node->out[0])) || !view_reshape(&operand->view, &shape, &view))
+        return import_problem(import, node, "it makes a value larger");
+    Operand *result = arena_alloc(import->model->arena, sizeof *result); /* smaller than the tensor, where it spreads */
+    *result = (Operand){.value = operand->value, .view = view};
+    node->out[0]->operand = result;
+    return true;
 }
 
 /* Of channels, in one order of dimensions. */
@@ -142,7 +145,10 @@ bool import_pad(Import *import, OnnxNode *node) {
                                   (long long)begin[d], (long long)end[d]);
     }
     if (none) return import_plain(import, node, 0, in);
-    if (node->in[0]->shape.rank == 4 && view_axis(&node->in[0]->operand->view, 2) == AXIS_W)
+    if (value && (!onnx_is_constant(value) || onnx_elements(&value->shape) != 1))
+        return import_problem(import, node, "it pads with what is no constant number");
+    if (node->in[0]->shape.rank == 4 &&
+        (view_axis(&node->in[0]->operand->view, 2) == AXIS_W || view_axis(&node->in[0]->operand->view, 3) == AXIS_H))
         return import_problem(import, node, "it reads rows as columns");
     if (strcmp(mode, "constant") != 0) return import_problem(import, node, "mode '%s' is not supported", mode);
     if (with != 0) return import_problem(import, node, "it pads with %g, not with 0", with);
@@ -216,6 +222,8 @@ static bool slice(Import *import, OnnxNode *node, int i, const OnnxRange *range)
         shrink(&view, d, range[d].count);
         all = false;
     }
+    if (!view_reshape(&view, &node->out[i]->shape, &view)) /* a Gather of one index has a dimension less */
+        return import_problem(import, node, "its result has other dimensions");
     if (all) return import_result(import, node, i, operand->value, &view);
     layer.attr.first = (int)start[AXIS_C], layer.attr.channels = (int)size[AXIS_C];
     layer.attr.window.top = (int)start[AXIS_H], layer.attr.height = (int)size[AXIS_H];
@@ -274,8 +282,5 @@ bool import_gather(Import *import, OnnxNode *node) {
             return import_problem(import, node, "its indices are not side by side");
     }
     if (!count) return import_problem(import, node, "its indices are not known when the network is compiled");
-    if (!slice(import, node, 0, range)) return false;
-    Operand *part = node->out[0]->operand;
-    if (view_reshape(&part->view, &node->out[0]->shape, &part->view)) return true;
-    return import_problem(import, node, "its result has other dimensions");
+    return slice(import, node, 0, range);
 }

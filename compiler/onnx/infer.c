@@ -146,16 +146,20 @@ bool onnx_transposed_window(OnnxModel *model, OnnxNode *node, const OnnxShape *i
     const int extras = onnx_attribute_ints(node, "output_padding", extra, w->rank);
     const int shaped = onnx_attribute_ints(node, "output_shape", out, w->rank);
     const char *pad = onnx_attribute_string(model, node, "auto_pad", "NOTSET");
-    const bool same = !strncmp(pad, "SAME_", 5), lower = !strcmp(pad, "SAME_LOWER");
+    const bool same = !strncmp(pad, "SAME_", 5), upper = !strcmp(pad, "SAME_UPPER");
     if ((extras >= 0 && extras != w->rank) || (shaped >= 0 && shaped != w->rank))
         return onnx_problem(model, node, "output_padding or output_shape is not of %d numbers", w->rank);
+    for (int i = 0; i < w->rank; i++)
+        if (extra[i] < 0 || extra[i] > INT32_MAX || out[i] < 0 || out[i] > INT32_MAX ||
+            w->kernel[i] > INT32_MAX / w->dilate[i] || in->dim[i + 2] > INT32_MAX / w->stride[i])
+            return onnx_problem(model, node, "its result would be too large");
     for (int i = 0; i < w->rank && !strcmp(pad, "VALID"); i++) w->begin[i] = w->end[i] = 0;
     for (int i = 0; i < w->rank && (same || shaped >= 0); i++) {
         const int64_t size = in->dim[i + 2];
         const int64_t wanted = shaped >= 0 ? out[i] : size * w->stride[i];
         const int64_t pads = (size - 1) * w->stride[i] + extra[i] + reach(w, i) - wanted;
         if (pads < 0) extra[i] -= pads; /* what the kernels do not reach */
-        w->begin[i] = pads <= 0 ? 0 : lower ? pads - pads / 2 : pads / 2;
+        w->begin[i] = pads <= 0 ? 0 : upper ? pads / 2 : pads - pads / 2;
         w->end[i] = pads <= 0 ? 0 : pads - w->begin[i];
     }
     return true;
@@ -168,7 +172,9 @@ bool infer_convtranspose(OnnxModel *model, OnnxNode *node) {
         !onnx_transposed_window(model, node, &node->in[0]->shape, node->in[1]->shape.dim + 2, &w, extra))
         return false;
     OnnxShape shape = node->in[0]->shape;
-    shape.dim[1] = node->in[1]->shape.dim[1] * onnx_attribute_int(node, "group", 1);
+    const int64_t group = onnx_attribute_int(node, "group", 1);
+    if (group < 1 || group > INT32_MAX) return onnx_problem(model, node, "it has %lld groups", (long long)group);
+    shape.dim[1] = node->in[1]->shape.dim[1] * group;
     for (int i = 0; i < w.rank; i++)
         shape.dim[i + 2] = (shape.dim[i + 2] - 1) * w.stride[i] + reach(&w, i) - w.begin[i] - w.end[i] + extra[i];
     return set_shape(model, node, 0, shape);
@@ -317,14 +323,15 @@ bool onnx_slice(OnnxModel *model, OnnxNode *node, OnnxRange range[ONNX_MOST_RANK
     for (int d = 0; d < in->rank; d++) range[d] = (OnnxRange){0, 1, in->dim[d]};
     for (int i = 0; i < count; i++) {
         int axis;
-        const int64_t at = named == -1 ? i : axes[i], step = stepped == -1 ? 1 : steps[i];
+        const int64_t at = named == -1 ? i : axes[i];
+        const int64_t step = stepped == -1 ? 1 : clamp(steps[i], -INT32_MAX, INT32_MAX);
         if (!onnx_axis(at, in->rank, &axis)) return bad_axis(model, node, at);
-        if (!step || step < -INT32_MAX) return onnx_problem(model, node, "it has a step of %lld", (long long)step);
+        if (!step) return onnx_problem(model, node, "it has a step of 0");
         const int64_t size = in->dim[axis], least = step < 0 ? -1 : 0, most = step < 0 ? size - 1 : size;
-        const int64_t start = clamp(starts[i] < 0 ? starts[i] + size : starts[i], step < 0 ? -1 : 0, most);
-        const int64_t end = clamp(ends[i] < 0 ? ends[i] + size : ends[i], least, step < 0 ? size : size);
+        const int64_t start = clamp(starts[i] < 0 ? starts[i] + size : starts[i], 0, most);
+        const int64_t end = clamp(ends[i] < 0 ? ends[i] + size : ends[i], least, size);
         const int64_t length = step < 0 ? start - end : end - start, by = step < 0 ? -step : step;
-        range[axis] = (OnnxRange){start, step, length > 0 ? (length + by - 1) / by : 0};
+        range[axis] = (OnnxRange){start, step, length > 0 && size ? (length + by - 1) / by : 0};
     }
     return true;
 }

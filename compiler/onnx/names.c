@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { LONGEST_NAME = 200 };
+enum { LONGEST_NAME = 200, LONGEST_PATH = 1000 };
 
 static bool ends_with(const char *text, const char *end) {
     const size_t n = strlen(text), m = strlen(end);
@@ -26,7 +26,7 @@ typedef void (*EachModule)(Import *import, const char *module);
 static const char *legacy_modules(Import *import, const OnnxNode *node, EachModule each) {
     Arena *arena = import->model->arena;
     const char *name = "", *last = "", *rest = node->name + 1;
-    if (*node->name != '/') return NULL;
+    if (*node->name != '/' || strlen(node->name) > LONGEST_PATH) return NULL;
     for (size_t n; rest[n = strcspn(rest, "/")]; rest += n + 1) {
         const char *part = arena_strndup(arena, rest, n);
         const size_t before = strlen(last);
@@ -119,8 +119,11 @@ const char *import_name(Import *import, const OnnxNode *node, const char *part, 
     if (!*name) name = node->type;
     name = clean(arena, part ? arena_printf(arena, "%s.%s", name, part) : name);
     const char *wanted = name;
-    for (int n = 2; map_get(&import->names, name); n++) name = arena_printf(arena, "%s_%d", wanted, n);
-    map_put(&import->names, arena, name, (void *)(uintptr_t)name);
+    int *number = map_get(&import->names, wanted); /* the last one that was put behind it */
+    while (map_get(&import->names, name)) name = arena_printf(arena, "%s_%d", wanted, ++*number);
+    number = arena_alloc(arena, sizeof *number);
+    *number = 1;
+    map_put(&import->names, arena, name, number);
     return name;
 }
 

@@ -114,7 +114,7 @@ const Operand *import_in_order(Import *import, OnnxNode *node, OnnxTensor *tenso
         if (reshaped) tensor->operand = reshaped;
         return reshaped;
     }
-    if (view->rank != 4 || (view_axis(view, 0) != AXIS_N && view->size[AXIS_N] > 1)) return NULL;
+    if (view->rank != 4 || !view_begins_with_images(view)) return NULL;
     value = to_shuffled(import, node, operand);
     if (!value) value = to_channels(import, node, operand);
     if (!value) value = to_pixels(import, node, operand);

@@ -44,6 +44,7 @@ typedef struct Piece {
 
 typedef struct Pieces {
     Import *import;
+    Arena *arena; /* of what is here alone */
     const OnnxTensor *root;
     const Operand *operand;
     Piece piece[MOST_NODES];
@@ -72,18 +73,24 @@ static bool is_uniform(const double *numbers, int64_t count) {
     return true;
 }
 
+/* Formulas are of real numbers, and of the 0 and 1 that comparisons give. */
+static bool keeps_numbers(const OnnxNode *node) {
+    const OnnxType to = node->out[0]->type, truth = ONNX__TENSOR_PROTO__DATA_TYPE__BOOL;
+    return onnx_type_is_real(to) || (to == truth && (node->formula->truth || node->in[0]->type == truth));
+}
+
 static void collect(Pieces *p, OnnxNode *node) {
     Piece piece = {.node = node, .uniform = true, .needs = 1u << p->count};
     const Elementwise *e = node->formula;
     if (p->count == MOST_NODES || node->done || node->problem || !e || node->nin > ELEMENTWISE_MOST_IN) return;
-    if (!node->out[0] || !same_shape(&node->out[0]->shape, &p->root->shape)) return;
+    if (!node->out[0] || !same_shape(&node->out[0]->shape, &p->root->shape) || !keeps_numbers(node)) return;
     bool depends = false;
     for (int i = 0; i < node->nin; i++) {
         const OnnxTensor *in = node->in[i];
         if (!in) continue;
         piece.from[i] = -1;
         if (onnx_is_constant(in)) {
-            piece.number[i] = import_per_channel(p->import, in, &p->operand->view);
+            piece.number[i] = import_per_channel(p->arena, in, &p->operand->view);
             if (!piece.number[i]) return;
             piece.uniform &= is_uniform(piece.number[i], p->operand->view.size[AXIS_C]);
             continue;
@@ -269,10 +276,10 @@ static Value *make(Pieces *p, int last) {
     return act == ACT_LEAKYRELU || act == ACT_RELU ? make_per_channel(p, last, false) : NULL;
 }
 
-bool import_pieces(Import *import, OnnxNode *node) {
+static bool read_pieces(Import *import, OnnxNode *node, Arena *arena) {
     OnnxModel *model = import->model;
-    Pieces *p = arena_alloc(model->arena, sizeof *p);
-    p->import = import;
+    Pieces *p = arena_alloc(arena, sizeof *p);
+    p->import = import, p->arena = arena;
     for (int i = 0; i < node->nin; i++) {
         if (!node->in[i] || onnx_is_constant(node->in[i])) continue;
         if (p->root && p->root != node->in[i]) return false;
@@ -305,6 +312,13 @@ bool import_pieces(Import *import, OnnxNode *node) {
         return import_result(import, p->piece[last].node, 0, value, &view);
     }
     return false;
+}
+
+bool import_pieces(Import *import, OnnxNode *node) {
+    Arena own = {0};
+    const bool found = read_pieces(import, node, &own);
+    arena_free(&own);
+    return found;
 }
 
 /* ---- of several values ---- */
@@ -346,6 +360,7 @@ static bool import_filled_sum(Import *import, OnnxNode *node) {
     const Shape larger = {p.c > q.c ? p.c : q.c, p.h > q.h ? p.h : q.h, p.w > q.w ? p.w : q.w};
     View view;
     if (node->nin != 2 || !view_is_image(&a->view) || !view_is_image(&b->view) ||
+        !same_shape(&node->in[0]->shape, &node->in[1]->shape) ||
         !view_plain(import->model->batch, larger, &node->out[0]->shape, &view))
         return false;
     Layer layer = layer_default(OP_ADD);
@@ -458,7 +473,7 @@ static bool is_number(const OnnxTensor *tensor) {
 /* The numbers of each channel that a Mul or Add applies to the tensor; NULL where it does not. */
 static double *per_channel(Import *import, const OnnxNode *node, const OnnxTensor *tensor, const View *view) {
     const OnnxTensor *constant = node && node->in[0] == tensor ? node->in[1] : node ? node->in[0] : NULL;
-    return constant && onnx_is_constant(constant) ? import_per_channel(import, constant, view) : NULL;
+    return constant && onnx_is_constant(constant) ? import_per_channel(import->model->arena, constant, view) : NULL;
 }
 
 /* mean = ReduceMean(x), d = x - mean, var = ReduceMean(d * d), d / sqrt(var + eps), perhaps * weight, perhaps + bias */
@@ -467,7 +482,8 @@ bool import_layernorm_pieces(Import *import, OnnxNode *mean) {
     const OnnxTensor *x = mean->in[0];
     const Operand *operand = import_operand(import, mean, 0);
     bool axes[ONNX_MOST_RANK], other[ONNX_MOST_RANK];
-    if (!operand || !onnx_axes(model, mean, x->shape.rank, true, axes)) return false;
+    if (!operand || mean->out[0]->shape.rank != x->shape.rank || !onnx_axes(model, mean, x->shape.rank, true, axes))
+        return false;
     for (int d = 0; d < x->shape.rank; d++)
         if (axes[d] != (view_axis(&operand->view, d) == AXIS_C)) return false;
     OnnxNode *sub = reader(import, mean, mean->out[0], "Sub");
@@ -480,8 +496,8 @@ bool import_layernorm_pieces(Import *import, OnnxNode *mean) {
                                          : square->in[0] != d || square->in[1] != d)
         return false;
     OnnxNode *variance = reader(import, square, square->out[0], "ReduceMean");
-    if (!variance || variance->out[0]->uses != 1 || !onnx_axes(model, variance, x->shape.rank, true, other) ||
-        memcmp(axes, other, sizeof axes) != 0)
+    if (!variance || variance->out[0]->uses != 1 || variance->out[0]->shape.rank != x->shape.rank ||
+        !onnx_axes(model, variance, x->shape.rank, true, other) || memcmp(axes, other, sizeof axes) != 0)
         return false;
     OnnxNode *add = reader(import, variance, variance->out[0], "Add");
     const OnnxTensor *eps = add ? add->in[add->in[0] == variance->out[0]] : NULL;

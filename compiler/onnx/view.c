@@ -126,6 +126,34 @@ bool view_same_order(const View *a, const View *b) {
     return true;
 }
 
+bool view_fits(const View *view, const OnnxShape *dims) {
+    bool fits = view->rank == dims->rank;
+    for (int d = 0; d < view->rank && fits; d++) {
+        int64_t size = 1;
+        for (int i = view->begin[d]; i < view->begin[d + 1]; i++) size *= view->atom[i].size;
+        fits = size == dims->dim[d];
+    }
+    return fits;
+}
+
+bool view_collapse(const View *view, bool rows, bool columns, const OnnxShape *dims, View *result) {
+    View left = *view;
+    left.count = 0, left.rank = 1;
+    for (int i = 0; i < view->count; i++) {
+        const ViewAxis axis = view->atom[i].axis;
+        if ((axis == AXIS_H && rows) || (axis == AXIS_W && columns))
+            left.size[axis] = 1;
+        else
+            left.atom[left.count++] = view->atom[i];
+    }
+    left.begin[1] = left.count;
+    return view_reshape(&left, dims, result);
+}
+
+bool view_begins_with_images(const View *view) {
+    return view->rank > 0 && view_axis(view, 0) == (view->size[AXIS_N] == 1 ? AXIS_NONE : AXIS_N);
+}
+
 const char *view_text(Arena *arena, const View *view) {
     const char *text = "";
     for (int d = 0; d < view->rank; d++) {

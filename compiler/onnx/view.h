@@ -45,6 +45,12 @@ bool view_is_image(const View *view);
 /* Whether a dimension is made of the one axis alone. */
 bool view_is_of(const View *view, int dim, ViewAxis axis);
 bool view_same_order(const View *a, const View *b);
+/* Whether the dimensions have these sizes. */
+bool view_fits(const View *view, const OnnxShape *dims);
+/* One row or one column of what had several, in dimensions that hold as many elements. */
+bool view_collapse(const View *view, bool rows, bool columns, const OnnxShape *dims, View *result);
+/* Whether the first dimension is the images, wholly and in order. */
+bool view_begins_with_images(const View *view);
 /* "[N] [H] [W] [C]", for errors */
 const char *view_text(Arena *arena, const View *view);
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes small ONNX models of what exporters write, each with an input and what NumPy computes for it, as ONNX's test data
-are: FOLDER/node/NAME/model.onnx and test_data_set_0. unit/onnx_data reads and runs them.
+are: FOLDER/node/NAME/model.onnx and test_data_set_0. unit/onnx_data reads and runs them. In FOLDER/simple are models that
+look like what rnc reads and mean something else, which it must not read. Prints how many there are of both.
 
     onnx_idioms.py FOLDER
 """
@@ -13,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 rng = np.random.default_rng(7)
 erf = np.vectorize(math.erf)
-FOLDER = sys.argv[1] + "/node"
+READ, NOT_READ = sys.argv[1] + "/node", sys.argv[1] + "/simple"
 
 
 def real(*shape):
@@ -69,12 +70,11 @@ class Model:
             return outs[0] if outputs == 1 else outs
         return add
 
-    def done(self, name, x, y, result):
+    def done(self, folder, x, y, result):
         self.nodes.append(helper.make_node("Identity", [result], ["y"]))
         graph = helper.make_graph(self.nodes, "g", [self.input], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
                                   self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
-        folder = f"{FOLDER}/{name}"
         os.makedirs(folder + "/test_data_set_0")
         with open(folder + "/model.onnx", "wb") as f:
             f.write(model.SerializeToString())
@@ -87,7 +87,13 @@ def case(name, shape, build, expect, opset=13, batch=None):
     """build(m, x): the nodes; expect(x): NumPy's result. x is on both sides of every edge that an activation has."""
     x = (real(*shape) * 8).astype(np.float32)
     m = Model(shape, opset, batch)
-    m.done(name, x, expect(x.astype(np.float64)), build(m, "x"))
+    m.done(f"{READ}/{name}", x, expect(x.astype(np.float64)), build(m, "x"))
+
+
+def not_read(name, shape, build, opset=13):
+    m = Model(shape, opset)
+    x = real(*shape)
+    m.done(f"{NOT_READ}/{name}", x, x, build(m, "x"))
 
 
 f32 = np.float32
@@ -282,4 +288,41 @@ case("difference", SHAPE, lambda m, x: m.Sub(m.Relu(x), m.Tanh(x)), lambda x: np
 case("shortcut_padded", SHAPE, lambda m, x: m.Add(m.Conv(x, w3, pads=[1, 1, 1, 1], strides=[2, 2]),
      m.Pad(m.MaxPool(x, kernel_shape=[1, 1], strides=[2, 2]), n64(0, 0, 0, 0, 0, 2, 0, 0))),
      lambda x: conv(x, w3, None, 2, (1, 1, 1, 1)) + np.pad(x[:, :, ::2, ::2], ((0, 0), (0, 2), (0, 0), (0, 0))))
-print(len(os.listdir(FOLDER)))
+
+# ---- dimensions of one size that are not one axis ----
+shuffled = lambda m, x, n, g, c: m.Reshape(m.Transpose(m.Reshape(x, n64(n, g, c, 4, 4)), perm=[0, 2, 1, 3, 4]), n64(n, g * c, 4, 4))
+case("mean_of_shuffled", (2, 6, 4, 4), lambda m, x: m.ReduceMean(shuffled(m, x, 2, 2, 3), axes=[2, 3]),
+     lambda x: x.reshape(2, 2, 3, 16).transpose(0, 2, 1, 3).reshape(2, 6, 16).mean(2))
+case("mean_of_one_pixel", (2, 6, 1, 1), lambda m, x: m.Add(m.ReduceMean(x, axes=[2, 3], keepdims=0), gamma), lambda x: x[:, :, 0, 0] + gamma)
+real_c = real(C, 3)
+case("matmul_of_turned_images", (4, C), lambda m, x: m.Reshape(m.Transpose(m.MatMul(m.Transpose(m.Reshape(x, n64(2, 2, C)), perm=[1, 0, 2]), real_c),
+     perm=[1, 0, 2]), n64(4, 3)), lambda x: x @ real_c)
+w1 = real(4, 5, 1, 1)
+case("row_as_column", (3, 5, 4), lambda m, x: m.Transpose(m.Conv(m.Unsqueeze(x, n64(3)), w1, pads=[0, 1, 1, 0], strides=[2, 1]), perm=[0, 1, 3, 2]),
+     lambda x: conv(x[..., None], w1, None, 1, (0, 1, 1, 0))[:, :, ::2].transpose(0, 1, 3, 2))
+case("padded_plus_gate", SHAPE, lambda m, x: m.Add(m.Pad(x, n64(0, 0, 0, 0, 0, 2, 0, 0)), m.GlobalAveragePool(m.Concat(x, m.Slice(x, n64(0), n64(2), n64(1)), axis=1))),
+     lambda x: np.pad(x, ((0, 0), (0, 2), (0, 0), (0, 0))) + np.concatenate((x, x[:, :2]), 1).mean((2, 3), keepdims=True))
+not_read("norm_of_groups_as_images", (2, 6, 4, 4), lambda m, x: m.Reshape(m.InstanceNormalization(m.Reshape(x, n64(4, 3, 4, 4)), real(3), real(3)), n64(2, 6, 4, 4)))
+not_read("norm_of_channels_as_images", (1, 6, 4, 4), lambda m, x: m.Reshape(m.InstanceNormalization(m.Reshape(x, n64(6, 1, 4, 4)), real(1), real(1)), n64(1, 6, 4, 4)))
+not_read("norm_of_rows_as_images", (2, 4, 2, 4), lambda m, x: m.GroupNormalization(m.Transpose(x, perm=[2, 1, 0, 3]), real(4), real(4), num_groups=2), opset=21)
+not_read("outer_product", (1, 4), lambda m, x: m.Mul(m.Reshape(x, n64(1, 4, 1, 1)), m.Relu(m.Reshape(x, n64(1, 1, 1, 4)))))
+not_read("sum_of_expanded", (1, 4, 1, 1), lambda m, x: m.Add(m.Expand(x, n64(1, 4, 2, 2)), m.Expand(m.Relu(x), n64(1, 4, 2, 2))))
+not_read("columns_as_images", (1, 4, 2, 2), lambda m, x: m.Relu(m.Reshape(m.Transpose(m.Reshape(x, n64(1, 2, 2, 2, 2)), perm=[4, 2, 1, 3, 0]), n64(2, 4, 2, 1))))
+
+# ---- numbers that are cut off on the way ----
+cut = lambda to: lambda m, x: m.Cast(m.Cast(m.Mul(x, f32(4)), to=to), to=TensorProto.FLOAT)
+not_read("integers", SHAPE, cut(TensorProto.INT32))
+not_read("truth", SHAPE, cut(TensorProto.BOOL))
+not_read("padded_with_a_value", (1, 1, 1, 1), lambda m, x: m.Pad(x, n64(0, 0, 0, 0, 0, 0, 1, 1), m.Reshape(m.Relu(x), n64(1))))
+
+# ---- windows ----
+wt = real(C, 2, 3, 3)
+def transposed(x, rows, columns, top, left):
+    y = np.zeros((x.shape[0], 2, 2 * x.shape[2] + 1, 2 * x.shape[3] + 1))
+    for i in range(3):
+        for j in range(3):
+            y[:, :, i:i + 2 * x.shape[2]:2, j:j + 2 * x.shape[3]:2] += np.einsum("nchw,ck->nkhw", x, wt[:, :, i, j])
+    return y[:, :, top:top + rows, left:left + columns]
+case("transposed_to_a_shape", SHAPE, lambda m, x: m.ConvTranspose(x, wt, strides=[2, 2], output_shape=[10, 14]), lambda x: transposed(x, 10, 14, 1, 1))
+case("transposed_same_upper", SHAPE, lambda m, x: m.ConvTranspose(x, wt, strides=[2, 2], auto_pad="SAME_UPPER"), lambda x: transposed(x, 10, 14, 0, 0))
+print(len(os.listdir(READ)), len(os.listdir(NOT_READ)))
