@@ -75,6 +75,25 @@ void constant_set(float *reals, int64_t *integers, int64_t i, double value) {
         integers[i] = isnan(value) ? 0 : value >= 0x1p63 ? INT64_MAX : value < -0x1p63 ? INT64_MIN : (int64_t)value;
 }
 
+int64_t constant_wrapped(OnnxType type, int64_t value) {
+    switch (type) {
+    case ONNX__TENSOR_PROTO__DATA_TYPE__UINT8:
+        return (uint8_t)value;
+    case ONNX__TENSOR_PROTO__DATA_TYPE__UINT16:
+        return (uint16_t)value;
+    case ONNX__TENSOR_PROTO__DATA_TYPE__UINT32:
+        return (uint32_t)value;
+    case ONNX__TENSOR_PROTO__DATA_TYPE__INT8:
+        return (int8_t)value;
+    case ONNX__TENSOR_PROTO__DATA_TYPE__INT16:
+        return (int16_t)value;
+    case ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
+        return (int32_t)value;
+    default:
+        return value;
+    }
+}
+
 /* ---- raw bytes ---- */
 static uint64_t bits_at(const uint8_t *bytes, int size) {
     uint64_t bits = 0;

@@ -142,6 +142,7 @@ bool fold_elementwise(OnnxModel *model, OnnxNode *node) {
             if (node->in[k]) in[k] = onnx_element(node->in[k], onnx_broadcast_index(node->in[k], &out->shape, i));
         const double result = onnx_elementwise_apply(node, in);
         constant_set(reals, integers, i, to_bool ? result != 0 : result);
+        if (integers) integers[i] = constant_wrapped(out->type, integers[i]);
     }
     return true;
 }

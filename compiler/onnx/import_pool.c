@@ -100,9 +100,16 @@ static double said_scale(Import *import, const OnnxNode *node, int axis) {
     const bool late = import->model->opset >= 11 && strcmp(node->type, "Upsample") != 0;
     const int i = late ? 2 : 1;
     const Onnx__AttributeProto *old = onnx_attribute(node, "scales");
-    if (import_has(node, i) && node->in[i]->reals && onnx_elements(&node->in[i]->shape) == node->in[0]->shape.rank)
-        return (double)node->in[i]->reals[axis];
-    return old && old->n_floats > (size_t)axis ? (double)old->floats[axis] : 0;
+    const int rank = node->in[0]->shape.rank;
+    int64_t axes[ONNX_MOST_RANK];
+    const int named = onnx_attribute_ints(node, "axes", axes, ONNX_MOST_RANK), count = named < 0 ? rank : named;
+    int at = named < 0 ? axis : -1, one = 0;
+    for (int k = 0; k < named && k < ONNX_MOST_RANK; k++)
+        if (onnx_axis(axes[k], rank, &one) && one == axis) at = k;
+    if (at < 0) return 0; /* as large as it was */
+    if (import_has(node, i) && node->in[i]->reals && onnx_elements(&node->in[i]->shape) == count)
+        return (double)node->in[i]->reals[at];
+    return old && old->n_floats > (size_t)at ? (double)old->floats[at] : 0;
 }
 
 /* Coordinates go by the scale as it is said; ours by sizes, which is the same where the scale is a ratio of sizes. */

@@ -525,7 +525,7 @@ bool infer_resize(OnnxModel *model, OnnxNode *node) {
                           : scales ? onnx_elements(&scales->shape)
                           : old    ? (int64_t)old->n_floats
                                    : 0;
-    if (given != count || (sizes && !sizes->integers) || (!sizes && scales && !scales->reals))
+    if (given != count || count > shape.rank || (sizes && !sizes->integers) || (!sizes && scales && !scales->reals))
         return onnx_problem(model, node, "its sizes or scales are no constant list of %d", count);
     if (strcmp(onnx_attribute_string(model, node, "keep_aspect_ratio_policy", "stretch"), "stretch") != 0)
         return onnx_problem(model, node, "it keeps the aspect ratio by a policy");

@@ -116,6 +116,8 @@ bool constant_read(OnnxModel *model, OnnxTensor *tensor, const Onnx__TensorProto
 /* A new constant of the tensor's type and shape; zeroed. Exactly one of both is not NULL. */
 void constant_allocate(OnnxModel *model, OnnxTensor *tensor, float **reals, int64_t **integers);
 void constant_set(float *reals, int64_t *integers, int64_t i, double value);
+/* What an integer is in a type of fewer bits. */
+int64_t constant_wrapped(OnnxType type, int64_t value);
 
 /* ---- attributes; `otherwise` where the node has none of that name ---- */
 const Onnx__AttributeProto *onnx_attribute(const OnnxNode *node, const char *name);

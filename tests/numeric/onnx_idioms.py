@@ -325,4 +325,8 @@ def transposed(x, rows, columns, top, left):
     return y[:, :, top:top + rows, left:left + columns]
 case("transposed_to_a_shape", SHAPE, lambda m, x: m.ConvTranspose(x, wt, strides=[2, 2], output_shape=[10, 14]), lambda x: transposed(x, 10, 14, 1, 1))
 case("transposed_same_upper", SHAPE, lambda m, x: m.ConvTranspose(x, wt, strides=[2, 2], auto_pad="SAME_UPPER"), lambda x: transposed(x, 10, 14, 0, 0))
+case("bytes", (2, C), lambda m, x: m.Add(x, m.Cast(m.Cast(n64(-3, 258, 5, -129, 0, 127), to=TensorProto.UINT8), to=TensorProto.FLOAT)),
+     lambda x: x + np.array([253, 2, 5, 127, 0, 127]))
+not_read("scale_of_no_size", (1, 2, 7, 7), lambda m, x: m.Resize(x, "", np.array([1.3, 1.3], f32), axes=[2, 3], mode="linear"), opset=18)
+not_read("too_many_axes", (1, 2, 4, 4), lambda m, x: m.Resize(x, "", np.ones(40, f32), axes=[2] * 40, mode="linear"), opset=18)
 print(len(os.listdir(READ)), len(os.listdir(NOT_READ)))
