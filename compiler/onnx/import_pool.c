@@ -158,6 +158,10 @@ bool import_resize(Import *import, OnnxNode *node) {
         if (!whole || layer.attr.asymmetric || layer.attr.align_corners || is_one(nearest, "floor", "ceil", "floor"))
             return import_problem(import, node, "nearest_mode '%s' at '%s' coordinates is not supported", nearest, at);
     }
+    for (int d = 2; d < 4 && old && !linear; d++) /* between pixels: set 10 leaves the rounding open */
+        if (to->dim[d] < from->dim[d] && from->dim[d] % to->dim[d])
+            return import_problem(import, node, "nearest from %lld to %lld pixels is not supported before set 11",
+                                  (long long)from->dim[d], (long long)to->dim[d]);
     if (!scales_are_sizes(import, node))
         return import_problem(import, node, "its scales are no ratio of sizes: %s to %s",
                               onnx_shape_text(model->arena, from), onnx_shape_text(model->arena, to));

@@ -328,5 +328,6 @@ case("transposed_same_upper", SHAPE, lambda m, x: m.ConvTranspose(x, wt, strides
 case("bytes", (2, C), lambda m, x: m.Add(x, m.Cast(m.Cast(n64(-3, 258, 5, -129, 0, 127), to=TensorProto.UINT8), to=TensorProto.FLOAT)),
      lambda x: x + np.array([253, 2, 5, 127, 0, 127]))
 not_read("scale_of_no_size", (1, 2, 7, 7), lambda m, x: m.Resize(x, "", np.array([1.3, 1.3], f32), axes=[2, 3], mode="linear"), opset=18)
+not_read("nearest_smaller", (1, 2, 4, 4), lambda m, x: m.Resize(x, np.array([1, 1, 0.75, 0.75], f32), mode="nearest"), opset=10)
 not_read("too_many_axes", (1, 2, 4, 4), lambda m, x: m.Resize(x, "", np.ones(40, f32), axes=[2] * 40, mode="linear"), opset=18)
 print(len(os.listdir(READ)), len(os.listdir(NOT_READ)))
