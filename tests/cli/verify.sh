@@ -141,8 +141,8 @@ says "weights widened wrongly" "layer 'fc'"
 
 # --input: the numbers and pictures of the user, as programs take them. With a relu that lets negative numbers through,
 # what is said tells which numbers were run
-cat > "$WORK/clip.rn" <<'N'
-network clip {
+cat > "$WORK/bounded.rn" <<'N'
+network bounded {
     input 3x6x8 rgb, mean 0.5, std [0.5, 0.25, 0.5]
     relu
 }
@@ -170,27 +170,27 @@ picture(sys.argv[1], lambda x, y: (200, 220, 240))
 picture(sys.argv[2], lambda x, y: (200, 51 if (x, y) == (5, 3) else 220, 240))
 P
 faulty() { env REAL_CC="$CC" CC="$WORK/bad-cc" "$RNC" --verify "$@"; }
-expect "--input" 0 "$RNC" --verify --batch 3 --input fourth.npy clip.rn
+expect "--input" 0 "$RNC" --verify --batch 3 --input fourth.npy bounded.rn
 prints "--input" "5 images of fourth.npy"
-expect "--input: one image" 0 "$RNC" --verify --input=one.npy clip.rn
+expect "--input: one image" 0 "$RNC" --verify --input=one.npy bounded.rn
 prints "--input: one image" "1 image of one.npy"
-expect "--input: a picture" 0 "$RNC" --verify --input dark.png clip.rn
-expect "--input: no number meets the fault" 0 faulty --input positive.npy clip.rn
-expect "--input: one does" 1 faulty --input fourth.npy clip.rn
+expect "--input: a picture" 0 "$RNC" --verify --input dark.png bounded.rn
+expect "--input: no number meets the fault" 0 faulty --input positive.npy bounded.rn
+expect "--input: one does" 1 faulty --input fourth.npy bounded.rn
 says "--input: one does" "channel 2, row 4, column 7 of image 4 of fourth.npy is -1.25 and should be 0"
-expect "--input: in a batch" 1 faulty --batch 4 --input fourth.npy clip.rn
-expect "--input: no pixel meets the fault" 0 faulty --input bright.png clip.rn
-expect "--input: one pixel does" 1 faulty --input dark.png clip.rn # (51 / 255 - 0.5) / 0.25
+expect "--input: in a batch" 1 faulty --batch 4 --input fourth.npy bounded.rn
+expect "--input: no pixel meets the fault" 0 faulty --input bright.png bounded.rn
+expect "--input: one pixel does" 1 faulty --input dark.png bounded.rn # (51 / 255 - 0.5) / 0.25
 says "--input: one pixel does" "channel 1, row 3, column 5 of image 1 of dark.png is -1.2"
-expect "noise meets it" 1 faulty clip.rn
+expect "noise meets it" 1 faulty bounded.rn
 refuses() { # refuses FILE TEXT [STATUS]
-    expect "--input $1" "${3:-1}" "$RNC" --verify --input "$1" clip.rn
+    expect "--input $1" "${3:-1}" "$RNC" --verify --input "$1" bounded.rn
     says "--input $1" "$2"
 }
-refuses transposed.npy "transposed.npy: shape 5 x 3 x 8 x 6; clip takes N x 3 x 6 x 8"
+refuses transposed.npy "transposed.npy: shape 5 x 3 x 8 x 6; bounded takes N x 3 x 6 x 8"
 refuses nan.npy "nan.npy: number 3 of image 2 is not finite"
 refuses nowhere.npy "nowhere.npy"
-refuses clip.rn "clip.rn: neither a .npy array nor a PNG or JPEG picture"
+refuses bounded.rn "bounded.rn: neither a .npy array nor a PNG or JPEG picture"
 head -c 300 "$WORK/positive.npy" > "$WORK/cut.npy"
 refuses cut.npy cut.npy
 head -c 60 "$WORK/dark.png" > "$WORK/cut.png"
@@ -198,6 +198,6 @@ refuses cut.png cut.png
 printf 'network four {\n    input 4x6x8\n    relu\n}\n' > "$WORK/four.rn"
 expect "--input: four channels" 1 "$RNC" --verify --input dark.png four.rn
 says "--input: four channels" "dark.png: a picture of 8 x 6 cannot be made the input of four, 4 x 6 x 8"
-expect "--input alone" 2 "$RNC" --summary --input dark.png clip.rn
+expect "--input alone" 2 "$RNC" --summary --input dark.png bounded.rn
 says "--input alone" "say --verify too"
 finish
