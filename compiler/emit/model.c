@@ -135,8 +135,9 @@ static void emit_layers(Emit *e, Text *t) {
         if (!step_is_call(s)) continue;
         const Value *v = s->out;
         const ValuePlan *p = plan_value(plan, v);
-        const int size = (int)rn_dtype_size(v->type);
-        text_printf(t, "    {%lld, %d, %d},\n", (long long)p->offset, p->layout.pixel * size, p->layout.row * size);
+        const long long size = (long long)rn_dtype_size(v->type);
+        text_printf(t, "    {%lld, %lld, %lld},\n", (long long)p->offset, p->layout.pixel * size,
+                    p->layout.row * size);
     }
     text_puts(t, "};\n\n");
 }
