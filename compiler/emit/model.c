@@ -136,8 +136,7 @@ static void emit_layers(Emit *e, Text *t) {
         const Value *v = s->out;
         const ValuePlan *p = plan_value(plan, v);
         const long long size = (long long)rn_dtype_size(v->type);
-        text_printf(t, "    {%lld, %lld, %lld},\n", (long long)p->offset, p->layout.pixel * size,
-                    p->layout.row * size);
+        text_printf(t, "    {%lld, %lld, %lld},\n", (long long)p->offset, p->layout.pixel * size, p->layout.row * size);
     }
     text_puts(t, "};\n\n");
 }
