@@ -225,7 +225,7 @@ waits has_checkpoints usr1 && ok || bad SIGUSR1 "no checkpoint was written"
 kill -KILL "${ranks[1]}"
 ended "a killed rank" usr1
 expect "after a killed rank" 0 train 2 usr1 --resume --steps 1
-says "after a killed rank" "going on from usr1/step-"
+says "after a killed rank" "going on from usr1/" # the newest: a step, or the best
 pid=$stopped_pid ranks=("${stopped_ranks[@]}")
 ended "a stopped rank" stopped
 grep -q "rank [0-2]: error: step [0-9]*: nothing of rank [0-3] for [0-9]* s; waited for: " "$WORK/.err" && ok ||
