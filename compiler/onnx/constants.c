@@ -120,18 +120,7 @@ static float real_of_bits(OnnxType type, uint64_t bits) {
 }
 
 static int64_t integer_of_bits(OnnxType type, uint64_t bits) {
-    switch (type) {
-    case ONNX__TENSOR_PROTO__DATA_TYPE__INT8:
-        return (int8_t)bits;
-    case ONNX__TENSOR_PROTO__DATA_TYPE__INT16:
-        return (int16_t)bits;
-    case ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
-        return (int32_t)bits;
-    case ONNX__TENSOR_PROTO__DATA_TYPE__BOOL:
-        return bits != 0;
-    default:
-        return (int64_t)bits;
-    }
+    return type == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL ? bits != 0 : constant_wrapped(type, (int64_t)bits);
 }
 
 static void read_raw(OnnxModel *model, OnnxTensor *tensor, const uint8_t *bytes) {

@@ -72,7 +72,7 @@ Value *import_layer(Import *import, OnnxNode *node, const char *part, Op op, Val
 /* The bias of a convolution or fully connected layer that has none yet. */
 void import_bias(Import *import, Value *value, const ImportWeight *bias);
 float *import_floats(Import *import, int64_t count);
-/* A weight of all `value`, or a copy of a constant's numbers by way of `scale` and `shift`. */
+/* All of them `value`. */
 float *import_filled(Import *import, int64_t count, double value);
 
 /* ---- names.c ---- */
@@ -90,7 +90,15 @@ bool import_result(Import *import, OnnxNode *node, int i, Value *value, const Vi
 /* In the value's own order. */
 bool import_plain(Import *import, OnnxNode *node, int i, Value *value);
 
-/* ---- pieces.c: operators that are one layer together ---- */
+/* ---- import_conv.c: windows ---- */
+/* The window of a convolution or pool as the value has it, whose rows may be the tensor's columns. False after a
+ * problem. */
+bool import_window(Import *import, OnnxNode *node, const int64_t *kernel, Window *window);
+/* Its result, turned as its input is. */
+bool import_windowed(Import *import, OnnxNode *node, Value *value);
+
+/* ---- pieces.c, layernorm_pieces.c: operators that are one layer together ---- */
+enum { IMPORT_LOOK_AHEAD = 96 }; /* nodes behind the first that are looked at for the others */
 /* What is read from `node` on as an activation, or as a factor and a sum for each channel. False where it is neither;
  * without a problem then. */
 bool import_pieces(Import *import, OnnxNode *node);

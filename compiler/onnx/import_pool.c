@@ -4,9 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-bool import_window(Import *import, OnnxNode *node, const int64_t *kernel, Window *window);
-bool import_windowed(Import *import, OnnxNode *node, Value *value);
-
 static bool pool(Import *import, OnnxNode *node, Op op) {
     Value *in = import_image(import, node, 0);
     Layer layer = layer_default(op);

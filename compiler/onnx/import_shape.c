@@ -123,8 +123,6 @@ bool import_concat(Import *import, OnnxNode *node) {
     return out && view_replace(&first, axis, out->shape.c, &view) && import_result(import, node, 0, out, &view);
 }
 
-bool onnx_pads(OnnxModel *model, OnnxNode *node, int64_t begin[ONNX_MOST_RANK], int64_t end[ONNX_MOST_RANK]);
-
 /* Zeros around an image, and behind its channels. */
 bool import_pad(Import *import, OnnxNode *node) {
     Value *in = import_image(import, node, 0);

@@ -272,7 +272,6 @@ bool model_parse(OnnxModel *model, Arena *arena, const Source *source, const uin
     *model = (OnnxModel){.arena = arena, .diag = diag, .source = source, .hash = XXH3_64bits(bytes, size)};
     if (!unpack(model, bytes, size) || !read_opset(model)) return false;
     model->folded_most = options->folded_most ? options->folded_most : 1 << 29;
-    model->name = model->proto->graph->name ? model->proto->graph->name : "";
     return read_initializers(model) && read_input(model, options) && read_nodes(model) && read_outputs(model);
 }
 

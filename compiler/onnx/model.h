@@ -26,6 +26,13 @@ static inline int64_t onnx_elements(const OnnxShape *shape) {
     return n;
 }
 
+static inline bool onnx_same_shape(const OnnxShape *a, const OnnxShape *b) {
+    if (a->rank != b->rank) return false;
+    for (int d = 0; d < a->rank; d++)
+        if (a->dim[d] != b->dim[d]) return false;
+    return true;
+}
+
 /* ONNX's types, as far as numbers are read of them; values are the format's. */
 typedef Onnx__TensorProto__DataType OnnxType;
 bool onnx_type_is_real(OnnxType type); /* FLOAT, FLOAT16, BFLOAT16, DOUBLE */
@@ -87,7 +94,6 @@ typedef struct OnnxModel {
     Diag *diag;
     const Source *source;
     int opset;
-    const char *name;
     OnnxNode **nodes; /* in the file's order */
     int node_count;
     Map tensors; /* name -> OnnxTensor */

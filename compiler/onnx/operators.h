@@ -53,6 +53,8 @@ typedef struct OnnxRange {
 } OnnxRange;
 /* Of a Slice, all axes. False after node->problem. */
 bool onnx_slice(OnnxModel *model, OnnxNode *node, OnnxRange range[ONNX_MOST_RANK]);
+/* A Pad's numbers, of all axes. False after node->problem. */
+bool onnx_pads(OnnxModel *model, OnnxNode *node, int64_t begin[ONNX_MOST_RANK], int64_t end[ONNX_MOST_RANK]);
 /* The axes of a reduction or a squeeze; false after node->problem. With `all`, no list means all axes. */
 bool onnx_axes(OnnxModel *model, OnnxNode *node, int rank, bool all, bool axes[ONNX_MOST_RANK]);
 /* The sizes of a Split's parts. False after node->problem. */
@@ -78,6 +80,7 @@ bool onnx_broadcast(const OnnxNode *node, OnnxShape *shape);
 /* Of the element of a broadcast result of `shape`, where in the tensor it comes from. */
 int64_t onnx_broadcast_index(const OnnxTensor *tensor, const OnnxShape *shape, int64_t element);
 
+bool import_elementwise(Import *to, OnnxNode *node); /* import_elementwise.c */
 bool infer_elementwise(OnnxModel *model, OnnxNode *node);
 bool fold_elementwise(OnnxModel *model, OnnxNode *node);
 

@@ -11,7 +11,6 @@ static const OnnxOperator table[] = {
 #undef OPERATOR
 };
 
-bool import_elementwise(Import *to, OnnxNode *node);
 static const OnnxOperator elementwise = {"", -1, infer_elementwise, fold_elementwise, import_elementwise};
 
 const OnnxOperator *onnx_operator(const OnnxNode *node) {
