@@ -4,6 +4,7 @@
 #define RN_CLI_TRAIN_H
 
 #include "cli.h"
+#include "train/augment.h"
 #include "train/checkpoint.h"
 #include "train/loop.h"
 #include "train/pool.h"
@@ -39,9 +40,9 @@ typedef struct Pictures { /* the set of --data, and how it becomes the network's
     const TrainCli *cli;
     rn_data *data;
     rn_picture_recipe recipe;
-    float *mean;          /* that is subtracted from values 0..1; NULL: nothing is */
-    float *deployed_mean; /* the same of values 0..range, as weights files have it: RN_TRAIN_MEAN */
-    uint64_t seed;
+    float *mean;             /* that is subtracted from values 0..1; NULL: nothing is */
+    float *deployed_mean;    /* the same of values 0..range, as weights files have it: RN_TRAIN_MEAN */
+    rn_augmentation drawing; /* of training; its seed may change before a loader is made */
     rn_loader *loaders[RN_SPLITS];
 } Pictures;
 
@@ -52,7 +53,7 @@ void pictures_close(Pictures *pictures);
  * False: said why. */
 bool pictures_mean(Pictures *pictures, const float *known);
 size_t pictures_mean_size(const Pictures *pictures); /* its floats */
-rn_train_source pictures_source(Pictures *pictures); /* while they are open; draws by pictures->seed */
+rn_train_source pictures_source(Pictures *pictures); /* while they are open; draws by the run's seed */
 /* A loader of the test set, with views and at a scale. NULL: said why. */
 rn_loader *pictures_test(Pictures *pictures, int crops, int scale);
 

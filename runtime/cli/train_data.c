@@ -20,17 +20,25 @@ static rn_augment augment_of(const rn_train_recipe *r) {
                         .mixup = r->mixup};
 }
 
-static bool check(const TrainCli *cli, const rn_data_info *about) {
+static bool check(const Pictures *pictures) {
+    char error[RN_ERROR_SIZE];
+    const TrainCli *cli = pictures->cli;
+    const rn_data_info *about = rn_data_about(pictures->data);
     if (about->classes > cli->model->classes) {
         cli_fail(&cli->base, "%s: %d classes; the network has %d", cli->data, about->classes, cli->model->classes);
         return false;
     }
-    return true;
+    if (!rn_picture_recipe_check(&pictures->recipe, pictures->data, error, sizeof error) &&
+        !rn_augment_check(&pictures->drawing.augment, &pictures->recipe, pictures->data, error, sizeof error))
+        return true;
+    cli_fail(&cli->base, "%s", error);
+    return false;
 }
 
 bool pictures_open(Pictures *pictures, const TrainCli *cli) {
     char error[RN_ERROR_SIZE];
-    *pictures = (Pictures){.cli = cli, .seed = cli->seed};
+    const rn_augment augment = augment_of(cli->model->recipe);
+    *pictures = (Pictures){.cli = cli, .drawing = rn_augmentation_of(&augment, cli->seed)};
     if (!cli->data) {
         cli_usage(&cli->base, "--data KIND:FOLDER is missing: cifar10:, cifar100:, idx:, folder: or npy:");
         return false;
@@ -42,10 +50,9 @@ bool pictures_open(Pictures *pictures, const TrainCli *cli) {
     const rn_model *network = cli->base.model;
     pictures->recipe = (rn_picture_recipe){.input = network->input,
                                            .preprocess = network->preprocess,
-                                           .augment = augment_of(cli->model->recipe),
                                            .subtract = cli->model->recipe->subtract,
                                            .skip_broken = cli->skip_broken};
-    if (check(cli, rn_data_about(pictures->data))) return true;
+    if (check(pictures)) return true;
     pictures_close(pictures);
     return false;
 }
@@ -92,7 +99,7 @@ static rn_loader_options loader_options(Pictures *pictures, rn_split split) {
     return (rn_loader_options){.data = pictures->data,
                                .split = split,
                                .recipe = pictures->recipe,
-                               .seed = pictures->seed,
+                               .drawing = &pictures->drawing.drawing,
                                .batch = pictures->cli->model->recipe->batch,
                                .rank = team ? team->rank : 0,
                                .ranks = team ? team->ranks : 1,
@@ -103,7 +110,7 @@ static rn_loader_options loader_options(Pictures *pictures, rn_split split) {
 
 static rn_status begin(void *user, rn_split split, uint64_t first, uint64_t seed, char *error, size_t error_size) {
     Pictures *pictures = user;
-    pictures->seed = seed;
+    pictures->drawing.seed = seed;
     rn_loader_options options = loader_options(pictures, split);
     options.first_step = first;
     rn_loader_destroy(pictures->loaders[split]);

@@ -112,8 +112,8 @@ static int add_batch(Eval *eval, const Network *network, const rn_batch *batch) 
     if (rn_evaluator_run(network->evaluator, images, batch->images, output, error, sizeof error))
         status = cli_fail(cli, "%s", error);
     for (int i = 0; i < images && !status; i++)
-        rn_train_add_probabilities(eval->sums + (size_t)batch->pictures[i / batch->views] * (size_t)classes,
-                                   rn_train_scores(m, output + (size_t)i * m->output_size), classes, m->probabilities);
+        rn_score_add(eval->sums + (size_t)batch->pictures[i / batch->views] * (size_t)classes,
+                     rn_scores(m, output + (size_t)i * m->output_size), classes, m->probabilities);
     free(output);
     return status;
 }
@@ -170,8 +170,8 @@ static int evaluate(Eval *eval) {
     rn_train_result result = {0};
     for (uint32_t i = 0; i < count && !status; i++)
         if (eval->labels[i] >= 0)
-            rn_train_score_mean(&result, eval->sums + (size_t)i * (size_t)classes, eval->terms, classes,
-                                eval->labels[i]);
+            rn_train_add_outcome(&result, rn_score_mean(eval->sums + (size_t)i * (size_t)classes, eval->terms, classes,
+                                                        eval->labels[i]));
     return status ? status : report(eval, &result);
 }
 

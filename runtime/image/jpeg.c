@@ -5,7 +5,7 @@
  * (bytes to spare between segments are not). A progressive file may hold any number of scans over the whole picture:
  * their number is limited, or a small file could keep a machine busy for hours.
  *
- * train/jpeg_reduced.c is this file with RN_JPEG_REDUCED defined.
+ * data/jpeg_reduced.c is this file with RN_JPEG_REDUCED defined.
  */
 #include "image.h"
 #include "core/status.h"

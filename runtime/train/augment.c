@@ -1,31 +1,13 @@
-/* What is drawn for a picture, and the picture as it is then seen. */
+/* What is drawn for a picture. */
 #include "augment.h"
 #include "core/status.h"
 #include "philox.h"
-#include "view.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
-enum { MAX_PAD = 4096, MAX_RESIZED = 1 << 29, AREA_ATTEMPTS = 10 };
+enum { MAX_PAD = 4096, AREA_ATTEMPTS = 10 };
 
 /* ---- which part is seen ---- */
-
-static int centre(int size, int window) { /* torchvision's rounding, and rn_preprocess's */
-    const int surplus = size - window;
-    return surplus >= 0 ? (int)rint(surplus / 2.0) : -(-surplus / 2);
-}
-
-static void see_whole(rn_view *v, const rn_picture_recipe *r, rn_shape picture, int shorter_side) {
-    *v = (rn_view){.height = picture.h, .width = picture.w, .resized_h = r->input.h, .resized_w = r->input.w};
-    if (shorter_side < 1) shorter_side = r->preprocess.resize;
-    if (shorter_side < 1) return;
-    const int shorter = picture.h < picture.w ? picture.h : picture.w;
-    const int64_t h = (int64_t)shorter_side * picture.h / shorter, w = (int64_t)shorter_side * picture.w / shorter;
-    v->resized_h = h < MAX_RESIZED ? (int)h : MAX_RESIZED; /* no picture that is one is so narrow */
-    v->resized_w = w < MAX_RESIZED ? (int)w : MAX_RESIZED;
-}
 
 /* Inception's crop, by torchvision's procedure: after ten attempts that do not fit, the middle. */
 static void draw_area(rn_view *v, const rn_augment *a, rn_draws *draws) {
@@ -53,7 +35,7 @@ static void draw_area(rn_view *v, const rn_augment *a, rn_draws *draws) {
 /* Where a window begins in `size` pixels with `pad` zeros at either side */
 static int draw_place(int size, int pad, int window, rn_draws *draws) {
     const int places = size + 2 * pad - window + 1;
-    return places > 0 ? (int)rn_draw_below(draws, (uint32_t)places) - pad : centre(size, window);
+    return places > 0 ? (int)rn_draw_below(draws, (uint32_t)places) - pad : rn_view_centre(size, window);
 }
 
 /* AlexNet's noise: the eigenvectors of ImageNet's colours, each by its eigenvalue and by a normal number of deviation
@@ -72,13 +54,12 @@ static void draw_colour(float noise[3], rn_draws *draws) {
     for (int c = 0; c < 3; c++) noise[c] = (float)sum[c];
 }
 
-void rn_view_draw(rn_view *v, const rn_picture_recipe *r, rn_shape picture, uint64_t seed, uint32_t epoch,
-                  uint32_t index) {
-    const rn_augment *a = &r->augment;
+void rn_view_draw(rn_view *v, const rn_picture_recipe *r, const rn_augment *a, rn_shape picture, uint64_t seed,
+                  uint32_t epoch, uint32_t index) {
     rn_draws draws = rn_draws_for(seed, RN_DRAW_AUGMENT, epoch, index);
     int side = 0;
     if (a->scale_max > 0) side = a->scale_min + (int)rn_draw_below(&draws, (uint32_t)(a->scale_max - a->scale_min) + 1);
-    see_whole(v, r, picture, side);
+    rn_view_whole(v, r, picture, side);
     if (a->area_max > 0) {
         draw_area(v, a, &draws);
         v->resized_h = r->input.h;
@@ -88,168 +69,11 @@ void rn_view_draw(rn_view *v, const rn_picture_recipe *r, rn_shape picture, uint
         v->y = draw_place(v->resized_h, a->pad, r->input.h, &draws);
         v->x = draw_place(v->resized_w, a->pad, r->input.w, &draws);
     } else {
-        v->y = centre(v->resized_h, r->input.h);
-        v->x = centre(v->resized_w, r->input.w);
+        v->y = rn_view_centre(v->resized_h, r->input.h);
+        v->x = rn_view_centre(v->resized_w, r->input.w);
     }
     if (a->mirror) v->mirror = (int)rn_draw_below(&draws, 2);
     if (a->colour) draw_colour(v->noise, &draws);
-}
-
-int rn_view_reduction(const rn_view *v) {
-    int times = 8;
-    while (times > 1 && (v->height / times < v->resized_h || v->width / times < v->resized_w)) times /= 2;
-    return times;
-}
-
-void rn_view_reduce(rn_view *v, int times, rn_shape picture) {
-    const int bottom = (v->top + v->height + times - 1) / times, right = (v->left + v->width + times - 1) / times;
-    v->top /= times;
-    v->left /= times;
-    v->height = (bottom < picture.h ? bottom : picture.h) - v->top;
-    v->width = (right < picture.w ? right : picture.w) - v->left;
-}
-
-void rn_view_test(rn_view *v, const rn_picture_recipe *r, rn_shape picture, int crop, int scale) {
-    see_whole(v, r, picture, scale);
-    v->black = 1;
-    v->mirror = crop >= 5;
-    const int place = crop % 5, below = v->resized_h - r->input.h, right = v->resized_w - r->input.w;
-    v->y = place == 0 || below < 0 ? centre(v->resized_h, r->input.h) : place > 2 ? below : 0;
-    v->x = place == 0 || right < 0 ? centre(v->resized_w, r->input.w) : place % 2 ? 0 : right;
-}
-
-/* ---- what is seen ---- */
-
-float *rn_scratch_floats(rn_scratch *s, int which, size_t count) {
-    if (s->count[which] < count) {
-        free(s->floats[which]);
-        s->floats[which] = malloc(count * sizeof **s->floats);
-        s->count[which] = s->floats[which] ? count : 0;
-    }
-    return s->floats[which];
-}
-
-void rn_scratch_free(rn_scratch *s) {
-    for (size_t i = 0; i < sizeof s->floats / sizeof *s->floats; i++) free(s->floats[i]);
-    memset(s, 0, sizeof *s);
-}
-
-typedef struct Seen { /* the part of the input that shows the picture: rows top..bottom-1, columns left..right-1 */
-    int top, bottom, left, right;
-} Seen;
-
-static void copy_planes(const rn_view *v, const rn_picture *p, const Seen *s, float *out) {
-    const int w = s->right - s->left;
-    for (int c = 0; c < p->shape.c; c++)
-        for (int y = s->top; y < s->bottom; y++, out += w) {
-            size_t at = (size_t)c * p->channel + (size_t)(v->top + v->y + y) * p->row;
-            at += (size_t)(v->left + v->x + s->left) * p->pixel;
-            if (p->floats)
-                for (int x = 0; x < w; x++) out[x] = p->floats[at + (size_t)x * p->pixel];
-            else
-                for (int x = 0; x < w; x++) out[x] = p->bytes[at + (size_t)x * p->pixel];
-        }
-}
-
-/* The first of three planes becomes the gray of all. */
-static void mix_gray(float *planes, size_t plane) {
-    const float *red = planes, *green = planes + plane, *blue = green + plane;
-    for (size_t i = 0; i < plane; i++) planes[i] = 0.299f * red[i] + 0.587f * green[i] + 0.114f * blue[i];
-}
-
-typedef struct Channel { /* how a channel's numbers are made ready; rounded as rn_preprocess_rgb_less rounds */
-    float range, noise, mean, std;
-} Channel;
-
-static void ready_bytes(const Channel *k, const float *pixels, float *out, int n) {
-#pragma omp simd
-    for (int i = 0; i < n; i++) out[i] = (pixels[i] * k->range / 255 + k->noise - k->mean) / k->std;
-}
-
-static void ready_floats(const Channel *k, const float *pixels, float *out, int n) {
-#pragma omp simd
-    for (int i = 0; i < n; i++) out[i] = (pixels[i] * k->range + k->noise - k->mean) / k->std;
-}
-
-static void subtract_row(float *out, const float *subtracted, float std, int n) {
-#pragma omp simd
-    for (int i = 0; i < n; i++) out[i] -= subtracted[i] / std;
-}
-
-static void mirror_row(float *row, int w) {
-    for (int x = 0; x < w / 2; x++) {
-        const float other = row[w - 1 - x];
-        row[w - 1 - x] = row[x];
-        row[x] = other;
-    }
-}
-
-/* Channel c of the input: (v * range - mean) / std - subtracted / std where the picture is, and beside it what black
- * would be, or 0. `pixels` is the plane that it is made of. */
-static void fill_channel(const rn_view *v, const rn_picture_recipe *r, const rn_picture *p, const Seen *s, int c,
-                         const float *pixels, float *out) {
-    const rn_preprocess *pre = &r->preprocess;
-    const int h = r->input.h, w = r->input.w;
-    /* pictures of the input's size take the mean with them when they are cropped */
-    const int moves = v->resized_h == h && v->resized_w == w;
-    const int per_pixel = r->subtract == RN_TRAIN_SUBTRACT_PIXEL_MEAN;
-    const float *subtracted = r->subtract == RN_TRAIN_SUBTRACT_NOTHING ? NULL : r->subtracted;
-    if (subtracted) subtracted += per_pixel ? (size_t)c * (size_t)h * (size_t)w : (size_t)c;
-    const int colour = pre->order == RN_ORDER_BGR ? 2 - c : c;
-    const Channel k = {.range = pre->range,
-                       .noise = c < 3 ? pre->range * v->noise[colour] : 0,
-                       .mean = c < 4 ? pre->mean[c] : 0,
-                       .std = c < 4 ? pre->std[c] : 1};
-    for (int y = 0; y < h; y++, out += w) {
-        const int inside = y >= s->top && y < s->bottom, left = inside ? s->left : 0, right = inside ? s->right : 0;
-        const float beside = v->black ? (k.noise - k.mean) / k.std : 0;
-        for (int x = 0; x < left; x++) out[x] = beside;
-        for (int x = right; x < w; x++) out[x] = beside;
-        if (p->floats)
-            ready_floats(&k, pixels, out + left, right - left);
-        else
-            ready_bytes(&k, pixels, out + left, right - left);
-        pixels += right - left;
-
-        const int from = v->black ? 0 : left, to = v->black ? w : right;
-        if (subtracted && per_pixel && to > from) {
-            const int row = moves ? y + v->y : y, column = moves ? from + v->x : from;
-            subtract_row(out + from, subtracted + (size_t)row * (size_t)w + (size_t)column, k.std, to - from);
-        } else if (subtracted) {
-            for (int x = from; x < to; x++) out[x] -= *subtracted / k.std;
-        }
-        if (v->mirror) mirror_row(out, w);
-    }
-}
-
-rn_status rn_view_apply(const rn_view *v, const rn_picture_recipe *r, const rn_picture *p, rn_scratch *scratch,
-                        float *input) {
-    const int h = r->input.h, w = r->input.w;
-    Seen s = {.top = v->y < 0 ? -v->y : 0, .left = v->x < 0 ? -v->x : 0};
-    s.bottom = v->resized_h - v->y < h ? v->resized_h - v->y : h;
-    s.right = v->resized_w - v->x < w ? v->resized_w - v->x : w;
-    const int any = s.bottom > s.top && s.right > s.left; /* else nothing but padding is seen */
-    if (!any) s = (Seen){0};
-    const size_t part = (size_t)(s.bottom - s.top) * (size_t)(s.right - s.left);
-    float *planes = rn_scratch_floats(scratch, 0, (size_t)p->shape.c * part + 1);
-    if (!planes) return RN_ERROR_MEMORY;
-    if (any && v->resized_h == v->height && v->resized_w == v->width)
-        copy_planes(v, p, &s, planes);
-    else if (any &&
-             rn_view_resample(v, p, v->y + s.top, v->x + s.left, s.bottom - s.top, s.right - s.left, scratch, planes))
-        return RN_ERROR_MEMORY;
-
-    int channels = p->shape.c;
-    if (channels == 3 && (r->input.c == 1 || r->preprocess.order == RN_ORDER_GRAY)) {
-        mix_gray(planes, part);
-        channels = 1;
-    }
-    const int reversed = channels == 3 && r->preprocess.order == RN_ORDER_BGR;
-    for (int c = 0; c < r->input.c; c++) {
-        const size_t from = channels == 1 ? 0 : (size_t)(reversed ? 2 - c : c);
-        fill_channel(v, r, p, &s, c, planes + from * part, input + (size_t)c * (size_t)h * (size_t)w);
-    }
-    return RN_OK;
 }
 
 /* ---- mixup ---- */
@@ -272,18 +96,43 @@ float rn_mixup_share(double alpha, uint64_t seed, uint64_t step, uint32_t pair) 
     return (float)(1 / (1 + exp(-fabs(a - b))));
 }
 
+/* ---- a loader's drawing ---- */
+
+/* The order of an epoch: Fisher and Yates's shuffle (Knuth, volume 2, 3.4.2, algorithm P). */
+static void draw_order(const rn_drawing *drawing, uint64_t epoch, uint32_t count, uint32_t *order) {
+    const rn_augmentation *a = (const rn_augmentation *)drawing;
+    rn_draws draws = rn_draws_for(a->seed, RN_DRAW_ORDER, (uint32_t)epoch, 0);
+    for (uint32_t i = 0; i < count; i++) order[i] = i;
+    for (uint32_t i = count - 1; i > 0; i--) {
+        const uint32_t j = rn_draw_below(&draws, i + 1), other = order[j];
+        order[j] = order[i];
+        order[i] = other;
+    }
+}
+
+static void draw_view(const rn_drawing *drawing, rn_view *view, const rn_picture_recipe *recipe, rn_shape picture,
+                      uint64_t epoch, uint32_t index) {
+    const rn_augmentation *a = (const rn_augmentation *)drawing;
+    rn_view_draw(view, recipe, &a->augment, picture, a->seed, (uint32_t)epoch, index);
+}
+
+static float draw_share(const rn_drawing *drawing, uint64_t step, uint32_t pair) {
+    const rn_augmentation *a = (const rn_augmentation *)drawing;
+    return rn_mixup_share(a->augment.mixup, a->seed, step, pair);
+}
+
+rn_augmentation rn_augmentation_of(const rn_augment *augment, uint64_t seed) {
+    return (rn_augmentation){
+        .drawing = {draw_order, draw_view, augment->mixup > 0 ? draw_share : NULL}, .augment = *augment, .seed = seed};
+}
+
 /* ---- whether it can be done ---- */
 
-rn_status rn_picture_recipe_check(const rn_picture_recipe *r, const rn_data *data, char *error, size_t error_size) {
+rn_status rn_augment_check(const rn_augment *a, const rn_picture_recipe *r, const rn_data *data, char *error,
+                           size_t error_size) {
     const rn_data_info *info = rn_data_about(data);
-    const rn_augment *a = &r->augment;
     const int have = info->picture.c, want = r->input.c;
 #define REFUSE(...) return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT, __VA_ARGS__)
-    if (want < 1 || r->input.h < 1 || r->input.w < 1) REFUSE("an input of %d x %d x %d", want, r->input.h, r->input.w);
-    if (have != want && (have != 1 || want != 3) && (have != 3 || want != 1))
-        REFUSE("%s: pictures of %d channels; the network's input has %d", info->spec, have, want);
-    for (int c = 0; c < want && c < 4; c++)
-        if (!(r->preprocess.std[c] != 0)) REFUSE("channel %d: a std of 0", c);
     if (a->pad < 0 || a->pad > MAX_PAD) REFUSE("pad %d; it is 0 to %d", a->pad, MAX_PAD);
     if (a->scale_max && (a->scale_min < 1 || a->scale_max < a->scale_min || a->scale_max > RN_MAX_IMAGE_SIDE))
         REFUSE("a shorter side of %d to %d", a->scale_min, a->scale_max);

@@ -1,9 +1,8 @@
-/* From a picture of a set to a network's input: what is drawn for it, and how it is done. */
+/* What is drawn for the pictures of training: their order, the part that is seen, colours, mixtures. */
 #ifndef RN_AUGMENT_H
 #define RN_AUGMENT_H
 
-#include "rn_train.h"
-#include "train/data.h"
+#include "data/loader.h"
 
 /* What a train section says of its pictures; all zero: nothing is drawn. */
 typedef struct rn_augment {
@@ -17,16 +16,23 @@ typedef struct rn_augment {
     double mixup;              /* alpha of the beta distribution (Zhang et al. 2018); 0: none */
 } rn_augment;
 
-/* How pictures become a network's input: x = (v * range - subtracted - mean[c]) / std[c], v in 0..1 */
-typedef struct rn_picture_recipe {
-    rn_shape input;           /* c is 1 or 3, or the set's own */
-    rn_preprocess preprocess; /* as the network is deployed */
-    rn_augment augment;       /* of training pictures */
-    rn_train_subtract subtract;
-    const float *subtracted; /* NULL, a number for each channel of the input, or C x H x W of them: of rn_data_mean */
-    int skip_broken; /* 1: a picture that does not decode is left out; in training the split's next that does stands in
-                        for it. 0: it is an error */
-} rn_picture_recipe;
+/* What is drawn for a picture in an epoch of training. */
+void rn_view_draw(rn_view *view, const rn_picture_recipe *recipe, const rn_augment *augment, rn_shape picture,
+                  uint64_t seed, uint32_t epoch, uint32_t index);
+/* The share of the first of a pair: Beta(alpha, alpha), not below a half (a pair's two mixtures are the same two with
+ * share s and with 1 - s). */
+float rn_mixup_share(double alpha, uint64_t seed, uint64_t step, uint32_t pair);
+/* Whether it can be done to a set's pictures. */
+rn_status rn_augment_check(const rn_augment *augment, const rn_picture_recipe *recipe, const rn_data *data, char *error,
+                           size_t error_size);
+
+/* A loader's drawing: all of what a training run draws of its pictures. */
+typedef struct rn_augmentation {
+    rn_drawing drawing; /* first */
+    rn_augment augment;
+    uint64_t seed;
+} rn_augmentation;
+rn_augmentation rn_augmentation_of(const rn_augment *augment, uint64_t seed);
 
 /* The training pictures' mean as recipe->subtract asks for it, over values 0..range, in the input's channel order: C
  * floats, or C x H x W of the pictures as they are tested (nothing is drawn): the network's input.mean. `mean` has room

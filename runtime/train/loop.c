@@ -140,8 +140,8 @@ static rn_status test_batch(Loop *loop, rn_evaluator *evaluator, const rn_batch 
         rn_evaluator_run(evaluator, batch->count, batch->images, output, loop->error, loop->error_size);
     for (int i = 0; i < batch->count && !status; i++)
         if (batch->labels[i].first >= 0)
-            rn_train_score(result, rn_train_scores(network, output + (size_t)i * network->output_size), model->classes,
-                           network->probabilities, batch->labels[i].first);
+            rn_train_add_outcome(result, rn_score(rn_scores(network, output + (size_t)i * network->output_size),
+                                                  model->classes, network->probabilities, batch->labels[i].first));
     free(output);
     return status;
 }

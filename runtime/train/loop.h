@@ -15,7 +15,7 @@
 #ifndef RN_TRAIN_LOOP_H
 #define RN_TRAIN_LOOP_H
 
-#include "train/loader.h"
+#include "data/loader.h"
 #include "train/trainer.h"
 
 #include <signal.h>

@@ -3,7 +3,6 @@
  * the same. */
 #include "augment.h"
 #include "core/status.h"
-#include "view.h"
 
 #include <pthread.h>
 #include <stdlib.h>

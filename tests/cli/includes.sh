@@ -4,7 +4,7 @@
 
 # a folder's name stands for its files; of the root, options and compilation come before those who read them
 COMPILER="base graph language onnx write passes plan emit load view compilation save measure ."
-RUNTIME=". core weights image train cli mpi"
+RUNTIME=". core weights image data eval train cli mpi"
 
 # includes FOLDER: each file beside what it includes of FOLDER, both without it
 includes() {

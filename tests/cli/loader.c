@@ -9,16 +9,15 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "runtime/train/loader.h"
+#include "runtime/train/augment.h"
 
 enum { STEPS = 9, BATCH = 6 };
 
 static rn_loader_options options_for(const rn_data *data, int side) {
     const int c = rn_data_about(data)->picture.c;
-    rn_loader_options o = {.data = data, .batch = BATCH, .seed = 1};
+    rn_loader_options o = {.data = data, .batch = BATCH};
     o.recipe.input = (rn_shape){c, side, side};
     o.recipe.preprocess = (rn_preprocess){.range = 1, .std = {1, 1, 1, 1}, .resize = side + 1};
-    o.recipe.augment = (rn_augment){.pad = 1, .crop = 1, .mirror = 1, .colour = c == 3, .mixup = 1};
     o.recipe.subtract = RN_TRAIN_SUBTRACT_PIXEL_MEAN;
     return o;
 }
@@ -31,6 +30,9 @@ static rn_status load(const char *spec, int side, int threads, int steps, uint64
     rn_status status = rn_data_open(&data, spec, error, RN_ERROR_SIZE);
     if (status) return status;
     rn_loader_options o = options_for(data, side);
+    const rn_augment augment = {.pad = 1, .crop = 1, .mirror = 1, .colour = o.recipe.input.c == 3, .mixup = 1};
+    const rn_augmentation drawing = rn_augmentation_of(&augment, 1);
+    o.drawing = &drawing.drawing;
     o.threads = threads;
     status = rn_data_mean(data, &o.recipe, threads, mean, error, RN_ERROR_SIZE);
     o.recipe.subtracted = mean;

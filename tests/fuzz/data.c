@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "runtime/train/data.h"
+#include "runtime/data/data.h"
 
 enum { PATH = 128, FILES = 40 };
 

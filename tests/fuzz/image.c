@@ -2,7 +2,7 @@
 #include "fuzz.h"
 
 #include "runtime/image/image.h"
-#include "runtime/train/jpeg_reduced.h"
+#include "runtime/data/jpeg_reduced.h"
 
 static void check_image(const rn_image *image, rn_status status, const char *error) {
     CHECK(status ? *error && !image->rgb : image->rgb && image->width > 0 && image->height > 0);

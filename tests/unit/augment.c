@@ -8,7 +8,7 @@
 
 #include "data_files.h"
 #include "runtime/rn_emitted.h"
-#include "runtime/train/view.h"
+#include "runtime/train/augment.h"
 
 static rn_picture_recipe plain(int c, int h, int w) {
     return (rn_picture_recipe){
@@ -21,26 +21,26 @@ static rn_picture_recipe plain(int c, int h, int w) {
 static void test_crop_and_mirror(void) {
     static const int expected[6][3] = {{-1, 2, 0}, {-1, 2, 1}, {1, -2, 1}, {-1, 2, 1}, {2, 2, 0}, {2, -2, 1}};
     rn_picture_recipe r = plain(1, 4, 5);
-    r.augment = (rn_augment){.pad = 2, .crop = 1, .mirror = 1};
+    rn_augment a = {.pad = 2, .crop = 1, .mirror = 1};
     for (uint32_t i = 0; i < 6; i++) {
         rn_view v;
-        rn_view_draw(&v, &r, (rn_shape){1, 4, 5}, 11, 6, i);
+        rn_view_draw(&v, &r, &a, (rn_shape){1, 4, 5}, 11, 6, i);
         CU_ASSERT(v.y == expected[i][0] && v.x == expected[i][1] && v.mirror == expected[i][2]);
         CU_ASSERT(v.height == 4 && v.width == 5 && v.resized_h == 4 && v.resized_w == 5 && !v.black);
     }
-    r.augment = (rn_augment){.pad = 2}; /* without crop: the middle */
+    a = (rn_augment){.pad = 2}; /* without crop: the middle */
     rn_view v;
-    rn_view_draw(&v, &r, (rn_shape){1, 4, 5}, 11, 6, 0);
+    rn_view_draw(&v, &r, &a, (rn_shape){1, 4, 5}, 11, 6, 0);
     CU_ASSERT(v.y == 0 && v.x == 0 && v.mirror == 0);
 }
 
 static void test_scale(void) {
     static const int expected[4][4] = {{15, 30, 9, 1}, {11, 22, 1, 1}, {8, 16, 1, 7}, {9, 18, 1, 5}};
     rn_picture_recipe r = plain(3, 6, 6);
-    r.augment = (rn_augment){.scale_min = 8, .scale_max = 16, .crop = 1};
+    const rn_augment a = {.scale_min = 8, .scale_max = 16, .crop = 1};
     for (uint32_t i = 0; i < 4; i++) {
         rn_view v;
-        rn_view_draw(&v, &r, (rn_shape){3, 10, 20}, 5, 2, i);
+        rn_view_draw(&v, &r, &a, (rn_shape){3, 10, 20}, 5, 2, i);
         CU_ASSERT(v.resized_h == expected[i][0] && v.resized_w == expected[i][1]);
         CU_ASSERT(v.y == expected[i][2] && v.x == expected[i][3]);
     }
@@ -49,25 +49,25 @@ static void test_scale(void) {
 static void test_area(void) {
     static const int expected[4][4] = {{6, 63, 64, 63}, {6, 102, 46, 35}, {11, 89, 62, 51}, {17, 1, 73, 94}};
     rn_picture_recipe r = plain(3, 32, 32);
-    r.augment = (rn_augment){.area_min = 0.08, .area_max = 1};
+    rn_augment a = {.area_min = 0.08, .area_max = 1};
     rn_view v;
     for (uint32_t i = 0; i < 4; i++) {
-        rn_view_draw(&v, &r, (rn_shape){3, 100, 140}, 9, 1, i);
+        rn_view_draw(&v, &r, &a, (rn_shape){3, 100, 140}, 9, 1, i);
         CU_ASSERT(v.top == expected[i][0] && v.left == expected[i][1]);
         CU_ASSERT(v.height == expected[i][2] && v.width == expected[i][3]);
         CU_ASSERT(v.resized_h == 32 && v.resized_w == 32 && v.y == 0 && v.x == 0);
     }
-    r.augment.area_min = 0.99; /* no such part fits into so wide a picture: its middle, 4/3 as wide as high */
-    rn_view_draw(&v, &r, (rn_shape){3, 10, 90}, 9, 1, 0);
+    a.area_min = 0.99; /* no such part fits into so wide a picture: its middle, 4/3 as wide as high */
+    rn_view_draw(&v, &r, &a, (rn_shape){3, 10, 90}, 9, 1, 0);
     CU_ASSERT(v.top == 0 && v.left == 38 && v.height == 10 && v.width == 13);
 }
 
 static void test_colour_draws(void) {
     static const double expected[3] = {-0.0003187771294700289, 0.0007696814544380615, 0.0011794686936193687};
     rn_picture_recipe r = plain(3, 4, 4);
-    r.augment.colour = 1;
+    const rn_augment a = {.colour = 1};
     rn_view v;
-    rn_view_draw(&v, &r, (rn_shape){3, 4, 4}, 21, 4, 5);
+    rn_view_draw(&v, &r, &a, (rn_shape){3, 4, 4}, 21, 4, 5);
     for (int c = 0; c < 3; c++) CU_ASSERT_DOUBLE_EQUAL(v.noise[c], expected[c], 1e-9);
 }
 
@@ -85,7 +85,6 @@ static void test_mixup_shares(void) {
 static void test_test_views(void) {
     static const int place[5][2] = {{2, 3}, {0, 0}, {0, 6}, {5, 0}, {5, 6}}; /* of 4 x 6 in 9 x 12 */
     rn_picture_recipe r = plain(3, 4, 6);
-    r.augment = (rn_augment){.pad = 4, .crop = 1, .mirror = 1, .scale_min = 5, .scale_max = 7, .colour = 1};
     for (int crop = 0; crop < 10; crop++) {
         rn_view v;
         rn_view_test(&v, &r, (rn_shape){3, 18, 24}, crop, 9);
@@ -244,7 +243,6 @@ static void test_mean(void) {
     data_put_idx(COUNT, 2, 3, 4, 3, "");
     CU_ASSERT_EQUAL_FATAL(rn_data_open(&data, data_spec("idx"), NULL, 0), RN_OK);
     rn_picture_recipe r = plain(1, 3, 4);
-    r.augment = (rn_augment){.pad = 4, .crop = 1, .mirror = 1};
     r.preprocess.mean[0] = 0.5f;
     r.preprocess.range = 3;
     r.subtract = RN_TRAIN_SUBTRACT_PIXEL_MEAN;
@@ -293,20 +291,22 @@ static void test_recipes_refused(void) {
     CU_ASSERT_EQUAL_FATAL(rn_data_open(&data, data_spec("idx"), NULL, 0), RN_OK);
     const rn_picture_recipe right = plain(1, 3, 4);
     rn_picture_recipe r[8];
+    rn_augment a[8] = {[3] = {.scale_min = 9, .scale_max = 8},
+                       [4] = {.area_min = 0.5, .area_max = 1.5},
+                       [5] = {.colour = 1},
+                       [6] = {.mixup = NAN},
+                       [7] = {.pad = -1}};
     for (int i = 0; i < 8; i++) r[i] = right;
     r[1].input.c = 4;
     r[2].preprocess.std[0] = 0;
-    r[3].augment = (rn_augment){.scale_min = 9, .scale_max = 8};
-    r[4].augment = (rn_augment){.area_min = 0.5, .area_max = 1.5};
-    r[5].augment = (rn_augment){.colour = 1};
-    r[6].augment = (rn_augment){.mixup = NAN};
-    r[7].augment = (rn_augment){.pad = -1};
     static const char *const words[8] = {"",           "pictures of 1 channels; the network's input has 4",
                                          "std",        "9 to 8",
                                          "0.5 to 1.5", "three channels",
                                          "mixup",      "pad"};
     for (int i = 0; i < 8; i++) {
-        CU_ASSERT_EQUAL(rn_picture_recipe_check(&r[i], data, error, sizeof error), i ? RN_ERROR_ARGUMENT : RN_OK);
+        rn_status status = rn_picture_recipe_check(&r[i], data, error, sizeof error);
+        if (!status) status = rn_augment_check(&a[i], &r[i], data, error, sizeof error);
+        CU_ASSERT_EQUAL(status, i ? RN_ERROR_ARGUMENT : RN_OK);
         if (i) CU_ASSERT_PTR_NOT_NULL(strstr(error, words[i]));
     }
     rn_data_close(data);

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "data_files.h"
-#include "runtime/train/data.h"
+#include "runtime/data/data.h"
 
 enum { FILE_SIZE = 1 << 16 };
 

@@ -7,10 +7,15 @@
 #include <xxhash.h>
 
 #include "data_files.h"
-#include "runtime/train/loader.h"
-#include "runtime/train/view.h"
+#include "runtime/train/augment.h"
 
 enum { H = 3, W = 4, FLOATS = H * W };
+
+static rn_augmentation drawing; /* of the set's options */
+
+static void draw_by(rn_augment augment, uint64_t seed) {
+    drawing = rn_augmentation_of(&augment, seed);
+}
 
 /* A set of gray pictures of H x W, and options for it; to be closed by close_set */
 static rn_loader_options open_set(uint32_t train, uint32_t test) {
@@ -18,7 +23,8 @@ static rn_loader_options open_set(uint32_t train, uint32_t test) {
     data_folder_make();
     data_put_idx(train, test, H, W, 3, "");
     CU_ASSERT_EQUAL_FATAL(rn_data_open(&data, data_spec("idx"), NULL, 0), RN_OK);
-    rn_loader_options o = {.data = data, .batch = 4, .seed = 3};
+    draw_by((rn_augment){0}, 3);
+    rn_loader_options o = {.data = data, .batch = 4, .drawing = &drawing.drawing};
     o.recipe.input = (rn_shape){1, H, W};
     o.recipe.preprocess = (rn_preprocess){.order = RN_ORDER_GRAY, .range = 255, .std = {1}};
     return o;
@@ -67,7 +73,7 @@ static void test_order(void) {
 /* The views are those of the picture in its epoch. */
 static void test_views(void) {
     rn_loader_options o = open_set(10, 2);
-    o.recipe.augment = (rn_augment){.pad = 2, .crop = 1, .mirror = 1};
+    draw_by((rn_augment){.pad = 2, .crop = 1, .mirror = 1}, 3);
     rn_loader *l = loader_for(&o);
     rn_scratch scratch = {0};
     for (int step = 0; step < 6; step++) {
@@ -77,7 +83,7 @@ static void test_views(void) {
             rn_view v;
             float expected[FLOATS];
             CU_ASSERT_EQUAL_FATAL(rn_data_picture(o.data, RN_TRAIN, b.pictures[i], &p, NULL, 0), RN_OK);
-            rn_view_draw(&v, &o.recipe, p.shape, o.seed, (uint32_t)step / 2, b.pictures[i]);
+            rn_view_draw(&v, &o.recipe, &drawing.augment, p.shape, drawing.seed, (uint32_t)step / 2, b.pictures[i]);
             CU_ASSERT_EQUAL_FATAL(rn_view_apply(&v, &o.recipe, &p, &scratch, expected), RN_OK);
             CU_ASSERT(!memcmp(expected, b.images + i * FLOATS, sizeof expected));
         }
@@ -101,11 +107,12 @@ static void test_large_jpegs(void) {
     data_put_jpeg("test/a/1.jpg", 88, 88);
     CU_ASSERT_EQUAL_FATAL(rn_data_open(&data, data_spec("folder"), NULL, 0), RN_OK);
     for (int area = 0; area < 2; area++) {
-        rn_loader_options o = {.data = data, .batch = PICTURES, .seed = 1};
+        rn_loader_options o = {.data = data, .batch = PICTURES, .drawing = &drawing.drawing};
         o.recipe.input = (rn_shape){3, SIDE, SIDE};
         o.recipe.preprocess = (rn_preprocess){.range = 255, .std = {1, 1, 1}};
-        o.recipe.augment = area ? (rn_augment){.area_min = 0.3, .area_max = 1}
-                                : (rn_augment){.scale_min = 17, .scale_max = 40, .crop = 1, .mirror = 1};
+        draw_by(area ? (rn_augment){.area_min = 0.3, .area_max = 1}
+                     : (rn_augment){.scale_min = 17, .scale_max = 40, .crop = 1, .mirror = 1},
+                1);
         rn_loader *l = loader_for(&o);
         rn_scratch scratch = {0};
         for (int step = 0; step < 8; step++) {
@@ -115,7 +122,7 @@ static void test_large_jpegs(void) {
                 rn_view v;
                 float whole[3 * SIDE * SIDE];
                 CU_ASSERT_EQUAL_FATAL(rn_data_picture(data, RN_TRAIN, b.pictures[i], &p, NULL, 0), RN_OK);
-                rn_view_draw(&v, &o.recipe, p.shape, o.seed, (uint32_t)step, b.pictures[i]);
+                rn_view_draw(&v, &o.recipe, &drawing.augment, p.shape, drawing.seed, (uint32_t)step, b.pictures[i]);
                 CU_ASSERT(rn_view_reduction(&v) > 1);
                 CU_ASSERT_EQUAL_FATAL(rn_view_apply(&v, &o.recipe, &p, &scratch, whole), RN_OK);
                 for (int k = 0; k < 3 * SIDE * SIDE; k++)
@@ -145,7 +152,7 @@ static void test_threads_and_depth(void) {
     static const int threads[] = {1, 2, 3, 7}, depths[] = {1, 2, 0, 9};
     rn_loader_options o = open_set(101, 2);
     o.batch = 25;
-    o.recipe.augment = everything;
+    draw_by(everything, 3);
     uint64_t alone[STEPS];
     for (int t = 0; t < 4; t++)
         for (int d = 0; d < 4; d++) {
@@ -169,7 +176,7 @@ static void test_threads_and_depth(void) {
         }
     CU_ASSERT_NOT_EQUAL(alone[0], alone[1]);
     o.first_step = 0;
-    o.seed++;
+    drawing.seed++;
     rn_loader *l = loader_for(&o);
     const rn_batch b = next_of(l);
     CU_ASSERT_NOT_EQUAL(digest(&b), alone[0]);
@@ -183,7 +190,7 @@ static void test_ranks(void) {
     static const int ranks[] = {2, 4, 3, 23};
     rn_loader_options o = open_set(50, 2);
     o.batch = BATCH;
-    o.recipe.augment = everything;
+    draw_by(everything, 3);
     for (int k = 0; k < 4; k++) {
         rn_loader *whole = loader_for(&o), *part[BATCH + 1];
         rn_loader_options p = o;
@@ -213,9 +220,10 @@ static void test_ranks(void) {
 static void test_mixup(void) {
     rn_loader_options o = open_set(10, 2);
     o.batch = 5; /* two pairs, and one that stays alone */
-    o.seed = 13;
+    drawing.seed = 13;
     rn_loader *plain = loader_for(&o);
-    o.recipe.augment.mixup = 0.2;
+    const rn_augmentation mixing = rn_augmentation_of(&(rn_augment){.mixup = 0.2}, 13);
+    o.drawing = &mixing.drawing;
     rn_loader *mixed = loader_for(&o);
     const rn_batch a = next_of(plain), b = next_of(mixed);
     static const float shares[2] = {0.77327123f, 0.99148368f}; /* of Python, see unit/augment */
@@ -237,7 +245,7 @@ static void test_mixup(void) {
 static void test_test_set(void) {
     rn_loader_options o = open_set(10, 11);
     o.split = RN_TEST;
-    o.recipe.augment = everything; /* of training pictures alone */
+    draw_by(everything, 3); /* of training pictures alone */
     o.threads = 3;
     rn_loader *l = loader_for(&o);
     for (int k = 0; k < 3; k++) {
@@ -293,7 +301,8 @@ static rn_loader_options open_broken(void) {
     data_put("test/b/1.png", "broken", 6);
     data_put_png("test/b/2.png", H, W, 101);
     CU_ASSERT_EQUAL_FATAL(rn_data_open(&data, data_spec("folder"), NULL, 0), RN_OK);
-    rn_loader_options o = {.data = data, .batch = 8, .seed = 1};
+    draw_by((rn_augment){0}, 1);
+    rn_loader_options o = {.data = data, .batch = 8, .drawing = &drawing.drawing};
     o.recipe.input = (rn_shape){3, H, W};
     o.recipe.preprocess = (rn_preprocess){.range = 255, .std = {1, 1, 1}};
     return o;
@@ -390,9 +399,10 @@ static void test_options_refused(void) {
                                         "-1 threads",
                                         "5 crops",
                                         "10 crops",
-                                        "a ring of -1"};
-    rn_loader_options right = open_set(10, 2), o[8];
-    for (int i = 0; i < 8; i++) o[i] = right;
+                                        "a ring of -1",
+                                        "nothing is said of how pictures are drawn"};
+    rn_loader_options right = open_set(10, 2), o[9];
+    for (int i = 0; i < 9; i++) o[i] = right;
     o[0].batch = 11;
     o[1].batch = 0;
     o[2].rank = o[2].ranks = 2;
@@ -402,7 +412,8 @@ static void test_options_refused(void) {
     o[5].crops = 5;
     o[6].crops = 10;
     o[7].depth = -1;
-    for (int i = 0; i < 8; i++) {
+    o[8].drawing = NULL;
+    for (int i = 0; i < 9; i++) {
         rn_loader *l;
         char error[RN_ERROR_SIZE] = "";
         CU_ASSERT_EQUAL(rn_loader_create(&l, &o[i], error, sizeof error), RN_ERROR_ARGUMENT);

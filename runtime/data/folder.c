@@ -1,7 +1,7 @@
 /* Folders of picture files, as ImageNet's are kept: DIR/train/CLASS/FILE and DIR/test/CLASS/FILE (or DIR/val). Classes
  * are the folders of DIR/train, their number is their place when sorted by bytes; so are files within a class. Files
  * are listed when the set is opened, and read when their picture is wanted. */
-#include "data_set.h"
+#include "set.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* What the readers of data sets share: files in memory, names, labels, errors. */
-#include "data_set.h"
+#include "set.h"
 #include "core/file.h"
 #include "core/status.h"
 

@@ -1,8 +1,19 @@
-/* One network's input of one picture: which part of it is seen, and how; between augment.c, mean.c and loader.c. */
+/* One network's input of one picture of a set: which part of it is seen, and how. */
 #ifndef RN_VIEW_H
 #define RN_VIEW_H
 
-#include "train/augment.h"
+#include "rn_train.h"
+#include "data/data.h"
+
+/* How pictures become a network's input: x = (v * range - subtracted - mean[c]) / std[c], v in 0..1 */
+typedef struct rn_picture_recipe {
+    rn_shape input;           /* c is 1 or 3, or the set's own */
+    rn_preprocess preprocess; /* as the network is deployed */
+    rn_train_subtract subtract;
+    const float *subtracted; /* NULL, a number for each channel of the input, or C x H x W of them */
+    int skip_broken; /* 1: a picture that does not decode is left out; in training the split's next that does stands in
+                        for it. 0: it is an error */
+} rn_picture_recipe;
 
 typedef struct rn_view {
     int top, left, height, width; /* of the picture: what is resized */
@@ -13,11 +24,12 @@ typedef struct rn_view {
     float noise[3]; /* added to R, G, B, of 0..1 */
 } rn_view;
 
-/* What is drawn for a picture in an epoch of training. */
-void rn_view_draw(rn_view *view, const rn_picture_recipe *recipe, rn_shape picture, uint64_t seed, uint32_t epoch,
-                  uint32_t index);
-/* Without drawing; scale: the shorter side, 0: as the preprocessing says. crop 0 is the middle; of ten, 1..4 are the
- * corners, 5..9 the same as 0..4, mirrored. */
+/* The whole picture, resized: the shorter side to `shorter_side`; 0: as the preprocessing says. */
+void rn_view_whole(rn_view *view, const rn_picture_recipe *recipe, rn_shape picture, int shorter_side);
+/* Where a window in the middle of `size` pixels begins; negative where it is larger. */
+int rn_view_centre(int size, int window);
+/* As pictures are tested; scale: the shorter side, 0: as the preprocessing says. crop 0 is the middle; of ten, 1..4 are
+ * the corners, 5..9 the same as 0..4, mirrored. */
 void rn_view_test(rn_view *view, const rn_picture_recipe *recipe, rn_shape picture, int crop, int scale);
 
 /* How many times smaller the picture may be decoded, so that its part is still no smaller than what it is resized to:
@@ -49,9 +61,5 @@ rn_status rn_picture_recipe_check(const rn_picture_recipe *recipe, const rn_data
 static inline int rn_picture_is_broken(rn_status status) {
     return status == RN_ERROR_FORMAT || status == RN_ERROR_FILE;
 }
-
-/* The share of the first of a pair: Beta(alpha, alpha), not below a half (a pair's two mixtures are the same two with
- * share s and with 1 - s). */
-float rn_mixup_share(double alpha, uint64_t seed, uint64_t step, uint32_t pair);
 
 #endif

@@ -3,7 +3,7 @@
 #define RN_DATA_SET_H
 
 #include "core/pages.h"
-#include "train/data.h"
+#include "data/data.h"
 
 enum { RN_DATA_BLOCKS = 5, RN_DATA_FILES = 8, RN_DATA_PATH = 4096, RN_DATA_MAX_CLASSES = 1 << 20 };
 

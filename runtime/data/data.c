@@ -1,6 +1,6 @@
 /* Data sets: by their SPEC's first word to a reader, and from an open set to its pictures. */
 #include "data.h"
-#include "data_set.h"
+#include "set.h"
 #include "core/file.h"
 #include "core/status.h"
 #include "image/image.h"

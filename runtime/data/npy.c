@@ -1,6 +1,6 @@
 /* Pictures and labels as NumPy saves them: train_x.npy, train_y.npy, test_x.npy, test_y.npy. Pictures are N x H x W or
  * N x C x H x W, of bytes or of floats; labels are N whole numbers of any type. */
-#include "data_set.h"
+#include "set.h"
 #include "image/npy.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* CIFAR-10 and CIFAR-100, the binary version (Krizhevsky 2009; its page describes the files): records of a label's
  * byte, or of a coarse and a fine label's, and 3 x 32 x 32 bytes, planar RGB. */
-#include "data_set.h"
+#include "set.h"
 
 #include <string.h>
 

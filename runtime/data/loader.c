@@ -1,5 +1,5 @@
 /* The ring of batches. A batch is made in units of a few pictures, handed out to threads in the order of steps; what a
- * unit holds is a function of seed, step and place, so that it does not matter who makes it, or when.
+ * unit holds is a function of the drawing, step and place, so that it does not matter who makes it, or when.
  *
  * Batch number n (from 0, where the loader began) lies in slot n % depth. The three counters only rise:
  *
@@ -9,7 +9,6 @@
  */
 #include "loader.h"
 #include "core/status.h"
-#include "philox.h"
 #include "view.h"
 
 #include <pthread.h>
@@ -54,18 +53,6 @@ struct rn_loader {
 
 /* ---- what a batch holds ---- */
 
-/* The order of an epoch: Fisher and Yates's shuffle (Knuth, volume 2, 3.4.2, algorithm P). */
-static void shuffle(rn_loader *l, uint64_t epoch) {
-    rn_draws draws = rn_draws_for(l->o.seed, RN_DRAW_ORDER, (uint32_t)epoch, 0);
-    for (uint32_t i = 0; i < l->count; i++) l->order[i] = i;
-    for (uint32_t i = l->count - 1; i > 0; i--) {
-        const uint32_t j = rn_draw_below(&draws, i + 1), other = l->order[j];
-        l->order[j] = l->order[i];
-        l->order[i] = other;
-    }
-    l->order_epoch = epoch;
-}
-
 /* Opens the next slot. The caller has the lock. */
 static Slot *open_slot(rn_loader *l) {
     Slot *s = &l->slots[l->opened % (uint64_t)l->o.depth];
@@ -75,7 +62,8 @@ static Slot *open_slot(rn_loader *l) {
     if (l->o.split == RN_TRAIN) {
         s->epoch = s->step / l->epoch_steps;
         from = s->step % l->epoch_steps * (uint64_t)l->o.batch;
-        if (s->epoch != l->order_epoch) shuffle(l, s->epoch);
+        if (s->epoch != l->order_epoch) l->o.drawing->order(l->o.drawing, s->epoch, l->count, l->order);
+        l->order_epoch = s->epoch;
     } else {
         s->epoch = 0;
         from = s->step * (uint64_t)l->o.batch;
@@ -96,14 +84,15 @@ static Slot *open_slot(rn_loader *l) {
 
 typedef struct Reading { /* of a picture for training; the view is drawn before it is decoded, where it is a JPEG */
     const rn_loader *loader;
-    uint32_t epoch, index;
+    uint64_t epoch;
+    uint32_t index;
     rn_view view;
 } Reading;
 
 static int draw_view(void *user, int height, int width) {
     Reading *r = user;
     const rn_loader *l = r->loader;
-    rn_view_draw(&r->view, &l->o.recipe, (rn_shape){3, height, width}, l->o.seed, r->epoch, r->index);
+    l->o.drawing->view(l->o.drawing, &r->view, &l->o.recipe, (rn_shape){3, height, width}, r->epoch, r->index);
     return rn_view_reduction(&r->view);
 }
 
@@ -117,7 +106,7 @@ static rn_status read_for_training(Reading *r, rn_picture *picture, char *error)
     if (reduction.times > 1)
         rn_view_reduce(&r->view, reduction.times, picture->shape);
     else
-        rn_view_draw(&r->view, &l->o.recipe, picture->shape, l->o.seed, r->epoch, r->index);
+        l->o.drawing->view(l->o.drawing, &r->view, &l->o.recipe, picture->shape, r->epoch, r->index);
     return RN_OK;
 }
 
@@ -140,7 +129,7 @@ static rn_status read_or_stand_in(Reading *r, rn_picture *picture, char *error) 
 /* The image of what was drawn for training, or of what stands in for it, and its class. */
 static rn_status make_image(const rn_loader *l, uint64_t epoch, uint32_t *index, rn_scratch *scratch, float *image,
                             int32_t *label, char *error) {
-    Reading r = {.loader = l, .epoch = (uint32_t)epoch, .index = *index};
+    Reading r = {.loader = l, .epoch = epoch, .index = *index};
     rn_picture picture;
     rn_status status = read_or_stand_in(&r, &picture, error);
     if (status) return status;
@@ -196,7 +185,7 @@ static rn_status mix_pair(const rn_loader *l, Slot *s, int place, rn_scratch *sc
         rn_status status = make_image(l, s->epoch, &index, scratch, beside, &label[i], error);
         if (status) return status;
     }
-    const float share = rn_mixup_share(l->o.recipe.augment.mixup, l->o.seed, s->step, (uint32_t)place / 2);
+    const float share = l->o.drawing->share(l->o.drawing, s->step, (uint32_t)place / 2);
     mix(image[0], image[1], l->floats, share);
     for (int i = 0; i < 2; i++)
         if (image[i] != beside) s->labels[place + i - l->first] = (rn_train_label){label[i], label[1 - i], share};
@@ -218,7 +207,7 @@ static rn_status make_unit(const rn_loader *l, Slot *s, int unit, rn_scratch *sc
         if (status) return status;
         s->labels[at] = (rn_train_label){label, label, 1};
     }
-    if (!(l->o.recipe.augment.mixup > 0) || l->o.split == RN_TEST) return RN_OK;
+    if (l->o.split == RN_TEST || !l->o.drawing->share) return RN_OK;
     for (int place = first / 2 * 2; place < last; place += 2) {
         rn_status status = mix_pair(l, s, place, scratch, beside, error);
         if (status) return status;
@@ -299,6 +288,7 @@ static rn_status check_options(const rn_loader_options *o, char *error, size_t e
     if (o->ranks < 1 || o->rank < 0 || o->rank >= o->ranks) REFUSE("rank %d of %d", o->rank, o->ranks);
     if (o->threads > RN_MAX_THREADS || o->threads < 1) REFUSE("%d threads; 1 to %d", o->threads, RN_MAX_THREADS);
     if (o->depth < 1 || o->depth > MAX_DEPTH) REFUSE("a ring of %d batches; 1 to %d", o->depth, MAX_DEPTH);
+    if (o->split == RN_TRAIN && !o->drawing) REFUSE("nothing is said of how pictures are drawn");
     if (o->split == RN_TRAIN && (uint32_t)o->batch > info->count[RN_TRAIN])
         REFUSE("%s: a batch of %d; there are %u pictures for training", info->spec, o->batch,
                (unsigned)info->count[RN_TRAIN]);

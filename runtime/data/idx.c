@@ -1,6 +1,6 @@
 /* MNIST's files, and those of the sets that have its format (LeCun, Cortes, Burges: the MNIST database): big-endian
  * words, 0x803, pictures, rows, columns, then the pixels; 0x801, labels, then a byte each. */
-#include "data_set.h"
+#include "set.h"
 
 enum { IDX_PICTURES = 0x803, IDX_LABELS = 0x801, PICTURES_HEADER = 16, LABELS_HEADER = 8 };
 

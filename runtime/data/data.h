@@ -11,7 +11,7 @@
 #define RN_DATA_H
 
 #include "rn.h"
-#include "train/jpeg_reduced.h"
+#include "data/jpeg_reduced.h"
 
 typedef enum rn_split { RN_TRAIN, RN_TEST, RN_SPLITS } rn_split;
 
