@@ -79,7 +79,7 @@ FLAGS="-std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -I$ROOT -I$ROOT/runtime"
 LIBS="-lpng -ljpeg -lxxhash -lz -lpthread -lm"
 if [ -z "$SANITIZED" ]; then
     expect "ThreadSanitizer" 0 $CC $FLAGS -fopenmp-simd -O1 -g -fsanitize=thread -o threads "$ROOT/tests/cli/loader.c" \
-        "$ROOT"/runtime/train/{data,data_*,augment,jpeg_reduced,loader,mean,resample}.c "$ROOT"/runtime/image/{image,png,jpeg,npy}.c \
+        "$ROOT"/runtime/data/*.c "$ROOT"/runtime/train/{augment,mean}.c "$ROOT"/runtime/image/{image,png,jpeg,npy}.c \
         "$ROOT"/runtime/core/{file,pages,status}.c $LIBS
     for spec in idx:idx folder:set; do
         expect "$spec by threads" 0 timeout 120 setarch -R ./threads $spec 20
