@@ -156,6 +156,14 @@ static bool make_training(Compilation *c) {
                    o->input);
         return false;
     }
+    if (makes_trainer(c) && c->source->input->channels_last) {
+        diag_error(
+            &c->diag, (Place){0},
+            "'%s' takes images as H x W x C (nhwc), and trainers take C x H x W: train it without the word, which "
+            "changes no weight",
+            o->input);
+        return false;
+    }
     if (o->ranks && o->output && o->kind == OUTPUT_PROGRAM && !toolchain_librn(&c->arena, LIBRN_MPI)) {
         diag_error(&c->diag, (Place){0},
                    "--mpi: this rnc was built without MPI, so librn_mpi.a is not beside librn.a, and no program can be "
@@ -271,8 +279,7 @@ static bool compile(Compilation *c, Options *options) {
     if (o->dump == DUMP_IR || o->run_pass) return show_graph(c);
     if (c->training && !makes_trainer(c)) return run_passes(c) && (o->dump != DUMP_DOT || show_dot(c));
     if (!files_check(c)) return false;
-    const bool saves_source =
-        o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX || o->kind == OUTPUT_SOURCE;
+    const bool saves_source = o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX || o->kind == OUTPUT_SOURCE;
     const bool emits = !saves_source || o->verify;
     if (emits || o->summary) machine_find(c); /* that plans are made for */
     if (o->summary && !show_summary(c)) return false;

@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 #define RN_VERSION "0.1.0"
-#define RN_ABI 9 /* emitted code and librn must agree; create checks */
+#define RN_ABI 10 /* emitted code and librn must agree; create checks */
 #define RN_ERROR_SIZE 512
 #define RN_MAX_THREADS 1024
 #define RN_MAX_IMAGE_SIDE 65535 /* pixels, of pictures given to run_rgb */
@@ -83,9 +83,16 @@ typedef struct rn_layer {  /* one row per call in the emitted run */
     int64_t weights;         /* bytes of packed weights: each run reads them at least once */
 } rn_layer;
 
+/* The order in which the application has an image's numbers; strides are those of arrays without gaps. */
+typedef enum rn_layout {
+    RN_NCHW, /* C x H x W, planar */
+    RN_NHWC  /* H x W x C: the channels of a pixel side by side */
+} rn_layout;
+
 typedef struct rn_output {
     const char *name;
     rn_shape shape;
+    rn_layout layout;
 } rn_output;
 
 typedef enum rn_isa {
@@ -125,10 +132,11 @@ typedef struct rn_model { /* constant; what tools need to drive any network */
     rn_isa best_isa; /* the best that the code uses where it is there; equal to isa, or above */
     int batch;       /* the largest */
     rn_shape input;
+    rn_layout input_layout;   /* of the images that run takes */
     const rn_output *outputs; /* in the order of the source; the last is the network's result */
     int output_count;
     size_t output_size; /* floats of all outputs, one image: image n's start at output + n * output_size, one output
-                           after another in order, each planar C x H x W */
+                           after another in order, each in its layout */
     int probabilities;  /* 1: the last output ends in softmax */
     rn_preprocess preprocess;
     const rn_layer *layers;

@@ -79,16 +79,16 @@ rn_status rn_context_fail(rn_context *context, rn_status status, const char *for
  * there is one thread, else on the options' pool, else on OpenMP's. */
 void rn_parallel(rn_context *context, rn_task fn, void *arg);
 
-/* run_rgb's first half, one image: 8-bit RGB [height][width][3] -> normalised planar input.c x input.h x input.w
- * floats, as the model's preprocess says: the shorter side to `resize` (bilinear, antialiased when shrinking, as PIL
- * and torchvision do), then the centre crop; black where the resized image is smaller than the crop. Allocates nothing;
- * any thread. RN_ERROR_ARGUMENT: a null pointer, a side outside 1..RN_MAX_IMAGE_SIDE, or an input of no 1 or 3
+/* run_rgb's first half, one image: 8-bit RGB [height][width][3] -> normalised input.c x input.h x input.w floats in the
+ * model's input_layout, as its preprocess says: the shorter side to `resize` (bilinear, antialiased when shrinking, as
+ * PIL and torchvision do), then the centre crop; black where the resized image is smaller than the crop. Allocates
+ * nothing; any thread. RN_ERROR_ARGUMENT: a null pointer, a side outside 1..RN_MAX_IMAGE_SIDE, or an input of no 1 or 3
  * channels. */
-rn_status rn_preprocess_rgb(const rn_model *model, const uint8_t *rgb, int height, int width, float *planar);
-/* The same less a mean image beside the model's mean: channel c is (pixel / 255 * range - mean[c] - image[c]) / std[c].
- * image: of each channel of the input `pixels` numbers, input.h x input.w or 1. */
-rn_status rn_preprocess_rgb_less(const rn_model *model, const float *image, int pixels, const uint8_t *rgb, int height,
-                                 int width, float *planar);
+rn_status rn_preprocess_rgb(const rn_model *model, const uint8_t *rgb, int height, int width, float *image);
+/* The same less a mean image beside the model's mean: channel c is (pixel / 255 * range - model's mean[c] - mean[c]) /
+ * std[c]. mean: of each channel of the input `pixels` numbers, input.h x input.w or 1, planar in any layout. */
+rn_status rn_preprocess_rgb_less(const rn_model *model, const float *mean, int pixels, const uint8_t *rgb, int height,
+                                 int width, float *image);
 
 #ifndef RN_STANDALONE
 #ifdef __GNUC__

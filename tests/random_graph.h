@@ -569,6 +569,8 @@ static inline Graph *random_graph(Arena *arena, uint64_t seed) {
     for (int i = 0; i < graph->node_count; i++) /* taps, and layers that nothing needs */
         if (!graph->nodes[i]->out->is_output && random_chance(r, taps)) graph_add_output(graph, graph->nodes[i]->out);
     if (random_chance(r, 3)) graph_add_output(graph, graph->input);
+    graph->input->channels_last = random_chance(r, 15);
+    for (int i = 0; i < graph->output_count; i++) graph->outputs[i]->channels_last |= random_chance(r, 15);
     if (random_chance(r, 30)) random_same_conv(r, graph->nodes[random_int(r, 0, graph->node_count - 1)]->out, 3, 1);
     return graph;
 }

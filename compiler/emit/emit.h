@@ -145,8 +145,8 @@ const char *emit_winograd(Emit *e, const Step *step, Text *body);
 const char *emit_strassen(Emit *e, const Step *step, Text *body);
 const char *emit_fc(Emit *e, const Step *step, Text *body);
 const char *emit_depthwise(Emit *e, const Step *step, Text *body);
-const char *emit_input(Emit *e, const Step *step, Text *body);  /* layout.c: a->x is the caller's planar image */
-const char *emit_output(Emit *e, const Step *step, Text *body); /* layout.c: a->y is the caller's planar result */
+const char *emit_input(Emit *e, const Step *step, Text *body);  /* layout.c: a->x is the caller's image */
+const char *emit_output(Emit *e, const Step *step, Text *body); /* layout.c: a->y is the caller's result */
 const char *emit_copy(Emit *e, const Step *step, Text *body);   /* layout.c */
 const char *emit_map(Emit *e, const Step *step, Text *body);
 const char *emit_pool(Emit *e, const Step *step, Text *body);

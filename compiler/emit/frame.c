@@ -356,7 +356,6 @@ static void emit_whole_h(const Plan *plan, const EmitOptions *options, Text *h) 
     Arena arena = {0};
     const Graph *g = plan->graph;
     const char *n = options->name, *N = upper_case(&arena, n);
-    const Shape in = g->input->shape;
     emit_top(options, plan, "API", h);
     text_printf(h,
                 " *\n * C99 and C++. An instance serves one thread at a time; any number of instances may share "
@@ -371,8 +370,8 @@ static void emit_whole_h(const Plan *plan, const EmitOptions *options, Text *h) 
     if (!has_runtime) text_printf(h, "#include \"rn.h\"\n%s\n", options->training ? "#include \"rn_train.h\"\n" : "");
     text_puts(h, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
     text_printf(h, "#define %s_BATCH %d /* most images of one run */\n", N, plan->options.batch);
-    text_printf(h, "#define %s_INPUT_SIZE %lld /* floats of an image: %d x %d x %d */\n", N, (long long)shape_size(in),
-                in.c, in.h, in.w);
+    text_printf(h, "#define %s_INPUT_SIZE %lld /* floats of an image: %s */\n", N,
+                (long long)shape_size(g->input->shape), memory_shape(&arena, g->input));
     text_printf(h, "#define %s_WEIGHTS_SIZE %llu /* bytes of packed weights */\n\n", N,
                 (unsigned long long)plan->recipe.packed_size);
     emit_output_macros(g, N, &arena, h);
@@ -393,8 +392,8 @@ static void emit_whole_h(const Plan *plan, const EmitOptions *options, Text *h) 
                 "rn_status %s_create(%s **net, void *arena, size_t size, const rn_weights *weights, const rn_options "
                 "*options);\n\n",
                 n, n, n);
-    text_printf(h, "/* image: batch x %d x %d x %d floats, already normalised. output: batch x %s_OUTPUT_SIZE floats",
-                in.c, in.h, in.w, N);
+    text_printf(h, "/* image: batch x %s%s floats, already normalised. output: batch x %s_OUTPUT_SIZE floats",
+                memory_shape(&arena, g->input), g->input->channels_last ? "," : "", N);
     text_puts(h, g->output_count > 1 ? ": each image's\n * outputs one after another. */\n" : ". */\n");
     text_printf(h, "rn_status %s_run(%s *net, int batch, const float *image, float *output);\n\n", n, n);
     text_printf(h,

@@ -1,8 +1,9 @@
-/* Changes of layout: the caller's planar C x H x W image into channels-last pixels, results back, and copies from one
- * value's layout to another's (concat's inputs that are not placed, flatten). Planar and pixels meet in 4 x 4
+/* Changes of layout: the caller's C x H x W or H x W x C image into channels-last pixels, results back, and copies from
+ * one value's layout to another's (concat's inputs that are not placed, flatten). Planar and pixels meet in 4 x 4
  * transposes: four channels of four neighbouring pixels.
  */
 #include "walk.h"
+#include "plan/step.h"
 #include "rn.h"
 
 enum { SIDE = 4 }; /* of a transposed square */
@@ -112,6 +113,31 @@ static void emit_planar(Emit *e, bool to_planar, Shape shape, const Layout *layo
     text_puts(body, "    }\n");
 }
 
+/* Between a->x and a->y, one of which is H x W x C without gaps, and the other has `layout`; spare as above. */
+static void emit_pixels(Emit *e, bool to_caller, Shape shape, const Layout *layout, bool spare, Text *body) {
+    const int pixel = layout->pixel, c = shape.c;
+    if (shape.h * shape.w == 1) {
+        emit_vector_copy(e, c, body);
+        return;
+    }
+    const char *caller = emit_offset(e, to_caller ? "a->y" : "a->x", "y", (int64_t)shape.w * c, shape.h);
+    const char *pixels = emit_offset(e, to_caller ? "a->x" : "a->y", "y", layout->row, shape.h);
+    line(body, 1, "for (int y = part * %d / parts; y < (part + 1) * %d / parts; y++) {", shape.h, shape.h);
+    line(body, 2, "const float *in = %s;", to_caller ? pixels : caller);
+    line(body, 2, "float *out = %s;", to_caller ? caller : pixels);
+    if (pixel == c) {
+        line(body, 2, "memcpy(out, in, %d * sizeof(float));", shape.w * c);
+    } else {
+        const bool zeros = spare && c < SIDE && pixel >= SIDE;
+        line(body, 2, "for (int x = 0; x < %d; x++)%s", shape.w, zeros ? " {" : "");
+        line(body, 3, "memcpy(out + x * %d, in + x * %d, %d * sizeof(float));", to_caller ? c : pixel,
+             to_caller ? pixel : c, c);
+        if (zeros) line(body, 3, "memset(out + x * %d + %d, 0, %d * sizeof(float));", pixel, c, SIDE - c);
+        if (zeros) line(body, 2, "}");
+    }
+    line(body, 1, "}");
+}
+
 const char *emit_input(Emit *e, const Step *step, Text *body) {
     const ValuePlan *p = plan_value(e->plan, step->out);
     const bool spare = p->root == step->out;
@@ -119,13 +145,22 @@ const char *emit_input(Emit *e, const Step *step, Text *body) {
     /* what few channels leave of a pixel is zero in the halo too (plan/winograd.c reads it) */
     if (spare && halo.c < SIDE) halo.c = p->layout.pixel;
     emit_halo_of(e, &p->layout, halo, 1, body);
-    emit_planar(e, false, step->out->shape, &p->layout, spare, body);
+    if (step->out->channels_last)
+        emit_pixels(e, false, step->out->shape, &p->layout, spare, body);
+    else
+        emit_planar(e, false, step->out->shape, &p->layout, spare, body);
     return layer_task_name(e, step);
 }
 
 const char *emit_output(Emit *e, const Step *step, Text *body) {
-    emit_planar(e, true, step->out->shape, &plan_value(e->plan, step->out)->layout, false, body);
-    return arena_printf(e->arena, "output_%dx%dx%d", step->out->shape.c, step->out->shape.h, step->out->shape.w);
+    const Shape shape = step->out->shape;
+    const Layout *layout = &plan_value(e->plan, step->out)->layout;
+    const bool channels_last = step_operand(step, OPERAND_Y)->value->channels_last;
+    if (channels_last)
+        emit_pixels(e, true, shape, layout, false, body);
+    else
+        emit_planar(e, true, shape, layout, false, body);
+    return arena_printf(e->arena, "output_%dx%dx%d%s", shape.c, shape.h, shape.w, channels_last ? "_nhwc" : "");
 }
 
 static const char *copy_value(const Walk *walk, const Box *box, const char *c, int left, int indent, Text *text) {

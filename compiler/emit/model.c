@@ -14,6 +14,12 @@ int64_t output_floats(const Graph *graph) {
     return floats;
 }
 
+const char *memory_shape(Arena *arena, const Value *value) {
+    const Shape s = value->shape;
+    return value->channels_last ? arena_printf(arena, "%d x %d x %d, rows x columns x channels", s.h, s.w, s.c)
+                                : arena_printf(arena, "%d x %d x %d", s.c, s.h, s.w);
+}
+
 /* NAME_OUTPUT_LAYER, with a number behind where two layers' names differ in case or punctuation alone. */
 static const char *output_macro(Arena *arena, const char *prefix, const char *layer, Map *taken) {
     char *name = arena_printf(arena, "%s_OUTPUT_%s", prefix, upper_case(arena, layer));
@@ -35,9 +41,8 @@ void emit_output_macros(const Graph *graph, const char *prefix, Arena *arena, Te
     for (int i = 0; i < graph->output_count; i++) {
         const Value *v = graph->outputs[i];
         const char *name = output_macro(arena, prefix, v->name, &taken);
-        text_printf(t, "#define %s_OFFSET %lld\n#define %s_SIZE %lld /* %s: %d x %d x %d */\n", name, (long long)offset,
-                    name, (long long)shape_size(v->shape), comment_c(arena, v->name), v->shape.c, v->shape.h,
-                    v->shape.w);
+        text_printf(t, "#define %s_OFFSET %lld\n#define %s_SIZE %lld /* %s: %s */\n", name, (long long)offset, name,
+                    (long long)shape_size(v->shape), comment_c(arena, v->name), memory_shape(arena, v));
         offset += shape_size(v->shape);
     }
 }
@@ -151,6 +156,10 @@ void emit_tables_declared(Emit *e, Text *t) {
                 calls, calls);
 }
 
+static const char *layout_c(const Value *value) {
+    return value->channels_last ? "RN_NHWC" : "RN_NCHW";
+}
+
 void emit_tables(Emit *e, Text *t) {
     const Graph *g = e->plan->graph;
     emit_recipe(e, t);
@@ -158,7 +167,8 @@ void emit_tables(Emit *e, Text *t) {
     text_puts(t, "static const rn_output outputs[] = {\n");
     for (int i = 0; i < g->output_count; i++) {
         const Shape s = g->outputs[i]->shape;
-        text_printf(t, "    {%s, {%d, %d, %d}},\n", quote_c(e->arena, g->outputs[i]->name), s.c, s.h, s.w);
+        text_printf(t, "    {%s, {%d, %d, %d}, %s},\n", quote_c(e->arena, g->outputs[i]->name), s.c, s.h, s.w,
+                    layout_c(g->outputs[i]));
     }
     text_puts(t, "};\n\n");
 }
@@ -255,6 +265,7 @@ void emit_model(Emit *e, Text *t) {
     text_printf(t, "    .isa = %s,\n    .best_isa = %s,\n    .batch = %d,\n    .input = {%d, %d, %d},\n",
                 isa_c(e->target.isa[e->target.count - 1]), isa_c(e->target.isa[0]), plan->options.batch,
                 g->input->shape.c, g->input->shape.h, g->input->shape.w);
+    if (g->input->channels_last) text_printf(t, "    .input_layout = %s,\n", layout_c(g->input));
     text_printf(
         t, "    .outputs = outputs,\n    .output_count = %d,\n    .output_size = %lld,\n    .probabilities = %d,\n",
         g->output_count, (long long)output_floats(g), ends_in_softmax(g));

@@ -5,6 +5,8 @@
 #include "emit.h"
 
 int64_t output_floats(const Graph *graph); /* of all outputs, one image */
+/* An image's, as the application has it: "224 x 224 x 3, rows x columns x channels". */
+const char *memory_shape(Arena *arena, const Value *value);
 /* PREFIX_OUTPUT_SIZE, and of each output PREFIX_OUTPUT_LAYER_OFFSET and _SIZE. */
 void emit_output_macros(const Graph *graph, const char *prefix, Arena *arena, Text *t);
 void emit_tables_declared(Emit *e, Text *text); /* ahead of those who use them */

@@ -88,10 +88,15 @@ static void run_node(const Node *node, const TensorData *weights, double **value
     values[node->out->id] = interpret_epilogue(node, data, addend, weights);
 }
 
+int64_t interpret_place(const Value *value, int64_t i) {
+    const int64_t pixels = (int64_t)value->shape.h * value->shape.w;
+    return value->channels_last ? i % pixels * value->shape.c + i / pixels : i;
+}
+
 void interpret(const Graph *graph, const TensorData *weights, const float *image, double **values, int threads) {
     for (int i = 0; i < graph->value_count; i++) values[i] = NULL;
     double *input = new_value(graph->input->shape);
-    for (int64_t i = 0; i < shape_size(graph->input->shape); i++) input[i] = image[i];
+    for (int64_t i = 0; i < shape_size(graph->input->shape); i++) input[i] = image[interpret_place(graph->input, i)];
     values[graph->input->id] = input;
     for (int i = 0; i < graph->node_count; i++) run_node(graph->nodes[i], weights, values, threads < 1 ? 1 : threads);
 }

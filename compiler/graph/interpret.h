@@ -5,9 +5,12 @@
 #include "tensor.h"
 
 /* The reference interpreter: runs the graph by the ops' definitions, plain loops with double sums.
- * image: C x H x W floats. values: graph->value_count entries, filled with malloc'd C x H x W doubles for every value
- * that some node makes (and the input); the caller frees each. threads: OpenMP threads. */
+ * image: C x H x W floats, H x W x C where the input is channels_last. values: graph->value_count entries, filled with
+ * malloc'd C x H x W doubles for every value that some node makes (and the input); the caller frees each. threads:
+ * OpenMP threads. */
 void interpret(const Graph *graph, const TensorData *weights, const float *image, double **values, int threads);
+/* Where the application has number i of a value's C x H x W, of the input or an output. */
+int64_t interpret_place(const Value *value, int64_t i);
 /* The same over a batch, of training graphs: image: images x C x H x W floats, labels: images x 4 doubles (ir.h).
  * values[id] has one image's doubles after another's, or those of the batch where it is Value.all. */
 void interpret_batch(const Graph *graph, const TensorData *weights, const float *image, const double *labels,

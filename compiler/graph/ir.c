@@ -174,6 +174,7 @@ void graph_replace_uses(Graph *graph, Value *from, Value *to) {
         if (graph->outputs[i] == from) graph->outputs[i] = to;
     from->is_output = false;
     to->is_output = true;
+    to->channels_last = from->channels_last;
 }
 
 void graph_remove_node(Graph *graph, Node *node) {
@@ -283,6 +284,7 @@ Graph *graph_clone(const Graph *graph, Arena *arena) {
         Value *made = graph_add_value(copy, copy_name(arena, value->name), value->shape);
         made->type = value->type;
         made->is_output = value->is_output;
+        made->channels_last = value->channels_last;
         made->home_channel = value->home_channel;
         made->all = value->all;
     }

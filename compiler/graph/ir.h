@@ -198,8 +198,9 @@ struct Value {
     Shape shape;
     Node *producer; /* NULL: the network's input */
     bool is_output;
-    bool all;    /* one for the batch, not one for each image */
-    Value *home; /* concat by placement: stored as channels [home_channel, +shape.c) of this value; or NULL */
+    bool channels_last; /* the input, an output: the application has it as H x W x C, not C x H x W */
+    bool all;           /* one for the batch, not one for each image */
+    Value *home;        /* concat by placement: stored as channels [home_channel, +shape.c) of this value; or NULL */
     int home_channel;
 };
 
@@ -288,7 +289,7 @@ int window_out(int size, int kernel, int stride, int dilate, int pad_begin, int 
 
 /* ---- changing (for passes) ---- */
 void graph_replace_uses(Graph *graph, Value *from,
-                        Value *to);               /* readers, addends and outputs; `to` takes over is_output */
+                        Value *to);               /* readers, addends and outputs; `to` takes over what an output is */
 void graph_remove_node(Graph *graph, Node *node); /* its value must have no uses left */
 void graph_insert_before(Graph *graph, Node *position, Node *node); /* moves `node` (already added) before `position` */
 void graph_renumber(Graph *graph);                                  /* node ids back to positions */

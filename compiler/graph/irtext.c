@@ -252,7 +252,7 @@ void irtext_print(const Graph *graph, Text *text) {
     print_name(text, graph->name);
     text_printf(text, "\ninput %%0 %dx%dx%d ", input.c, input.h, input.w);
     print_name(text, graph->input->name);
-    text_puts(text, "\n");
+    text_puts(text, graph->input->channels_last ? " nhwc\n" : "\n");
     if (graph->training) text_puts(text, "labels %1\n");
     print_preprocess(graph, text);
     text_puts(text, "\n");
@@ -260,7 +260,9 @@ void irtext_print(const Graph *graph, Text *text) {
     if (graph->tensor_count) text_puts(text, "\n");
     for (int i = 0; i < graph->node_count; i++) print_node(graph->nodes[i], number, text);
     if (graph->preprocess.mean_image) text_printf(text, "mean @%d\n", graph->preprocess.mean_image->id);
-    for (int i = 0; i < graph->output_count; i++) text_printf(text, "output %%%d\n", number[graph->outputs[i]->id]);
+    for (int i = 0; i < graph->output_count; i++)
+        text_printf(text, "output %%%d%s\n", number[graph->outputs[i]->id],
+                    graph->outputs[i]->channels_last ? " nhwc" : "");
     if (graph->training) print_training(graph, number, text);
     arena_free(&arena);
 }

@@ -276,6 +276,7 @@ static bool parse_input(Parser *parser) {
     if (parser->graph->input) return fail(parser, "a second input");
     parser->graph->input = graph_add_value(parser->graph, name, (Shape){dims[0], dims[1], dims[2]});
     parser->graph->input->type = type;
+    parser->graph->input->channels_last = accept(parser, "nhwc");
     return define_value(parser, number, parser->graph->input);
 }
 
@@ -671,6 +672,7 @@ static bool parse_output(Parser *parser) {
     Value *value;
     if (!read_value(parser, &value)) return false;
     graph_add_output(parser->graph, value);
+    value->channels_last = accept(parser, "nhwc");
     return true;
 }
 

@@ -420,7 +420,9 @@ static void run_output(Elab *elab, const Frame *frame, const Stmt *stmt) {
     Value *value = stmt->target ? name_find(elab, frame, stmt->target) : elab->now;
     if (!value && !elab->has_input)
         diag_error(elab->diag, stmt->place, "there is no value yet; a network starts with `input C x H x W`");
+    const bool channels_last = elab_output_layout(elab, frame, stmt);
     if (!value) return;
+    value->channels_last |= channels_last;
     ARENA_PUSH(elab->arena, elab->extra, elab->extra_count, elab->extra_capacity, value);
 }
 

@@ -103,6 +103,7 @@ LayerEntry *elab_claim(Elab *elab, Op op, const char *name, Place place);
 Value *elab_build(Elab *elab, const Frame *frame, LayerEntry *entry, Value *const *in, int nin, const Layer *layer);
 void elab_layer(Elab *elab, const Frame *frame, const Stmt *stmt);
 void elab_input(Elab *elab, const Frame *frame, const Stmt *stmt);
+bool elab_output_layout(Elab *elab, const Frame *frame, const Stmt *stmt); /* whether it is to be H x W x C */
 typedef enum MeanKind { MEAN_OF_NUMBERS, MEAN_OF_PIXELS, MEAN_OF_CHANNELS } MeanKind;
 /* The parameter input.mean of the graph's input, of either of the last two kinds. */
 void elab_mean_image(Elab *elab, MeanKind kind, bool may_be_missing, Place place);

@@ -606,10 +606,17 @@ void elab_input(Elab *elab, const Frame *frame, const Stmt *stmt) {
     elab->graph->preprocess = (Preprocess){.range = 1, .std = {1, 1, 1, 1}};
     read_preprocess(&reader, shape, &elab->graph->preprocess);
     elab->graph->input = graph_add_value(elab->graph, "input", shape);
+    elab->graph->input->channels_last = attr_flag(&reader, "nhwc", false);
     elab->mean_given = find_attr(&reader, "mean");
     const MeanKind mean = read_mean_word(&reader);
     if (reader.ok && mean != MEAN_OF_NUMBERS) elab_mean_image(elab, mean, false, elab->mean_given->place);
     elab->env->now = &elab->now;
     elab->input_failed = !reader.ok;
     if (reader.ok) elab->now = elab->graph->input;
+}
+
+bool elab_output_layout(Elab *elab, const Frame *frame, const Stmt *stmt) {
+    Reader reader = {elab, frame->env, stmt, "output", output_attrs, true};
+    check_repeated_attrs(&reader);
+    return attr_flag(&reader, "nhwc", false);
 }

@@ -67,6 +67,7 @@ int grammar_lex(GRAMMAR_STYPE *value, GRAMMAR_LTYPE *place, Parser *parser);
 static void yyerror(const Place *place, Parser *parser, const char *message);
 static Arg *dims_arg(Parser *parser, const int *dims, int count, Place place);
 static Stmt *layer_stmt(Parser *parser, Op op, const char *word, Arg *args, AttrUse *attrs, Arg *stride, Name *name, Place place);
+static Stmt *output_stmt(Parser *parser, Name *target, AttrUse *attrs, const Arg *stride, Place place);
 static void attrs_append(AttrUse **list, AttrUse *attr);
 static void second_stride(Parser *parser, const Arg *first, const Arg *second);
 static void unknown_body(Parser *parser, const char *word, Place place);
@@ -205,7 +206,9 @@ stmt: layer
     }
     | FROM name        { $$ = stmt_new(parser, STMT_FROM, @$); $$->target = $2; }
     | OUTPUT           { $$ = stmt_new(parser, STMT_OUTPUT, @$); }
+    | OUTPUT tail      { $$ = output_stmt(parser, NULL, $2.attrs, $2.stride, @$); }
     | OUTPUT name      { $$ = stmt_new(parser, STMT_OUTPUT, @$); $$->target = $2; }
+    | OUTPUT name tail { $$ = output_stmt(parser, $2, $3.attrs, $3.stride, @$); }
     | IDENT body shortcut_opt fill_opt { $$ = NULL; unknown_body(parser, $1, @1); }
     | wrong { $$ = NULL; } ;
 
@@ -379,6 +382,14 @@ static Arg *dims_arg(Parser *parser, const int *dims, int count, Place place) {
         first = expr;
     }
     return arg_new(parser, ARG_DIMS, first, place);
+}
+
+static Stmt *output_stmt(Parser *parser, Name *target, AttrUse *attrs, const Arg *stride, Place place) {
+    Stmt *stmt = stmt_new(parser, STMT_OUTPUT, place);
+    stmt->target = target;
+    stmt->attrs = attrs;
+    if (stride) diag_error(parser->diag, stride->place, "an output has no stride");
+    return stmt;
 }
 
 static Stmt *layer_stmt(Parser *parser, Op op, const char *word, Arg *args, AttrUse *attrs, Arg *stride, Name *name, Place place) {

@@ -38,7 +38,7 @@ enum {
     LONGEST = 64     /* of a word that is looked up */
 };
 
-const char input_attrs[] = "rgb bgr gray mean std range resize crop";
+const char input_attrs[] = "rgb bgr gray mean std range resize crop nhwc", output_attrs[] = "nhwc";
 
 /* Layers that another operation computes. */
 static const struct {

@@ -15,7 +15,7 @@ typedef struct LayerWord { /* a word that begins a layer */
     const char *attrs;    /* the attributes it takes, as in ops.def */
 } LayerWord;
 
-extern const char input_attrs[];
+extern const char input_attrs[], output_attrs[];
 
 const char *layer_word(Op op);
 /* Whether the word is no layer's own but a form of one: `depthwise` of a convolution, `pixelshuffle` of an interleave.

@@ -19,14 +19,16 @@ void images_free(Images *images) {
 
 static bool take_array(const Graph *graph, const char *path, const rn_npy *array, Images *images, Diag *diag) {
     const Shape s = graph->input->shape;
-    const size_t want[3] = {(size_t)s.c, (size_t)s.h, (size_t)s.w}, size = (size_t)shape_size(s);
+    const bool last = graph->input->channels_last;
+    const size_t size = (size_t)shape_size(s),
+                 want[3] = {(size_t)(last ? s.h : s.c), (size_t)(last ? s.w : s.h), (size_t)(last ? s.c : s.w)};
     const bool fits = array->ndim >= 3 && array->ndim <= 4 && array->count >= size &&
                       !memcmp(array->dim + array->ndim - 3, want, sizeof want);
     if (!fits) {
         Text shape = {0};
         for (int i = 0; i < array->ndim; i++) text_printf(&shape, "%s%zu", i ? " x " : "", array->dim[i]);
-        diag_error(diag, (Place){0}, "%s: shape %s; %s takes N x %d x %d x %d, N at least 1", path,
-                   shape.s ? shape.s : "()", graph->name, s.c, s.h, s.w);
+        diag_error(diag, (Place){0}, "%s: shape %s; %s takes N x %zu x %zu x %zu, N at least 1", path,
+                   shape.s ? shape.s : "()", graph->name, want[0], want[1], want[2]);
         text_free(&shape);
         return false;
     }
@@ -47,6 +49,7 @@ static bool take_picture(const Graph *graph, const TensorData *weights, const ch
     const Preprocess *p = &graph->preprocess;
     const Shape s = graph->input->shape;
     rn_model model = {.input = {s.c, s.h, s.w}, .preprocess = {.order = (int)p->order, .resize = p->resize}};
+    model.input_layout = graph->input->channels_last ? RN_NHWC : RN_NCHW;
     model.preprocess.range = (float)p->range;
     for (int i = 0; i < 4; i++) {
         model.preprocess.mean[i] = (float)p->mean[i];

@@ -21,7 +21,7 @@ bool weights_load(const Graph *graph, const WeightsOptions *options, TensorData 
  * has about unit variance, however deep the network is. */
 void weights_random(const Graph *graph, uint64_t seed, TensorData *out, int threads);
 
-/* Inputs as the network takes them, planar C x H x W floats, one after another. */
+/* Inputs as the network takes them, C x H x W floats in its layout, one after another. */
 typedef struct Images {
     float *data; /* malloc'd */
     int count;

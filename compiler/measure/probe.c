@@ -150,14 +150,19 @@ static void record_layer(void *user, int index, const rn_tensor *tensor) {
 /* The outputs as the application gets them come last, under the outputs' names. */
 static void put_outputs(const Loaded *loaded, int batch, FILE *out) {
     const float *data = loaded->output;
+    float *planar = allocate(loaded->model->output_size * sizeof *planar);
     for (int n = 0; n < batch; n++) {
         for (int i = 0; i < loaded->model->output_count; i++) {
             const rn_output *output = &loaded->model->outputs[i];
             const char *strings[4] = {output->name, output->name, "output", ""};
-            put_layer(out, n, output->shape, strings, data);
-            data += (size_t)output->shape.c * (size_t)output->shape.h * (size_t)output->shape.w;
+            const size_t channels = (size_t)output->shape.c, pixels = (size_t)output->shape.h * (size_t)output->shape.w;
+            for (size_t k = 0; k < channels * pixels; k++)
+                planar[k] = data[output->layout == RN_NHWC ? k % pixels * channels + k / pixels : k];
+            put_layer(out, n, output->shape, strings, planar);
+            data += channels * pixels;
         }
     }
+    free(planar);
 }
 
 static int probe_layers(char **argv) {

@@ -243,9 +243,7 @@ static bool import_input(Import *import) {
     view_plain(model->batch, shape, s, &operand->view);
     *s = given;
     if (channels_last) operand->view = view_transpose(&operand->view, (const int[]){0, 2, 3, 1});
-    if (channels_last)
-        diag_note(model->diag, place, "its input '%s' is N x H x W x C, and that of the network N x C x H x W",
-                  model->input->name);
+    graph->input->channels_last = channels_last;
     model->input->operand = operand;
     return true;
 }
@@ -271,6 +269,18 @@ static void import_node(Import *import, OnnxNode *node) {
         node->op->import(import, node);
 }
 
+/* Whether a tensor is the images of a value as N x H x W x C. */
+static bool is_channels_last(const OnnxModel *model, const OnnxTensor *tensor, const Operand *operand) {
+    const Shape s = operand->value->shape;
+    const OnnxShape dims = {4, {model->batch, s.h, s.w, s.c}}, planar = {4, {model->batch, s.c, s.h, s.w}};
+    View view;
+    if ((int64_t)s.h * s.w == 1 || !onnx_same_shape(&tensor->shape, &dims) || onnx_same_shape(&dims, &planar))
+        return false;
+    if (!view_plain(model->batch, s, &planar, &view)) return false;
+    view = view_transpose(&view, (const int[]){0, 2, 3, 1});
+    return view_same_order(&operand->view, &view);
+}
+
 static bool import_outputs(Import *import) {
     OnnxModel *model = import->model;
     const Place place = {.source = model->source};
@@ -282,7 +292,8 @@ static bool import_outputs(Import *import) {
         }
         Value *value = operand->value;
         OnnxNode *maker = model->outputs[i]->producer;
-        if (!view_is_plain(&operand->view) && maker) {
+        const bool channels_last = is_channels_last(model, model->outputs[i], operand);
+        if (!channels_last && !view_is_plain(&operand->view) && maker) {
             operand = import_in_order(import, maker, model->outputs[i]);
             if (operand) value = operand->value;
         }
@@ -297,6 +308,7 @@ static bool import_outputs(Import *import) {
             OnnxNode node = {.type = "Identity", .name = "", .out = &model->outputs[i]};
             value = import_layer(import, &node, NULL, OP_IDENTITY, &value, 1, &layer, NULL);
         }
+        value->channels_last = channels_last;
         graph_add_output(import->builder.graph, value);
     }
     return true;

@@ -9,7 +9,7 @@ void input_step(Plan *plan) {
     const Value *input = plan->graph->input;
     Step *s = step_add(plan, ALG_INPUT, NULL, input);
     s->name = "input";
-    s->words = "input to channels-last";
+    s->words = input->channels_last ? "input, channels-last as it is" : "input to channels-last";
     step_reads(plan, s, OPERAND_X, input)->room = ROOM_IMAGE;
     step_writes_result(plan, s);
 }
@@ -21,7 +21,7 @@ void output_steps(Plan *plan, const Value *value) {
         if (output == value) {
             Step *s = step_add(plan, ALG_OUTPUT, NULL, step_source(plan, value));
             s->name = output->name;
-            s->words = "output to planar";
+            s->words = output->channels_last ? "output to channels-last" : "output to planar";
             step_reads(plan, s, OPERAND_X, s->out);
             Operand *result = step_writes(plan, s, OPERAND_Y, output);
             result->room = ROOM_RESULT;

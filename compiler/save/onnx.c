@@ -202,6 +202,11 @@ static void describe(OnnxWriter *w, OnnxValues *list, const Operand *operand) {
 
 /* ---- the graph ---- */
 
+/* A value that is H x W x C outside the network; one pixel has its channels in one order. */
+static bool is_turned(const Value *value) {
+    return value->is_output && value->channels_last && value->shape.h * value->shape.w > 1;
+}
+
 /* Before anything else gets a name: parameters keep theirs, then values. */
 static void claim_names(OnnxWriter *w) {
     const Graph *graph = w->graph;
@@ -211,8 +216,42 @@ static void claim_names(OnnxWriter *w) {
     w->operand[graph->input->id] = (Operand){claim_name(w, &w->values, graph->input->name), graph->input->shape, false};
     for (int i = 0; i < graph->node_count; i++) {
         const Value *out = graph->nodes[i]->out;
-        w->operand[out->id] = (Operand){claim_name(w, &w->values, out->name), out->shape, false};
+        char *name = claim_name(w, &w->values, out->name);
+        w->operand[out->id] = (Operand){name, out->shape, false};
+        if (!is_turned(out)) continue;
+        w->operand[out->id].name = claim_name(w, &w->values, arena_printf(&w->arena, "%s/nchw", name));
+        w->outside[out->id] = name;
     }
+}
+
+/* Images from H x W x C to C x H x W, or back. */
+static Operand turn(OnnxWriter *w, Operand x, const char *layer, bool back) {
+    const Node at = {.name = layer};
+    const Shape s = x.shape, turned = back ? (Shape){s.h, s.w, s.c} : (Shape){s.w, s.c, s.h};
+    w->layer = &at;
+    const Operand result = onnx_add(w, "Transpose", turned, false, 1, &x.name);
+    onnx_ints(w, "perm", 4, back ? (int[]){0, 2, 3, 1} : (int[]){0, 3, 1, 2});
+    w->nodes[w->node_count - 1]->name = part_name(w, &w->names, "Transpose");
+    w->layer = NULL;
+    return result;
+}
+
+/* Of an image, as the file has it. */
+static Operand turned_input(OnnxWriter *w) {
+    const Value *input = w->graph->input;
+    Operand operand = w->operand[input->id];
+    if (!input->channels_last) return operand;
+    operand.shape = (Shape){input->shape.h, input->shape.w, input->shape.c};
+    w->operand[input->id] = turn(w, operand, input->name, false);
+    return operand;
+}
+
+static Operand turned_output(OnnxWriter *w, const Value *value) {
+    Operand operand = w->operand[value->id];
+    if (!is_turned(value)) return operand;
+    operand = turn(w, operand, value->name, true);
+    w->nodes[w->node_count - 1]->output[0] = operand.name = w->outside[value->id];
+    return operand;
 }
 
 /* The last node makes the layer's value and has its name. */
@@ -225,19 +264,23 @@ static void finish_layer(OnnxWriter *w, const Node *layer, int first, Operand re
     last->output[0] = operand->name;
     last->name = claim_name(w, &w->names, layer->name);
     for (int i = first; i < w->node_count - 1; i++) w->nodes[i]->name = part_name(w, &w->names, w->nodes[i]->name);
-    if (!layer->out->is_output) describe(w, &w->between, operand);
+    if (!layer->out->is_output || is_turned(layer->out)) describe(w, &w->between, operand);
 }
 
 static void build_graph(OnnxWriter *w, Onnx__GraphProto *proto, const char *name) {
     const Graph *graph = w->graph;
     claim_names(w);
-    describe(w, &w->inputs, &w->operand[graph->input->id]);
+    const Operand input = turned_input(w);
+    describe(w, &w->inputs, &input);
     for (int i = 0; i < graph->node_count; i++) {
         int first = w->node_count;
         w->layer = graph->nodes[i];
         finish_layer(w, w->layer, first, onnx_export_node(w, w->layer));
     }
-    for (int i = 0; i < graph->output_count; i++) describe(w, &w->outputs, &w->operand[graph->outputs[i]->id]);
+    for (int i = 0; i < graph->output_count; i++) {
+        const Operand output = turned_output(w, graph->outputs[i]);
+        describe(w, &w->outputs, &output);
+    }
     onnx__graph_proto__init(proto);
     proto->name = arena_strdup(&w->arena, name);
     proto->n_node = (size_t)w->node_count, proto->node = w->nodes;
@@ -307,6 +350,7 @@ bool save_onnx(const Graph *graph, const TensorData *data, const char *name, int
     OnnxWriter w = {.graph = graph, .data = data, .batch = batch};
     warn_of_mean_image(graph, data, path, diag);
     w.operand = arena_alloc(&w.arena, sizeof *w.operand * (size_t)graph->value_count);
+    w.outside = arena_alloc(&w.arena, sizeof *w.outside * (size_t)graph->value_count);
     w.first_use = arena_alloc(&w.arena, sizeof *w.first_use * (size_t)(graph->tensor_count + 1));
     Onnx__GraphProto proto;
     build_graph(&w, &proto, name);

@@ -35,6 +35,7 @@ typedef struct OnnxWriter {
     int batch;         /* 0: any, "N" */
     const Node *layer; /* whose nodes are being added */
     Operand *operand;  /* by value id */
+    char **outside;    /* by value id: the name of an output's N x H x W x C; else NULL */
     Onnx__NodeProto **nodes;
     int node_count, node_capacity;
     OnnxTensors initializers;

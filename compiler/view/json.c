@@ -67,6 +67,7 @@ static cJSON *summary_value(const Value *value) {
     cJSON *json = cJSON_CreateObject();
     json_add_string(json, "name", value->name ? value->name : "");
     cJSON_AddItemToObject(json, "shape", json_shape(value->shape));
+    json_add_string(json, "layout", value->channels_last ? "nhwc" : "nchw");
     return json;
 }
 

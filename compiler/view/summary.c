@@ -159,7 +159,7 @@ void summary_print(const Graph *graph, const Sizes *sizes, FILE *out) {
     Shape input = graph->input->shape;
     memcpy(cells[0], heading, sizeof heading);
     cells[1][0] = graph->input->name ? graph->input->name : "";
-    cells[1][1] = "input";
+    cells[1][1] = graph->input->channels_last ? "input, nhwc" : "input";
     cells[1][2] = arena_printf(&arena, "%dx%dx%d", input.c, input.h, input.w);
     cells[1][3] = cells[1][4] = "";
     for (int i = 0; i < graph->node_count; i++) {

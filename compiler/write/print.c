@@ -459,6 +459,7 @@ static void print_other(Printer *p, const Piece *piece, Lines *lines) {
     } else if (piece->kind == PIECE_OUTPUT) {
         text_puts(&text, "output");
         if (piece->from != piece->value) text_printf(&text, " %s", reference(p, piece->value));
+        if (piece->value->channels_last) text_puts(&text, ", nhwc");
     } else {
         const char *said = piece->value->name;
         const bool own = p->w->keep && !p->block && said && name_is_valid(said) && !name_seems_default(said) &&
@@ -582,8 +583,9 @@ static void print_input(Writer *w, Text *out) {
     text_printf(out, "input %dx%dx%d", s.c, s.h, s.w);
     if (p->mean_image && !p->mean_image->integer[0])
         text_printf(out, ", mean %s", p->mean_image->ndim == 3 ? "pixel" : "channel");
+    if (w->graph->input->channels_last) text_puts(out, ", nhwc");
     if (!p->given) return;
-    if (picture) text_printf(out, " %s", orders[p->order]);
+    if (picture) text_printf(out, "%s %s", w->graph->input->channels_last ? "," : "", orders[p->order]);
     if (p->range != 1 || !picture) text_printf(out, ", range %s", number_text(w->arena, p->range));
     if (!is_all(p->mean, channels, 0)) put_per_channel(w, "mean", p->mean, channels, out);
     if (!is_all(p->std, channels, 1)) put_per_channel(w, "std", p->std, channels, out);

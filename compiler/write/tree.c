@@ -246,7 +246,7 @@ static void emit_outputs(Writer *w) {
             emit(w, &w->network, &now, value);
             said = false;
         }
-        if (last && now == value && !said) return;
+        if (last && now == value && !said && !value->channels_last) return;
         pieces_add(w, &w->network, piece_new(w, PIECE_OUTPUT, NULL, now, value));
         if (now != value) refer(w, value);
         said = said || now == value;

@@ -146,7 +146,10 @@ static void compare_ends(Attempt *t) {
         return;
     }
     for (int i = 0; i < a->output_count; i++)
-        if (t->value[a->outputs[i]->id] != b->outputs[i]) t->wrong = "other outputs";
+        if (t->value[a->outputs[i]->id] != b->outputs[i] ||
+            a->outputs[i]->channels_last != b->outputs[i]->channels_last)
+            t->wrong = "other outputs";
+    if (a->input->channels_last != b->input->channels_last) t->wrong = "another input statement";
     const Preprocess *x = &a->preprocess, *y = &b->preprocess;
     if (!x->mean_image != !y->mean_image) t->wrong = "another input statement";
     if (x->given && (x->order != y->order || x->range != y->range || memcmp(x->mean, y->mean, sizeof x->mean) != 0 ||

@@ -3,7 +3,7 @@ import ctypes as c
 from typing import Optional
 
 VERSION = "0.1.0"  # RN_VERSION
-ABI = 9  # RN_ABI
+ABI = 10  # RN_ABI
 ERROR_SIZE = 512  # RN_ERROR_SIZE
 MAX_THREADS = 1024  # RN_MAX_THREADS
 STATUS = ("OK", "ARGUMENT", "MEMORY", "FILE", "FORMAT", "CPU", "KERNEL", "VERSION")  # rn_status
@@ -24,12 +24,15 @@ class NoWeights(Error):
     """A shared object has none, and none were named."""
 
 
+NHWC = 1  # of rn_layout
+
+
 class Shape(c.Structure):
     _fields_ = [("c", c.c_int), ("h", c.c_int), ("w", c.c_int)]
 
 
 class Output(c.Structure):
-    _fields_ = [("name", c.c_char_p), ("shape", Shape)]
+    _fields_ = [("name", c.c_char_p), ("shape", Shape), ("layout", c.c_int)]
 
 
 class Preprocess(c.Structure):
@@ -54,7 +57,7 @@ class Model(c.Structure):
     """rn_model"""
     _fields_ = [
         ("abi", c.c_int), ("name", c.c_char_p), ("rnc_version", c.c_char_p), ("command", c.c_char_p),
-        ("source_hash", c.c_char_p), ("isa", c.c_int), ("best_isa", c.c_int), ("batch", c.c_int), ("input", Shape),
+        ("source_hash", c.c_char_p), ("isa", c.c_int), ("best_isa", c.c_int), ("batch", c.c_int), ("input", Shape), ("input_layout", c.c_int),
         ("outputs", c.POINTER(Output)), ("output_count", c.c_int), ("output_size", c.c_size_t),
         ("probabilities", c.c_int), ("preprocess", Preprocess), ("layers", c.c_void_p), ("layer_count", c.c_int),
         ("macs", c.c_int64), ("parameters", c.c_int64), ("recipe", c.c_void_p), ("embedded", c.c_void_p),

@@ -4,7 +4,7 @@ from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Un
 
 import numpy as np
 
-from ._abi import MAX_THREADS, Error
+from ._abi import MAX_THREADS, NHWC, Error
 from ._object import Instance, SharedObject
 
 Path = Union[str, "os.PathLike[str]"]
@@ -42,14 +42,16 @@ class Network:
         model = shared.model
         self._shared: Optional[SharedObject] = shared
         self._size = model.output_size
-        self._results = [(o.shape.c, o.shape.h, o.shape.w) for o in model.outputs[:model.output_count]]
+        outputs = model.outputs[:model.output_count]
+        self._results = [_dims(o.shape, o.layout) for o in outputs]
+        self._classes = outputs[-1].shape
         self.name, self.path, self.batch, self.threads = shared.name, shared.path, model.batch, threads
         self.messages = ""
         self.parameters, self.macs = model.parameters, model.macs
         self.arena_size = model.arena_size(model.batch, threads)
-        self.inputs = [Tensor("input", ("N", model.input.c, model.input.h, model.input.w))]
+        self.inputs = [Tensor("input", ("N",) + _dims(model.input, model.input_layout))]
         self.outputs = [Tensor(o.name.decode(errors="replace"), ("N",) + _flat(shape))
-                        for o, shape in zip(model.outputs[:model.output_count], self._results)]
+                        for o, shape in zip(outputs, self._results)]
         self._idle = [Instance(shared, threads, first=True)]
 
     def __repr__(self) -> str:
@@ -77,7 +79,7 @@ class Network:
     def __call__(self, x: np.ndarray) -> Union[np.ndarray, List[np.ndarray]]:
         """Runs the network on x.
 
-        x: float32, N x C x H x W as inputs[0] says, contiguous, already normalised; any N, 0 too. Where N is above
+        x: float32, N x C x H x W or N x H x W x C as inputs[0] says, contiguous, already normalised; any N, 0 too. Where N is above
         `batch`, it runs in pieces. The result is float32, N x C or N x C x H x W as outputs[0] says; where there are
         several outputs, a list of such arrays. They belong to the caller, as x does, which must not change meanwhile.
 
@@ -117,7 +119,7 @@ class Network:
         """The likeliest classes of one picture (as run_rgb takes it) and their probabilities, the likeliest first: the
         network's last output, after a softmax where it does not end in one. labels: the classes' names, which then stand
         in the place of their numbers. ValueError: as many labels as classes are wanted; the last output has no classes."""
-        classes, rows, columns = self._results[-1]
+        classes, rows, columns = self._classes.c, self._classes.h, self._classes.w
         if rows != 1 or columns != 1:
             raise ValueError(f"{self.name} has no classes: its last output is {classes} x {rows} x {columns}")
         if labels is not None and len(labels) != classes:
@@ -180,7 +182,7 @@ class Network:
 
     def _split(self, flat: np.ndarray, wanted: Sequence[int]) -> List[np.ndarray]:
         """N x output_size -> arrays, each contiguous."""
-        at = np.cumsum([0] + [c * h * w for c, h, w in self._results])
+        at = np.cumsum([0] + [a * b * c for a, b, c in self._results])
         return [np.ascontiguousarray(flat[:, at[i]:at[i + 1]]).reshape((len(flat),) + _flat(self._results[i]))
                 for i in wanted]
 
@@ -196,6 +198,13 @@ class _Lent:
 
     def __exit__(self, *_: Any) -> None:
         self._idle.append(self._lent)
+
+
+def _dims(shape: Any, layout: int) -> Tuple[int, int, int]:
+    """An image's, in the order in which its array has them; one pixel's channels come first."""
+    if layout == NHWC and (shape.h, shape.w) != (1, 1):
+        return shape.h, shape.w, shape.c
+    return shape.c, shape.h, shape.w
 
 
 def _flat(shape: Tuple[int, int, int]) -> Tuple[int, ...]:

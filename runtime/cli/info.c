@@ -12,6 +12,14 @@ static void shape_text(char *text, size_t size, rn_shape s) {
     snprintf(text, size, "%d x %d x %d", s.c, s.h, s.w);
 }
 
+static const char *layout_text(rn_layout layout) {
+    return layout == RN_NHWC ? ", in memory H x W x C" : "";
+}
+
+static const char *layout_word(rn_layout layout) {
+    return layout == RN_NHWC ? "nhwc" : "nchw";
+}
+
 static cJSON *shape_json(rn_shape s) {
     return cli_json_shape((size_t[]){(size_t)s.c, (size_t)s.h, (size_t)s.w}, 3);
 }
@@ -39,10 +47,12 @@ static cJSON *info_json(const rn_model *m, const char *weights, size_t arena) {
     cJSON_AddStringToObject(json, "best_isa", rn_isa_name(m->best_isa));
     cJSON_AddNumberToObject(json, "batch", m->batch);
     cJSON_AddItemToObject(json, "input", shape_json(m->input));
+    cJSON_AddStringToObject(json, "input_layout", layout_word(m->input_layout));
     for (int i = 0; i < m->output_count; i++) {
         cJSON *row = cJSON_CreateObject();
         cJSON_AddStringToObject(row, "name", m->outputs[i].name);
         cJSON_AddItemToObject(row, "shape", shape_json(m->outputs[i].shape));
+        cJSON_AddStringToObject(row, "layout", layout_word(m->outputs[i].layout));
         cJSON_AddItemToArray(outputs, row);
     }
     cJSON_AddItemToObject(json, "outputs", outputs);
@@ -71,10 +81,10 @@ static void info_text(const rn_model *m, const char *weights, size_t arena) {
     char shape[64];
     shape_text(shape, sizeof shape, m->input);
     printf("network         %s\n", m->name);
-    printf("input           %s, batch at most %d\n", shape, m->batch);
+    printf("input           %s%s, batch at most %d\n", shape, layout_text(m->input_layout), m->batch);
     for (int i = 0; i < m->output_count; i++) {
         shape_text(shape, sizeof shape, m->outputs[i].shape);
-        printf("output          %s: %s%s\n", m->outputs[i].name, shape,
+        printf("output          %s: %s%s%s\n", m->outputs[i].name, shape, layout_text(m->outputs[i].layout),
                i + 1 == m->output_count && m->probabilities ? ", probabilities" : "");
     }
     printf("pictures        %s, 0..%g", p->order >= 0 && p->order < 3 ? orders[p->order] : "?", p->range);

@@ -7,9 +7,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* N x C x H x W, or C x H x W for one image; 0: neither */
-static size_t input_images(const rn_npy *in, rn_shape want) {
-    const size_t tail[3] = {(size_t)want.c, (size_t)want.h, (size_t)want.w};
+/* An image's dimensions as an array has them. */
+static void image_dims(rn_shape s, rn_layout layout, size_t dim[3]) {
+    const int last = layout == RN_NHWC;
+    dim[0] = (size_t)(last ? s.h : s.c), dim[1] = (size_t)(last ? s.w : s.h), dim[2] = (size_t)(last ? s.c : s.w);
+}
+
+/* N x C x H x W, or C x H x W for one image, or the same channels last; 0: none of them */
+static size_t input_images(const rn_npy *in, const rn_model *model) {
+    size_t tail[3];
+    image_dims(model->input, model->input_layout, tail);
     if (in->ndim < 3 || in->ndim > 4 || memcmp(in->dim + in->ndim - 3, tail, sizeof tail)) return 0;
     return in->ndim == 4 ? in->dim[0] : 1;
 }
@@ -20,9 +27,10 @@ static int wrong_shape(const Cli *cli, const rn_npy *in) {
         const size_t n = strlen(shape);
         snprintf(shape + n, sizeof shape - n, "%s%zu", i ? " x " : "", in->dim[i]);
     }
-    const rn_shape s = cli->model->input;
-    return cli_fail(cli, "%s: shape %s; %s takes N x %d x %d x %d, N at least 1", cli->files[0],
-                    in->ndim ? shape : "()", cli->model->name, s.c, s.h, s.w);
+    size_t want[3];
+    image_dims(cli->model->input, cli->model->input_layout, want);
+    return cli_fail(cli, "%s: shape %s; %s takes N x %zu x %zu x %zu, N at least 1", cli->files[0],
+                    in->ndim ? shape : "()", cli->model->name, want[0], want[1], want[2]);
 }
 
 static size_t shape_size(rn_shape s) {
@@ -41,19 +49,24 @@ static int run_batches(const Cli *cli, Net *net, const rn_npy *in, size_t images
     return CLI_OK;
 }
 
-static int output_dims(rn_shape s) {
-    return s.h == 1 && s.w == 1 ? 2 : 4;
+/* N x C, or N x C x H x W or N x H x W x C where it has pixels: how many, to `dim` */
+static int output_dims(const rn_output *o, size_t images, size_t dim[4]) {
+    const int flat = o->shape.h == 1 && o->shape.w == 1;
+    dim[0] = images;
+    image_dims(o->shape, flat ? RN_NCHW : o->layout, dim + 1);
+    return flat ? 2 : 4;
 }
 
-/* One output of all images, gathered, to its file: N x C, or N x C x H x W where it has pixels */
+/* One output of all images, gathered, to its file */
 static int write_output(const Cli *cli, int index, size_t offset, const float *all, size_t images, float *gathered) {
     const rn_output *o = &cli->model->outputs[index];
     const size_t size = shape_size(o->shape);
     for (size_t i = 0; i < images; i++)
         memcpy(gathered + i * size, all + i * cli->model->output_size + offset, size * sizeof *all);
-    const size_t dim[4] = {images, (size_t)o->shape.c, (size_t)o->shape.h, (size_t)o->shape.w};
+    size_t dim[4];
     char error[RN_ERROR_SIZE];
-    if (rn_npy_write(cli->files[1 + index], gathered, output_dims(o->shape), dim, error, sizeof error))
+    const int dims = output_dims(o, images, dim);
+    if (rn_npy_write(cli->files[1 + index], gathered, dims, dim, error, sizeof error))
         return cli_fail(cli, "%s", error);
     return CLI_OK;
 }
@@ -66,14 +79,14 @@ static int write_outputs(const Cli *cli, const float *all, size_t images, double
     int status = CLI_OK;
     size_t offset = 0;
     for (int i = 0; i < m->output_count && !status; i++) {
-        const rn_shape s = m->outputs[i].shape;
+        size_t dim[4];
         status = write_output(cli, i, offset, all, images, gathered);
-        offset += shape_size(s);
+        offset += shape_size(m->outputs[i].shape);
         cJSON *row = cJSON_CreateObject();
         cJSON_AddStringToObject(row, "name", m->outputs[i].name);
         cJSON_AddStringToObject(row, "file", cli->files[1 + i]);
-        const size_t dim[4] = {images, (size_t)s.c, (size_t)s.h, (size_t)s.w};
-        cJSON_AddItemToObject(row, "shape", cli_json_shape(dim, output_dims(s)));
+        const int dims = output_dims(&m->outputs[i], images, dim);
+        cJSON_AddItemToObject(row, "shape", cli_json_shape(dim, dims));
         cJSON_AddItemToArray(outputs, row);
     }
     free(gathered);
@@ -120,7 +133,7 @@ int cli_run(const Cli *cli) {
     rn_npy in;
     if (check_files(cli)) return CLI_FAILED;
     if (rn_npy_read(&in, cli->files[0], error, sizeof error)) return cli_fail(cli, "%s", error);
-    const size_t images = input_images(&in, cli->model->input);
+    const size_t images = input_images(&in, cli->model);
     int status = images ? CLI_OK : wrong_shape(cli, &in);
     float *out = NULL;
     Net net = {0};

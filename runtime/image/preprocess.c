@@ -76,18 +76,28 @@ static void strip_sum(const float *strip, const Window *columns, int from, int t
     }
 }
 
-/* Adds a share of a pixel (0..255, R G B) to the planes, in their channel order */
-static void pixel_add(const rn_model *model, const float sum[3], float *out, size_t plane) {
+/* Numbers from one to the next in the input's layout. */
+typedef struct Strides {
+    size_t channel, pixel;
+} Strides;
+
+static Strides strides_of(const rn_model *model) {
+    const rn_shape in = model->input;
+    return model->input_layout == RN_NHWC ? (Strides){1, (size_t)in.c} : (Strides){(size_t)in.h * (size_t)in.w, 1};
+}
+
+/* Adds a share of a pixel (0..255, R G B) to the channels, in their order */
+static void pixel_add(const rn_model *model, const float sum[3], float *out, size_t channel) {
     const int channels = model->input.c;
     const float gray = 0.299f * sum[0] + 0.587f * sum[1] + 0.114f * sum[2];
     for (int c = 0; c < channels; c++) {
         const rn_order order = model->preprocess.order;
-        out[(size_t)c * plane] += order == RN_ORDER_GRAY ? gray : sum[order == RN_ORDER_BGR ? 2 - c : c];
+        out[(size_t)c * channel] += order == RN_ORDER_GRAY ? gray : sum[order == RN_ORDER_BGR ? 2 - c : c];
     }
 }
 
 static void preprocess_row(const rn_model *model, const uint8_t *rgb, const Axis *down, const Axis *across, int y,
-                           float *row, size_t plane) {
+                           float *row, Strides by) {
     float strip[3 * STRIP];
     const int width = model->input.w, resized_y = y + down->start;
     if (resized_y < 0 || resized_y >= down->resized) return; /* black */
@@ -111,13 +121,13 @@ static void preprocess_row(const rn_model *model, const uint8_t *rgb, const Axis
             const float total = window_total(&columns);
             strip_sum(strip, &columns, from, to, sum);
             for (int c = 0; c < 3; c++) sum[c] /= total;
-            pixel_add(model, sum, row + x, plane);
+            pixel_add(model, sum, row + (size_t)x * by.pixel, by.channel);
         }
     }
 }
 
-rn_status rn_preprocess_rgb(const rn_model *model, const uint8_t *rgb, int height, int width, float *planar) {
-    if (!model || !rgb || !planar || height < 1 || width < 1 || height > RN_MAX_IMAGE_SIDE || width > RN_MAX_IMAGE_SIDE)
+rn_status rn_preprocess_rgb(const rn_model *model, const uint8_t *rgb, int height, int width, float *image) {
+    if (!model || !rgb || !image || height < 1 || width < 1 || height > RN_MAX_IMAGE_SIDE || width > RN_MAX_IMAGE_SIDE)
         return RN_ERROR_ARGUMENT;
     const rn_preprocess *p = &model->preprocess;
     const rn_shape in = model->input;
@@ -132,23 +142,27 @@ rn_status rn_preprocess_rgb(const rn_model *model, const uint8_t *rgb, int heigh
         resized_width = (int)w;
     }
     const Axis down = axis_make(height, resized_height, in.h), across = axis_make(width, resized_width, in.w);
-    const size_t plane = (size_t)in.h * (size_t)in.w;
-    memset(planar, 0, (size_t)in.c * plane * sizeof *planar);
+    const size_t pixels = (size_t)in.h * (size_t)in.w;
+    const Strides by = strides_of(model);
+    memset(image, 0, (size_t)in.c * pixels * sizeof *image);
     for (int y = 0; y < in.h; y++)
-        preprocess_row(model, rgb, &down, &across, y, planar + (size_t)y * (size_t)in.w, plane);
+        preprocess_row(model, rgb, &down, &across, y, image + (size_t)y * (size_t)in.w * by.pixel, by);
 
     for (int c = 0; c < in.c; c++)
-        for (float *v = planar + (size_t)c * plane, *end = v + plane; v < end; v++)
+        for (size_t i = 0; i < pixels; i++) {
+            float *v = image + (size_t)c * by.channel + i * by.pixel;
             *v = (*v * p->range / 255 - p->mean[c]) / p->std[c];
+        }
     return RN_OK;
 }
 
-rn_status rn_preprocess_rgb_less(const rn_model *model, const float *image, int pixels, const uint8_t *rgb, int height,
-                                 int width, float *planar) {
-    const rn_status status = image ? rn_preprocess_rgb(model, rgb, height, width, planar) : RN_ERROR_ARGUMENT;
+rn_status rn_preprocess_rgb_less(const rn_model *model, const float *mean, int pixels, const uint8_t *rgb, int height,
+                                 int width, float *image) {
+    const rn_status status = mean ? rn_preprocess_rgb(model, rgb, height, width, image) : RN_ERROR_ARGUMENT;
     if (status) return status;
     const size_t plane = (size_t)model->input.h * (size_t)model->input.w;
-    for (int c = 0; c < model->input.c; c++, planar += plane, image += pixels)
-        for (size_t i = 0; i < plane; i++) planar[i] -= image[pixels == 1 ? 0 : i] / model->preprocess.std[c];
+    const Strides by = strides_of(model);
+    for (int c = 0; c < model->input.c; c++, image += by.channel, mean += pixels)
+        for (size_t i = 0; i < plane; i++) image[i * by.pixel] -= mean[pixels == 1 ? 0 : i] / model->preprocess.std[c];
     return RN_OK;
 }

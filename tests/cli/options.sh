@@ -64,6 +64,10 @@ wrong "--train does not go with rnc bench" bench --train net.rn
 expect "--train without a recipe" 1 "$RNC" --train -o out.c net.rn
 says "--train without a recipe" "'net.rn' has no train section"
 absent "--train without a recipe" out.c out.h
+printf 'network last {\n    input 3x8x8 nhwc\n    fc 2\n}\ntrain {\n    batch 1\n    sgd lr 0.1\n    stop at 1\n}\n' > "$WORK/last.rn"
+expect "--train of an input nhwc" 1 "$RNC" --train -o out.c last.rn
+says "--train of an input nhwc" "'last.rn' takes images as H x W x C (nhwc), and trainers take C x H x W"
+absent "--train of an input nhwc" out.c out.h
 wrong "nothing to do" net.rn
 wrong "unknown option '--bacth'; did you mean '--batch'?" --bacth 4 net.rn
 wrong "unknown option '-q'" -q net.rn

@@ -47,6 +47,7 @@ network several {
     avgpool global; fc 5; softmax
 }
 N
+sed 's/several/last/; s/3x8x8/& nhwc/; s/output$/output, nhwc/' "$WORK/several.rn" > "$WORK/last.rn"
 printf 'network broken {\n    input 3x8x8; cnov 4, 3x3\n}\n' > "$WORK/broken.rn"
 picture "$WORK/picture.png" 40 30
 expect onnx 0 "$RNC" --random-weights -o tiny.onnx tiny.rn

@@ -281,7 +281,9 @@ static void compare_outputs(EmittedCase *c, const rn_model *model, int batch, co
         for (int o = 0; o < model->output_count; o++) {
             const Value *v = c->source->outputs[o];
             Worst worst = worst_of(c, v, n, tolerance);
-            for (int64_t i = 0; i < shape_size(v->shape); i++) compare_element(&worst, i, *output++);
+            for (int64_t i = 0; i < shape_size(v->shape); i++)
+                compare_element(&worst, i, output[interpret_place(v, i)]);
+            output += shape_size(v->shape);
             if (!worst_fits(&worst, c, model->outputs[o].name, "output", "no hook"))
                 CU_FAIL("an output differs from the interpreter");
         }

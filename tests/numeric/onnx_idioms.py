@@ -309,6 +309,19 @@ not_read("outer_product", (1, 4), lambda m, x: m.Mul(m.Reshape(x, n64(1, 4, 1, 1
 not_read("sum_of_expanded", (1, 4, 1, 1), lambda m, x: m.Add(m.Expand(x, n64(1, 4, 2, 2)), m.Expand(m.Relu(x), n64(1, 4, 2, 2))))
 not_read("columns_as_images", (1, 4, 2, 2), lambda m, x: m.Relu(m.Reshape(m.Transpose(m.Reshape(x, n64(1, 2, 2, 2, 2)), perm=[4, 2, 1, 3, 0]), n64(2, 4, 2, 1))))
 
+# ---- channels last outside ----
+nchw, nhwc = [0, 3, 1, 2], [0, 2, 3, 1]
+w_last = real(5, 3, 3, 3)
+case("channels_last_input", (2, 5, 7, 3), lambda m, x: m.GlobalAveragePool(m.Relu(m.Conv(m.Transpose(x, perm=nchw), w_last))),
+     lambda x: np.maximum(conv(x.transpose(nchw), w_last), 0).mean((2, 3), keepdims=True))
+case("channels_last_normalised", (2, 5, 7, 3), lambda m, x: m.Conv(m.Transpose(m.Div(m.Sub(x, real(3) * 0 + f32(0.25)), f32(2)), perm=nchw), w_last),
+     lambda x: conv(((x - 0.25) / 2).transpose(nchw), w_last))
+case("channels_last_segment", (2, 5, 7, 3), lambda m, x: m.Transpose(m.Conv(m.Transpose(x, perm=nchw), w_last, pads=[1, 1, 1, 1]), perm=nhwc),
+     lambda x: conv(x.transpose(nchw), w_last, None, 1, (1, 1, 1, 1)).transpose(nhwc))
+case("channels_last_output", SHAPE, lambda m, x: m.Transpose(m.Relu(x), perm=nhwc), lambda x: np.maximum(x, 0).transpose(nhwc))
+case("channels_last_of_one", (2, 5, 7, 1), lambda m, x: m.Transpose(m.Sigmoid(m.Transpose(x, perm=nchw)), perm=nhwc), sigmoid)
+case("channels_last_of_one_pixel", (2, 1, 1, 6), lambda m, x: m.Transpose(m.Relu(m.Transpose(x, perm=nchw)), perm=nhwc), lambda x: np.maximum(x, 0))
+
 # ---- numbers that are cut off on the way ----
 cut = lambda to: lambda m, x: m.Cast(m.Cast(m.Mul(x, f32(4)), to=to), to=TensorProto.FLOAT)
 not_read("integers", SHAPE, cut(TensorProto.INT32))

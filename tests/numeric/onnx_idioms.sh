@@ -1,6 +1,6 @@
 #!/bin/bash
 # Small ONNX models of what exporters write (onnx_idioms.py, by onnx's helper): all are read, and the interpreter gives what
-# NumPy does; what means something else is not read. Three of them as programs too.
+# NumPy does; what means something else is not read. Some of them as programs too.
 . "$(dirname "$0")/../lib.sh"
 for python in "$PYTHON" python3 /usr/bin/python3 ""; do
     [ -n "$python" ] && "$python" -c 'import numpy, onnx' 2> /dev/null && break
@@ -26,7 +26,7 @@ for what in ("input_0", "output_0"):
     with open(f"{sys.argv[1]}/test_data_set_0/{what}.pb", "rb") as f:
         np.save(what + ".npy", numpy_helper.to_array(onnx.TensorProto.FromString(f.read())))
 E
-for name in se_gemm convnext_block pixel_shuffle; do
+for name in se_gemm convnext_block pixel_shuffle channels_last_segment channels_last_output; do
     expect "$name: arrays" 0 "$python" arrays.py "$WORK/idioms/node/$name"
     expect "$name" 0 "$RNC" -o net "$WORK/idioms/node/$name/model.onnx" && expect "$name: run" 0 ./net run input_0.npy out.npy &&
         expect "$name: its numbers" 0 "$python" -c "

@@ -43,9 +43,13 @@ enum { TRIPLES = sizeof variants / sizeof *variants };
 
 static char *folder; /* of the test that runs */
 
-static void write_array(const char *path, const float *data, int images, Shape shape) {
+/* Of images of the network's input or an output, as it has them. */
+static void write_array(const char *path, const float *data, int images, const Value *value) {
     char error[RN_ERROR_SIZE] = "";
-    const size_t dim[] = {(size_t)images, (size_t)shape.c, (size_t)shape.h, (size_t)shape.w};
+    const Shape shape = value->shape;
+    const bool turned = value->channels_last && (!value->producer || shape.h * shape.w > 1);
+    const size_t c = (size_t)shape.c, h = (size_t)shape.h, w = (size_t)shape.w;
+    const size_t dim[] = {(size_t)images, turned ? h : c, turned ? w : h, turned ? c : w};
     if (rn_npy_write(path, data, 4, dim, error, sizeof error)) CU_FAIL_FATAL("an array cannot be written");
 }
 
@@ -56,7 +60,7 @@ static void write_network(Arena *arena, const char *name, const Graph *graph, Te
     tensor_data_evaluate(graph, weights);
     CU_ASSERT_TRUE(
         save_onnx(graph, weights, graph->name, batch, arena_printf(arena, "%s/%s.onnx", folder, name), &diag));
-    write_array(arena_printf(arena, "%s/%s.in.npy", folder, name), image, images, graph->input->shape);
+    write_array(arena_printf(arena, "%s/%s.in.npy", folder, name), image, images, graph->input);
 }
 
 static const char *output_path(Arena *arena, const char *name, int i) {
@@ -71,11 +75,12 @@ static void write_case(Arena *arena, const char *name, const Graph *graph, uint6
     write_network(arena, name, graph, &weights, (int)(seed % 2), image, 1);
     interpret(graph, &weights, image, values, 1);
     for (int i = 0; i < graph->output_count; i++) {
-        const Shape shape = graph->outputs[i]->shape;
-        const double *value = values[graph->outputs[i]->id];
-        float *out = malloc(sizeof *out * (size_t)shape_size(shape));
-        for (int64_t j = 0; j < shape_size(shape); j++) out[j] = (float)value[j];
-        write_array(output_path(arena, name, i), out, 1, shape);
+        const Value *output = graph->outputs[i];
+        const double *value = values[output->id];
+        const int64_t size = shape_size(output->shape);
+        float *out = malloc(sizeof *out * (size_t)size);
+        for (int64_t j = 0; j < size; j++) out[interpret_place(output, j)] = (float)value[j];
+        write_array(output_path(arena, name, i), out, 1, output);
         free(out);
     }
     for (int i = 0; i < graph->value_count; i++) free(values[i]);
@@ -90,12 +95,11 @@ static void write_outputs(const EmittedCase *c, const float *output) {
     int64_t size = 0, before = 0;
     for (int i = 0; i < c->source->output_count; i++) size += shape_size(c->source->outputs[i]->shape);
     for (int i = 0; i < c->source->output_count; i++) {
-        const Shape shape = c->source->outputs[i]->shape;
-        const int64_t floats = shape_size(shape);
+        const int64_t floats = shape_size(c->source->outputs[i]->shape);
         float *out = malloc(sizeof *out * (size_t)(floats * c->variant.batch));
         for (int n = 0; n < c->variant.batch; n++)
             memcpy(out + n * floats, output + n * size + before, sizeof *out * (size_t)floats);
-        write_array(output_path(&arena, c->name, i), out, c->variant.batch, shape);
+        write_array(output_path(&arena, c->name, i), out, c->variant.batch, c->source->outputs[i]);
         free(out);
         before += floats;
     }

@@ -481,6 +481,8 @@ Graph *random_layer(Arena *arena, Choices *choices, int isa, Variant *v) {
     for (int i = 0; i + 1 < steps; i++)
         if (chance(l, 15) && made[i]->producer && !made[i]->is_output && made[i] != x) graph_add_output(graph, made[i]);
     graph_add_output(graph, x);
+    graph->input->channels_last = chance(l, 15);
+    for (int i = 0; i < graph->output_count; i++) graph->outputs[i]->channels_last |= chance(l, 15);
     return graph;
 }
 

@@ -275,6 +275,16 @@ static void check_preprocess(rn_shape input, rn_preprocess p, int h, int w) {
                 if (!(error <= largest)) largest = error;
             }
     CU_ASSERT(largest <= 2e-6);
+    rn_model last = model;
+    last.input_layout = RN_NHWC;
+    const int pixels = input.h * input.w;
+    float *image = malloc((size_t)input.c * (size_t)pixels * sizeof *image);
+    if (!image) abort();
+    CU_ASSERT_EQUAL(rn_preprocess_rgb(&last, rgb, h, w, image), RN_OK);
+    int other = 0;
+    for (int i = 0; i < input.c * pixels; i++) other += image[i % pixels * input.c + i / pixels] != planar[i];
+    CU_ASSERT_EQUAL(other, 0);
+    free(image);
     free(rgb);
     free(planar);
 }

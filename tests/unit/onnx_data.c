@@ -1,6 +1,6 @@
 /* ONNX's own test data (Debian's libonnx-testdata): every case whose operators rnc reads, through the reference
- * interpreter, against the outputs that come with it, within ONNX's own tolerance. Which cases those are is the table of
- * docs/onnx.md, which must say what is so.
+ * interpreter, against the outputs that come with it, within ONNX's own tolerance. Which cases those are is the table
+ * of docs/onnx.md, which must say what is so.
  *
  *     ONNX_TESTDATA=FOLDER      another folder of such cases: nothing is compared with the table then
  *     ONNX_CASE=relu            only cases whose names contain this; says why a case is not read
@@ -101,8 +101,8 @@ static bool close_to(double got, double wanted, OnnxType type) {
 }
 
 /* All images through the interpreter; false where a number differs. */
-static bool agrees(const OnnxNetwork *network, TensorData *weights, const OnnxTensor *input, Onnx__TensorProto **outputs,
-                   int count) {
+static bool agrees(const OnnxNetwork *network, TensorData *weights, const OnnxTensor *input,
+                   Onnx__TensorProto **outputs, int count) {
     const Graph *graph = network->graph;
     const int64_t size = shape_size(graph->input->shape);
     double **values = calloc((size_t)graph->value_count + 1, sizeof *values);
@@ -117,7 +117,8 @@ static bool agrees(const OnnxNetwork *network, TensorData *weights, const OnnxTe
             OnnxTensor wanted;
             good = numbers(outputs[i], &wanted) && onnx_elements(&wanted.shape) == each * network->batch;
             for (int64_t k = 0; k < each && good; k++)
-                good = close_to(values[value->id][k], onnx_element(&wanted, image * each + k), wanted.type);
+                good = close_to(values[value->id][k], onnx_element(&wanted, image * each + interpret_place(value, k)),
+                                wanted.type);
         }
         for (int i = 0; i < graph->value_count; i++) free(values[i]);
         memset(values, 0, sizeof *values * (size_t)graph->value_count);
@@ -169,8 +170,7 @@ static void run_arrays(const char *name, Onnx__ModelProto *model, Onnx__TensorPr
 
 static void run_case(const char *dir, const char *name, Outcome *outcome) {
     Onnx__TensorProto *inputs[MOST_ARRAYS], *outputs[MOST_ARRAYS];
-    Onnx__ModelProto *model =
-        read_message(arena_printf(&arena, "%s/model.onnx", dir), &onnx__model_proto__descriptor);
+    Onnx__ModelProto *model = read_message(arena_printf(&arena, "%s/model.onnx", dir), &onnx__model_proto__descriptor);
     const int ins = read_arrays(dir, "input", inputs), outs = read_arrays(dir, "output", outputs);
     if (!model) return;
     run_arrays(name, model, inputs, ins, outputs, outs, outcome);
@@ -260,7 +260,8 @@ static void test_data(void) {
     folder = mkdtemp(made);
     CU_ASSERT_PTR_NOT_NULL_FATAL(folder);
     Outcome outcomes[4];
-    text_puts(&table, "| cases | passed | failed | not read | no images of floats go in |\n|---|---:|---:|---:|---:|\n");
+    text_puts(&table,
+              "| cases | passed | failed | not read | no images of floats go in |\n|---|---:|---:|---:|---:|\n");
     for (int i = 0; i < 4; i++) {
         outcomes[i] = run_folder(arena_printf(&arena, "%s/%s", root, parts[i]));
         failed += outcomes[i].failed, passed += outcomes[i].passed;

@@ -72,7 +72,7 @@ static void net_destroy(void *net) {
     rn_context_destroy(net);
 }
 
-static const rn_output output = {"fc", {SOFTMAX_CLASSES, 1, 1}};
+static const rn_output output = {"fc", {SOFTMAX_CLASSES, 1, 1}, RN_NCHW};
 static const rn_layer layer = {.name = "the only layer"};
 static const rn_model network = {.abi = RN_ABI,
                                  .name = "softmax",

@@ -69,6 +69,14 @@ def numbers():
             assert len(y) == 3 and all(same(a, b) and a.flags.c_contiguous for a, b in zip(y, want))
     y = net.run(["softmax", "A_b"], {"input": x})
     assert len(y) == 2 and same(y[0], want[2]) and same(y[1], want[0])
+    # channels last: the same numbers in other places, of pictures too
+    last = rnc.compile("last.rn", weights="several.safetensors")
+    assert last.inputs[0].shape == ("N", 8, 8, 3) and [t.shape for t in last.outputs] == [("N", 8, 8, 4), ("N", 4, 8, 8), ("N", 5)]
+    y = last(np.ascontiguousarray(x.transpose(0, 2, 3, 1)))
+    assert same(np.ascontiguousarray(y[0].transpose(0, 3, 1, 2)), want[0]) and same(y[1], want[1]) and same(y[2], want[2])
+    assert same(last.run_rgb("picture.png")[2], net.run_rgb("picture.png")[2])
+    with raises(ValueError, "last takes N x 8 x 8 x 3"):
+        last(x)
     # one of its layers alone; a parameter; sources of another name for the network
     net = rnc.compile("several.rn", weights="several.safetensors", output="c", name="other", level=0, target="x86-64-v3")
     assert net.name == "other" and net(x).shape == (7, 6, 4, 4) and "other Nx" not in repr(net) and "c Nx6x4x4" in repr(net)

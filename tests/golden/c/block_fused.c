@@ -497,7 +497,7 @@ static const struct result results[] = {
 };
 
 static const rn_output outputs[] = {
-    {"softmax", {10, 1, 1}},
+    {"softmax", {10, 1, 1}, RN_NCHW},
 };
 
 static size_t model_arena_size(int batch, int threads) { return block_fused_arena_size(batch, threads); }
@@ -519,7 +519,7 @@ static const char *model_message(const void *net) { return block_fused_message(n
 static void model_destroy(void *net) { block_fused_destroy(net); }
 
 static const rn_model model = {
-    .abi = 9,
+    .abi = 10,
     .name = "block_fused",
     .rnc_version = "0.1.0",
     .command = "rnc --target x86-64-v4 -o block_fused.c block_fused.rn",

@@ -1167,7 +1167,7 @@ static const struct result results[] = {
 };
 
 static const rn_output outputs[] = {
-    {"softmax", {10, 1, 1}},
+    {"softmax", {10, 1, 1}, RN_NCHW},
 };
 
 static size_t model_arena_size(int batch, int threads) { return block_unfused_arena_size(batch, threads); }
@@ -1189,7 +1189,7 @@ static const char *model_message(const void *net) { return block_unfused_message
 static void model_destroy(void *net) { block_unfused_destroy(net); }
 
 static const rn_model model = {
-    .abi = 9,
+    .abi = 10,
     .name = "block_unfused",
     .rnc_version = "0.1.0",
     .command = "rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn",

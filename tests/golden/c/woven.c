@@ -565,7 +565,7 @@ static const struct result results[] = {
 };
 
 static const rn_output outputs[] = {
-    {"fc", {10, 1, 1}},
+    {"fc", {10, 1, 1}, RN_NCHW},
 };
 
 static size_t model_arena_size(int batch, int threads) { return woven_arena_size(batch, threads); }
@@ -587,7 +587,7 @@ static const char *model_message(const void *net) { return woven_message(net); }
 static void model_destroy(void *net) { woven_destroy(net); }
 
 static const rn_model model = {
-    .abi = 9,
+    .abi = 10,
     .name = "woven",
     .rnc_version = "0.1.0",
     .command = "rnc -O2 -fno-winograd -fno-strassen --target=x86-64-v4 -mtune=emeraldrapids -o woven.c woven.rn",
