@@ -106,7 +106,7 @@ $(OUT)/obj/joined/cli.o: $(filter-out $(TRAIN_CLI),$(CLI_OBJ))
 	$(Q)mkdir -p $(@D) && $(call one_object,$^,rn_main)
 
 # the commands of a training program; an inference program does not link them
-$(OUT)/obj/joined/train.o: $(TRAIN_CLI) $(addprefix $(OUT)/obj/runtime/cli/,arguments.o common.o timing.o)
+$(OUT)/obj/joined/train.o: $(TRAIN_CLI) $(addprefix $(OUT)/obj/runtime/cli/,arguments.o common.o eval.o eval_protocol.o eval_report.o labels.o timing.o)
 	$(call say,JOIN,$@)
 	$(Q)mkdir -p $(@D) && $(call one_object,$^,rn_train_main rn_train_main_of)
 

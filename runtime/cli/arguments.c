@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 32 /* commands, options */ };
+enum { MOST = 64 /* commands, options */ };
 
 /* ---- help ---- */
 static void help_option(const Option *o) {
     char head[32];
     snprintf(head, sizeof head, "%s %s", o->name, o->value ? o->value : "");
-    printf("  %-16s %s\n", head, o->help);
+    printf("  %-24s %s\n", head, o->help);
 }
 
 static void help(const Cli *cli, const Syntax *syntax, const Command *only) {
@@ -37,8 +37,8 @@ static void help(const Cli *cli, const Syntax *syntax, const Command *only) {
     }
     for (int i = 0; i < syntax->option_count; i++)
         if (!only || syntax->options[i].of & only->bit) help_option(&syntax->options[i]);
-    if (!only) printf("  %-16s the versions of rnc and of librn\n", "--version");
-    printf("  %-16s this text\n\nexit status: 0; 1: the input is wrong; 2: the command line is wrong\n", "-h, --help");
+    if (!only) printf("  %-24s the versions of rnc and of librn\n", "--version");
+    printf("  %-24s this text\n\nexit status: 0; 1: the input is wrong; 2: the command line is wrong\n", "-h, --help");
 }
 
 /* ---- suggestions ---- */
@@ -148,13 +148,13 @@ static int option_set(Cli *cli, const Option *o, const char *value) {
 }
 
 /* Reads the option at arguments[*i]; *seen gets its index's bit. */
-static int option_parse(Cli *cli, const Syntax *syntax, char **arguments, int count, int *i, unsigned *seen) {
+static int option_parse(Cli *cli, const Syntax *syntax, char **arguments, int count, int *i, uint64_t *seen) {
     const char *word = arguments[*i], *equals = strchr(word, '=');
     const size_t length = equals ? (size_t)(equals - word) : strlen(word);
     for (int k = 0; k < syntax->option_count; k++) {
         const Option *o = &syntax->options[k];
         if (strlen(o->name) != length || memcmp(o->name, word, length)) continue;
-        *seen |= 1u << k;
+        *seen |= (uint64_t)1 << k;
         const char *value = equals ? equals + 1 : NULL;
         if (o->kind == KIND_FLAG && value) return cli_usage(cli, "%s takes no value", o->name);
         if (o->kind != KIND_FLAG && !value) {
@@ -175,7 +175,7 @@ static const Command *find_command(const Syntax *syntax, const char *word) {
 }
 
 /* What every command line must hold. */
-static int check(const Cli *cli, const Syntax *syntax, const Command *command, unsigned seen) {
+static int check(const Cli *cli, const Syntax *syntax, const Command *command, uint64_t seen) {
     for (int k = 0; k < syntax->option_count; k++)
         if (seen >> k & 1 && !(syntax->options[k].of & command->bit))
             return cli_usage(cli, "'%s' takes no %s", command->name, syntax->options[k].name);
@@ -185,7 +185,7 @@ static int check(const Cli *cli, const Syntax *syntax, const Command *command, u
     return CLI_OK;
 }
 
-int arguments_parse(Cli *cli, const Syntax *syntax, int argc, char **argv, const Command **command, unsigned *seen) {
+int arguments_parse(Cli *cli, const Syntax *syntax, int argc, char **argv, const Command **command, uint64_t *seen) {
     bool help_wanted = false, version_wanted = false, only_files = false;
     *command = NULL;
     *seen = 0;

@@ -32,7 +32,7 @@ typedef struct Option {
 typedef struct Syntax {
     const Command *commands;
     int command_count;
-    const Option *options; /* at most 32 */
+    const Option *options; /* at most 64 */
     int option_count;
     const char *what; /* "The network", which is followed by its name */
 } Syntax;
@@ -40,6 +40,6 @@ typedef struct Syntax {
 /* Reads the command line into *cli, the first member of the struct that the options' members are of; cli->files has
  * room for argc pointers. *command is NULL where there is nothing left to do: help or the version was printed, or the
  * returned exit status is an error's. *seen: a bit for each option given. */
-int arguments_parse(Cli *cli, const Syntax *syntax, int argc, char **argv, const Command **command, unsigned *seen);
+int arguments_parse(Cli *cli, const Syntax *syntax, int argc, char **argv, const Command **command, uint64_t *seen);
 
 #endif

@@ -10,6 +10,13 @@
 
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
+typedef struct EvalOptions { /* of eval; NULL, 0 and false: not given */
+    const char *resize, *crop, *interpolation, *mean, *std, *order, *scales, *probabilities, *html;
+    double crop_share, range;
+    int crops, class_offset;
+    bool no_antialias, ensemble, per_class;
+} EvalOptions;
+
 typedef struct Cli {
     const rn_model *model;
     const char *program; /* argv[0], for messages */
@@ -20,6 +27,9 @@ typedef struct Cli {
     int threads, batch, top;
     double seconds;
     bool json;
+    const char *data; /* the set of pictures */
+    bool skip_broken; /* pictures that do not decode are left out */
+    EvalOptions eval;
 } Cli;
 
 typedef struct Net { /* a network ready to run */
@@ -29,6 +39,7 @@ typedef struct Net { /* a network ready to run */
 
 int cli_run(const Cli *cli);
 int cli_classify(const Cli *cli);
+int cli_eval(const Cli *cli);
 int cli_info(const Cli *cli);
 int cli_bench(const Cli *cli);
 int cli_profile(const Cli *cli);
@@ -37,6 +48,8 @@ int cli_profile(const Cli *cli);
 /* The path of the weights: --weights, or the model's file beside the executable. NULL: embedded, or none needed.
  * malloc'd; *found says whether there is any at all. */
 char *cli_weights_path(const Cli *cli, bool *found);
+#define CLI_NO_WEIGHTS                                                                                                 \
+    "no weights: none are embedded and rnc packed none; name a packed or safetensors file with --weights FILE"
 bool net_open(Net *net, const Cli *cli, void (*layer)(void *, int, const rn_tensor *),
               void *user); /* false: said why */
 void net_close(Net *net, const Cli *cli);
@@ -47,6 +60,18 @@ int cli_usage(const Cli *cli, const char *format, ...) __attribute__((format(pri
 void *cli_allocate(size_t count, size_t size);   /* zeroed, 64-byte aligned; NULL where there is none */
 int cli_print_json(const Cli *cli, cJSON *json); /* prints and deletes it */
 cJSON *cli_json_shape(const size_t *dim, int ndim);
+
+/* ---- labels.c ---- */
+typedef struct Labels {
+    char *text;        /* the file, lines ended by 0 */
+    const char **name; /* one per class; NULL: none */
+} Labels;
+
+/* --labels: one name a line, as many as there are classes. CLI_OK, or said why; labels_free in either case. */
+int labels_read(Labels *labels, const Cli *cli, int classes);
+void labels_free(Labels *labels);
+/* The numbers of a text such as 0.485,0.456,0.406; -> how many, at most `most`; 0: it is no such list. */
+int cli_numbers(double *numbers, int most, const char *text);
 
 /* ---- timing.c ---- */
 typedef struct Times { /* of runs, in seconds */

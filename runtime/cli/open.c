@@ -31,8 +31,7 @@ bool net_open(Net *net, const Cli *cli, void (*layer)(void *, int, const rn_tens
     bool found;
     char *path = cli_weights_path(cli, &found);
     if (!found && cli->model->parameters > 0) {
-        cli_fail(cli, "no weights: none are embedded and rnc packed none; name a packed or safetensors file with "
-                      "--weights FILE");
+        cli_fail(cli, CLI_NO_WEIGHTS);
         return false;
     }
     if (path) {

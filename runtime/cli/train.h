@@ -12,12 +12,12 @@
 typedef struct TrainCli {
     Cli base; /* first; its model is the network; weights: --weights */
     const rn_train_model *model;
-    const char *data, *out, *except, *from, *output, *scales, *title; /* NULL: not given */
-    bool resume, has_seed, skip_broken, ensemble, window, raw, log_loss;
+    const char *out, *except, *from, *output, *title; /* NULL: not given */
+    bool resume, has_seed, window, raw, log_loss;
     uint64_t seed;
     int64_t steps, test_every, save_every, log_every, smooth;
     double lr, error_limit;
-    int crops, seeds;
+    int seeds;
     rn_pool *pool;             /* of trainers; NULL: one thread, or OpenMP's */
     const rn_train_team *team; /* of several ranks; NULL: this process is alone */
     int terminal, memory;      /* of train_ranks.c: standard error's descriptor, and what stands for it; -1: none */
@@ -49,13 +49,10 @@ typedef struct Pictures { /* the set of --data, and how it becomes the network's
 /* Opens --data and checks it against the network. False: said why; nothing is left to close. */
 bool pictures_open(Pictures *pictures, const TrainCli *cli);
 void pictures_close(Pictures *pictures);
-/* The mean that the recipe subtracts: `known` of a weights file, or where that is NULL, of the training pictures.
- * False: said why. */
-bool pictures_mean(Pictures *pictures, const float *known);
+/* The mean that the recipe subtracts, of the training pictures. False: said why. */
+bool pictures_mean(Pictures *pictures);
 size_t pictures_mean_size(const Pictures *pictures); /* its floats */
 rn_train_source pictures_source(Pictures *pictures); /* while they are open; draws by the run's seed */
-/* A loader of the test set, with views and at a scale. NULL: said why. */
-rn_loader *pictures_test(Pictures *pictures, int crops, int scale);
 
 /* ---- train_ranks.c ---- */
 void ranks_mute(TrainCli *cli); /* until all are ready, this one's errors are kept */

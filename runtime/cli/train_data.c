@@ -25,7 +25,7 @@ static bool check(const Pictures *pictures) {
     const TrainCli *cli = pictures->cli;
     const rn_data_info *about = rn_data_about(pictures->data);
     if (about->classes > cli->model->classes) {
-        cli_fail(&cli->base, "%s: %d classes; the network has %d", cli->data, about->classes, cli->model->classes);
+        cli_fail(&cli->base, "%s: %d classes; the network has %d", cli->base.data, about->classes, cli->model->classes);
         return false;
     }
     if (!rn_picture_recipe_check(&pictures->recipe, pictures->data, error, sizeof error) &&
@@ -39,11 +39,11 @@ bool pictures_open(Pictures *pictures, const TrainCli *cli) {
     char error[RN_ERROR_SIZE];
     const rn_augment augment = augment_of(cli->model->recipe);
     *pictures = (Pictures){.cli = cli, .drawing = rn_augmentation_of(&augment, cli->seed)};
-    if (!cli->data) {
+    if (!cli->base.data) {
         cli_usage(&cli->base, "--data KIND:FOLDER is missing: cifar10:, cifar100:, idx:, folder: or npy:");
         return false;
     }
-    if (rn_data_open(&pictures->data, cli->data, error, sizeof error)) {
+    if (rn_data_open(&pictures->data, cli->base.data, error, sizeof error)) {
         cli_fail(&cli->base, "%s", error);
         return false;
     }
@@ -51,7 +51,7 @@ bool pictures_open(Pictures *pictures, const TrainCli *cli) {
     pictures->recipe = (rn_picture_recipe){.input = network->input,
                                            .preprocess = network->preprocess,
                                            .subtract = cli->model->recipe->subtract,
-                                           .skip_broken = cli->skip_broken};
+                                           .skip_broken = cli->base.skip_broken};
     if (check(pictures)) return true;
     pictures_close(pictures);
     return false;
@@ -61,32 +61,22 @@ void pictures_close(Pictures *pictures) {
     for (int i = 0; i < RN_SPLITS; i++) rn_loader_destroy(pictures->loaders[i]);
     rn_data_close(pictures->data);
     free(pictures->mean);
-    free(pictures->deployed_mean);
     *pictures = (Pictures){0};
 }
 
-bool pictures_mean(Pictures *pictures, const float *known) {
+bool pictures_mean(Pictures *pictures) {
     char error[RN_ERROR_SIZE];
     const TrainCli *cli = pictures->cli;
-    const float range = pictures->recipe.preprocess.range;
     if (pictures->recipe.subtract == RN_TRAIN_SUBTRACT_NOTHING) return true;
-    const size_t count = pictures_mean_size(pictures);
-    float *mean = pictures->mean = malloc(count * sizeof *mean);
-    float *deployed = pictures->deployed_mean = malloc(count * sizeof *deployed);
-    if (!mean || !deployed) {
+    pictures->recipe.subtracted = pictures->mean = malloc(pictures_mean_size(pictures) * sizeof *pictures->mean);
+    if (!pictures->mean) {
         cli_fail(&cli->base, "out of memory");
         return false;
     }
-    if (!known && rn_data_mean(pictures->data, &pictures->recipe, cli->base.threads, mean, error, sizeof error)) {
-        cli_fail(&cli->base, "%s", error);
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (known) mean[i] = known[i] / range;
-        deployed[i] = known ? known[i] : mean[i] * range;
-    }
-    pictures->recipe.subtracted = mean;
-    return true;
+    if (!rn_data_mean(pictures->data, &pictures->recipe, cli->base.threads, pictures->mean, error, sizeof error))
+        return true;
+    cli_fail(&cli->base, "%s", error);
+    return false;
 }
 
 static void log_skipped(void *user, const char *text) {
@@ -124,19 +114,8 @@ static rn_status next(void *user, rn_split split, rn_batch *batch, char *error, 
 rn_train_source pictures_source(Pictures *pictures) {
     return (rn_train_source){.user = pictures,
                              .hash = rn_data_about(pictures->data)->hash,
-                             .name = pictures->cli->data,
+                             .name = pictures->cli->base.data,
                              .epoch_steps = rn_loader_epoch_steps(pictures->data, pictures->cli->model->recipe->batch),
                              .begin = begin,
                              .next = next};
-}
-
-rn_loader *pictures_test(Pictures *pictures, int crops, int scale) {
-    char error[RN_ERROR_SIZE];
-    rn_loader *loader;
-    rn_loader_options options = loader_options(pictures, RN_TEST);
-    options.crops = crops;
-    options.scale = scale;
-    if (!rn_loader_create(&loader, &options, error, sizeof error)) return loader;
-    cli_fail(&pictures->cli->base, "%s", error);
-    return NULL;
 }

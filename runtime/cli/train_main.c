@@ -23,8 +23,8 @@ static const Command commands[] = {
 
 #define MEMBER(name) offsetof(TrainCli, name)
 static const Option options[] = {
-    {"--data", TRAIN | EVAL, KIND_TEXT, MEMBER(data), "KIND:DIR",
-     "the pictures: cifar10:DIR, cifar100:DIR, idx:DIR, folder:DIR or npy:DIR"},
+    {"--data", TRAIN | EVAL, KIND_TEXT, offsetof(Cli, data), "KIND:DIR",
+     "the pictures: cifar10:DIR, cifar100:DIR, idx:DIR, folder:DIR or npy:DIR; eval: list:FILE too"},
     {"--out", TRAIN, KIND_TEXT, MEMBER(out), "RUN",
      "the run's folder, for log.csv and checkpoints; it need not be there"},
     {"--resume", TRAIN, KIND_FLAG, MEMBER(resume), NULL,
@@ -38,10 +38,13 @@ static const Option options[] = {
     {"--weights", TRAIN | EVAL, KIND_TEXT, offsetof(Cli, weights), "FILE",
      "what to begin with (train), or to evaluate (eval: a RUN too)"},
     {"--except", TRAIN, KIND_TEXT, MEMBER(except), "GLOB", "of --weights, leave these out: 'fc.*'; they begin anew"},
-    {"--skip-broken", TRAIN | EVAL, KIND_FLAG, MEMBER(skip_broken), NULL, "leave out pictures that do not decode"},
-    {"--crops", EVAL, KIND_COUNT, MEMBER(crops), "10", "the mean of ten crops of each picture"},
-    {"--scales", EVAL, KIND_TEXT, MEMBER(scales), "N,N...", "the mean of these sizes of the shorter side"},
-    {"--ensemble", EVAL, KIND_FLAG, MEMBER(ensemble), NULL, "the mean of all WEIGHTS' probabilities"},
+    {"--skip-broken", TRAIN | EVAL, KIND_FLAG, offsetof(Cli, skip_broken), NULL,
+     "leave out pictures that do not decode"},
+#define EVAL_OPTION(name, kind, member, value, help) {name, EVAL, kind, offsetof(Cli, eval.member), value, help},
+#include "eval_options.def"
+    {"--labels", EVAL, KIND_TEXT, offsetof(Cli, labels), "FILE", "the classes' names, one a line"},
+    {"--ensemble", EVAL, KIND_FLAG, offsetof(Cli, eval.ensemble), NULL,
+     "the mean of all WEIGHTS' probabilities, and of those of .npy files"},
     {"--from", EXPORT, KIND_TEXT, MEMBER(from), "RUN", "a run's folder (its best checkpoint), or a checkpoint's file"},
     {"-o", EXPORT | CURVES, KIND_TEXT, MEMBER(output), "FILE", "the file to write"},
     {"--title", CURVES, KIND_TEXT, MEMBER(title), "TEXT", "above the figure"},
@@ -118,9 +121,8 @@ static int check(const TrainCli *cli, const Command *command) {
         return cli_usage(base, "--except says what --weights leaves out; no --weights is given");
     if (command->bit == EVAL && (base->weights != NULL) + (files > 0) != 1)
         return cli_usage(base, "'eval' needs --weights FILE, or --ensemble WEIGHTS...");
-    if (command->bit == EVAL && cli->ensemble != (files > 0))
+    if (command->bit == EVAL && base->eval.ensemble != (files > 0))
         return cli_usage(base, "--ensemble goes with the networks' weights: --ensemble A.safetensors B.safetensors");
-    if (command->bit == EVAL && cli->crops != 1 && cli->crops != 10) return cli_usage(base, "--crops: 10");
     if (command->bit == EXPORT && (!cli->from || !cli->output))
         return cli_usage(base, "'export' needs --from RUN and -o FILE");
     if (command->bit == EXPORT && !ends_in(cli->output, ".safetensors"))
@@ -145,7 +147,7 @@ static int check(const TrainCli *cli, const Command *command) {
 
 static int dispatch(TrainCli *cli, int argc, char **argv) {
     const Command *command;
-    unsigned seen;
+    uint64_t seen;
     int status = arguments_parse(&cli->base, &syntax, argc, argv, &command, &seen);
     cli->has_seed = seen >> SEED & 1;
     if (!status && command) status = check(cli, command);
@@ -178,8 +180,7 @@ int rn_train_main_of(const rn_train_model *model, const rn_train_team *team, int
                  .seconds = 3},
         .model = model,
         .team = team,
-        .seed = 1,
-        .crops = 1};
+        .seed = 1};
     if (alone) *alone = 0;
     ranks_mute(&cli);
     if (model->abi != RN_TRAIN_ABI || model->network->abi != RN_ABI)

@@ -54,7 +54,7 @@ static bool check_batch(const TrainCli *cli, const rn_data *data) {
                  "the source says batch %d, this build takes at most %d images a step (rnc --train --batch %d)", batch,
                  most, batch);
     else if (count < (uint32_t)batch)
-        cli_fail(&cli->base, "%s: %u training pictures are fewer than a batch, %d", cli->data, count, batch);
+        cli_fail(&cli->base, "%s: %u training pictures are fewer than a batch, %d", cli->base.data, count, batch);
     else
         return true;
     return false;
@@ -63,7 +63,7 @@ static bool check_batch(const TrainCli *cli, const rn_data *data) {
 static void report(const TrainCli *cli, const rn_loop_result *result) {
     if (result->was_interrupted) {
         fprintf(stderr, "saved at step %lld; '%s train --data %s --out %s --resume' goes on\n", (long long)result->step,
-                cli->base.program, cli->data, cli->out);
+                cli->base.program, cli->base.data, cli->out);
         return;
     }
     fprintf(stderr, "step %lld", (long long)result->step);
@@ -90,12 +90,12 @@ int train_train(TrainCli *cli) {
     int status = CLI_OK;
     const bool opened = pictures_open(&pictures, cli);
     const bool good =
-        opened && check_batch(cli, pictures.data) && pictures_mean(&pictures, NULL) && train_create(&trainer, cli);
+        opened && check_batch(cli, pictures.data) && pictures_mean(&pictures) && train_create(&trainer, cli);
     catch_signals(); /* nobody ends while others wait for it */
     if (!ranks_agree(cli, good)) {
         rn_train_destroy(trainer);
         if (opened) pictures_close(&pictures);
-        return cli->data ? CLI_FAILED : CLI_USAGE;
+        return cli->base.data ? CLI_FAILED : CLI_USAGE;
     }
     note_ranks(cli);
     const bool leads = !cli->team || cli->team->rank == 0;
@@ -111,7 +111,7 @@ int train_train(TrainCli *cli) {
                                      .lr = cli->lr,
                                      .weights = cli->base.weights,
                                      .except = cli->except,
-                                     .mean = pictures.deployed_mean,
+                                     .mean = pictures.mean,
                                      .mean_count = (int64_t)pictures_mean_size(&pictures),
                                      .signal = &signal_caught,
                                      .save_wanted = &save_wanted,

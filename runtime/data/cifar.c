@@ -66,10 +66,10 @@ static rn_status cifar_open(rn_data *data, const Cifar *cifar) {
     data->info.classes = cifar->classes;
     data->info.picture = (rn_shape){3, SIDE, SIDE};
     rn_status status = RN_OK;
-    for (int i = 0; i < RN_DATA_BLOCKS && cifar->train[i] && !status; i++)
+    for (int i = 0; i < RN_DATA_BLOCKS && cifar->train[i] && !data->tests && !status; i++)
         status = add_file(data, train, cifar, cifar->train[i]);
     if (!status) status = add_file(data, test, cifar, cifar->test);
-    if (!status) status = read_labels(data, train, cifar);
+    if (!status && !data->tests) status = read_labels(data, train, cifar);
     if (!status) status = read_labels(data, test, cifar);
     return status ? status : rn_data_read_class_names(data, cifar->names);
 }

@@ -11,21 +11,24 @@
 #include <xxhash.h>
 
 static const rn_data_kind kinds[] = {
-    {"cifar10", rn_data_open_cifar10}, {"cifar100", rn_data_open_cifar100}, {"idx", rn_data_open_idx},
-    {"folder", rn_data_open_folder},   {"npy", rn_data_open_npy},
+    {"cifar10", "DIR", 0, rn_data_open_cifar10}, {"cifar100", "DIR", 0, rn_data_open_cifar100},
+    {"idx", "DIR", 0, rn_data_open_idx},         {"folder", "DIR", 0, rn_data_open_folder},
+    {"npy", "DIR", 0, rn_data_open_npy},         {"list", "FILE", 1, rn_data_open_list},
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-static void list_kinds(char *text, size_t size) {
+static void list_kinds(char *text, size_t size, int tests) {
+    int count = 0, put = 0;
     size_t used = 0;
     *text = 0;
-    for (int i = 0; i < KINDS && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s:DIR",
-                                 i == 0           ? ""
-                                 : i + 1 == KINDS ? " or "
-                                                  : ", ",
-                                 kinds[i].word);
+    for (int i = 0; i < KINDS; i++) count += tests || !kinds[i].only_tests;
+    for (int i = 0; i < KINDS && used < size; i++) {
+        if (kinds[i].only_tests && !tests) continue;
+        const char *before = put == 0 ? "" : put + 1 == count ? " or " : ", ";
+        used += (size_t)snprintf(text + used, size - used, "%s%s:%s", before, kinds[i].word, kinds[i].what);
+        put++;
+    }
 }
 
 /* ---- hash ---- */
@@ -52,7 +55,7 @@ static rn_status hash_set(rn_data *data) {
     int good = XXH3_64bits_reset(state) == XXH_OK && XXH3_64bits_update(state, head, sizeof head) == XXH_OK;
     for (int s = 0; s < RN_SPLITS; s++) good = good && hash_part(state, data, &data->part[s]);
     /* a folder's names and sizes; of the others the names of classes, which are no part of the data */
-    if (data->part[RN_TRAIN].names) good = good && XXH3_64bits_update(state, data->text, data->text_size) == XXH_OK;
+    if (data->part[RN_TEST].names) good = good && XXH3_64bits_update(state, data->text, data->text_size) == XXH_OK;
     data->info.hash = XXH3_64bits_digest(state);
     XXH3_freeState(state);
     return good ? RN_OK : rn_data_no_memory(data);
@@ -60,17 +63,22 @@ static rn_status hash_set(rn_data *data) {
 
 /* ---- open and close ---- */
 
-rn_status rn_data_open(rn_data **result, const char *spec, char *error, size_t error_size) {
+static rn_status open_set(rn_data **result, const char *spec, int tests, char *error, size_t error_size) {
     *result = NULL;
     char text[128];
-    list_kinds(text, sizeof text);
+    list_kinds(text, sizeof text, tests);
     const char *colon = strchr(spec, ':');
     const rn_data_kind *kind = NULL;
     for (int i = 0; colon && i < KINDS; i++)
         if (strlen(kinds[i].word) == (size_t)(colon - spec) && !memcmp(kinds[i].word, spec, (size_t)(colon - spec)))
             kind = &kinds[i];
     if (!kind) return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT, "%s: a data set is %s", spec, text);
-    if (!colon[1]) return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT, "%s: its folder is missing", spec);
+    if (!colon[1])
+        return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT, "%s: its %s is missing", spec,
+                              strcmp(kind->what, "DIR") ? "file" : "folder");
+    if (kind->only_tests && !tests)
+        return rn_status_fail(error, error_size, RN_ERROR_ARGUMENT,
+                              "%s: has pictures to test with alone; to train with a data set is %s", spec, text);
 
     rn_data *data = calloc(1, sizeof *data);
     if (data) data->spec = strdup(spec);
@@ -79,6 +87,7 @@ rn_status rn_data_open(rn_data **result, const char *spec, char *error, size_t e
         return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: no memory", spec);
     }
     data->kind = kind;
+    data->tests = tests;
     data->folder = data->spec + (colon + 1 - spec);
     data->error = error;
     data->error_size = error_size;
@@ -97,6 +106,14 @@ rn_status rn_data_open(rn_data **result, const char *spec, char *error, size_t e
     return RN_OK;
 }
 
+rn_status rn_data_open(rn_data **result, const char *spec, char *error, size_t error_size) {
+    return open_set(result, spec, 0, error, error_size);
+}
+
+rn_status rn_data_open_test(rn_data **result, const char *spec, char *error, size_t error_size) {
+    return open_set(result, spec, 1, error, error_size);
+}
+
 void rn_data_close(rn_data *data) {
     if (!data) return;
     for (int i = 0; i < data->file_count; i++) {
@@ -107,6 +124,7 @@ void rn_data_close(rn_data *data) {
     for (int s = 0; s < RN_SPLITS; s++) {
         free(data->part[s].labels);
         free(data->part[s].names);
+        free(data->part[s].folder);
     }
     free(data->class_names);
     free(data->text);
@@ -133,8 +151,11 @@ static const rn_data_block *find_block(const rn_data_part *part, uint32_t index)
 void rn_data_name(const rn_data *data, rn_split split, uint32_t index, char *name, size_t size) {
     const rn_data_part *part = &data->part[split];
     if (part->names) {
-        snprintf(name, size, "%s/%s/%s/%s", data->folder, part->folder, data->class_names[part->labels[index]],
-                 data->text + part->names[index]);
+        const char *text = data->text + part->names[index];
+        if (part->folder)
+            snprintf(name, size, "%s/%s/%s", part->folder, data->class_names[part->labels[index]], text);
+        else
+            snprintf(name, size, "%s", text);
         return;
     }
     const rn_data_block *block = find_block(part, index);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <zlib.h>
 
@@ -157,8 +158,31 @@ rn_status rn_data_text_add(rn_data *data, const char *string, size_t *at) {
     return RN_OK;
 }
 
+rn_status rn_data_names_add(rn_data *data, rn_data_names *names, const char *name, int label) {
+    rn_data_part *part = names->part;
+    if (part->count == names->capacity) {
+        const size_t larger = names->capacity ? 2 * names->capacity : 256;
+        size_t *moved = realloc(part->names, larger * sizeof *moved);
+        if (moved) part->names = moved;
+        int32_t *labels = moved ? realloc(part->labels, larger * sizeof *labels) : NULL;
+        if (labels) part->labels = labels;
+        if (!labels) return rn_data_no_memory(data);
+        names->capacity = larger;
+    }
+    if (part->count == INT32_MAX) return rn_data_fail(data, RN_ERROR_FORMAT, "%s: too many pictures", data->folder);
+    rn_status status = rn_data_text_add(data, name, &part->names[part->count]);
+    part->labels[part->count] = label;
+    if (!status) part->count++;
+    return status;
+}
+
+int rn_data_is_picture(const char *name) {
+    const char *dot = strrchr(name, '.');
+    return dot && (!strcasecmp(dot, ".png") || !strcasecmp(dot, ".jpg") || !strcasecmp(dot, ".jpeg"));
+}
+
 /* The next line of text, its end made a 0; NULL at the end. */
-static char *next_line(char **at) {
+char *rn_data_next_line(char **at) {
     char *line = *at;
     if (!*line) return NULL;
     char *end = line + strcspn(line, "\n");
@@ -174,7 +198,7 @@ static rn_status take_class_names(rn_data *data, const char *path, size_t size) 
     data->class_names = calloc((size_t)data->info.classes, sizeof *data->class_names);
     if (!data->class_names) return rn_data_no_memory(data);
     int count = 0;
-    for (char *at = data->text, *line; (line = next_line(&at));) {
+    for (char *at = data->text, *line; (line = rn_data_next_line(&at));) {
         if (!*line) continue;
         if (count < data->info.classes) data->class_names[count] = line;
         count++;
@@ -228,12 +252,13 @@ rn_status rn_data_allocate_labels(rn_data *data, rn_data_part *part) {
 }
 
 rn_status rn_data_count_classes(rn_data *data, const rn_data_labels where[RN_SPLITS]) {
-    const rn_data_part *train = &data->part[RN_TRAIN], *test = &data->part[RN_TEST];
+    const rn_split told = data->tests ? RN_TEST : RN_TRAIN;
+    const rn_data_part *by = &data->part[told], *test = &data->part[RN_TEST];
     int32_t largest = 0;
-    for (uint32_t i = 0; i < train->count; i++) largest = train->labels[i] > largest ? train->labels[i] : largest;
+    for (uint32_t i = 0; i < by->count; i++) largest = by->labels[i] > largest ? by->labels[i] : largest;
     if (largest < 1)
         return rn_data_fail(data, RN_ERROR_FORMAT, "%s: byte %zu: every label is 0; there are two classes at least",
-                            where[RN_TRAIN].file->path, where[RN_TRAIN].at);
+                            where[told].file->path, where[told].at);
     for (uint32_t i = 0; i < test->count; i++)
         if (test->labels[i] > largest)
             return rn_data_fail(data, RN_ERROR_FORMAT, "%s: byte %zu: label %d; those for training are 0 to %d",

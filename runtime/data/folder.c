@@ -1,6 +1,7 @@
 /* Folders of picture files, as ImageNet's are kept: DIR/train/CLASS/FILE and DIR/test/CLASS/FILE (or DIR/val). Classes
- * are the folders of DIR/train, their number is their place when sorted by bytes; so are files within a class. Files
- * are listed when the set is opened, and read when their picture is wanted. */
+ * are the folders of DIR/train, their number is their place when sorted by bytes; so are files within a class. To test
+ * with alone, DIR/train may be missing, and DIR itself may be what holds the classes' folders. Files are listed when
+ * the set is opened, and read when their picture is wanted. */
 #include "set.h"
 
 #include <dirent.h>
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 typedef struct List { /* of a folder, without hidden ones, sorted by bytes */
@@ -23,11 +23,6 @@ static int is_shown(const struct dirent *entry) {
 
 static int by_bytes(const struct dirent **a, const struct dirent **b) {
     return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int is_picture(const char *name) {
-    const char *dot = strrchr(name, '.');
-    return dot && (!strcasecmp(dot, ".png") || !strcasecmp(dot, ".jpg") || !strcasecmp(dot, ".jpeg"));
 }
 
 static rn_status list_folder(rn_data *data, List *list, const char *path) {
@@ -56,34 +51,16 @@ static rn_status look_at(rn_data *data, char path[RN_DATA_PATH], struct stat *in
 
 /* ---- the pictures of a class ---- */
 
-typedef struct Names { /* grows to a part's names and labels */
-    rn_data_part *part;
-    size_t capacity;
-} Names;
-
-static rn_status names_add(rn_data *data, Names *names, const char *name, off_t size, int label) {
-    rn_data_part *part = names->part;
-    if (part->count == names->capacity) {
-        const size_t larger = names->capacity ? 2 * names->capacity : 256;
-        size_t *moved = realloc(part->names, larger * sizeof *moved);
-        if (moved) part->names = moved;
-        int32_t *labels = moved ? realloc(part->labels, larger * sizeof *labels) : NULL;
-        if (labels) part->labels = labels;
-        if (!labels) return rn_data_no_memory(data);
-        names->capacity = larger;
-    }
-    if (part->count == INT32_MAX) return rn_data_fail(data, RN_ERROR_FORMAT, "%s: too many pictures", data->folder);
-    char text[32]; /* the size is for the set's hash */
+/* The size is for the set's hash. */
+static rn_status add_file(rn_data *data, rn_data_names *names, const char *name, off_t size, int label) {
+    char text[32];
     size_t at;
     snprintf(text, sizeof text, "%jd", (intmax_t)size);
-    rn_status status = rn_data_text_add(data, name, &part->names[part->count]);
-    if (!status) status = rn_data_text_add(data, text, &at);
-    part->labels[part->count] = label;
-    if (!status) part->count++;
-    return status;
+    rn_status status = rn_data_names_add(data, names, name, label);
+    return status ? status : rn_data_text_add(data, text, &at);
 }
 
-static rn_status add_class(rn_data *data, Names *names, const char *path, int label) {
+static rn_status add_class(rn_data *data, rn_data_names *names, const char *path, int label) {
     List list;
     char file[RN_DATA_PATH];
     struct stat info;
@@ -93,9 +70,9 @@ static rn_status add_class(rn_data *data, Names *names, const char *path, int la
         status = look_at(data, file, &info, path, name);
         if (!status && S_ISDIR(info.st_mode))
             status = rn_data_fail(data, RN_ERROR_FORMAT, "%s: a folder within a class; pictures lie right in it", file);
-        if (!status && is_picture(name)) {
+        if (!status && rn_data_is_picture(name)) {
             if (S_ISREG(info.st_mode))
-                status = names_add(data, names, name, info.st_size, label);
+                status = add_file(data, names, name, info.st_size, label);
             else
                 status = rn_data_fail(data, RN_ERROR_FORMAT, "%s: is no regular file", file);
         }
@@ -120,13 +97,13 @@ static int class_named(const rn_data *data, const char *name) {
     return -1;
 }
 
-static rn_status add_split_class(rn_data *data, Names *names, const char *split_path, const char *name) {
+static rn_status add_split_class(rn_data *data, rn_data_names *names, const char *split_path, const char *name) {
     char path[RN_DATA_PATH];
     struct stat info;
     rn_status status = look_at(data, path, &info, split_path, name);
     if (status) return status;
     if (!S_ISDIR(info.st_mode)) {
-        if (!is_picture(name)) return RN_OK;
+        if (!rn_data_is_picture(name)) return RN_OK;
         return rn_data_fail(data, RN_ERROR_FORMAT, "%s: a picture outside of a class's folder", path);
     }
     const int label = class_named(data, name);
@@ -139,11 +116,11 @@ static rn_status add_split_class(rn_data *data, Names *names, const char *split_
     return status;
 }
 
-static rn_status add_split(rn_data *data, rn_data_part *part, const char *folder, const List *list) {
-    char path[RN_DATA_PATH];
-    Names names = {.part = part};
-    part->folder = folder;
-    rn_status status = rn_data_path(data, path, folder);
+static rn_status add_split(rn_data *data, rn_data_part *part, const char *path, const List *list) {
+    rn_data_names names = {.part = part};
+    rn_status status = RN_OK;
+    part->folder = strdup(path);
+    if (!part->folder) return rn_data_no_memory(data);
     for (int i = 0; i < list->count && !status; i++)
         status = add_split_class(data, &names, path, list->entries[i]->d_name);
     if (!status && !part->count)
@@ -170,9 +147,10 @@ static rn_status take_classes(rn_data *data, const char *path, const List *list)
         data->class_names[data->info.classes++] = at;
         at += length;
     }
-    if (data->info.classes < 2 || data->info.classes > RN_DATA_MAX_CLASSES)
-        return rn_data_fail(data, RN_ERROR_FORMAT, "%s: %d folders of classes; there are 2 to %d", path,
-                            data->info.classes, RN_DATA_MAX_CLASSES);
+    const int least = data->tests ? 1 : 2;
+    if (data->info.classes < least || data->info.classes > RN_DATA_MAX_CLASSES)
+        return rn_data_fail(data, RN_ERROR_FORMAT, "%s: %d folders of classes; there are %d to %d", path,
+                            data->info.classes, least, RN_DATA_MAX_CLASSES);
     size_t first;
     for (int i = 0; i < data->info.classes; i++) { /* for the set's hash */
         rn_status status = rn_data_text_add(data, data->class_names[i], &first);
@@ -181,28 +159,44 @@ static rn_status take_classes(rn_data *data, const char *path, const List *list)
     return RN_OK;
 }
 
-static rn_status open_split(rn_data *data, rn_data_part *part, const char *folder) {
+/* The folders of FOLDER/name; of FOLDER itself where name is "". */
+static rn_status open_list(rn_data *data, char path[RN_DATA_PATH], List *list, const char *name) {
+    rn_status status = rn_data_path(data, path, name);
+    if (!*name) path[strlen(data->folder)] = 0;
+    return status ? status : list_folder(data, list, path);
+}
+
+/* The classes are the folders of FOLDER/`classes`; this split's pictures lie in those of FOLDER/`folder`. */
+static rn_status open_split(rn_data *data, rn_data_part *part, const char *folder, const char *classes) {
     char path[RN_DATA_PATH];
     List list;
-    rn_status status = rn_data_path(data, path, folder);
-    if (!status) status = list_folder(data, &list, path);
+    rn_status status = RN_OK;
+    if (!data->class_names) {
+        status = open_list(data, path, &list, classes);
+        if (status) return status;
+        status = take_classes(data, path, &list);
+        list_free(&list);
+    }
+    if (!status) status = open_list(data, path, &list, folder);
     if (status) return status;
-    if (part == &data->part[RN_TRAIN]) status = take_classes(data, path, &list);
-    if (!status) status = add_split(data, part, folder, &list);
+    status = add_split(data, part, path, &list);
     list_free(&list);
     return status;
 }
 
-rn_status rn_data_open_folder(rn_data *data) {
+static int is_there(rn_data *data, const char *name) {
     char path[RN_DATA_PATH];
     struct stat info;
+    return !rn_data_path(data, path, name) && !stat(path, &info) && S_ISDIR(info.st_mode);
+}
+
+rn_status rn_data_open_folder(rn_data *data) {
     data->info.picture.c = 3;
-    rn_status status = open_split(data, &data->part[RN_TRAIN], "train");
-    if (!status) status = rn_data_path(data, path, "test");
+    data->info.sorted = 1;
+    rn_status status = data->tests ? RN_OK : open_split(data, &data->part[RN_TRAIN], "train", "train");
     if (status) return status;
-    const char *test = !stat(path, &info) ? "test" : "val";
-    if (rn_data_path(data, path, test)) return RN_ERROR_FILE;
-    if (stat(path, &info))
+    const char *test = is_there(data, "test") ? "test" : is_there(data, "val") ? "val" : "";
+    if (!*test && !data->tests)
         return rn_data_fail(data, RN_ERROR_FILE, "%s: has neither a folder test nor val", data->folder);
-    return open_split(data, &data->part[RN_TEST], test);
+    return open_split(data, &data->part[RN_TEST], test, *test && is_there(data, "train") ? "train" : test);
 }

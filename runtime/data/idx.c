@@ -69,8 +69,8 @@ static rn_status open_labels(rn_data *data, rn_data_part *part, const char *name
 rn_status rn_data_open_idx(rn_data *data) {
     rn_data_part *train = &data->part[RN_TRAIN], *test = &data->part[RN_TEST];
     rn_data_labels labels[RN_SPLITS] = {{NULL, LABELS_HEADER, 1}, {NULL, LABELS_HEADER, 1}};
-    rn_status status = open_pictures(data, train, "train-images-idx3-ubyte");
-    if (!status) status = open_labels(data, train, "train-labels-idx1-ubyte", &labels[RN_TRAIN].file);
+    rn_status status = data->tests ? RN_OK : open_pictures(data, train, "train-images-idx3-ubyte");
+    if (!status && !data->tests) status = open_labels(data, train, "train-labels-idx1-ubyte", &labels[RN_TRAIN].file);
     if (!status) status = open_pictures(data, test, "t10k-images-idx3-ubyte");
     if (!status) status = open_labels(data, test, "t10k-labels-idx1-ubyte", &labels[RN_TEST].file);
     if (!status) status = rn_data_count_classes(data, labels);

@@ -140,20 +140,25 @@ static rn_status make_image(const rn_loader *l, uint64_t epoch, uint32_t *index,
     return status ? rn_status_fail(error, RN_ERROR_SIZE, status, "no memory to augment a picture") : RN_OK;
 }
 
-/* The images of a picture of the test set, one for each crop, and its class; a broken one has zeros and -1. */
+/* Images of a picture: of the test set one for each crop of each scale. */
+static int views_of(const rn_loader *l) {
+    return l->o.crops * (l->o.scale_count ? l->o.scale_count : 1);
+}
+
+/* The images of a picture of the test set, and its class; a broken one has zeros and -1. */
 static rn_status make_crops(const rn_loader *l, uint32_t index, rn_scratch *scratch, float *images, int32_t *label,
                             char *error) {
     const rn_picture_recipe *r = &l->o.recipe;
     rn_picture picture;
     rn_status status = rn_data_picture(l->o.data, RN_TEST, index, &picture, error, RN_ERROR_SIZE);
     *label = -1;
-    memset(images, 0, (size_t)l->o.crops * l->floats * sizeof *images);
+    memset(images, 0, (size_t)views_of(l) * l->floats * sizeof *images);
     if (status) return r->skip_broken && rn_picture_is_broken(status) ? RN_OK : status;
     *label = rn_data_label(l->o.data, RN_TEST, index);
-    for (int crop = 0; crop < l->o.crops && !status; crop++) {
+    for (int i = 0; i < views_of(l) && !status; i++) {
         rn_view view;
-        rn_view_test(&view, r, picture.shape, crop, l->o.scale);
-        status = rn_view_apply(&view, r, &picture, scratch, images + (size_t)crop * l->floats);
+        rn_view_test(&view, r, picture.shape, i % l->o.crops, l->o.scale_count ? l->o.scales[i / l->o.crops] : 0);
+        status = rn_view_apply(&view, r, &picture, scratch, images + (size_t)i * l->floats);
     }
     rn_picture_free(&picture);
     return status ? rn_status_fail(error, RN_ERROR_SIZE, status, "no memory for a picture's crops") : RN_OK;
@@ -200,7 +205,7 @@ static rn_status make_unit(const rn_loader *l, Slot *s, int unit, rn_scratch *sc
         const int at = place - l->first;
         int32_t label;
         s->pictures[at] = s->drawn[place];
-        float *images = s->images + (size_t)at * (size_t)l->o.crops * l->floats;
+        float *images = s->images + (size_t)at * (size_t)views_of(l) * l->floats;
         rn_status status = l->o.split == RN_TRAIN
                                ? make_image(l, s->epoch, &s->pictures[at], scratch, images, &label, error)
                                : make_crops(l, s->pictures[at], scratch, images, &label, error);
@@ -293,7 +298,9 @@ static rn_status check_options(const rn_loader_options *o, char *error, size_t e
         REFUSE("%s: a batch of %d; there are %u pictures for training", info->spec, o->batch,
                (unsigned)info->count[RN_TRAIN]);
     if (o->crops != 1 && (o->crops != 10 || o->split == RN_TRAIN)) REFUSE("%d crops; they are 1 or 10", o->crops);
-    if (o->scale < 0 || o->scale > RN_MAX_IMAGE_SIDE) REFUSE("a shorter side of %d", o->scale);
+    if (o->scale_count < 0 || o->scale_count > RN_LOADER_SCALES) REFUSE("%d scales", o->scale_count);
+    for (int i = 0; i < o->scale_count; i++)
+        if (o->scales[i] < 1 || o->scales[i] > RN_MAX_IMAGE_SIDE) REFUSE("a shorter side of %d", o->scales[i]);
 #undef REFUSE
     return RN_OK;
 }
@@ -302,7 +309,7 @@ static rn_status check_options(const rn_loader_options *o, char *error, size_t e
 static int allocate(rn_loader *l) {
     enum { LINE = 64 };
     const int places = l->last - l->first;
-    const size_t pictures = (size_t)(places > 0 ? places : 1) * (size_t)l->o.crops;
+    const size_t pictures = (size_t)(places > 0 ? places : 1) * (size_t)views_of(l);
     if (l->floats > SIZE_MAX / sizeof(float) / 2 / pictures) return 0;
     const size_t bytes = (pictures * l->floats * sizeof(float) + LINE - 1) / LINE * LINE;
     l->slots = calloc((size_t)l->o.depth, sizeof *l->slots);
@@ -423,7 +430,7 @@ rn_status rn_loader_next(rn_loader *l, rn_batch *batch, char *error, size_t erro
     *batch = (rn_batch){.step = s->step,
                         .epoch = s->epoch,
                         .count = last > l->first ? last - l->first : 0,
-                        .views = l->o.crops,
+                        .views = views_of(l),
                         .images = s->images,
                         .labels = s->labels,
                         .pictures = s->pictures};

@@ -12,14 +12,14 @@
 
 #include "data/view.h"
 
-enum { RN_LOADER_DEPTH = 4 }; /* batches in the ring, where no other number is asked for */
+enum { RN_LOADER_DEPTH = 4 /* batches in the ring, where no other number is asked for */, RN_LOADER_SCALES = 32 };
 
 typedef struct rn_loader rn_loader;
 
 typedef struct rn_batch {
     uint64_t step, epoch;         /* from 0; step: of training, or the batch's number of the test set */
     int count;                    /* pictures: this rank's share; 0 after its last one of the test set */
-    int views;                    /* images of each picture: 1, or the crops */
+    int views;                    /* images of each picture: 1, or the crops of each scale */
     const float *images;          /* count x views x C x H x W, 64-byte aligned */
     const rn_train_label *labels; /* count; `first` is -1 where a picture of the test set is broken and left out */
     const uint32_t *pictures;     /* count: their index in the split */
@@ -47,7 +47,8 @@ typedef struct rn_loader_options {
     int threads;     /* that make batches; 0: 1 */
     int depth;       /* batches in the ring; 0: RN_LOADER_DEPTH */
     int crops;       /* of RN_TEST: 10: the corners, the middle, and these mirrored (Krizhevsky et al. 2012); 0: 1 */
-    int scale;       /* of RN_TEST: the shorter side instead of the preprocessing's; 0: that */
+    int scales[RN_LOADER_SCALES], scale_count; /* of RN_TEST: shorter sides instead of the preprocessing's, all crops of
+                                                  each; no scale: that */
     void (*log)(void *user, const char *text); /* pictures left out, once each; called by rn_loader_next; may be NULL */
     void *log_user;
 } rn_loader_options;

@@ -64,7 +64,7 @@ static rn_status open_pictures(rn_data *data, rn_data_part *part, const char *na
     const int floats = l.type != RN_NPY_U1;
     status = rn_data_check_shape(data, file->path, 0, c, l.dim[l.ndim - 2], l.dim[l.ndim - 1]);
     if (status) return status;
-    if (part != &data->part[RN_TRAIN] && floats != data->floats)
+    if (part != &data->part[RN_TRAIN] && !data->tests && floats != data->floats)
         return rn_data_fail(data, RN_ERROR_FORMAT, "%s: %s, those for training are %s", file->path,
                             floats ? "floats" : "bytes", data->floats ? "floats" : "bytes");
     data->floats = floats;
@@ -118,8 +118,8 @@ static rn_status open_labels(rn_data *data, rn_data_part *part, const char *name
 rn_status rn_data_open_npy(rn_data *data) {
     rn_data_part *train = &data->part[RN_TRAIN], *test = &data->part[RN_TEST];
     rn_data_labels labels[RN_SPLITS];
-    rn_status status = open_pictures(data, train, "train_x.npy");
-    if (!status) status = open_labels(data, train, "train_y.npy", &labels[RN_TRAIN]);
+    rn_status status = data->tests ? RN_OK : open_pictures(data, train, "train_x.npy");
+    if (!status && !data->tests) status = open_labels(data, train, "train_y.npy", &labels[RN_TRAIN]);
     if (!status) status = open_pictures(data, test, "test_x.npy");
     if (!status) status = open_labels(data, test, "test_y.npy", &labels[RN_TEST]);
     if (!status) status = rn_data_count_classes(data, labels);

@@ -27,12 +27,14 @@ typedef struct rn_data_part { /* a split */
     int32_t *labels;                      /* count */
     rn_data_block blocks[RN_DATA_BLOCKS]; /* pictures in memory */
     int block_count;
-    const char *folder; /* of files: its name in the set's folder, */
-    size_t *names;      /* and where in rn_data.text each picture's file name, in its class's folder, begins */
+    size_t *names; /* of files: where in rn_data.text each picture's begins: its path, */
+    char *folder;  /* or where this is not NULL, its file's name in the class's folder of this one */
 } rn_data_part;
 
 typedef struct rn_data_kind {
     const char *word; /* of SPEC */
+    const char *what; /* what comes behind it: DIR or FILE */
+    int only_tests;   /* 1: it has no training pictures */
     /* Fills all of the set but spec, folder and hash. */
     rn_status (*open)(rn_data *data);
 } rn_data_kind;
@@ -42,6 +44,7 @@ struct rn_data {
     const rn_data_kind *kind;
     char *spec;
     const char *folder; /* the end of spec */
+    int tests;          /* 1: the test set alone is opened */
     rn_data_part part[RN_SPLITS];
     int floats; /* 1: elements of blocks are floats, 0: bytes */
     rn_data_file files[RN_DATA_FILES];
@@ -56,6 +59,7 @@ struct rn_data {
 rn_status rn_data_open_cifar10(rn_data *data);
 rn_status rn_data_open_cifar100(rn_data *data);
 rn_status rn_data_open_idx(rn_data *data);
+rn_status rn_data_open_list(rn_data *data);
 rn_status rn_data_open_folder(rn_data *data);
 rn_status rn_data_open_npy(rn_data *data);
 
@@ -70,6 +74,16 @@ rn_status rn_data_file_map(rn_data *data, const rn_data_file **file, const char 
 /* The same for FOLDER/name, or decompressed FOLDER/name.gz where there is no such file. */
 rn_status rn_data_file_inflate(rn_data *data, const rn_data_file **file, const char *name);
 
+typedef struct rn_data_names { /* grows to a part's names and labels */
+    rn_data_part *part;
+    size_t capacity;
+} rn_data_names;
+/* Adds a picture's file. */
+rn_status rn_data_names_add(rn_data *data, rn_data_names *names, const char *name, int label);
+/* Whether a file's name ends as those of pictures do: .png, .jpg, .jpeg. */
+int rn_data_is_picture(const char *name);
+/* The next line of text, what is empty behind it cut off and its end made a 0; NULL at the end. */
+char *rn_data_next_line(char **at);
 /* Appends a string to data->text; *at is where it begins. */
 rn_status rn_data_text_add(rn_data *data, const char *string, size_t *at);
 /* info.class_names from the lines of FOLDER/name, one for each of info.classes; none where there is no such file. */

@@ -41,6 +41,11 @@ void rn_view_reduce(rn_view *v, int times, rn_shape picture) {
 
 void rn_view_test(rn_view *v, const rn_picture_recipe *r, rn_shape picture, int crop, int scale) {
     rn_view_whole(v, r, picture, scale);
+    if (scale < 1 && r->resized_h > 0) {
+        v->resized_h = r->resized_h;
+        v->resized_w = r->resized_w;
+    }
+    v->filter = r->filter;
     v->black = 1;
     v->mirror = crop >= 5;
     const int place = crop % 5, below = v->resized_h - r->input.h, right = v->resized_w - r->input.w;

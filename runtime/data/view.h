@@ -5,10 +5,20 @@
 #include "rn_train.h"
 #include "data/data.h"
 
+/* How a picture is resized; resample.c says what each is. */
+typedef enum rn_filter {
+    RN_FILTER_BILINEAR, /* antialiased, as in rn_preprocess */
+    RN_FILTER_BICUBIC,
+    RN_FILTER_BILINEAR_PLAIN, /* not antialiased */
+    RN_FILTER_BICUBIC_PLAIN
+} rn_filter;
+
 /* How pictures become a network's input: x = (v * range - subtracted - mean[c]) / std[c], v in 0..1 */
 typedef struct rn_picture_recipe {
     rn_shape input;           /* c is 1 or 3, or the set's own */
     rn_preprocess preprocess; /* as the network is deployed */
+    rn_filter filter;         /* of pictures that are tested */
+    int resized_h, resized_w; /* their size before the crop, whatever the proportions; 0: as the preprocessing says */
     rn_train_subtract subtract;
     const float *subtracted; /* NULL, a number for each channel of the input, or C x H x W of them */
     int skip_broken; /* 1: a picture that does not decode is left out; in training the split's next that does stands in
@@ -22,6 +32,7 @@ typedef struct rn_view {
     int mirror;     /* the input is seen from behind */
     int black;      /* 1: what lies beside the picture is black, as for a deployed network; 0: it is 0 in the input */
     float noise[3]; /* added to R, G, B, of 0..1 */
+    rn_filter filter;
 } rn_view;
 
 /* The whole picture, resized: the shorter side to `shorter_side`; 0: as the preprocessing says. */
@@ -50,7 +61,7 @@ rn_status rn_view_apply(const rn_view *view, const rn_picture_recipe *recipe, co
                         rn_scratch *scratch, float *input);
 
 /* Rows y .. y+h-1 and columns x .. x+w-1 of the view's part resized, c planes of h x w: bytes as 0..255, floats as they
- * are. The filter is rn_preprocess's. RN_ERROR_MEMORY or RN_OK. */
+ * are. RN_ERROR_MEMORY or RN_OK. */
 rn_status rn_view_resample(const rn_view *view, const rn_picture *picture, int y, int x, int h, int w,
                            rn_scratch *scratch, float *planes);
 

@@ -44,9 +44,6 @@ void rn_curves_figure_free(rn_curves_figure *figure);
 /* ---- curves_text.c: what both forms of a figure say ---- */
 enum { RN_CURVES_TEXT = 96 }; /* bytes of the texts below */
 
-/* In UTF-8, fit for XML and HTML: marks as entities, U+FFFD for what is no text. At most `most` characters, the middle
- * of a longer one left out; 0: all. */
-void rn_curves_put_text(FILE *out, const char *text, int most);
 /* "exponential mean over about 1,000 steps" */
 const char *rn_curves_smoothing_text(char *text, const rn_curves_options *options);
 const char *rn_curves_percent(char *text, double error);  /* "7.91 %"; "–": there is none */

@@ -2,6 +2,7 @@
  * that letters keep their size at every width. What is shown is toggled by style alone; the script adds the read-out.
  */
 #include "curves_figure.h"
+#include "core/markup.h"
 
 #include <math.h>
 
@@ -170,9 +171,9 @@ static void put_row(FILE *out, const rn_curves_figure *f, int index) {
             "checked><svg viewBox=\"0 0 38 10\"><path d=\"M1 5h15\"/><path class=\"both\" d=\"M22 5h15\" "
             "style=\"stroke-width:2.7\"/></svg><span><span id=\"n%d\" title=\"",
             index, index, index);
-    rn_curves_put_text(out, run->path, 0);
+    rn_markup_put(out, run->path, 0);
     fputs("\">", out);
-    rn_curves_put_text(out, run->name, 0);
+    rn_markup_put(out, run->name, 0);
     fputs("</span>", out);
     if (!rows) fputs(" <span class=\"s\">no steps yet</span>", out);
     if (isfinite(run->diverged))
@@ -255,11 +256,11 @@ void rn_curves_html(FILE *out, const rn_curves_figure *f) {
     fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
           "content=\"width=device-width,initial-scale=1\"><title>",
           out);
-    rn_curves_put_text(out, title, 0);
+    rn_markup_put(out, title, 0);
     fprintf(out, "</title>\n<style>\n%s", style);
     put_run_styles(out, f);
     fputs("</style></head><body>\n<h1>", out);
-    rn_curves_put_text(out, title, 0);
+    rn_markup_put(out, title, 0);
     fprintf(out, "</h1>\n<p>Thin: training error and loss, %s%s. Bold: test error.</p>\n",
             rn_curves_smoothing_text(text, &f->options), smoothed ? "; faint: as logged" : "");
     fputs("<div class=\"toggles\">\n", out);

@@ -1,5 +1,6 @@
 /* A figure as one SVG image (1.1, no script, no style sheet): both panels, a legend with the last numbers. */
 #include "curves_figure.h"
+#include "core/markup.h"
 
 #include <math.h>
 #include <string.h>
@@ -134,15 +135,15 @@ static void put_legend_row(FILE *out, const rn_curves_figure *f, int first, int 
     fprintf(out, "/><path d=\"M%d %dh16\"", LEFT + 20, y - 4);
     put_stroke(out, first / seeds, 2.6, 1);
     fprintf(out, "/><text x=\"%d\" y=\"%d\">", LEFT + 46, y);
-    rn_curves_put_text(out, runs->name, seeds > 1 ? NAME / 2 : NAME);
+    rn_markup_put(out, runs->name, seeds > 1 ? NAME / 2 : NAME);
     if (seeds > 1) {
         fputs(" to ", out);
-        rn_curves_put_text(out, runs[seeds - 1].name, NAME / 2);
+        rn_markup_put(out, runs[seeds - 1].name, NAME / 2);
     }
     fputs("<title>", out);
     for (int i = 0; i < seeds; i++) {
         if (i) fputs(", ", out);
-        rn_curves_put_text(out, runs[i].path, 0);
+        rn_markup_put(out, runs[i].path, 0);
     }
     fputs("</title></text>\n", out);
     put_errors(out, TRAIN_AT, y, runs, seeds, last_train);
@@ -158,7 +159,7 @@ static int put_note(FILE *out, const rn_curves_run *run, int y) {
     char step[RN_CURVES_TEXT];
     if (run->log.rows && isnan(run->diverged)) return 0;
     fprintf(out, "<text x=\"%d\" y=\"%d\">", LEFT + 46, y);
-    rn_curves_put_text(out, run->name, NAME);
+    rn_markup_put(out, run->name, NAME);
     if (run->log.rows)
         fprintf(out, ": the loss of step %s is not finite</text>\n", rn_curves_step_text(step, run->diverged));
     else
@@ -198,14 +199,14 @@ void rn_curves_svg(FILE *out, const rn_curves_figure *f) {
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
             "font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n<title>",
             WIDTH, height, WIDTH, height);
-    rn_curves_put_text(out, title ? title : "Training curves", 0);
+    rn_markup_put(out, title ? title : "Training curves", 0);
     fprintf(out,
             "</title>\n<clipPath id=\"plot\"><rect width=\"%d\" height=\"%d\"/></clipPath>\n"
             "<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n",
             PLOT_WIDTH, PLOT_HEIGHT, WIDTH, height);
     if (title) {
         fprintf(out, "<text x=\"%d\" y=\"28\" font-size=\"17\">", LEFT);
-        rn_curves_put_text(out, title, 100);
+        rn_markup_put(out, title, 100);
         fputs("</text>\n", out);
     }
     put_panel(out, f, RN_CURVES_PANEL_ERROR, "error", LEFT, top);

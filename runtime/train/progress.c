@@ -71,12 +71,12 @@ static void field_step(Field *f, const rn_progress *p) {
     if (p->options.stop > 0) {
         const double share = 100. * (double)p->step / (double)p->options.stop;
         grouped(stop, p->options.stop);
-        snprintf(f->text, FIELD_SIZE, "step %.27s/%.27s", step, stop);
+        snprintf(f->text, FIELD_SIZE, "%.8s %.20s/%.20s", p->options.unit, step, stop);
         const size_t n = strlen(f->text);
         snprintf(f->text + n, FIELD_SIZE - n, " (%.0f %%)", floor(share));
         snprintf(f->brief, FIELD_SIZE, "%s/%s", step, stop);
     } else {
-        snprintf(f->text, FIELD_SIZE, "step %s", step);
+        snprintf(f->text, FIELD_SIZE, "%.8s %s", p->options.unit, step);
         snprintf(f->brief, FIELD_SIZE, "%s", step);
     }
 }
@@ -232,29 +232,46 @@ void rn_progress_begin(rn_progress *progress, FILE *file, const rn_progress_opti
     progress->file = file;
     progress->options = *options;
     if (!options->now) progress->options.now = system_now;
+    if (!options->unit) progress->options.unit = "step";
     progress->live = isatty(fileno(file)) && terminal && *terminal && strcmp(terminal, "dumb") != 0;
     progress->coloured = progress->live && !(no_color && *no_color);
     progress->step = options->first;
     progress->test_error = progress->shown = NAN;
     progress->begun = progress->last = now_of(progress);
+    if (options->patient && !progress->live) progress->shown = progress->begun;
+}
+
+/* The steps up to `step` were made; the time is returned. */
+static double steps_pass(rn_progress *p, int64_t step, int images) {
+    const double now = now_of(p);
+    if (p->doing) { /* the time is of both, and of neither's rate */
+        time_pass(p, now, 0);
+        p->doing = NULL;
+    } else {
+        time_pass(p, now, 1);
+        p->images += images;
+        p->steps += (double)(step - p->step);
+    }
+    p->step = step;
+    return now;
+}
+
+static double interval_at(const rn_progress *p, double now) {
+    return fmax(first_interval, interval_share * (now - p->begun));
 }
 
 void rn_progress_step(rn_progress *progress, int64_t step, double epoch, double loss, double train_error, int images) {
-    const double now = now_of(progress);
-    if (progress->doing) { /* the time is of both, and of neither's rate */
-        time_pass(progress, now, 0);
-        progress->doing = NULL;
-    } else {
-        time_pass(progress, now, 1);
-        progress->images += images;
-        progress->steps += (double)(step - progress->step);
-    }
-    progress->step = step;
+    const double now = steps_pass(progress, step, images);
     progress->epoch = epoch;
-    progress->doing = NULL;
     mean_add(&progress->loss, loss);
     mean_add(&progress->train_error, train_error);
-    show_after(progress, now, fmax(first_interval, interval_share * (now - progress->begun)));
+    show_after(progress, now, interval_at(progress, now));
+}
+
+void rn_progress_tested(rn_progress *progress, int64_t step, double error, int images) {
+    const double now = steps_pass(progress, step, images);
+    progress->test_error = error;
+    show_after(progress, now, interval_at(progress, now));
 }
 
 void rn_progress_doing(rn_progress *progress, const char *what) {
@@ -285,5 +302,6 @@ void rn_progress_say(rn_progress *progress, const char *format, ...) {
 
 void rn_progress_end(rn_progress *progress) {
     progress->doing = NULL;
+    if (progress->options.patient && !progress->live && progress->shown == progress->begun) return; /* it was short */
     if (progress->pending || !isnan(progress->shown)) show(progress, now_of(progress), 1);
 }

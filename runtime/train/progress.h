@@ -28,6 +28,8 @@
 typedef struct rn_progress_options {
     int64_t first;         /* steps that were made before: of a resumed run. 0: none */
     int64_t stop;          /* the step that ends training. 0: unknown, and so is the time left */
+    const char *unit;      /* what is counted: ASCII. NULL: "step" */
+    int patient;           /* 1: elsewhere than on a terminal nothing is said within the first interval */
     double (*now)(void *); /* monotonic seconds, given `clock`. NULL: the system's */
     void *clock;
 } rn_progress_options;
@@ -64,6 +66,10 @@ void rn_progress_doing(rn_progress *progress, const char *what);
 
 /* After a test: a fraction from 0 to 1. */
 void rn_progress_test(rn_progress *progress, double test_error);
+
+/* Instead of steps: a part of a test, up to picture `step`. `error` is that of all pictures so far, or NaN; `images` is
+ * how many more they are. */
+void rn_progress_tested(rn_progress *progress, int64_t step, double error, int images);
 
 /* A whole line of its own, above the live one. */
 void rn_progress_say(rn_progress *progress, const char *format, ...)

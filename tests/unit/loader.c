@@ -260,7 +260,8 @@ static void test_test_set(void) {
     rn_loader_destroy(l);
 
     o.crops = 10; /* of pictures twice as large */
-    o.scale = 6;
+    o.scales[0] = 6;
+    o.scale_count = 1;
     l = loader_for(&o);
     const rn_batch b = next_of(l);
     CU_ASSERT(b.count == 4 && b.views == 10);
