@@ -71,12 +71,12 @@ static void field_step(Field *f, const rn_progress *p) {
     if (p->options.stop > 0) {
         const double share = 100. * (double)p->step / (double)p->options.stop;
         grouped(stop, p->options.stop);
-        snprintf(f->text, FIELD_SIZE, "%.8s %.20s/%.20s", p->options.unit, step, stop);
+        snprintf(f->text, FIELD_SIZE, "%.7s %.27s/%.27s", p->options.unit, step, stop);
         const size_t n = strlen(f->text);
         snprintf(f->text + n, FIELD_SIZE - n, " (%.0f %%)", floor(share));
         snprintf(f->brief, FIELD_SIZE, "%s/%s", step, stop);
     } else {
-        snprintf(f->text, FIELD_SIZE, "%.8s %s", p->options.unit, step);
+        snprintf(f->text, FIELD_SIZE, "%.7s %s", p->options.unit, step);
         snprintf(f->brief, FIELD_SIZE, "%s", step);
     }
 }

@@ -28,10 +28,10 @@
 typedef struct rn_progress_options {
     int64_t first;         /* steps that were made before: of a resumed run. 0: none */
     int64_t stop;          /* the step that ends training. 0: unknown, and so is the time left */
-    const char *unit;      /* what is counted: ASCII. NULL: "step" */
-    int patient;           /* 1: elsewhere than on a terminal nothing is said within the first interval */
     double (*now)(void *); /* monotonic seconds, given `clock`. NULL: the system's */
     void *clock;
+    const char *unit;      /* what is counted: ASCII. NULL: "step" */
+    int patient;           /* 1: elsewhere than on a terminal nothing is said within the first interval */
 } rn_progress_options;
 
 /* A mean that gives the value n steps ago a weight of decay^n; NaN once a value was NaN. */

@@ -1,5 +1,5 @@
-/* Data sets: a folder of any files, opened as a kind that the first line names; what opens has pictures and labels to
- * its end.
+/* Data sets: a folder of any files, opened as a kind that the first line names (a list's is val.txt), whole and to test
+ * with alone; what opens has pictures and labels to its end.
  *
  * An input is that line and, for each file, its path, the size of its content in two bytes, little-endian, and the
  * content: "idx\nclasses.txt\n" 3 0 "a\nb". A path has no "..", and begins with a letter or digit.
@@ -69,9 +69,9 @@ static void write_file(const char *name, const uint8_t *bytes, size_t size) {
     fclose(file);
 }
 
-static void check_pictures(const rn_data *data, rn_split split) {
+static void check_pictures(const rn_data *data, rn_split split, int tests) {
     const rn_data_info *info = rn_data_about(data);
-    CHECK(info->count[split] > 0 && info->classes > 1);
+    CHECK(info->count[split] > 0 && info->classes > !tests);
     double sum = 0;
     for (uint32_t i = 0; i < info->count[split]; i++) {
         char name[64], error[RN_ERROR_SIZE] = "";
@@ -81,7 +81,7 @@ static void check_pictures(const rn_data *data, rn_split split) {
         rn_data_name(data, split, i, name, sizeof name);
         CHECK(*name);
         if (rn_data_picture(data, split, i, &p, error, sizeof error)) {
-            CHECK(*error && !p.owned && !strncmp(info->spec, "folder:", 7));
+            CHECK(*error && !p.owned && (!strncmp(info->spec, "folder:", 7) || !strncmp(info->spec, "list:", 5)));
             continue;
         }
         const size_t last = (size_t)(p.shape.c - 1) * p.channel + (size_t)(p.shape.h - 1) * p.row;
@@ -104,15 +104,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
         if (is_path(name)) write_file(name, at, count);
         at += count;
     }
-    rn_data *data;
-    snprintf(spec, sizeof spec, "%s:%s", kind, root);
-    rn_status status = rn_data_open(&data, spec, error, sizeof error);
-    CHECK(status ? *error && !data : data != NULL);
-    for (int split = 0; !status && split < RN_SPLITS; split++) check_pictures(data, (rn_split)split);
-    if (!status)
-        for (int i = 0; rn_data_about(data)->class_names && i < rn_data_about(data)->classes; i++)
-            CHECK(*rn_data_about(data)->class_names[i]);
-    rn_data_close(data);
+    snprintf(spec, sizeof spec, "%s:%s%s", kind, root, strcmp(kind, "list") ? "" : "/val.txt");
+    for (int tests = 0; tests < 2; tests++) {
+        rn_data *data;
+        rn_status status = (tests ? rn_data_open_test : rn_data_open)(&data, spec, error, sizeof error);
+        CHECK(status ? *error && !data : data != NULL);
+        for (int split = tests ? RN_TEST : 0; !status && split < RN_SPLITS; split++)
+            check_pictures(data, (rn_split)split, tests);
+        if (!status)
+            for (int i = 0; rn_data_about(data)->class_names && i < rn_data_about(data)->classes; i++)
+                CHECK(*rn_data_about(data)->class_names[i]);
+        rn_data_close(data);
+    }
     empty_root();
     return 0;
 }

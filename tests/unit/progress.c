@@ -29,7 +29,8 @@ static void lines_begin(Lines *l, int64_t first, int64_t stop) {
     l->clock = 1000;
     l->file = tmpfile(); /* fileno of a memory stream is -1 */
     CU_ASSERT_PTR_NOT_NULL_FATAL(l->file);
-    rn_progress_begin(&l->progress, l->file, &(rn_progress_options){first, stop, fake_now, &l->clock});
+    rn_progress_begin(&l->progress, l->file,
+                      &(rn_progress_options){.first = first, .stop = stop, .now = fake_now, .clock = &l->clock});
 }
 
 static const char *lines_text(Lines *l) {
@@ -82,6 +83,27 @@ static void test_plain(void) {
     CU_ASSERT_STRING_EQUAL(lines_text(&l), expected);
     if (strcmp(l.text, expected)) printf("%s", l.text);
     lines_end(&l);
+}
+
+/* A test alone: what is counted, the error of all so far; where it is short, nothing is said. */
+static void test_tested(void) {
+    for (int seconds = 1; seconds < 20; seconds += 12) {
+        Lines l;
+        lines_begin(&l, 0, 0);
+        rn_progress_begin(
+            &l.progress, l.file,
+            &(rn_progress_options){.stop = 500, .now = fake_now, .clock = &l.clock, .unit = "picture", .patient = 1});
+        for (int done = 100; done <= 500; done += 100) {
+            l.clock += seconds / 5.;
+            rn_progress_tested(&l.progress, done, 0.5 - done / 2000., 100);
+        }
+        rn_progress_end(&l.progress);
+        const char *expected = "picture 400/500 (80 %)  test error 30.00 %  38.5 images/s  3 s left\n"
+                               "picture 500/500 (100 %)  test error 25.00 %  38.5 images/s  in 13 s\n";
+        CU_ASSERT_STRING_EQUAL(lines_text(&l), seconds < 10 ? "" : expected);
+        if (seconds > 10 && strcmp(l.text, expected)) printf("%s", l.text);
+        lines_end(&l);
+    }
 }
 
 static void test_intervals(void) {
@@ -202,7 +224,7 @@ static void terminal_begin(Terminal *t, int columns) {
     t->file = fdopen(slave, "w");
     CU_ASSERT_PTR_NOT_NULL_FATAL(t->file);
     terminal_width(t, columns);
-    rn_progress_begin(&t->progress, t->file, &(rn_progress_options){0, 2000, fake_now, &t->clock});
+    rn_progress_begin(&t->progress, t->file, &(rn_progress_options){.stop = 2000, .now = fake_now, .clock = &t->clock});
 }
 
 /* What came since the last call: the kernel hands it on a little later, and not always at once. */
@@ -304,6 +326,7 @@ static void test_colours(void) {
 void suite_progress(void) {
     CU_pSuite s = CU_add_suite("unit/progress", NULL, NULL);
     CU_add_test(s, "plain lines", test_plain);
+    CU_add_test(s, "a test alone", test_tested);
     CU_add_test(s, "intervals grow", test_intervals);
     CU_add_test(s, "a resumed run", test_resumed);
     CU_add_test(s, "besides steps", test_doing);
