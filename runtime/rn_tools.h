@@ -16,9 +16,9 @@
 extern "C" {
 #endif
 
-/* ---- the commands of an emitted program: run, classify, info, bench, profile (see NAME --help). Prints. Returns the
- * exit status: 0, 1 (the input is wrong), 2 (the command line is wrong). Linked only where it is called: needs libpng
- * and libjpeg ---- */
+/* ---- the commands of an emitted program: run, classify, eval, info, bench, profile (see NAME --help). Prints. Returns
+ * the exit status: 0, 1 (the input is wrong), 2 (the command line is wrong). Linked only where it is called: needs
+ * libpng and libjpeg ---- */
 int rn_main(const rn_model *model, int argc, char **argv);
 
 /* ---- what this machine can do, for honest fractions: GFLOP/s (2 per multiply-add) that one thread sustains, the median
