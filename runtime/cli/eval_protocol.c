@@ -128,6 +128,7 @@ int eval_protocol(Eval *eval) {
     const EvalOptions *o = &eval->cli->eval;
     rn_picture_recipe *r = &eval->loader.recipe;
     r->input = eval->cli->model->input;
+    r->layout = eval->cli->model->input_layout;
     r->preprocess = eval->cli->model->preprocess;
     r->skip_broken = eval->cli->skip_broken;
     eval->loader.crops = o->crops ? o->crops : 1;

@@ -180,10 +180,15 @@ rn_status rn_view_apply(const rn_view *v, const rn_picture_recipe *r, const rn_p
         channels = 1;
     }
     const int reversed = channels == 3 && r->preprocess.order == RN_ORDER_BGR;
+    const size_t plane = (size_t)h * (size_t)w, all = (size_t)r->input.c;
+    float *planar = r->layout == RN_NHWC ? rn_scratch_floats(scratch, 3, all * plane) : input;
+    if (!planar) return RN_ERROR_MEMORY;
     for (int c = 0; c < r->input.c; c++) {
         const size_t from = channels == 1 ? 0 : (size_t)(reversed ? 2 - c : c);
-        fill_channel(v, r, p, &s, c, planes + from * part, input + (size_t)c * (size_t)h * (size_t)w);
+        fill_channel(v, r, p, &s, c, planes + from * part, planar + (size_t)c * plane);
     }
+    for (size_t i = 0; planar != input && i < plane; i++)
+        for (size_t c = 0; c < all; c++) input[i * all + c] = planar[c * plane + i];
     return RN_OK;
 }
 

@@ -16,6 +16,7 @@ typedef enum rn_filter {
 /* How pictures become a network's input: x = (v * range - subtracted - mean[c]) / std[c], v in 0..1 */
 typedef struct rn_picture_recipe {
     rn_shape input;           /* c is 1 or 3, or the set's own */
+    rn_layout layout;         /* of the input */
     rn_preprocess preprocess; /* as the network is deployed */
     rn_filter filter;         /* of pictures that are tested */
     int resized_h, resized_w; /* their size before the crop, whatever the proportions; 0: as the preprocessing says */
@@ -50,13 +51,13 @@ void rn_view_reduce(rn_view *view, int times, rn_shape picture);
 
 /* Floats of one thread, which grow as they must; all zero to begin with. */
 typedef struct rn_scratch {
-    float *floats[3];
-    size_t count[3];
+    float *floats[4];
+    size_t count[4];
 } rn_scratch;
 float *rn_scratch_floats(rn_scratch *scratch, int which, size_t count); /* NULL: no memory */
 void rn_scratch_free(rn_scratch *scratch);
 
-/* The picture as `view` has it: C x H x W floats of the recipe's input. RN_ERROR_MEMORY or RN_OK. */
+/* The picture as `view` has it: the floats of the recipe's input, in its layout. RN_ERROR_MEMORY or RN_OK. */
 rn_status rn_view_apply(const rn_view *view, const rn_picture_recipe *recipe, const rn_picture *picture,
                         rn_scratch *scratch, float *input);
 

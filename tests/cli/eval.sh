@@ -54,13 +54,14 @@ for k in range(60): names[1].write({7: "dog", 0: "cat", 59: "emu"}.get(k, f"clas
 P
 expect "build" 0 "$RNC" -o seen seen.rn
 
-# count.py FILE.npy [sorted]: NumPy counts what out.json says, by the probabilities and list.txt's labels
+# count.py FILE.npy... [sorted]: NumPy counts what out.json says, by the files' mean and list.txt's labels
 cat > "$WORK/count.py" <<'P'
 import json, sys
 import numpy as np
-j, p = json.load(open("out.json")), np.load(sys.argv[1]).astype("f8")
+files = [name for name in sys.argv[1:] if name != "sorted"]
+j, p = json.load(open("out.json")), sum(np.load(name).astype("f8") for name in files) / len(files)
 labels = np.array([int(line.split()[-1]) for line in open("list.txt")])
-if len(sys.argv) > 2: labels = labels[np.argsort([line.split()[0] for line in open("list.txt")])]  # a folder's order
+if sys.argv[-1] == "sorted": labels = labels[np.argsort([line.split()[0] for line in open("list.txt")])]  # a folder's order
 own = p[np.arange(len(labels)), labels]
 rank = (p > own[:, None]).sum(1)
 assert p.shape == (16, 60) and np.allclose(p.sum(1), 1, atol=1e-5)
@@ -150,13 +151,18 @@ import numpy as np
 a, b = np.load("p.npy").reshape(16, 3, 20), np.load("q.npy").reshape(16, 3, 20)
 assert np.allclose(a, b[:, ::-1], rtol=1e-4, atol=1e-12)'
 
+sed 's/rgb,/rgb, nhwc,/; s/network seen/network last/' "$WORK/seen.rn" > "$WORK/last.rn"
+expect "channels last: build" 0 "$RNC" -o last last.rn
+expect "channels last" 0 ./last eval --data list:list.txt --probabilities q.npy
+cmp -s "$WORK/p.npy" "$WORK/q.npy" && ok || bad "channels last" "the same network sees something else"
+
 # ---- views and ensembles ----
 expect "10 crops of 2 scales" 0 ./seen eval --data list:list.txt --crops 10 --scales 6,9 --probabilities views.npy --json
 expect "scale 6" 0 ./seen eval --data list:list.txt --crops 10 --resize 6 --probabilities a.npy
 expect "scale 9" 0 ./seen eval --data list:list.txt --crops 10 --resize 9 --probabilities b.npy
 expect "an ensemble" 0 ./seen eval --data list:list.txt --ensemble a.npy b.npy --probabilities ab.npy --json
 keep
-expect "is the mean" 0 "$PYTHON" count.py ab.npy
+expect "is the mean" 0 "$PYTHON" count.py a.npy b.npy
 expect "as of both scales" 0 "$PYTHON" -c '
 import numpy as np
 a, b, ab, views = (np.load(f + ".npy") for f in ("a", "b", "ab", "views"))
