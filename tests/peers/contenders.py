@@ -24,14 +24,16 @@ def say(text):
 
 
 def set_up_rnc(level, folder, image, threads):
-    sys.path.insert(0, os.path.join(ROOT, "examples", "apps"))
-    from classify import FLOATS, Network
+    sys.path.insert(0, os.path.join(ROOT, "python"))
+    import rnc
     path = os.path.join(folder, f"net{level}-{len(image)}-{threads}")
-    net = Network(path + ".so", path + ".rnw", NAME, threads)
-    output = np.empty((len(image), net.model.output_size), np.float32)
-    run, instance = net.model.run, net._net
-    source, target = image.ctypes.data_as(FLOATS), output.ctypes.data_as(FLOATS)
-    return lambda: net._check(run(instance, len(image), source, target)), lambda: output
+    net = rnc.load(path + ".so", weights=path + ".rnw", threads=threads, name=NAME)
+    result = []
+
+    def run():
+        result[:] = [net(image)]
+    return run, lambda: np.concatenate([y.reshape(len(image), -1) for y in (
+        result[0] if isinstance(result[0], list) else result)], axis=1)
 
 
 def set_up_onnxruntime(folder, image, threads):
