@@ -144,7 +144,7 @@ const char *emit_winograd_input(Emit *e, const Step *step, Text *body);
 const char *emit_winograd(Emit *e, const Step *step, Text *body);
 const char *emit_strassen(Emit *e, const Step *step, Text *body);
 const char *emit_fc(Emit *e, const Step *step, Text *body);
-const char *emit_depthwise(Emit *e, const Step *step, Text *body);
+const char *emit_grouped(Emit *e, const Step *step, Text *body);
 const char *emit_input(Emit *e, const Step *step, Text *body);  /* layout.c: a->x is the caller's image */
 const char *emit_output(Emit *e, const Step *step, Text *body); /* layout.c: a->y is the caller's result */
 const char *emit_copy(Emit *e, const Step *step, Text *body);   /* layout.c */

@@ -1,4 +1,6 @@
 /* shuffle: each vector takes its channels from all groups in turn: those of one lie together. */
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include "walk.h"
 
@@ -9,6 +11,12 @@ static const char *shuffle_value(const Walk *walk, const Box *box, const char *c
     Emit *e = walk->e;
     const int groups = walk->step->node->attr.groups, each = walk->shape.c / groups;
     const int lanes = left < e->lanes ? left : e->lanes;
+    if (groups == 2 && lanes == e->lanes) {
+        const char *from =
+            isdigit(c[0]) ? arena_printf(e->arena, "%d", atoi(c) / 2) : arena_printf(e->arena, "%s / 2", c);
+        return arena_printf(e->arena, "weave(%s, %s)", emit_offset(e, "in", from, 1, 1),
+                            emit_offset(e, emit_plus(e, "in", each), from, 1, 1));
+    }
     text_printf(text, "%*sfloat lane[%d];\n", indent, "", e->lanes);
     if (e->lanes % groups || lanes % groups || groups > MOST_UNROLLED) {
         const char *k = !strcmp(c, "0") ? "i" : arena_printf(e->arena, "(i + %s)", c);

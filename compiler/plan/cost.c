@@ -143,15 +143,15 @@ static Cost direct_terms(const Plan *plan, const Node *node, int first, int imag
     const Machine *m = plan->options.machine;
     const Shape out = node_walked_shape(node);
     const double pixels = (double)out.h * out.w;
-    const bool depthwise = depthwise_can(plan, node);
+    const int group = grouped_channels(node);
     Cost c = {.us = 0};
     for (int i = first; i < node->nin; i++) {
         const Term *term = &node->term[i];
         const int channels = node->in[i]->shape.c;
         const double taps = term->window.r * term->window.s;
-        /* grouped panels read their groups' channels, with zeros between; a depthwise layer has vector loops instead */
-        const int panels = depthwise ? 0 : node_merged_groups(node);
-        const double depth = depthwise ? 1 : panels ? channels / panels : channels;
+        /* grouped panels read their groups' channels, with zeros between; small groups have vector loops instead */
+        const int panels = group ? 0 : node_merged_groups(node);
+        const double depth = group ? group : panels ? channels / panels : channels;
         const double flops = panels ? panels * kernel_flops(m, node->features / panels, pixels, taps * depth)
                                     : kernel_flops(m, node->features, pixels, taps * depth);
         const double rows = panels ? panels * round_up(node->features / panels, VECTOR) : node->features;

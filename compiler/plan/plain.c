@@ -76,8 +76,18 @@ void alias_steps(Plan *plan, const Node *n) {
 /* ---- one step ---- */
 bool depthwise_can(const Plan *plan, const Node *n) {
     (void)plan;
-    return n->op == OP_CONV && n->nin == 1 && n->term[0].groups > 1 && n->term[0].groups == n->in[0]->shape.c &&
-           n->features == n->in[0]->shape.c;
+    return grouped_channels(n) == 1;
+}
+
+bool grouped_can(const Plan *plan, const Node *n) {
+    (void)plan;
+    return grouped_channels(n) > 0;
+}
+
+int grouped_channels(const Node *n) {
+    if (n->op != OP_CONV || n->nin != 1 || n->term[0].groups == 1 || n->epilogue.pool != POOL_NONE) return 0;
+    const int channels = n->in[0]->shape.c, group = channels / n->term[0].groups;
+    return n->features == channels && group < VECTOR && VECTOR % group == 0 ? group : 0;
 }
 
 bool map_can(const Plan *plan, const Node *n) {
@@ -113,11 +123,11 @@ void plain_steps(Plan *plan, const Node *n) {
     step_writes_result(plan, s);
 }
 
-void depthwise_pack(Plan *plan, Step *s) {
+void grouped_pack(Plan *plan, Step *s) {
     const Tensor *w = s->term[0].weight;
     const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};
     weights_of_epilogue(plan, s);
-    weights_pack(plan, s, OPERAND_W, RN_PACK_DEPTHWISE, RN_F32, weights_tensor(plan, w), dim, NULL);
+    weights_pack(plan, s, OPERAND_W, RN_PACK_GROUPED, RN_F32, weights_tensor(plan, w), dim, NULL);
 }
 
 void affine_pack(Plan *plan, Step *s) {

@@ -8,13 +8,18 @@
 void input_step(Plan *plan);
 void output_steps(Plan *plan, const Value *value); /* one for each output that the value is */
 
+/* Channels of each group, in and out, where a vector holds whole groups of a convolution of one term (1: depthwise); else
+ * 0. */
+int grouped_channels(const Node *node);
+
 /* ---- for algorithms.def ---- */
 bool alias_can(const Plan *plan, const Node *node);
 void alias_steps(Plan *plan, const Node *node);
 bool copy_can(const Plan *plan, const Node *node);
 void copy_steps(Plan *plan, const Node *node);
 bool depthwise_can(const Plan *plan, const Node *node);
-void depthwise_pack(Plan *plan, Step *step);
+bool grouped_can(const Plan *plan, const Node *node);
+void grouped_pack(Plan *plan, Step *step);
 bool map_can(const Plan *plan, const Node *node);
 void map_pack(Plan *plan, Step *step);
 void affine_pack(Plan *plan, Step *step); /* the layer's own factor and summand of each channel */

@@ -136,21 +136,27 @@ static void vector_write(const rn_recipe_step *step, const float *from, void *ou
 
 static const Packing pack_vector = {.units = vector_units, .numbers = vector_numbers, .write = vector_write};
 
-/* ---- depthwise kernels: the unit is one tap (r, s) ---- */
-static int64_t depthwise_numbers(const rn_recipe_step *step) {
-    return taps_of(step) * rn_round_to_lanes(extent(step, 0));
+/* ---- kernels of small groups: the unit is a vector of channels ---- */
+static int64_t grouped_units(const rn_recipe_step *step) {
+    return rn_round_to_lanes(extent(step, 0)) / RN_LANES;
 }
 
-static void depthwise_write(const rn_recipe_step *step, const float *w, void *out, int64_t u0, int64_t u1) {
-    const int64_t C = extent(step, 0), padded = rn_round_to_lanes(C), taps = taps_of(step);
-    for (int64_t t = u0; t < u1; t++) {
-        float *to = (float *)out + t * padded;
-        for (int64_t c = 0; c < C; c++) to[c] = w[c * taps + t];
-        for (int64_t c = C; c < padded; c++) to[c] = 0.0f;
-    }
+static int64_t grouped_numbers(const rn_recipe_step *step) {
+    return taps_of(step) * extent(step, 1) * rn_round_to_lanes(extent(step, 0));
 }
 
-static const Packing pack_depthwise = {.units = taps_of, .numbers = depthwise_numbers, .write = depthwise_write};
+static void grouped_write(const rn_recipe_step *step, const float *w, void *out, int64_t u0, int64_t u1) {
+    const int64_t C = extent(step, 0), G = extent(step, 1), R = extent(step, 2), S = extent(step, 3);
+    float *to = (float *)out + u0 * RN_LANES * G * R * S;
+    for (int64_t u = u0; u < u1; u++)
+        for (int64_t r = 0; r < R; r++)
+            for (int64_t g = 0; g < G; g++)
+                for (int64_t s = 0; s < S; s++)
+                    for (int64_t c = u * RN_LANES; c < (u + 1) * RN_LANES; c++)
+                        *to++ = c < C ? w[((c * G + g) * R + r) * S + s] : 0.0f;
+}
+
+static const Packing pack_grouped = {.units = grouped_units, .numbers = grouped_numbers, .write = grouped_write};
 
 /* ---- Winograd's method: the unit is a panel ---- */
 typedef struct Winograd2 {

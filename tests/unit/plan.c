@@ -67,7 +67,7 @@ static void check_algorithms(const char *path, const Plan *plan) {
         const Step *s = &plan->steps[i];
         if (!s->node || (s->node->op != OP_CONV && s->node->op != OP_FC)) continue;
         const bool gemm = s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT || s->algorithm == ALG_FC;
-        if (!gemm && s->algorithm != ALG_DEPTHWISE) {
+        if (!gemm && s->algorithm != ALG_DEPTHWISE && s->algorithm != ALG_GROUPED) {
             printf("\n%s: %s is %s\n", path, s->node->name, algorithm_name(s->algorithm));
             CU_FAIL("a convolution has no vector algorithm");
         }

@@ -340,13 +340,19 @@ static void check_panels_bf16(int K, int C, int R, int S, int panel) {
 }
 
 static void test_pack_small(void) {
-    float *w = random_floats(19 * 6, 10);
-    _Alignas(64) uint8_t payload[6 * 32 * 4];
-    rn_recipe_step step = {.op = RN_PACK_DEPTHWISE, .ndim = 4, .dim = {19, 1, 2, 3}};
+    enum { CHANNELS = 20, GROUP = 4, R = 2, S = 3, TAPS = R * S, VECTORS = 2 }; /* of 16 channels */
+    float *w = random_floats(CHANNELS * GROUP * TAPS, 10);
+    _Alignas(64) uint8_t payload[VECTORS * 16 * GROUP * TAPS * 4];
+    rn_recipe_step step = {.op = RN_PACK_GROUPED, .ndim = 4, .dim = {CHANNELS, GROUP, R, S}};
+    CU_ASSERT_EQUAL(rn_recipe_pack_size(&step), sizeof payload);
     rn_recipe_pack(&step, w, payload);
     const float *packed = (const float *)payload;
-    for (int t = 0; t < 6; t++)
-        for (int c = 0; c < 32; c++) CU_ASSERT_EQUAL(packed[t * 32 + c], c < 19 ? w[c * 6 + t] : 0.0f);
+    for (int c = 0; c < VECTORS * 16; c++)
+        for (int r = 0; r < R; r++)
+            for (int g = 0; g < GROUP; g++)
+                for (int s = 0; s < S; s++)
+                    CU_ASSERT_EQUAL(packed[(((c / 16 * R + r) * GROUP + g) * S + s) * 16 + c % 16],
+                                    c < CHANNELS ? w[(c * GROUP + g) * TAPS + r * S + s] : 0.0f);
     memset(payload, 0xee, sizeof payload);
     step = (rn_recipe_step){.op = RN_PACK_VECTOR, .ndim = 1, .dim = {19}, .offset = 128};
     rn_recipe_pack(&step, w, payload);

@@ -67,6 +67,17 @@ HELPER V load_bf16(const uint16_t *p) {
     const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
+/* Each lane has the k-th of its group of `group` lanes: 2 or 4. */
+HELPER V of_groups(V v, int group, int k) {
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_permutevar_ps(
+        v, _mm256_add_epi32(_mm256_and_si256(lane, _mm256_set1_epi32(-group)), _mm256_set1_epi32(k)));
+}
+/* Half a vector from each in turn: a[0], b[0], a[1], b[1] ... */
+HELPER V weave(const float *a, const float *b) {
+    const __m128 x = _mm_loadu_ps(a), y = _mm_loadu_ps(b);
+    return _mm256_set_m128(_mm_unpackhi_ps(x, y), _mm_unpacklo_ps(x, y));
+}
 /* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
 HELPER void zeroupper(void) { _mm256_zeroupper(); }
 /* The cache line of p, and those of n floats, on to L2. */

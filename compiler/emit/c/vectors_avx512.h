@@ -53,6 +53,17 @@ HELPER V load_bf16(const uint16_t *p) {
     const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p));
     return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
+/* Each lane has the k-th of its group of `group` lanes: 2, 4 or 8. */
+HELPER V of_groups(V v, int group, int k) {
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm512_permutexvar_ps(
+        _mm512_add_epi32(_mm512_and_epi32(lane, _mm512_set1_epi32(-group)), _mm512_set1_epi32(k)), v);
+}
+/* Half a vector from each in turn: a[0], b[0], a[1], b[1] ... */
+HELPER V weave(const float *a, const float *b) {
+    const V both = _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(a)), _mm256_loadu_ps(b), 1);
+    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15), both);
+}
 /* After the last kernel: what it leaves in the upper halves of vector registers makes SSE code slow. */
 HELPER void zeroupper(void) { _mm256_zeroupper(); }
 /* The cache line of p, and those of n floats, on to L2. */

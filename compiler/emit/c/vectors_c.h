@@ -147,6 +147,18 @@ HELPER void transpose(V *a, V *b, V *c, V *d) {
         LANE(*d, i) = LANE(v[i], 3);
     }
 }
+/* Each lane has the k-th of its group of `group` lanes: 2. */
+HELPER V of_groups(V v, int group, int k) {
+    V all = v;
+    for (int i = 0; i < LANES; i++) LANE(all, i) = LANE(v, i / group * group + k);
+    return all;
+}
+/* Half a vector from each in turn: a[0], b[0], a[1], b[1] ... */
+HELPER V weave(const float *a, const float *b) {
+    V v;
+    for (int i = 0; i < LANES; i++) LANE(v, i) = (i % 2 ? b : a)[i / 2];
+    return v;
+}
 HELPER void zeroupper(void) {} /* nothing to end */
 /* bf16 numbers are the upper halves of floats. */
 #ifdef VECTORS
