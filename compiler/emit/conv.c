@@ -20,6 +20,7 @@
 #include "panels.h"
 #include "plan/conv.h"
 #include "pooled.h"
+#include "short_sums.h"
 #include "graph/act.h"
 #include "graph/ops.h"
 
@@ -399,22 +400,26 @@ static void place_tile(const Conv *v, const char *q, int depth, Text *t) {
         line(t, depth, "y = a->y + (r * %d + panel * %d%s);", v->c->row, v->c->panels.advance, at);
 }
 
+/* The addend's stride, and where that of pixel q of row r is. */
+static int addend_pixel(const Conv *v) {
+    return v->ep->addend_stride * plan_value(v->e->plan, v->ep->addend)->layout.pixel;
+}
+
+static const char *addend_expression(const Conv *v, const char *q) {
+    Emit *e = v->e;
+    const Layout *l = &plan_value(e->plan, v->ep->addend)->layout;
+    const int row = v->c->flat ? v->c->width * l->pixel : v->ep->addend_stride * l->row;
+    const char *at = q ? arena_printf(e->arena, " + %s * %d", q, addend_pixel(v)) : "";
+    return arena_printf(e->arena, "a->addend + (r * %d + panel * %d%s)", row, v->c->panels.advance, at);
+}
+
 /* The epilogue of the n pixels at y. */
 static void finish_tile(const Conv *v, const Segment *seg, int n, const char *q, int depth, Text *t) {
-    Emit *e = v->e;
-    const Epilogue *ep = v->ep;
     const Finish finish = v->c->finish_in_tile ? finish_function(v, seg) : (Finish){.function = NULL};
     if (!finish.function) return;
     text_printf(t, "%*s%s(y, %d", depth * 4, "", finish.function, v->c->pixel);
     if (finish.bias) text_printf(t, ", a->bias + panel * %d", v->c->panels.advance);
-    if (finish.addend) {
-        const Layout *l = &plan_value(e->plan, ep->addend)->layout;
-        const int row = v->c->flat ? v->c->width * l->pixel : ep->addend_stride * l->row;
-        const int pixel = ep->addend_stride * l->pixel;
-        text_printf(t, ", a->addend + (r * %d + panel * %d", row, v->c->panels.advance);
-        if (q) text_printf(t, " + %s * %d", q, pixel);
-        text_printf(t, "), %d", pixel);
-    }
+    if (finish.addend) text_printf(t, ", %s, %d", addend_expression(v, q), addend_pixel(v));
     if (finish.slope) text_printf(t, ", a->slope + panel * %d", v->c->panels.advance);
     if (finish.sum) text_printf(t, ", %s", pooled_name(v->ep));
     text_printf(t, ", %d);\n", n);
@@ -424,10 +429,30 @@ static bool adds_in_place(const Conv *v) {
     return v->ep->in_place && v->ep->addend;
 }
 
+/* The whole of a tile whose sums are short. */
+static void short_tile(const Conv *v, const Segment *seg, int n, const char *q, int depth, Text *t) {
+    Emit *e = v->e;
+    const Epilogue *ep = v->ep;
+    ShortSums sums = {.segment = seg, .n = n, .finish = v->c->finish_in_tile};
+    if (sums.finish) {
+        sums.bias = ep->bias, sums.slope = ep->act == ACT_PRELU;
+        if (seg->addend_channels) sums.addend_pixel = addend_pixel(v);
+    }
+    text_printf(t, "%*s%s(w, %s, y", depth * 4, "", emit_short_sums(e, v->s, v->c, &sums), x_expression(v, 0, q));
+    if (sums.bias) text_printf(t, ", a->bias + panel * %d", v->c->panels.advance);
+    if (sums.slope) text_printf(t, ", a->slope + panel * %d", v->c->panels.advance);
+    if (sums.addend_pixel) text_printf(t, ", %s", addend_expression(v, q));
+    text_puts(t, ");\n");
+}
+
 /* All that happens to one tile of n pixels at pixel q (NULL: the first) of row r. */
 static void emit_tile(const Conv *v, const Segment *seg, const Tables *tables, int n, const char *q, bool last_row_tile,
                       int depth, Text *t) {
     place_tile(v, q, depth, t);
+    if (v->c->short_sums) {
+        short_tile(v, seg, n, q, depth, t);
+        return;
+    }
     term_calls(v, seg, tables, 0, n, q, !adds_in_place(v), last_row_tile, depth, t);
     const int passes = passes_of(v);
     Text tail = {0};
@@ -477,7 +502,7 @@ static void declare(const Conv *v, const Tables *tables, const char *body, Text 
     for (int i = 0; i < v->s->nin; i++)
         line(t, 1, "const float *w%s = %s + (size_t)panel * %lld;", i == 0 ? "" : arena_printf(v->e->arena, "%d", i),
              w_name(i), (long long)c->term[i].panel_size);
-    line(t, 1, "const float *x;");
+    if (!v->c->short_sums) line(t, 1, "const float *x;");
     line(t, 1, "float *y;");
 }
 

@@ -28,12 +28,17 @@ enum {
     LEAST_CHUNK_ROWS = 4,         /* that pay for a panel's weights */
     NEARLY_ALL_TENTHS = 7,        /* of the rows: then all are one chunk */
     WOVEN_IMAGE_WIDTH = 14,       /* of images that woven kernels take as one */
+    SHORT_SUM = 48,               /* products */
+    MOST_VECTORS = 4,             /* of channels that own loops compute at once */
     LEAST_FLAT_TILE = 16          /* narrower ones, though they come out even, use a kernel's columns badly */
 };
 
 /* Parts of L2: the weights of a pass, of which there are two, while the next ones are fetched; and those of a whole 1x1
  * layer that are at hand all the time. */
 static const double PASS_WEIGHTS = 0.4, SMALL_WEIGHTS = 0.2;
+
+/* Of the longest share: what other panels must come to. */
+static const double EVENER = 0.96;
 
 int conv_block(int channels, int most) {
     if (channels <= most) return channels;
@@ -234,21 +239,71 @@ static void choose_weave(const Plan *plan, Step *s, ConvPlan *c, int merged) {
     s->woven = c->woven = c->image || gemm_may_be_woven(m, &g);
 }
 
+/* What a sum costs beside its products is as much as a few of them: rnc's loops finish it in registers. */
+static bool has_short_sums(const Plan *plan, const Step *s, const ConvPlan *c) {
+    const Window *w = &s->term[0].window;
+    const int vectors = divide_up(c->panels.width, plan->options.machine->lanes);
+    return s->nin == 1 && s->term[0].groups == 1 && c->term[0].blocks == 1 && !c->term[0].rest &&
+           !s->epilogue.in_place && c->to != TO_SUM && w->r * w->s * c->term[0].block <= SHORT_SUM &&
+           vectors <= MOST_VECTORS && plan->options.machine->isa != RN_ISA_GENERIC;
+}
+
+/* Blocks and walk, once the panels are chosen. */
+static ConvPlan block(const Plan *plan, const Step *s, Panels panels, int merged) {
+    ConvPlan c = {.panels = panels, .to = destination(&s->epilogue)};
+    for (int i = 0; i < s->nin; i++) {
+        plan_term(plan->options.machine, &c, &c.term[i], &s->term[i], s->in[i]->shape.c, merged);
+        if (i) c.term[i].pass_blocks = c.term[i].blocks; /* passes are over the first term alone */
+    }
+    choose_walk(plan, s, &c);
+    return c;
+}
+
+/* The results that the thread with the most of them computes, of all. */
+static double longest_share(const ConvPlan *c, int features, int threads) {
+    const int units = divide_up(c->rows, c->chunk_rows) * c->panels.count;
+    int64_t longest = 0;
+    for (int part = 0; part < threads; part++) {
+        int64_t results = 0;
+        for (int u = part * units / threads; u < (part + 1) * units / threads; u++) {
+            const int from = u % c->panels.count * c->panels.width, row = u / c->panels.count * c->chunk_rows;
+            const int channels = features - from < c->panels.width ? features - from : c->panels.width;
+            results += (int64_t)channels * (c->rows - row < c->chunk_rows ? c->rows - row : c->chunk_rows);
+        }
+        if (results > longest) longest = results;
+    }
+    return (double)longest / ((double)features * c->rows);
+}
+
+/* Where full panels do not divide evenly among the threads, as 64 and 32 of 96 channels, narrower ones (or, but for
+ * woven kernels, a wider one) may. libxsmm's AVX-512 kernels take all these widths at the same rate. */
+static ConvPlan blocked_evenly(const Plan *plan, const Step *s) {
+    static const int widths[] = {48, 32, MOST_PANEL};
+    const Machine *m = plan->options.machine;
+    const int features = s->node->features, threads = plan->options.threads;
+    ConvPlan best = block(plan, s, panels_of(plan, features), 0);
+    if (threads <= 1 || m->panel != 64 || best.to == TO_RING) return best;
+    double least = longest_share(&best, features, threads);
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+        if (widths[i] > m->panel && m->fetching == FETCH_WOVEN) continue;
+        const ConvPlan c = block(plan, s, panels_of_width(features, widths[i]), 0);
+        const double share = longest_share(&c, features, threads);
+        if (share > EVENER * least) continue;
+        best = c, least = share;
+    }
+    return best;
+}
+
 static void complete_step(Plan *plan, Step *s) {
     ConvPlan *c = arena_alloc(plan->arena, sizeof *c);
     const int features = s->node->features, merged = panels_merged_groups(s->term, s->nin, features);
     s->detail = c;
-    c->panels = merged ? panels_of_groups(features, merged) : panels_of(plan, features);
-    c->to = destination(&s->epilogue);
-    for (int i = 0; i < s->nin; i++) {
-        plan_term(plan->options.machine, c, &c->term[i], &s->term[i], s->in[i]->shape.c, merged);
-        if (i) c->term[i].pass_blocks = c->term[i].blocks; /* passes are over the first term alone */
-    }
-    choose_walk(plan, s, c);
+    *c = merged ? block(plan, s, panels_of_groups(features, merged), merged) : blocked_evenly(plan, s);
     s->scratch = round_up_bytes((int64_t)sizeof(float) * place_destination(plan, s, c));
-    c->fetch_next = s->nin == 1 && s->term[0].window.r * s->term[0].window.s == 1 && c->to != TO_RING &&
-                    (c->panels.count > 1 || c->term[0].blocks > 1);
-    choose_weave(plan, s, c, merged);
+    c->short_sums = has_short_sums(plan, s, c);
+    c->fetch_next = !c->short_sums && s->nin == 1 && s->term[0].window.r * s->term[0].window.s == 1 &&
+                    c->to != TO_RING && (c->panels.count > 1 || c->term[0].blocks > 1);
+    if (!c->short_sums) choose_weave(plan, s, c, merged);
     s->macs = s->multiplications = macs_of_terms(s);
     step_reads_inputs(plan, s);
     step_reads_addend(plan, s);
@@ -293,6 +348,7 @@ void conv_describe(const Step *s, Text *text) {
     if (c->last != c->tile) text_printf(text, " (last %d)", c->last);
     text_printf(text, " chunk %d rows", c->chunk_rows);
     if (c->image) text_puts(text, " whole image");
+    if (c->short_sums) text_puts(text, " short sums");
     for (int i = 0; i < s->nin; i++) {
         const TermPlan *t = &c->term[i];
         text_printf(text, " term %d: %dx%d", i, t->blocks, t->block);

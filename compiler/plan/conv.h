@@ -34,6 +34,7 @@ typedef struct ConvPlan {
     int pixel, row;      /* strides of the destination, in floats */
     bool fetch_next;     /* while a panel's last tile is computed, the next weights come to L2 (gemm.h) ... */
     bool woven;          /* ... or during the last tile of each row, of all terms, by woven kernels */
+    bool short_sums;     /* rnc's own loops make the few products of a sum, and finish it in registers */
     bool image;          /* these go over all rows in one call */
     bool finish_in_tile; /* bias, addend and activation are applied to the tile; else after the maximum */
     TermPlan term[NODE_MAX_TERMS];

@@ -9,7 +9,6 @@
 #include "panels.h"
 
 static const int64_t MOST_FLOATS = INT_MAX / 2;
-enum { MOST_PANEL = 64 }; /* without groups: plan_panel */
 
 typedef struct Halo {
     int64_t rows, columns; /* on both sides together */

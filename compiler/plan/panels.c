@@ -3,7 +3,10 @@
 /* Full panels and a tail: of 64, 96 is 64 + 32 and 1000 is 15 x 64 + 40. libxsmm's AVX2 kernels lose a tenth at widths
  * that are no multiple of 32 (48: 82 GFLOP/s where 32 and 64 reach 91), so equal panels (48 + 48) would not pay. */
 Panels panels_of(const Plan *plan, int features) {
-    const int most = plan->options.machine->panel;
+    return panels_of_width(features, plan->options.machine->panel);
+}
+
+Panels panels_of_width(int features, int most) {
     const int width = features < most ? round_up(features, VECTOR) : most;
     return (Panels){.width = width, .count = divide_up(features, width), .advance = width};
 }

@@ -10,8 +10,11 @@ typedef struct Panels {
     int advance; /* output channels from one panel to the next: width, or those of a merged group */
 } Panels;
 
-/* Full panels and a tail. */
+enum { MOST_PANEL = 80 }; /* the widest of a layer without groups */
+
+/* Full panels and a tail, as wide as the machine has them or, no wider than MOST_PANEL, as they are wanted. */
 Panels panels_of(const Plan *plan, int features);
+Panels panels_of_width(int features, int most);
 /* Of a convolution whose terms have groups; `merged`: of panels_merged_groups. */
 Panels panels_of_groups(int features, int merged);
 /* Panels of a grouped convolution, 0 where no term has groups. */

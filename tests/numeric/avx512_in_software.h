@@ -38,6 +38,8 @@ BINARY(soft_both, Floats, _mm256_and_ps)
 BINARY(soft_not_first, Floats, _mm256_andnot_ps)
 BINARY(soft_either, Floats, _mm256_or_ps)
 BINARY(soft_word_differences, Words, _mm256_sub_epi32)
+BINARY(soft_word_sums, Words, _mm256_add_epi32)
+BINARY(soft_word_both, Words, _mm256_and_si256)
 
 IN_SOFTWARE Floats soft_fused(Floats a, Floats b, Floats c) {
     return (Floats){_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
@@ -108,6 +110,15 @@ IN_SOFTWARE Floats soft_scaled(Floats v, Floats power) {
     return soft_load_floats(lane);
 }
 
+IN_SOFTWARE Floats soft_permuted(Words at, Floats v) {
+    float lane[16], from[16];
+    int32_t index[16];
+    soft_store_floats(from, v);
+    memcpy(index, &at, sizeof index);
+    for (int i = 0; i < 16; i++) lane[i] = from[index[i] & 15];
+    return soft_load_floats(lane);
+}
+
 IN_SOFTWARE Words soft_widened(__m256i v) { /* 16 bits without a sign to 32 */
     return (Words){_mm256_cvtepu16_epi32(_mm256_castsi256_si128(v)),
                    _mm256_cvtepu16_epi32(_mm256_extracti128_si256(v, 1))};
@@ -148,7 +159,16 @@ IN_SOFTWARE Words soft_widened(__m256i v) { /* 16 bits without a sign to 32 */
 #define _mm512_castsi512_ps(v) ((Floats){_mm256_castsi256_ps((v).lo), _mm256_castsi256_ps((v).hi)})
 #define _mm512_cvtepi32_ps(v) ((Floats){_mm256_cvtepi32_ps((v).lo), _mm256_cvtepi32_ps((v).hi)})
 #define _mm512_set1_epi32 soft_words
+#undef _mm512_setr_epi32 /* a macro of some compilers */
+#define _mm512_setr_epi32(a, b, c, d, e, f, g, h, ...)                                                                 \
+    ((Words){_mm256_setr_epi32(a, b, c, d, e, f, g, h), _mm256_setr_epi32(__VA_ARGS__)})
 #define _mm512_sub_epi32 soft_word_differences
+#define _mm512_add_epi32 soft_word_sums
+#define _mm512_and_epi32 soft_word_both
+#define _mm512_permutexvar_ps soft_permuted
+#define _mm512_castps256_ps512(v) ((Floats){v, v})
+#undef _mm512_insertf32x8                                        /* a macro where nothing is optimised */
+#define _mm512_insertf32x8(v, half, at) ((Floats){(v).lo, half}) /* at: 1 */
 #define _mm512_slli_epi32(v, n) ((Words){_mm256_slli_epi32((v).lo, n), _mm256_slli_epi32((v).hi, n)})
 #define _mm512_srai_epi32(v, n) ((Words){_mm256_srai_epi32((v).lo, n), _mm256_srai_epi32((v).hi, n)})
 #define _mm512_cvtepu16_epi32 soft_widened

@@ -288,6 +288,27 @@ static TARGET int clamped(int i, int last) {
 }
 
 /* Zeros all around, the image and what lies beyond untouched, for channels below, of and above a vector. */
+/* Lanes from other places; weave reads half a vector of each and no more. */
+static TARGET void test_moved_lanes(void) {
+    float x[LANES], y[LANES];
+    for (int i = 0; i < LANES; i++) x[i] = (float)(100 + i);
+    for (int group = 2; group < LANES; group *= 2)
+        for (int k = 0; k < group; k++) {
+            store(y, of_groups(load(x), group, k));
+            for (int i = 0; i < LANES; i++) CU_ASSERT_EQUAL(y[i], x[i / group * group + k]);
+        }
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CU_ASSERT_PTR_NOT_EQUAL_FATAL(pages, MAP_FAILED);
+    mprotect(pages + page, page, PROT_NONE);
+    mprotect(pages + 3 * page, page, PROT_NONE);
+    float *a = (float *)(void *)(pages + page) - LANES / 2, *b = (float *)(void *)(pages + 3 * page) - LANES / 2;
+    for (int i = 0; i < LANES / 2; i++) a[i] = (float)i, b[i] = (float)(50 + i);
+    store(y, weave(a, b));
+    for (int i = 0; i < LANES; i++) CU_ASSERT_EQUAL(y[i], (i % 2 ? b : a)[i / 2]);
+    munmap(pages, 4 * page);
+}
+
 static void test_halo(void) {
     enum { H = 3, W = 2, TOP = 1, LEFT = 2, BOTTOM = 2, RIGHT = 1, PIXEL = 40, ROW = (LEFT + W + RIGHT) * PIXEL };
     enum { BEFORE = TOP * ROW + LEFT * PIXEL, SIZE = (TOP + H + BOTTOM) * ROW };
@@ -340,6 +361,7 @@ static void add_vector_tests(const char *name, bool can_run) {
     CU_add_test(suite, "operators", test_operators);
     CU_add_test(suite, "parts of a vector", test_parts);
     CU_add_test(suite, "sums, bf16, exponents", test_others);
+    CU_add_test(suite, "moved lanes", test_moved_lanes);
     CU_add_test(suite, "an image's halo", test_halo);
     CU_add_test(suite, "Strassen's sums", test_strassen);
 }
