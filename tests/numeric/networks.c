@@ -112,6 +112,11 @@ static const ConvCase conv_cases[] = {
     {12, 8, 8, 24, 3, 3, 1, 1, 1, 12},
     {40, 9, 9, 40, 3, 3, 1, 2, 2, 40},
     {384, 5, 5, 384, 3, 3, 1, 1, 1, 3},
+    /* groups of which a vector holds several, and a last one holds fewer */
+    {40, 9, 11, 40, 3, 3, 2, 1, 1, 5},
+    {24, 10, 7, 24, 5, 3, 1, 2, 2, 12},
+    {56, 13, 9, 56, 7, 7, 1, 3, 1, 7},
+    {36, 5, 23, 36, 1, 4, 1, 2, 1, 9},
     /* all groups merge into one panel, whose channels are more than a GEMM's block */
     {66, 8, 8, 2, 3, 3, 1, 1, 1, 2},
     {65, 4, 4, 5, 3, 3, 1, 1, 1, 5},
@@ -490,6 +495,13 @@ static const struct {
      "conv 40, 3x3; relu; residual { conv 40, 3x3; bn } shortcut identity; prelu; concat { { maxpool global } "
      "{ conv 70, 3x3; tanh; maxpool global } { conv 9, 1x1 bias; maxpool 13x12 } }; fc 11"},
     {"stem_pools", "conv 70, 5x5 /2 bias; prelu; maxpool 3x3 /2 pad 1; conv 9, 3x3"},
+    {"grouped_sums",
+     "conv 24, 1x1; relu; residual { conv 24, 3x3 groups 6; bn } shortcut identity; prelu; residual { conv 40, 1x1; "
+     "relu; conv 40, 3x3 groups 5 /2 } shortcut pad; residual { depthwise 3x3 } shortcut identity; relu6; residual { "
+     "conv 90, 1x1 bias } shortcut pad; relu; shuffle 2; conv 30, 1x1"},
+    {"shared_panels",
+     "conv 96, 1x1; relu; conv 160, 1x1; swish; conv 80, 3x3; prelu; conv 320, 1x1 /2; residual { conv "
+     "192, 1x1; relu; conv 320, 1x1 } shortcut identity; relu; fc 7"},
     {"sparse_pool", "conv 10, 3x3 bias; swish; maxpool 2x2 /3; conv 9, 3x3"},
 };
 
