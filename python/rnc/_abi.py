@@ -3,7 +3,7 @@ import ctypes as c
 from typing import Optional
 
 VERSION = "0.1.0"  # RN_VERSION
-ABI = 10  # RN_ABI
+ABI = 11  # RN_ABI
 ERROR_SIZE = 512  # RN_ERROR_SIZE
 MAX_THREADS = 1024  # RN_MAX_THREADS
 STATUS = ("OK", "ARGUMENT", "MEMORY", "FILE", "FORMAT", "CPU", "KERNEL", "VERSION")  # rn_status
