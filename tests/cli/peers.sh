@@ -319,4 +319,24 @@ expect "no trainer" 1 train -O3
 says "no trainer" "error: resnet20: rnc --train -O3 ends with status 1: rnc: error: made up"
 expect "no network" 1 train -O2 "resnet20 none"
 says "no network" "error: NETWORKS: 'none' is not of resnet20 resnet56 resnet18 resnet50"
+
+# ---- rnc itself takes part by its Python package ----
+if [ -z "$SANITIZED" ] && "$PYTHON" -c 'import numpy' 2> /dev/null; then
+    echo 'network small { input 3x5x6; conv 4, 3x3; concat { {conv 2, 1x1} {identity} }; avgpool global; fc 7 }' > "$WORK/small.rn"
+    for batch in 1 2; do
+        expect "a contender's object, batch $batch" 0 "$RNC" -O0 --kernels=c --batch $batch --name peer --random-weights=1 -o "net-O0-$batch-1.so" small.rn
+    done
+    expect "rnc as a contender" 0 env PYTHONPATH="$PEERS" "$PYTHON" - <<'END'
+import numpy as np
+from contenders import set_up_rnc
+images = np.random.default_rng(1).standard_normal((2, 3, 5, 6)).astype(np.float32)
+results = []
+for n in 1, 2:
+    run, output = set_up_rnc("-O0", ".", images[:n], 1)
+    run()
+    results.append(np.array(output()))
+assert results[1].shape == (2, 7) and results[1].any(), results
+assert (results[0][0] == results[1][0]).all(), results
+END
+fi
 finish
