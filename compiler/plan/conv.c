@@ -29,7 +29,6 @@ enum {
     NEARLY_ALL_TENTHS = 7,        /* of the rows: then all are one chunk */
     WOVEN_IMAGE_WIDTH = 14,       /* of images that woven kernels take as one */
     SHORT_SUM = 48,               /* products */
-    MOST_VECTORS = 4,             /* of channels that own loops compute at once */
     LEAST_FLAT_TILE = 16          /* narrower ones, though they come out even, use a kernel's columns badly */
 };
 
@@ -239,13 +238,11 @@ static void choose_weave(const Plan *plan, Step *s, ConvPlan *c, int merged) {
     s->woven = c->woven = c->image || gemm_may_be_woven(m, &g);
 }
 
-/* What a sum costs beside its products is as much as a few of them: rnc's loops finish it in registers. */
-static bool has_short_sums(const Plan *plan, const Step *s, const ConvPlan *c) {
-    const Window *w = &s->term[0].window;
-    const int vectors = divide_up(c->panels.width, plan->options.machine->lanes);
-    return s->nin == 1 && s->term[0].groups == 1 && c->term[0].blocks == 1 && !c->term[0].rest &&
-           !s->epilogue.in_place && c->to != TO_SUM && w->r * w->s * c->term[0].block <= SHORT_SUM &&
-           vectors <= MOST_VECTORS && plan->options.machine->isa != RN_ISA_GENERIC;
+bool conv_has_short_sums(const Plan *plan, const Node *n) {
+    const Term *t = &n->term[0];
+    return n->op == OP_CONV && n->nin == 1 && t->groups == 1 && !n->epilogue.in_place &&
+           !pool_is_global(&n->epilogue) && t->window.r * t->window.s * n->in[0]->shape.c <= SHORT_SUM &&
+           plan->options.machine->isa != RN_ISA_GENERIC;
 }
 
 /* Blocks and walk, once the panels are chosen. */
@@ -300,7 +297,7 @@ static void complete_step(Plan *plan, Step *s) {
     s->detail = c;
     *c = merged ? block(plan, s, panels_of_groups(features, merged), merged) : blocked_evenly(plan, s);
     s->scratch = round_up_bytes((int64_t)sizeof(float) * place_destination(plan, s, c));
-    c->short_sums = has_short_sums(plan, s, c);
+    c->short_sums = s->nin == s->node->nin && conv_has_short_sums(plan, s->node);
     c->fetch_next = !c->short_sums && s->nin == 1 && s->term[0].window.r * s->term[0].window.s == 1 &&
                     c->to != TO_RING && (c->panels.count > 1 || c->term[0].blocks > 1);
     if (!c->short_sums) choose_weave(plan, s, c, merged);

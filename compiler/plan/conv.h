@@ -46,6 +46,10 @@ const ConvPlan *conv_plan(const Step *step);
 /* Whether bias, activation and so on may be applied after a maximum instead of before it. */
 bool epilogue_commutes_with_max(const Epilogue *epilogue);
 
+/* What a sum costs beside its products is as much as a few of them: where it has few, by direct sums, rnc's own loops
+ * make it and finish it in registers. */
+bool conv_has_short_sums(const Plan *plan, const Node *node);
+
 /* ---- for algorithms.def ---- */
 bool pointwise_can(const Plan *plan, const Node *node);
 bool direct_can(const Plan *plan, const Node *node);

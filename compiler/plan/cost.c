@@ -12,6 +12,7 @@
 #include <math.h>
 
 #include "graph/ops.h"
+#include "conv.h"
 #include "fc.h"
 #include "plain.h"
 #include "strassen.h"
@@ -152,9 +153,11 @@ static Cost direct_terms(const Plan *plan, const Node *node, int first, int imag
         /* grouped panels read their groups' channels, with zeros between; small groups have vector loops instead */
         const int panels = group ? 0 : node_merged_groups(node);
         const double depth = group ? group : panels ? channels / panels : channels;
-        const double flops = panels ? panels * kernel_flops(m, node->features / panels, pixels, taps * depth)
-                                    : kernel_flops(m, node->features, pixels, taps * depth);
+        double flops = panels ? panels * kernel_flops(m, node->features / panels, pixels, taps * depth)
+                              : kernel_flops(m, node->features, pixels, taps * depth);
         const double rows = panels ? panels * round_up(node->features / panels, VECTOR) : node->features;
+        if (conv_has_short_sums(plan, node)) /* stored once, instead of what a kernel does beside its products */
+            flops *= (taps * depth + 1) / (taps * depth + m->results);
         c.compute += images * flops / m->flops * of_columns(m, fmin(DIRECT_COLUMNS, pixels));
         c.memory += weights_traffic(plan, 4 * taps * depth * rows, images - 1);
         if (taps == 1) c.memory += images * pixels_traffic(plan, node->features, pixels, depth);
