@@ -519,7 +519,7 @@ static const char *model_message(const void *net) { return block_fused_message(n
 static void model_destroy(void *net) { block_fused_destroy(net); }
 
 static const rn_model model = {
-    .abi = 10,
+    .abi = 11,
     .name = "block_fused",
     .rnc_version = "0.1.0",
     .command = "rnc --target x86-64-v4 -o block_fused.c block_fused.rn",

@@ -1189,7 +1189,7 @@ static const char *model_message(const void *net) { return block_unfused_message
 static void model_destroy(void *net) { block_unfused_destroy(net); }
 
 static const rn_model model = {
-    .abi = 10,
+    .abi = 11,
     .name = "block_unfused",
     .rnc_version = "0.1.0",
     .command = "rnc --target x86-64-v3 -O0 --batch 2 -o block_unfused.c block_unfused.rn",

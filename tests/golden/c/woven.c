@@ -587,7 +587,7 @@ static const char *model_message(const void *net) { return woven_message(net); }
 static void model_destroy(void *net) { woven_destroy(net); }
 
 static const rn_model model = {
-    .abi = 10,
+    .abi = 11,
     .name = "woven",
     .rnc_version = "0.1.0",
     .command = "rnc -O2 -fno-winograd -fno-strassen --target=x86-64-v4 -mtune=emeraldrapids -o woven.c woven.rn",
