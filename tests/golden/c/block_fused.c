@@ -15,14 +15,14 @@
 
 struct block_fused {
     rn_context rn;
-    rn_kernel k[6];
+    rn_kernel k[5];
 };
 
 /* at the end of the file */
 static const rn_model model;
 static const rn_layer layers[7];
 static const struct result { size_t offset, pixel, row; } results[7];
-static const rn_kernel_spec kernels[6];
+static const rn_kernel_spec kernels[5];
 static void input_3x16x16(void *arg, int part, int parts);
 static void conv3x3_3to16_16x16_relu_maxpool(void *arg, int part, int parts);
 static void conv3x3_stride2_16to24_4x4_relu(void *arg, int part, int parts);
@@ -111,7 +111,7 @@ rn_status block_fused_create(block_fused **net, void *arena, size_t size, const 
     void *made = NULL;
     const size_t need = block_fused_arena_size(BLOCK_FUSED_BATCH, rn_options_threads(options));
     const rn_status status = rn_context_create_jit(&made, sizeof(struct block_fused), need,
-                                                   offsetof(struct block_fused, k), kernels, 6,
+                                                   offsetof(struct block_fused, k), kernels, 5,
                                                    &model, arena, size, weights, options);
     *net = made;
     return status;
@@ -212,12 +212,11 @@ static TARGET void halo(float *p, int c, int h, int w, int row, int pixel, int t
 
 /* libxsmm kernels, dispatched once by create; what is not said is 0: f32, no prefetch, ... */
 static const rn_kernel_spec kernels[] = {
-    /* 0 */ {.m = 16, .n = 16, .k = 3, .lda = 16, .ldb = 4, .ldc = 16, .reduce = 1},
-    /* 1 */ {.m = 24, .n = 4, .k = 16, .lda = 32, .ldb = 64, .ldc = 48, .reduce = 1},
-    /* 2 */ {.m = 24, .n = 4, .k = 24, .lda = 32, .ldb = 48, .ldc = 32, .reduce = 1},
-    /* 3 */ {.m = 24, .n = 4, .k = 16, .lda = 32, .ldb = 64, .ldc = 32, .accumulate = 1},
-    /* 4 */ {.m = 10, .n = 1, .k = 24, .lda = 16, .ldb = 24, .ldc = 16},
-    /* 5 */ {.m = 10, .n = 1, .k = 24, .lda = 16, .ldb = 24, .ldc = 16, .accumulate = 1},
+    /* 0 */ {.m = 24, .n = 4, .k = 16, .lda = 32, .ldb = 64, .ldc = 48, .reduce = 1},
+    /* 1 */ {.m = 24, .n = 4, .k = 24, .lda = 32, .ldb = 48, .ldc = 32, .reduce = 1},
+    /* 2 */ {.m = 24, .n = 4, .k = 16, .lda = 32, .ldb = 64, .ldc = 32, .accumulate = 1},
+    /* 3 */ {.m = 10, .n = 1, .k = 24, .lda = 16, .ldb = 24, .ldc = 16},
+    /* 4 */ {.m = 10, .n = 1, .k = 24, .lda = 16, .ldb = 24, .ldc = 16, .accumulate = 1},
 };
 
 /* x: 3 planes of 16x16 floats; y: 16x16 pixels of 3 floats, 4 apart, rows 72 apart */
@@ -241,18 +240,60 @@ static TARGET void input_3x16x16(void *arg, int part, int parts) {
     }
 }
 
+/* 16 pixels of 16 channels, in sweeps of 16 pixels */
+static TARGET void short_sums16(const float *w, const float *x, float *y) {
+    for (int i = 0; i < 1; i++, x += 64, y += 256) {
+        const float *weights = w;
+        V u, v0 = zero(), v1 = zero(), v2 = zero(), v3 = zero(), v4 = zero(), v5 = zero(), v6 = zero(), v7 = zero(),
+            v8 = zero(), v9 = zero(), v10 = zero(), v11 = zero(), v12 = zero(), v13 = zero(), v14 = zero(),
+            v15 = zero();
+        for (int tap = 0; tap < 9; tap++) {
+            const float *in = x + tap / 3 * 72 + tap % 3 * 4;
+            for (int k = 0; k < 3; k++, weights += 16) {
+                const V w0 = load(weights);
+                u = set1(in[k]), v0 = fma_(w0, u, v0);
+                u = set1(in[k + 4]), v1 = fma_(w0, u, v1);
+                u = set1(in[k + 8]), v2 = fma_(w0, u, v2);
+                u = set1(in[k + 12]), v3 = fma_(w0, u, v3);
+                u = set1(in[k + 16]), v4 = fma_(w0, u, v4);
+                u = set1(in[k + 20]), v5 = fma_(w0, u, v5);
+                u = set1(in[k + 24]), v6 = fma_(w0, u, v6);
+                u = set1(in[k + 28]), v7 = fma_(w0, u, v7);
+                u = set1(in[k + 32]), v8 = fma_(w0, u, v8);
+                u = set1(in[k + 36]), v9 = fma_(w0, u, v9);
+                u = set1(in[k + 40]), v10 = fma_(w0, u, v10);
+                u = set1(in[k + 44]), v11 = fma_(w0, u, v11);
+                u = set1(in[k + 48]), v12 = fma_(w0, u, v12);
+                u = set1(in[k + 52]), v13 = fma_(w0, u, v13);
+                u = set1(in[k + 56]), v14 = fma_(w0, u, v14);
+                u = set1(in[k + 60]), v15 = fma_(w0, u, v15);
+            }
+        }
+        store(y, v0);
+        store(y + 16, v1);
+        store(y + 32, v2);
+        store(y + 48, v3);
+        store(y + 64, v4);
+        store(y + 80, v5);
+        store(y + 96, v6);
+        store(y + 112, v7);
+        store(y + 128, v8);
+        store(y + 144, v9);
+        store(y + 160, v10);
+        store(y + 176, v11);
+        store(y + 192, v12);
+        store(y + 208, v13);
+        store(y + 224, v14);
+        store(y + 240, v15);
+    }
+}
+
 /* Row r of 16 output channels, 16 pixels a call */
 static TARGET void conv3x3_3to16_16x16_relu_maxpool_panel(const struct args *a, int panel, int r, float *row) {
-    static const unsigned long long count0 = 9;
-    static const unsigned long long w_at0[] = {0, 192, 384, 576, 768, 960, 1152, 1344, 1536};
-    static const unsigned long long x_at0[] = {0, 16, 32, 288, 304, 320, 576, 592, 608};
-    const rn_kernel *k = a->k;
     const float *w = a->w + (size_t)panel * 432;
-    const float *x;
     float *y;
     y = row + panel * 16;
-    x = a->x + (r * 72 - 76);
-    k[0 /* 16x16x3 */].offs(w, x, y, &count0, w_at0, x_at0);
+    short_sums16(w, a->x + (r * 72 - 76), y);
     zeroupper();
 }
 
@@ -312,7 +353,7 @@ static TARGET void conv3x3_stride2_16to24_4x4_relu_panel24(const struct args *a,
     for (int r = y0; r < y1; r++) {
         y = a->y + (r * 288 + panel * 32);
         x = a->x + (r * 576 - 320);
-        k[1 /* 24x4x16 */].offs(w, x, y, &count0, w_at0, x_at0);
+        k[0 /* 24x4x16 */].offs(w, x, y, &count0, w_at0, x_at0);
         finish24_bias_relu(y, 48, a->bias + panel * 32, 4);
     }
     zeroupper();
@@ -357,9 +398,9 @@ static TARGET void conv3x3_24to24_4x4_shortcut_relu_mean_panel24(const struct ar
     for (int r = y0; r < y1; r++) {
         y = image + (r * 128);
         x = a->x + (r * 288 - 336);
-        k[2 /* 24x4x24 */].offs(w, x, y, &count0, w_at0, x_at0);
+        k[1 /* 24x4x24 */].offs(w, x, y, &count0, w_at0, x_at0);
         x = a->x1 + (r * 576);
-        k[3 /* 24x4x16 */].gemm(w1, x, y, w1, x, y);
+        k[2 /* 24x4x16 */].gemm(w1, x, y, w1, x, y);
         finish24_bias_relu_sum(y, 32, a->bias + panel * 32, sum, 4);
     }
     store(a->y + panel * 32, mul(load(sum), set1(0.0625f)));
@@ -385,7 +426,7 @@ static TARGET void fc_10x1x1(void *arg, int part, int parts) {
         const float *w = a->w + (size_t)panel * 384;
         float *out = a->y + panel * 16, y[16];
         const float *x = a->x, *v = w;
-        k[4 /* 10x1x24 */].gemm(v, x, y, v, x, y);
+        k[3 /* 10x1x24 */].gemm(v, x, y, v, x, y);
         store_n(out, add(load(y), load_n(a->bias + panel * 16, 10)), 10);
     }
     zeroupper();

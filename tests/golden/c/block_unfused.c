@@ -16,14 +16,14 @@
 
 struct block_unfused {
     rn_context rn;
-    rn_kernel k[10];
+    rn_kernel k[8];
 };
 
 /* at the end of the file */
 static const rn_model model;
 static const rn_layer layers[18];
 static const struct result { size_t offset, pixel, row; } results[18];
-static const rn_kernel_spec kernels[10];
+static const rn_kernel_spec kernels[8];
 static void input_3x16x16(void *arg, int part, int parts);
 static void conv3x3_3to16_16x16(void *arg, int part, int parts);
 static void affine_16x16x16(void *arg, int part, int parts);
@@ -246,7 +246,7 @@ rn_status block_unfused_create(block_unfused **net, void *arena, size_t size, co
     void *made = NULL;
     const size_t need = block_unfused_arena_size(BLOCK_UNFUSED_BATCH, rn_options_threads(options));
     const rn_status status = rn_context_create_jit(&made, sizeof(struct block_unfused), need,
-                                                   offsetof(struct block_unfused, k), kernels, 10,
+                                                   offsetof(struct block_unfused, k), kernels, 8,
                                                    &model, arena, size, weights, options);
     *net = made;
     return status;
@@ -371,16 +371,14 @@ static TARGET void halo(float *p, int c, int h, int w, int row, int pixel, int t
 
 /* libxsmm kernels, dispatched once by create; what is not said is 0: f32, no prefetch, ... */
 static const rn_kernel_spec kernels[] = {
-    /* 0 */ {.m = 16, .n = 16, .k = 3, .lda = 16, .ldb = 4, .ldc = 32, .reduce = 1},
-    /* 1 */ {.m = 24, .n = 3, .k = 16, .lda = 32, .ldb = 16, .ldc = 32},
-    /* 2 */ {.m = 24, .n = 2, .k = 16, .lda = 32, .ldb = 16, .ldc = 32},
-    /* 3 */ {.m = 24, .n = 2, .k = 24, .lda = 32, .ldb = 48, .ldc = 32},
-    /* 4 */ {.m = 24, .n = 2, .k = 24, .lda = 32, .ldb = 48, .ldc = 32, .prefetch = 1},
-    /* 5 */ {.m = 24, .n = 4, .k = 16, .lda = 32, .ldb = 64, .ldc = 48},
-    /* 6 */ {.m = 10, .n = 2, .k = 24, .lda = 16, .ldb = 5136, .ldc = 16},
-    /* 7 */ {.m = 10, .n = 2, .k = 24, .lda = 16, .ldb = 5136, .ldc = 16, .accumulate = 1},
-    /* 8 */ {.m = 10, .n = 1, .k = 24, .lda = 16, .ldb = 24, .ldc = 16},
-    /* 9 */ {.m = 10, .n = 1, .k = 24, .lda = 16, .ldb = 24, .ldc = 16, .accumulate = 1},
+    /* 0 */ {.m = 24, .n = 3, .k = 16, .lda = 32, .ldb = 16, .ldc = 32},
+    /* 1 */ {.m = 24, .n = 2, .k = 16, .lda = 32, .ldb = 16, .ldc = 32},
+    /* 2 */ {.m = 24, .n = 2, .k = 24, .lda = 32, .ldb = 48, .ldc = 32},
+    /* 3 */ {.m = 24, .n = 2, .k = 24, .lda = 32, .ldb = 48, .ldc = 32, .prefetch = 1},
+    /* 4 */ {.m = 10, .n = 2, .k = 24, .lda = 16, .ldb = 5136, .ldc = 16},
+    /* 5 */ {.m = 10, .n = 2, .k = 24, .lda = 16, .ldb = 5136, .ldc = 16, .accumulate = 1},
+    /* 6 */ {.m = 10, .n = 1, .k = 24, .lda = 16, .ldb = 24, .ldc = 16},
+    /* 7 */ {.m = 10, .n = 1, .k = 24, .lda = 16, .ldb = 24, .ldc = 16, .accumulate = 1},
 };
 
 /* x: 3 planes of 16x16 floats; y: 16x16 pixels of 3 floats, 4 apart, rows 72 apart */
@@ -404,19 +402,68 @@ static TARGET void input_3x16x16(void *arg, int part, int parts) {
     }
 }
 
+/* 16 pixels of 16 channels, in sweeps of 6 pixels */
+static TARGET void short_sums16(const float *w, const float *x, float *y) {
+    for (int i = 0; i < 2; i++, x += 24, y += 192) {
+        const float *weights = w;
+        V u, v0 = zero(), v1 = zero(), v2 = zero(), v3 = zero(), v4 = zero(), v5 = zero(), v6 = zero(), v7 = zero(),
+            v8 = zero(), v9 = zero(), v10 = zero(), v11 = zero();
+        for (int tap = 0; tap < 9; tap++) {
+            const float *in = x + tap / 3 * 72 + tap % 3 * 4;
+            for (int k = 0; k < 3; k++, weights += 16) {
+                const V w0 = load(weights);
+                const V w1 = load(weights + 8);
+                u = set1(in[k]), v0 = fma_(w0, u, v0), v1 = fma_(w1, u, v1);
+                u = set1(in[k + 4]), v2 = fma_(w0, u, v2), v3 = fma_(w1, u, v3);
+                u = set1(in[k + 8]), v4 = fma_(w0, u, v4), v5 = fma_(w1, u, v5);
+                u = set1(in[k + 12]), v6 = fma_(w0, u, v6), v7 = fma_(w1, u, v7);
+                u = set1(in[k + 16]), v8 = fma_(w0, u, v8), v9 = fma_(w1, u, v9);
+                u = set1(in[k + 20]), v10 = fma_(w0, u, v10), v11 = fma_(w1, u, v11);
+            }
+        }
+        store(y, v0);
+        store(y + 8, v1);
+        store(y + 32, v2);
+        store(y + 40, v3);
+        store(y + 64, v4);
+        store(y + 72, v5);
+        store(y + 96, v6);
+        store(y + 104, v7);
+        store(y + 128, v8);
+        store(y + 136, v9);
+        store(y + 160, v10);
+        store(y + 168, v11);
+    }
+    const float *weights = w;
+    V u, v0 = zero(), v1 = zero(), v2 = zero(), v3 = zero(), v4 = zero(), v5 = zero(), v6 = zero(), v7 = zero();
+    for (int tap = 0; tap < 9; tap++) {
+        const float *in = x + tap / 3 * 72 + tap % 3 * 4;
+        for (int k = 0; k < 3; k++, weights += 16) {
+            const V w0 = load(weights);
+            const V w1 = load(weights + 8);
+            u = set1(in[k]), v0 = fma_(w0, u, v0), v1 = fma_(w1, u, v1);
+            u = set1(in[k + 4]), v2 = fma_(w0, u, v2), v3 = fma_(w1, u, v3);
+            u = set1(in[k + 8]), v4 = fma_(w0, u, v4), v5 = fma_(w1, u, v5);
+            u = set1(in[k + 12]), v6 = fma_(w0, u, v6), v7 = fma_(w1, u, v7);
+        }
+    }
+    store(y, v0);
+    store(y + 8, v1);
+    store(y + 32, v2);
+    store(y + 40, v3);
+    store(y + 64, v4);
+    store(y + 72, v5);
+    store(y + 96, v6);
+    store(y + 104, v7);
+}
+
 /* Rows [y0, y1) of 16 output channels, 16 pixels a call */
 static TARGET void conv3x3_3to16_16x16_panel(const struct args *a, int panel, int y0, int y1) {
-    static const unsigned long long count0 = 9;
-    static const unsigned long long w_at0[] = {0, 192, 384, 576, 768, 960, 1152, 1344, 1536};
-    static const unsigned long long x_at0[] = {0, 16, 32, 288, 304, 320, 576, 592, 608};
-    const rn_kernel *k = a->k;
     const float *w = a->w + (size_t)panel * 432;
-    const float *x;
     float *y;
     for (int r = y0; r < y1; r++) {
         y = a->y + (r * 512 + panel * 16);
-        x = a->x + (r * 72 - 76);
-        k[0 /* 16x16x3 */].offs(w, x, y, &count0, w_at0, x_at0);
+        short_sums16(w, a->x + (r * 72 - 76), y);
     }
     zeroupper();
 }
@@ -537,7 +584,7 @@ static TARGET void gemm24x8x16_x16_y32(const rn_kernel *k, const float *w, const
                                        const float *next) {
     for (int j = 0; j < 8; j += j < 6 ? 3 : 2, next += 176) {
         fetch(next, 176);
-        k[j < 6 ? 1 /* 24x3x16 */ : 2 /* 24x2x16 */].gemm(w, x + j * 16, y + j * 32, w, x, y);
+        k[j < 6 ? 0 /* 24x3x16 */ : 1 /* 24x2x16 */].gemm(w, x + j * 16, y + j * 32, w, x, y);
     }
 }
 
@@ -627,7 +674,7 @@ static TARGET void gemm24x4x16_x16_y32(const rn_kernel *k, const float *w, const
                                        const float *next) {
     for (int j = 0; j < 4; j += 2, next += 256) {
         fetch(next, 256);
-        k[2 /* 24x2x16 */].gemm(w, x + j * 16, y + j * 32, w, x, y);
+        k[1 /* 24x2x16 */].gemm(w, x + j * 16, y + j * 32, w, x, y);
     }
 }
 
@@ -774,7 +821,7 @@ static TARGET void gemm24x4x24_x48_y32(const rn_kernel *k, const float *w, const
                                        const float *next) {
     for (int j = 0; j < 4; j += 2, next += 384) {
         fetch(next, 384);
-        k[3 /* 24x2x24 */].gemm(w, x + j * 48, y + j * 32, w, x, y);
+        k[2 /* 24x2x24 */].gemm(w, x + j * 48, y + j * 32, w, x, y);
     }
 }
 
@@ -904,7 +951,7 @@ static TARGET void conv3x3_24to24_4x4_f2x4_panel_x288_y192(const struct args *a,
     for (int i = 0; i < 24; i++, w += 768) {
         const float *from = v + i * 112;
         float *to = m + i * 80;
-        k[4 /* 24x2x24 */].gemm(w, from, to, w + 768, from, to);
+        k[3 /* 24x2x24 */].gemm(w, from, to, w + 768, from, to);
     }
     for (int i = 0; i < 2; i++) {
         const int row = i;
@@ -927,16 +974,43 @@ static TARGET void conv3x3_24to24_4x4_f2x4(void *arg, int part, int parts) {
     zeroupper();
 }
 
+/* 4 pixels of 24 channels, in sweeps of 4 pixels */
+static TARGET void short_sums24(const float *w, const float *x, float *y) {
+    for (int i = 0; i < 1; i++, x += 256, y += 192) {
+        const float *weights = w;
+        V u, v0 = zero(), v1 = zero(), v2 = zero(), v3 = zero(), v4 = zero(), v5 = zero(), v6 = zero(), v7 = zero(),
+            v8 = zero(), v9 = zero(), v10 = zero(), v11 = zero();
+        for (int k = 0; k < 16; k++, weights += 32) {
+            const V w0 = load(weights);
+            const V w1 = load(weights + 8);
+            const V w2 = load(weights + 16);
+            u = set1(x[k]), v0 = fma_(w0, u, v0), v1 = fma_(w1, u, v1), v2 = fma_(w2, u, v2);
+            u = set1(x[k + 64]), v3 = fma_(w0, u, v3), v4 = fma_(w1, u, v4), v5 = fma_(w2, u, v5);
+            u = set1(x[k + 128]), v6 = fma_(w0, u, v6), v7 = fma_(w1, u, v7), v8 = fma_(w2, u, v8);
+            u = set1(x[k + 192]), v9 = fma_(w0, u, v9), v10 = fma_(w1, u, v10), v11 = fma_(w2, u, v11);
+        }
+        store(y, v0);
+        store(y + 8, v1);
+        store(y + 16, v2);
+        store(y + 48, v3);
+        store(y + 56, v4);
+        store(y + 64, v5);
+        store(y + 96, v6);
+        store(y + 104, v7);
+        store(y + 112, v8);
+        store(y + 144, v9);
+        store(y + 152, v10);
+        store(y + 160, v11);
+    }
+}
+
 /* Rows [y0, y1) of 24 output channels, 4 pixels a call */
 static TARGET void conv1x1_stride2_16to24_4x4_panel24(const struct args *a, int panel, int y0, int y1) {
-    const rn_kernel *k = a->k;
     const float *w = a->w + (size_t)panel * 512;
-    const float *x;
     float *y;
     for (int r = y0; r < y1; r++) {
         y = a->y + (r * 192 + panel * 32);
-        x = a->x + (r * 576);
-        k[5 /* 24x4x16 */].gemm(w, x, y, w, x, y);
+        short_sums24(w, a->x + (r * 576), y);
     }
     zeroupper();
 }
@@ -1009,7 +1083,7 @@ static TARGET void fc_10x1x1_2_images(void *arg, int part, int parts) {
         const float *w = a->w + (size_t)panel * 384;
         float *out = a->y + panel * 16, y[32];
         const float *x = a->x, *v = w;
-        k[6 /* 10x2x24 */].gemm(v, x, y, v, x, y);
+        k[4 /* 10x2x24 */].gemm(v, x, y, v, x, y);
         for (int n = 0; n < 2; n++) {
             store(out + (size_t)n * 5136, add(load(y + n * 16), load(a->bias + panel * 16)));
             store_n(out + (size_t)n * 5136 + 8, add(load(y + n * 16 + 8), load_n(a->bias + panel * 16 + 8, 2)), 2);
@@ -1026,7 +1100,7 @@ static TARGET void fc_10x1x1(void *arg, int part, int parts) {
         const float *w = a->w + (size_t)panel * 384;
         float *out = a->y + panel * 16, y[16];
         const float *x = a->x, *v = w;
-        k[8 /* 10x1x24 */].gemm(v, x, y, v, x, y);
+        k[6 /* 10x1x24 */].gemm(v, x, y, v, x, y);
         store(out, add(load(y), load(a->bias + panel * 16)));
         store_n(out + 8, add(load(y + 8), load_n(a->bias + panel * 16 + 8, 2)), 2);
     }
