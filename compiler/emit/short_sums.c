@@ -88,15 +88,19 @@ const char *emit_short_sums(Emit *e, const Step *s, const ConvPlan *c, const Sho
     const Layout *l = &plan_value(e->plan, s->in[0])->layout;
     const Sweep w = {e, s, c, sums, divide_up(sums->segment->channels, e->lanes)};
     const int most = most_sums(e) / w.vectors > 1 ? most_sums(e) / w.vectors : 1;
-    const int sweeps = divide_up(sums->n, most), pixels = divide_up(sums->n, sweeps), full = sums->n / pixels;
+    const int sweeps = divide_up(sums->n, most), pixels = divide_up(sums->n, sweeps), full = sums->n / pixels,
+              rest = sums->n % pixels;
     Text t = {0};
     const char *addend =
         sums->addend_pixel ? arena_printf(e->arena, ", addend += %d", pixels * sums->addend_pixel) : "";
-    line(&t, 1, "for (int i = 0; i < %d; i++, x += %d, y += %d%s) {", full,
-         pixels * s->term[0].window.stride_w * l->pixel, pixels * c->pixel, addend);
-    emit_sweep(&w, pixels, 2, &t);
-    line(&t, 1, "}");
-    if (sums->n % pixels) emit_sweep(&w, sums->n % pixels, 1, &t);
+    if (full > 1 || rest) {
+        line(&t, 1, "for (int i = 0; i < %d; i++, x += %d, y += %d%s) {", full,
+             pixels * s->term[0].window.stride_w * l->pixel, pixels * c->pixel, addend);
+        emit_sweep(&w, pixels, 2, &t);
+        line(&t, 1, "}");
+    } else
+        emit_sweep(&w, pixels, 1, &t);
+    if (rest) emit_sweep(&w, rest, 1, &t);
     const char *name =
         emit_function(e, arena_printf(e->arena, "short_sums%d", sums->segment->channels),
                       arena_printf(e->arena, "%d pixels of %d channels, in sweeps of %d pixels", sums->n,

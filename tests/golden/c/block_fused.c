@@ -242,50 +242,47 @@ static TARGET void input_3x16x16(void *arg, int part, int parts) {
 
 /* 16 pixels of 16 channels, in sweeps of 16 pixels */
 static TARGET void short_sums16(const float *w, const float *x, float *y) {
-    for (int i = 0; i < 1; i++, x += 64, y += 256) {
-        const float *weights = w;
-        V u, v0 = zero(), v1 = zero(), v2 = zero(), v3 = zero(), v4 = zero(), v5 = zero(), v6 = zero(), v7 = zero(),
-            v8 = zero(), v9 = zero(), v10 = zero(), v11 = zero(), v12 = zero(), v13 = zero(), v14 = zero(),
-            v15 = zero();
-        for (int tap = 0; tap < 9; tap++) {
-            const float *in = x + tap / 3 * 72 + tap % 3 * 4;
-            for (int k = 0; k < 3; k++, weights += 16) {
-                const V w0 = load(weights);
-                u = set1(in[k]), v0 = fma_(w0, u, v0);
-                u = set1(in[k + 4]), v1 = fma_(w0, u, v1);
-                u = set1(in[k + 8]), v2 = fma_(w0, u, v2);
-                u = set1(in[k + 12]), v3 = fma_(w0, u, v3);
-                u = set1(in[k + 16]), v4 = fma_(w0, u, v4);
-                u = set1(in[k + 20]), v5 = fma_(w0, u, v5);
-                u = set1(in[k + 24]), v6 = fma_(w0, u, v6);
-                u = set1(in[k + 28]), v7 = fma_(w0, u, v7);
-                u = set1(in[k + 32]), v8 = fma_(w0, u, v8);
-                u = set1(in[k + 36]), v9 = fma_(w0, u, v9);
-                u = set1(in[k + 40]), v10 = fma_(w0, u, v10);
-                u = set1(in[k + 44]), v11 = fma_(w0, u, v11);
-                u = set1(in[k + 48]), v12 = fma_(w0, u, v12);
-                u = set1(in[k + 52]), v13 = fma_(w0, u, v13);
-                u = set1(in[k + 56]), v14 = fma_(w0, u, v14);
-                u = set1(in[k + 60]), v15 = fma_(w0, u, v15);
-            }
+    const float *weights = w;
+    V u, v0 = zero(), v1 = zero(), v2 = zero(), v3 = zero(), v4 = zero(), v5 = zero(), v6 = zero(), v7 = zero(),
+        v8 = zero(), v9 = zero(), v10 = zero(), v11 = zero(), v12 = zero(), v13 = zero(), v14 = zero(), v15 = zero();
+    for (int tap = 0; tap < 9; tap++) {
+        const float *in = x + tap / 3 * 72 + tap % 3 * 4;
+        for (int k = 0; k < 3; k++, weights += 16) {
+            const V w0 = load(weights);
+            u = set1(in[k]), v0 = fma_(w0, u, v0);
+            u = set1(in[k + 4]), v1 = fma_(w0, u, v1);
+            u = set1(in[k + 8]), v2 = fma_(w0, u, v2);
+            u = set1(in[k + 12]), v3 = fma_(w0, u, v3);
+            u = set1(in[k + 16]), v4 = fma_(w0, u, v4);
+            u = set1(in[k + 20]), v5 = fma_(w0, u, v5);
+            u = set1(in[k + 24]), v6 = fma_(w0, u, v6);
+            u = set1(in[k + 28]), v7 = fma_(w0, u, v7);
+            u = set1(in[k + 32]), v8 = fma_(w0, u, v8);
+            u = set1(in[k + 36]), v9 = fma_(w0, u, v9);
+            u = set1(in[k + 40]), v10 = fma_(w0, u, v10);
+            u = set1(in[k + 44]), v11 = fma_(w0, u, v11);
+            u = set1(in[k + 48]), v12 = fma_(w0, u, v12);
+            u = set1(in[k + 52]), v13 = fma_(w0, u, v13);
+            u = set1(in[k + 56]), v14 = fma_(w0, u, v14);
+            u = set1(in[k + 60]), v15 = fma_(w0, u, v15);
         }
-        store(y, v0);
-        store(y + 16, v1);
-        store(y + 32, v2);
-        store(y + 48, v3);
-        store(y + 64, v4);
-        store(y + 80, v5);
-        store(y + 96, v6);
-        store(y + 112, v7);
-        store(y + 128, v8);
-        store(y + 144, v9);
-        store(y + 160, v10);
-        store(y + 176, v11);
-        store(y + 192, v12);
-        store(y + 208, v13);
-        store(y + 224, v14);
-        store(y + 240, v15);
     }
+    store(y, v0);
+    store(y + 16, v1);
+    store(y + 32, v2);
+    store(y + 48, v3);
+    store(y + 64, v4);
+    store(y + 80, v5);
+    store(y + 96, v6);
+    store(y + 112, v7);
+    store(y + 128, v8);
+    store(y + 144, v9);
+    store(y + 160, v10);
+    store(y + 176, v11);
+    store(y + 192, v12);
+    store(y + 208, v13);
+    store(y + 224, v14);
+    store(y + 240, v15);
 }
 
 /* Row r of 16 output channels, 16 pixels a call */

@@ -976,32 +976,30 @@ static TARGET void conv3x3_24to24_4x4_f2x4(void *arg, int part, int parts) {
 
 /* 4 pixels of 24 channels, in sweeps of 4 pixels */
 static TARGET void short_sums24(const float *w, const float *x, float *y) {
-    for (int i = 0; i < 1; i++, x += 256, y += 192) {
-        const float *weights = w;
-        V u, v0 = zero(), v1 = zero(), v2 = zero(), v3 = zero(), v4 = zero(), v5 = zero(), v6 = zero(), v7 = zero(),
-            v8 = zero(), v9 = zero(), v10 = zero(), v11 = zero();
-        for (int k = 0; k < 16; k++, weights += 32) {
-            const V w0 = load(weights);
-            const V w1 = load(weights + 8);
-            const V w2 = load(weights + 16);
-            u = set1(x[k]), v0 = fma_(w0, u, v0), v1 = fma_(w1, u, v1), v2 = fma_(w2, u, v2);
-            u = set1(x[k + 64]), v3 = fma_(w0, u, v3), v4 = fma_(w1, u, v4), v5 = fma_(w2, u, v5);
-            u = set1(x[k + 128]), v6 = fma_(w0, u, v6), v7 = fma_(w1, u, v7), v8 = fma_(w2, u, v8);
-            u = set1(x[k + 192]), v9 = fma_(w0, u, v9), v10 = fma_(w1, u, v10), v11 = fma_(w2, u, v11);
-        }
-        store(y, v0);
-        store(y + 8, v1);
-        store(y + 16, v2);
-        store(y + 48, v3);
-        store(y + 56, v4);
-        store(y + 64, v5);
-        store(y + 96, v6);
-        store(y + 104, v7);
-        store(y + 112, v8);
-        store(y + 144, v9);
-        store(y + 152, v10);
-        store(y + 160, v11);
+    const float *weights = w;
+    V u, v0 = zero(), v1 = zero(), v2 = zero(), v3 = zero(), v4 = zero(), v5 = zero(), v6 = zero(), v7 = zero(),
+        v8 = zero(), v9 = zero(), v10 = zero(), v11 = zero();
+    for (int k = 0; k < 16; k++, weights += 32) {
+        const V w0 = load(weights);
+        const V w1 = load(weights + 8);
+        const V w2 = load(weights + 16);
+        u = set1(x[k]), v0 = fma_(w0, u, v0), v1 = fma_(w1, u, v1), v2 = fma_(w2, u, v2);
+        u = set1(x[k + 64]), v3 = fma_(w0, u, v3), v4 = fma_(w1, u, v4), v5 = fma_(w2, u, v5);
+        u = set1(x[k + 128]), v6 = fma_(w0, u, v6), v7 = fma_(w1, u, v7), v8 = fma_(w2, u, v8);
+        u = set1(x[k + 192]), v9 = fma_(w0, u, v9), v10 = fma_(w1, u, v10), v11 = fma_(w2, u, v11);
     }
+    store(y, v0);
+    store(y + 8, v1);
+    store(y + 16, v2);
+    store(y + 48, v3);
+    store(y + 56, v4);
+    store(y + 64, v5);
+    store(y + 96, v6);
+    store(y + 104, v7);
+    store(y + 112, v8);
+    store(y + 144, v9);
+    store(y + 152, v10);
+    store(y + 160, v11);
 }
 
 /* Rows [y0, y1) of 24 output channels, 4 pixels a call */
