@@ -106,8 +106,8 @@ static void emit_sums(const Walk *walk, const char *c, int left, int tile, int i
 }
 
 /* Columns [lo, hi) in tiles of `tile` pixels, which divide them. */
-static void emit_tiles(const Walk *walk, Box *box, int lo, int hi, int tile, const char *c, int left, int indent,
-                       Text *body) {
+static void emit_tiles(const Walk *walk, Box *box, int lo, int hi, int tile, const char *c, int left, int adds,
+                       int indent, Text *body) {
     Emit *e = walk->e;
     const Epilogue *epilogue = &walk->step->epilogue;
     const Window *w = window_of(walk);
@@ -130,22 +130,22 @@ static void emit_tiles(const Walk *walk, Box *box, int lo, int hi, int tile, con
     text_printf(body, "%*sconst float *in = %s;\n", indent, "", in);
     emit_sums(walk, c, left, tile, indent, body);
     const char *out = emit_offset(e, "out", c, 1, 1), *addend = emit_offset(e, "addend", c, 1, 1);
-    const bool adds = walk_has(walk, box, "addend");
-    const int addend_pixel = adds ? plan_value(e->plan, epilogue->addend)->layout.pixel *
-                                        (epilogue->addend_stride > 1 ? epilogue->addend_stride : 1)
-                                  : 0;
+    const bool reads = adds && walk_has(walk, box, "addend");
+    const int addend_pixel = reads ? plan_value(e->plan, epilogue->addend)->layout.pixel *
+                                         (epilogue->addend_stride > 1 ? epilogue->addend_stride : 1)
+                                   : 0;
     for (int t = 0; t < tile; t++)
-        text_printf(
-            body, "%*s%s;\n", indent, "",
-            emit_store(e, emit_plus(e, out, t * pixel),
-                       emit_epilogue(e, epilogue, arena_printf(e->arena, "v%d", t), epilogue->bias ? "bias" : NULL,
-                                     adds ? emit_load(e, emit_plus(e, addend, t * addend_pixel), left) : NULL, "slope"),
-                       left));
+        text_printf(body, "%*s%s;\n", indent, "",
+                    emit_store(e, emit_plus(e, out, t * pixel),
+                               emit_epilogue(
+                                   e, epilogue, arena_printf(e->arena, "v%d", t), epilogue->bias ? "bias" : NULL,
+                                   reads ? emit_load(e, emit_plus(e, addend, t * addend_pixel), adds) : NULL, "slope"),
+                               left));
     text_printf(body, "%*s}\n", indent - 4, "");
 }
 
-/* The loops over one vector of channels; c: an expression. */
-static void emit_vector_rows(const Walk *walk, Box *box, const char *c, int left, int indent, Text *body) {
+/* The loops over one vector of channels, of which `adds` have an addend; c: an expression. */
+static void emit_vector_rows(const Walk *walk, Box *box, const char *c, int left, int adds, int indent, Text *body) {
     const Epilogue *epilogue = &walk->step->epilogue;
     if (epilogue->bias) text_printf(body, "%*sconst V bias = %s;\n", indent, "", walk_vector(walk, "bias", c, left));
     if (epilogue->act == ACT_PRELU)
@@ -161,31 +161,36 @@ static void emit_vector_rows(const Walk *walk, Box *box, const char *c, int left
         for (int j = 0; j < columns; j++) {
             const int lo = column[j], n = column[j + 1] - lo, tile = divide_up(n, divide_up(n, most));
             const int even = lo + n / tile * tile;
-            emit_tiles(walk, box, lo, even, tile, c, left, indent + 4, body);
-            emit_tiles(walk, box, even, lo + n, n % tile, c, left, indent + 4, body);
+            emit_tiles(walk, box, lo, even, tile, c, left, adds, indent + 4, body);
+            emit_tiles(walk, box, even, lo + n, n % tile, c, left, adds, indent + 4, body);
         }
         text_printf(body, "%*s}\n", indent, "");
     }
 }
 
+/* How many of the lanes from channel c on there are of `channels`. */
+static int lanes_from(const Emit *e, int c, int channels) {
+    const int left = channels - c;
+    return left < 0 ? 0 : left < e->lanes ? left : e->lanes;
+}
+
+/* Vectors begin at multiples of the lanes, where groups and packed weights do; an addend may end within one. */
 const char *emit_grouped(Emit *e, const Step *step, Text *body) {
-    Walk walk = walk_new(e, step);
-    int channel[2 * WALK_MAX_OPERANDS + 3];
-    const int segments = walk_segments(&walk, DIM_C, channel);
+    const Walk walk = walk_new(e, step);
+    const int channels = walk.shape.c, added = step->epilogue.addend ? step->epilogue.addend->shape.c : 0;
     emit_halo(e, step->out, 1, body);
-    for (int k = 0; k < segments; k++) {
-        const int lo = channel[k], hi = channel[k + 1], full = lo + (hi - lo) / e->lanes * e->lanes;
-        Box box = {{lo, 0, 0}, {hi, 0, 0}};
-        if (full > lo) {
-            text_printf(body, "    for (int c = %d; c < %d; c += %d) {\n", lo, full, e->lanes);
-            emit_vector_rows(&walk, &box, "c", e->lanes, 8, body);
-            text_puts(body, "    }\n");
-        }
-        if (hi > full) {
+    for (int lo = 0, hi; lo < channels; lo = hi) { /* a run of vectors that are alike */
+        const int left = lanes_from(e, lo, channels), adds = lanes_from(e, lo, added);
+        for (hi = lo + left; hi < channels; hi += left)
+            if (lanes_from(e, hi, channels) != left || lanes_from(e, hi, added) != adds) break;
+        Box box = {{lo, 0, 0}, {adds ? lo + adds : hi, 0, 0}};
+        const bool several = hi - lo > left;
+        if (several)
+            text_printf(body, "    for (int c = %d; c < %d; c += %d) {\n", lo, hi, e->lanes);
+        else
             text_puts(body, "    {\n");
-            emit_vector_rows(&walk, &box, arena_printf(e->arena, "%d", full), hi - full, 8, body);
-            text_puts(body, "    }\n");
-        }
+        emit_vector_rows(&walk, &box, several ? "c" : arena_printf(e->arena, "%d", lo), left, adds, 8, body);
+        text_puts(body, "    }\n");
     }
     return layer_task_name(e, step);
 }
