@@ -199,6 +199,10 @@ static inline Value *random_same_conv(Random *r, Value *x, int features, int str
                 groups = g;
                 break;
             }
+    if (features == c && random_chance(r, 15)) { /* of few channels each */
+        const int each = 1 << random_int(r, 0, 3);
+        if (c % each == 0) groups = c / each;
+    }
     return random_conv(r, x, features, kernel, stride, (kernel - 1) / 2 * dilate, groups, dilate, random_chance(r, 50));
 }
 
