@@ -560,7 +560,8 @@ void elab_mean_image(Elab *elab, MeanKind kind, bool may_be_missing, Place place
 static void read_preprocess(Reader *reader, Shape shape, Preprocess *p) {
     const char *const orders[] = {"rgb", "bgr", "gray"};
     int said = 0;
-    p->given = reader->stmt->attrs != NULL;
+    for (const AttrUse *attr = reader->stmt->attrs; attr; attr = attr->next)
+        p->given |= strcmp(attr->word, "nhwc") != 0;
     p->order = shape.c == 1 ? ORDER_GRAY : ORDER_RGB;
     for (int i = 0; i < 3; i++) {
         const AttrUse *attr = find_attr(reader, orders[i]);
