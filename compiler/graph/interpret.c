@@ -160,3 +160,15 @@ void interpret_batch(const Graph *graph, const TensorData *weights, const float 
         run_batch(node, weights, images, values, threads < 1 ? 1 : threads);
     }
 }
+
+double **interpret_image(const Graph *graph, const TensorData *weights, const float *image, int threads) {
+    double **values = calloc((size_t)graph->value_count, sizeof *values);
+    if (!values) out_of_memory();
+    interpret(graph, weights, image, values, threads);
+    return values;
+}
+
+void interpret_free(const Graph *graph, double **values) {
+    for (int i = 0; values && i < graph->value_count; i++) free(values[i]);
+    free(values);
+}

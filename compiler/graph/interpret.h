@@ -9,6 +9,9 @@
  * malloc'd C x H x W doubles for every value that some node makes (and the input); the caller frees each. threads:
  * OpenMP threads. */
 void interpret(const Graph *graph, const TensorData *weights, const float *image, double **values, int threads);
+/* The same, into values that interpret_free() frees (NULL is allowed). */
+double **interpret_image(const Graph *graph, const TensorData *weights, const float *image, int threads);
+void interpret_free(const Graph *graph, double **values);
 /* Where the application has number i of a value's C x H x W, of the input or an output. */
 int64_t interpret_place(const Value *value, int64_t i);
 /* The same over a batch, of training graphs: image: images x C x H x W floats, labels: images x 4 doubles (ir.h).

@@ -140,6 +140,17 @@ int *graph_use_counts(const Graph *graph, Arena *arena) {
     return uses;
 }
 
+Map graph_value_names(const Graph *graph, Arena *arena) {
+    Map names = {0}, twice = {0};
+    for (int i = 0; i < graph->value_count; i++) {
+        Value *value = graph->values[i];
+        if (!value->producer && value != graph->input) continue;
+        map_put(map_get(&names, value->name) ? &twice : &names, arena, value->name, value);
+    }
+    for (int i = 0; i < twice.count; i++) map_put(&names, arena, twice.entries[i].key, NULL);
+    return names;
+}
+
 int window_out(int size, int kernel, int stride, int dilate, int pad_begin, int pad_end, bool ceil) {
     int64_t span = (int64_t)dilate * (kernel - 1) + 1;
     int64_t room = (int64_t)size + pad_begin + pad_end - span; /* how far the window can move */

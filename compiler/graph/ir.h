@@ -284,6 +284,8 @@ Node *value_only_user(const Graph *graph,
                       const Value *value); /* the one node that reads it once, or NULL; NULL for outputs */
 /* All use counts at once, indexed by value id; lives in `arena`. */
 int *graph_use_counts(const Graph *graph, Arena *arena);
+/* The values that are made or are the input, by their names; NULL of a name that two have. Lives in `arena`. */
+Map graph_value_names(const Graph *graph, Arena *arena);
 int window_out(int size, int kernel, int stride, int dilate, int pad_begin, int pad_end,
                bool ceil); /* may be <= 0: does not fit */
 
