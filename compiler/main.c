@@ -18,6 +18,7 @@
 #include "load/load.h"
 #include "base/toolchain.h"
 #include "measure/bench.h"
+#include "measure/compare.h"
 #include "measure/machine.h"
 #include "measure/probe.h"
 #include "save/save.h"
@@ -306,6 +307,39 @@ static bool compile(Compilation *c, Options *options) {
     return show_json(c);
 }
 
+static void release(Compilation *c) {
+    cJSON_Delete(c->json);
+    tensor_data_free(&c->weights);
+    tensor_data_free(&c->onnx.weights);
+    arena_free(&c->arena);
+}
+
+/* ---- rnc compare: two networks ---- */
+static bool read_network(Compilation *c, Options *options) {
+    if (!parse(c, options) || !elaborate_graph(c) || !choose_outputs(c)) return false;
+    if (!make_training(c)) return false; /* refuses the graph of a step */
+    if (!files_check(c)) return false;
+    return options->reference || (check_name(c) && plan_fits(c->source, &c->diag));
+}
+
+/* The interpreter takes the graph as it is. */
+static bool make_network(Compilation *c) {
+    if (!load_weights(c)) return false;
+    if (c->options->reference) return true;
+    machine_find(c);
+    return run_passes(c) && make_plan(c);
+}
+
+static bool compare(Compilation *first, Options *options) {
+    Compilation second = {.options = options->second};
+    const bool read = read_network(first, options);
+    const bool good = read_network(&second, options->second) && read && compare_check(first, &second) &&
+                      make_network(first) && make_network(&second) && compare_run(first, &second) &&
+                      !second.diag.errors;
+    release(&second);
+    return good;
+}
+
 int main(int argc, char **argv) {
     Arena arena = {0};
     Options options;
@@ -323,6 +357,8 @@ int main(int argc, char **argv) {
         options_list_passes(stdout);
     } else if (options.print_machine) {
         machine_show(&c);
+    } else if (options.compare) {
+        status = compare(&c, &options) && !c.diag.errors ? 0 : EXIT_INPUT;
     } else {
         status = compile(&c, &options) && !c.diag.errors ? 0 : EXIT_INPUT;
     }
@@ -330,10 +366,7 @@ int main(int argc, char **argv) {
         diag_error(&c.diag, (Place){0}, "cannot write to standard output: %s", strerror(errno));
         status = EXIT_INPUT;
     }
-    cJSON_Delete(c.json);
-    tensor_data_free(&c.weights);
-    tensor_data_free(&c.onnx.weights);
-    arena_free(&c.arena);
+    release(&c);
     arena_free(&arena);
     return status;
 }

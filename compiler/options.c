@@ -1,49 +1,23 @@
-/* Reads the command line into Options by one table, from which --help is printed too.
- *
- * `--name VALUE`, `--name=VALUE`, `-oFILE` and `-o FILE` are alike. A mistake is named with the nearest option or
- * value, and the process ends with status 2. The command is also recorded with every file reduced to its bare name, so
- * that emitted code is the same in any folder.
+/* The table of options: what each is called, takes and sets, from which the command line is read (options_parse.c) and
+ * --help is printed.
  */
-#include "options.h"
+#include "options_table.h"
 #include "save/depfile.h"
 #include "rn.h"
 #include "runtime/core/cpu.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { MAX_BATCH = 4096, MAX_THREADS = 1024, MAX_RANKS = 64, RANKS = 4 };
 
-typedef enum Takes {
-    TAKES_NOTHING,
-    TAKES_VALUE,   /* --batch N, --batch=N, -o FILE, -oFILE */
-    TAKES_JOINED,  /* -O2, -fno-cse */
-    TAKES_OPTIONAL /* --random-weights, --random-weights=SEED */
-} Takes;
-
-/* UNRECORDED: changes nothing in the output, so the recorded command does without it */
-enum { FOR_COMPILE = 1, FOR_BENCH = 2, FOR_BOTH = 3, HIDDEN = 4, UNRECORDED = 8 };
-
-typedef bool (*OptionSet)(Options *options, const char *value, size_t member, Diag *diag);
-
-typedef struct OptionRow {
-    const char *name;  /* NULL: `text` is a heading of --help */
-    const char *value; /* for --help */
-    Takes takes;
-    int scope;
-    bool path; /* the value is a file */
-    OptionSet set;
-    size_t member; /* of Options, for the general setters */
-    const char *text;
-} OptionRow;
-
 #define MEMBER(type, options, offset) ((type *)(void *)((char *)(options) + (offset)))
 
-static void usage_error(Diag *diag, const char *format, ...) PRINTF_LIKE(2, 3);
-static void usage_error(Diag *diag, const char *format, ...) {
+void usage_error(Diag *diag, const char *format, ...) {
     Text text = {0};
     va_list args;
     va_start(args, format);
@@ -53,8 +27,7 @@ static void usage_error(Diag *diag, const char *format, ...) {
     text_free(&text);
 }
 
-/* ", did you mean 'X'?" or "" */
-static const char *suggestion(Options *options, const char *word, const char *const *candidates, int count) {
+const char *option_suggestion(Options *options, const char *word, const char *const *candidates, int count) {
     const char *nearest = diag_suggest(word, candidates, count);
     return nearest ? arena_printf(options->arena, "; did you mean '%s'?", nearest) : "";
 }
@@ -102,6 +75,13 @@ static bool set_threads(Options *options, const char *value, size_t member, Diag
     (void)member;
     if (parse_count(value, MAX_THREADS, &options->threads)) return true;
     usage_error(diag, "--threads: '%s' is not a number from 1 to %d", value, MAX_THREADS);
+    return false;
+}
+
+static bool set_image_count(Options *options, const char *value, size_t member, Diag *diag) {
+    (void)member;
+    if (parse_count(value, INT_MAX, &options->image_count)) return true;
+    usage_error(diag, "-n: '%s' is not a number from 1 to %d", value, INT_MAX);
     return false;
 }
 
@@ -214,7 +194,7 @@ static bool known_pass(Options *options, const char *option, const char *value, 
     if (all) names[count++] = "all";
     for (int i = 0; i < count; i++)
         if (!strcmp(names[i], value)) return true;
-    usage_error(diag, "%s: no pass is called '%s'%s", option, value, suggestion(options, value, names, count));
+    usage_error(diag, "%s: no pass is called '%s'%s", option, value, option_suggestion(options, value, names, count));
     return false;
 }
 
@@ -238,14 +218,14 @@ static bool set_dump(Options *options, const char *value, size_t member, Diag *d
         options->dump = (Dump)(DUMP_AST + i);
         return true;
     }
-    usage_error(diag, "--dump: '%s' is not ast, ir, dot, plan or c%s", value, suggestion(options, value, words, 5));
+    usage_error(diag, "--dump: '%s' is not ast, ir, dot, plan or c%s", value,
+                option_suggestion(options, value, words, 5));
     return false;
 }
 
 static const char *const target_names[] = {"native", "x86-64-v3", "x86-64-v4", "generic"};
 
-/* The processor that rnc runs on. */
-static bool native_isa(rn_isa *isa, Diag *diag) {
+bool options_native_isa(rn_isa *isa, Diag *diag) {
     bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     *isa = v4 ? RN_ISA_X86_64_V4 : RN_ISA_X86_64_V3;
@@ -258,7 +238,7 @@ static bool native_isa(rn_isa *isa, Diag *diag) {
 static bool named_isa(Options *options, const char *name, rn_isa *isa, Diag *diag) {
     if (!strcmp(name, "native")) {
         options->target_native = true;
-        return native_isa(isa, diag);
+        return options_native_isa(isa, diag);
     }
     static const rn_isa isas[] = {RN_ISA_X86_64_V3, RN_ISA_X86_64_V4, RN_ISA_GENERIC};
     for (int i = 0; i < 3; i++) {
@@ -267,7 +247,7 @@ static bool named_isa(Options *options, const char *name, rn_isa *isa, Diag *dia
         return true;
     }
     usage_error(diag, "--target: '%s' is not native, x86-64-v3, x86-64-v4 or generic%s", name,
-                suggestion(options, name, target_names, 4));
+                option_suggestion(options, name, target_names, 4));
     return false;
 }
 
@@ -306,43 +286,7 @@ static bool set_kernels(Options *options, const char *value, size_t member, Diag
         options->kernels_given = true;
         return true;
     }
-    usage_error(diag, "--kernels: '%s' is not jit, static or c%s", value, suggestion(options, value, words, 3));
-    return false;
-}
-
-/* Where nothing is said, the processor that rnc runs on; C kernels are for any. */
-static bool complete_target(Options *options, Diag *diag) {
-    Target *target = &options->target;
-    if (!target->count) {
-        target->count = 1;
-        target->isa[0] = RN_ISA_GENERIC;
-        options->target_native = target->kernels != KERNELS_C;
-        if (options->target_native) return native_isa(&target->isa[0], diag);
-    }
-    if ((target->kernels == KERNELS_C) == (target->isa[0] == RN_ISA_GENERIC)) return true;
-    usage_error(diag, target->kernels == KERNELS_C
-                          ? "--kernels=c is for any processor: leave --target out, or say --target generic"
-                          : "--target generic needs --kernels=c: libxsmm's kernels are for x86-64-v3 and x86-64-v4");
-    return false;
-}
-
-/* -mtune. Where nothing is said, as gcc has it: the machine itself where the target is it, otherwise generic. */
-static bool complete_tune(Options *options, Diag *diag) {
-    const char *trouble;
-    if (!options->tune) options->tune = options->target_native ? "native" : "generic";
-    options->tune_changes = options->tune + strcspn(options->tune, ",");
-    options->tune_native = !strcmp(options->tune, "native") || !strncmp(options->tune, "native,", strlen("native,"));
-    const char *known = options->tune; /* its numbers can be checked before the row is known */
-    if (options->tune_native) known = arena_printf(options->arena, "generic%s", options->tune_changes);
-    options->machine = machine_parse(known, options->target.isa[0], options->arena, &trouble);
-    if (!options->machine) {
-        usage_error(diag, "-mtune=%s: %s", options->tune, trouble);
-        return false;
-    }
-    const char *missing = options->tune_native ? rn_cpu_missing(options->target.isa[0]) : NULL;
-    if (!missing) return true;
-    usage_error(diag, "-mtune=native: this processor cannot be measured for %s, since it lacks %s; name another",
-                rn_isa_name(options->target.isa[0]), missing);
+    usage_error(diag, "--kernels: '%s' is not jit, static or c%s", value, option_suggestion(options, value, words, 3));
     return false;
 }
 
@@ -365,7 +309,7 @@ static bool set_store(Options *options, const char *value, size_t member, Diag *
     const bool bf16 = !strcmp(value, words[1]);
     options->passes.set[PASS_store_bf16] = bf16 ? 1 : -1;
     if (bf16 || !strcmp(value, words[0])) return true;
-    usage_error(diag, "--store: '%s' is not fp32 or bf16%s", value, suggestion(options, value, words, 2));
+    usage_error(diag, "--store: '%s' is not fp32 or bf16%s", value, option_suggestion(options, value, words, 2));
     return false;
 }
 
@@ -418,7 +362,7 @@ static bool set_recompute(Options *options, const char *value, size_t member, Di
     }
     if (value)
         usage_error(diag, "--recompute: '%s' is not none, sums or blocks%s", value,
-                    suggestion(options, value, words, 3));
+                    option_suggestion(options, value, words, 3));
     return !value;
 }
 
@@ -445,15 +389,15 @@ static bool set_ignore(Options *options, const char *value, size_t member, Diag 
 
 /* ---- the table ---- */
 #define M(member) offsetof(Options, member)
-static const OptionRow rows[] = {
+const OptionRow option_rows[] = {
     {.text = "Output"},
     {"-o", "FILE", TAKES_VALUE, FOR_COMPILE, true, set_output_file, 0,
      "by its ending: .c, .o, .a or .so (and .h beside it), .safetensors, .onnx, .rn (a source), or a program"},
-    {"--name", "NAME", TAKES_VALUE, FOR_COMPILE, false, set_name, 0,
+    {"--name", "NAME", TAKES_VALUE, FOR_COMPILE | FOR_COMPARE, false, set_name, 0,
      "prefix of the emitted API (default: the network's name)"},
     {"--standalone", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(standalone),
      "C that needs no librn and no libxsmm: with a .c, .o, .a or .so file"},
-    {"--output", "LAYER", TAKES_VALUE, FOR_BOTH, false, set_output_layer, 0,
+    {"--output", "LAYER", TAKES_VALUE, FOR_ALL, false, set_output_layer, 0,
      "give out this layer's result instead of the last one's; may be repeated"},
     {.text = "Dependencies, for make and ninja"},
     {"-MD", NULL, TAKES_NOTHING, FOR_COMPILE | UNRECORDED, false, set_depend, DEPEND_ALL,
@@ -469,7 +413,7 @@ static const OptionRow rows[] = {
     {"-MP", NULL, TAKES_NOTHING, FOR_COMPILE | UNRECORDED, false, set_flag, M(depend_phony),
      "a rule without commands for each file that was read, so that one may go away"},
     {.text = "Network"},
-    {"-D", "NAME=VALUE", TAKES_VALUE, FOR_BOTH, false, set_define, 0, "set a parameter of the network"},
+    {"-D", "NAME=VALUE", TAKES_VALUE, FOR_ALL, false, set_define, 0, "set a parameter of the network"},
     {"--train", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(train),
      "training instead of inference: -o writes a program that trains as the train section says, or a module that does"},
     {"--recompute", "WHAT", TAKES_OPTIONAL, FOR_COMPILE, false, set_recompute, 0,
@@ -478,37 +422,37 @@ static const OptionRow rows[] = {
     {"--mpi", "R", TAKES_OPTIONAL, FOR_COMPILE, false, set_mpi, 0,
      "of --train: for several processes, which share each batch (mpirun); any power of two up to R of them (default 4) "
      "has the bits of one"},
-    {"--batch", "N", TAKES_VALUE, FOR_BOTH, false, set_batch, 0,
+    {"--batch", "N", TAKES_VALUE, FOR_ALL, false, set_batch, 0,
      "the largest number of images a run takes (default 1), or a step of --train (default the train section's)"},
-    {"--target", "CPU", TAKES_VALUE, FOR_BOTH, false, set_target, 0,
+    {"--target", "CPU", TAKES_VALUE, FOR_ALL, false, set_target, 0,
      "native (default), x86-64-v3 (AVX2) or x86-64-v4 (AVX-512); several: CPU,CPU"},
-    {"-mtune=", "CPU", TAKES_JOINED, FOR_BOTH, false, set_string, M(tune),
+    {"-mtune=", "CPU", TAKES_JOINED, FOR_ALL, false, set_string, M(tune),
      "whom choices are made for: native (default where the target is), generic (otherwise), znver4, ... "
      "(--print-machine), with numbers of yours: CPU,l3=30"},
-    {"--tune", "CPU", TAKES_VALUE, FOR_BOTH | HIDDEN, false, set_string, M(tune), ""},
-    {"--kernels", "WHENCE", TAKES_VALUE, FOR_BOTH, false, set_kernels, 0,
+    {"--tune", "CPU", TAKES_VALUE, FOR_ALL | HIDDEN, false, set_string, M(tune), ""},
+    {"--kernels", "WHENCE", TAKES_VALUE, FOR_ALL, false, set_kernels, 0,
      "jit: libxsmm at run time (default), static: its code in the C, c: portable C for any CPU"},
     {.text = "Weights"},
-    {"--weights", "FILE", TAKES_VALUE, FOR_BOTH, true, set_string, M(weights),
+    {"--weights", "FILE", TAKES_VALUE, FOR_ALL, true, set_string, M(weights),
      "a safetensors file or PyTorch checkpoint (.pth, .pt), folded and packed now"},
-    {"--weights-prefix", "PREFIX", TAKES_VALUE, FOR_BOTH, false, set_prefix, 0,
+    {"--weights-prefix", "PREFIX", TAKES_VALUE, FOR_ALL, false, set_prefix, 0,
      "what the names in that file begin with ('': nothing), or the way to one of its state dicts (default: found out)"},
-    {"--ignore", "GLOB", TAKES_VALUE, FOR_BOTH, false, set_ignore, 0,
+    {"--ignore", "GLOB", TAKES_VALUE, FOR_ALL, false, set_ignore, 0,
      "tensors of that file that the network may do without ('aux*'); may be repeated"},
-    {"--random-weights", "SEED", TAKES_OPTIONAL, FOR_BOTH, false, set_random, 0,
+    {"--random-weights", "SEED", TAKES_OPTIONAL, FOR_ALL, false, set_random, 0,
      "random weights with calibrated statistics, to measure and test with"},
-    {"--store", "TYPE", TAKES_VALUE, FOR_BOTH, false, set_store, 0,
+    {"--store", "TYPE", TAKES_VALUE, FOR_ALL, false, set_store, 0,
      "fp32 (default), or bf16: fully connected layers' weights rounded, in half the memory"},
     {"--embed", NULL, TAKES_NOTHING, FOR_COMPILE, false, set_flag, M(embed), "put the packed weights into the object"},
     {.text = "Optimisation"},
-    {"-O", "LEVEL", TAKES_JOINED, FOR_COMPILE, false, set_level, 0,
+    {"-O", "LEVEL", TAKES_JOINED, FOR_COMPILE | FOR_COMPARE, false, set_level, 0,
      "0 unfused, 1 folded, 2 fused (default), 3 tuned: convolutions chosen by measuring; s: 2, and smaller weights for "
      "at most 10 % more time"},
-    {"--weights-limit", "MB", TAKES_VALUE, FOR_COMPILE, false, set_positive, M(weights_limit),
+    {"--weights-limit", "MB", TAKES_VALUE, FOR_COMPILE | FOR_COMPARE, false, set_positive, M(weights_limit),
      "packed weights take at most so many megabytes: the fastest of what keeps that"},
-    {"-f", "[no-]PASS", TAKES_JOINED, FOR_COMPILE, false, set_pass, 0, "one pass on or off"},
-    {"--passes", NULL, TAKES_NOTHING, FOR_BOTH, false, set_flag, M(list_passes), "list the passes"},
-    {"--tune-cache", "FILE", TAKES_VALUE, FOR_COMPILE | UNRECORDED, true, set_string, M(tune_cache),
+    {"-f", "[no-]PASS", TAKES_JOINED, FOR_COMPILE | FOR_COMPARE, false, set_pass, 0, "one pass on or off"},
+    {"--passes", NULL, TAKES_NOTHING, FOR_ALL | SHARED, false, set_flag, M(list_passes), "list the passes"},
+    {"--tune-cache", "FILE", TAKES_VALUE, FOR_COMPILE | FOR_COMPARE | UNRECORDED, true, set_string, M(tune_cache),
      "where -O3 keeps what it measured (default ~/.cache/rnc/tune)"},
     {.text = "Inspection"},
     {"--summary", NULL, TAKES_NOTHING, FOR_COMPILE | UNRECORDED, false, set_flag, M(summary),
@@ -517,7 +461,7 @@ static const OptionRow rows[] = {
      "run the emitted code and compare every layer with the reference interpreter"},
     {"--input", "FILE", TAKES_VALUE, FOR_COMPILE | UNRECORDED, true, set_string, M(verify_input),
      "what --verify runs on instead of noise: a .npy array as programs' run takes it, or a picture"},
-    {"--tolerance", "E", TAKES_VALUE, FOR_COMPILE, false, set_positive, M(tolerance),
+    {"--tolerance", "E", TAKES_VALUE, FOR_COMPILE | FOR_COMPARE, false, set_positive, M(tolerance),
      "the output's largest relative error: chooses algorithms, and what --verify accepts (default 1e-4)"},
     {"--report", "FILE.html", TAKES_OPTIONAL, FOR_COMPILE | UNRECORDED, true, set_report, 0,
      "how each layer is computed, its time, what else was considered, and the predicted error; text without a file"},
@@ -531,227 +475,31 @@ static const OptionRow rows[] = {
     {"--run-pass", "PASS", TAKES_VALUE, FOR_COMPILE | HIDDEN, false, set_run_pass, 0, ""},
     {.text = "Measuring (rnc bench)"},
     {"--seconds", "S", TAKES_VALUE, FOR_BENCH, false, set_positive, M(seconds), "time for each variant (default 1)"},
-    {"--html", "FILE", TAKES_VALUE, FOR_BENCH, true, set_string, M(html), "write a page with a chart"},
+    {.text = "Comparing (rnc compare)"},
+    {"--data", "SPEC", TAKES_VALUE, FOR_COMPARE | SHARED, false, set_string, M(data),
+     "what both are run on instead of noise: a .npy array, a picture, or test pictures as KIND:FOLDER (docs/data.md)"},
+    {"-n", "N", TAKES_VALUE, FOR_COMPARE | SHARED, false, set_image_count, 0,
+     "the first N images alone (default: all; of noise 2)"},
+    {"--reference", NULL, TAKES_NOTHING, FOR_COMPARE, false, set_flag, M(reference),
+     "this network is run by the reference interpreter, in double, and not compiled"},
+    {"--threshold", "E", TAKES_VALUE, FOR_COMPARE | SHARED, false, set_positive, M(threshold),
+     "the largest relative difference of an output at which they agree (default: the sum of their --tolerance)"},
+    {.text = "Measuring and comparing (rnc bench, rnc compare)"},
+    {"--html", "FILE", TAKES_VALUE, FOR_BENCH | FOR_COMPARE | SHARED, true, set_string, M(html),
+     "write a page with a chart"},
     {.text = "General"},
-    {"--threads", "N", TAKES_VALUE, FOR_BOTH, false, set_threads, 0,
-     "threads of rnc and of --verify (default: all); those that choices are made for, and bench's (default: 1)"},
-    {"--json", NULL, TAKES_NOTHING, FOR_BOTH | UNRECORDED, false, set_flag, M(json),
-     "--summary, --report and --verify, or the results of rnc bench, as one JSON document"},
-    {"-v", NULL, TAKES_NOTHING, FOR_BOTH | UNRECORDED, false, set_flag, M(passes.verbose),
+    {"--threads", "N", TAKES_VALUE, FOR_ALL, false, set_threads, 0,
+     "threads of rnc, --verify and compare (default: all); those that choices are made for, and bench's (default: 1)"},
+    {"--json", NULL, TAKES_NOTHING, FOR_ALL | SHARED | UNRECORDED, false, set_flag, M(json),
+     "--summary, --report and --verify, or the results of rnc bench or compare, as one JSON document"},
+    {"-v", NULL, TAKES_NOTHING, FOR_ALL | SHARED | UNRECORDED, false, set_flag, M(passes.verbose),
      "show passes, times and the C compiler's commands"},
-    {"--version", NULL, TAKES_NOTHING, FOR_BOTH, false, set_flag, M(version), "print the version"},
-    {"--help", NULL, TAKES_NOTHING, FOR_BOTH, false, set_flag, M(help), "print this text"},
-    {"-h", NULL, TAKES_NOTHING, FOR_BOTH | HIDDEN, false, set_flag, M(help), ""},
+    {"--version", NULL, TAKES_NOTHING, FOR_ALL | SHARED, false, set_flag, M(version), "print the version"},
+    {"--help", NULL, TAKES_NOTHING, FOR_ALL | SHARED, false, set_flag, M(help), "print this text"},
+    {"-h", NULL, TAKES_NOTHING, FOR_ALL | SHARED | HIDDEN, false, set_flag, M(help), ""},
 };
 #undef M
-enum { ROW_COUNT = sizeof rows / sizeof *rows };
-
-/* ---- parsing ---- */
-/* The row of an argument; *value points at what follows the name within it, or is NULL. */
-static const OptionRow *find_row(const char *arg, const char **value) {
-    const bool is_long = arg[1] == '-';
-    for (int i = 0; i < ROW_COUNT; i++) {
-        const OptionRow *row = &rows[i];
-        if (!row->name) continue;
-        const size_t length =
-            is_long ? strcspn(arg, "=") : strlen(row->name); /* -O2, -MFnet.d: a value may be joined */
-        if (strlen(row->name) != length || strncmp(row->name, arg, length)) continue;
-        *value = arg[length] == '=' && is_long ? arg + length + 1 : arg[length] ? arg + length : NULL;
-        return row;
-    }
-    return NULL;
-}
-
-static void unknown_option(Options *options, const char *arg, Diag *diag) {
-    const char *names[ROW_COUNT];
-    int count = 0;
-    char *word = arena_strndup(options->arena, arg, strcspn(arg, "="));
-    for (int i = 0; i < ROW_COUNT; i++)
-        if (rows[i].name && !(rows[i].scope & HIDDEN)) names[count++] = rows[i].name;
-    usage_error(diag, "unknown option '%s'%s", word, suggestion(options, word, names, count));
-}
-
-/* Adds an argument to the recorded command; quotes it where a shell would need that. */
-static void record(Text *command, const char *prefix, const char *word) {
-    bool quote = !*word || strpbrk(word, " '\"\\$*?;&|<>()[]{}#~`\t\n");
-    text_printf(command, " %s%s%s%s", prefix, quote ? "'" : "", word, quote ? "'" : "");
-}
-
-/* One option, argv[*index] and perhaps the argument after it. */
-static bool parse_option(Options *options, int argc, char **argv, int *index, Text *command, Diag *diag) {
-    const char *arg = argv[*index], *value = NULL;
-    const OptionRow *row = find_row(arg, &value);
-    if (!row) {
-        unknown_option(options, arg, diag);
-        return false;
-    }
-    if (row->takes == TAKES_NOTHING && value) {
-        usage_error(diag, "%s takes no value", row->name);
-        return false;
-    }
-    bool separate = false;
-    if (row->takes == TAKES_VALUE && !value) {
-        if (*index + 1 >= argc) {
-            usage_error(diag, "%s needs a value: %s %s", row->name, row->name, row->value);
-            return false;
-        }
-        value = argv[++*index];
-        separate = true;
-    }
-    if (!(row->scope & (options->bench ? FOR_BENCH : FOR_COMPILE))) {
-        usage_error(diag, options->bench ? "%s does not go with rnc bench" : "%s is an option of rnc bench", row->name);
-        return false;
-    }
-    if (row->takes == TAKES_JOINED && !value) {
-        usage_error(diag, "%s needs a value: %s%s", row->name, row->name, row->value);
-        return false;
-    }
-    if (row->scope & UNRECORDED) {
-        /* not a part of the command */
-    } else if (value && row->takes != TAKES_NOTHING) {
-        const char *join = separate ? " " : row->name[1] == '-' ? "=" : "";
-        record(command, arena_printf(options->arena, "%s%s", row->name, join), row->path ? path_base(value) : value);
-    } else {
-        record(command, "", row->name);
-    }
-    return row->set(options, value, row->member, diag);
-}
-
-/* What does not go with --train, or NULL. */
-static const char *no_training(const Options *o) {
-    if (o->weights || o->random_weights || o->embed)
-        return "--train does not go with --weights, --random-weights or --embed: what is trained begins as the train "
-               "section says";
-    if (o->output_count) return "--train does not go with --output: what is trained is the network's result";
-    if (o->passes.set[PASS_store_bf16] > 0) return "--train does not go with --store bf16: what is trained is fp32";
-    if (o->standalone) return "--train does not go with --standalone: a trainer needs librn";
-    if (o->dump == DUMP_AST || o->format)
-        return "--train does not go with --dump=ast or --format: it changes no source";
-    if (o->kind == OUTPUT_SOURCE) return "--train does not go with -o FILE.rn: leave it out, the train section is kept";
-    if (o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX)
-        return "--train makes no weights: say -o with a .c, .o, .a or .so file or a program, whose `export` writes "
-               "them";
-    if (o->verify_input) return "--train does not go with --input, which is no batch with labels";
-    if (o->summary)
-        return "--train does not go with --summary, which is of the network: leave one out; --train --report is of a "
-               "step";
-    return NULL;
-}
-
-static const char *cannot_mix(const Options *o) {
-    if (o->train && no_training(o)) return no_training(o);
-    if (o->ranks && !o->train) return "--mpi is of training: say --train too";
-    const bool weights = o->weights || o->random_weights || o->input_kind == INPUT_ONNX;
-    if (o->weights && o->random_weights) return "--weights and --random-weights exclude each other";
-    if (!o->weights && (o->weights_prefix || o->ignore_count))
-        return o->ignore_count ? "--ignore needs --weights FILE" : "--weights-prefix needs --weights FILE";
-    if (o->embed && !weights) return "--embed needs --weights FILE or --random-weights";
-    const bool saves = o->kind == OUTPUT_SAFETENSORS || o->kind == OUTPUT_ONNX || o->kind == OUTPUT_SOURCE;
-    if (o->embed && (o->kind == OUTPUT_NONE || saves))
-        return "--embed needs -o with a .c, .o, .a or .so file or a program";
-    if (o->standalone && o->kind == OUTPUT_PROGRAM)
-        return "--standalone makes no program, whose commands are librn's: say -o with a .c, .o, .a or .so file";
-    if (o->standalone && (saves || (!o->output && o->dump != DUMP_C)))
-        return "--standalone needs -o with a .c, .o, .a or .so file, or --dump=c";
-    if (o->standalone && o->target.kernels == KERNELS_JIT)
-        return "--standalone does not go with --kernels=jit, which needs libxsmm at run time: leave it out (static), "
-               "or "
-               "say --kernels=c";
-    if (o->kind == OUTPUT_SAFETENSORS && !weights)
-        return "-o FILE.safetensors needs --weights FILE or --random-weights";
-    if (o->kind == OUTPUT_ONNX && !weights)
-        return "-o FILE.onnx needs --weights FILE or --random-weights: an ONNX file holds its network's weights";
-    if (o->json && o->train && !o->report && !o->verify)
-        return "--json needs --report or --verify: with --train it prints what these say of a step";
-    if (o->json && !o->bench && !o->summary && !o->report && !o->verify)
-        return "--json needs --summary, --report or --verify";
-    if (o->json && (o->dump || o->run_pass || o->format || o->passes.dump_after))
-        return "--json does not go with --dump, --dump-after or --format, which print something else";
-    if (o->verify_input && !o->verify) return "--input is what --verify runs on: say --verify too";
-    if (o->output && (o->dump || o->run_pass || o->format))
-        return "-o does not go with --dump or --format, which print to standard output";
-    const bool says_how = o->depfile || o->depend_target_count || o->depend_phony;
-    if (says_how && !o->depend) return "-MF, -MT, -MQ and -MP go with -MD or -MMD";
-    if (o->depend && !o->output) return "-MD and -MMD need -o FILE: what they write is about that file";
-    if (!o->bench && !o->output && !o->dump && !o->run_pass && !o->summary && !o->verify && !o->format && !o->report &&
-        !o->passes.dump_after)
-        return "nothing to do: say -o FILE (.c, .o, .a, .so or a program), --summary, --report, --verify, --format or "
-               "--dump=WHAT";
-    return NULL;
-}
-
-/* What no single option can know. */
-static bool check_together(Options *options, Diag *diag) {
-    if (!options->input) {
-        usage_error(diag, "no input file; rnc --help says more");
-        return false;
-    }
-    const char *dot = strrchr(path_base(options->input), '.');
-    const bool is_ir = dot && !strcmp(dot, ".ir"), is_onnx = dot && !strcmp(dot, ".onnx");
-    options->input_kind = is_ir ? INPUT_GRAPH : is_onnx ? INPUT_ONNX : INPUT_SOURCE;
-    if (!is_ir && !is_onnx && strcmp(options->input, "-") && (!dot || strcmp(dot, ".rn"))) {
-        usage_error(diag, "'%s' ends in neither .rn nor .onnx", options->input);
-        return false;
-    }
-    if (is_ir && (options->dump == DUMP_AST || options->format || options->define_count)) {
-        usage_error(diag, "'%s' is a graph: --dump=ast, --format and -D need a .rn file", options->input);
-        return false;
-    }
-    if (is_onnx && (options->dump == DUMP_AST || options->format)) {
-        usage_error(diag, "'%s' is a model: --dump=ast and --format need a .rn file", options->input);
-        return false;
-    }
-    if (!is_ir && options->run_pass) {
-        usage_error(diag, "--run-pass needs a .ir file");
-        return false;
-    }
-    for (int i = 0; i < PASS_COUNT && options->train; i++)
-        if (options->passes.set[i] > 0 && i != PASS_store_bf16 && !pass_suits((PassId)i, true)) {
-            usage_error(diag, "-f%s: this pass does not run on graphs of training", pass_name((PassId)i));
-            return false;
-        }
-    const char *trouble = cannot_mix(options);
-    if (trouble) usage_error(diag, "%s", trouble);
-    return !trouble;
-}
-
-static void set_defaults(Options *options, Arena *arena) {
-    *options = (Options){.arena = arena, .batch = 1, .seed = 1, .tolerance = 1e-4, .seconds = 1};
-    options->passes.level = 2;
-}
-
-bool options_parse(Options *options, Arena *arena, int argc, char **argv, Diag *diag) {
-    Text command = {0};
-    bool good = true, only_files = false;
-    set_defaults(options, arena);
-    text_puts(&command, "rnc");
-    for (int i = 1; i < argc; i++) {
-        const char *arg = argv[i];
-        if (i == 1 && !strcmp(arg, "bench")) {
-            options->bench = true;
-            text_puts(&command, " bench");
-        } else if (!only_files && !strcmp(arg, "--")) {
-            only_files = true;
-        } else if (!only_files && arg[0] == '-' && arg[1]) {
-            good &= parse_option(options, argc, argv, &i, &command, diag);
-        } else if (options->input) {
-            usage_error(diag, "two input files, '%s' and '%s'; one at a time", options->input, arg);
-            good = false;
-        } else {
-            options->input = arg;
-            record(&command, "", path_base(arg));
-        }
-    }
-    options->command = arena_strndup(arena, command.s, command.size);
-    text_free(&command);
-    if (!good) return false;
-    if (options->version || options->help || options->list_passes) return true;
-    if (options->standalone && !options->kernels_given) options->target.kernels = KERNELS_STATIC;
-    if (!complete_target(options, diag) || !complete_tune(options, diag)) return false;
-    options->tune_threads = options->threads ? options->threads : 1;
-    if (!options->threads) options->threads = options->bench ? 1 : (int)sysconf(_SC_NPROCESSORS_ONLN);
-    return options->print_machine || check_together(options, diag);
-}
+const int option_row_count = sizeof option_rows / sizeof *option_rows;
 
 /* ---- help ---- */
 static void print_row(const OptionRow *row, FILE *out) {
@@ -764,19 +512,22 @@ static void print_row(const OptionRow *row, FILE *out) {
 }
 
 void options_help(FILE *out) {
-    fputs(
-        "rnc " RN_VERSION ": compiles residual networks to C\n\n"
-        "  rnc [options] FILE.rn           FILE.rn may be an ONNX model, FILE.onnx, or -, standard input\n"
-        "  rnc bench [options] FILE.rn     the network unfused, with each fusion alone, and fused, timed in one run\n",
-        out);
-    for (int i = 0; i < ROW_COUNT; i++) {
-        if (!rows[i].name)
-            fprintf(out, "\n%s\n", rows[i].text);
-        else if (!(rows[i].scope & HIDDEN))
-            print_row(&rows[i], out);
+    fputs("rnc " RN_VERSION ": compiles residual networks to C\n\n"
+          "  rnc [options] FILE.rn           FILE.rn may be an ONNX model, FILE.onnx, or -, standard input\n"
+          "  rnc bench [options] FILE.rn     the network unfused, with each fusion alone, and fused, timed in one run\n"
+          "  rnc compare [options] A [options of A] [B [options of B]]\n"
+          "                                  how far two networks agree, and where they part; A alone: as compiled, "
+          "with\n"
+          "                                  what the reference interpreter makes of it\n",
+          out);
+    for (int i = 0; i < option_row_count; i++) {
+        if (!option_rows[i].name)
+            fprintf(out, "\n%s\n", option_rows[i].text);
+        else if (!(option_rows[i].scope & HIDDEN))
+            print_row(&option_rows[i], out);
     }
     fputs("\n$CC (default cc) builds objects and programs; -v shows its commands.\n"
-          "Exit status: 0, 1 where the input is wrong, 2 where the command line is.\n",
+          "Exit status: 0, 1 where the input is wrong or networks differ, 2 where the command line is wrong.\n",
           out);
 }
 

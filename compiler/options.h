@@ -27,6 +27,10 @@ typedef enum OutputKind { /* by the ending of -o's file */
 typedef struct Options {
     Arena *arena;
     bool bench;                                                /* rnc bench */
+    bool compare;                                              /* rnc compare; these are the first network's options */
+    struct Options *second;                                    /* compare: the other network's */
+    const char *label;                                         /* compare: its file, with the options of its own */
+    bool reference;                                            /* compare: it is run by the interpreter */
     const char *input;                                         /* FILE.rn, FILE.ir, FILE.onnx or -: standard input */
     enum { INPUT_SOURCE, INPUT_GRAPH, INPUT_ONNX } input_kind; /* by its ending */
     const char *output;                                        /* -o, or NULL */
@@ -76,12 +80,18 @@ typedef struct Options {
     const char *report;     /* --report FILE.html, "" for text on standard output, or NULL */
     double seconds;         /* bench: per variant */
     bool json;
-    const char *html;    /* bench */
+    const char *html;    /* bench, compare */
+    const char *data;    /* compare: what to run on, or NULL: noise */
+    int image_count;     /* compare: -n; 0: all */
+    double threshold;    /* compare; 0: the sum of the networks' tolerances */
     const char *command; /* as typed, files by their bare names: the same in any folder */
 } Options;
 
 /* Reads the command line. False after an error: the caller exits with status 2. */
 bool options_parse(Options *options, Arena *arena, int argc, char **argv, Diag *diag);
+/* Whether a network's options go together, and with its input; finds out the input's kind (options_check.c). False
+ * after an error. */
+bool options_check(Options *options, Diag *diag);
 void options_help(FILE *out);
 void options_list_passes(FILE *out);
 

@@ -17,6 +17,30 @@ void images_free(Images *images) {
     *images = (Images){0};
 }
 
+static uint64_t next_random(uint64_t *state) { /* SplitMix64 */
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+void images_noise(uint64_t seed, int index, float *image, size_t size) {
+    uint64_t state = seed * 0x2545f4914f6cdd1du + (uint64_t)index;
+    for (size_t i = 0; i < size; i++) {
+        double uniform = (double)(next_random(&state) >> 11) * 0x1p-53;
+        image[i] = (float)((2 * uniform - 1) * 1.7320508075688772);
+    }
+}
+
+rn_preprocess preprocess_of(const Preprocess *p) {
+    rn_preprocess preprocess = {.order = (int)p->order, .range = (float)p->range, .resize = p->resize};
+    for (int i = 0; i < 4; i++) {
+        preprocess.mean[i] = (float)p->mean[i];
+        preprocess.std[i] = (float)p->std[i];
+    }
+    return preprocess;
+}
+
 static bool take_array(const Graph *graph, const char *path, const rn_npy *array, Images *images, Diag *diag) {
     const Shape s = graph->input->shape;
     const bool last = graph->input->channels_last;
@@ -48,13 +72,9 @@ static bool take_picture(const Graph *graph, const TensorData *weights, const ch
                          Images *images, Diag *diag) {
     const Preprocess *p = &graph->preprocess;
     const Shape s = graph->input->shape;
-    rn_model model = {.input = {s.c, s.h, s.w}, .preprocess = {.order = (int)p->order, .resize = p->resize}};
-    model.input_layout = graph->input->channels_last ? RN_NHWC : RN_NCHW;
-    model.preprocess.range = (float)p->range;
-    for (int i = 0; i < 4; i++) {
-        model.preprocess.mean[i] = (float)p->mean[i];
-        model.preprocess.std[i] = (float)p->std[i];
-    }
+    const rn_model model = {.input = {s.c, s.h, s.w},
+                            .input_layout = graph->input->channels_last ? RN_NHWC : RN_NCHW,
+                            .preprocess = preprocess_of(p)};
     images->data = malloc((size_t)shape_size(s) * sizeof *images->data);
     if (!images->data) out_of_memory();
     images->count = 1;

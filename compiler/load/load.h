@@ -32,5 +32,9 @@ typedef struct Images {
  * after an error. */
 bool images_load(const Graph *graph, const TensorData *weights, const char *path, Images *images, Diag *diag);
 void images_free(Images *images);
+/* Image `index` of noise: uniform, mean 0, variance 1, the same everywhere. */
+void images_noise(uint64_t seed, int index, float *image, size_t size);
+/* How a deployed network makes pictures ready. */
+rn_preprocess preprocess_of(const Preprocess *preprocess);
 
 #endif

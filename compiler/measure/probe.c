@@ -1,13 +1,15 @@
 /* Emitted code in a process of its own: it may crash, and OpenMP's threads do not survive a fork. rnc starts itself as
  *
  *     rnc --probe layers THREADS BATCH IMAGES OUT SO NAME WEIGHTS  every layer's result of one run, to OUT
+ *     rnc --probe outputs THREADS IMAGES OUT SO NAME WEIGHTS   the outputs of all images, to OUT
  *     rnc --probe bench THREADS BATCH SECONDS OUT {SO NAME WEIGHTS}...
  *                                                                  variants of one network, timed in turns
  *     rnc --probe tune THREADS BATCH OUT {SO NAME WEIGHTS}...      the same, layer by layer
  *     rnc --probe train THREADS N IN OUT SO NAME WEIGHTS           a trainer's gradients of one step (probe_train.c)
  *
- * IMAGES is a file of planar floats, which a batch repeats. OUT of `layers` is records (see put_layer); OUT of `bench`
- * is one line of numbers per variant, OUT of `tune` the microseconds of each of its layers. An error is printed here,
+ * IMAGES is a file of planar floats, which the batch of `layers` repeats. OUT of `layers` is records (see put_layer),
+ * of `outputs` an image's floats after another's; OUT of `bench` is one line of numbers per variant, OUT of `tune` the
+ * microseconds of each of its layers. An error is printed here,
  * and the status is 1. Each shared object has its own librn inside, and that is the one that is called.
  */
 #include <dlfcn.h>
@@ -18,8 +20,10 @@
 #include <time.h>
 
 #include "base/toolchain.h"
+#include "load/load.h"
 #include "probe.h"
 #include "rn.h"
+#include "runtime/eval/evaluator.h"
 
 enum { MAX_VARIANTS = 64, MAX_RUNS = 100000 };
 
@@ -43,23 +47,7 @@ static void *allocate(size_t size) {
     return memory;
 }
 
-static uint64_t next_random(uint64_t *state) { /* SplitMix64 */
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
-void probe_image(uint64_t seed, int index, float *image, size_t size) {
-    uint64_t state = seed * 0x2545f4914f6cdd1du + (uint64_t)index;
-    for (size_t i = 0; i < size; i++) {
-        double uniform = (double)(next_random(&state) >> 11) * 0x1p-53;
-        image[i] = (float)((2 * uniform - 1) * 1.7320508075688772);
-    }
-}
-
-static void load(Loaded *loaded, const char *so, const char *name, const char *weights, int batch,
-                 const rn_options *given) {
+static void open_model(Loaded *loaded, const char *so, const char *name, const char *weights) {
     char symbol[300], error[RN_ERROR_SIZE] = "";
     void *handle = dlopen(so, RTLD_NOW | RTLD_LOCAL);
     if (!handle) probe_fail("the emitted code does not load", dlerror());
@@ -70,6 +58,12 @@ static void load(Loaded *loaded, const char *so, const char *name, const char *w
     loaded->model = model();
     if (loaded->model->weights_open(&loaded->weights, loaded->model, weights, error, sizeof error))
         probe_fail("weights", error);
+}
+
+static void load(Loaded *loaded, const char *so, const char *name, const char *weights, int batch,
+                 const rn_options *given) {
+    char error[RN_ERROR_SIZE] = "";
+    open_model(loaded, so, name, weights);
     rn_options options = *given;
     options.error = error;
     options.error_size = sizeof error;
@@ -84,24 +78,33 @@ static void unload(Loaded *loaded) {
     free(loaded->ms);
 }
 
-/* A batch of the file's images, again and again. */
-static float *read_images(const rn_model *model, int batch, const char *path) {
-    const size_t size = (size_t)model->input.c * (size_t)model->input.h * (size_t)model->input.w;
+static size_t image_size(const rn_model *model) {
+    return (size_t)model->input.c * (size_t)model->input.h * (size_t)model->input.w;
+}
+
+/* The file's images, malloc'd, aligned for floats. */
+static float *read_images(const rn_model *model, const char *path, size_t *count) {
     size_t bytes;
     char *file = file_read(path, SIZE_MAX, &bytes);
-    const size_t count = file ? bytes / (size * sizeof(float)) : 0;
-    if (!count) probe_fail(path, "cannot be read");
-    float *images = allocate(size * (size_t)batch * sizeof(float));
-    for (size_t n = 0; n < (size_t)batch; n++)
-        memcpy(images + n * size, file + n % count * size * sizeof(float), size * sizeof(float));
+    *count = file ? bytes / (image_size(model) * sizeof(float)) : 0;
+    if (!*count) probe_fail(path, "cannot be read");
+    return (float *)(void *)file;
+}
+
+/* A batch of them, again and again. */
+static float *repeat_images(const rn_model *model, int batch, const char *path) {
+    const size_t size = image_size(model);
+    size_t count;
+    float *file = read_images(model, path, &count), *images = allocate(size * (size_t)batch * sizeof(float));
+    for (size_t n = 0; n < (size_t)batch; n++) memcpy(images + n * size, file + n % count * size, size * sizeof(float));
     free(file);
     return images;
 }
 
 static float *make_images(const rn_model *model, int batch, uint64_t seed) {
-    size_t size = (size_t)model->input.c * (size_t)model->input.h * (size_t)model->input.w;
+    const size_t size = image_size(model);
     float *images = allocate(size * (size_t)batch * sizeof(float));
-    for (int n = 0; n < batch; n++) probe_image(seed, n % PROBE_IMAGES, images + (size_t)n * size, size);
+    for (int n = 0; n < batch; n++) images_noise(seed, n % PROBE_IMAGES, images + (size_t)n * size, size);
     return images;
 }
 
@@ -113,7 +116,7 @@ typedef struct Recorder {
 } Recorder;
 
 static void put(FILE *out, const void *data, size_t size) {
-    if (fwrite(data, 1, size, out) != size) probe_fail("probe", "cannot write the layers' results");
+    if (fwrite(data, 1, size, out) != size) probe_fail("probe", "cannot write the results");
 }
 
 static void put_string(FILE *out, const char *s) {
@@ -174,7 +177,7 @@ static int probe_layers(char **argv) {
          &(rn_options){.threads = threads, .layer = record_layer, .layer_user = &recorder});
     recorder.model = loaded.model;
     recorder.seen = allocate((size_t)loaded.model->layer_count * sizeof *recorder.seen);
-    float *images = read_images(loaded.model, batch, argv[2]);
+    float *images = repeat_images(loaded.model, batch, argv[2]);
     if (loaded.model->run(loaded.net, batch, images, loaded.output))
         probe_fail("run", loaded.model->message(loaded.net));
     put_outputs(&loaded, batch, recorder.out);
@@ -182,6 +185,27 @@ static int probe_layers(char **argv) {
     free(images);
     free(recorder.seen);
     unload(&loaded);
+    return 0;
+}
+
+/* ---- outputs ---- */
+static int probe_outputs(char **argv) {
+    Loaded loaded = {0};
+    char error[RN_ERROR_SIZE] = "";
+    rn_evaluator *evaluator;
+    size_t count;
+    open_model(&loaded, argv[3], argv[4], argv[5]);
+    if (rn_evaluator_create(&evaluator, loaded.model, loaded.weights, atoi(argv[0]), error, sizeof error))
+        probe_fail("create", error);
+    float *images = read_images(loaded.model, argv[1], &count);
+    const size_t size = count * loaded.model->output_size * sizeof(float);
+    float *output = allocate(size);
+    if (rn_evaluator_run(evaluator, (int)count, images, output, error, sizeof error)) probe_fail("run", error);
+    if (!file_write(argv[2], output, size)) probe_fail("probe", "cannot write the outputs");
+    rn_evaluator_destroy(evaluator);
+    rn_weights_close(loaded.weights);
+    free(images);
+    free(output);
     return 0;
 }
 
@@ -313,6 +337,7 @@ static int probe_tune(int argc, char **argv) {
 
 int probe_main(int argc, char **argv) {
     if (argc == 8 && !strcmp(argv[0], "layers")) return probe_layers(argv + 1);
+    if (argc == 7 && !strcmp(argv[0], "outputs")) return probe_outputs(argv + 1);
     if (argc >= 8 && (argc - 5) % 3 == 0 && !strcmp(argv[0], "bench")) return probe_bench(argc - 1, argv + 1);
     if (argc == 8 && !strcmp(argv[0], "train")) return probe_train(argv + 1);
     if (argc >= 7 && (argc - 4) % 3 == 0 && !strcmp(argv[0], "tune")) return probe_tune(argc - 1, argv + 1);

@@ -16,8 +16,6 @@ void probe_fail(const char *what, const char *why);
 int probe_train(char **argv); /* probe_train.c */
 /* `rnc --probe train THREADS N IN OUT SO NAME WEIGHTS`. IN: floats, the parameters' flat buffer, n images, n labels as
  * class, other class, share. OUT: doubles loss and wrong, then the gradients' flat buffer as floats. */
-/* Image `index`: uniform, mean 0, variance 1, the same everywhere. */
-void probe_image(uint64_t seed, int index, float *image, size_t size);
 
 /* Runs what emitted_build_shared made: rnc --probe with `words`, then each of `stems` (NULL ends both), in a process of
  * its own. False after a diagnostic, which names the `task`. */

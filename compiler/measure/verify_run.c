@@ -24,20 +24,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "limits.h"
 #include "load/load.h"
 #include "probe.h"
-
-typedef struct Records { /* the file that the probe wrote */
-    const char *at, *end;
-    bool broken;
-} Records;
-
-typedef struct Record {
-    int32_t image;
-    Shape shape;
-    const char *value, *name, *what, *place;
-    const char *data; /* floats C x H x W, not aligned */
-} Record;
+#include "records.h"
 
 typedef struct Verify {
     Compilation *c;
@@ -48,8 +38,8 @@ typedef struct Verify {
     double **expected[PROBE_IMAGES]; /* by its value ids */
     double rounding;                 /* the largest relative change of an output by rounding weights; 0: none are */
     const char *folder;
-    Map by_name; /* source values; `ambiguous` where two have one name */
-    Map limits;  /* double: largest relative errors, by the names of the planned values */
+    Map by_name; /* source values */
+    Map limits;  /* of the planned values (limits.h) */
     int compared, skipped, batch, images_seen;
     bool outputs_only; /* to measure them, whatever their error is */
     const char *task;  /* for messages */
@@ -58,85 +48,11 @@ typedef struct Verify {
     char worst_layer[300];
 } Verify;
 
-static char ambiguous;
-/* Of a layer's largest error, that is taken to reach an output: the model knows what is true of the mean, and the worst
- * places of a tile are four times as far off. */
-static const double WORST_PLACES = 4, LEAST_SHARE = 1.0 / 30;
-
-/* ---- records ---- */
-static const char *take(Records *records, size_t size) {
-    if ((size_t)(records->end - records->at) < size) {
-        records->broken = true;
-        records->at = records->end;
-        return NULL;
-    }
-    const char *at = records->at;
-    records->at += size;
-    return at;
-}
-
-static const char *take_string(Records *records, Arena *arena) {
-    int32_t length = 0;
-    const char *at = take(records, sizeof length);
-    if (at) memcpy(&length, at, sizeof length);
-    at = take(records, (size_t)length);
-    return at ? arena_strndup(arena, at, (size_t)length) : "";
-}
-
-static bool next_record(Records *records, Arena *arena, Record *record) {
-    int32_t head[4];
-    if (records->at == records->end) return false;
-    const char *at = take(records, sizeof head);
-    if (!at) return false;
-    memcpy(head, at, sizeof head);
-    record->image = head[0];
-    record->shape = (Shape){head[1], head[2], head[3]};
-    record->value = take_string(records, arena);
-    record->name = take_string(records, arena);
-    record->what = take_string(records, arena);
-    record->place = take_string(records, arena);
-    record->data = take(records, (size_t)shape_size(record->shape) * sizeof(float));
-    return !records->broken;
-}
-
 /* ---- comparison ---- */
-typedef struct Difference {
-    double error;  /* relative; NaN or infinite where a result is */
-    int64_t where; /* index of the largest */
-    double got, expected;
-} Difference;
-
-static Difference compare(const Record *record, const double *expected) {
-    Difference d = {0};
-    double largest = 1e-30, worst = -1;
-    int64_t size = shape_size(record->shape);
-    for (int64_t i = 0; i < size; i++) {
-        float got;
-        memcpy(&got, record->data + i * (int64_t)sizeof got, sizeof got);
-        double error = fabs((double)got - expected[i]);
-        if (fabs(expected[i]) > largest) largest = fabs(expected[i]);
-        if (error <= worst) continue;
-        bool finite = isfinite(error);
-        worst = error;
-        d = (Difference){.where = i, .got = (double)got, .expected = expected[i]};
-        if (!finite) { /* NaN compares with nothing: stop at the first */
-            d.error = error;
-            return d;
-        }
-    }
-    d.error = worst / largest;
-    return d;
-}
-
-/* What an output may be off by: the tolerance, or what the compile said where nothing keeps it. */
-static double output_limit(const Verify *v) {
-    return fmax(v->c->options->tolerance, v->c->plan->predicted_error);
-}
-
 /* Of a layer that no output needs: an output's. */
 static double limit_of(const Verify *v, const Value *value, const char *name) {
     const double *limit = value->is_output ? NULL : map_get(&v->limits, name);
-    return limit ? *limit : output_limit(v);
+    return limit ? *limit : limit_of_outputs(v->c, v->c->plan);
 }
 
 /* Which of the expected images it is of. */
@@ -170,14 +86,14 @@ static void report_difference(Verify *v, const Record *record, const Value *valu
 
 /* False where the layer differs. */
 static bool check_record(Verify *v, const Record *record) {
-    const void *found = map_get(&v->by_name, record->value);
-    const Value *value = found == &ambiguous ? NULL : found;
+    const Value *value = map_get(&v->by_name, record->value);
     if (!value || !shape_equal(value->shape, record->shape)) { /* an intermediate that only a pass made */
         v->skipped++;
         return true;
     }
     if (v->outputs_only && !value->is_output) return true;
-    Difference d = compare(record, v->expected[shown_image(v, record)][value->id]);
+    const Difference d = difference_of(shape_size(record->shape), numbers_of_record, record, numbers_of_doubles,
+                                       v->expected[shown_image(v, record)][value->id]);
     v->compared++;
     if (!(d.error <= v->worst)) {
         v->worst = d.error;
@@ -203,7 +119,7 @@ static bool check_file(Verify *v, const char *path) {
     bool good = bytes != NULL;
     int outputs_seen = 0;
     Records records = {bytes, bytes + (bytes ? size : 0), false};
-    while (good && next_record(&records, &v->c->arena, &record)) {
+    while (good && record_next(&records, &v->c->arena, &record)) {
         int before = v->compared;
         good = check_record(v, &record);
         if (!strcmp(record.what, "output")) outputs_seen += v->compared - before;
@@ -240,33 +156,17 @@ static bool verify_batch(Verify *v, int batch, int from, int count) {
     return probe_run(c, v->task, words, v->folder, (const char *[]){"net", NULL}) && check_file(v, out);
 }
 
-static double **interpret_image(const Verify *v, const Graph *graph, const float *image) {
-    double **values = calloc((size_t)graph->value_count, sizeof *values);
-    if (!values) out_of_memory();
-    interpret(graph, &v->c->weights, image, values, v->c->options->threads);
-    return values;
-}
-
-static void free_values(const Graph *graph, double **values) {
-    for (int i = 0; values && i < graph->value_count; i++) free(values[i]);
-    free(values);
-}
-
 /* How far rounding moves the outputs of an image, relative to the largest number of each. */
 static double rounding_error(const Verify *v, const float *image, double *const *rounded) {
     const Graph *graph = v->c->source;
-    double **values = interpret_image(v, graph, image), worst = 0;
+    double **values = interpret_image(graph, &v->c->weights, image, v->c->options->threads), worst = 0;
     for (int i = 0; i < graph->output_count; i++) {
         const Value *output = graph->outputs[i];
-        double largest = 1e-30, difference = 0;
-        for (int64_t k = 0; k < shape_size(output->shape); k++) {
-            const double x = values[output->id][k];
-            largest = fmax(largest, fabs(x));
-            difference = fmax(difference, fabs(x - rounded[output->id][k]));
-        }
-        worst = fmax(worst, difference / largest);
+        worst = fmax(worst, difference_of(shape_size(output->shape), numbers_of_doubles, rounded[output->id],
+                                          numbers_of_doubles, values[output->id])
+                                .error);
     }
-    free_values(graph, values);
+    interpret_free(graph, values);
     return worst;
 }
 
@@ -279,7 +179,7 @@ static bool take_images(Verify *v) {
     v->images.count = v->outputs_only || options->batch < PROBE_IMAGES ? 1 : PROBE_IMAGES;
     v->images.data = malloc((size_t)v->images.count * size * sizeof *v->images.data);
     if (!v->images.data) out_of_memory();
-    for (int i = 0; i < v->images.count; i++) probe_image(options->seed, i, v->images.data + (size_t)i * size, size);
+    for (int i = 0; i < v->images.count; i++) images_noise(options->seed, i, v->images.data + (size_t)i * size, size);
     return true;
 }
 
@@ -289,8 +189,8 @@ static void interpret_images(Verify *v, int first, int count) {
     v->first = first;
     for (int i = 0; i < count; i++) {
         const float *image = v->images.data + (size_t)(first + i) * image_size(v);
-        free_values(v->source, v->expected[i]);
-        v->expected[i] = interpret_image(v, v->source, image);
+        interpret_free(v->source, v->expected[i]);
+        v->expected[i] = interpret_image(v->source, &c->weights, image, c->options->threads);
         if (v->source != c->source && !v->outputs_only)
             v->rounding = fmax(v->rounding, rounding_error(v, image, v->expected[i]));
     }
@@ -305,25 +205,6 @@ static bool verify_images(Verify *v, int first, int count) {
     return v->outputs_only || batch == 1 || verify_batch(v, batch, 0, count);
 }
 
-static void index_limits(Verify *v, const Plan *plan) {
-    for (int i = 0; i < plan->graph->value_count; i++) {
-        double *limit = arena_alloc(&v->c->arena, sizeof *limit);
-        const double share = sqrt(plan->value_gains[i]) / WORST_PLACES;
-        *limit = output_limit(v) / fmin(fmax(share, LEAST_SHARE), 1);
-        if (plan->value_gains[i] > 0) map_put(&v->limits, &v->c->arena, plan->graph->values[i]->name, limit);
-    }
-}
-
-static void index_names(Verify *v) {
-    const Graph *graph = v->source;
-    for (int i = 0; i < graph->value_count; i++) {
-        Value *value = graph->values[i];
-        if (!value->producer && value != graph->input) continue;
-        bool twice = map_get(&v->by_name, value->name) != NULL;
-        map_put(&v->by_name, &v->c->arena, value->name, twice ? (void *)&ambiguous : value);
-    }
-}
-
 /* The graph as the source says it, with the weights as they are stored. */
 static const Graph *stored_source(Compilation *c) {
     if (!pass_enabled(&c->options->passes, PASS_store_bf16)) return c->source;
@@ -336,8 +217,8 @@ static bool run_in_folder(Verify *v, const Plan *plan) {
     Compilation *c = v->c;
     if (!emitted_build_shared(c, plan, v->folder, "net")) return false;
     tensor_data_evaluate(v->source, &c->weights);
-    index_names(v);
-    if (!v->outputs_only) index_limits(v, plan);
+    v->by_name = graph_value_names(v->source, &c->arena);
+    if (!v->outputs_only) limits_of_layers(plan, limit_of_outputs(c, c->plan), &c->arena, &v->limits);
     for (int i = 0; i < v->images.count; i += PROBE_IMAGES) {
         const int left = v->images.count - i;
         if (!verify_images(v, i, left < PROBE_IMAGES ? left : PROBE_IMAGES)) return false;
@@ -352,7 +233,7 @@ static bool compare_plan(Verify *v, const Plan *plan) {
     v->folder = temp_folder_make(&v->c->arena, NULL, &v->c->diag);
     const bool good = v->folder && run_in_folder(v, plan);
     if (v->folder) temp_folder_remove(v->folder);
-    for (int i = 0; i < PROBE_IMAGES; i++) free_values(v->source, v->expected[i]);
+    for (int i = 0; i < PROBE_IMAGES; i++) interpret_free(v->source, v->expected[i]);
     v->images_seen = v->images.count;
     images_free(&v->images);
     return good;
@@ -366,7 +247,7 @@ bool verify_run(Compilation *c, VerifyResult *result) {
                              .skipped = v.skipped,
                              .images = v.images_seen,
                              .output_error = v.worst_output,
-                             .output_limit = output_limit(&v),
+                             .output_limit = limit_of_outputs(c, c->plan),
                              .layer_error = v.worst,
                              .layer = arena_strdup(&c->arena, v.worst_layer),
                              .rounded = v.source != c->source,

@@ -48,7 +48,7 @@ static void make_batch(Verify *v) {
         const uint32_t counter[4] = {0, (uint32_t)n, 0, RN_DRAW_DROPOUT}; /* as a trainer draws in its step 0 */
         uint32_t word[4];
         rn_philox(word, counter, 0);
-        probe_image(v->c->options->seed, n, v->input + (size_t)n * size, size);
+        images_noise(v->c->options->seed, n, v->input + (size_t)n * size, size);
         label[0] = n % classes, label[1] = (n + 1) % classes, label[2] = n % 2 ? 0.75 : 1;
         label[3] = word[0] & 0xffffff;
     }

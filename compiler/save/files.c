@@ -23,7 +23,7 @@ typedef struct WrittenFile {
 enum { MAX_WRITTEN = 3 + 4 };
 
 bool files_have_weights(const Options *o) {
-    return o->weights || o->random_weights || o->verify || o->bench || o->input_kind == INPUT_ONNX;
+    return o->weights || o->random_weights || o->verify || o->bench || o->compare || o->input_kind == INPUT_ONNX;
 }
 
 static const char *folder_of(Arena *arena, const char *path) {
@@ -95,7 +95,7 @@ static bool spares_input(Compilation *c, const char *path, const struct stat *to
 
 static bool spares_inputs(Compilation *c, const char *path, const struct stat *to) {
     const Options *o = c->options;
-    const char *inputs[] = {o->input, o->weights, o->verify_input};
+    const char *inputs[] = {o->input, o->weights, o->verify_input, o->data};
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
         if (inputs[i] && !spares_input(c, path, to, inputs[i])) return false;
     for (int i = 0; c->ast && i < c->ast->imported_count; i++)

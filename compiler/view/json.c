@@ -1,5 +1,6 @@
-/* What --json prints of a summary, a report and a bench; docs/json.md says what each member means. */
+/* What --json prints of a summary, a report, a bench and a comparison; docs/json.md says what each member means. */
 #include "bench_view.h"
+#include "compare_view.h"
 #include "emit/describe.h"
 #include "graph/ops.h"
 #include "rn.h"
@@ -168,4 +169,93 @@ void json_add_bench(cJSON *json, const Bench *b) {
         cJSON_AddNumberToObject(row, "difference", v->difference);
         cJSON_AddItemToArray(variants, row);
     }
+}
+
+/* ---- compare ---- */
+static void add_pair(cJSON *json, const char *name, const char *const text[2]) {
+    cJSON *pair = cJSON_AddObjectToObject(json, name);
+    json_add_string(pair, "first", text[0]);
+    json_add_string(pair, "second", text[1]);
+}
+
+static void add_counts(cJSON *json, const char *name, const int count[2]) {
+    cJSON *pair = cJSON_AddObjectToObject(json, name);
+    cJSON_AddNumberToObject(pair, "first", count[0]);
+    cJSON_AddNumberToObject(pair, "second", count[1]);
+}
+
+/* A number that is not finite is null. */
+static void add_numbers(cJSON *json, Shape shape, const CompareNumbers *d) {
+    cJSON_AddItemToObject(json, "shape", json_shape(shape));
+    cJSON_AddNumberToObject(json, "largest", d->largest);
+    cJSON_AddNumberToObject(json, "relative", d->relative);
+    cJSON_AddNumberToObject(json, "rms", d->rms);
+    cJSON_AddNumberToObject(json, "relative_rms", d->relative_rms);
+}
+
+static void add_class(cJSON *json, const char *name, int class) {
+    if (class < 0)
+        cJSON_AddNullToObject(json, name);
+    else
+        cJSON_AddNumberToObject(json, name, class);
+}
+
+static cJSON *compare_image(const CompareImage *image) {
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddNumberToObject(json, "image", image->index + 1);
+    json_add_string(json, "name", image->name);
+    cJSON_AddNumberToObject(json, "relative", image->relative);
+    cJSON *top1 = cJSON_AddObjectToObject(json, "top1");
+    add_class(top1, "first", image->top1[0]);
+    add_class(top1, "second", image->top1[1]);
+    add_class(json, "label", image->label);
+    return json;
+}
+
+static cJSON *compare_layer(const CompareLayer *layer) {
+    cJSON *json = cJSON_CreateObject();
+    add_pair(json, "name", layer->name);
+    add_pair(json, "operation", layer->operation);
+    add_numbers(json, layer->shape, &layer->d);
+    cJSON_AddNumberToObject(json, "limit", layer->limit);
+    cJSON_AddBoolToObject(json, "beyond", layer->beyond);
+    return json;
+}
+
+static void add_compared_classes(cJSON *json, const Compare *c) {
+    cJSON_AddNumberToObject(json, "classes", c->classes);
+    add_class(json, "top1_agree", c->classes ? c->top1 : -1);
+    add_class(json, "top5_agree", c->classes ? c->top5 : -1);
+    if (!c->labelled) return;
+    add_counts(json, "top1_right", c->right1);
+    if (c->top5 >= 0) add_counts(json, "top5_right", c->right5);
+}
+
+cJSON *compare_json(const Compare *c) {
+    cJSON *json = cJSON_CreateObject();
+    add_pair(json, "networks", c->label);
+    cJSON_AddBoolToObject(json, "agrees", c->agrees);
+    cJSON_AddNumberToObject(json, "threshold", c->threshold);
+    json_add_string(json, "data", c->images_of);
+    cJSON_AddNumberToObject(json, "images", c->images);
+    add_compared_classes(json, c);
+    cJSON *outputs = cJSON_AddArrayToObject(json, "outputs");
+    for (int i = 0; i < c->output_count; i++) {
+        cJSON *output = cJSON_CreateObject();
+        add_pair(output, "name", c->outputs[i].name);
+        add_numbers(output, c->outputs[i].shape, &c->outputs[i].d);
+        cJSON_AddNumberToObject(output, "worst_image", c->outputs[i].worst + 1);
+        cJSON_AddItemToArray(outputs, output);
+    }
+    cJSON *worst = cJSON_AddArrayToObject(json, "worst_images");
+    for (int i = 0; i < c->worst_count; i++) cJSON_AddItemToArray(worst, compare_image(&c->worst[i]));
+    cJSON *layers = cJSON_AddArrayToObject(json, "layers");
+    for (int i = 0; i < c->layer_count; i++) cJSON_AddItemToArray(layers, compare_layer(&c->layers[i]));
+    if (c->part >= 0)
+        add_pair(json, "part", c->layers[c->part].name);
+    else
+        cJSON_AddNullToObject(json, "part");
+    add_counts(json, "without_counterpart", c->single);
+    if (c->hint) json_add_string(json, "hint", c->hint);
+    return json;
 }

@@ -119,6 +119,33 @@ static void test_command(void) {
     arena_free(&arena);
 }
 
+/* rnc compare: options before the networks are of both, those behind one of that; what is of the run, wherever it is.
+ */
+static void test_compare(void) {
+    Options o;
+    CU_ASSERT_TRUE_FATAL(PARSE(&o, "compare", "-O1", "-Da=1", "one.onnx", "-O3", "-Db=2", "-n", "3", "two.rn", "-Dc=3",
+                               "--weights", "dir/w.pth", "--data=x.npy"));
+    const Options *second = o.second;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(second);
+    CU_ASSERT_TRUE(o.passes.level == 3 && second->passes.level == 1);
+    CU_ASSERT_TRUE(!o.weights && !strcmp(second->weights, "dir/w.pth"));
+    CU_ASSERT_TRUE(o.image_count == 3 && second->image_count == 3 && !strcmp(o.data, "x.npy"));
+    CU_ASSERT_TRUE_FATAL(o.define_count == 2 && second->define_count == 2);
+    CU_ASSERT_TRUE(!strcmp(o.defines[0], "a=1") && !strcmp(o.defines[1], "b=2"));
+    CU_ASSERT_TRUE(!strcmp(second->defines[0], "a=1") && !strcmp(second->defines[1], "c=3"));
+    CU_ASSERT_STRING_EQUAL(o.label, "one.onnx -O3 -Db=2");
+    CU_ASSERT_STRING_EQUAL(second->label, "two.rn -Dc=3 --weights w.pth");
+    CU_ASSERT_TRUE(!o.reference && !second->reference);
+
+    CU_ASSERT_TRUE_FATAL(PARSE(&o, "compare", "one.onnx", "-O3")); /* alone: beside the interpreter's */
+    CU_ASSERT_TRUE(o.reference && o.second && !o.second->reference && o.second->passes.level == 3);
+    CU_ASSERT_STRING_EQUAL(o.label, "one.onnx --reference");
+    CU_ASSERT_STRING_EQUAL(o.second->label, "one.onnx -O3");
+    CU_ASSERT_FALSE(PARSE(&o, "compare", "a.rn", "b.rn", "c.rn"));
+    CU_ASSERT_FALSE(PARSE(&o, "compare", "-o", "net.c", "a.rn"));
+    arena_free(&arena);
+}
+
 void suite_options(void);
 void suite_options(void) {
     CU_pSuite suite = CU_add_suite("options", NULL, NULL);
@@ -129,4 +156,5 @@ void suite_options(void) {
     CU_add_test(suite, "passes on and off", test_passes);
     CU_add_test(suite, "stored types", test_store);
     CU_add_test(suite, "recorded command", test_command);
+    CU_add_test(suite, "two networks", test_compare);
 }
