@@ -14,7 +14,7 @@ typedef struct EvalOptions { /* of eval; NULL, 0 and false: not given */
     const char *resize, *crop, *interpolation, *mean, *std, *order, *scales, *probabilities, *html;
     double crop_share, range;
     int crops, class_offset;
-    bool no_antialias, ensemble, per_class;
+    bool no_antialias, round, ensemble, per_class;
 } EvalOptions;
 
 typedef struct Cli {

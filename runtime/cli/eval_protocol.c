@@ -114,13 +114,14 @@ static void word_protocol(Eval *eval) {
         snprintf(size, sizeof size, "%d sizes of the shorter side", l->scale_count);
     else if (r->preprocess.resize)
         snprintf(size, sizeof size, "shorter side to %d", r->preprocess.resize);
+    const char *rounded = r->rounded ? ", 8 bits" : "";
     const char *crop = l->crops == 10 ? "10 crops of" : "centre crop";
     if (*size || l->crops == 10)
-        snprintf(eval->protocol, sizeof eval->protocol, "%s%s%s %d x %d, %s", size, *size ? ", " : "", crop, r->input.h,
-                 r->input.w, filters[r->filter]);
+        snprintf(eval->protocol, sizeof eval->protocol, "%s%s%s %d x %d, %s%s", size, *size ? ", " : "", crop,
+                 r->input.h, r->input.w, filters[r->filter], rounded);
     else
-        snprintf(eval->protocol, sizeof eval->protocol, "resized to %d x %d, %s", r->input.h, r->input.w,
-                 filters[r->filter]);
+        snprintf(eval->protocol, sizeof eval->protocol, "resized to %d x %d, %s%s", r->input.h, r->input.w,
+                 filters[r->filter], rounded);
 }
 
 int eval_protocol(Eval *eval) {
@@ -145,6 +146,7 @@ int eval_protocol(Eval *eval) {
     if (!status && o->interpolation) word = take_word(eval, "--interpolation", o->interpolation, filters, 2);
     if (status || word < 0) return status ? status : CLI_USAGE;
     r->filter = (rn_filter)(word + (o->no_antialias ? RN_FILTER_BILINEAR_PLAIN : 0));
+    r->rounded = o->round;
     if (o->range > 0) r->preprocess.range = (float)o->range;
     if (o->order) {
         word = take_word(eval, "--order", o->order, orders, 3);

@@ -46,6 +46,7 @@ void rn_view_test(rn_view *v, const rn_picture_recipe *r, rn_shape picture, int 
         v->resized_w = r->resized_w;
     }
     v->filter = r->filter;
+    v->rounded = r->rounded;
     v->black = 1;
     v->mirror = crop >= 5;
     const int place = crop % 5, below = v->resized_h - r->input.h, right = v->resized_w - r->input.w;

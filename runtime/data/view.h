@@ -19,6 +19,8 @@ typedef struct rn_picture_recipe {
     rn_layout layout;         /* of the input */
     rn_preprocess preprocess; /* as the network is deployed */
     rn_filter filter;         /* of pictures that are tested */
+    int rounded;              /* 1: what bytes are resized to is rounded to bytes, behind each direction where it is
+                                 antialiased (as Pillow), else once; 0: it is not, as in rn_preprocess */
     int resized_h, resized_w; /* their size before the crop, whatever the proportions; 0: as the preprocessing says */
     rn_train_subtract subtract;
     const float *subtracted; /* NULL, a number for each channel of the input, or C x H x W of them */
@@ -34,6 +36,7 @@ typedef struct rn_view {
     int black;      /* 1: what lies beside the picture is black, as for a deployed network; 0: it is 0 in the input */
     float noise[3]; /* added to R, G, B, of 0..1 */
     rn_filter filter;
+    int rounded;
 } rn_view;
 
 /* The whole picture, resized: the shorter side to `shorter_side`; 0: as the preprocessing says. */

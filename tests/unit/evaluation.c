@@ -41,12 +41,13 @@ static const struct {
                    113.6852f, 104.2188f, 67.0243f, 78.6830f, 175.4688f, 151.4265f, 127.7269f, 113.3333f, 101.8148f}}};
 
 /* The whole picture as an input of h x w, by a recipe that asks for this size */
-static void resize(const rn_picture *picture, rn_filter filter, int h, int w, float *input) {
+static void resize(const rn_picture *picture, rn_filter filter, int rounded, int h, int w, float *input) {
     rn_scratch scratch = {0};
     rn_view view;
     const rn_picture_recipe recipe = {.input = {1, h, w},
                                       .preprocess = {.order = RN_ORDER_GRAY, .range = 255, .std = {1}, .resize = 1},
                                       .filter = filter,
+                                      .rounded = rounded,
                                       .resized_h = h,
                                       .resized_w = w};
     rn_view_test(&view, &recipe, picture->shape, 0, 0);
@@ -54,22 +55,49 @@ static void resize(const rn_picture *picture, rn_filter filter, int h, int w, fl
     rn_scratch_free(&scratch);
 }
 
+static uint8_t pixel_at(int i) {
+    const int y = i / W, x = i % W;
+    return (uint8_t)((37 * y + 53 * x + 11 * x * y) % 197 + 20);
+}
+
 static void test_filters(void) {
     uint8_t bytes[H * W];
     float floats[H * W], input[63];
     for (int i = 0; i < H * W; i++) {
-        const int y = i / W, x = i % W;
-        bytes[i] = (uint8_t)((37 * y + 53 * x + 11 * x * y) % 197 + 20);
+        bytes[i] = pixel_at(i);
         floats[i] = (float)bytes[i] / 255;
     }
     for (int i = 0; i < 8; i++) {
         rn_picture p = {.shape = {1, H, W}, .bytes = bytes, .channel = H * W, .row = W, .pixel = 1};
         if (i % 2) p.floats = floats;
-        resize(&p, resampled[i / 2].filter, 3, 4, input);
+        resize(&p, resampled[i / 2].filter, 0, 3, 4, input);
         for (int k = 0; k < 12; k++) CU_ASSERT_DOUBLE_EQUAL(input[k], resampled[i / 2].small[k], 2e-4);
-        resize(&p, resampled[i / 2].filter, 7, 9, input);
+        resize(&p, resampled[i / 2].filter, 0, 7, 9, input);
         for (int k = 0; k < 18; k++)
             CU_ASSERT_DOUBLE_EQUAL(input[k < 9 ? k : 27 + k - 9], resampled[i / 2].large[k], 2e-4);
+    }
+}
+
+/* Pillow's numbers for the same pixels and sizes: rounded to bytes behind each direction */
+static void test_rounded(void) {
+    static const struct {
+        rn_filter filter;
+        uint8_t small[12], large[18];
+    } pillow[] = {{RN_FILTER_BILINEAR,
+                   {77, 127, 106, 111, 104, 109, 134, 113, 133, 99, 108, 109},
+                   {20, 55, 97, 138, 179, 67, 64, 106, 141, 113, 101, 87, 95, 157, 143, 129, 115, 103}},
+                  {RN_FILTER_BICUBIC,
+                   {72, 133, 103, 112, 103, 108, 141, 111, 137, 95, 105, 109},
+                   {16, 51, 95, 141, 183, 57, 50, 108, 147, 113, 103, 74, 81, 169, 148, 128, 113, 103}}};
+    uint8_t bytes[H * W];
+    float input[63];
+    for (int i = 0; i < H * W; i++) bytes[i] = pixel_at(i);
+    const rn_picture p = {.shape = {1, H, W}, .bytes = bytes, .channel = H * W, .row = W, .pixel = 1};
+    for (int i = 0; i < 2; i++) {
+        resize(&p, pillow[i].filter, 1, 3, 4, input);
+        for (int k = 0; k < 12; k++) CU_ASSERT_EQUAL(input[k], pillow[i].small[k]);
+        resize(&p, pillow[i].filter, 1, 7, 9, input);
+        for (int k = 0; k < 18; k++) CU_ASSERT_EQUAL(input[k < 9 ? k : 27 + k - 9], pillow[i].large[k]);
     }
 }
 
@@ -79,7 +107,7 @@ static void test_cubic_stays_in_range(void) {
     const rn_picture p = {.shape = {1, 1, 6}, .bytes = edge, .channel = 6, .row = 6, .pixel = 1};
     float input[24];
     for (int plain = 0; plain < 2; plain++) {
-        resize(&p, plain ? RN_FILTER_BICUBIC_PLAIN : RN_FILTER_BICUBIC, 1, 24, input);
+        resize(&p, plain ? RN_FILTER_BICUBIC_PLAIN : RN_FILTER_BICUBIC, 0, 1, 24, input);
         for (int k = 0; k < 24; k++) CU_ASSERT(input[k] >= 0 && input[k] <= 255);
         CU_ASSERT(input[12] - input[11] > 30 && fabsf(input[11] + input[12] - 255) < 1e-3f);
         CU_ASSERT(input[8] == 0 && input[15] == 255);
@@ -264,6 +292,7 @@ static void test_folders(void) {
 void suite_evaluation(void) {
     CU_pSuite suite = CU_add_suite("unit/evaluation", NULL, NULL);
     CU_add_test(suite, "filters", test_filters);
+    CU_add_test(suite, "rounded", test_rounded);
     CU_add_test(suite, "cubic_stays_in_range", test_cubic_stays_in_range);
     CU_add_test(suite, "scores", test_scores);
     CU_add_test(suite, "intervals", test_intervals);
