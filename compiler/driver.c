@@ -27,52 +27,67 @@
 typedef struct Outputs {
     Compilation *c;
     OutputFiles files;
-    const char *temp; /* the folder where they are made */
+    const char *temp;                                  /* the folder where they are made */
+    const char *final[MAX_OUTPUTS], *old[MAX_OUTPUTS]; /* where each goes, and what stood there meanwhile */
+    int placed;                                        /* so many are in their places */
 } Outputs;
 
 static const char *temp_file(const Outputs *o, const char *ending) {
     return arena_printf(&o->c->arena, "%s/%s%s", o->temp, o->files.stem, ending);
 }
 
-static const char *final_file(const Outputs *o, const char *ending) {
-    return arena_printf(&o->c->arena, "%s/%s%s", o->files.folder, o->files.stem, ending);
-}
-
-static const char *old_file(const Outputs *o, const char *ending) {
-    return arena_printf(&o->c->arena, "%s/%s%s.old", o->temp, o->files.stem, ending);
-}
-
 /* Keeps what stands in an output's place, until all of them are in theirs: under a second name, so that the first is
  * never missing; it moves where the file system has no links. */
-static void keep_old(const Outputs *o, const char *ending) {
-    const char *to = final_file(o, ending), *old = old_file(o, ending);
+static void keep_old(const char *to, const char *old) {
     struct stat info;
     if (link(to, old) && !lstat(to, &info) && S_ISREG(info.st_mode)) rename(to, old);
 }
 
-/* The first `count` of the places have again what they had. */
-static void put_back(const Outputs *o, int count) {
-    for (int i = 0; i < count; i++) {
-        const char *ending = o->files.endings[i];
-        if (rename(old_file(o, ending), final_file(o, ending))) unlink(final_file(o, ending));
-    }
+/* The places have again what they had. */
+static void put_back(Outputs *o) {
+    for (int i = 0; i < o->placed; i++)
+        if (rename(o->old[i], o->final[i])) unlink(o->final[i]);
+    o->placed = 0;
 }
 
-/* Gives the finished files their places, and writes the depfile, last since it needs no way back; where that fails,
+/* Outputs that are not yet all in their places, for where the process ends, as without memory. */
+static Outputs *unfinished;
+
+static void put_back_unfinished(void) {
+    if (unfinished) put_back(unfinished);
+}
+
+static void note_sizes(const Outputs *o);
+
+/* Gives the finished files their places, and writes the depfile, last since it needs no way back; where anything fails,
  * everything is as it was before. */
-static bool move_into_place(const Outputs *o) {
+static bool move_into_place(Outputs *o) {
+    const char *temp[MAX_OUTPUTS];
     for (int i = 0; i < o->files.count; i++) {
-        const char *ending = o->files.endings[i], *to = final_file(o, ending);
-        keep_old(o, ending);
-        if (!rename(temp_file(o, ending), to)) continue;
-        diag_error(&o->c->diag, (Place){0}, "cannot write '%s': %s", to, strerror(errno));
-        rename(old_file(o, ending), to);
-        put_back(o, i);
-        return false;
+        const char *ending = o->files.endings[i];
+        temp[i] = temp_file(o, ending);
+        o->old[i] = arena_printf(&o->c->arena, "%s.old", temp[i]);
+        o->final[i] = arena_printf(&o->c->arena, "%s/%s%s", o->files.folder, o->files.stem, ending);
     }
-    if (depfile_write(o->c)) return true;
-    put_back(o, o->files.count);
-    return false;
+    static bool registered;
+    if (!registered) registered = !atexit(put_back_unfinished);
+    unfinished = o;
+    for (int i = 0; i < o->files.count; i++) {
+        keep_old(o->final[i], o->old[i]);
+        if (!rename(temp[i], o->final[i])) {
+            o->placed++;
+            continue;
+        }
+        diag_error(&o->c->diag, (Place){0}, "cannot write '%s': %s", o->final[i], strerror(errno));
+        rename(o->old[i], o->final[i]);
+        break;
+    }
+    bool good = o->placed == o->files.count;
+    if (good) note_sizes(o);
+    good = good && depfile_write(o->c);
+    if (!good) put_back(o);
+    unfinished = NULL;
+    return good;
 }
 
 static bool make_archive(const Outputs *o) {
@@ -174,6 +189,7 @@ static void note_sizes(const Outputs *o) {
     Compilation *c = o->c;
     const OutputFiles *files = &o->files;
     const char *ending = files->endings[strcmp(files->endings[0], ".rnw") ? files->count - 1 : 0];
+    if (!c->plan) return;
     if (c->training_plan) note_trainer(o);
     if (!c->has_weights) return;
     const Sizes *sizes = compilation_sizes(c, c->plan, c->options->passes.level);
@@ -187,7 +203,6 @@ bool driver_write(Compilation *c) {
     o.temp = temp_folder_make(&c->arena, o.files.folder, &c->diag);
     if (!o.temp) return false;
     const bool good = make_outputs(&o) && move_into_place(&o);
-    if (good && (c->has_weights || c->training_plan) && c->plan) note_sizes(&o);
     temp_folder_remove(o.temp);
     return good;
 }

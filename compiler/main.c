@@ -49,6 +49,7 @@ static bool has_block(const Ast *ast, const Source *source) {
 /* The file's bytes and those of the files that its blocks and its train section come from, each once. */
 static void hash_source(Compilation *c, const Source *main_source) {
     XXH3_state_t *state = XXH3_createState();
+    if (!state) out_of_memory();
     const Source *last = main_source;
     XXH3_64bits_reset(state);
     XXH3_64bits_update(state, main_source->text, main_source->size);
@@ -346,6 +347,7 @@ int main(int argc, char **argv) {
     Compilation c = {.options = &options};
     int status = 0;
     signal(SIGXFSZ, SIG_IGN); /* a file that may grow no more is an error of its write */
+    cJSON_InitHooks(&(cJSON_Hooks){heap_alloc, free}); /* else a document would lack what there is no memory for */
     if (argc > 1 && !strcmp(argv[1], "--probe")) return probe_main(argc - 2, argv + 2);
     if (!options_parse(&options, &arena, argc, argv, &c.diag)) {
         status = EXIT_USAGE;

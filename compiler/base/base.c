@@ -28,6 +28,16 @@ _Noreturn void out_of_memory(void) {
     exit(1);
 }
 
+void *heap_alloc(size_t size) {
+    return heap_realloc(NULL, size);
+}
+
+void *heap_realloc(void *memory, size_t size) {
+    void *larger = realloc(memory, size ? size : 1);
+    if (!larger) out_of_memory();
+    return larger;
+}
+
 void *arena_alloc(Arena *arena, size_t size) {
     if (size > SIZE_MAX / 2) out_of_memory();
     size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -96,9 +106,7 @@ static void text_reserve(Text *text, size_t extra) {
     if (need <= text->capacity) return;
     size_t capacity = text->capacity ? text->capacity * 2 : 64;
     if (capacity < need) capacity = need;
-    char *s = realloc(text->s, capacity);
-    if (!s) out_of_memory();
-    text->s = s;
+    text->s = heap_realloc(text->s, capacity);
     text->capacity = capacity;
 }
 
@@ -206,14 +214,18 @@ static char *stream_read(FILE *file, size_t limit, size_t *size) {
     }
     if (info.st_size > 0 && (uintmax_t)info.st_size < SIZE_MAX / 2)
         capacity = ((size_t)info.st_size < limit ? (size_t)info.st_size : limit) + 2;
-    char *data = malloc(capacity);
-    if (!data) out_of_memory();
-    for (size_t n; used <= limit && (n = fread(data + used, 1, capacity - used - 1, file)) > 0;) {
+    char *data = heap_alloc(capacity);
+    while (used <= limit) {
+        const size_t n = fread(data + used, 1, capacity - used - 1, file);
         used += n;
-        if (used + 1 < capacity || used > limit) continue;
-        char *more = capacity < SIZE_MAX / 4 ? realloc(data, capacity *= 2) : NULL;
-        if (!more) out_of_memory();
-        data = more;
+        if (n && used + 1 == capacity && used <= limit) {
+            if (capacity > SIZE_MAX / 4) out_of_memory();
+            data = heap_realloc(data, capacity *= 2);
+        } else if (ferror(file) && errno == EINTR) {
+            clearerr(file);
+        } else if (!n) {
+            break;
+        }
     }
     if (ferror(file)) {
         const int failed = errno;
@@ -302,6 +314,7 @@ static bool is_stream(const char *path) {
 bool file_write(const char *path, const void *data, size_t size) {
     if (is_stream(path)) return write_directly(path, data, size);
     char *followed = realpath(path, NULL); /* a symbolic link stays one; NULL: there is nothing yet */
+    if (!followed && errno == ENOMEM) return false;
     const bool ok = write_and_rename(followed ? followed : path, data, size);
     const int saved = errno;
     free(followed);

@@ -158,8 +158,14 @@ enum { MOST_FOLDERS = 8 }; /* at a time; beyond, an interrupt leaves one */
 static struct Watch {
     const char *folder; /* NULL: free */
     int end;
-    pid_t process;
+    pid_t process, owner; /* process -1: it could not be started */
 } watches[MOST_FOLDERS];
+
+/* This process ends by itself, for want of memory perhaps: who waits for it finds no folder. */
+static void remove_watched(void) {
+    for (int i = 0; i < MOST_FOLDERS; i++)
+        if (watches[i].folder && watches[i].owner == getpid()) temp_folder_remove(watches[i].folder);
+}
 
 static struct Watch *find_watch(const char *folder) {
     for (int i = 0; i < MOST_FOLDERS; i++)
@@ -170,9 +176,14 @@ static struct Watch *find_watch(const char *folder) {
 static void watch(const char *folder) {
     int ends[2];
     struct Watch *w = find_watch(NULL);
-    if (!w || pipe(ends)) return;
+    static bool registered;
+    if (!registered) registered = !atexit(remove_watched);
+    if (!w) return;
+    *w = (struct Watch){folder, -1, -1, getpid()};
+    if (pipe(ends)) return;
     fcntl(ends[0], F_SETFD, FD_CLOEXEC), fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    *w = (struct Watch){folder, ends[1], fork()};
+    w->end = ends[1];
+    w->process = fork();
     if (w->process == 0) {
         char byte;
         signal(SIGINT, SIG_IGN), signal(SIGTERM, SIG_IGN), signal(SIGHUP, SIG_IGN);
@@ -184,16 +195,14 @@ static void watch(const char *folder) {
         _exit(0);
     }
     close(ends[0]); /* the other end stays open as long as we live */
-    if (w->process > 0) return;
-    close(ends[1]);
-    w->folder = NULL;
+    if (w->process < 0) close(ends[1]);
 }
 
 static void end_watch(const char *folder) {
     struct Watch *w = find_watch(folder);
     if (!w) return;
-    close(w->end);
-    while (waitpid(w->process, NULL, 0) < 0 && errno == EINTR) {
+    if (w->process > 0) close(w->end);
+    while (w->process > 0 && waitpid(w->process, NULL, 0) < 0 && errno == EINTR) {
     }
     w->folder = NULL;
 }

@@ -63,6 +63,9 @@ static inline Place place_join(Place first, Place last) {
 #include <stdlib.h>
 #include <string.h>
 
+#define YYMALLOC heap_alloc
+#define YYFREE free
+
 int grammar_lex(GRAMMAR_STYPE *value, GRAMMAR_LTYPE *place, Parser *parser);
 static void yyerror(const Place *place, Parser *parser, const char *message);
 static Arg *dims_arg(Parser *parser, const int *dims, int count, Place place);

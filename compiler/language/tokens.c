@@ -515,7 +515,7 @@ void tokens_read(Parser *parser) {
     Reader reader = {.parser = parser, .last = -1, .unclosed = -1};
     parser->line = parser->column = 1;
     parser->at_start = true;
-    if (scan_lex_init_extra(parser, &scanner) != 0) out_of_memory();
+    scan_lex_init_extra(parser, &scanner);
     scan__scan_bytes(parser->source->text, (int)parser->source->size, scanner);
     Token token;
     do {

@@ -5,6 +5,7 @@
 
 #include "runtime/weights/format.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zip.h>
@@ -14,6 +15,13 @@ static const char pickle_name[] = "data.pkl", byteorder_name[] = "byteorder";
 static bool ends_in(const char *name, const char *end) {
     const size_t n = strlen(name), m = strlen(end);
     return n >= m && !strcmp(name + n - m, end);
+}
+
+/* libzip's reason, which is none of the archive's where it is that there was no memory: that it does not always say, but
+ * errno does, which was 0 before. */
+static const char *reason_of(zip_error_t *error) {
+    if (zip_error_code_zip(error) == ZIP_ER_MEMORY || errno == ENOMEM) out_of_memory();
+    return zip_error_strerror(error);
 }
 
 /* What a zip archive is that is no checkpoint. */
@@ -59,6 +67,7 @@ static bool find_pickle(TorchFile *file, zip_uint64_t *entry) {
  * so no entry can be larger than the file. */
 static uint8_t *read_entry(TorchFile *file, zip_uint64_t entry, const char *name, size_t *size) {
     zip_stat_t info;
+    errno = 0;
     if (zip_stat_index(file->zip, entry, 0, &info) || !(info.valid & ZIP_STAT_SIZE)) {
         torch_fail(file, "damaged: %s cannot be found", name);
         return NULL;
@@ -87,7 +96,7 @@ static uint8_t *read_entry(TorchFile *file, zip_uint64_t entry, const char *name
     }
     if (!good) {
         torch_fail(file, "damaged: %s: %s", name,
-                   in ? zip_error_strerror(zip_file_get_error(in)) : zip_strerror(file->zip));
+                   reason_of(in ? zip_file_get_error(in) : zip_get_error(file->zip)));
         free(bytes);
         bytes = NULL;
     }
@@ -133,11 +142,12 @@ bool torch_zip_open(TorchFile *file, Pickle *pickle) {
     zip_error_t reason;
     zip_uint64_t entry = 0;
     size_t size;
+    errno = 0;
     zip_error_init(&reason);
     zip_source_t *source = zip_source_buffer_create(file->bytes, file->size, 0, &reason);
     if (source) file->zip = zip_open_from_source(source, ZIP_RDONLY, &reason);
     if (!file->zip) {
-        torch_fail(file, "the archive is damaged or truncated: %s", zip_error_strerror(&reason));
+        torch_fail(file, "the archive is damaged or truncated: %s", reason_of(&reason));
         zip_source_free(source);
         zip_error_fini(&reason);
         return false;

@@ -21,7 +21,7 @@ static void *budget_alloc(void *data, size_t size) {
     Budget *budget = data;
     if (size > budget->left) return NULL;
     budget->left -= size;
-    return malloc(size);
+    return heap_alloc(size);
 }
 
 static void budget_free(void *data, void *pointer) {

@@ -20,7 +20,7 @@ typedef struct WrittenFile {
     struct stat folder;
 } WrittenFile;
 
-enum { MAX_WRITTEN = 3 + 4 };
+enum { MAX_WRITTEN = MAX_OUTPUTS + 4 };
 
 bool files_have_weights(const Options *o) {
     return o->weights || o->random_weights || o->verify || o->bench || o->compare || o->input_kind == INPUT_ONNX;

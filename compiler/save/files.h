@@ -4,10 +4,12 @@
 
 #include "compilation.h"
 
+enum { MAX_OUTPUTS = 3 };
+
 /* What -o writes: FOLDER/STEM with each of the endings. */
 typedef struct OutputFiles {
     const char *folder, *stem;
-    const char *endings[3];
+    const char *endings[MAX_OUTPUTS];
     int count;
 } OutputFiles;
 

@@ -41,7 +41,9 @@ rn_status rn_file_read(uint8_t **bytes, size_t *size, const char *path, size_t l
             status = rn_status_fail(error, error_size, RN_ERROR_FORMAT, "%s: larger than %zu bytes", path, limit);
             break;
         }
-        if (got == 0) {
+        if (ferror(file) && errno == EINTR) { /* by a signal of the application's */
+            clearerr(file);
+        } else if (got == 0) {
             if (ferror(file)) status = file_fail(error, error_size, path, "read");
             break;
         }
@@ -87,7 +89,7 @@ rn_status rn_file_write(const char *path, const void *head, size_t head_size, co
     char *followed = realpath(path, NULL); /* a symbolic link stays one; NULL: there is nothing yet */
     const char *target = followed ? followed : path;
     size_t length = strlen(target) + sizeof ".XXXXXX";
-    char *temporary = malloc(length);
+    char *temporary = !followed && errno == ENOMEM ? NULL : malloc(length);
     if (!temporary) {
         free(followed);
         return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: out of memory", path);

@@ -7,6 +7,7 @@
 #include "core/threads.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -278,8 +279,10 @@ rn_status rn_safetensors_parse(rn_safetensors *file, const void *bytes, size_t s
     if (length == 0 || text[0] != '{')
         return FAIL(&reader, "%s: not a safetensors file: its header does not begin with {", source);
     if (has_escaped_nul(text, length)) return FAIL(&reader, "%s: its header has a NUL in a string", source);
+    errno = 0;
     cJSON *header = parse_json(text, length, &end);
     if (!header) {
+        if (errno == ENOMEM) return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: out of memory", source);
         return FAIL(&reader, "%s: its header is not JSON (byte %td)", source,
                     end && end >= text ? end - text + LENGTH_SIZE : (ptrdiff_t)LENGTH_SIZE);
     }
