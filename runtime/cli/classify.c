@@ -98,12 +98,12 @@ static int classify_all(const Cli *cli, Net *net, const Labels *labels, float *o
     for (int i = 0; i < cli->file_count; i++) {
         if (!classify_one(cli, net, cli->files[i], output, ranked))
             status = CLI_FAILED;
-        else if (pictures)
+        else if (cli->json)
             cJSON_AddItemToArray(pictures, report_json(cli->files[i], ranked, top, labels));
         else
             report_text(cli->files[i], ranked, top, labels);
     }
-    if (pictures) {
+    if (cli->json) {
         cJSON *json = cJSON_CreateObject();
         cJSON_AddStringToObject(json, "network", cli->model->name);
         if (weights_are_random(cli)) cJSON_AddTrueToObject(json, "random_weights");

@@ -46,8 +46,8 @@ int cli_profile(const Cli *cli);
 
 /* ---- open.c ---- */
 /* The path of the weights: --weights, or the model's file beside the executable. NULL: embedded, or none needed.
- * malloc'd; *found says whether there is any at all. */
-char *cli_weights_path(const Cli *cli, bool *found);
+ * malloc'd; *found says whether there is any at all. false: no memory, which it said. */
+bool cli_weights_path(const Cli *cli, char **path, bool *found);
 #define CLI_NO_WEIGHTS                                                                                                 \
     "no weights: none are embedded and rnc packed none; name a packed or safetensors file with --weights FILE"
 bool net_open(Net *net, const Cli *cli, void (*layer)(void *, int, const rn_tensor *),
@@ -58,7 +58,8 @@ void net_close(Net *net, const Cli *cli);
 int cli_fail(const Cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));  /* prints; CLI_FAILED */
 int cli_usage(const Cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3))); /* prints; CLI_USAGE */
 void *cli_allocate(size_t count, size_t size);   /* zeroed, 64-byte aligned; NULL where there is none */
-int cli_print_json(const Cli *cli, cJSON *json); /* prints and deletes it */
+void cli_watch_json(void);                       /* once, before any JSON is made: so that none of it can lack parts */
+int cli_print_json(const Cli *cli, cJSON *json); /* prints and deletes it; an error where there was no memory for all */
 cJSON *cli_json_shape(const size_t *dim, int ndim);
 
 /* ---- labels.c ---- */

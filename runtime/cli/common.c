@@ -1,7 +1,9 @@
 /* What commands of all programs share: errors, memory, JSON. */
 #include "cli.h"
 
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,8 +39,26 @@ void *cli_allocate(size_t count, size_t size) {
     return memory;
 }
 
+/* cJSON leaves out what it has no memory for. */
+static atomic_bool json_lacks;
+static pthread_once_t json_once = PTHREAD_ONCE_INIT;
+
+static void *json_allocate(size_t size) {
+    void *memory = malloc(size);
+    if (!memory) json_lacks = true;
+    return memory;
+}
+
+static void json_hook(void) {
+    cJSON_InitHooks(&(cJSON_Hooks){json_allocate, free});
+}
+
+void cli_watch_json(void) {
+    pthread_once(&json_once, json_hook);
+}
+
 int cli_print_json(const Cli *cli, cJSON *json) {
-    char *text = cJSON_Print(json);
+    char *text = json_lacks ? NULL : cJSON_Print(json);
     cJSON_Delete(json);
     if (!text) return cli_fail(cli, "out of memory");
     puts(text);

@@ -110,13 +110,15 @@ int cli_info(const Cli *cli) {
     const rn_model *m = cli->model;
     bool found;
     char error[RN_ERROR_SIZE];
-    char *path = cli_weights_path(cli, &found);
+    char *path;
+    if (!cli_weights_path(cli, &path, &found)) return CLI_FAILED;
     const char *weights = m->embedded ? "embedded" : m->parameters ? "none (--weights FILE)" : "none needed";
     if (path) {
         rn_weights *opened;
         weights = path;
-        if (rn_weights_open(&opened, m, path, error, sizeof error)) {
-            if (cli->weights) { /* asked for: a check of that file */
+        const rn_status status = rn_weights_open(&opened, m, path, error, sizeof error);
+        if (status) {
+            if (cli->weights || status == RN_ERROR_MEMORY) { /* asked for: a check of that file */
                 free(path);
                 return cli_fail(cli, "%s", error);
             }

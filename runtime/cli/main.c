@@ -88,6 +88,7 @@ int rn_main(const rn_model *model, int argc, char **argv) {
     if (model->abi != RN_ABI)
         return cli_fail(&cli, "emitted for librn ABI %d, this librn has %d; compile the network again", model->abi,
                         RN_ABI);
+    cli_watch_json();
     cli.files = calloc((size_t)argc + 1, sizeof *cli.files);
     if (!cli.files) return cli_fail(&cli, "out of memory");
     int status = dispatch(&cli, argc, argv);

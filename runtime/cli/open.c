@@ -16,20 +16,20 @@ static char *beside_executable(const char *name) {
     return path;
 }
 
-char *cli_weights_path(const Cli *cli, bool *found) {
-    *found = true;
-    if (cli->weights) return strdup(cli->weights);
-    if (cli->model->embedded) return NULL;
-    if (cli->model->weights_file) return beside_executable(cli->model->weights_file);
-    *found = false;
-    return NULL;
+bool cli_weights_path(const Cli *cli, char **path, bool *found) {
+    const bool is_file = cli->weights || (!cli->model->embedded && cli->model->weights_file);
+    *found = is_file || cli->model->embedded;
+    *path = !is_file ? NULL : cli->weights ? strdup(cli->weights) : beside_executable(cli->model->weights_file);
+    if (is_file && !*path) cli_fail(cli, "out of memory");
+    return !is_file || *path;
 }
 
 bool net_open(Net *net, const Cli *cli, void (*layer)(void *, int, const rn_tensor *), void *user) {
     char error[RN_ERROR_SIZE];
     memset(net, 0, sizeof *net);
     bool found;
-    char *path = cli_weights_path(cli, &found);
+    char *path;
+    if (!cli_weights_path(cli, &path, &found)) return false;
     if (!found && cli->model->parameters > 0) {
         cli_fail(cli, CLI_NO_WEIGHTS);
         return false;

@@ -110,8 +110,9 @@ static int is_same_file(const char *path, const char *other) {
 
 /* Writing over the input, the weights or the program, or one output over another, would lose what is there. */
 static int check_files(const Cli *cli) {
-    char *weights = cli_weights_path(cli, &(bool){false});
+    char *weights;
     const char *lost = NULL;
+    if (!cli_weights_path(cli, &weights, &(bool){false})) return CLI_FAILED;
     for (int i = 1; i <= cli->model->output_count && !lost; i++) {
         if (weights && is_same_file(cli->files[i], weights)) lost = "the weights";
         if (is_same_file(cli->files[i], "/proc/self/exe")) lost = "this program";

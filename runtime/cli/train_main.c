@@ -187,6 +187,7 @@ int rn_train_main_of(const rn_train_model *model, const rn_train_team *team, int
         return cli_fail(&cli.base,
                         "emitted for another librn: ABI %d and %d, this one has %d and %d; compile the network again",
                         model->network->abi, model->abi, RN_ABI, RN_TRAIN_ABI);
+    cli_watch_json();
     cli.base.files = calloc((size_t)argc + 1, sizeof *cli.base.files);
     if (!cli.base.files) return cli_fail(&cli.base, "out of memory");
     int status = dispatch(&cli, argc, argv);

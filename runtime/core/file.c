@@ -4,6 +4,7 @@
 #include "status.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,13 +59,18 @@ rn_status rn_file_read(uint8_t **bytes, size_t *size, const char *path, size_t l
     return RN_OK;
 }
 
-static int file_put(FILE *file, const void *bytes, size_t size) {
-    return size == 0 || fwrite(bytes, 1, size, file) == size;
+static int file_put(int file, const void *bytes, size_t size) {
+    for (size_t put = 0; put < size;) {
+        const ssize_t n = write(file, (const uint8_t *)bytes + put, size - put);
+        if (n < 0 && errno != EINTR) return 0;
+        if (n > 0) put += (size_t)n;
+    }
+    return 1;
 }
 
-static rn_status file_write_to(FILE *file, const char *path, const void *head, size_t head_size, const void *body,
+static rn_status file_write_to(int file, const char *path, const void *head, size_t head_size, const void *body,
                                size_t body_size, char *error, size_t error_size) {
-    if (!file_put(file, head, head_size) || !file_put(file, body, body_size) || fflush(file))
+    if (!file_put(file, head, head_size) || !file_put(file, body, body_size))
         return file_fail(error, error_size, path, "write");
     return RN_OK;
 }
@@ -79,10 +85,10 @@ static int is_stream(const char *path) {
 rn_status rn_file_write(const char *path, const void *head, size_t head_size, const void *body, size_t body_size,
                         char *error, size_t error_size) {
     if (is_stream(path)) {
-        FILE *file = fopen(path, "wb");
-        if (!file) return file_fail(error, error_size, path, "open for writing");
+        const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        if (file < 0) return file_fail(error, error_size, path, "open for writing");
         rn_status status = file_write_to(file, path, head, head_size, body, body_size, error, error_size);
-        if (fclose(file) && !status) status = file_fail(error, error_size, path, "write");
+        if (close(file) && !status) status = file_fail(error, error_size, path, "write");
         return status;
     }
 
@@ -96,20 +102,18 @@ rn_status rn_file_write(const char *path, const void *head, size_t head_size, co
     }
     snprintf(temporary, length, "%s.XXXXXX", target);
     rn_status status = RN_OK;
-    int descriptor = mkstemp(temporary);
-    FILE *file = descriptor >= 0 ? fdopen(descriptor, "wb") : NULL;
-    if (!file) {
+    const int file = mkostemp(temporary, O_CLOEXEC);
+    if (file < 0) {
         status = file_fail(error, error_size, path, "create");
-        if (descriptor >= 0) close(descriptor);
     } else {
         status = file_write_to(file, path, head, head_size, body, body_size, error, error_size);
         mode_t mask = umask(0); /* mkstemp made it private; a result has an ordinary file's mode */
         umask(mask);
-        if (!status && fchmod(descriptor, 0666 & ~mask)) status = file_fail(error, error_size, path, "write");
-        if (fclose(file) && !status) status = file_fail(error, error_size, path, "write");
+        if (!status && fchmod(file, 0666 & ~mask)) status = file_fail(error, error_size, path, "write");
+        if (close(file) && !status) status = file_fail(error, error_size, path, "write");
         if (!status && rename(temporary, target)) status = file_fail(error, error_size, path, "create");
     }
-    if (status && descriptor >= 0) unlink(temporary);
+    if (status && file >= 0) unlink(temporary);
     free(temporary);
     free(followed);
     return status;

@@ -22,19 +22,21 @@
 #include <libxsmm.h>
 #include <libxsmm_generator.h>
 #include <stdlib.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 static const char binding[] = "OMP_PROC_BIND";
 
-/* Under the lock: a child of fork() finds libxsmm's own locks free. */
-static void gemm_init(void) {
+/* Under the lock: a child of fork() finds libxsmm's own locks free. 0: no memory. */
+static int gemm_init(void) {
     static int is_ready;
-    if (is_ready) return;
-    is_ready = 1;
+    if (is_ready) return 1;
     const char *old = getenv(binding);
     char *saved = old ? strdup(old) : NULL; /* libxsmm replaces an empty value too */
+    if (old && !saved) return 0;
+    is_ready = 1;
     libxsmm_init();
     libxsmm_se = 1;
     if (saved)
@@ -42,13 +44,14 @@ static void gemm_init(void) {
     else
         unsetenv(binding);
     free(saved);
+    return 1;
 }
 
 /* May this process turn written memory into code? What libxsmm needs at the least. */
 static int gemm_may_execute(void) {
     size_t size = (size_t)sysconf(_SC_PAGESIZE);
     void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED) return 0;
+    if (page == MAP_FAILED) return errno == ENOMEM; /* which libxsmm will say */
     int denied = mprotect(page, size, PROT_READ | PROT_EXEC);
     munmap(page, size);
     return !denied;
@@ -91,8 +94,9 @@ rn_status rn_gemm_dispatch(rn_kernel *kernel, const rn_kernel_spec *s, char *err
     rn_keep_loaded(binding, &is_kept);
     /* libxsmm's types end in `, ...`, for prefetches; its machine code reads the registers that ours pass */
     rn_lock();
-    gemm_init();
-    if (s->reduce)
+    if (!gemm_init())
+        kernel->any = NULL;
+    else if (s->reduce)
         kernel->offs = (rn_brgemm_fn)libxsmm_smmdispatch_reducebatch_offs(s->m, s->n, s->k, &lda, &ldb, &ldc, &alpha,
                                                                           &beta, &flags, &prefetch);
     else

@@ -3,10 +3,16 @@
 #include "core/file.h"
 #include "core/status.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_FILE = 1 << 30 };
+
+rn_status rn_image_damaged(const char *name, const char *kind, const char *text, char *error, size_t error_size) {
+    if (errno == ENOMEM) return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: out of memory", name);
+    return rn_status_fail(error, error_size, RN_ERROR_FORMAT, "%s: damaged %s: %s", name, kind, text);
+}
 
 rn_status rn_image_allocate(rn_image *image, unsigned long width, unsigned long height, const char *name, char *error,
                             size_t error_size) {
@@ -27,6 +33,7 @@ rn_status rn_image_allocate(rn_image *image, unsigned long width, unsigned long 
 rn_status rn_image_parse(rn_image *image, const uint8_t *bytes, size_t size, const char *name, char *error,
                          size_t error_size) {
     memset(image, 0, sizeof *image);
+    errno = 0;
     rn_status status;
     if (size >= 8 && !memcmp(bytes, "\x89PNG\r\n\x1a\n", 8))
         status = rn_image_png(image, bytes, size, name, error, error_size);

@@ -15,6 +15,8 @@ rn_status rn_image_png(rn_image *image, const uint8_t *bytes, size_t size, const
                        size_t error_size);
 rn_status rn_image_jpeg(rn_image *image, const uint8_t *bytes, size_t size, const char *name, char *error,
                         size_t error_size);
+/* The decoders' error: a library's text about a picture of this kind, unless errno, which was 0 before, has ENOMEM. */
+rn_status rn_image_damaged(const char *name, const char *kind, const char *text, char *error, size_t error_size);
 /* Checks the size and allocates rgb; for the decoders. */
 rn_status rn_image_allocate(rn_image *image, unsigned long width, unsigned long height, const char *name, char *error,
                             size_t error_size);

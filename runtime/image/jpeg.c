@@ -62,8 +62,7 @@ static void cmyk_to_rgb(uint8_t *rgb, const uint8_t *cmyk, int width, int invert
 static rn_status jpeg_decode(Jpeg *j, rn_image *image, const uint8_t *bytes, size_t size, const char *name, char *error,
                              size_t error_size) {
     struct jpeg_decompress_struct *info = &j->info;
-    if (setjmp(j->back))
-        return rn_status_fail(error, error_size, RN_ERROR_FORMAT, "%s: damaged JPEG: %s", name, j->text);
+    if (setjmp(j->back)) return rn_image_damaged(name, "JPEG", j->text, error, error_size);
     jpeg_create_decompress(info);
     info->progress = &j->progress;
     jpeg_mem_src(info, bytes, size);

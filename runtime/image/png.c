@@ -40,8 +40,7 @@ static void png_bytes(png_structp png, png_bytep out, size_t count) {
 }
 
 static rn_status png_decode(Png *p, rn_image *image, const char *name, char *error, size_t error_size) {
-    if (setjmp(png_jmpbuf(p->png)))
-        return rn_status_fail(error, error_size, RN_ERROR_FORMAT, "%s: damaged PNG: %s", name, p->text);
+    if (setjmp(png_jmpbuf(p->png))) return rn_image_damaged(name, "PNG", p->text, error, error_size);
     png_set_read_fn(p->png, p, png_bytes);
     png_set_user_limits(p->png, RN_MAX_IMAGE_SIDE, RN_MAX_IMAGE_SIDE);
     png_read_info(p->png, p->info);

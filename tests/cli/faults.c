@@ -14,6 +14,7 @@
  *     -l FILE    faults_alloc.so               -f FIRST -s STRIDE   of n, all of the first and every so many after them
  *     -e REGEX   what the error says           -x REGEX   what it does not say (as that a file is damaged)
  *     -o         output is not compared        -i REGEX   files that are not
+ *     -m         there may be several errors, as of several inputs
  *     -t COMMAND after a failure, in place of files as before: this command brings those of a run without faults
  *     -n N -v    this one alone; tell of each  -b         the stack of the allocation that fails
  *
@@ -50,7 +51,7 @@ static struct {
     Kind kind;
     const char *library, *then;
     long first, stride, only;
-    bool any_output, verbose, stack;
+    bool any_output, many, verbose, stack;
     regex_t says, not_says, ignored;
     bool has_says, has_not_says, has_ignored;
     char **command;
@@ -280,7 +281,7 @@ static const char *judge(int status, uint64_t before, uint64_t after, uint64_t o
         return NULL;
     }
     if (WEXITSTATUS(status) != 1) return snprintf(text, sizeof text, "status %d", WEXITSTATUS(status)), text;
-    if (errors != 1) return snprintf(text, sizeof text, "%d errors said", errors), text;
+    if (errors < 1 || (errors > 1 && !o.many)) return snprintf(text, sizeof text, "%d errors said", errors), text;
     if (o.has_says && regexec(&o.says, said, 0, NULL, 0)) return "the error says something else";
     if (!o.then) return now == before ? NULL : "other files than before";
     char command[4096];
@@ -295,7 +296,7 @@ static void compile_regex(regex_t *regex, bool *has, const char *text) {
 }
 
 static void read_options(int argc, char **argv) {
-    for (int c; (c = getopt(argc, argv, "+l:f:s:e:x:i:t:n:ovb")) != -1;) {
+    for (int c; (c = getopt(argc, argv, "+l:f:s:e:x:i:t:n:omvb")) != -1;) {
         if (c == 'l') o.library = optarg;
         if (c == 'f') o.first = atol(optarg);
         if (c == 's') o.stride = atol(optarg);
@@ -305,6 +306,7 @@ static void read_options(int argc, char **argv) {
         if (c == 't') o.then = optarg;
         if (c == 'n') o.only = atol(optarg);
         if (c == 'o') o.any_output = true;
+        if (c == 'm') o.many = true;
         if (c == 'v') o.verbose = true;
         if (c == 'b') o.stack = true;
         if (c == '?') exit(2);
