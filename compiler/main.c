@@ -346,7 +346,7 @@ int main(int argc, char **argv) {
     Options options;
     Compilation c = {.options = &options};
     int status = 0;
-    signal(SIGXFSZ, SIG_IGN); /* a file that may grow no more is an error of its write */
+    signal(SIGXFSZ, SIG_IGN);                          /* a file that may grow no more is an error of its write */
     cJSON_InitHooks(&(cJSON_Hooks){heap_alloc, free}); /* else a document would lack what there is no memory for */
     if (argc > 1 && !strcmp(argv[1], "--probe")) return probe_main(argc - 2, argv + 2);
     if (!options_parse(&options, &arena, argc, argv, &c.diag)) {

@@ -78,8 +78,8 @@ const char *text_begin(const char *text, size_t size);
 bool file_write(const char *path, const void *data, size_t size);
 
 _Noreturn void out_of_memory(void); /* says so; status 1 */
-/* malloc and realloc for libraries to which no memory would be a fault of their input, or nothing to tell of: they end the
- * process instead. */
+/* malloc and realloc for libraries to which no memory would be a fault of their input, or nothing to tell of: they end
+ * the process instead. */
 void *heap_alloc(size_t size);
 void *heap_realloc(void *memory, size_t size);
 /* Our own mistake, never the user's: prints what and which pass, and aborts. */

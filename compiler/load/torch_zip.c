@@ -17,8 +17,8 @@ static bool ends_in(const char *name, const char *end) {
     return n >= m && !strcmp(name + n - m, end);
 }
 
-/* libzip's reason, which is none of the archive's where it is that there was no memory: that it does not always say, but
- * errno does, which was 0 before. */
+/* libzip's reason, which is none of the archive's where it is that there was no memory: that it does not always say,
+ * but errno does, which was 0 before. */
 static const char *reason_of(zip_error_t *error) {
     if (zip_error_code_zip(error) == ZIP_ER_MEMORY || errno == ENOMEM) out_of_memory();
     return zip_error_strerror(error);
@@ -95,8 +95,7 @@ static uint8_t *read_entry(TorchFile *file, zip_uint64_t entry, const char *name
         good = zip_fread(in, &rest, 1) == 0 || (zip_error_code_zip(zip_file_get_error(in)) == ZIP_ER_CRC && !info.crc);
     }
     if (!good) {
-        torch_fail(file, "damaged: %s: %s", name,
-                   reason_of(in ? zip_file_get_error(in) : zip_get_error(file->zip)));
+        torch_fail(file, "damaged: %s: %s", name, reason_of(in ? zip_file_get_error(in) : zip_get_error(file->zip)));
         free(bytes);
         bytes = NULL;
     }

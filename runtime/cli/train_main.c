@@ -101,10 +101,11 @@ static char *newest(const TrainCli *cli, const char *folder) {
 
 char *train_weights_path(const TrainCli *cli, const char *path) {
     struct stat info;
-    if (stat(path, &info) || !S_ISDIR(info.st_mode)) return strdup(path); /* who opens it says what is wrong */
-    char *best = rn_run_folder_file(path, RN_RUN_BEST);
-    if (best && !stat(best, &info)) return best;
-    free(best);
+    const bool is_file = stat(path, &info) || !S_ISDIR(info.st_mode); /* who opens it says what is wrong */
+    char *file = is_file ? strdup(path) : rn_run_folder_file(path, RN_RUN_BEST);
+    if (!file) cli_fail(&cli->base, "out of memory");
+    if (!file || is_file || !stat(file, &info)) return file;
+    free(file);
     return newest(cli, path);
 }
 

@@ -33,7 +33,6 @@ rn_status rn_image_allocate(rn_image *image, unsigned long width, unsigned long 
 rn_status rn_image_parse(rn_image *image, const uint8_t *bytes, size_t size, const char *name, char *error,
                          size_t error_size) {
     memset(image, 0, sizeof *image);
-    errno = 0;
     rn_status status;
     if (size >= 8 && !memcmp(bytes, "\x89PNG\r\n\x1a\n", 8))
         status = rn_image_png(image, bytes, size, name, error, error_size);

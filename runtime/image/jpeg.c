@@ -10,6 +10,7 @@
 #include "image.h"
 #include "core/status.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,6 +114,7 @@ rn_status rn_image_jpeg(rn_image *image, const uint8_t *bytes, size_t size, cons
     j.errors.error_exit = jpeg_stop;
     j.errors.emit_message = jpeg_message;
     j.progress.progress_monitor = jpeg_progress;
+    errno = 0;
     rn_status status = jpeg_decode(&j, image, bytes, size, name, error, error_size);
     jpeg_destroy_decompress(&j.info); /* a zeroed one, where creating it failed, is allowed */
     return status;

@@ -6,6 +6,7 @@
 #include "image.h"
 #include "core/status.h"
 
+#include <errno.h>
 #include <png.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -66,6 +67,7 @@ static rn_status png_decode(Png *p, rn_image *image, const char *name, char *err
 rn_status rn_image_png(rn_image *image, const uint8_t *bytes, size_t size, const char *name, char *error,
                        size_t error_size) {
     Png p = {.bytes = bytes, .size = size};
+    errno = 0;
     p.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &p, png_error_text, png_warning_ignore);
     if (p.png) p.info = png_create_info_struct(p.png);
     rn_status status;

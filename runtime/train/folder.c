@@ -104,7 +104,11 @@ rn_status rn_run_folder_steps(const char *path, int64_t **steps, int *count, cha
     DIR *list = opendir(path);
     if (!list) return fail(error, error_size, path, "open");
     rn_status status = RN_OK;
-    for (const struct dirent *entry; !status && (entry = readdir(list));) {
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(list);
+        if (!entry && errno) status = fail(error, error_size, path, "read");
+        if (!entry || status) break;
         const int64_t step = step_of_name(entry->d_name);
         if (step < 0) continue;
         int64_t *more = realloc(*steps, sizeof **steps * (size_t)(*count + 1));
@@ -170,17 +174,18 @@ static rn_status try_file(Search *search, char *name) {
 }
 
 /* The step of the best one, where it is there and holds; -1. It is a candidate like the others. */
-static int64_t step_of_best(const char *path) {
+static rn_status step_of_best(const Search *search, int64_t *step) {
     char text[RN_ERROR_SIZE];
     rn_checkpoint best;
-    char *name = rn_run_folder_file(path, RN_RUN_BEST);
-    int64_t step = -1;
-    if (name && !rn_checkpoint_open(&best, name, text, sizeof text)) {
-        step = best.state.step;
-        rn_checkpoint_close(&best);
-    }
+    char *name = rn_run_folder_file(search->folder, RN_RUN_BEST);
+    *step = -1;
+    rn_status status = name ? rn_checkpoint_open(&best, name, text, sizeof text) : RN_ERROR_MEMORY;
     free(name);
-    return step;
+    if (status == RN_ERROR_MEMORY) return no_memory(search->error, search->error_size, search->folder);
+    if (status) return RN_OK;
+    *step = best.state.step;
+    rn_checkpoint_close(&best);
+    return RN_OK;
 }
 
 rn_status rn_run_folder_newest(const char *path, rn_checkpoint *checkpoint, char **name,
@@ -191,7 +196,8 @@ rn_status rn_run_folder_newest(const char *path, rn_checkpoint *checkpoint, char
     int count;
     *name = NULL;
     rn_status status = rn_run_folder_steps(path, &steps, &count, error, error_size);
-    int64_t best = status ? -1 : step_of_best(path);
+    int64_t best = -1;
+    if (!status) status = step_of_best(&search, &best);
     for (int i = 0; i < count && !status && !*name; i++) {
         if (best > steps[i]) {
             best = -1;

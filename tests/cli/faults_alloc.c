@@ -1,5 +1,5 @@
-/* Preloaded by faults.c: the nth allocation of a program fails, and every later one too where that is asked for. It knows
- * which by a page that both map, FAULTS_PAGE's descriptor, and hides from what the program starts. */
+/* Preloaded by faults.c: the nth allocation of a program fails, and every later one too where that is asked for. It
+ * knows which by a page that both map, FAULTS_PAGE's descriptor, and hides from what the program starts. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
