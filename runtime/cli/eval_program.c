@@ -54,8 +54,9 @@ static int add_weights(Eval *eval, const char *path) {
 static int add_own(Eval *eval) {
     const Cli *cli = eval->cli;
     bool found;
-    char *path = cli_weights_path(cli, &found);
+    char *path;
     int status;
+    if (!cli_weights_path(cli, &path, &found)) return CLI_FAILED;
     if (!found && cli->model->parameters > 0)
         status = cli_fail(cli, CLI_NO_WEIGHTS);
     else
