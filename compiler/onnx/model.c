@@ -4,6 +4,7 @@
 #include "core/pages.h"
 #include "operators.h"
 #include "rn.h"
+#include "wire.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +13,8 @@
 
 /* ---- the message ---- */
 
-/* What a message may take: many times its bytes, since an empty node of two bytes is a struct of a hundred. */
+/* What a message may take: some times its bytes, since an integer of one is one of eight, beside its structs, whose
+ * number is limited. */
 typedef struct Budget {
     size_t left;
 } Budget;
@@ -31,8 +33,14 @@ static void budget_free(void *data, void *pointer) {
 
 static bool unpack(OnnxModel *model, const uint8_t *bytes, size_t size) {
     const Place place = {.source = model->source};
-    enum { TIMES = 64 };
-    static const size_t least = 64 << 20;
+    enum { TIMES = 9 };
+    static const size_t least = 1 << 30;
+    size_t members = ONNX_MOST_MEMBERS;
+    if (!wire_count(&onnx__model_proto__descriptor, bytes, size, &members)) {
+        diag_error(model->diag, place, "it has more than %d nodes, attributes, names and tensors in all",
+                   ONNX_MOST_MEMBERS);
+        return false;
+    }
     Budget *budget = arena_alloc(model->arena, sizeof *budget);
     budget->left = least + TIMES * size;
     model->allocator = (ProtobufCAllocator){budget_alloc, budget_free, budget};
@@ -201,6 +209,16 @@ static bool read_input(OnnxModel *model, const OnnxOptions *options) {
 
 /* ---- nodes ---- */
 
+/* What makes a tensor that a node reads before it is made: the nodes are in no order, or depend on each other. */
+static const char *later_maker(OnnxModel *model, const char *tensor) {
+    const Onnx__GraphProto *graph = model->proto->graph;
+    for (size_t i = 0; i < graph->n_node; i++)
+        for (size_t k = 0; k < graph->node[i]->n_output; k++)
+            if (!strcmp(graph->node[i]->output[k], tensor))
+                return arena_printf(model->arena, ": node %zu does; do nodes depend on each other?", i);
+    return "";
+}
+
 static bool read_node(OnnxModel *model, const Onnx__NodeProto *proto, OnnxNode *node) {
     const Place place = {.source = model->source};
     node->proto = proto;
@@ -217,8 +235,8 @@ static bool read_node(OnnxModel *model, const Onnx__NodeProto *proto, OnnxNode *
         if (!*proto->input[i]) continue;
         node->in[i] = map_get(&model->tensors, proto->input[i]);
         if (!node->in[i]) {
-            diag_error(model->diag, place, "%s reads '%s', which nothing before it makes",
-                       onnx_node_text(model->arena, node), proto->input[i]);
+            diag_error(model->diag, place, "%s reads '%s', which nothing before it makes%s",
+                       onnx_node_text(model->arena, node), proto->input[i], later_maker(model, proto->input[i]));
             return false;
         }
     }

@@ -12,7 +12,13 @@
 #include "base/diag.h"
 #include "onnx.pb-c.h"
 
-enum { ONNX_MOST_RANK = 8, ONNX_MOST_NODES = 1000000, ONNX_NEWEST_OPSET = 28, ONNX_OLDEST_OPSET = 6 };
+enum {
+    ONNX_MOST_RANK = 8,
+    ONNX_MOST_NODES = 1000000,
+    ONNX_MOST_MEMBERS = 1 << 22,
+    ONNX_NEWEST_OPSET = 28,
+    ONNX_OLDEST_OPSET = 6
+};
 static const int64_t onnx_most_elements = INT32_MAX; /* of a tensor */
 
 typedef struct OnnxShape {
