@@ -84,6 +84,24 @@ static inline void random_act_attributes(Random *r, Node *node) {
         attr->high = INFINITY;
 }
 
+/* 1: by the edge, 2: mirrored, as far as there are pixels for it */
+static inline void random_pad_kind(Node *node, int kind) {
+    Window *w = &node->attr.window;
+    const Shape in = node->in[0]->shape;
+    node->attr.edge = kind == 1, node->attr.reflect = kind == 2;
+    if (kind != 2) return;
+    if (w->top >= in.h) w->top = in.h - 1;
+    if (w->bottom >= in.h) w->bottom = in.h - 1;
+    if (w->left >= in.w) w->left = in.w - 1;
+    if (w->right >= in.w) w->right = in.w - 1;
+}
+
+static inline void random_softmax_kind(Node *node, int kind) {
+    const int c = node->in[0]->shape.c;
+    node->attr.pixels = kind == 1, node->attr.log = kind == 2;
+    if (kind == 3) node->attr.branches = c % 3 == 0 ? 3 : c % 2 == 0 ? 2 : 1;
+}
+
 static inline Value *random_unary(Random *r, Op op, Value *x) {
     Node *node = random_node(r, op, &x, 1);
     if (op == OP_BN) node->attr.eps = 1e-5;
@@ -102,6 +120,7 @@ static inline Value *random_unary(Random *r, Op op, Value *x) {
         node->attr.asymmetric = !node->attr.align_corners && random_chance(r, 40);
     }
     if (op == OP_UPSAMPLE) node->attr.factor = random_int(r, 2, 3);
+    if (op == OP_QUANTIZE && random_chance(r, 50)) node->attr.low = 0, node->attr.high = 255;
     if (op == OP_PAD) {
         const int most = random_chance(r, 50) ? 1 : 3;
         node->attr.window.top = random_int(r, 0, most), node->attr.window.left = random_int(r, 0, most);
@@ -600,6 +619,10 @@ static inline TensorData random_weights(const Graph *graph, uint64_t seed) {
         for (int64_t j = 0; j < size; j++) {
             if (limit > 0)
                 to[j] = (float)random_real(r, -limit, limit);
+            else if (random_ends(t->name, ".scale"))
+                to[j] = (float)random_real(r, 0.01, 0.05);
+            else if (random_ends(t->name, ".zero_point"))
+                to[j] = (float)random_int(r, 0, 100);
             else if (random_ends(t->name, "running_var"))
                 to[j] = (float)random_real(r, 0.3, 2);
             else if (random_ends(t->name, "weight"))

@@ -154,6 +154,7 @@ const char *emit_lrn(Emit *e, const Step *step, Text *body);
 const char *emit_layernorm(Emit *e, const Step *step, Text *body);
 const char *emit_spp(Emit *e, const Step *step, Text *body);
 const char *emit_pad(Emit *e, const Step *step, Text *body);
+const char *emit_quantize(Emit *e, const Step *step, Text *body);
 const char *emit_softmax(Emit *e, const Step *step, Text *body);
 const char *emit_interleave(Emit *e, const Step *step, Text *body);
 const char *emit_groupnorm(Emit *e, const Step *step, Text *body);

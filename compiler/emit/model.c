@@ -194,7 +194,7 @@ static int64_t count_parameters(Emit *e, const rn_recipe *r) {
 static bool ends_in_softmax(const Graph *g) {
     const Value *v = g->outputs[g->output_count - 1];
     while (v->producer && (op_info(v->producer->op)->flags & OPF_COPY)) v = v->producer->in[0];
-    return v->producer && v->producer->op == OP_SOFTMAX;
+    return v->producer && node_is_plain_softmax(v->producer);
 }
 
 static int64_t count_macs(const Plan *plan) {

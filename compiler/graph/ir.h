@@ -116,7 +116,7 @@ typedef struct Attr {       /* an op uses those that its row in ops.def names; t
                       top, left, strides; phases: strides */
     double eps, momentum;  /* bn; eps: layernorm, groupnorm */
     double slope;          /* leakyrelu */
-    double low, high;      /* clip; infinite: no bound */
+    double low, high;      /* clip; infinite: no bound; quantize */
     bool approximate;      /* gelu: its form with tanh */
     double alpha, beta, k; /* elu: alpha (e^x - 1) below 0; lrn: x / (k + alpha / size * sum x^2)^beta (PyTorch's and
                               Caffe's convention) */
@@ -133,6 +133,10 @@ typedef struct Attr {       /* an op uses those that its row in ops.def names; t
     int number;                               /* .drop: which of the network's dropouts */
     Act act;                  /* .gate: the activation whose derivative it is; its one number is `slope` */
     int first;                /* slice: the first channel */
+    bool reflect, edge;       /* pad: the image mirrored at its edge, the edge's pixels; else `value` */
+    double value;             /* pad */
+    bool pixels, log;         /* softmax: over the pixels of each channel, its logarithm */
+    int branches;             /* softmax: over so many numbers, channels / branches apart; 1: over all channels */
     bool of_pixels, of_image; /* .dot: a sum for each pixel, for the image; else for each channel */
     double smooth;            /* .crossentropy: label smoothing */
     bool fill;                /* add: zero-fill the smaller side at the end of c, h, w; otherwise shapes agree */

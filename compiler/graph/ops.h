@@ -57,7 +57,8 @@ typedef struct OpInfo {
     void (*reduce)(const Node *node, const double *const *in, int images, double *out);
 } OpInfo;
 
-extern const OpInfo op_table[OP_END]; /* the row of OP_COUNT is empty */
+bool node_is_plain_softmax(const Node *node); /* probabilities: over the channels of each pixel */
+extern const OpInfo op_table[OP_END];         /* the row of OP_COUNT is empty */
 
 static inline const OpInfo *op_info(Op op) {
     return &op_table[op];

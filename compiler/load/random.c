@@ -72,13 +72,19 @@ static double round_calibrated(double x) {
 /* ---- drawing ---- */
 
 /* What a tensor is, which says how its elements are drawn. */
-typedef enum Role { NONE, KERNEL, FACTOR, BRANCH_FACTOR, SHIFT, ADDED, SLOPE, AVERAGE, VARIANCE, SAME } Role;
+typedef enum Role { NONE, KERNEL, FACTOR, BRANCH_FACTOR, SHIFT, ADDED, SLOPE, AVERAGE, VARIANCE, STEP, SAME } Role;
 
 static const struct {
     double low, high;
-} ranges[] = {[NONE] = {-0.05, 0.05}, [FACTOR] = {0.8, 1.2},   [BRANCH_FACTOR] = {0.16, 0.24},
-              [SHIFT] = {-0.1, 0.1},  [ADDED] = {-0.05, 0.05}, [SLOPE] = {0.25, 0.25},
-              [AVERAGE] = {0, 0},     [VARIANCE] = {1, 1}}; /* calibrated below */
+} ranges[] = {[NONE] = {-0.05, 0.05},
+              [FACTOR] = {0.8, 1.2},
+              [BRANCH_FACTOR] = {0.16, 0.24},
+              [SHIFT] = {-0.1, 0.1},
+              [ADDED] = {-0.05, 0.05},
+              [SLOPE] = {0.25, 0.25},
+              [AVERAGE] = {0, 0},
+              [VARIANCE] = {1, 1} /* calibrated below */,
+              [STEP] = {0.02, 0.04}};
 
 /* What an expression's arguments are; SAME: what its result is. */
 static const Role argument_roles[RN_RECIPE_OP_COUNT][3] = {
@@ -94,6 +100,10 @@ static void set_node_roles(Role *roles, const Node *node) {
     for (int i = 0; node->term && i < node->nin; i++) set_role(roles, node->term[i].weight, KERNEL);
     set_role(roles, node->epilogue.bias, ADDED);
     set_role(roles, node->epilogue.prelu, SLOPE);
+    if (node->op == OP_QUANTIZE) {
+        set_role(roles, node->weight[WEIGHT], STEP);
+        set_role(roles, node->weight[BIAS], AVERAGE);
+    }
     set_role(roles, node->weight[WEIGHT], op_info(node->op)->flags & OPF_ACTIVATION ? SLOPE : FACTOR);
     set_role(roles, node->weight[BIAS], SHIFT);
     set_role(roles, node->weight[MEAN], AVERAGE);

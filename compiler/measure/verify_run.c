@@ -6,7 +6,8 @@
  * where no way to compute it keeps that, by what was predicted. A layer before it may by what brings an output there
  * (plan/error.h), at least as much, and more at its worst elements, which do not all reach an output. The first layer
  * beyond is the one that is named, since later ones differ in consequence. NaN never passes. With --batch N a batch of
- * N runs as well.
+ * N runs as well. A quantize layer takes a number that lies between two steps to either, by its last bit: it, and what
+ * is computed from it, may differ by a few steps.
  *
  * Weights that are to be stored as bf16 are rounded for the interpreter too, so that the emitted code has to be as
  * exact as ever; what the rounding itself does to the outputs is told beside.
@@ -38,8 +39,9 @@ typedef struct Verify {
     double **expected[PROBE_IMAGES]; /* by its value ids */
     double rounding;                 /* the largest relative change of an output by rounding weights; 0: none are */
     const char *folder;
-    Map by_name; /* source values */
-    Map limits;  /* of the planned values (limits.h) */
+    Map by_name;    /* source values */
+    Map limits;     /* of the planned values (limits.h) */
+    double *coarse; /* by source value id: what the steps of quantize layers before it allow; 0 where there are none */
     int compared, skipped, batch, images_seen;
     bool outputs_only; /* to measure them, whatever their error is */
     const char *task;  /* for messages */
@@ -52,7 +54,25 @@ typedef struct Verify {
 /* Of a layer that no output needs: an output's. */
 static double limit_of(const Verify *v, const Value *value, const char *name) {
     const double *limit = value->is_output ? NULL : map_get(&v->limits, name);
-    return limit ? *limit : limit_of_outputs(v->c, v->c->plan);
+    return fmax(limit ? *limit : limit_of_outputs(v->c, v->c->plan), v->coarse[value->id]);
+}
+
+static void find_coarse(Verify *v) {
+    const double steps = 4;
+    v->coarse = arena_alloc(&v->c->arena, sizeof *v->coarse * ((size_t)v->source->value_count + 1));
+    for (int i = 0; i < v->source->node_count; i++) {
+        const Node *node = v->source->nodes[i];
+        double *own = &v->coarse[node->out->id];
+        for (int k = 0; k < node->nin; k++) *own = fmax(*own, v->coarse[node->in[k]->id]);
+        if (node->op == OP_QUANTIZE) *own = fmax(*own, steps / (node->attr.high - node->attr.low));
+    }
+}
+
+/* What an output may be off by at most. */
+static double widest_limit(const Verify *v) {
+    double limit = limit_of_outputs(v->c, v->c->plan);
+    for (int i = 0; i < v->source->output_count; i++) limit = fmax(limit, v->coarse[v->source->outputs[i]->id]);
+    return limit;
 }
 
 /* Which of the expected images it is of. */
@@ -229,6 +249,7 @@ static bool run_in_folder(Verify *v, const Plan *plan) {
 /* Builds and runs the plan, and compares what it computes. */
 static bool compare_plan(Verify *v, const Plan *plan) {
     v->source = stored_source(v->c);
+    find_coarse(v);
     if (!take_images(v)) return false;
     v->folder = temp_folder_make(&v->c->arena, NULL, &v->c->diag);
     const bool good = v->folder && run_in_folder(v, plan);
@@ -247,7 +268,7 @@ bool verify_run(Compilation *c, VerifyResult *result) {
                              .skipped = v.skipped,
                              .images = v.images_seen,
                              .output_error = v.worst_output,
-                             .output_limit = limit_of_outputs(c, c->plan),
+                             .output_limit = widest_limit(&v),
                              .layer_error = v.worst,
                              .layer = arena_strdup(&c->arena, v.worst_layer),
                              .rounded = v.source != c->source,

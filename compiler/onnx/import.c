@@ -4,6 +4,7 @@
 #include "core/pages.h"
 #include "read.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -39,6 +40,10 @@ static const Operand *filled(Import *import, OnnxTensor *tensor) {
     OnnxNode *pad = operand->pad;
     Value *in = operand->value;
     tensor->operand = NULL;
+    if (isinf(operand->filling.attr.value)) {
+        import_problem(import, pad, "it pads with %g, which a MaxPool alone may read", operand->filling.attr.value);
+        return NULL;
+    }
     import_plain(import, pad, 0, import_layer(import, pad, NULL, OP_PAD, &in, 1, &operand->filling, NULL));
     return tensor->operand;
 }
@@ -109,7 +114,9 @@ static void keep_data(Import *import, const Tensor *tensor, const float *data) {
 
 Value *import_layer(Import *import, OnnxNode *node, const char *part, Op op, Value *const *in, int nin,
                     const Layer *layer, const ImportWeights *weights) {
-    static const char *const suffix[NODE_MAX_WEIGHTS] = {"weight", "bias", "running_mean", "running_var"};
+    static const char *const suffixes[][NODE_MAX_WEIGHTS] = {{"weight", "bias", "running_mean", "running_var"},
+                                                             {"scale", "zero_point"}};
+    const char *const *suffix = suffixes[op == OP_QUANTIZE];
     const char *name = import_name(import, node, part, weights), *names[NODE_MAX_WEIGHTS];
     const ImportWeight *used[NODE_MAX_WEIGHTS];
     int slots[NODE_MAX_WEIGHTS], count = 0;
@@ -265,8 +272,8 @@ static void import_node(Import *import, OnnxNode *node) {
         import_problem(import, node, *node->domain ? "its domain is not known" : "the operator is not known");
     else if (node->problem)
         import_problem(import, node, "%s", node->problem);
-    else
-        node->op->import(import, node);
+    else if (import_integers(import, node) && node->op->import(import, node))
+        import_keep_integers(node);
 }
 
 /* Whether a tensor is the images of a value as N x H x W x C. */
@@ -288,6 +295,10 @@ static bool import_outputs(Import *import) {
         const Operand *operand = filled(import, model->outputs[i]);
         if (!operand) {
             diag_error(model->diag, place, "its output '%s' does not depend on the input", model->outputs[i]->name);
+            return false;
+        }
+        if (operand->quantized) {
+            diag_error(model->diag, place, "its output '%s' has integers; outputs are floats", model->outputs[i]->name);
             return false;
         }
         Value *value = operand->value;

@@ -17,6 +17,7 @@ typedef struct Operand {
     View view;
     OnnxNode *pad; /* zeros that are still to be added to the value's end, as `filling` says; NULL: none */
     Layer filling;
+    const OnnxNode *quantized; /* the QuantizeLinear whose integers they are, of which the value has the numbers */
 } Operand;
 
 typedef struct Problem {
@@ -96,6 +97,21 @@ bool import_plain(Import *import, OnnxNode *node, int i, Value *value);
 bool import_window(Import *import, OnnxNode *node, const int64_t *kernel, Window *window);
 /* Its result, turned as its input is. */
 bool import_windowed(Import *import, OnnxNode *node, Value *value);
+
+/* ---- import_quantize.c ---- */
+/* Whether a node may read integers, where it does; with a problem. */
+bool import_integers(Import *import, OnnxNode *node);
+/* A result of integers that only moved. */
+void import_keep_integers(OnnxNode *node);
+
+/* ---- import_branches.c ---- */
+/* A Concat along a dimension that is of no axis. */
+bool import_stack(Import *import, OnnxNode *node, int axis);
+/* A sum or mean over channels or a part of them: whether it is one, and whether it was made. */
+bool import_channel_sum(Import *import, OnnxNode *node, const bool *axes, bool *done);
+bool import_is_pixels(const View *view, int dim);
+/* A MatMul of two values. */
+bool import_weighed_sum(Import *import, OnnxNode *node);
 
 /* ---- pieces.c, layernorm_pieces.c: operators that are one layer together ---- */
 enum { IMPORT_LOOK_AHEAD = 96 }; /* nodes behind the first that are looked at for the others */

@@ -211,6 +211,7 @@ bool import_gemm(Import *import, OnnxNode *node) {
 
 /* A MatMul, and the bias that an Add behind it is. */
 bool import_matmul(Import *import, OnnxNode *node) {
+    if (import_has(node, 1) && node->in[1]->operand) return import_weighed_sum(import, node);
     const OnnxTensor *b = import_constant(import, node, 1, -1);
     return b && product(import, node, false, 1, b, (ImportWeight){NULL, NULL});
 }

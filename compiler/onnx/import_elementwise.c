@@ -41,6 +41,7 @@ static bool import_filled_sum(Import *import, OnnxNode *node) {
     const Shape p = a->value->shape, q = b->value->shape;
     const Shape larger = {p.c > q.c ? p.c : q.c, p.h > q.h ? p.h : q.h, p.w > q.w ? p.w : q.w};
     View view;
+    if ((a->pad && a->filling.attr.value != 0) || (b->pad && b->filling.attr.value != 0)) return false;
     if (node->nin != 2 || !view_is_image(&a->view) || !view_is_image(&b->view) ||
         !onnx_same_shape(&node->in[0]->shape, &node->in[1]->shape) ||
         !view_plain(import->model->batch, larger, &node->out[0]->shape, &view))

@@ -136,21 +136,50 @@ bool import_lrn(Import *import, OnnxNode *node) {
     return import_plain(import, node, 0, import_layer(import, node, NULL, OP_LRN, &in, 1, &layer, NULL));
 }
 
-/* Over the channels. Until set 12 it is over all dimensions from its axis on: the same where those behind are 1. */
+/* A softmax over k numbers of the channels that lie `stride` apart: side by side they are groups, which are shuffled to
+ * lie apart, and back. */
+static Value *softmax_of_parts(Import *import, OnnxNode *node, Value *in, Atom part) {
+    Layer layer = layer_default(OP_SOFTMAX), shuffle = layer_default(OP_SHUFFLE);
+    layer.attr.branches = (int)part.size;
+    if (part.size * part.stride == in->shape.c)
+        return import_layer(import, node, NULL, OP_SOFTMAX, &in, 1, &layer, NULL);
+    if (part.stride != 1) return NULL;
+    shuffle.attr.groups = in->shape.c / (int)part.size;
+    Value *out = import_layer(import, node, "apart", OP_SHUFFLE, &in, 1, &shuffle, NULL);
+    if (out) out = import_layer(import, node, "softmax", OP_SOFTMAX, &out, 1, &layer, NULL);
+    shuffle.attr.groups = (int)part.size;
+    return out ? import_layer(import, node, NULL, OP_SHUFFLE, &out, 1, &shuffle, NULL) : NULL;
+}
+
+/* Softmax and LogSoftmax over the channels, a part of them or all pixels. Until set 12 it is over all dimensions from
+ * its axis on: the same where those behind are 1. */
 bool import_softmax(Import *import, OnnxNode *node) {
-    const bool late = import->model->opset >= 13;
+    const bool late = import->model->opset >= 13, log_of = !strcmp(node->type, "LogSoftmax");
     int axis;
     if (!onnx_axis(onnx_attribute_int(node, "axis", late ? -1 : 1), node->in[0]->shape.rank, &axis))
         return import_problem(import, node, "it has no such axis");
-    const Operand *operand = channels_at(import, node, axis);
+    const int problems = import->problem_count;
+    const Operand *operand = import_operand(import, node, 0);
     if (!operand) return false;
-    for (int d = axis + 1; d < operand->view.rank && !late; d++)
+    const View view = operand->view;
+    for (int d = axis + 1; d < view.rank && !late; d++)
         if (node->in[0]->shape.dim[d] != 1)
             return import_problem(import, node, "it is over several dimensions together");
-    const Layer layer = layer_default(OP_SOFTMAX);
-    Value *in = operand->value;
-    const View view = operand->view;
-    return import_result(import, node, 0, import_layer(import, node, NULL, OP_SOFTMAX, &in, 1, &layer, NULL), &view);
+    const ViewAxis is = view_axis(&view, axis);
+    const bool channels = is == AXIS_C || (is == AXIS_NONE && view.size[AXIS_C] == 1);
+    const Atom *atom = &view.atom[view.begin[axis]];
+    Layer layer = layer_default(OP_SOFTMAX);
+    layer.attr.log = log_of;
+    layer.attr.pixels = !channels && import_is_pixels(&view, axis);
+    Value *in = operand->value, *out = NULL;
+    if (channels || (layer.attr.pixels && !log_of))
+        out = import_layer(import, node, NULL, OP_SOFTMAX, &in, 1, &layer, NULL);
+    else if (!log_of && is == AXIS_PART && view.begin[axis + 1] - view.begin[axis] == 1 && atom->axis == AXIS_C)
+        out = softmax_of_parts(import, node, in, *atom);
+    if (!out && import->problem_count == problems)
+        return import_problem(import, node, "dimension %d of %s is neither channels nor all pixels", axis,
+                              view_text(import->model->arena, &view));
+    return import_result(import, node, 0, out, &view);
 }
 
 bool import_dropout(Import *import, OnnxNode *node) {

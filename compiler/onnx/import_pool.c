@@ -5,9 +5,17 @@
 #include <string.h>
 
 static bool pool(Import *import, OnnxNode *node, Op op) {
-    Value *in = import_image(import, node, 0);
+    const Operand *operand = import_has(node, 0) ? node->in[0]->operand : NULL;
+    const bool padded = op == OP_MAXPOOL && operand && operand->pad && isinf(operand->filling.attr.value) &&
+                        !operand->filling.attr.channels; /* as it pads by itself */
+    Value *in = padded ? operand->value : import_image(import, node, 0);
     Layer layer = layer_default(op);
     if (!in || !import_window(import, node, NULL, &layer.attr.window)) return false;
+    if (padded) {
+        const Window *by = &operand->filling.attr.window;
+        layer.attr.window.top += by->top, layer.attr.window.bottom += by->bottom;
+        layer.attr.window.left += by->left, layer.attr.window.right += by->right;
+    }
     if (node->nout > 1 && node->out[1] && node->out[1]->uses)
         return import_problem(import, node, "its indices are read by a node");
     if (onnx_attribute_int(node, "storage_order", 0) && node->nout > 1)
@@ -65,6 +73,8 @@ bool import_reduce(Import *import, OnnxNode *node) {
     if (!strcmp(node->type, "ReduceMean") && import_layernorm_pieces(import, node)) return true;
     if (!onnx_axes(import->model, node, view->rank, onnx_attribute_int(node, "noop_with_empty_axes", 0) == 0, axes))
         return import_problem(import, node, "%s", node->problem);
+    bool done;
+    if (import_channel_sum(import, node, axes, &done)) return done;
     if (!reduced_pixels(import, node, view, axes, taken)) return false;
     if (taken[AXIS_H] * taken[AXIS_W] == 1)
         return view_reshape(view, &node->out[0]->shape, &result) &&

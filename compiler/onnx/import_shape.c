@@ -1,6 +1,7 @@
 /* What moves numbers, or only counts them otherwise. */
 #include "import.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Reshape, Flatten, Squeeze, Unsqueeze: other dimensions of the same numbers in the same order. */
@@ -107,6 +108,8 @@ bool import_concat(Import *import, OnnxNode *node) {
         if (!operand) return false;
         const View *view = &operand->view;
         const ViewAxis is = view_axis(view, axis);
+        if (i == 0 && is == AXIS_NONE && view->size[AXIS_C] > 1 && node->nin > 1)
+            return import_stack(import, node, axis);
         if (is != AXIS_C && !(is == AXIS_NONE && view->size[AXIS_C] == 1))
             return import_problem(import, node, "it is along dimension %d of %s, which is not the channels", axis,
                                   view_text(import->model->arena, view));
@@ -123,45 +126,80 @@ bool import_concat(Import *import, OnnxNode *node) {
     return out && view_replace(&first, axis, out->shape.c, &view) && import_result(import, node, 0, out, &view);
 }
 
-/* Zeros around an image, and behind its channels. */
+/* Whether a mode is one, and with which number; false after a problem. */
+static bool padding_of(Import *import, OnnxNode *node, Attr *attr) {
+    const char *mode = onnx_attribute_string(import->model, node, "mode", "constant");
+    const OnnxTensor *value = import_has(node, 2) ? node->in[2] : NULL;
+    attr->reflect = !strcmp(mode, "reflect"), attr->edge = !strcmp(mode, "edge");
+    if (attr->reflect || attr->edge) return true;
+    if (strcmp(mode, "constant") != 0) return import_problem(import, node, "mode '%s' is not supported", mode);
+    if (value && (!onnx_is_constant(value) || onnx_elements(&value->shape) != 1))
+        return import_problem(import, node, "it pads with what is no constant number");
+    attr->value = value ? onnx_element(value, 0) : onnx_attribute_real(node, "value", 0);
+    if (isfinite(attr->value) || attr->value < 0) return true;
+    return import_problem(import, node, "it pads with %g", attr->value);
+}
+
+/* What a negative padding cuts off; the rest of it is to be added. */
+static Value *cropped(Import *import, OnnxNode *node, Value *in, int64_t begin[ONNX_MOST_RANK],
+                      int64_t end[ONNX_MOST_RANK]) {
+    const int rank = node->in[0]->shape.rank;
+    int64_t start[3] = {0}, size[3] = {in->shape.c, in->shape.h, in->shape.w};
+    for (int d = 1; d < rank; d++) {
+        const int axis = d == 1 ? 0 : d == rank - 1 ? 2 : 1;
+        if (begin[d] < 0) start[axis] -= begin[d], size[axis] += begin[d], begin[d] = 0;
+        if (end[d] < 0) size[axis] += end[d], end[d] = 0;
+        if (size[axis] < 1) {
+            import_problem(import, node, "nothing is left of dimension %d", d);
+            return NULL;
+        }
+    }
+    Layer layer = layer_default(OP_SLICE);
+    layer.attr.first = (int)start[0], layer.attr.channels = (int)size[0];
+    layer.attr.window.top = (int)start[1], layer.attr.height = (int)size[1];
+    layer.attr.window.left = (int)start[2], layer.attr.width = (int)size[2];
+    const bool all = shape_equal(in->shape, (Shape){(int)size[0], (int)size[1], (int)size[2]});
+    return all ? in : import_layer(import, node, "crop", OP_SLICE, &in, 1, &layer, NULL);
+}
+
+/* Numbers around an image, and behind its channels. */
 bool import_pad(Import *import, OnnxNode *node) {
     Value *in = import_image(import, node, 0);
     int64_t begin[ONNX_MOST_RANK], end[ONNX_MOST_RANK];
+    Layer layer = layer_default(OP_PAD);
     if (!in) return false;
-    const char *mode = onnx_attribute_string(import->model, node, "mode", "constant");
-    const OnnxTensor *value = import_has(node, 2) ? node->in[2] : NULL;
-    const double with = value && onnx_is_constant(value) && onnx_elements(&value->shape) == 1
-                            ? onnx_element(value, 0)
-                            : onnx_attribute_real(node, "value", 0);
     if (!onnx_pads(import->model, node, begin, end)) return import_problem(import, node, "%s", node->problem);
     bool none = true;
     for (int d = 0; d < node->in[0]->shape.rank; d++) {
         none &= !begin[d] && !end[d];
-        if (begin[d] < 0 || end[d] < 0 || (d == 1 && begin[d]) || (d == 0 && (begin[d] || end[d])) ||
-            begin[d] > UINT16_MAX || end[d] > INT32_MAX / 2 || (d > 1 && end[d] > UINT16_MAX))
+        if ((d == 1 && begin[d] > 0) || (d == 0 && (begin[d] || end[d])) || begin[d] > UINT16_MAX ||
+            end[d] > INT32_MAX / 2 || (d > 1 && end[d] > UINT16_MAX))
             return import_problem(import, node, "its padding of dimension %d, %lld and %lld, is not supported", d,
                                   (long long)begin[d], (long long)end[d]);
     }
     if (none) return import_plain(import, node, 0, in);
-    if (value && (!onnx_is_constant(value) || onnx_elements(&value->shape) != 1))
-        return import_problem(import, node, "it pads with what is no constant number");
     if (node->in[0]->shape.rank == 4 &&
         (view_axis(&node->in[0]->operand->view, 2) == AXIS_W || view_axis(&node->in[0]->operand->view, 3) == AXIS_H))
         return import_problem(import, node, "it reads rows as columns");
-    if (strcmp(mode, "constant") != 0) return import_problem(import, node, "mode '%s' is not supported", mode);
-    if (with != 0) return import_problem(import, node, "it pads with %g, not with 0", with);
-    Layer layer = layer_default(OP_PAD);
+    if (!padding_of(import, node, &layer.attr)) return false;
+    in = cropped(import, node, in, begin, end);
+    if (!in) return false;
     const int last = node->in[0]->shape.rank - 1;
+    Window *w = &layer.attr.window;
     layer.attr.channels = (int)end[1];
-    if (last >= 2) layer.attr.window.left = (int)begin[last], layer.attr.window.right = (int)end[last];
-    if (last >= 3) layer.attr.window.top = (int)begin[2], layer.attr.window.bottom = (int)end[2];
-    const bool at_end = !layer.attr.window.top && !layer.attr.window.left;
-    if (!at_end) return import_plain(import, node, 0, import_layer(import, node, NULL, OP_PAD, &in, 1, &layer, NULL));
-    Operand *operand = arena_alloc(import->model->arena, sizeof *operand); /* a sum may want it without */
+    if (last >= 2) w->left = (int)begin[last], w->right = (int)end[last];
+    if (last >= 3) w->top = (int)begin[2], w->bottom = (int)end[2];
+    const bool at_end = !w->top && !w->left && !layer.attr.reflect && !layer.attr.edge && layer.attr.value == 0;
+    if (!w->top && !w->left && !w->bottom && !w->right && !layer.attr.channels)
+        return import_plain(import, node, 0, in);
+    if (!at_end && isfinite(layer.attr.value))
+        return import_plain(import, node, 0, import_layer(import, node, NULL, OP_PAD, &in, 1, &layer, NULL));
+    /* zeros that a sum may want to do without, or what a MaxPool pads with by itself */
+    Operand *operand = arena_alloc(import->model->arena, sizeof *operand);
     *operand = (Operand){.value = in, .pad = node, .filling = layer};
     if (!view_plain(import->model->batch,
-                    (Shape){in->shape.c + layer.attr.channels, in->shape.h + layer.attr.window.bottom,
-                            in->shape.w + layer.attr.window.right},
+                    (Shape){in->shape.c + layer.attr.channels, in->shape.h + w->top + w->bottom,
+                            in->shape.w + w->left + w->right},
                     &node->out[0]->shape, &operand->view))
         return import_problem(import, node, "its result is no image");
     node->out[0]->operand = operand;

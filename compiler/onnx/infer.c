@@ -204,9 +204,21 @@ bool infer_gemm(OnnxModel *model, OnnxNode *node) {
     return set_shape(model, node, 0, (OnnxShape){2, {a->dim[ta], b->dim[!tb]}});
 }
 
+/* A matrix for each of the same dimensions before the last two. */
+static bool multiplies_alike(const OnnxShape *a, const OnnxShape *b) {
+    bool alike = a->rank == b->rank && a->rank > 2 && a->dim[a->rank - 1] == b->dim[b->rank - 2];
+    for (int d = 0; d < a->rank - 2 && alike; d++) alike = a->dim[d] == b->dim[d];
+    return alike;
+}
+
 bool infer_matmul(OnnxModel *model, OnnxNode *node) {
     if (node->nin < 2 || !node->in[1]) return onnx_problem(model, node, "an input is missing");
     const OnnxShape *a = &node->in[0]->shape, *b = &node->in[1]->shape;
+    if (!onnx_is_constant(node->in[1]) && multiplies_alike(a, b)) {
+        OnnxShape result = *a;
+        result.dim[a->rank - 1] = b->dim[b->rank - 1];
+        return set_shape(model, node, 0, result);
+    }
     if (a->rank < 2 || b->rank != 2 || a->dim[a->rank - 1] != b->dim[0])
         return onnx_problem(model, node, "%s and %s: only the last dimension times a matrix is read",
                             onnx_shape_text(model->arena, a), onnx_shape_text(model->arena, b));
@@ -611,6 +623,8 @@ bool infer_quantize(OnnxModel *model, OnnxNode *node) {
     if (back)
         out->type = node->in[1]->type;
     else
-        out->type = node->nin > 2 && node->in[2] ? node->in[2]->type : ONNX__TENSOR_PROTO__DATA_TYPE__UINT8;
+        out->type = node->nin > 2 && node->in[2]
+                        ? node->in[2]->type
+                        : (OnnxType)onnx_attribute_int(node, "output_dtype", ONNX__TENSOR_PROTO__DATA_TYPE__UINT8);
     return set_shape(model, node, 0, node->in[0]->shape);
 }

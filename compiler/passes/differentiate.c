@@ -75,7 +75,7 @@ static Value *logits_of(const Graph *source, const Graph *graph) {
            (result->producer->op == OP_IDENTITY ||
             (result->producer->op == OP_FLATTEN && shape_equal(result->shape, result->producer->in[0]->shape))))
         result = result->producer->in[0];
-    return result->producer && result->producer->op == OP_SOFTMAX ? result->producer->in[0] : result;
+    return result->producer && node_is_plain_softmax(result->producer) ? result->producer->in[0] : result;
 }
 
 /* The tensor of a slot, or NULL. */

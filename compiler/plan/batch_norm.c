@@ -1,5 +1,6 @@
 #include "batch_norm.h"
 
+#include "graph/ops.h"
 #include "step.h"
 
 bool batch_norm_is_sum(const Node *node) {
@@ -9,6 +10,7 @@ bool batch_norm_is_sum(const Node *node) {
 bool batch_norm_can(const Node *node) {
     switch (node->op) {
     case OP_SOFTMAX:
+        return node_is_plain_softmax(node);
     case OP_SOFTMAX_GRADIENT:
     case OP_LRN:
     case OP_LRN_GRADIENT:

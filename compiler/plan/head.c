@@ -83,7 +83,7 @@ Head head_find(const Value *output) {
     } else if (e->act == ACT_NONE && e->pool == POOL_NONE && (op_info(n->op)->flags & OPF_ACTIVATION)) {
         head.value = n->in[0];
         head.act = node_act(n), head.numbers = node_act_numbers(n);
-    } else if (n->op == OP_SOFTMAX) {
+    } else if (node_is_plain_softmax(n)) {
         head.value = n->in[0];
         head.softmax = true;
     }

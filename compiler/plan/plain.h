@@ -8,8 +8,8 @@
 void input_step(Plan *plan);
 void output_steps(Plan *plan, const Value *value); /* one for each output that the value is */
 
-/* Channels of each group, in and out, where a vector holds whole groups of a convolution of one term (1: depthwise); else
- * 0. */
+/* Channels of each group, in and out, where a vector holds whole groups of a convolution of one term (1: depthwise);
+ * else 0. */
 int grouped_channels(const Node *node);
 
 /* ---- for algorithms.def ---- */
@@ -26,6 +26,7 @@ void affine_pack(Plan *plan, Step *step); /* the layer's own factor and summand 
 bool pool_can(const Plan *plan, const Node *node);
 bool lrn_can(const Plan *plan, const Node *node);
 bool layernorm_can(const Plan *plan, const Node *node);
+bool quantize_can(const Plan *plan, const Node *node);
 bool spp_can(const Plan *plan, const Node *node);
 bool pad_can(const Plan *plan, const Node *node);
 bool softmax_can(const Plan *plan, const Node *node);

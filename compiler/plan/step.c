@@ -115,6 +115,7 @@ bool step_is_alias(const Plan *plan, const Node *node) {
     /* a flatten that moves elements: only an fc (which packs its weights in storage order) and an output can look
      * through */
     const Graph *g = plan->graph;
+    if (node->out->is_output && node->out->channels_last) return false; /* the source's pixels are others */
     for (int i = node->id + 1; i < g->node_count; i++) {
         const Node *user = g->nodes[i];
         if (user->epilogue.addend == node->out) return false;

@@ -165,6 +165,8 @@ static void plan_values(Plan *plan) {
 
 /* ---- steps ---- */
 static Algorithm algorithm_for(const Node *node) {
+    const Attr *attr = &node->attr;
+    if (node->op == OP_PAD && (attr->reflect || attr->edge || attr->value != 0)) return ALG_COUNT;
     switch (node->op) {
     case OP_CONV:
     case OP_CONVTRANSPOSE:

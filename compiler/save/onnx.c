@@ -162,6 +162,13 @@ char *onnx_indices(OnnxWriter *w, const char *what, int count, const int64_t *va
                         sizeof *values * (size_t)count);
 }
 
+char *onnx_bytes(OnnxWriter *w, const char *what, int count, const float *values, bool is_signed) {
+    uint8_t *bytes = arena_alloc(&w->arena, (size_t)count);
+    for (int i = 0; i < count; i++) bytes[i] = (uint8_t)(int)values[i];
+    const int type = is_signed ? ONNX__TENSOR_PROTO__DATA_TYPE__INT8 : ONNX__TENSOR_PROTO__DATA_TYPE__UINT8;
+    return add_constant(w, what, type, count > 1, count, bytes, (size_t)count);
+}
+
 /* ---- values ---- */
 
 static void add_dimension(OnnxWriter *w, Onnx__TensorShapeProto *shape, int size) {
@@ -327,6 +334,13 @@ bool onnx_check(const Graph *graph, const char *path, Diag *diag) {
         const Window *window = &node->attr.window;
         if (node->op != OP_AVGPOOL || node->attr.global || (window->dilate_h == 1 && window->dilate_w == 1)) continue;
         diag_error(diag, node->place, "avgpool: ONNX's operator set %d has none that is dilated", OPSET);
+        return false;
+    }
+    for (int i = 0; i < graph->node_count; i++) {
+        const Node *node = graph->nodes[i];
+        const double low = node->attr.low, high = node->attr.high;
+        if (node->op != OP_QUANTIZE || (low == -128 && high == 127) || (low == 0 && high == 255)) continue;
+        diag_error(diag, node->place, "quantize: ONNX's operator set %d has -128 to 127 and 0 to 255 alone", OPSET);
         return false;
     }
     for (int i = 0; i < graph->tensor_count; i++)

@@ -58,6 +58,8 @@ char *onnx_tensor_as(OnnxWriter *w, const Tensor *tensor, int ndim, const int *d
 char *onnx_scalar(OnnxWriter *w, const char *what, double value); /* LAYER/what, as the next two */
 char *onnx_floats(OnnxWriter *w, const char *what, int count, const float *values);
 char *onnx_indices(OnnxWriter *w, const char *what, int count, const int64_t *values);
+/* int8, or uint8; a count of 1 is a scalar. */
+char *onnx_bytes(OnnxWriter *w, const char *what, int count, const float *values, bool is_signed);
 
 /* ---- onnx_ops.c ---- */
 Operand onnx_export_node(OnnxWriter *w, const Node *node); /* the op and its epilogue */

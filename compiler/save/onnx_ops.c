@@ -9,6 +9,8 @@
  *     scale, affine         Mul, Add with C x 1 x 1 initializers
  *     interleave, phases    Reshape, Transpose, Reshape; Slice where something is cut off
  *     shuffle               Reshape, Transpose, Reshape
+ *     quantize              QuantizeLinear, DequantizeLinear
+ *     softmax               of pixels or branches: Reshape, Softmax, Reshape
  *     layernorm             ReduceMean, Sub, Mul, ReduceMean, Add, Sqrt, Div; Mul, Add
  *     lrn of an even size   written out: ONNX's window has its longer side behind, ours before; and many refuse one
  *     spp                   a MaxPool a level; bins of unequal size: Slice and ReduceMax, rows first, then columns
@@ -61,21 +63,21 @@ typedef struct Sides {
     int top, left, bottom, right, channels; /* channels: at the end */
 } Sides;
 
-static Operand pad_image(OnnxWriter *w, Operand x, Sides by, float with) {
+static Operand pad_image(OnnxWriter *w, Operand x, Sides by, const char *mode, float with) {
     x = as_image(w, x);
     char *inputs[3] = {x.name};
     inputs[1] = onnx_indices(w, "pads", 8, (int64_t[]){0, 0, by.top, by.left, 0, by.channels, by.bottom, by.right});
     if (with != 0) inputs[2] = onnx_scalar(w, "with", with); /* 0 is the default */
     Shape shape = {x.shape.c + by.channels, x.shape.h + by.top + by.bottom, x.shape.w + by.left + by.right};
     Operand padded = onnx_add(w, "Pad", shape, false, with != 0 ? 3 : 2, inputs);
-    onnx_string(w, "mode", "constant"); /* the default, but pnnx wants it said */
+    onnx_string(w, "mode", mode); /* constant is the default, but pnnx wants it said */
     return padded;
 }
 
 /* Zeros at the ends of channels, rows and columns. */
 static Operand fill_to(OnnxWriter *w, Operand x, Shape shape) {
     if (shape_equal(x.shape, shape)) return x;
-    return pad_image(w, x, (Sides){0, 0, shape.h - x.shape.h, shape.w - x.shape.w, shape.c - x.shape.c}, 0);
+    return pad_image(w, x, (Sides){0, 0, shape.h - x.shape.h, shape.w - x.shape.w, shape.c - x.shape.c}, "constant", 0);
 }
 
 /* ---- windows ---- */
@@ -125,7 +127,7 @@ static Operand max_pool(OnnxWriter *w, const Window *window, Operand x) {
     const Shape out = windows_of(window, x.shape);
     Window exact = exact_window(window, x.shape);
     if (pads_exceed_kernel(&exact)) {
-        x = pad_image(w, x, (Sides){exact.top, exact.left, exact.bottom, exact.right, 0}, -INFINITY);
+        x = pad_image(w, x, (Sides){exact.top, exact.left, exact.bottom, exact.right, 0}, "constant", -INFINITY);
         exact.top = exact.left = exact.bottom = exact.right = 0;
     }
     Operand pooled = onnx_add(w, "MaxPool", out, false, 1, &x.name);
@@ -143,7 +145,7 @@ static Operand average_pool(OnnxWriter *w, const Attr *attr, Operand x) {
     bool counts_pad = attr->count_include_pad && (exact.top || exact.left || exact.bottom || exact.right);
     if (counts_pad && (exact.bottom > window->bottom || exact.right > window->right)) {
         const int bottom = smaller(exact.bottom, window->bottom), right = smaller(exact.right, window->right);
-        x = pad_image(w, x, (Sides){exact.top, exact.left, bottom, right, 0}, 0);
+        x = pad_image(w, x, (Sides){exact.top, exact.left, bottom, right, 0}, "constant", 0);
         exact.top = exact.left = 0;
         exact.bottom -= bottom, exact.right -= right;
         counts_pad = false;
@@ -410,7 +412,26 @@ static Operand export_concat(OnnxWriter *w, const Node *node, const Operand *in)
 static Operand export_pad(OnnxWriter *w, const Node *node, const Operand *in) {
     const Window *window = &node->attr.window;
     const Sides sides = {window->top, window->left, window->bottom, window->right, node->attr.channels};
-    return pad_image(w, in[0], sides, 0);
+    const char *mode = node->attr.reflect ? "reflect" : node->attr.edge ? "edge" : "constant";
+    return pad_image(w, in[0], sides, mode, (float)node->attr.value);
+}
+
+/* Operator set 13 has 8 bits alone (onnx_check). One number for all channels where they agree. */
+static Operand export_quantize(OnnxWriter *w, const Node *node, const Operand *in) {
+    const Tensor *scale = node->weight[WEIGHT], *zero = node->weight[BIAS];
+    const float *scales = w->data->data[scale->id], *zeros = w->data->data[zero->id];
+    const bool is_signed = node->attr.low < 0;
+    int count = 1;
+    for (int c = 1; c < scale->dim[0]; c++)
+        if (scales[c] != scales[0] || zeros[c] != zeros[0]) count = scale->dim[0];
+    char *inputs[3] = {in[0].name, count > 1 ? onnx_tensor(w, scale) : onnx_scalar(w, "scale", (double)scales[0]),
+                       onnx_bytes(w, "zero_point", count, zeros, is_signed)};
+    Operand x = onnx_add(w, "QuantizeLinear", in[0].shape, in[0].flat, 3, inputs);
+    if (count > 1) onnx_int(w, "axis", 1);
+    inputs[0] = x.name;
+    x = onnx_add(w, "DequantizeLinear", in[0].shape, in[0].flat, 3, inputs);
+    if (count > 1) onnx_int(w, "axis", 1);
+    return x;
 }
 
 static Operand export_dropout(OnnxWriter *w, const Node *node, const Operand *in) {
@@ -427,9 +448,23 @@ static Operand export_flatten(OnnxWriter *w, const Node *node, const Operand *in
     return in[0].flat ? elementwise(w, "Identity", in[0], NULL) : as_flat(w, in[0]);
 }
 
+/* Over one dimension of an image, in the dimensions that it is given for that. */
+static Operand softmax_reshaped(OnnxWriter *w, Operand x, Shape dims, int axis) {
+    const Shape shape = x.shape;
+    char *there = onnx_indices(w, "dims", 4, (int64_t[]){0, dims.c, dims.h, dims.w});
+    char *back = onnx_indices(w, "shape", 4, (int64_t[]){0, shape.c, shape.h, shape.w});
+    x = onnx_add(w, "Reshape", dims, false, 2, (char *[]){x.name, there});
+    x = elementwise(w, "Softmax", x, NULL);
+    onnx_int(w, "axis", axis);
+    return onnx_add(w, "Reshape", shape, false, 2, (char *[]){x.name, back});
+}
+
 static Operand export_softmax(OnnxWriter *w, const Node *node, const Operand *in) {
-    (void)node;
-    Operand y = elementwise(w, "Softmax", in[0], NULL);
+    const Shape s = in[0].shape;
+    const int branches = node->attr.branches;
+    if (node->attr.pixels) return softmax_reshaped(w, in[0], (Shape){s.c, 1, s.h * s.w}, 3);
+    if (branches > 1) return softmax_reshaped(w, in[0], (Shape){branches, s.c / branches, s.h * s.w}, 1);
+    Operand y = elementwise(w, node->attr.log ? "LogSoftmax" : "Softmax", in[0], NULL);
     onnx_int(w, "axis", 1);
     return y;
 }
@@ -589,6 +624,7 @@ static const Exporter exporters[OP_COUNT] = {
     [OP_LAYERNORM] = export_layernorm,
     [OP_LRN] = export_lrn,
     [OP_SPP] = export_spp,
+    [OP_QUANTIZE] = export_quantize,
     [OP_PAD] = export_pad,
     [OP_DROPOUT] = export_dropout,
     [OP_IDENTITY] = export_identity,

@@ -254,6 +254,10 @@ static void put_pad(Layout *l) {
     for (int i = 0; i < 4 && !all; i++)
         if (side[i]) put_int(l, words[i], side[i]);
     if (l->node->attr.channels) put_int(l, " channels ", l->node->attr.channels);
+    if (l->node->attr.reflect) put(l, " reflect");
+    if (l->node->attr.edge) put(l, " edge");
+    if (l->node->attr.value != 0 && !l->slots)
+        text_printf(l->out, " value %s", number_text(l->w->arena, l->node->attr.value));
 }
 
 static void put_resize(Layout *l) {

@@ -91,7 +91,11 @@ static void read_attributes(Bytes *b, Node *node) {
         a->window.stride_h = next_small(b, 1), a->window.stride_w = next_small(b, 1);
         a->channels = bits & 1 ? in.c : next_small(b, 1);
     }
-    if (node->op == OP_PAD) a->channels = next_small(b, 0);
+    if (node->op == OP_PAD) a->channels = bits & 3 ? next_small(b, 0) : 0;
+    if (node->op == OP_PAD)
+        a->reflect = (bits & 3) == 1, a->edge = (bits & 3) == 2, a->value = bits & 4 ? bits - 100 : 0;
+    if (node->op == OP_SOFTMAX) a->pixels = bits & 1, a->log = bits & 2, a->branches = bits & 4 ? next_small(b, 1) : 1;
+    if (node->op == OP_QUANTIZE) a->low = bits & 1 ? 0 : -128, a->high = bits & 1 ? 255 : 127;
     a->fill = node->op == OP_ADD && bits & 1;
 }
 

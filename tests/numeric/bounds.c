@@ -239,20 +239,51 @@ static void bound_groupnorm(Bounds *b, const Node *node) {
     for (int g = 0; g < node->attr.groups; g++) bound_norm(b, node, g * size, size, 1);
 }
 
-static void bound_softmax(Bounds *b, const Node *node) {
+/* Of `count` numbers from the first on, `step` apart. */
+static void bound_softmax_of(Bounds *b, const Node *node, int64_t first, int64_t count, int64_t step) {
     const Value *in = node->in[0], *out = node->out;
-    const int64_t pixels = pixels_of(out);
-    for (int64_t p = 0; p < pixels; p++) {
-        double error = 0, largest = 0;
-        for (int c = 0; c < out->shape.c; c++) {
-            error = fmax(error, b->bound[in->id][c * pixels + p]);
-            largest = fmax(largest, fabs(b->values[in->id][c * pixels + p]));
-        }
-        for (int c = 0; c < out->shape.c; c++)
-            b->bound[out->id][c * pixels + p] =
-                b->values[out->id][c * pixels + p] *
-                (expm1(2 * error) + ROUNDOFF * (FUNCTION + 4 * largest + 2 * sqrt(out->shape.c)));
+    double error = 0, largest = 0;
+    for (int64_t i = first; i < first + count * step; i += step) {
+        error = fmax(error, b->bound[in->id][i]);
+        largest = fmax(largest, fabs(b->values[in->id][i]));
     }
+    const double own = ROUNDOFF * (FUNCTION + 4 * largest + 2 * sqrt((double)count));
+    for (int64_t i = first; i < first + count * step; i += step)
+        b->bound[out->id][i] = node->attr.log ? 2 * error + own + 4 * ROUNDOFF * fabs(b->values[out->id][i])
+                                              : b->values[out->id][i] * (expm1(2 * error) + own);
+}
+
+static void bound_softmax(Bounds *b, const Node *node) {
+    const int64_t pixels = pixels_of(node->out), c = node->out->shape.c, branches = node->attr.branches;
+    if (node->attr.pixels)
+        for (int64_t i = 0; i < c; i++) bound_softmax_of(b, node, i * pixels, pixels, 1);
+    else if (branches > 1)
+        for (int64_t i = 0; i < c / branches * pixels; i++)
+            bound_softmax_of(b, node, i, branches, c / branches * pixels);
+    else
+        for (int64_t i = 0; i < pixels; i++) bound_softmax_of(b, node, i, c, pixels);
+}
+
+/* A staircase: what the error of x may make of it, a step or none. */
+static void bound_quantize(Bounds *b, const Node *node) {
+    const Value *in = node->in[0], *out = node->out;
+    double *moved = new_array(in), *result = new_array(out);
+    double **arrays = calloc((size_t)b->graph->value_count, sizeof *arrays);
+    arrays[in->id] = moved;
+    for (int side = -1; side <= 1; side += 2) {
+        for (int64_t i = 0; i < shape_size(in->shape); i++) {
+            const double x = b->values[in->id][i];
+            moved[i] = x + side * (b->bound[in->id][i] + 4 * ROUNDOFF * fabs(x));
+        }
+        run(node, arrays, b->weights, result);
+        for (int64_t i = 0; i < shape_size(out->shape); i++) {
+            const double y = b->values[out->id][i];
+            b->bound[out->id][i] = fmax(b->bound[out->id][i], fabs(result[i] - y) + 4 * ROUNDOFF * fabs(y));
+        }
+    }
+    free(arrays);
+    free(moved);
+    free(result);
 }
 
 /* What moves elements, or takes the largest or the mean of some. */
@@ -325,6 +356,9 @@ static void bound_node(Bounds *b, const Node *node) {
         break;
     case OP_SOFTMAX:
         bound_softmax(b, node);
+        break;
+    case OP_QUANTIZE:
+        bound_quantize(b, node);
         break;
     default:
         (op_info(node->op)->flags & OPF_ACTIVATION ? bound_activation : bound_moved)(b, node);

@@ -311,9 +311,10 @@ static void test_all_are_drawn(void) {
     for (int op = 0; op < OP_COUNT; op++) {
         const char *word = op_info((Op)op)->word;
         if (*word == '.') continue; /* the passes make these */
-        if (layers[op] < FEW || networks[op] < FEW)
-            printf("%s: in %d random layers and %d networks\n", word, layers[op], networks[op]);
-        CU_ASSERT(layers[op] >= FEW && networks[op] >= FEW);
+        /* a roundoff becomes a step of a quantize, which bounds of layers allow, and those of networks do not */
+        const bool drawn = layers[op] >= FEW && (networks[op] >= FEW || op == OP_QUANTIZE);
+        if (!drawn) printf("%s: in %d random layers and %d networks\n", word, layers[op], networks[op]);
+        CU_ASSERT(drawn);
     }
 }
 

@@ -309,6 +309,63 @@ not_read("outer_product", (1, 4), lambda m, x: m.Mul(m.Reshape(x, n64(1, 4, 1, 1
 not_read("sum_of_expanded", (1, 4, 1, 1), lambda m, x: m.Add(m.Expand(x, n64(1, 4, 2, 2)), m.Expand(m.Relu(x), n64(1, 4, 2, 2))))
 not_read("columns_as_images", (1, 4, 2, 2), lambda m, x: m.Relu(m.Reshape(m.Transpose(m.Reshape(x, n64(1, 2, 2, 2, 2)), perm=[4, 2, 1, 3, 0]), n64(2, 4, 2, 1))))
 
+# ---- integers of few bits ----
+def quantized(x, scale, zero, low, high):
+    q = np.clip(np.rint(x.astype(f32) / np.asarray(scale, f32)) + zero, low, high)
+    return (q - zero) * np.asarray(scale, f32).astype(np.float64)
+def both(m, x, scale, zero, **axis):
+    return m.DequantizeLinear(m.QuantizeLinear(x, scale, zero, **axis), scale, zero, **axis)
+steps, zeros = real(C) ** 2 + f32(0.02), np.array([-3, 0, 7, 100, -128, 5], np.int8)
+case("quantize", SHAPE, lambda m, x: both(m, x, f32(0.03), np.array(-5, np.int8)), lambda x: quantized(x, 0.03, -5, -128, 127))
+case("quantize_cut_off", SHAPE, lambda m, x: both(m, x, f32(0.002), np.array(200, np.uint8)), lambda x: quantized(x, f32(0.002), 200, 0, 255))
+case("quantize_channels", SHAPE, lambda m, x: both(m, x, steps, zeros, axis=1), lambda x: quantized(x, channel(steps), channel(zeros).astype(np.float64), -128, 127))
+case("quantize_without_zero", SHAPE, lambda m, x: m.DequantizeLinear(m.QuantizeLinear(x, f32(0.01)), f32(0.01)), lambda x: quantized(x, f32(0.01), 0, 0, 255))
+w8 = np.round(real(8, C, 3, 3) * 100).astype(np.int8)
+case("quantized_layers", SHAPE,
+     lambda m, x: both(m, m.Relu(m.Conv(both(m, x, f32(0.0625), np.array(0, np.int8)), m.DequantizeLinear(w8, f32(0.015625), np.array(0, np.int8)))), f32(0.25), np.array(7, np.uint8)),
+     lambda x: quantized(np.maximum(conv(quantized(x, 0.0625, 0, -128, 127), w8 * 0.015625), 0), 0.25, 7, 0, 255))
+case("quantized_moves", SHAPE, lambda m, x: m.DequantizeLinear(m.Reshape(m.MaxPool(m.QuantizeLinear(x, f32(0.03), np.array(2, np.int8)), kernel_shape=[5, 7]), n64(2, C)), f32(0.03), np.array(2, np.int8)),
+     lambda x: quantized(x, 0.03, 2, -128, 127).max((2, 3)), opset=13)
+not_read("integers_of_other_steps", SHAPE, lambda m, x: m.DequantizeLinear(m.QuantizeLinear(x, f32(0.03), np.array(2, np.int8)), f32(0.04), np.array(2, np.int8)))
+not_read("integers_added", SHAPE, lambda m, x: m.Cast(m.QuantizeLinear(x, f32(0.03), np.array(2, np.int8)), to=TensorProto.FLOAT))
+not_read("integers_out", SHAPE, lambda m, x: m.QuantizeLinear(x, f32(0.03), np.array(2, np.int8)))
+
+# ---- padding ----
+for mode in ("reflect", "edge"):
+    case("pad_" + mode, SHAPE, lambda m, x, mode=mode: m.Relu(m.Pad(x, n64(0, 0, 2, 3, 0, 0, 4, 1), mode=mode)),
+         lambda x, mode=mode: np.maximum(np.pad(x, ((0, 0), (0, 0), (2, 4), (3, 1)), mode=mode), 0))
+case("pad_with_a_number", SHAPE, lambda m, x: m.Relu(m.Pad(x, n64(0, 0, 1, 0, 0, 2, 2, 1), f32(0.75))),
+     lambda x: np.maximum(np.pad(x, ((0, 0), (0, 2), (1, 2), (0, 1)), constant_values=0.75), 0))
+case("pad_cuts", SHAPE, lambda m, x: m.Relu(m.Pad(x, n64(0, -1, -2, 1, 0, 0, 1, -3))), lambda x: np.maximum(np.pad(x[:, 1:, 2:, :-3], ((0, 0), (0, 0), (0, 1), (1, 0))), 0))
+case("pad_of_maxpool", SHAPE, lambda m, x: m.MaxPool(m.Pad(x, n64(0, 0, 0, 1, 0, 0, 1, 2), np.array(-np.inf, f32)), kernel_shape=[3, 3], strides=[2, 2]),
+     lambda x: window(x, 3, 2, (0, 1, 1, 2), -np.inf).max((-1, -2)))
+not_read("minus_infinity_read", SHAPE, lambda m, x: m.Relu(m.Pad(x, n64(0, 0, 0, 1, 0, 0, 1, 2), np.array(-np.inf, f32))))
+
+# ---- attention ----
+def softmax(x, axis):
+    e = np.exp(x - x.max(axis, keepdims=True))
+    return e / e.sum(axis, keepdims=True)
+case("log_softmax", (2, C), lambda m, x: m.LogSoftmax(x, axis=-1), lambda x: np.log(softmax(x, 1)))
+case("log_softmax_pixels", SHAPE, lambda m, x: m.LogSoftmax(x, axis=1), lambda x: np.log(softmax(x, 1)))
+case("softmax_pixels", SHAPE, lambda m, x: m.Reshape(m.Softmax(m.Reshape(x, n64(2, C, -1)), axis=-1), n64(2, C, 5, 7)), lambda x: softmax(x.reshape(2, C, -1), 2).reshape(x.shape))
+case("softmax_groups", SHAPE, lambda m, x: m.Reshape(m.Softmax(m.Reshape(x, n64(2, 2, 3, 5, 7)), axis=2), n64(2, C, 5, 7)), lambda x: softmax(x.reshape(2, 2, 3, 5, 7), 2).reshape(x.shape))
+w_mask = real(1, C, 1, 1)
+case("global_context", SHAPE,
+     lambda m, x: m.Add(x, m.Reshape(m.MatMul(m.Unsqueeze(m.Reshape(x, n64(2, C, 35)), n64(1)), m.Unsqueeze(m.Softmax(m.Reshape(m.Conv(x, w_mask), n64(2, 1, 35)), axis=-1), n64(3))), n64(2, C, 1, 1))),
+     lambda x: x + np.einsum("nchw,nhw->nc", x, softmax(conv(x, w_mask).reshape(2, 35), 1).reshape(2, 5, 7))[:, :, None, None])
+def selective(m, x):
+    both = m.Concat(m.Unsqueeze(x, n64(1)), m.Unsqueeze(m.Tanh(x), n64(1)), axis=1)
+    a = m.Conv(m.ReduceMean(m.ReduceSum(both, n64(1), keepdims=0), axes=[2, 3], keepdims=1), w_two)
+    return m.ReduceSum(m.Mul(both, m.Softmax(m.Reshape(a, n64(2, 2, C, 1, 1)), axis=1)), n64(1), keepdims=0)
+def selective_numpy(x):
+    both = np.stack((x, np.tanh(x)), 1)
+    a = softmax(conv(both.sum(1).mean((2, 3), keepdims=True), w_two).reshape(2, 2, C, 1, 1), 1)
+    return (both * a).sum(1)
+w_two = real(2 * C, C, 1, 1)
+case("selective_kernel", SHAPE, selective, selective_numpy)
+case("mean_of_channels", SHAPE, lambda m, x: m.Mul(x, m.Sigmoid(m.ReduceMean(x, axes=[1], keepdims=1))), lambda x: x * sigmoid(x.mean(1, keepdims=True)))
+case("mean_of_groups", SHAPE, lambda m, x: m.ReduceMean(m.Reshape(x, n64(2, 3, 2, 5, 7)), axes=[1], keepdims=0), lambda x: x.reshape(2, 3, 2, 5, 7).mean(1))
+
 # ---- channels last outside ----
 nchw, nhwc = [0, 3, 1, 2], [0, 2, 3, 1]
 w_last = real(5, 3, 3, 3)

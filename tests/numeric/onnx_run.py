@@ -162,9 +162,9 @@ def lrn(a, x):
 
 
 def pad(a, x, pads, value=0):
-    assert a["mode"] == "constant"
     half = len(pads) // 2
-    return np.pad(x, list(zip(pads[:half], pads[half:])), constant_values=value)
+    more = {"constant_values": value} if a["mode"] == "constant" else {}
+    return np.pad(x, list(zip(pads[:half], pads[half:])), mode=a["mode"], **more)
 
 
 def reshape(a, x, shape):
@@ -200,6 +200,21 @@ def slice_(a, x, starts, ends, axes):
 def softmax(a, x):
     e = np.exp(x - x.max(a["axis"], keepdims=True))
     return e / e.sum(a["axis"], keepdims=True)
+
+
+def along(a, x, v):
+    """One number for each element of an axis, or one for all."""
+    return v if v.ndim == 0 else v.reshape([-1 if d == a["axis"] else 1 for d in range(x.ndim)])
+
+
+def quantize(a, x, scale, zero):
+    limits = np.iinfo(zero.dtype)
+    q = np.rint(x.astype(np.float32) / along(a, x, scale).astype(np.float32)) + along(a, x, zero).astype(np.float32)
+    return np.clip(q, limits.min, limits.max).astype(zero.dtype)
+
+
+def dequantize(a, x, scale, zero):
+    return (x.astype(np.float32) - along(a, x, zero).astype(np.float32)) * along(a, x, scale)
 
 
 def gemm(a, x, weight, bias=0):
@@ -243,6 +258,9 @@ OPS = {
     "Sigmoid": lambda a, x: 1 / (1 + np.exp(-x)),
     "Slice": slice_,
     "Softmax": softmax,
+    "LogSoftmax": lambda a, x: np.log(softmax(a, x)),
+    "QuantizeLinear": quantize,
+    "DequantizeLinear": dequantize,
     "Softplus": lambda a, x: np.logaddexp(x, 0),
     "Sqrt": lambda a, x: np.sqrt(x),
     "Sub": lambda a, x, y: x - y,
@@ -258,7 +276,7 @@ def attributes(node):
 
 
 def tensor(t):
-    dtype = {1: "<f4", 7: "<i8"}[t["data_type"]]
+    dtype = {1: "<f4", 2: "u1", 3: "i1", 7: "<i8"}[t["data_type"]]
     data = np.frombuffer(t["raw_data"], dtype).reshape(t["dims"])
     return data.astype(float) if dtype == "<f4" else data
 

@@ -351,9 +351,15 @@ static Value *gate(Layers *l, Value *x) {
 static Value *other(Layers *l, Value *x) {
     static const Op plain[] = {OP_IDENTITY, OP_DROPOUT, OP_FLATTEN, OP_SOFTMAX, OP_BN, OP_SCALE};
     Random *r = &l->random;
-    const int kind = pick(l, 13);
+    const int kind = pick(l, 15);
     if (kind == 12) return random_beside(r, x);
     if (kind < 6) return random_unary(r, plain[kind], x);
+    if (kind == 13) return random_unary(r, OP_QUANTIZE, x);
+    if (kind == 14) {
+        Node *node = random_node(r, OP_SOFTMAX, &x, 1);
+        random_softmax_kind(node, 1 + pick(l, 3));
+        return random_done(node);
+    }
     if (kind == 6) return activation(l, x);
     if (kind == 7) return sum(l, x, l->random.graph->input);
     Node trial = {.in = &x, .nin = 1};
@@ -371,6 +377,11 @@ static Value *other(Layers *l, Value *x) {
         attr->window.top = pick(l, 4), attr->window.left = pick(l, 4);
         attr->window.bottom = pick(l, 4), attr->window.right = pick(l, 4);
         attr->channels = pick(l, 3) * pick(l, 20);
+        const int pads = pick(l, 5);
+        if (pads == 4)
+            attr->value = 0.5 * pick(l, 9) - 2;
+        else if (pads)
+            attr->channels = 0, random_pad_kind(&trial, pads % 3);
     } else {
         trial.op = OP_UPSAMPLE;
         attr->factor = 1 + pick(l, 4);

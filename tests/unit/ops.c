@@ -141,6 +141,11 @@ static void test_spp(void) {
 static void test_moving(void) {
     CHECK_OP("1x1x2", "pad(%0) top 1 left 2 bottom 0 right 1 channels 1", counting,
              {0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+    CHECK_OP("1x2x1", "pad(%0) top 0 left 1 bottom 1 right 0 channels 1 value 7", counting,
+             {7, 1, 7, 2, 7, 7, 7, 7, 7, 7, 7, 7});
+    CHECK_OP("1x1x3", "pad(%0) left 2 right 1 reflect", counting, {3, 2, 1, 2, 3, 2});
+    CHECK_OP("1x3x1", "pad(%0) top 2 bottom 2 reflect", counting, {3, 2, 1, 2, 3, 2, 1});
+    CHECK_OP("1x2x2", "pad(%0) top 1 right 2 edge", counting, {1, 2, 2, 2, 1, 2, 2, 2, 3, 4, 4, 4});
     CHECK_OP("1x2x2", "upsample(%0) factor 2", counting, {1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4});
     CHECK_OP("2x1x2", "flatten(%0)", counting, {1, 2, 3, 4});
     CHECK_OP("2x1x2", "dropout(%0) rate 0.5", counting, {1, 2, 3, 4});
@@ -152,6 +157,12 @@ static void test_softmax(void) {
     /* per pixel over channels; 1000 would overflow without the shift */
     CHECK_OP("2x1x2", "softmax(%0)", ((float[]){1, 1000, 1, 998}),
              {0.5, 0.88079707797788243, 0.5, 0.11920292202211755});
+    CHECK_OP("2x1x2", "softmax(%0) pixels", ((float[]){1, 1, 1000, 998}),
+             {0.5, 0.5, 0.88079707797788243, 0.11920292202211755});
+    CHECK_OP("4x1x1", "softmax(%0) branches 2", ((float[]){1, 1000, 1, 998}),
+             {0.5, 0.88079707797788243, 0.5, 0.11920292202211755});
+    CHECK_OP("2x1x2", "softmax(%0) log", ((float[]){1, 1000, 1, 998}),
+             {-0.69314718055994529, -0.1269280110429726, -0.69314718055994529, -2.1269280110429727});
 }
 
 static void test_add_and_mul(void) {
@@ -209,6 +220,20 @@ static void test_layernorm(void) { /* channels of a pixel: 1 and 5, then 4 and 4
     ir_run_close(&run);
     out = run_norm(&run, "2x1x2", "layernorm", "eps 12", (float[]){1, 4, NAN, 4}); /* the whole pixel, and no other */
     CU_ASSERT_TRUE(isnan(out[0]) && isnan(out[2]) && out[1] == 10 && out[3] == 20);
+    ir_run_close(&run);
+}
+
+/* In steps of 1/2 about 1: ties go to the even number, and what is beyond a bound stops there. The other channel has
+ * steps of 4 about 0. */
+static void test_quantize(void) {
+    IrRun run;
+    ir_run_open(&run, "network t\ninput %0 2x1x6 image\n@0 = param 2 name q.scale\n@1 = param 2 name q.zero_point\n"
+                      "%1 q = quantize(%0) weight @0 bias @1 low -3 high 4\noutput %1\n");
+    ir_run_set(&run, "q.scale", (float[]){0.5F, 4});
+    ir_run_set(&run, "q.zero_point", (float[]){1, 0});
+    const double *out = ir_run(&run, (float[]){0.25F, 0.75F, -0.75F, 0.3F, 9, -9, 2, 6, -6, 7, 99, NAN}, 1);
+    CU_ASSERT_TRUE(ir_run_near(out, (double[]){0, 1, -1, 0.5, 1.5, -2, 0, 8, -8, 8, 16}, 11, 0));
+    CU_ASSERT_TRUE(isnan(out[11]));
     ir_run_close(&run);
 }
 
@@ -454,6 +479,13 @@ static void test_errors(void) {
          "upsample: the result, 3x500000x500000, exceeds the limit of 2^31 elements"},
         {"3x5x5", "pad(%0) top -1 left 0 bottom 0 right 0 channels 0",
          "pad: top -1 left 0 bottom 0 right 0 channels 0: none may be negative"},
+        {"3x5x5", "pad(%0) top 1 reflect edge", "pad: reflect, edge, and a value or channels: one of these"},
+        {"3x5x5", "pad(%0) top 1 channels 1 edge", "pad: reflect, edge, and a value or channels: one of these"},
+        {"3x5x5", "pad(%0) right 5 reflect", "pad: 5x5 pixels are too few to mirror 0, 0, 0, 5 of them"},
+        {"3x5x5", "softmax(%0) branches 2", "softmax: 2 branches do not divide 3 channels"},
+        {"3x5x5", "softmax(%0) pixels log", "softmax: pixels, log and branches: one of these"},
+        {"8x5x5", "quantize(%0) low 0.5 high 3", "quantize: from 0.5 to 3: two whole numbers"},
+        {"8x5x5", "quantize(%0) low 3 high 3", "quantize: from 3 to 3: two whole numbers"},
         {"3x5x5", "bn(%0) eps -1 momentum 0", "bn: eps -1: must be 0 or more"},
         {"8x5x5", "convtranspose(%0 * @0 1x1 dilate 2)", "convtranspose: it has neither dilation nor ceil"},
         {"8x5x5", "convtranspose(%0 * @0 1x1 /2x3) extra_rows 2 extra_columns 1",
@@ -584,6 +616,7 @@ void suite_ops(void) {
     CU_add_test(suite, "add and mul", test_add_and_mul);
     CU_add_test(suite, "bn, scale, affine", test_norms);
     CU_add_test(suite, "layernorm", test_layernorm);
+    CU_add_test(suite, "quantize", test_quantize);
     CU_add_test(suite, "convtranspose against its gathering", test_convtranspose);
     CU_add_test(suite, "interleave", test_interleave);
     CU_add_test(suite, "phases", test_phases);
