@@ -67,6 +67,22 @@ rn_status rn_data_file_map(rn_data *data, const rn_data_file **file, const char 
     return status;
 }
 
+/* How much an IDX file has by its header: its magic number's last byte is how many sizes follow. 0 where that is not
+ * yet to be said, or it is no IDX file of bytes, which who opens it says. */
+static size_t idx_size(const uint8_t *bytes, size_t used) {
+    enum { MAGIC = 4, BYTES_TYPE = 8, MOST_SIZES = 3 };
+    if (used < MAGIC) return 0;
+    const size_t sizes = bytes[3], header = MAGIC * (1 + sizes);
+    if (bytes[0] || bytes[1] || bytes[2] != BYTES_TYPE || sizes > MOST_SIZES || used < header) return 0;
+    size_t count = 1;
+    for (size_t i = 1; i <= sizes; i++) {
+        const uint8_t *b = bytes + MAGIC * i;
+        const size_t size = (size_t)b[0] << 24 | (size_t)b[1] << 16 | (size_t)b[2] << 8 | b[3];
+        if (__builtin_mul_overflow(count, size, &count) || count > max_inflated) return max_inflated;
+    }
+    return header + count;
+}
+
 /* Room for more behind the `used` bytes of f->inflated. */
 static rn_status inflated_grow(rn_data *data, rn_data_file *f, size_t *capacity) {
     const size_t larger = *capacity ? 2 * *capacity : FIRST_INFLATED;
@@ -84,7 +100,12 @@ static rn_status inflate_members(rn_data *data, rn_data_file *f, z_stream *z) {
     static const size_t most = 1 << 30; /* zlib counts in 32 bits */
     size_t at = 0, used = 0, capacity = 0;
     for (;;) {
-        if (used == capacity) {
+        if (used == capacity) { /* a small file may hold terabytes of zeros */
+            const size_t whole = idx_size(f->inflated, used);
+            if (used && !whole) break;
+            if (used > whole)
+                return rn_data_fail(data, RN_ERROR_FORMAT, "%s: more than the %zu bytes that its header counts",
+                                    f->path, whole);
             rn_status status = inflated_grow(data, f, &capacity);
             if (status) return status;
         }

@@ -107,4 +107,36 @@ for file in nodes tensors; do refused "it has more than 4194304 nodes, attribute
 refused "the input 'x' has more than 2^31 numbers: dimension 2 is 1048576" terabytes.onnx -o x.c
 refused "the input 'x' has more than 2^31 numbers: dimension 0 is 4611686018427387904" overflow.onnx -o x.c
 
+# ---- data: little gzip of much ----
+cat > t.rn << 'N'
+network t(classes = 4) {
+    input 1x8x8 gray
+    conv 8, 3x3; relu
+    avgpool global
+    fc classes
+    softmax
+}
+train {
+    batch 8
+    sgd lr 0.05
+    stop at 2
+}
+N
+expect "a trainer" 0 "$RNC" --train -o t t.rn
+expect "gzip" 0 "$PYTHON" - <<'P'
+import gzip, os, struct
+for folder, magic in ("counts", 0x803), ("kind", 0x1234):
+    os.mkdir(folder)
+    with gzip.open(f"{folder}/train-images-idx3-ubyte.gz", "wb", 1) as file:
+        file.write(struct.pack(">IIII", magic, 10, 8, 8))
+        for i in range(300): file.write(bytes(1 << 20))
+P
+data() { # data FOLDER TEXT
+    local limit="ulimit -v 200000;"
+    [ -z "$SANITIZED" ] || limit=
+    expect "gzip: $1" 1 bash -c "$limit exec ./t train --data idx:$1 --out run" && says "gzip: $1" "$2"
+}
+data counts "train-images-idx3-ubyte.gz: more than the 656 bytes that its header counts"
+data kind "train-images-idx3-ubyte.gz: byte 0: magic number 0x00001234"
+
 finish
