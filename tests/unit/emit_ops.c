@@ -196,6 +196,12 @@ static const Case cases[] = {
      false},
     {"18x4x4", "@0 = param 18x1x3x3 name w\n%1 o = conv(%0 * @0 3x3 /2 pad 1 groups 18) + %0 stride 2\n", false},
     {"4x3x3", "@0 = param 4x1x3x3 name w\n%1 o = conv(%0 * @0 3x3 groups 4)\n", false},
+    {"22x5x9", "@0 = param 22x2x3x3 name w\n%1 o = conv(%0 * @0 3x3 /2 pad 1 groups 11) -> relu\n", false},
+    {"36x4x7", "@0 = param 36x4x1x5 name w\n%1 o = conv(%0 * @0 1x5 pad 0,4,0,4 dilate 1x2 groups 9) + %0\n", false},
+    {"40x6x8",
+     "@0 = param 40x8x3x3 name w\n%1 a = slice(%0) channel 0 channels 36 height 6 width 8\n"
+     "%2 o = conv(%0 * @0 3x3 pad 1 groups 5) + %1 partial -> relu\n",
+     false},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -280,11 +286,15 @@ static float *vector(const Run *run, const Tensor *t) { /* padded with NaN: lane
     return v;
 }
 
-static float *depthwise_weights(const Run *run, const Tensor *t) {
-    const int c = t->dim[0], taps = t->dim[2] * t->dim[3], width = round_up(c, 16);
-    float *w = malloc(sizeof(float) * (size_t)(width * taps));
-    for (int i = 0; i < taps; i++)
-        for (int k = 0; k < width; k++) w[i * width + k] = k < c ? run->ir.weights.data[t->id][k * taps + i] : NAN;
+static float *grouped_weights(const Run *run, const Tensor *t) { /* as RN_PACK_GROUPED has them */
+    const int C = t->dim[0], G = t->dim[1], R = t->dim[2], S = t->dim[3], width = round_up(C, 16);
+    const float *from = run->ir.weights.data[t->id];
+    float *w = malloc(sizeof(float) * (size_t)(width * G * R * S)), *to = w;
+    for (int u = 0; u < width; u += 16)
+        for (int r = 0; r < R; r++)
+            for (int g = 0; g < G; g++)
+                for (int s = 0; s < S; s++)
+                    for (int c = u; c < u + 16; c++) *to++ = c < C ? from[((c * G + g) * R + r) * S + s] : NAN;
     return w;
 }
 
@@ -306,7 +316,7 @@ static void prepare_steps(Run *run, const Node *last) {
     for (int i = 0; i < plan->step_count; i++)
         if (step_is_call(&plan->steps[i])) run->step[run->step_count++] = plan->steps[i];
     const bool affine = last->weight[BIAS]; /* or a norm that ends like one */
-    run->weight = last->op == OP_CONV ? depthwise_weights(run, last->term[0].weight)
+    run->weight = last->op == OP_CONV ? grouped_weights(run, last->term[0].weight)
                                       : vector(run, affine ? last->weight[WEIGHT] : NULL);
     run->bias = vector(run, affine ? last->weight[BIAS] : e->bias);
     run->slope = vector(run, last->op == OP_PRELU ? last->weight[WEIGHT] : e->prelu);
