@@ -199,8 +199,8 @@ static const Case cases[] = {
     {"22x5x9", "@0 = param 22x2x3x3 name w\n%1 o = conv(%0 * @0 3x3 /2 pad 1 groups 11) -> relu\n", false},
     {"36x4x7", "@0 = param 36x4x1x5 name w\n%1 o = conv(%0 * @0 1x5 pad 0,4,0,4 dilate 1x2 groups 9) + %0\n", false},
     {"40x6x8",
-     "@0 = param 40x8x3x3 name w\n%1 a = slice(%0) channel 0 channels 36 height 6 width 8\n"
-     "%2 o = conv(%0 * @0 3x3 pad 1 groups 5) + %1 partial -> relu\n",
+     "@0 = param 40x8x1x3 name w\n%1 a = slice(%0) channel 0 channels 36 height 6 width 8\n"
+     "%2 o = conv(%0 * @0 1x3 pad 0,1,0,1 groups 5) + %1 partial -> relu\n",
      false},
 };
 enum { CASES = sizeof cases / sizeof *cases };
