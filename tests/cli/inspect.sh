@@ -38,7 +38,7 @@ assert s["weights_bytes"] == info["weights_bytes"] == sum(counts), (s["weights_b
 assert s["arena_bytes"] == info["arena_bytes"], (s["arena_bytes"], info["arena_bytes"])
 packed = os.path.getsize("prog.rnw")
 assert s["packed_weights_bytes"] == info["packed_weights_bytes"] and 0 < packed - s["packed_weights_bytes"] <= 4096, packed
-assert s["outputs"] == info["outputs"] == [{"name": "softmax", "shape": [10, 1, 1]}]
+assert s["outputs"] == info["outputs"] == [{"name": "softmax", "shape": [10, 1, 1], "layout": "nchw"}]
 assert s["parameters"] == sum(l["parameters"] for l in s["layers"]) == info["parameters"]
 assert s["multiply_adds"] == sum(l["multiply_adds"] for l in s["layers"]) == info["multiply_adds"]
 assert [l["shape"] for l in s["layers"] if l["name"] == "layer1.0.add"] == [[16, 8, 8]]
