@@ -6,6 +6,7 @@
 
 #include <limits.h>
 
+#include "graph/ops.h"
 #include "plan/choose.h"
 #include "plan/strassen.h"
 #include "plan/winograd.h"
@@ -35,11 +36,12 @@ static inline int random_choice(uint64_t state, int tries, const Plan *plan, con
                            try % 2 ? 1 : winograd_side(plan, node)};
         if (!winograd_tiles(&w, plan, node, choice, plan_images(plan, node))) continue;
         const int tiles = winograd_tile_count(&w), limit = tiles < WINOGRAD_CALL ? tiles : WINOGRAD_CALL;
-        const bool whole = node->epilogue.pool == POOL_GLOBAL_AVG, fits = limit == tiles || choose_may_share(plan, &w);
+        const bool whole = pool_is_global(&node->epilogue), fits = limit == tiles || choose_may_share(plan, &w);
         if (whole && !fits) continue;
         const bool all = fits && (whole || random_choice_bits(&state) % 2);
         choice->block = all ? tiles : 1 + (int)(random_choice_bits(&state) % (uint64_t)limit);
-        if (!winograd_tiles(&w, plan, node, choice, w.images)) continue; /* windows that only an image of all tiles holds */
+        if (!winograd_tiles(&w, plan, node, choice, w.images))
+            continue; /* windows that only an image of all tiles holds */
         return 1;
     }
     return 0;

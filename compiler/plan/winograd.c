@@ -123,6 +123,8 @@ static WinogradPlan *make_plan(Plan *plan, const Node *node, const Choice *choic
         w->tail = tiles - (w->blocks - 1) * w->block;
     }
     if (w->blocks > 1 && w->block > WINOGRAD_CALL) bug("%s: blocks of %d tiles", node->name, w->block);
+    if (w->blocks > 1 && pool_is_global(&node->epilogue))
+        bug("%s: an image's pool in %d blocks", node->name, w->blocks);
     w->shared = w->blocks == 1 && w->panels.count > 1 && !w->pool_rows;
     w->fetch = w->blocks > 1 && images == 1 && w->side == 1 &&
                4.0 * (double)shape_size(node->in[0]->shape) > plan->options.machine->l2_size;

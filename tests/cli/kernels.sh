@@ -238,7 +238,7 @@ if [ -z "${SANITIZED:-}" ]; then
     cc="$CC -std=c11 -D_GNU_SOURCE $WARN -Wno-pedantic -O0 -fopenmp"
     expect "the system's headers" 0 $cc -c -x c-header -o system.h.gch system.h # read once, not for each file
     expect "librn for another processor" 0 bash -c "
-        for file in '$ROOT'/runtime/{core,weights,image,train,cli}/*.c; do # without MPI's
+        for file in '$ROOT'/runtime/{core,weights,image,data,eval,train,cli}/*.c; do # without MPI's
             $cc -I'$ROOT'/runtime -include system.h -include other.h -c -o librn/\$(echo \${file#'$ROOT'/} | tr / -).o \$file || exit 1
         done
         $cc -I'$INCLUDE' -Ic -include net.h -o other program.c c/net.c librn/*.o -lpng -ljpeg -lcjson -lxxhash -lz -lgomp -lpthread -lm"
