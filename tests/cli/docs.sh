@@ -106,4 +106,6 @@ cmp -s "$WORK/.out" "$WORK/ir.ir" && ok || bad "docs/ir.md" "$(diff "$WORK/.out"
 for file in "$ROOT"/docs/*; do
     grep -qF "${file##*/}" "$ROOT/README.md" && ok || bad README "does not name docs/${file##*/}"
 done
+# ---- results are of the project alone: no folder of the machine that drew a figure is in it ----
+if paths=$(grep -lE '/(tmp|home|root)/' "$ROOT"/docs/results/*); then bad "results" "a machine's path in: $paths"; else ok; fi
 finish

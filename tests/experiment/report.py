@@ -96,10 +96,11 @@ def draw(program, groups, path, title):
         files = []
         for name, runs in groups:
             for run in runs[:seeds]:
-                files.append(os.path.join(folder, f"{name}{f', seed {run.seed}' if seeds > 1 else ''}.csv"))
-                shutil.copy(run.path, files[-1])
-        subprocess.run([program, "curves", *files, "--seeds", str(seeds), "--title", title, "-o", path], check=True,
-                       stderr=subprocess.DEVNULL)
+                files.append(f"{name}{f', seed {run.seed}' if seeds > 1 else ''}.csv")
+                shutil.copy(run.path, os.path.join(folder, files[-1]))
+        # in the folder, whose path would otherwise be in the figure
+        subprocess.run([os.path.abspath(program), "curves", *files, "--seeds", str(seeds), "--title", title, "-o",
+                        os.path.abspath(path)], check=True, cwd=folder, stderr=subprocess.DEVNULL)
 
 
 def section(steps, runs, program, folder):
