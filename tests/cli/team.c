@@ -105,8 +105,8 @@ static void make_step(Rank *rank, const rn_train_team *team, int step) {
         __atomic_store_n(&is_hasty, 1, __ATOMIC_RELAXED);
         for (;;) pause();
     }
-    if (step == 4 && rank->rank == 1) stop_all();
     sum_some(rank, team, step, "a sum");
+    if (step == 4 && rank->rank == 1) stop_all(); /* all are in this step: no other one seems long */
     int64_t at = 0;
     for (int b = 0; b < BUCKETS; at += bucket_sizes[b++]) {
         for (int64_t i = at; i < at + bucket_sizes[b]; i++) rank->gradients[i] = value_of(rank->rank, step, i);
