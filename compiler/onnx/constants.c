@@ -205,6 +205,40 @@ static bool location_is_below(const char *location) {
     return true;
 }
 
+/* Whether a file is in the folder that another is in, or below it; both by their real paths. */
+static bool is_beside(const char *path, const char *other) {
+    const size_t folder = (size_t)(path_base(other) - other);
+    return !strncmp(path, other, folder);
+}
+
+/* Where a file is, symbolic links followed; NULL where it cannot be had, as errno says. */
+static const char *real_path(Arena *arena, const char *path) {
+    char *real = realpath(path, NULL);
+    if (!real && errno == ENOMEM) out_of_memory();
+    const char *copy = real ? arena_strdup(arena, real) : NULL;
+    free(real);
+    return copy;
+}
+
+/* Symbolic links may lead out of the model's folder no more than ".." may, unless the model itself is one and they lead
+ * to where it does, as in caches of what was downloaded. False after an error. */
+static bool leads_below(OnnxModel *model, const OnnxFile *file, const char *what) {
+    const Place place = {.source = model->source};
+    const int folder = (int)(path_base(model->source->path) - model->source->path);
+    const char *real = real_path(model->arena, file->path);
+    if (!real) {
+        diag_error(model->diag, place, "%s: its data: %s: cannot be opened: %s", what, file->path, strerror(errno));
+        return false;
+    }
+    const char *home = real_path(model->arena, arena_printf(model->arena, "%.*s.", folder, model->source->path));
+    const char *model_real = real_path(model->arena, model->source->path);
+    if (home && is_beside(real, arena_printf(model->arena, "%s/", strcmp(home, "/") ? home : ""))) return true;
+    if (model_real && is_beside(real, model_real)) return true;
+    diag_error(model->diag, place, "%s: its data are in '%s', a link to '%s', which is not below the model's folder",
+               what, file->location, real);
+    return false;
+}
+
 static const rn_pages *external_file(OnnxModel *model, const char *location, const char *what) {
     for (OnnxFile *file = model->files; file; file = file->next)
         if (!strcmp(file->location, location)) return file->pages;
@@ -220,6 +254,7 @@ static const rn_pages *external_file(OnnxModel *model, const char *location, con
     file->location = location;
     file->pages = arena_alloc(model->arena, sizeof *file->pages);
     file->path = arena_printf(model->arena, "%.*s%s", folder, model->source->path, location);
+    if (!leads_below(model, file, what)) return NULL;
     if (rn_pages_map(file->pages, file->path, error, sizeof error)) {
         diag_error(model->diag, place, "%s: its data: %s", what, error);
         return NULL;

@@ -36,6 +36,7 @@ rn_status rn_pages_map(rn_pages *pages, const char *path, char *error, size_t er
         return rn_status_fail(error, error_size, RN_ERROR_FILE, "%s: is %s, not a file", path,
                               S_ISDIR(info.st_mode) ? "a directory" : "a device or pipe");
     }
+    pages->bytes = (const uint8_t *)"";
     if (info.st_size > 0) {
         void *base = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, file, 0);
         if (base == MAP_FAILED) {

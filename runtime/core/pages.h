@@ -13,7 +13,7 @@ typedef struct rn_pages {
     size_t count;         /* of the content */
 } rn_pages;
 
-/* Maps a regular file for reading. An empty file gives count 0 and no mapping. */
+/* Maps a regular file for reading. An empty file gives count 0 and no mapping; bytes are not NULL then. */
 rn_status rn_pages_map(rn_pages *pages, const char *path, char *error, size_t error_size);
 void rn_pages_prefer_huge(const void *at, size_t size); /* advice: without it just slower */
 /* Zeroed, writable memory, aligned to 2 MiB and advised to be backed by huge pages. False where there is none. */

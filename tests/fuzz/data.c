@@ -4,70 +4,9 @@
  * An input is that line and, for each file, its path, the size of its content in two bytes, little-endian, and the
  * content: "idx\nclasses.txt\n" 3 0 "a\nb". A path has no "..", and begins with a letter or digit.
  */
-#include "fuzz.h"
-
-#include <ctype.h>
-#include <ftw.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "folder.h"
 
 #include "runtime/data/data.h"
-
-enum { PATH = 128, FILES = 40 };
-
-static char root[64];
-
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk) {
-    (void)info, (void)kind;
-    return walk->level > 0 ? remove(path) : 0;
-}
-
-static void empty_root(void) {
-    nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static void remove_root(void) {
-    rmdir(root);
-}
-
-static void make_root(void) {
-    if (*root) return;
-    const int memory = access("/dev/shm", W_OK) == 0;
-    snprintf(root, sizeof root, "%s/rn-fuzz-XXXXXX", memory ? "/dev/shm" : "/tmp");
-    CHECK(mkdtemp(root));
-    atexit(remove_root);
-}
-
-/* A line of the input, its end made a 0; NULL: no more. */
-static int take_line(const uint8_t **at, const uint8_t *end, char line[PATH]) {
-    const uint8_t *stop = memchr(*at, '\n', (size_t)(end - *at));
-    if (!stop || stop - *at >= PATH) return 0;
-    memcpy(line, *at, (size_t)(stop - *at));
-    line[stop - *at] = 0;
-    *at = stop + 1;
-    return 1;
-}
-
-static int is_path(const char *path) {
-    if (strstr(path, "..")) return 0;
-    for (const char *c = path; *c; c++)
-        if ((c == path || c[-1] == '/') ? !isalnum((unsigned char)*c) : !isprint((unsigned char)*c)) return 0;
-    return *path && path[strlen(path) - 1] != '/';
-}
-
-static void write_file(const char *name, const uint8_t *bytes, size_t size) {
-    char path[sizeof root + PATH];
-    snprintf(path, sizeof path, "%s/%s", root, name);
-    for (char *slash = path + strlen(root) + 1; (slash = strchr(slash, '/')); slash++) {
-        *slash = 0;
-        mkdir(path, 0777);
-        *slash = '/';
-    }
-    FILE *file = fopen(path, "wb");
-    if (!file) return; /* a file is where a folder should be */
-    fwrite(bytes, 1, size, file);
-    fclose(file);
-}
 
 static void check_pictures(const rn_data *data, rn_split split, int tests) {
     const rn_data_info *info = rn_data_about(data);
@@ -93,18 +32,16 @@ static void check_pictures(const rn_data *data, rn_split split, int tests) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
-    const uint8_t *at = bytes, *end = bytes + size;
-    char kind[PATH], name[PATH], spec[2 * PATH + sizeof root], error[RN_ERROR_SIZE] = "";
-    make_root();
-    if (!size || !take_line(&at, end, kind)) return 0;
-    for (int files = 0; files < FILES && take_line(&at, end, name) && end - at >= 2; files++) {
-        size_t count = (size_t)at[0] | (size_t)at[1] << 8;
-        at += 2;
-        if (count > (size_t)(end - at)) count = (size_t)(end - at);
-        if (is_path(name)) write_file(name, at, count);
-        at += count;
-    }
-    snprintf(spec, sizeof spec, "%s:%s%s", kind, root, strcmp(kind, "list") ? "" : "/val.txt");
+    const uint8_t *at = bytes, *end = bytes + size, *content;
+    char kind[FOLDER_PATH], name[FOLDER_PATH], spec[2 * FOLDER_PATH + sizeof folder], error[RN_ERROR_SIZE] = "";
+    size_t count;
+    folder_make();
+    if (!size || !folder_take_line(&at, end, kind)) return 0;
+    for (int files = 0; files < FOLDER_FILES && folder_take_line(&at, end, name) &&
+                        (content = folder_take_content(&at, end, &count)) != NULL;
+         files++)
+        if (folder_is_path(name)) folder_write(name, content, count);
+    snprintf(spec, sizeof spec, "%s:%s%s", kind, folder, strcmp(kind, "list") ? "" : "/val.txt");
     for (int tests = 0; tests < 2; tests++) {
         rn_data *data;
         rn_status status = (tests ? rn_data_open_test : rn_data_open)(&data, spec, error, sizeof error);
@@ -116,6 +53,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
                 CHECK(*rn_data_about(data)->class_names[i]);
         rn_data_close(data);
     }
-    empty_root();
+    folder_empty();
     return 0;
 }
