@@ -96,7 +96,7 @@ static PickleValue **pop_mark(Machine *m, int *count) {
     const int start = m->marks[--m->mark_count];
     *count = m->depth - start;
     m->depth = start;
-    return m->stack + start;
+    return *count ? m->stack + start : NULL; /* an empty stack may have no memory */
 }
 
 static void append(Machine *m, PickleValue *to, PickleValue *const *items, int count) {
