@@ -14,7 +14,11 @@ for target in "$OUT"/tests/fuzz-*; do
     source) more=(examples/*.rn examples/*/*.rn tests/golden/parse/*.rn) ;;
     graph) more=(tests/golden/ir/*.ir tests/golden/train/*.ir tests/golden/passes/*/*.ir) ;;
     image) more=(examples/face/*.png) ;;
-    onnx) mapfile -t more < <(find /usr/share/libonnx-testdata/data -name model.onnx -size -4k 2> /dev/null) ;;
+    onnx) # ONNX's own cases, and what exporters write
+        rm -rf "$OUT/idioms"
+        python3 tests/numeric/onnx_idioms.py "$OUT/idioms" > /dev/null 2>&1 || echo "$name: without idioms, python3 has no onnx"
+        mapfile -t more < <(find /usr/share/libonnx-testdata/data "$OUT/idioms" -name model.onnx -size -4k 2> /dev/null)
+        ;;
     *) more=() ;;
     esac
     rm -rf "$OUT/seeds/$name"

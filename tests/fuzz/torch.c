@@ -10,6 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     memcpy(copy, bytes, size);
     TorchFile *file = torch_recognize(copy, size) ? torch_open(copy, size, &prefix, error) : NULL;
     CHECK(file || *error || !torch_recognize(copy, size));
+    CHECK(!file || !torch_note(file) || *torch_note(file));
     for (int i = 0; file && i < torch_tensors(file)->count; i++) {
         const rn_safetensor *t = &torch_tensors(file)->tensors[i];
         CHECK(rn_safetensors_find(torch_tensors(file), t->name) == t);
