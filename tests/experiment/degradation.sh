@@ -41,11 +41,13 @@ build() { # build NETWORK PROGRAM: once for all seeds, so that a run goes on wit
 
 train() { # train NETWORK SEED
     local name=$1-$STEPS$LABEL program=$RUNS/bin/$STEPS$LABEL/$1
+    local tests=()
+    [ "$1" = resnet1202 ] && tests=(--test-every "$STEPS") # a test takes as long as some 25 steps
     local run=$RUNS/$name-seed$2 log=$RESULTS/$name-seed$2.csv
     grep -qs "^$1,$STEPS,${LABEL#-},$2," "$RESULTS/runs.csv" && return
     build "$1" "$program"
     echo "== $name, seed $2"
-    "$program" train --data "idx:$DATA" --out "$run" --seed "$2" --threads "$THREADS" --log-every $(((STEPS + 199) / 200)) --resume || exit
+    "$program" train --data "idx:$DATA" --out "$run" --seed "$2" --threads "$THREADS" --log-every $(((STEPS + 199) / 200)) "${tests[@]}" --resume || exit
     mkdir -p "$RESULTS"
     cp "$run/log.csv" "$log" || exit
     [ -f "$RESULTS/runs.csv" ] || echo 'network,steps,label,seed,commit,date,cpu' > "$RESULTS/runs.csv"
