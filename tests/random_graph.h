@@ -104,7 +104,7 @@ static inline void random_softmax_kind(Node *node, int kind) {
 
 static inline Value *random_unary(Random *r, Op op, Value *x) {
     Node *node = random_node(r, op, &x, 1);
-    if (op == OP_BN) node->attr.eps = 1e-5;
+    if (op == OP_BN || op == OP_RESPONSENORM) node->attr.eps = 1e-5; /* of an image of zeros too */
     if (op_info(op)->flags & OPF_ACTIVATION) random_act_attributes(r, node);
     if (op == OP_MAXPOOL || op == OP_AVGPOOL) node->attr.global = true; /* windows: random_pool */
     if (op == OP_LRN) {
@@ -330,7 +330,8 @@ static inline Value *random_activation(Random *r, Value *x) {
 
 /* Batch norm, layer norm, scale, nothing. */
 static inline Value *random_norm(Random *r, Value *x) {
-    if (random_chance(r, 8)) return random_unary(r, random_chance(r, 60) ? OP_LAYERNORM : OP_GROUPNORM, x);
+    static const Op of_image[] = {OP_LAYERNORM, OP_GROUPNORM, OP_RESPONSENORM};
+    if (random_chance(r, 10)) return random_unary(r, of_image[random_int(r, 0, 2)], x);
     return random_chance(r, 70) ? random_unary(r, OP_BN, x) : random_chance(r, 50) ? random_unary(r, OP_SCALE, x) : x;
 }
 

@@ -38,7 +38,7 @@ static inline void random_blocks(RandomSource *r) {
         "always { conv width, 1x1 /stride bias; scale }",
         "{ avgpool 1x1 /stride } fill",
     };
-    static const char *const norms[] = {"bn", "bn", "bn", "scale", "layernorm", "groupnorm 1"};
+    static const char *const norms[] = {"bn", "bn", "bn", "scale", "layernorm", "groupnorm 1", "responsenorm"};
     for (int i = 1; i <= 2; i++)
         text_printf(
             r->text,

@@ -20,7 +20,7 @@ static inline Value *random_grouped(Random *r, Value *x) {
 static inline Value *random_trained_layer(Random *r, Value *x) {
     static const Op plain[] = {OP_LRN,    OP_LAYERNORM, OP_GROUPNORM, OP_BN,       OP_SCALE,   OP_SOFTMAX, OP_PAD,
                                OP_SPP,    OP_DROPOUT,   OP_FLATTEN,   OP_IDENTITY, OP_MAXPOOL, OP_AVGPOOL, OP_RESIZE,
-                               OP_RESIZE, OP_UPSAMPLE,  OP_LRN,       OP_LAYERNORM, OP_GROUPNORM};
+                               OP_RESIZE, OP_UPSAMPLE,  OP_LRN,       OP_LAYERNORM, OP_GROUPNORM, OP_RESPONSENORM, OP_RESPONSENORM};
     enum { PLAIN = sizeof plain / sizeof *plain };
     const int kind = random_int(r, 0, 25 + PLAIN), c = x->shape.c;
     switch (kind) {

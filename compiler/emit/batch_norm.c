@@ -152,17 +152,58 @@ static void emit_group_norm(const Norm *n, Text *body) {
     line(body, 1, "}");
 }
 
+static void emit_responses(const Norm *n, int depth, Text *body) {
+    line(body, depth, "const float by = image_responses(x, %d, %d, %d, %d, %s, sums, response);", n->shape.h,
+         n->shape.w, n->pixel, n->shape.c, number(n, n->node->attr.eps));
+}
+
+static void emit_response_norm(const Norm *n, Text *body) {
+    Emit *e = n->e;
+    const bool backward = n->node->op == OP_RESPONSENORM_GRADIENT;
+    emit_copies(n, body);
+    line(body, 1, "double sums[%d];", 2 * n->pixel);
+    line(body, 1, "float response[%d]%s;", n->pixel,
+         backward ? arena_printf(e->arena, ", factor[%d], times[%d]", n->pixel, n->pixel) : "");
+    batch_images(body);
+    emit_inputs(n, false, NULL, 0, 2, body);
+    emit_inputs(n, true, "0", n->shape.h, 2, body);
+    line(body, 2, "float *y = %s;", batch_image(e, "y", n->step->out));
+    emit_responses(n, 2, body);
+    if (backward)
+        line(body, 2, "image_response_gradient(dy, x, response, by, a->w, %d, %d, %d, %d, sums, factor, times, y);",
+             n->shape.h, n->shape.w, n->pixel, n->shape.c);
+    else
+        line(body, 2, "image_response_norm(x, response, by, a->w, a->bias, %d, %d, y);", n->shape.h * n->shape.w,
+             n->pixel);
+    line(body, 1, "}");
+}
+
 /* The gradients of bias and weight: sums of dy, and of dy times x normalised, of each slab. */
+/* Of an image, of a norm whose statistics are of all of it. */
+static void emit_image_sums(const Norm *n, Text *body) {
+    const bool group = n->node->op == OP_GROUPNORM_SUMS;
+    if (group)
+        emit_group_statistics(n, 3, body);
+    else
+        emit_responses(n, 3, body);
+    line(body, 3, "for (int i = 0; i < %d; i++) sums[i] = 0;", 2 * n->pixel);
+    line(body, 3, "for (int c = 0; c < %d; c += LANES)", n->pixel);
+    line(body, 4, "image_products(dy + c, x + c, %d, %d, %d, %s, sums + c, sums + %d + c);", n->shape.h, n->shape.w,
+         n->pixel, group ? "load(mean + c)" : "zero()", n->pixel);
+    line(body, 3, "for (int c = 0; c < %d; c++) to[c] += sums[c], to[%d + c] += %s * sums[%d + c];", n->shape.c,
+         n->pixel, group ? "by[c]" : "response[c] * by", n->pixel);
+}
+
 static void emit_sums(const Norm *n, Text *body) {
     Emit *e = n->e;
-    const bool group = n->node->op == OP_GROUPNORM_SUMS;
     const int slab = train_sums(n->node) * n->pixel;
     const char *slabs = batch_slabs(e, e->plan->training->slabs);
     const char *size = arena_printf(e->arena, "%d, %d, %d", n->shape.h, n->shape.w, n->pixel);
     emit_copies(n, body);
-    if (group) {
+    if (n->node->op != OP_LAYERNORM_SUMS) {
         line(body, 1, "double sums[%d];", 2 * n->pixel);
-        line(body, 1, "float mean[%d], by[%d];", n->pixel, n->pixel);
+        const bool group = n->node->op == OP_GROUPNORM_SUMS;
+        line(body, 1, group ? "float mean[%d], by[%d];" : "float response[%d];", n->pixel, n->pixel);
     } else
         line(body, 1, "float *normals = a->scratch + (size_t)part * %lld + %lld;", scratch_floats(e),
              (long long)n->plan->normals);
@@ -172,13 +213,8 @@ static void emit_sums(const Norm *n, Text *body) {
     line(body, 2, "for (int n = slab_at(a->images, s, %s); n < slab_at(a->images, s + 1, %s); n++) {", slabs, slabs);
     emit_inputs(n, false, NULL, 0, 3, body);
     emit_inputs(n, true, "0", n->shape.h, 3, body);
-    if (group) {
-        emit_group_statistics(n, 3, body);
-        line(body, 3, "for (int i = 0; i < %d; i++) sums[i] = 0;", 2 * n->pixel);
-        line(body, 3, "for (int c = 0; c < %d; c += LANES)", n->pixel);
-        line(body, 4, "image_products(dy + c, x + c, %s, load(mean + c), sums + c, sums + %d + c);", size, n->pixel);
-        line(body, 3, "for (int c = 0; c < %d; c++) to[c] += sums[c], to[%d + c] += by[c] * sums[%d + c];", n->shape.c,
-             n->pixel, n->pixel);
+    if (n->node->op != OP_LAYERNORM_SUMS) {
+        emit_image_sums(n, body);
     } else {
         line(body, 3, "pixel_normals(x, %d, %d, %d, %s, normals);", n->shape.h * n->shape.w, n->pixel, n->shape.c,
              number(n, n->node->attr.eps));
@@ -189,6 +225,13 @@ static void emit_sums(const Norm *n, Text *body) {
     line(body, 1, "}");
 }
 
+static void emit_image(const Norm *n, Text *body) {
+    if (n->node->op == OP_RESPONSENORM || n->node->op == OP_RESPONSENORM_GRADIENT)
+        emit_response_norm(n, body);
+    else
+        emit_group_norm(n, body);
+}
+
 const char *emit_batch_norm(Emit *e, const Step *s, Text *body) {
     const Norm n = norm_of(e, s);
     if (batch_norm_is_sum(s->node))
@@ -196,7 +239,7 @@ const char *emit_batch_norm(Emit *e, const Step *s, Text *body) {
     else if (n.plan->by_rows)
         emit_pixels(&n, body);
     else
-        emit_group_norm(&n, body);
+        emit_image(&n, body);
     const char *word = op_info(s->node->op)->word;
     return arena_printf(e->arena, "batch_%s_%dx%dx%d", *word == '.' ? word + 1 : word, n.shape.c, n.shape.h, n.shape.w);
 }

@@ -114,7 +114,7 @@ typedef struct Attr {       /* an op uses those that its row in ops.def names; t
     bool count_include_pad; /* avgpool: divide by the window's size even at the borders */
     Window window; /* maxpool, avgpool (not global); pad: top, left, bottom, right only; slice: top, left; interleave:
                       top, left, strides; phases: strides */
-    double eps, momentum;  /* bn; eps: layernorm, groupnorm */
+    double eps, momentum;  /* bn; eps: norms of an image too */
     double slope;          /* leakyrelu */
     double low, high;      /* clip; infinite: no bound; quantize */
     bool approximate;      /* gelu: its form with tanh */

@@ -113,13 +113,15 @@ bool import_is_pixels(const View *view, int dim);
 /* A MatMul of two values. */
 bool import_weighed_sum(Import *import, OnnxNode *node);
 
-/* ---- pieces.c, layernorm_pieces.c: operators that are one layer together ---- */
+/* ---- pieces.c, norm_pieces.c: operators that are one layer together ---- */
 enum { IMPORT_LOOK_AHEAD = 96 }; /* nodes behind the first that are looked at for the others */
 /* What is read from `node` on as an activation, or as a factor and a sum for each channel. False where it is neither;
  * without a problem then. */
 bool import_pieces(Import *import, OnnxNode *node);
 /* A layer norm that begins with this ReduceMean. */
 bool import_layernorm_pieces(Import *import, OnnxNode *node);
+/* A response norm that begins with this ReduceL2, or this square of a number. */
+bool import_responsenorm_pieces(Import *import, OnnxNode *node);
 
 /* A constant that broadcasting spreads over a value in this view: its number for each of the value's channels, or NULL
  * where it differs between pixels or images. */

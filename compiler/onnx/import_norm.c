@@ -182,6 +182,14 @@ bool import_softmax(Import *import, OnnxNode *node) {
     return import_result(import, node, 0, out, &view);
 }
 
+/* Over rows and columns it is where a response norm begins. */
+bool import_l2(Import *import, OnnxNode *node) {
+    if (!import_operand(import, node, 0)) return false;
+    return import_responsenorm_pieces(import, node) ||
+           import_problem(import, node,
+                          "what is made of it is no norm: divided by its mean over the channels, times its input");
+}
+
 bool import_dropout(Import *import, OnnxNode *node) {
     const Operand *operand = import_operand(import, node, 0);
     if (!operand) return false;

@@ -1,5 +1,5 @@
 /* fold-affine: a per-channel affine layer (batch norm, scale) folds into the weights of the convolution or fc before or
- * after it, or into another affine layer or a layer norm before it.
+ * after it, or into another affine layer, a layer norm or a response norm before it.
  *
  *     %1 = conv(%0 * @w 3x3 pad 1) + @b       %2 = conv(%0 * @w2 3x3 pad 1) + @b2
  *     %2 = affine(%1) weight @s bias @t             @w2 = scale_out(@w, @s)   @b2 = mul_add(@b, @s, @t)
@@ -51,12 +51,13 @@ static bool fold_back(Rewrite *r, Node *affine) {
     return true;
 }
 
-/* affine(affine(x)), affine(layernorm(x)): the first of the two stays and is returned, or NULL. */
+/* affine(affine(x)), affine(layernorm(x)), affine(responsenorm(x)): the first of the two stays and is returned, or
+ * NULL. */
 static Node *merge_affine(Rewrite *r, Node *affine) {
     Graph *graph = r->graph;
     Node *first = affine->in[0]->producer;
-    const bool ends_so =
-        is_affine(first) || (first && first->op == OP_LAYERNORM && epilogue_is_linear(&first->epilogue));
+    const bool is_norm = first && (first->op == OP_LAYERNORM || first->op == OP_RESPONSENORM);
+    const bool ends_so = is_affine(first) || (is_norm && epilogue_is_linear(&first->epilogue));
     if (!ends_so || rewrite_only_user(r, first->out) != affine || first->out->home) return NULL;
     Tensor *scale = affine->weight[WEIGHT], *shift = affine->weight[BIAS];
     first->weight[WEIGHT] = tensor_scale_out(graph, first->weight[WEIGHT], scale);

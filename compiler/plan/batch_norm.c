@@ -4,7 +4,13 @@
 #include "step.h"
 
 bool batch_norm_is_sum(const Node *node) {
-    return node->op == OP_LAYERNORM_SUMS || node->op == OP_GROUPNORM_SUMS;
+    return node->op == OP_LAYERNORM_SUMS || node->op == OP_GROUPNORM_SUMS || node->op == OP_RESPONSENORM_SUMS;
+}
+
+/* Its statistics are of the whole image. */
+static bool is_of_image(const Node *node) {
+    return node->op == OP_GROUPNORM || node->op == OP_GROUPNORM_GRADIENT || node->op == OP_RESPONSENORM ||
+           node->op == OP_RESPONSENORM_GRADIENT;
 }
 
 bool batch_norm_can(const Node *node) {
@@ -18,6 +24,8 @@ bool batch_norm_can(const Node *node) {
     case OP_LAYERNORM_GRADIENT:
     case OP_GROUPNORM:
     case OP_GROUPNORM_GRADIENT:
+    case OP_RESPONSENORM:
+    case OP_RESPONSENORM_GRADIENT:
         return true;
     default:
         return batch_norm_is_sum(node);
@@ -34,7 +42,7 @@ static int64_t take_scratch(Step *step, int64_t floats) {
 static void read_inputs(Plan *plan, Step *step, const Node *node) {
     BatchNorm *b = arena_alloc(plan->arena, sizeof *b);
     b->inputs = node->nin;
-    b->by_rows = !batch_norm_is_sum(node) && node->op != OP_GROUPNORM && node->op != OP_GROUPNORM_GRADIENT;
+    b->by_rows = !batch_norm_is_sum(node) && !is_of_image(node);
     for (int i = 0; i < node->nin; i++) {
         const Layout *l = &plan_value(plan, node->in[i])->layout;
         b->read[i] = reader_new(plan, step, node->in[i], NULL);

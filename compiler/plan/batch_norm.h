@@ -1,5 +1,6 @@
 /* Normalisations in training whose statistics are of one image: softmax, lrn and layer norm of a pixel's channels,
- * group norm of an image; their gradients, and the sums over the batch for their parameters' (batch_norm.c). */
+ * group norm and response norm of an image; their gradients, and the sums over the batch for their parameters'
+ * (batch_norm.c). */
 #ifndef RNC_PLAN_BATCH_NORM_H
 #define RNC_PLAN_BATCH_NORM_H
 

@@ -103,6 +103,7 @@ bool map_can(const Plan *plan, const Node *n) {
 CAN(pool, n->op == OP_MAXPOOL || n->op == OP_AVGPOOL)
 CAN(lrn, n->op == OP_LRN)
 CAN(layernorm, n->op == OP_LAYERNORM)
+CAN(responsenorm, n->op == OP_RESPONSENORM)
 CAN(quantize, n->op == OP_QUANTIZE)
 CAN(spp, n->op == OP_SPP)
 CAN(pad, n->op == OP_PAD)

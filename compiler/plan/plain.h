@@ -32,6 +32,7 @@ bool pad_can(const Plan *plan, const Node *node);
 bool softmax_can(const Plan *plan, const Node *node);
 bool interleave_can(const Plan *plan, const Node *node);
 bool groupnorm_can(const Plan *plan, const Node *node);
+bool responsenorm_can(const Plan *plan, const Node *node);
 bool resize_can(const Plan *plan, const Node *node);
 bool slice_can(const Plan *plan, const Node *node);
 bool shuffle_can(const Plan *plan, const Node *node);

@@ -12,6 +12,7 @@
  *     quantize              QuantizeLinear, DequantizeLinear
  *     softmax               of pixels or branches: Reshape, Softmax, Reshape
  *     layernorm             ReduceMean, Sub, Mul, ReduceMean, Add, Sqrt, Div; Mul, Add
+ *     responsenorm          ReduceL2, ReduceMean, Add, Div, Mul; Mul, Add
  *     lrn of an even size   written out: ONNX's window has its longer side behind, ours before; and many refuse one
  *     spp                   a MaxPool a level; bins of unequal size: Slice and ReduceMax, rows first, then columns
  *     add with fill         Pad at the ends of the smaller side, Add
@@ -324,6 +325,19 @@ static Operand export_layernorm(OnnxWriter *w, const Node *node, const Operand *
     return export_scale(w, node, &x);
 }
 
+static Operand export_responsenorm(OnnxWriter *w, const Node *node, const Operand *in) {
+    const Shape channels = {in[0].shape.c, 1, 1};
+    const Operand x = as_image(w, in[0]);
+    Operand response = onnx_add(w, "ReduceL2", channels, false, 1, (char *[]){x.name});
+    onnx_ints(w, "axes", 2, (int[]){2, 3});
+    onnx_int(w, "keepdims", 1);
+    Operand mean = reduce_mean(w, response, (Shape){1, 1, 1}, 1, (int[]){1});
+    mean = elementwise(w, "Add", mean, onnx_scalar(w, "eps", node->attr.eps));
+    response = elementwise(w, "Div", response, mean.name);
+    const Operand y = elementwise(w, "Mul", x, response.name);
+    return export_scale(w, node, &y);
+}
+
 /* ---- activations ---- */
 
 static Operand hard_sigmoid(OnnxWriter *w, Operand x) {
@@ -632,6 +646,7 @@ static const Exporter exporters[OP_COUNT] = {
     [OP_SOFTMAX] = export_softmax,
     [OP_RESIZE] = export_resize,
     [OP_GROUPNORM] = export_groupnorm,
+    [OP_RESPONSENORM] = export_responsenorm,
     [OP_UPSAMPLE] = export_upsample,
     [OP_ADD] = export_add,
     [OP_MUL] = export_mul,

@@ -239,6 +239,32 @@ static void bound_groupnorm(Bounds *b, const Node *node) {
     for (int g = 0; g < node->attr.groups; g++) bound_norm(b, node, g * size, size, 1);
 }
 
+/* x times a factor of each channel, its response divided by the mean of all. */
+static void bound_responsenorm(Bounds *b, const Node *node) {
+    const int64_t pixels = pixels_of(node->out), channels = node->out->shape.c;
+    const float *weight = b->weights->data[node->weight[WEIGHT]->id], *bias = b->weights->data[node->weight[BIAS]->id];
+    const double *x = b->values[node->in[0]->id], *d = b->bound[node->in[0]->id];
+    const double sums = ROUNDOFF * (MARGIN * sqrt((double)pixels) + 4);
+    double mean = node->attr.eps, shift = ROUNDOFF * (MARGIN * sqrt((double)channels) + 4) * mean;
+    for (int pass = 0; pass < 2; pass++)
+        for (int64_t c = 0; c < channels; c++) {
+            double square = 0, error = 0;
+            for (int64_t i = c * pixels; i < (c + 1) * pixels; i++) square += x[i] * x[i], error += d[i] * d[i];
+            const double response = sqrt(square), off = sqrt(error) + sums * response;
+            if (pass == 0) {
+                mean += response / (double)channels;
+                shift += (off + ROUNDOFF * (MARGIN * sqrt((double)channels) + 4) * response) / (double)channels;
+                continue;
+            }
+            const double least = fmax(fmax(mean - shift, node->attr.eps), LEAST);
+            const double factor = response / mean, wrong = (off + factor * shift) / least;
+            for (int64_t i = c * pixels; i < (c + 1) * pixels; i++)
+                b->bound[node->out->id][i] =
+                    fabs((double)weight[c]) * (d[i] * (factor + wrong) + fabs(x[i]) * (wrong + 4 * ROUNDOFF * factor)) +
+                    4 * ROUNDOFF * (fabs(b->values[node->out->id][i]) + fabs((double)bias[c]));
+        }
+}
+
 /* Of `count` numbers from the first on, `step` apart. */
 static void bound_softmax_of(Bounds *b, const Node *node, int64_t first, int64_t count, int64_t step) {
     const Value *in = node->in[0], *out = node->out;
@@ -350,6 +376,9 @@ static void bound_node(Bounds *b, const Node *node) {
         break;
     case OP_GROUPNORM:
         bound_groupnorm(b, node);
+        break;
+    case OP_RESPONSENORM:
+        bound_responsenorm(b, node);
         break;
     case OP_RESIZE:
         bound_resize(b, node);

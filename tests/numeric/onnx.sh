@@ -45,7 +45,7 @@ network odd {
     residual { conv 20, 3x3 /2; bn eps 1e-3 } shortcut pad
     leakyrelu 0.2
     gelu; conv 20, 1x1; gelu approximate
-    layernorm eps 1e-6
+    layernorm eps 1e-6; responsenorm
     conv 20, 1x1; elu 0.4; conv 20, 1x1; selu; hardswish; conv 20, 1x1; mish; softplus; conv 20, 1x1; hardsigmoid
     groupnorm 5; resize 7x6 bilinear; resize 5x9 align_corners; resize 5x7 bilinear asymmetric; resize 10x7
     concat {

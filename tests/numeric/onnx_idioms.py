@@ -224,6 +224,16 @@ case("groupnorm_pytorch", SHAPE,
      lambda m, x: m.Add(m.Mul(m.Reshape(m.InstanceNormalization(m.Reshape(x, n64(0, 3, -1)), np.ones(3, f32), np.zeros(3, f32), epsilon=1e-3), m.Shape(x)),
                               channel(gamma)), channel(beta)),
      lambda x: layernorm(x.reshape(2, 3, -1), 2, 1e-3).reshape(SHAPE) * channel(gamma) + channel(beta))
+def response(x, eps=1e-6): # ConvNeXt V2
+    g = np.sqrt((x * x).sum((2, 3), keepdims=True))
+    return x * (g / (g.mean(1, keepdims=True) + eps)) * channel(gamma) + channel(beta) + x
+def grn(m, x, rows, channels, weight, bias, root):
+    g = root(m, x, rows)
+    y = m.Mul(x, m.Div(g, m.Add(m.ReduceMean(g, axes=[channels]), f32(1e-6))))
+    return m.Add(x, m.Add(bias, m.Mul(m.Mul(weight, y), f32(1))))
+case("responsenorm_timm", SHAPE, lambda m, x: grn(m, x, [2, 3], 1, channel(gamma), channel(beta), lambda m, x, rows: m.ReduceL2(x, axes=rows)), response)
+case("responsenorm_channels_last", SHAPE, lambda m, x: m.Transpose(grn(m, m.Transpose(x, perm=[0, 2, 3, 1]), [1, 2], -1, gamma, beta,
+     lambda m, x, rows: m.Sqrt(m.ReduceSum(m.Mul(x, x), n64(*rows)))), perm=[0, 3, 1, 2]), response)
 real_gate, w_up, w_four = real(1, C, 1, 1), real(60, C), real(2, 4, 3, 3)
 def convnext(m, x):
     t = m.Transpose(m.Conv(x, wd, group=C, pads=[1, 1, 1, 1]), perm=[0, 2, 3, 1])

@@ -248,6 +248,7 @@ OPS = {
     "Mul": lambda a, x, y: x * y,
     "PRelu": lambda a, x, slope: np.where(x < 0, slope * x, x),
     "Pad": pad,
+    "ReduceL2": lambda a, x: np.sqrt((x * x).sum(tuple(a["axes"]), keepdims=bool(a["keepdims"]))),
     "ReduceMean": lambda a, x: x.mean(tuple(a["axes"]), keepdims=bool(a["keepdims"])),
     "ReduceMax": lambda a, x: x.max(tuple(a["axes"]), keepdims=bool(a["keepdims"])),
     "Pow": lambda a, x, y: x**y,

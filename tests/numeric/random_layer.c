@@ -209,8 +209,8 @@ static Value *same_conv(Layers *l, Value *x, int features) {
 }
 
 static Value *norm(Layers *l, Value *x) {
-    static const Op norms[] = {OP_BN, OP_SCALE, OP_LAYERNORM, OP_GROUPNORM};
-    const int kind = chance(l, 15) ? 3 + pick(l, 2) : pick(l, 3);
+    static const Op norms[] = {OP_BN, OP_SCALE, OP_LAYERNORM, OP_GROUPNORM, OP_RESPONSENORM};
+    const int kind = chance(l, 18) ? 3 + pick(l, 3) : pick(l, 3);
     return kind == 0 ? x : random_unary(&l->random, norms[kind - 1], x);
 }
 

@@ -45,7 +45,8 @@ static const char *const layers[] = {
     /* norms of one image; sizes that change; a window beside the image, strides larger than it */
     "input 3x7x6\nconv 20, 3x3 pad 1; relu; lrn size 4 alpha 2\nconv 21, 1x1 pad 1; groupnorm 3; tanh\nupsample "
     "2\nconv "
-    "18, 3x2 /3 dilate 2 bias; layernorm; swish\nresize 5x9 bilinear\ngate { conv 18, 3x3; softmax }\nconv 5, 2x2 /40\n"
+    "18, 3x2 /3 dilate 2 bias; layernorm; responsenorm; swish\nresize 5x9 bilinear\ngate { conv 18, 3x3; softmax "
+    "}\nconv 5, 2x2 /40\n"
     "resize 4x3\nspp [3, 1]\nfc 3",
     "input 3x7x6\nconv 20, 3x3 pad 1; bn; relu\nconv 18, 3x3; bn; tanh\nconv 9, 1x1; scale\navgpool global\nfc 3\n}\n"
     "train { freeze bn2, scale, conv2; loss crossentropy",
@@ -61,7 +62,8 @@ static void test_direct(void) {
 
 static void test_layers(void) {
     TrainerCases all = {0};
-    for (int i = 0; i < LAYERS; i++) trainer_add(&all, layers[i], 7, RN_ISA_X86_64_V3, KERNELS_JIT, false, RECOMPUTE_NONE);
+    for (int i = 0; i < LAYERS; i++)
+        trainer_add(&all, layers[i], 7, RN_ISA_X86_64_V3, KERNELS_JIT, false, RECOMPUTE_NONE);
     trainer_check(&all);
 }
 

@@ -190,6 +190,8 @@ static void test_each_layer(void) {
                                          "layernorm",
                                          "groupnorm 2",
                                          "groupnorm 4",
+                                         "responsenorm",
+                                         "residual { responsenorm eps 0.1 }",
                                          "lrn",
                                          "lrn size 3 alpha 0.5 beta 0.6 k 2",
                                          "lrn size 4 alpha 2",
@@ -393,10 +395,11 @@ static Graph *random_geometry(Arena *arena, uint64_t seed) {
         graph_add_value(r->graph, "image", (Shape){random_int(r, 1, 4), random_int(r, 1, 9), random_int(r, 1, 9)});
     const int groups = random_int(r, 1, 3);
     Value *x = random_conv(r, r->graph->input, groups * random_int(r, 1, 3), 3, 1, 1, 1, 1, random_chance(r, 50));
-    static const Op plain[] = {OP_LRN,    OP_LAYERNORM, OP_GROUPNORM, OP_BN,      OP_SCALE,   OP_SOFTMAX, OP_UPSAMPLE,
-                               OP_RESIZE, OP_PAD,       OP_SPP,       OP_DROPOUT, OP_FLATTEN, OP_PRELU};
+    static const Op plain[] = {OP_LRN,   OP_LAYERNORM, OP_GROUPNORM, OP_RESPONSENORM, OP_BN,
+                               OP_SCALE, OP_SOFTMAX,   OP_UPSAMPLE,  OP_RESIZE,       OP_PAD,
+                               OP_SPP,   OP_DROPOUT,   OP_FLATTEN,   OP_PRELU};
     for (int count = random_int(r, 1, 2); count > 0; count--) {
-        const int kind = random_int(r, 0, 24);
+        const int kind = random_int(r, 0, 25);
         if (kind < 4)
             x = random_window_conv(r, x, x->shape.c % groups ? 3 : groups * random_int(r, 1, 4),
                                    x->shape.c % groups ? 1 : groups);

@@ -365,6 +365,16 @@ static void test_groupnorm(void) { /* two channels of two pixels: as one group, 
     ir_run_close(&run);
 }
 
+static void test_responsenorm(void) { /* responses 5 and 15, whose mean is 10; a channel of zeros stays zero */
+    IrRun run;
+    const double *out = run_norm(&run, "2x1x2", "responsenorm", "eps 0", (float[]){3, -4, 9, 12});
+    CU_ASSERT_TRUE(ir_run_near(out, (double[]){13, 6, 6.5, 2}, 4, 1e-14));
+    ir_run_close(&run);
+    out = run_norm(&run, "2x1x2", "responsenorm", "eps 2.5", (float[]){3, 4, 0, 0}); /* 5 and 0 */
+    CU_ASSERT_TRUE(ir_run_near(out, (double[]){16, 18, 20, 20}, 4, 1e-14));
+    ir_run_close(&run);
+}
+
 static void test_resize(void) {
     CHECK_OP("1x1x2", "resize(%0) height 1 width 4 bilinear", ((float[]){0, 4}), {0, 1, 3, 4});
     CHECK_OP("1x1x2", "resize(%0) height 1 width 4 bilinear asymmetric", ((float[]){0, 4}), {0, 2, 4, 4});
@@ -511,6 +521,7 @@ static void test_errors(void) {
         {"6x5x5", "groupnorm(%0) groups 4 eps 1e-05", "groupnorm: groups 4 does not divide 6 channels"},
         {"6x5x5", "groupnorm(%0) groups 0 eps 1e-05", "groupnorm: groups 0: must be 1 or more"},
         {"6x5x5", "groupnorm(%0) groups 2 eps -1", "groupnorm: eps -1: must be 0 or more"},
+        {"3x5x5", "responsenorm(%0) eps -1", "responsenorm: eps -1: must be 0 or more"},
         {"3x5x5", "resize(%0) height 0 width 5", "resize: to 0x5: must be from 1x1 to 65536x65536"},
         {"3x5x5", "resize(%0) height 9 width 5 align_corners asymmetric",
          "resize: either align_corners or asymmetric, not both"},
@@ -625,6 +636,7 @@ void suite_ops(void) {
     CU_add_test(suite, "reshape", test_reshape);
     CU_add_test(suite, "scale without a bias", test_scale_alone);
     CU_add_test(suite, "groupnorm", test_groupnorm);
+    CU_add_test(suite, "responsenorm", test_responsenorm);
     CU_add_test(suite, "resize", test_resize);
     CU_add_test(suite, "fc", test_fc);
     CU_add_test(suite, "conv against seven loops", test_conv);

@@ -1,6 +1,6 @@
 /* Normalisations in training that are of one image: softmax, layer norm and local response normalisation of a pixel's
- * channels, group norm of an image. `channels` is how many count; what lies in a vector beyond them may be anything.
- * Numbers are literals where these are called.
+ * channels, group norm and response norm of an image. `channels` is how many count; what lies in a vector beyond them
+ * may be anything. Numbers are literals where these are called.
  */
 
 /* A vector of channels, of which `left` are there; else `rest`. */
@@ -179,6 +179,50 @@ HELPER void image_norm_gradient(const float *dy, const float *x, const float *me
             const V g = sub(mul(load(dy + i), w), less);
             store(to + i, mul(scale, sub(g, mul(sub(load(x + i), about), times))));
         }
+    }
+}
+
+/* ---- response norm ---- */
+/* Of each channel of an image the root of the sum of squares; returns 1 / (their mean + eps). sums: room for two of
+ * each.
+ */
+HELPER float image_responses(const float *x, int rows, int width, int pixel, int channels, float eps, double *sums,
+                             float *response) {
+    double all = 0;
+    for (int i = 0; i < 2 * pixel; i++) sums[i] = 0;
+    for (int c = 0; c < pixel; c += LANES) image_moments(x + c, rows, width, pixel, zero(), sums + c, sums + pixel + c);
+    for (int c = channels; c < pixel; c++) response[c] = 0;
+    for (int c = 0; c < channels; c++) response[c] = (float)sqrt(sums[pixel + c]), all += response[c];
+    return 1.0f / ((float)(all / channels) + eps);
+}
+
+HELPER void image_response_norm(const float *x, const float *response, float by, const float *weight, const float *bias,
+                                int pixels, int pixel, float *y) {
+    for (int c = 0; c < pixel; c += LANES) {
+        const V scale = mul(mul(load(response + c), set1(by)), load(weight + c)), shift = load(bias + c);
+        for (int i = c; i < pixels * pixel + c; i += pixel) store(y + i, fma_(load(x + i), scale, shift));
+    }
+}
+
+/* dy * factor + x * times, factor being what x was multiplied by. factor, times: room for a number of each channel. */
+HELPER void image_response_gradient(const float *dy, const float *x, const float *response, float by,
+                                    const float *weight, int rows, int width, int pixel, int channels, double *sums,
+                                    float *factor, float *times, float *to) {
+    double common = 0;
+    for (int i = 0; i < 2 * pixel; i++) sums[i] = 0;
+    for (int c = 0; c < pixel; c += LANES)
+        image_products(dy + c, x + c, rows, width, pixel, zero(), sums + c, sums + pixel + c);
+    for (int c = channels; c < pixel; c++) factor[c] = times[c] = 0;
+    for (int c = 0; c < channels; c++) {
+        factor[c] = response[c] * by * weight[c];
+        common += factor[c] * by * sums[pixel + c] / channels;
+    }
+    for (int c = 0; c < channels; c++)
+        times[c] = response[c] > 0 ? (float)((weight[c] * by * sums[pixel + c] - common) / response[c]) : 0;
+    for (int c = 0; c < pixel; c += LANES) {
+        const V scale = load(factor + c), add_x = load(times + c);
+        for (int i = c; i < rows * width * pixel + c; i += pixel)
+            store(to + i, fma_(load(x + i), add_x, mul(load(dy + i), scale)));
     }
 }
 

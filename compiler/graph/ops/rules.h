@@ -82,6 +82,9 @@ typedef struct Normal {
 Normal rule_layer_normal(const double *x, Shape shape, int64_t pixel, double eps);
 Normal rule_group_normal(const double *x, int64_t size, double eps);
 bool rule_fits_groups(const Node *node, Diag *diag);
+/* Of response norms: the root of the sum of squares of a channel's pixels; 1 / (their mean over the channels + eps). */
+double rule_response(const double *x, int64_t pixels);
+double rule_response_scale(const double *x, Shape shape, double eps);
 /* Of spp: how many bins a channel has, 0 after an error; bin i of n along a side. */
 typedef struct SppBin {
     int begin, end;

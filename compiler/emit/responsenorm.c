@@ -1,0 +1,70 @@
+/* responsenorm: two passes over the image: each channel's sum of squares, then the result, once the mean of their roots
+ * is known. It is of all channels and pixels, so every part computes the sums, for itself; they divide the result.
+ * Vectors of channels are summed some at a time, over a row first: shorter sums are more accurate.
+ */
+#include "walk.h"
+
+enum { BLOCK = 4 }; /* vectors of channels that are summed at once */
+
+/* The roots of the sums of squares of channels from `c` on, an expression. */
+static void emit_block(const Walk *walk, const char *c, int channels, int indent, Text *text) {
+    Emit *e = walk->e;
+    const Value *in = walk->step->node->in[0];
+    const Layout *l = &plan_value(e->plan, in)->layout;
+    const int vectors = (channels + e->lanes - 1) / e->lanes;
+    for (int i = 0; i < vectors; i++) line(text, indent, "V s%d = zero();", i);
+    line(text, indent, "for (int y = 0; y < %d; y++) {", in->shape.h);
+    line(text, indent + 1, "const float *in = %s;",
+         emit_offset(e, emit_offset(e, "a->x", "y", l->row, in->shape.h), c, 1, 1));
+    for (int i = 0; i < vectors; i++) line(text, indent + 1, "V r%d = zero();", i);
+    line(text, indent + 1, "for (int x = 0; x < %d; x++, in += %d) {", in->shape.w, l->pixel);
+    for (int i = 0; i < vectors; i++) {
+        const int left = channels - i * e->lanes;
+        const char *at = emit_offset(e, "in", arena_printf(e->arena, "%d", i * e->lanes), 1, 1);
+        line(text, indent + 2, "const V x%d = %s;", i,
+             left >= e->lanes ? emit_load(e, at, left) : arena_printf(e->arena, "load_or(%s, %d, zero())", at, left));
+        line(text, indent + 2, "r%d = fma_(x%d, x%d, r%d);", i, i, i, i);
+    }
+    line(text, indent + 1, "}");
+    for (int i = 0; i < vectors; i++) line(text, indent + 1, "s%d = add(s%d, r%d);", i, i, i);
+    line(text, indent, "}");
+    for (int i = 0; i < vectors; i++)
+        line(text, indent, "store(%s, sqrt_(s%d));",
+             emit_offset(e, emit_offset(e, "response", c, 1, 1), arena_printf(e->arena, "%d", i * e->lanes), 1, 1), i);
+}
+
+static const char *responsenorm_value(const Walk *walk, const Box *box, const char *c, int left, int indent,
+                                      Text *text) {
+    (void)box, (void)indent, (void)text;
+    return arena_printf(walk->e->arena, "fma_(mul(%s, mul(%s, by)), %s, %s)", walk_operand(walk, "in", c, left),
+                        walk_vector(walk, "responses", c, left), walk_vector(walk, "scale", c, left),
+                        walk_vector(walk, "shift", c, left));
+}
+
+const char *emit_responsenorm(Emit *e, const Step *step, Text *body) {
+    if (step->epilogue.bias) bug("%s: a response norm with another bias", step->name);
+    const int channels = step->out->shape.c, block = BLOCK * e->lanes, full = channels / block * block;
+    Walk walk = walk_new(e, step);
+    walk.value = responsenorm_value;
+    walk_add_operand(&walk, "in", "a->x", step->node->in[0]);
+    walk_add_vector(&walk, "responses", "response");
+    walk_add_vector(&walk, "scale", "a->w");
+    walk_add_vector(&walk, "shift", "a->bias");
+    line(body, 1, "float response[%d];", (channels + e->lanes - 1) / e->lanes * e->lanes);
+    if (full) {
+        line(body, 1, "for (int c = 0; c < %d; c += %d) {", full, block);
+        emit_block(&walk, "c", block, 2, body);
+        line(body, 1, "}");
+    }
+    if (channels > full) {
+        line(body, 1, "{");
+        emit_block(&walk, arena_printf(e->arena, "%d", full), channels - full, 2, body);
+        line(body, 1, "}");
+    }
+    line(body, 1, "V all = zero();");
+    line(body, 1, "for (int c = 0; c < %d; c += %d) all = add(all, load(response + c));", channels, e->lanes);
+    line(body, 1, "const V by = set1(1.0f / (sum(all) * %s + %s));", float_c(e->arena, 1.0 / channels),
+         float_c(e->arena, step->node->attr.eps));
+    walk_emit(&walk, body);
+    return layer_task_name(e, step);
+}
