@@ -173,11 +173,12 @@ static bool product(Import *import, OnnxNode *node, bool by_features, double alp
         ImportWeights copied = weights;
         copied.slot[WEIGHT].data = matrix(import, matrix_in, count, features, by_features, NULL, alpha);
         Value *out = import_layer(import, node, NULL, OP_CONV, &in, 1, &layer, &copied);
-        return out && view_replace(view, last, out->shape.c, &result) && import_result(import, node, 0, out, &result);
+        return out && view_replace(view, last, AXIS_C, out->shape.c, &result) &&
+               import_result(import, node, 0, out, &result);
     }
     Value *out = import_layer(import, node, NULL, pixels ? OP_CONV : OP_FC, &in, 1, &layer, &weights);
     if (!out) return false;
-    if (view_replace(view, last, out->shape.c, &result)) {
+    if (view_replace(view, last, AXIS_C, out->shape.c, &result)) {
         if (!pixels) result.size[AXIS_H] = result.size[AXIS_W] = 1;
         return import_result(import, node, 0, out, &result);
     }

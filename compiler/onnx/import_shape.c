@@ -96,36 +96,6 @@ bool import_expand(Import *import, OnnxNode *node) {
     return true;
 }
 
-/* Of channels, in one order of dimensions. */
-bool import_concat(Import *import, OnnxNode *node) {
-    Value **in = arena_alloc(import->model->arena, sizeof *in * (size_t)(node->nin + 1));
-    int axis = 0;
-    View first = {0};
-    onnx_axis(onnx_attribute_int(node, "axis", 0), node->out[0]->shape.rank, &axis);
-    for (int i = 0; i < node->nin; i++) {
-        const Operand *operand = import_operand(import, node, i);
-        View other;
-        if (!operand) return false;
-        const View *view = &operand->view;
-        const ViewAxis is = view_axis(view, axis);
-        if (i == 0 && is == AXIS_NONE && view->size[AXIS_C] > 1 && node->nin > 1)
-            return import_stack(import, node, axis);
-        if (is != AXIS_C && !(is == AXIS_NONE && view->size[AXIS_C] == 1))
-            return import_problem(import, node, "it is along dimension %d of %s, which is not the channels", axis,
-                                  view_text(import->model->arena, view));
-        if (i == 0) first = *view;
-        if (!view_replace(view, axis, (int)first.size[AXIS_C], &other) || !view_same_order(&first, &other))
-            return import_problem(import, node, "its inputs are in dimensions %s and %s",
-                                  view_text(import->model->arena, &first), view_text(import->model->arena, view));
-        in[i] = operand->value;
-    }
-    if (node->nin == 1) return import_result(import, node, 0, in[0], &first);
-    const Layer layer = layer_default(OP_CONCAT);
-    Value *out = import_layer(import, node, NULL, OP_CONCAT, in, node->nin, &layer, NULL);
-    View view;
-    return out && view_replace(&first, axis, out->shape.c, &view) && import_result(import, node, 0, out, &view);
-}
-
 /* Whether a mode is one, and with which number; false after a problem. */
 static bool padding_of(Import *import, OnnxNode *node, Attr *attr) {
     const char *mode = onnx_attribute_string(import->model, node, "mode", "constant");

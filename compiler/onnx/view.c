@@ -59,17 +59,17 @@ View view_transpose(const View *view, const int *perm) {
     return result;
 }
 
-bool view_replace(const View *view, int dim, int channels, View *result) {
+bool view_replace(const View *view, int dim, ViewAxis axis, int64_t count, View *result) {
     View made = *view;
     made.count = 0;
-    made.size[AXIS_C] = channels;
+    made.size[axis] = count;
     for (int d = 0; d < view->rank; d++) {
         made.begin[d] = made.count;
         for (int i = view->begin[d]; i < view->begin[d + 1] && d != dim; i++) {
-            if (view->atom[i].axis == AXIS_C) return false;
+            if (view->atom[i].axis == axis) return false;
             made.atom[made.count++] = view->atom[i];
         }
-        if (d == dim) push(&made, (Atom){AXIS_C, channels, 1}, made.begin[d]);
+        if (d == dim) push(&made, (Atom){axis, count, 1}, made.begin[d]);
     }
     made.begin[view->rank] = made.count;
     *result = made;

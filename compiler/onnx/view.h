@@ -34,8 +34,8 @@ bool view_plain(int64_t batch, Shape shape, const OnnxShape *dims, View *view);
 /* The same elements in other dimensions. */
 bool view_reshape(const View *view, const OnnxShape *dims, View *result);
 View view_transpose(const View *view, const int *perm);
-/* Another value's, whose `channels` are the dimension; false where others hold parts of this one's. */
-bool view_replace(const View *view, int dim, int channels, View *result);
+/* Another value's, of whose axis the dimension is all `count`; false where others hold parts of this one's. */
+bool view_replace(const View *view, int dim, ViewAxis axis, int64_t count, View *result);
 /* Which axis a dimension is, wholly and in order: AXIS_NONE where its size is 1, AXIS_PART where it is no axis. */
 ViewAxis view_axis(const View *view, int dim);
 /* The value's own order, [N] [C] [H] [W], in whatever dimensions. */

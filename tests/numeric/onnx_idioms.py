@@ -281,6 +281,17 @@ case("context_sum", SHAPE, lambda m, x: m.Add(x, m.Relu(m.GlobalAveragePool(x)))
 case("minus_mean", SHAPE, lambda m, x: m.Sub(x, m.Relu(m.GlobalAveragePool(x))), lambda x: x - np.maximum(x.mean((2, 3), keepdims=True), 0))
 case("fc_to_image", SHAPE, lambda m, x: m.Conv(m.Reshape(m.Gemm(m.Flatten(m.GlobalAveragePool(x)), w_up, transB=1), n64(-1, 4, 3, 5)), w_four),
      lambda x: conv((x.mean((2, 3)) @ w_up.T).reshape(2, 4, 3, 5), w_four))
+case("concat_rows", SHAPE, lambda m, x: m.Concat(m.Relu(x), m.Slice(x, n64(1), n64(3), n64(2)), x, axis=2),
+     lambda x: np.concatenate((np.maximum(x, 0), x[:, :, 1:3], x), 2))
+case("concat_columns_channels_last", SHAPE,
+     lambda m, x: m.Transpose(m.Concat(m.Transpose(x, perm=[0, 2, 3, 1]), m.Transpose(m.ReduceMax(x, axes=[3], keepdims=1), perm=[0, 2, 3, 1]), axis=2), perm=[0, 3, 1, 2]),
+     lambda x: np.concatenate((x, x.max(3, keepdims=True)), 3))
+case("concat_circular_pad", SHAPE, lambda m, x: (lambda y: m.Concat(m.Slice(y, n64(-1), n64(99), n64(3)), y, m.Slice(y, n64(0), n64(1), n64(3)), axis=3))(
+     m.Concat(m.Slice(x, n64(-2), n64(99), n64(2)), x, m.Slice(x, n64(0), n64(1), n64(2)), axis=2)),
+     lambda x: np.pad(x, ((0, 0), (0, 0), (2, 1), (1, 1)), "wrap"))
+case("concat_sizes_of_a_detector", SHAPE, lambda m, x: m.Concat(m.Reshape(x, n64(2, C, -1)), m.Reshape(m.Relu(x), n64(2, C, -1)),
+     m.Reshape(m.MaxPool(x, kernel_shape=[2, 2], strides=[2, 2]), n64(2, C, -1)), axis=2),
+     lambda x: np.concatenate((x.reshape(2, C, -1), np.maximum(x, 0).reshape(2, C, -1), window(x, 2, 2, (0,) * 4).max((4, 5)).reshape(2, C, -1)), 2))
 case("concat_identity", SHAPE, lambda m, x: m.Concat(m.Identity(x), m.Relu(x), m.Dropout(x), axis=1),
      lambda x: np.concatenate((x, np.maximum(x, 0), x), 1))
 case("upsample", SHAPE, lambda m, x: m.Resize(x, "", np.array([1, 1, 2, 2], f32), mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
