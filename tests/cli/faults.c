@@ -310,6 +310,7 @@ static const char *judge(int status, uint64_t before, uint64_t after, uint64_t o
     static char text[200];
     const int errors = errors_said();
     const uint64_t now = files();
+    if (strstr(said, "pthread_getattr_np")) return NULL; /* so AddressSanitizer ends where its thread has no memory */
     if (WIFSIGNALED(status)) return snprintf(text, sizeof text, "ended by signal %d", WTERMSIG(status)), text;
     if (WEXITSTATUS(status) == 0) {
         if (now != after) return "status 0, but other files than without a fault";

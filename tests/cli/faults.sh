@@ -4,39 +4,8 @@
 # some of the n, check-full all.
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/networks.bash"
+. "$(dirname "$0")/faults.bash"
 cd "$WORK" || exit 1
-
-built() { # built OUT ARGUMENTS...: by the plain compiler, whatever $CC is
-    expect "build $1" 0 "${REAL_CC[@]}" -std=gnu11 -D_GNU_SOURCE -O1 -Wall -Wextra -Werror "${@:2}" -o "$1"
-}
-read -ra REAL_CC <<< "${CC%% *}"
-built faults "$ROOT/tests/cli/faults.c" && built faults_alloc.so -shared -fPIC "$ROOT/tests/cli/faults_alloc.c" -ldl || finish || exit 1
-# ptrace and LeakSanitizer exclude each other, and what is preloaded comes before the sanitizer
-export ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0
-chosen=(-f 12 -s 41)
-[ -z "$FULL" ] || chosen=()
-
-# faulty NAME KINDS [OPTIONS] -- COMMAND...
-faulty() {
-    local name=$1 kinds=$2 kind options=() runs
-    shift 2
-    while [ "$1" != -- ]; do options+=("$1") && shift; done
-    rm -rf before
-    cp -a "$files" before
-    for kind in $kinds; do
-        case $SANITIZED$kind in 1mmap* | 1read* | 1write*) continue ;; esac # as without sanitizers
-        ./faults -l "$WORK/faults_alloc.so" "${chosen[@]}" "${options[@]}" "$kind" "$@" > report 2>&1 < /dev/null
-        case $? in
-        0) ok ;;
-        3) echo "skipped: $name, $kind: a process may not be traced here" ;;
-        *) bad "$name" "$(head -c 1500 report)" ;;
-        esac
-        runs=$(sed -n 's/^\([0-9]*\) runs.*/\1/p' report)
-        tests=$((tests + ${runs:-1} - 1))
-    done
-}
-reads="read read-short read-again" writes="write write-short write-again write-full"
-blames='damaged|truncated|cut short|not JSON|protobuf|Not a zip'
 
 # ---- the compiler ----
 mkdir compiler
@@ -201,6 +170,16 @@ again='test -d run || mkdir run; ./net train --data idx:idx --out run --resume |
 faulty "train" alloc -i 'log[.]csv' -t "$again" -- ./net train --data idx:idx --out run
 [ -n "$FULL" ] || chosen=(-f 6 -s 11)
 faulty "train" "read write write-full" -i 'log[.]csv' -t "$again" -- ./net train --data idx:idx --out run
+(cd trainer && ./net train --data idx:idx --out run --steps 1 2> /dev/null)
+again='./net train --data idx:idx --out run --resume'
+[ -n "$FULL" ] || chosen=(-f 4 -s 29)
+faulty "train --resume" "alloc read write" -i 'log[.]csv' -t "$again" -- $again
+rm -r trainer/run
+for i in {0..7}; do mkdir -p trainer/set/{train,val}/$((i % 4)) && picture trainer/set/train/$((i % 4))/$i.png 8 $((8 + i)); done
+for i in {0..3}; do cp trainer/set/train/$i/$i.png trainer/set/val/$i; done
+[ -n "$FULL" ] || chosen=(-f 4 -s 97)
+faulty "train of a folder" "alloc read" -i 'log[.]csv' -t "${again//idx:idx/folder:set} || ${again//idx:idx/folder:set}" -- ${again//idx:idx/folder:set}
+rm -r trainer/set
 (cd trainer && ./net train --data idx:idx --out run 2> /dev/null)
 [ -n "$FULL" ] || chosen=(-f 6 -s 37)
 faulty "eval" "alloc read" -x "$blames" -- ./net eval --data idx:idx --weights run --json
