@@ -178,8 +178,7 @@ static void emit_response_norm(const Norm *n, Text *body) {
     line(body, 1, "}");
 }
 
-/* The gradients of bias and weight: sums of dy, and of dy times x normalised, of each slab. */
-/* Of an image, of a norm whose statistics are of all of it. */
+/* What an image adds to the sums of emit_sums, of a norm whose statistics are of all of it. */
 static void emit_image_sums(const Norm *n, Text *body) {
     const bool group = n->node->op == OP_GROUPNORM_SUMS;
     if (group)
@@ -194,6 +193,7 @@ static void emit_image_sums(const Norm *n, Text *body) {
          n->pixel, group ? "by[c]" : "response[c] * by", n->pixel);
 }
 
+/* The gradients of bias and weight: sums of dy, and of dy times x normalised, of each slab. */
 static void emit_sums(const Norm *n, Text *body) {
     Emit *e = n->e;
     const int slab = train_sums(n->node) * n->pixel;
