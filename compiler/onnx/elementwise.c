@@ -74,6 +74,13 @@ bool onnx_broadcast(const OnnxNode *node, OnnxShape *shape) {
     return true;
 }
 
+bool onnx_broadcasts_to(const OnnxShape *shape, const OnnxShape *result) {
+    const int missing = result->rank - shape->rank;
+    for (int d = 0; d < shape->rank && missing >= 0; d++)
+        if (shape->dim[d] != 1 && shape->dim[d] != result->dim[missing + d]) return false;
+    return missing >= 0;
+}
+
 int64_t onnx_broadcast_index(const OnnxTensor *tensor, const OnnxShape *shape, int64_t element) {
     int64_t index = 0, stride = 1;
     const int missing = shape->rank - tensor->shape.rank;

@@ -187,12 +187,15 @@ bool fold_reduce(OnnxModel *model, OnnxNode *node) {
         int64_t to = 0, rest = i;
         for (int d = rank - 1; d >= 0; rest /= in->shape.dim[d--]) to += rest % in->shape.dim[d] * stride[d];
         const double x = onnx_element(in, i);
-        sum[to] = !strcmp(kind, "Prod")  ? sum[to] * x
-                  : !strcmp(kind, "Max") ? fmax(sum[to], x)
-                  : !strcmp(kind, "Min") ? fmin(sum[to], x)
-                                         : sum[to] + x;
+        sum[to] = !strcmp(kind, "Prod")                               ? sum[to] * x
+                  : !strcmp(kind, "L2") || !strcmp(kind, "SumSquare") ? sum[to] + x * x
+                  : !strcmp(kind, "L1")                               ? sum[to] + fabs(x)
+                  : !strcmp(kind, "Max")                              ? fmax(sum[to], x)
+                  : !strcmp(kind, "Min")                              ? fmin(sum[to], x)
+                                                                      : sum[to] + x;
     }
     constant_allocate(model, node->out[0], &reals, &integers);
+    for (int64_t i = 0; i < results && !strcmp(kind, "L2"); i++) sum[i] = sqrt(sum[i]);
     for (int64_t i = 0; i < results; i++)
         constant_set(reals, integers, i, !strcmp(kind, "Mean") ? sum[i] * (double)results / (double)count : sum[i]);
     return true;

@@ -122,6 +122,8 @@ bool import_pieces(Import *import, OnnxNode *node);
 bool import_layernorm_pieces(Import *import, OnnxNode *node);
 /* A response norm that begins with this ReduceL2, or this square of a number. */
 bool import_responsenorm_pieces(Import *import, OnnxNode *node);
+/* Channels divided by the root of their sum of squares, likewise. */
+bool import_l2norm_pieces(Import *import, OnnxNode *node);
 
 /* A constant that broadcasting spreads over a value in this view: its number for each of the value's channels, or NULL
  * where it differs between pixels or images. */

@@ -182,12 +182,11 @@ bool import_softmax(Import *import, OnnxNode *node) {
     return import_result(import, node, 0, out, &view);
 }
 
-/* Over rows and columns it is where a response norm begins. */
+/* Over rows and columns it is where a response norm begins, over channels where they are divided by it. */
 bool import_l2(Import *import, OnnxNode *node) {
     if (!import_operand(import, node, 0)) return false;
-    return import_responsenorm_pieces(import, node) ||
-           import_problem(import, node,
-                          "what is made of it is no norm: divided by its mean over the channels, times its input");
+    return import_responsenorm_pieces(import, node) || import_l2norm_pieces(import, node) ||
+           import_problem(import, node, "its input is not divided by it, nor by its mean over the channels");
 }
 
 bool import_dropout(Import *import, OnnxNode *node) {

@@ -211,9 +211,31 @@ static bool multiplies_alike(const OnnxShape *a, const OnnxShape *b) {
     return alike;
 }
 
+/* Of constants: of any ranks, as NumPy's. */
+static bool infer_constant_matmul(OnnxModel *model, OnnxNode *node) {
+    OnnxShape a = node->in[0]->shape, b = node->in[1]->shape, shape = {0};
+    const int64_t rows = a.rank > 1 ? a.dim[a.rank - 2] : 1, columns = b.rank > 1 ? b.dim[b.rank - 1] : 1;
+    const bool has_rows = a.rank > 1, has_columns = b.rank > 1;
+    if (!a.rank || !b.rank || a.dim[a.rank - 1] != b.dim[has_columns ? b.rank - 2 : 0])
+        return onnx_problem(model, node, "%s and %s cannot be multiplied", onnx_shape_text(model->arena, &a),
+                            onnx_shape_text(model->arena, &b));
+    a.rank -= has_rows ? 2 : 1, b.rank -= has_columns ? 2 : 1;
+    const OnnxShape *longer = a.rank > b.rank ? &a : &b;
+    for (int d = 0; d < longer->rank; d++) {
+        const int i = d - (longer->rank - a.rank), k = d - (longer->rank - b.rank);
+        const int64_t x = i < 0 ? 1 : a.dim[i], y = k < 0 ? 1 : b.dim[k];
+        if (x != y && x != 1 && y != 1) return onnx_problem(model, node, "its matrices are not as many");
+        shape.dim[shape.rank++] = x == 1 ? y : x;
+    }
+    if (has_rows) shape.dim[shape.rank++] = rows;
+    if (has_columns) shape.dim[shape.rank++] = columns;
+    return set_shape(model, node, 0, shape);
+}
+
 bool infer_matmul(OnnxModel *model, OnnxNode *node) {
     if (node->nin < 2 || !node->in[1]) return onnx_problem(model, node, "an input is missing");
     const OnnxShape *a = &node->in[0]->shape, *b = &node->in[1]->shape;
+    if (onnx_is_constant(node->in[0]) && onnx_is_constant(node->in[1])) return infer_constant_matmul(model, node);
     if (!onnx_is_constant(node->in[1]) && multiplies_alike(a, b)) {
         OnnxShape result = *a;
         result.dim[a->rank - 1] = b->dim[b->rank - 1];

@@ -1,6 +1,7 @@
 /* Norms that are written in pieces, from their first node on. */
 #include "import.h"
 
+#include <math.h>
 #include <string.h>
 
 /* The node of that type that reads the tensor, of those that are not done; NULL where there is none. */
@@ -120,18 +121,64 @@ static bool reduces(Import *import, OnnxNode *node, const View *view, bool chann
     return true;
 }
 
+/* The node that makes the root of the sum of squares over channels, or rows and columns: a ReduceL2, or the last one of
+ * a square, a ReduceSum and a Sqrt. NULL where there is none. */
+static OnnxNode *root_of_squares(Import *import, OnnxNode *first, const View *view, bool channels, OnnxNode **sum) {
+    const bool direct = strcmp(first->type, "ReduceL2") == 0;
+    if (!direct && !is_square(first)) return NULL;
+    *sum = direct ? first : reader(import, first, first->out[0], "ReduceSum");
+    if (!*sum || !reduces(import, *sum, view, channels)) return NULL;
+    if (direct) return first;
+    OnnxNode *root = reader(import, *sum, (*sum)->out[0], "Sqrt");
+    return first->out[0]->uses == 1 && (*sum)->out[0]->uses == 1 ? root : NULL;
+}
+
+/* The node that applies a lower bound, a number, to the tensor, and that number. */
+static OnnxNode *lower_bound(Import *import, OnnxNode *after, const OnnxTensor *tensor, double *bound) {
+    OnnxNode *clip = reader(import, after, tensor, "Clip");
+    if (!clip) clip = reader(import, after, tensor, "Max");
+    if (!clip || clip->nin < 2 || tensor->uses != 1) return NULL;
+    const OnnxTensor *low = clip->in[clip->in[0] != tensor ? 0 : 1], *high = clip->nin > 2 ? clip->in[2] : NULL;
+    if (!is_number(low) || (high && (!is_number(high) || isfinite(onnx_element(high, 0))))) return NULL;
+    *bound = onnx_element(low, 0);
+    return clip;
+}
+
+/* g = ReduceL2(x) over the channels, or the root of the sum of x's squares; x / max(g, eps): lrn over all channels,
+ * with eps^2 below the root. Without a bound a pixel of zeros stays zeros. */
+bool import_l2norm_pieces(Import *import, OnnxNode *first) {
+    const OnnxTensor *x = first->in[0];
+    const Operand *operand = x ? x->operand : NULL;
+    OnnxNode *sum, *root = operand && !operand->pad ? root_of_squares(import, first, &operand->view, true, &sum) : NULL;
+    double eps = 1e-15;
+    if (!root) return false;
+    OnnxNode *clip = lower_bound(import, root, root->out[0], &eps), *last = clip ? clip : root;
+    OnnxNode *expand = reader(import, last, last->out[0], "Expand");
+    if (expand && last->out[0]->uses == 1) last = expand;
+    OnnxNode *share = last->out[0]->uses == 1 ? reader(import, last, last->out[0], "Div") : NULL;
+    const int channels = operand->value->shape.c;
+    if (!share || share->in[0] != x || share->in[1] != last->out[0] || !(eps > 0 && eps < 1e-4) || channels > 2048 ||
+        !onnx_same_shape(&share->out[0]->shape, &x->shape))
+        return false;
+    OnnxNode *nodes[] = {first, sum, root, clip, last, share};
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
+        if (nodes[i]) nodes[i]->done = true;
+    Layer layer = layer_default(OP_LRN);
+    layer.attr.size = 2 * channels - 1, layer.attr.alpha = layer.attr.size;
+    layer.attr.beta = 0.5, layer.attr.k = eps * eps;
+    Value *in = operand->value;
+    const View view = operand->view;
+    return import_result(import, share, 0, import_layer(import, share, NULL, OP_LRN, &in, 1, &layer, NULL), &view);
+}
+
 /* g = ReduceL2(x) over rows and columns, or the root of the sum of x's squares; g / (ReduceMean(g) + eps) * x, perhaps
  * * weight, perhaps + bias */
 bool import_responsenorm_pieces(Import *import, OnnxNode *first) {
-    const bool direct = strcmp(first->type, "ReduceL2") == 0;
     const OnnxTensor *x = first->in[0];
     const Operand *operand = x ? x->operand : NULL;
-    if (!operand || operand->pad || (!direct && !is_square(first))) return false;
-    OnnxNode *sum = direct ? first : reader(import, first, first->out[0], "ReduceSum");
-    OnnxNode *root = direct || !sum ? sum : reader(import, sum, sum->out[0], "Sqrt");
-    if (!root || (!direct && (first->out[0]->uses != 1 || sum->out[0]->uses != 1)) ||
-        !reduces(import, sum, &operand->view, false))
-        return false;
+    OnnxNode *sum,
+        *root = operand && !operand->pad ? root_of_squares(import, first, &operand->view, false, &sum) : NULL;
+    if (!root) return false;
     const OnnxTensor *g = root->out[0];
     OnnxNode *mean = reader(import, root, g, "ReduceMean");
     if (g->uses != 2 || !reduces(import, mean, &operand->view, true) || mean->out[0]->uses != 1) return false;

@@ -22,7 +22,7 @@ typedef struct OnnxOperator {
 
 const OnnxOperator *onnx_operator(const OnnxNode *node); /* NULL where there is none */
 
-/* ---- infer.c, fold.c: what the rows name ---- */
+/* ---- infer.c, fold.c, fold_compute.c: what the rows name ---- */
 #define OPERATOR(name, inputs, infer, fold, import)                                                                    \
     bool infer(OnnxModel *model, OnnxNode *node);                                                                      \
     bool fold(OnnxModel *model, OnnxNode *node);                                                                       \
@@ -77,6 +77,8 @@ void onnx_find_formula(OnnxNode *node); /* node->formula and its numbers, by its
 double onnx_elementwise_apply(const OnnxNode *node, const double *in);
 /* The shape that broadcasting gives, of inputs that are there; false where they do not fit. */
 bool onnx_broadcast(const OnnxNode *node, OnnxShape *shape);
+/* Whether broadcasting makes the second shape of the first. */
+bool onnx_broadcasts_to(const OnnxShape *shape, const OnnxShape *result);
 /* Of the element of a broadcast result of `shape`, where in the tensor it comes from. */
 int64_t onnx_broadcast_index(const OnnxTensor *tensor, const OnnxShape *shape, int64_t element);
 

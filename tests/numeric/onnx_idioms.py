@@ -234,6 +234,31 @@ def grn(m, x, rows, channels, weight, bias, root):
 case("responsenorm_timm", SHAPE, lambda m, x: grn(m, x, [2, 3], 1, channel(gamma), channel(beta), lambda m, x, rows: m.ReduceL2(x, axes=rows)), response)
 case("responsenorm_channels_last", SHAPE, lambda m, x: m.Transpose(grn(m, m.Transpose(x, perm=[0, 2, 3, 1]), [1, 2], -1, gamma, beta,
      lambda m, x, rows: m.Sqrt(m.ReduceSum(m.Mul(x, x), n64(*rows)))), perm=[0, 3, 1, 2]), response)
+l2 = lambda x: x / np.maximum(np.sqrt((x * x).sum(1, keepdims=True)), 1e-12)
+case("l2_normalised_embedding", (2, 6), lambda m, x: m.Div(x, m.Expand(m.Clip(m.ReduceL2(x, axes=[1]), f32(1e-12)), m.Shape(x))), l2)
+def l2_pixels(m, x):
+    t = m.Transpose(x, perm=[0, 2, 3, 1])
+    return m.Transpose(m.Div(t, m.Max(m.Sqrt(m.ReduceSum(m.Pow(t, f32(2)), n64(3))), f32(1e-12))), perm=[0, 3, 1, 2])
+case("l2_normalised_pixels", SHAPE, l2_pixels, l2)
+
+# ---- weights that are computed of others ----
+left, right, many, shares = real(4, 2), real(2, C * 9), real(3, 4, C, 3, 3), real(3)
+real_ab = real(3, 6), real(3, 5), real(5)
+case("weights_of_factors", SHAPE, lambda m, x: m.Conv(x, m.Reshape(m.MatMul(left, right), n64(4, C, 3, 3))),
+     lambda x: conv(x, (left @ right).reshape(4, C, 3, 3)))
+def spectral(m, x):
+    w = m.Reshape(many[0], n64(4, -1))
+    return m.Conv(x, m.Div(many[0], m.MatMul(left[:, 0], m.MatMul(w, right[0]))))
+case("weights_of_spectral_norm", SHAPE, spectral, lambda x: conv(x, many[0] / (left[:, 0] @ (many[0].reshape(4, -1) @ right[0]))))
+e = np.exp(shares) / np.exp(shares).sum()
+case("weights_of_softmax", SHAPE, lambda m, x: m.Conv(x, m.ReduceSum(m.Mul(many, m.Reshape(m.Softmax(shares, axis=0), n64(3, 1, 1, 1, 1))), n64(0), keepdims=0)),
+     lambda x: conv(x, np.tensordot(e, many, 1)))
+case("weights_of_kernels_padded", SHAPE, lambda m, x: m.Conv(x, m.Add(many[0], m.Pad(many[1][:, :, :1, :2].copy(), n64(0, 0, 1, 0, 0, 0, 1, 1)))),
+     lambda x: conv(x, many[0] + np.pad(many[1][:, :, :1, :2], ((0, 0), (0, 0), (1, 1), (0, 1)))))
+case("weights_of_their_norm", SHAPE, lambda m, x: m.Conv(x, m.Div(many[0], m.Add(m.ReduceL2(many[0], axes=[1, 2, 3]), m.ReduceL1(many[0], axes=[1, 2, 3])))),
+     lambda x: conv(x, many[0] / (np.sqrt((many[0] ** 2).sum((1, 2, 3), keepdims=True)) + abs(many[0]).sum((1, 2, 3), keepdims=True))))
+case("weights_of_gemm_and_sums", (2, 6), lambda m, x: m.MatMul(x, m.CumSum(m.Gemm(real_ab[0], real_ab[1], real_ab[2], transA=1, alpha=0.5), np.array(1, np.int64), reverse=1)),
+     lambda x: x @ np.flip(np.cumsum(np.flip(0.5 * real_ab[0].T @ real_ab[1] + real_ab[2], 1), 1), 1))
 real_gate, w_up, w_four = real(1, C, 1, 1), real(60, C), real(2, 4, 3, 3)
 def convnext(m, x):
     t = m.Transpose(m.Conv(x, wd, group=C, pads=[1, 1, 1, 1]), perm=[0, 2, 3, 1])
