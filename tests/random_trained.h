@@ -17,10 +17,19 @@ static inline Value *random_grouped(Random *r, Value *x) {
     return random_window_conv(r, x, groups * random_int(r, 1, c > 20 ? 1 : 3), groups);
 }
 
+/* By a number, by the edge or, where there are pixels for it, mirrored. */
+static inline void random_pad_fitting(Random *r, Node *node) {
+    const Window window = node->attr.window;
+    random_pad_kind(node, random_int(r, 0, 2));
+    if (!node->attr.reflect && !node->attr.edge) node->attr.value = random_int(r, -1, 1);
+    if (memcmp(&window, &node->attr.window, sizeof window) == 0) return;
+    node->attr.window = window, node->attr.reflect = false, node->attr.edge = true;
+}
+
 static inline Value *random_trained_layer(Random *r, Value *x) {
     static const Op plain[] = {OP_LRN,    OP_LAYERNORM, OP_GROUPNORM, OP_BN,       OP_SCALE,   OP_SOFTMAX, OP_PAD,
                                OP_SPP,    OP_DROPOUT,   OP_FLATTEN,   OP_IDENTITY, OP_MAXPOOL, OP_AVGPOOL, OP_RESIZE,
-                               OP_RESIZE, OP_UPSAMPLE,  OP_LRN,       OP_LAYERNORM, OP_GROUPNORM, OP_RESPONSENORM, OP_RESPONSENORM};
+                               OP_RESIZE, OP_UPSAMPLE,  OP_LRN,       OP_LAYERNORM, OP_GROUPNORM, OP_RESPONSENORM, OP_RESPONSENORM, OP_PAD, OP_SOFTMAX};
     enum { PLAIN = sizeof plain / sizeof *plain };
     const int kind = random_int(r, 0, 25 + PLAIN), c = x->shape.c;
     switch (kind) {
@@ -68,6 +77,8 @@ static inline Value *random_trained_layer(Random *r, Value *x) {
         return random_beside(r, x);
     default: {
         Value *y = random_unary(r, plain[kind - 26], x);
+        if (y->producer->op == OP_SOFTMAX) random_softmax_kind(y->producer, random_int(r, 0, 3));
+        if (y->producer->op == OP_PAD && !y->producer->attr.channels) random_pad_fitting(r, y->producer);
         if (y->producer->op == OP_DROPOUT) y->producer->attr.rate = random_real(r, 0, 0.8);
         return y;
     }

@@ -344,6 +344,28 @@ static void move_phases(const Node *node, const Layout *x, const Layout *y, Text
     line(body, 3, "}");
 }
 
+/* Around an image its edge again, or the image mirrored at it; of the gradient each pixel of dy to where it is from. */
+static void move_padded(const Node *node, const Layout *x, const Layout *y, Text *body) {
+    const bool backward = node->op == OP_PAD_GRADIENT;
+    const Shape image = backward ? node->out->shape : node->in[0]->shape;
+    const Shape around = backward ? node->in[0]->shape : node->out->shape;
+    const Layout *of_image = backward ? y : x, *of_around = backward ? x : y;
+    const char *place = node->attr.edge ? "edge_place" : "mirrored_place";
+    if (backward) line(body, 2, "for (int i = 0; i < %d; i++) y[i] = 0;", image.h * y->row);
+    line(body, 2, "for (int r = 0; r < %d; r++) {", around.h);
+    line(body, 3, "const int row = %s(r - %d, %d);", place, node->attr.window.top, image.h);
+    line(body, 3, "for (int i = 0; i < %d; i++) {", around.w);
+    line(body, 4, "const int column = %s(i - %d, %d);", place, node->attr.window.left, image.w);
+    line(body, 4, "%sfloat *pixel = %s + row * %d + column * %d;", backward ? "" : "const ", backward ? "y" : "x",
+         of_image->row, of_image->pixel);
+    line(body, 4, "%sfloat *at = %s + r * %d + i * %d;", backward ? "const " : "", backward ? "x" : "y", of_around->row,
+         of_around->pixel);
+    line(body, 4, "for (int c = 0; c < %d; c += LANES) %s;", y->pixel,
+         backward ? "store(pixel + c, add(load(pixel + c), load(at + c)))" : "store(at + c, load(pixel + c))");
+    line(body, 3, "}");
+    line(body, 2, "}");
+}
+
 const char *emit_batch_move(Emit *e, const Step *s, Text *body) {
     const Node *node = s->node;
     const Shape out = s->out->shape, in = s->in[0]->shape;
@@ -387,8 +409,11 @@ const char *emit_batch_move(Emit *e, const Step *s, Text *body) {
              y->pixel, groups, x->pixel, in.c / groups);
     } else if (node->op == OP_PHASES || node->op == OP_INTERLEAVE) {
         move_phases(node, x, y, body);
+    } else if (node->attr.reflect || node->attr.edge) {
+        move_padded(node, x, y, body);
     } else if (node->op == OP_PAD) {
-        line(body, 2, "for (int i = 0; i < %d; i++) y[i] = 0;", out.h * y->row);
+        line(body, 2, "for (int i = 0; i < %d; i++) y[i] = %s;", out.h * y->row,
+             node->attr.value == 0 ? "0" : float_c(e->arena, node->attr.value));
         move_image(e, in, emit_plus(e, "y", (int64_t)w->top * y->row + w->left * y->pixel), y, "x", x, body);
     } else { /* the same numbers in the order of C, H, W */
         const int from = in.h * in.w, to = out.h * out.w;

@@ -75,9 +75,18 @@ static const char *pixel_call(const Norm *n, const char *const in[2], const char
     const int c = n->shape.c;
     switch (n->node->op) {
     case OP_SOFTMAX:
-        return arena_printf(arena, "pixel_softmax(%s, %d, %s)", in[0], c, to);
+        if (attr->branches > 1)
+            return arena_printf(arena, "softmax_apart(%s, %d, %d, %d, %s)", in[0], c / attr->branches, attr->branches,
+                                c / attr->branches, to);
+        return arena_printf(arena, attr->log ? "pixel_log_softmax(%s, %d, %s)" : "pixel_softmax(%s, %d, %s)", in[0], c,
+                            to);
     case OP_SOFTMAX_GRADIENT:
-        return arena_printf(arena, "pixel_softmax_gradient(%s, %s, %d, %s)", in[0], in[1], c, to);
+        if (attr->branches > 1)
+            return arena_printf(arena, "softmax_apart_gradient(%s, %s, %d, %d, %d, %s)", in[0], in[1],
+                                c / attr->branches, attr->branches, c / attr->branches, to);
+        return arena_printf(
+            arena, attr->log ? "pixel_log_softmax_gradient(%s, %s, %d, %s)" : "pixel_softmax_gradient(%s, %s, %d, %s)",
+            in[0], in[1], c, to);
     case OP_LAYERNORM:
         return arena_printf(arena, "pixel_norm(%s, a->w, a->bias, %d, %s, %s)", in[0], c, number(n, attr->eps), to);
     case OP_LAYERNORM_GRADIENT:
@@ -225,8 +234,25 @@ static void emit_sums(const Norm *n, Text *body) {
     line(body, 1, "}");
 }
 
+/* Over the pixels of each channel. */
+static void emit_softmax_of_pixels(const Norm *n, Text *body) {
+    const int pixels = n->shape.h * n->shape.w;
+    emit_copies(n, body);
+    batch_images(body);
+    emit_inputs(n, false, NULL, 0, 2, body);
+    emit_inputs(n, true, "0", n->shape.h, 2, body);
+    line(body, 2, "float *y = %s;", batch_image(n->e, "y", n->step->out));
+    if (n->node->op == OP_SOFTMAX)
+        line(body, 2, "softmax_apart(x, %d, %d, %d, y);", n->pixel, pixels, n->pixel);
+    else
+        line(body, 2, "softmax_apart_gradient(dy, x, %d, %d, %d, y);", n->pixel, pixels, n->pixel);
+    line(body, 1, "}");
+}
+
 static void emit_image(const Norm *n, Text *body) {
-    if (n->node->op == OP_RESPONSENORM || n->node->op == OP_RESPONSENORM_GRADIENT)
+    if (n->node->attr.pixels)
+        emit_softmax_of_pixels(n, body);
+    else if (n->node->op == OP_RESPONSENORM || n->node->op == OP_RESPONSENORM_GRADIENT)
         emit_response_norm(n, body);
     else
         emit_group_norm(n, body);

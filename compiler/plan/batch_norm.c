@@ -9,6 +9,7 @@ bool batch_norm_is_sum(const Node *node) {
 
 /* Its statistics are of the whole image. */
 static bool is_of_image(const Node *node) {
+    if (node->op == OP_SOFTMAX || node->op == OP_SOFTMAX_GRADIENT) return node->attr.pixels;
     return node->op == OP_GROUPNORM || node->op == OP_GROUPNORM_GRADIENT || node->op == OP_RESPONSENORM ||
            node->op == OP_RESPONSENORM_GRADIENT;
 }
@@ -16,7 +17,6 @@ static bool is_of_image(const Node *node) {
 bool batch_norm_can(const Node *node) {
     switch (node->op) {
     case OP_SOFTMAX:
-        return node_is_plain_softmax(node);
     case OP_SOFTMAX_GRADIENT:
     case OP_LRN:
     case OP_LRN_GRADIENT:

@@ -165,8 +165,6 @@ static void plan_values(Plan *plan) {
 
 /* ---- steps ---- */
 static Algorithm algorithm_for(const Node *node) {
-    const Attr *attr = &node->attr;
-    if (node->op == OP_PAD && (attr->reflect || attr->edge || attr->value != 0)) return ALG_COUNT;
     switch (node->op) {
     case OP_CONV:
     case OP_CONVTRANSPOSE:
@@ -193,6 +191,7 @@ static Algorithm algorithm_for(const Node *node) {
     case OP_PHASES:
     case OP_INTERLEAVE:
     case OP_PAD:
+    case OP_PAD_GRADIENT:
     case OP_DOT:
     case OP_FLATTEN:
     case OP_RESHAPE:

@@ -48,6 +48,10 @@ static const char *const layers[] = {
     "18, 3x2 /3 dilate 2 bias; layernorm; responsenorm; swish\nresize 5x9 bilinear\ngate { conv 18, 3x3; softmax "
     "}\nconv 5, 2x2 /40\n"
     "resize 4x3\nspp [3, 1]\nfc 3",
+    "input 3x7x6\nconv 20, 3x3; pad top 1 left 2 bottom 3 right 1 reflect\nconv 34, 3x3; softmax branches 2\nconv 18, "
+    "1x1; "
+    "pad top 2 right 5 edge\nconv 40, 3x3; softmax pixels\nconv 21, 1x1; pad 1 value 0.5\nconv 5, 3x3; softmax log\nfc "
+    "3",
     "input 3x7x6\nconv 20, 3x3 pad 1; bn; relu\nconv 18, 3x3; bn; tanh\nconv 9, 1x1; scale\navgpool global\nfc 3\n}\n"
     "train { freeze bn2, scale, conv2; loss crossentropy",
 };

@@ -6,6 +6,13 @@
 /* A vector of channels, of which `left` are there; else `rest`. */
 HELPER V load_left(const float *p, int left, V rest) { return left < LANES ? load_or(p, left, rest) : load(p); }
 
+HELPER void store_left(float *p, int left, V v) {
+    if (left < LANES)
+        store_n(p, v, left);
+    else
+        store(p, v);
+}
+
 /* ---- softmax ---- */
 HELPER void pixel_softmax(const float *x, int channels, float *y) {
     V m = set1(-INFINITY), s = zero();
@@ -27,6 +34,48 @@ HELPER void pixel_softmax_gradient(const float *dy, const float *y, int channels
         s = fma_(load_left(dy + c, channels - c, zero()), load_left(y + c, channels - c, zero()), s);
     const V all = set1(sum(s));
     for (int c = 0; c < channels; c += LANES) store(to + c, mul(load(y + c), sub(load(dy + c), all)));
+}
+
+/* Its logarithm: x less the largest and the logarithm of the sum. */
+HELPER void pixel_log_softmax(const float *x, int channels, float *y) {
+    V m = set1(-INFINITY), s = zero();
+    for (int c = 0; c < channels; c += LANES) m = max_(m, load_left(x + c, channels - c, m));
+    m = set1(largest(m));
+    for (int c = 0; c < channels; c += LANES) s = add(s, exp_(sub(load_left(x + c, channels - c, set1(-INFINITY)), m)));
+    const V less = set1(logf(sum(s)));
+    for (int c = 0; c < channels; c += LANES) store(y + c, sub(sub(load(x + c), m), less));
+}
+
+/* to = dy - e^y * sum of dy. */
+HELPER void pixel_log_softmax_gradient(const float *dy, const float *y, int channels, float *to) {
+    V s = zero();
+    for (int c = 0; c < channels; c += LANES) s = add(s, load_left(dy + c, channels - c, zero()));
+    const V less = sub(zero(), set1(sum(s)));
+    for (int c = 0; c < channels; c += LANES) store(to + c, fma_(exp_(load(y + c)), less, load(dy + c)));
+}
+
+/* As many softmaxes as `lanes`, side by side: over `count` numbers each, `apart` floats from one to the next. */
+HELPER void softmax_apart(const float *x, int lanes, int count, int apart, float *y) {
+    for (int c = 0; c < lanes; c += LANES) {
+        V m = set1(-INFINITY), s = zero();
+        for (int i = c; i < count * apart + c; i += apart) m = max_(m, load_left(x + i, lanes - c, zero()));
+        for (int i = c; i < count * apart + c; i += apart)
+            s = add(s, exp_(sub(load_left(x + i, lanes - c, zero()), m)));
+        s = div_(set1(1.0f), s);
+        for (int i = c; i < count * apart + c; i += apart)
+            store_left(y + i, lanes - c, mul(exp_(sub(load_left(x + i, lanes - c, zero()), m)), s));
+    }
+}
+
+HELPER void softmax_apart_gradient(const float *dy, const float *y, int lanes, int count, int apart, float *to) {
+    for (int c = 0; c < lanes; c += LANES) {
+        V s = zero();
+        for (int i = c; i < count * apart + c; i += apart)
+            s = fma_(load_left(dy + i, lanes - c, zero()), load_left(y + i, lanes - c, zero()), s);
+        for (int i = c; i < count * apart + c; i += apart)
+            store_left(to + i, lanes - c,
+                       mul(load_left(y + i, lanes - c, zero()), sub(load_left(dy + i, lanes - c, zero()), s)));
+    }
 }
 
 /* ---- layer norm ---- */

@@ -1,4 +1,5 @@
-/* Resizing in training: where results read, of one side of an image. Numbers are literals where these are called. */
+/* Resizing, pooling and padding in training: where results read, of one side of an image. Numbers are literals where
+ * these are called. */
 
 /* Result i of a resized side, in ratios of integers (graph/ops/resize.c): the pixel, the next one, that one's share. */
 typedef struct Place {
@@ -33,3 +34,7 @@ HELPER void add_to_largest(const float *x, V most, V gradient, int row, int pixe
             gradient = where_less(v, most, gradient, zero());
         }
 }
+
+/* Where a row or column beside an image of `size` comes from: its edge; the image mirrored at it. */
+HELPER int edge_place(int at, int size) { return at < 0 ? 0 : at < size ? at : size - 1; }
+HELPER int mirrored_place(int at, int size) { return at < 0 ? -at : at < size ? at : 2 * (size - 1) - at; }

@@ -26,8 +26,7 @@ RULE_NO_PARAMS(pad)
 RULE_NO_COST(pad)
 RULE_KEEPS_MOMENTS(pad)
 
-/* Where the image's row or column at place `at` of the result comes from; -1: from nowhere. */
-static int64_t place(const Attr *attr, int64_t at, int size) {
+int64_t rule_pad_place(const Attr *attr, int64_t at, int size) {
     if (at >= 0 && at < size) return at;
     if (attr->edge) return at < 0 ? 0 : size - 1;
     if (attr->reflect) return at < 0 ? -at : 2 * (int64_t)(size - 1) - at;
@@ -41,8 +40,8 @@ void pad_reference(const Node *node, const double *const *in, double *out, const
     for (int c = 0; c < result.c; c++)
         for (int y = 0; y < result.h; y++)
             for (int x = 0; x < result.w; x++) {
-                const int64_t row = place(attr, (int64_t)y - attr->window.top, shape.h);
-                const int64_t column = place(attr, (int64_t)x - attr->window.left, shape.w);
+                const int64_t row = rule_pad_place(attr, (int64_t)y - attr->window.top, shape.h);
+                const int64_t column = rule_pad_place(attr, (int64_t)x - attr->window.left, shape.w);
                 const bool inside = c < shape.c && row >= 0 && column >= 0;
                 *out++ = inside ? in[0][(c * (int64_t)shape.h + row) * shape.w + column] : attr->value;
             }
@@ -50,7 +49,15 @@ void pad_reference(const Node *node, const double *const *in, double *out, const
 
 bool pad_gradient(Gradients *g, const Node *node, Value *dy) {
     const Window *w = &node->attr.window;
-    if (node->attr.reflect || node->attr.edge) return gradients_none(g, node);
-    gradients_add(g, node->in[0], gradients_part(g, node, dy, node->in[0]->shape, 0, w->top, w->left));
+    const Shape in = node->in[0]->shape;
+    if (!node->attr.reflect && !node->attr.edge) {
+        gradients_add(g, node->in[0], gradients_part(g, node, dy, in, 0, w->top, w->left));
+        return true;
+    }
+    Node *sums = gradients_node(g, node, "data", OP_PAD_GRADIENT, &dy, 1);
+    sums->attr.window.top = w->top, sums->attr.window.left = w->left;
+    sums->attr.reflect = node->attr.reflect, sums->attr.edge = node->attr.edge;
+    sums->attr.height = in.h, sums->attr.width = in.w;
+    gradients_add(g, node->in[0], gradients_done(g, sums));
     return true;
 }

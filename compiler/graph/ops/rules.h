@@ -85,6 +85,15 @@ bool rule_fits_groups(const Node *node, Diag *diag);
 /* Of response norms: the root of the sum of squares of a channel's pixels; 1 / (their mean over the channels + eps). */
 double rule_response(const double *x, int64_t pixels);
 double rule_response_scale(const double *x, Shape shape, double eps);
+/* Of pad: where the image's row or column at place `at` of the result, counted from the image's first, comes from; -1:
+ * from nowhere. */
+int64_t rule_pad_place(const Attr *attr, int64_t at, int size);
+/* Of softmax: each of `all` is over `count` numbers, `step` apart; `next` after the one before it begins the next. */
+typedef struct SoftmaxOf {
+    int64_t count, step, all, next;
+} SoftmaxOf;
+SoftmaxOf rule_softmax_of(const Node *node);
+bool rule_fits_softmax(const Node *node, Diag *diag);
 /* Of spp: how many bins a channel has, 0 after an error; bin i of n along a side. */
 typedef struct SppBin {
     int begin, end;

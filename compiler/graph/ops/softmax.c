@@ -5,14 +5,18 @@
 
 #include <math.h>
 
-bool softmax_infer(Node *node, Diag *diag) {
-    Shape in = node->in[0]->shape;
+bool rule_fits_softmax(const Node *node, Diag *diag) {
+    const int c = node->in[0]->shape.c;
     const Attr *attr = &node->attr;
-    if (attr->branches < 1 || in.c % attr->branches)
-        return rule_error(node, diag, "%d branches do not divide %d channels", attr->branches, in.c);
-    if (attr->pixels + attr->log + (attr->branches > 1) > 1)
-        return rule_error(node, diag, "pixels, log and branches: one of these");
-    return rule_set_shape(node, diag, in.c, in.h, in.w);
+    if (attr->branches < 1 || c % attr->branches)
+        return rule_error(node, diag, "%d branches do not divide %d channels", attr->branches, c);
+    return attr->pixels + attr->log + (attr->branches > 1) <= 1 ||
+           rule_error(node, diag, "pixels, log and branches: one of these");
+}
+
+bool softmax_infer(Node *node, Diag *diag) {
+    const Shape in = node->in[0]->shape;
+    return rule_fits_softmax(node, diag) && rule_set_shape(node, diag, in.c, in.h, in.w);
 }
 
 RULE_NO_PARAMS(softmax)
@@ -29,16 +33,21 @@ static void softmax_of(const double *x, double *out, int64_t count, int64_t step
         out[i * step] = log_of ? x[i * step] - largest - log(sum) : exp(x[i * step] - largest) / sum;
 }
 
+SoftmaxOf rule_softmax_of(const Node *node) {
+    const Shape shape = node->in[0]->shape;
+    const int64_t pixels = (int64_t)shape.h * shape.w, branches = node->attr.branches;
+    if (node->attr.pixels) return (SoftmaxOf){pixels, 1, shape.c, pixels};
+    const int64_t count = branches > 1 ? branches : shape.c;
+    return (SoftmaxOf){count, shape.c / count * pixels, shape.c / count * pixels, 1};
+}
+
 void softmax_reference(const Node *node, const double *const *in, double *out, const TensorData *weights, int threads) {
     (void)weights, (void)threads;
-    const Shape shape = node->in[0]->shape;
-    const Attr *attr = &node->attr;
-    const int64_t pixels = (int64_t)shape.h * shape.w, apart = attr->branches > 1 ? shape.c / attr->branches : 1;
-    const int64_t count = attr->branches > 1 ? attr->branches : shape.c;
-    for (int c = 0; c < shape.c && attr->pixels; c++)
-        softmax_of(in[0] + c * pixels, out + c * pixels, pixels, 1, false);
-    for (int64_t i = 0; i < apart * pixels && !attr->pixels; i++)
-        softmax_of(in[0] + i, out + i, count, apart * pixels, attr->log);
+    const SoftmaxOf of = rule_softmax_of(node);
+    for (int64_t i = 0; i < of.all; i++) {
+        const int64_t first = i * of.next;
+        softmax_of(in[0] + first, out + first, of.count, of.step, node->attr.log);
+    }
 }
 
 bool node_is_plain_softmax(const Node *node) {
@@ -46,7 +55,8 @@ bool node_is_plain_softmax(const Node *node) {
 }
 
 bool softmax_gradient(Gradients *g, const Node *node, Value *dy) {
-    if (!node_is_plain_softmax(node)) return gradients_none(g, node);
-    gradients_add(g, node->in[0], gradients_value(g, node, "data", OP_SOFTMAX_GRADIENT, (Value *[]){dy, node->out}, 2));
+    Node *data = gradients_node(g, node, "data", OP_SOFTMAX_GRADIENT, (Value *[]){dy, node->out}, 2);
+    data->attr = node->attr;
+    gradients_add(g, node->in[0], gradients_done(g, data));
     return true;
 }
