@@ -6,17 +6,24 @@
 
 enum { BLOCK = 4 }; /* vectors of channels that are summed at once */
 
+/* "V s0 = zero(), s1 = zero();" */
+static void emit_zeros(Emit *e, const char *name, int count, int indent, Text *text) {
+    const char *all = "";
+    for (int i = 0; i < count; i++) all = arena_printf(e->arena, "%s%s%s%d = zero()", all, i ? ", " : "", name, i);
+    line(text, indent, "V %s;", all);
+}
+
 /* The roots of the sums of squares of channels from `c` on, an expression. */
 static void emit_block(const Walk *walk, const char *c, int channels, int indent, Text *text) {
     Emit *e = walk->e;
     const Value *in = walk->step->node->in[0];
     const Layout *l = &plan_value(e->plan, in)->layout;
     const int vectors = (channels + e->lanes - 1) / e->lanes;
-    for (int i = 0; i < vectors; i++) line(text, indent, "V s%d = zero();", i);
+    emit_zeros(e, "s", vectors, indent, text);
     line(text, indent, "for (int y = 0; y < %d; y++) {", in->shape.h);
     line(text, indent + 1, "const float *in = %s;",
          emit_offset(e, emit_offset(e, "a->x", "y", l->row, in->shape.h), c, 1, 1));
-    for (int i = 0; i < vectors; i++) line(text, indent + 1, "V r%d = zero();", i);
+    emit_zeros(e, "r", vectors, indent + 1, text);
     line(text, indent + 1, "for (int x = 0; x < %d; x++, in += %d) {", in->shape.w, l->pixel);
     for (int i = 0; i < vectors; i++) {
         const int left = channels - i * e->lanes;

@@ -168,7 +168,7 @@ bool import_l2norm_pieces(Import *import, OnnxNode *first) {
     layer.attr.beta = 0.5, layer.attr.k = eps * eps;
     Value *in = operand->value;
     const View view = operand->view;
-    return import_result(import, share, 0, import_layer(import, share, NULL, OP_LRN, &in, 1, &layer, NULL), &view);
+    return import_result(import, share, 0, import_layer(import, first, NULL, OP_LRN, &in, 1, &layer, NULL), &view);
 }
 
 /* g = ReduceL2(x) over rows and columns, or the root of the sum of x's squares; g / (ReduceMean(g) + eps) * x, perhaps
@@ -195,6 +195,6 @@ bool import_responsenorm_pieces(Import *import, OnnxNode *first) {
     const ImportWeights weights = affine_behind(import, &last, &view);
     Layer layer = layer_default(OP_RESPONSENORM);
     layer.attr.eps = onnx_decimal((float)onnx_element(eps, 0));
-    return import_result(import, last, 0, import_layer(import, last, NULL, OP_RESPONSENORM, &in, 1, &layer, &weights),
+    return import_result(import, last, 0, import_layer(import, first, NULL, OP_RESPONSENORM, &in, 1, &layer, &weights),
                          &view);
 }
