@@ -101,7 +101,9 @@ static bool set_positive(Options *options, const char *value, size_t member, Dia
     char *end;
     double x = strtod(value, &end);
     if (end == value || *end || !(x > 0) || !(x < 1e6)) {
-        usage_error(diag, "'%s' is not a positive number", value);
+        const OptionRow *row = option_rows;
+        while (row->set != set_positive || row->member != member) row++;
+        usage_error(diag, "%s: '%s' is not a positive number", row->name, value);
         return false;
     }
     *MEMBER(double, options, member) = x;

@@ -90,6 +90,11 @@ static bool take_picture(const Graph *graph, const TensorData *weights, const ch
     return false;
 }
 
+static size_t worth(const uint8_t *beginning, size_t count) {
+    const size_t array = rn_npy_worth(beginning, count);
+    return array > count ? array : rn_image_worth(beginning, count);
+}
+
 bool images_load(const Graph *graph, const TensorData *weights, const char *path, Images *images, Diag *diag) {
     char error[RN_ERROR_SIZE];
     uint8_t *bytes;
@@ -98,7 +103,7 @@ bool images_load(const Graph *graph, const TensorData *weights, const char *path
     rn_image picture = {0};
     *images = (Images){0};
     bool good = false;
-    if (rn_file_read(&bytes, &size, path, MAX_FILE, error, sizeof error)) {
+    if (rn_file_read_worth(&bytes, &size, path, MAX_FILE, worth, error, sizeof error)) {
         diag_error(diag, (Place){0}, "%s", error);
         return false;
     }

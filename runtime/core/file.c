@@ -17,38 +17,50 @@ static rn_status file_fail(char *error, size_t error_size, const char *path, con
     return rn_status_fail(error, error_size, RN_ERROR_FILE, "%s: cannot %s: %s", path, doing, strerror(errno));
 }
 
-rn_status rn_file_read(uint8_t **bytes, size_t *size, const char *path, size_t limit, char *error, size_t error_size) {
+/* Room for more: twice as much, but not beyond what is read at most. */
+static int file_grow(uint8_t **buffer, size_t *capacity, size_t most) {
+    size_t larger = *capacity ? 2 * *capacity : FIRST_READ;
+    if (larger > most) larger = most;
+    uint8_t *moved = realloc(*buffer, larger);
+    *capacity = larger;
+    if (!moved) return 0;
+    *buffer = moved;
+    return 1;
+}
+
+static rn_status file_read_all(FILE *file, uint8_t **buffer, size_t *used, const char *path, size_t limit,
+                               rn_file_worth *worth, char *error, size_t error_size) {
+    size_t capacity = 0, most = limit < SIZE_MAX ? limit + 1 : limit; /* one more shows that it is larger */
+    for (;;) {
+        if (*used == FIRST_READ && worth) {
+            const size_t enough = worth(*buffer, *used);
+            if (enough < most) most = enough;
+            worth = NULL;
+        }
+        if (*used > limit)
+            return rn_status_fail(error, error_size, RN_ERROR_FORMAT, "%s: larger than %zu bytes", path, limit);
+        if (*used >= most) return RN_OK;
+        if (*used == capacity && !file_grow(buffer, &capacity, most))
+            return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: no memory for %zu bytes", path, capacity);
+        const size_t got = fread(*buffer + *used, 1, capacity - *used, file);
+        *used += got;
+        if (ferror(file) && errno == EINTR) { /* by a signal of the application's */
+            clearerr(file);
+        } else if (got == 0) {
+            return ferror(file) ? file_fail(error, error_size, path, "read") : RN_OK;
+        }
+    }
+}
+
+rn_status rn_file_read_worth(uint8_t **bytes, size_t *size, const char *path, size_t limit, rn_file_worth *worth,
+                             char *error, size_t error_size) {
     *bytes = NULL;
     *size = 0;
     FILE *file = fopen(path, "rb");
     if (!file) return file_fail(error, error_size, path, "open");
     uint8_t *buffer = NULL;
-    size_t used = 0, capacity = 0;
-    rn_status status = RN_OK;
-    for (;;) {
-        if (used == capacity) {
-            capacity = capacity ? 2 * capacity : FIRST_READ;
-            uint8_t *larger = realloc(buffer, capacity);
-            if (!larger) {
-                status =
-                    rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: no memory for %zu bytes", path, capacity);
-                break;
-            }
-            buffer = larger;
-        }
-        size_t got = fread(buffer + used, 1, capacity - used, file);
-        used += got;
-        if (used > limit) {
-            status = rn_status_fail(error, error_size, RN_ERROR_FORMAT, "%s: larger than %zu bytes", path, limit);
-            break;
-        }
-        if (ferror(file) && errno == EINTR) { /* by a signal of the application's */
-            clearerr(file);
-        } else if (got == 0) {
-            if (ferror(file)) status = file_fail(error, error_size, path, "read");
-            break;
-        }
-    }
+    size_t used = 0;
+    rn_status status = file_read_all(file, &buffer, &used, path, limit, worth, error, error_size);
     fclose(file);
     if (status) {
         free(buffer);
@@ -57,6 +69,10 @@ rn_status rn_file_read(uint8_t **bytes, size_t *size, const char *path, size_t l
     *bytes = buffer;
     *size = used;
     return RN_OK;
+}
+
+rn_status rn_file_read(uint8_t **bytes, size_t *size, const char *path, size_t limit, char *error, size_t error_size) {
+    return rn_file_read_worth(bytes, size, path, limit, NULL, error, error_size);
 }
 
 static int file_put(int file, const void *bytes, size_t size) {

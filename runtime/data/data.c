@@ -168,7 +168,7 @@ static rn_status read_file(rn_image *image, const char *path, rn_jpeg_reduction 
     uint8_t *bytes;
     size_t size;
     *image = (rn_image){0};
-    rn_status status = rn_file_read(&bytes, &size, path, max_file, error, error_size);
+    rn_status status = rn_file_read_worth(&bytes, &size, path, max_file, rn_image_worth, error, error_size);
     if (status) return status;
     if (reduction && size >= 3 && !memcmp(bytes, "\xff\xd8\xff", 3))
         status = rn_jpeg_reduced(image, bytes, size, path, reduction, error, error_size);

@@ -48,10 +48,15 @@ static char *cut_label(char *line) {
     return space > line ? label : NULL;
 }
 
+static size_t text_worth(const uint8_t *beginning, size_t count) {
+    return memchr(beginning, 0, count) ? count : SIZE_MAX;
+}
+
 static rn_status read_lines(rn_data *data, List *list) {
     uint8_t *bytes;
     size_t size;
-    rn_status status = rn_file_read(&bytes, &size, data->folder, MAX_LIST, data->error, data->error_size);
+    rn_status status =
+        rn_file_read_worth(&bytes, &size, data->folder, MAX_LIST, text_worth, data->error, data->error_size);
     if (status) return status;
     list->text = realloc(bytes, size + 1);
     if (!list->text) {

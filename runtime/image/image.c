@@ -30,13 +30,25 @@ rn_status rn_image_allocate(rn_image *image, unsigned long width, unsigned long 
     return RN_OK;
 }
 
+static int is_png(const uint8_t *bytes, size_t size) {
+    return size >= 8 && !memcmp(bytes, "\x89PNG\r\n\x1a\n", 8);
+}
+
+static int is_jpeg(const uint8_t *bytes, size_t size) {
+    return size >= 3 && !memcmp(bytes, "\xff\xd8\xff", 3);
+}
+
+size_t rn_image_worth(const uint8_t *beginning, size_t count) {
+    return is_png(beginning, count) || is_jpeg(beginning, count) ? SIZE_MAX : count;
+}
+
 rn_status rn_image_parse(rn_image *image, const uint8_t *bytes, size_t size, const char *name, char *error,
                          size_t error_size) {
     memset(image, 0, sizeof *image);
     rn_status status;
-    if (size >= 8 && !memcmp(bytes, "\x89PNG\r\n\x1a\n", 8))
+    if (is_png(bytes, size))
         status = rn_image_png(image, bytes, size, name, error, error_size);
-    else if (size >= 3 && !memcmp(bytes, "\xff\xd8\xff", 3))
+    else if (is_jpeg(bytes, size))
         status = rn_image_jpeg(image, bytes, size, name, error, error_size);
     else
         status = rn_status_fail(error, error_size, RN_ERROR_FORMAT, "%s: neither a PNG nor a JPEG picture", name);
@@ -48,7 +60,7 @@ rn_status rn_image_read(rn_image *image, const char *path, char *error, size_t e
     uint8_t *bytes;
     size_t size;
     memset(image, 0, sizeof *image);
-    rn_status status = rn_file_read(&bytes, &size, path, MAX_FILE, error, error_size);
+    rn_status status = rn_file_read_worth(&bytes, &size, path, MAX_FILE, rn_image_worth, error, error_size);
     if (status) return status;
     status = rn_image_parse(image, bytes, size, path, error, error_size);
     free(bytes);

@@ -10,6 +10,9 @@ enum { RN_IMAGE_PIXELS = 1 << 27 }; /* the largest picture that is decoded; a si
 rn_status rn_image_parse(rn_image *image, const uint8_t *bytes, size_t size, const char *name, char *error,
                          size_t error_size);
 
+/* How much of a file that begins so is worth reading (core/file.h): all of a picture. */
+size_t rn_image_worth(const uint8_t *beginning, size_t count);
+
 /* The decoders, given their file's first bytes */
 rn_status rn_image_png(rn_image *image, const uint8_t *bytes, size_t size, const char *name, char *error,
                        size_t error_size);

@@ -138,6 +138,29 @@ static void npy_convert(float *out, const uint8_t *in, size_t count, size_t item
     }
 }
 
+/* Where the dict begins, and how long it is; 0 where there is none. */
+static size_t header_place(const uint8_t *bytes, size_t size, size_t *length) {
+    if (size < 10 || memcmp(bytes, magic, sizeof magic) || bytes[6] < 1 || bytes[6] > 3 || bytes[7]) return 0;
+    const size_t prefix = bytes[6] == 1 ? 10 : 12;
+    if (size < prefix) return 0;
+    *length = (size_t)bytes[8] | (size_t)bytes[9] << 8;
+    if (bytes[6] > 1) *length |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
+    return prefix;
+}
+
+size_t rn_npy_worth(const uint8_t *beginning, size_t count) {
+    size_t length;
+    const size_t prefix = header_place(beginning, count, &length);
+    if (!prefix) return count;
+    if (length > count - prefix) return SIZE_MAX;
+    Header h = {.at = (const char *)beginning + prefix, .end = (const char *)beginning + prefix + length};
+    if (header_parse(&h)) return count;
+    size_t size = 8; /* the largest element's */
+    for (int i = 0; i < h.ndim; i++)
+        if (__builtin_mul_overflow(size, h.dim[i], &size)) return SIZE_MAX;
+    return size < SIZE_MAX - prefix - length ? prefix + length + size + 1 : SIZE_MAX;
+}
+
 rn_status rn_npy_layout_parse(rn_npy_layout *layout, const uint8_t *bytes, size_t size, unsigned types,
                               const char *what, const char *name, char *error, size_t error_size) {
     memset(layout, 0, sizeof *layout);
@@ -145,11 +168,9 @@ rn_status rn_npy_layout_parse(rn_npy_layout *layout, const uint8_t *bytes, size_
     if (size < 10 || memcmp(bytes, magic, sizeof magic)) REFUSE("%s: not a .npy file", name);
     const int version = bytes[6];
     if (version < 1 || version > 3 || bytes[7]) REFUSE("%s: .npy version %d.%d is not known", name, version, bytes[7]);
-    const size_t prefix = version == 1 ? 10 : 12;
-    if (size < prefix) REFUSE("%s: truncated in its header", name);
-    size_t length = (size_t)bytes[8] | (size_t)bytes[9] << 8;
-    if (version > 1) length |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
-    if (length > size - prefix) REFUSE("%s: truncated in its header", name);
+    size_t length = 0;
+    const size_t prefix = header_place(bytes, size, &length);
+    if (!prefix || length > size - prefix) REFUSE("%s: truncated in its header", name);
 
     Header h = {.at = (const char *)bytes + prefix, .end = (const char *)bytes + prefix + length};
     const char *fault = header_parse(&h);
@@ -169,7 +190,7 @@ rn_status rn_npy_layout_parse(rn_npy_layout *layout, const uint8_t *bytes, size_
     }
     if (count * item > have)
         REFUSE("%s: truncated: %zu bytes of data where its shape needs %zu", name, have, count * item);
-    if (count * item < have) REFUSE("%s: %zu bytes too many after its data", name, have - count * item);
+    if (count * item < have) REFUSE("%s: more than the %zu bytes of data that its shape needs", name, count * item);
 #undef REFUSE
     *layout = (rn_npy_layout){.type = type, .item = item, .ndim = h.ndim, .count = count, .data = prefix + length};
     memcpy(layout->dim, h.dim, sizeof *h.dim * (size_t)h.ndim);
@@ -197,7 +218,7 @@ rn_status rn_npy_read(rn_npy *array, const char *path, char *error, size_t error
     uint8_t *bytes;
     size_t size;
     memset(array, 0, sizeof *array);
-    rn_status status = rn_file_read(&bytes, &size, path, max_file, error, error_size);
+    rn_status status = rn_file_read_worth(&bytes, &size, path, max_file, rn_npy_worth, error, error_size);
     if (status) return status;
     status = rn_npy_parse(array, bytes, size, path, error, error_size);
     free(bytes);

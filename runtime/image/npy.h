@@ -41,6 +41,9 @@ typedef struct rn_npy_layout { /* a file's header */
 rn_status rn_npy_layout_parse(rn_npy_layout *layout, const uint8_t *bytes, size_t size, unsigned types,
                               const char *what, const char *name, char *error, size_t error_size);
 
+/* How much of a file that begins so is worth reading (core/file.h): no more than its header says, and a byte. */
+size_t rn_npy_worth(const uint8_t *beginning, size_t count);
+
 /* Reads versions 1 to 3, C order, of <f4, <f8 (rounded to float) or |u1 (0..255 as floats). On an error array->data is
  * NULL and `error` says what is wrong with which file. The caller frees with rn_npy_free. */
 rn_status rn_npy_read(rn_npy *array, const char *path, char *error, size_t error_size);

@@ -19,6 +19,9 @@ typedef struct Png {
     png_bytep *rows;
     const uint8_t *bytes;
     size_t size, at;
+    png_uint_32 height;
+    size_t surplus; /* bytes read for rows after the last one */
+    int in_rows;
     char text[128];
 } Png;
 
@@ -33,9 +36,19 @@ static void png_warning_ignore(png_structp png, png_const_charp text) {
     (void)text;
 }
 
+/* Whether libpng has all rows: what it still reads of the image data it would inflate without end, and drop. */
+static int has_all_rows(const Png *p) {
+    return png_get_interlace_type(p->png, p->info) == PNG_INTERLACE_NONE
+               ? png_get_current_row_number(p->png) >= p->height
+               : png_get_current_pass_number(p->png) >= PNG_INTERLACE_ADAM7_PASSES;
+}
+
 static void png_bytes(png_structp png, png_bytep out, size_t count) {
     Png *p = png_get_io_ptr(png);
+    enum { MOST_SURPLUS = 1 << 16 };
     if (count > p->size - p->at) png_error(png, "truncated");
+    if (p->in_rows && has_all_rows(p) && (p->surplus += count) > MOST_SURPLUS)
+        png_error(png, "image data of more than its rows");
     memcpy(out, p->bytes + p->at, count);
     p->at += count;
 }
@@ -59,7 +72,10 @@ static rn_status png_decode(Png *p, rn_image *image, const char *name, char *err
     p->rows = malloc(height * sizeof *p->rows);
     if (!p->rows) return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: out of memory", name);
     for (png_uint_32 y = 0; y < height; y++) p->rows[y] = image->rgb + 3 * (size_t)width * y;
+    p->height = height;
+    p->in_rows = 1;
     png_read_image(p->png, p->rows);
+    p->in_rows = 0;
     png_read_end(p->png, NULL);
     return RN_OK;
 }

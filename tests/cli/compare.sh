@@ -195,7 +195,7 @@ refuses 2 "reads files, not standard input" -
 refuses 2 "what is 'tiny.rn' to be compared with?" tiny.rn --reference
 refuses 2 "-o does not go with rnc compare" tiny.rn -o net.c
 refuses 2 "-n: '0' is not a number" tiny.rn -n 0
-refuses 2 "'none' is not a positive number" tiny.rn --threshold none
+refuses 2 "--threshold: 'none' is not a positive number" tiny.rn --threshold none
 expect "--data" 2 "$RNC" --verify --data npy:set tiny.rn
 says "--data" "--data is an option of rnc compare"
 expect "--html" 2 "$RNC" --summary --html page.html tiny.rn

@@ -45,6 +45,7 @@ expect "a sum of a thousand" 0 "$RNC" --dump=plan thousand.rn
 # ---- weights and models ----
 printf 'network n {\n    input 1x8x8\n    conv 8, 3x3\n    fc 4\n}\n' > n.rn
 expect "weights" 0 "$RNC" -o w.safetensors --random-weights n.rn
+mkdir m
 expect "hostile files" 0 "$PYTHON" - <<'P'
 import json, struct, zipfile
 
@@ -85,6 +86,9 @@ model("cycle", node(b"y", b"a", b"one") + node(b"a", b"y", b"two"))
 model("itself", node(b"y", b"y", b"one"))
 model("nodes", b"\x0a\x00" * 8000000)
 model("tensors", b"\x2a\x00" * 8000000)
+external = lambda where: field(5, field(1, b"\x03") + b"\x10\x01" + field(8, b"w") + field(13, field(1, b"location") + field(2, where)) + b"\x70\x01")
+for name, where in ("above", b"../w.bin"), ("absolute", b"/dev/zero"), ("link", b"l.bin"):
+    model("m/" + name, node(b"x", b"y", b"one") + external(where))
 model("terabytes", node(b"x", b"y", b"one"), (1, 1 << 20, 1 << 20, 1))
 model("overflow", node(b"x", b"y", b"one"), (1 << 62, 1 << 62, 4, 4))
 P
@@ -106,6 +110,68 @@ refused "node 0 'one' (Relu) reads 'y', which nothing before it makes: node 0 do
 for file in nodes tensors; do refused "it has more than 4194304 nodes, attributes, names and tensors" $file.onnx -o x.c; done
 refused "the input 'x' has more than 2^31 numbers: dimension 2 is 1048576" terabytes.onnx -o x.c
 refused "the input 'x' has more than 2^31 numbers: dimension 0 is 4611686018427387904" overflow.onnx -o x.c
+
+# weights beside a model: nowhere but below its folder, unless the model itself is a link to where they are
+head -c 12 /dev/zero > w.bin
+ln -s ../w.bin m/l.bin
+refused "m/above.onnx: error: initializer 'w': its data are in '../w.bin', which is not below the model's folder" m/above.onnx -o x.c
+refused "its data are in '/dev/zero', which is not below the model's folder" m/absolute.onnx -o x.c
+refused "its data are in 'l.bin', a link to '$(realpath .)/w.bin', which is not below the model's folder" m/link.onnx -o x.c
+cp m/link.onnx blob && ln -s ../blob m/cached.onnx
+expect "a cache of links" 0 "$RNC" --dump=ir m/cached.onnx
+
+# ---- pictures, arrays and lists ----
+printf 'network p {\n    input 3x8x8 rgb\n    avgpool global\n    softmax\n}\n' > p.rn
+expect "a program" 0 "$RNC" -o p p.rn
+expect "hostile pictures" 0 "$PYTHON" - <<'P'
+import struct, zlib
+
+def png(name, width, height, parts, interlaced=0):
+    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, interlaced))
+    open(name, "wb").write(b"\x89PNG\r\n\x1a\n" + header + b"".join(chunk(b"IDAT", part) for part in parts) + chunk(b"IEND", b""))
+png("sides.png", 2**31 - 1, 2**31 - 1, [b"x"])
+png("area.png", 65535, 65535, [b"x"])
+png("byte.png", 65535, 2048, [b"x"])
+deflate = zlib.compressobj(9)
+bomb = b"".join(deflate.compress(bytes(1 << 20)) for i in range(300)) + deflate.flush()
+png("bomb.png", 8, 8, [bomb])
+png("parts.png", 8, 8, [bomb[i:i + 8192] for i in range(0, len(bomb), 8192)], 1)
+open("sides.jpg", "wb").write(bytes.fromhex("ffd8ffc0001108ffffffff03011100021100031100ffd9"))
+
+def array(name, shape):
+    header = ("{'descr': '<f4', 'fortran_order': False, 'shape': %s, }" % shape).encode()
+    open(name, "wb").write(b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + bytes(768))
+array("terabytes.npy", "(1000000000, 3, 8, 8)")
+array("dims.npy", "(4611686018427387904, 4611686018427387904)")
+array("ranks.npy", "(%s)" % ("1, " * 100))
+open("line.txt", "wb").write(b"x" * 20000000)
+open("zero.txt", "wb").write(b"a.png 0\0\nb.png 1\n")
+P
+mkfifo pipe.png
+program() { # program TEXT COMMAND...: with TEXT in its only error
+    local limit="ulimit -v 500000 -t 5;"
+    [ -z "$SANITIZED" ] || limit=
+    expect "$2 $3" 1 bash -c "$limit exec ./p \"\$@\"" p "${@:2}" && says "$2 $3" "$1"
+    [ "$(grep -c 'error: ' .err)" = 1 ] && ok || bad "$2 $3" "not one error: $(head -c 400 .err)"
+}
+program "sides.png: damaged PNG: " classify sides.png
+program "area.png: 65535 x 65535 pixels; at most" classify area.png
+program "byte.png: damaged PNG: " classify byte.png
+for file in bomb parts; do program "$file.png: damaged PNG: image data of more than its rows" classify $file.png; done
+program "sides.jpg: damaged JPEG: " classify sides.jpg
+program "/dev/zero: neither a PNG nor a JPEG picture" classify /dev/zero
+program "nested.safetensors: not a .npy file" run nested.safetensors out.npy
+program "/dev/zero: not a .npy file" run /dev/zero out.npy
+program "terabytes.npy: truncated: 768 bytes of data where its shape needs 768000000000" run terabytes.npy out.npy
+program "dims.npy: its shape is not made of numbers" run dims.npy out.npy
+program "ranks.npy: it has more than 8 dimensions" run ranks.npy out.npy
+program "line.txt: line 1: 'xxx" eval --data list:line.txt
+program "zero.txt: byte 7: a zero in a file of text" eval --data list:zero.txt
+program "/dev/zero: byte 0: a zero in a file of text" eval --data list:/dev/zero
+echo "pipe.png 0" > pipe.txt
+program "pipe.txt: line 1: pipe.png: is no regular file" eval --data list:pipe.txt
+absent "arrays" out.npy
 
 # ---- data: little gzip of much ----
 cat > t.rn << 'N'

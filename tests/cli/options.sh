@@ -120,7 +120,7 @@ wrong "the seed 'x' is not" --random-weights=x net.rn -o out.c
 wrong "is not NAME=VALUE" -D classes net.rn -o out.c
 wrong "is not NAME=VALUE" -D =3 net.rn -o out.c
 wrong "cannot begin a C function's name" --name 3net net.rn -o out.c
-wrong "is not a positive number" --tolerance 0 --verify net.rn
+wrong "--tolerance: '0' is not a positive number" --tolerance 0 --verify net.rn
 wrong "is not a positive number" --tolerance nan --verify net.rn
 wrong "--summary takes no value" --summary=1 net.rn
 wrong "--seconds is an option of rnc bench" --seconds 1 net.rn -o out.c

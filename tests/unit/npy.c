@@ -71,7 +71,7 @@ static void test_refuses(void) {
         {H("'<f4'", "False", "(99999999999999999999999,)"), "numbers", 8},
         {H("'<f4'", "False", "(4294967296, 4294967296, 4)"), "too large", 8},
         {H("'<f4'", "False", "(3,)"), "truncated", 8},
-        {H("'<f4'", "False", "(1,)"), "4 bytes too many", 8},
+        {H("'<f4'", "False", "(1,)"), "more than the 4 bytes of data", 8},
         {"{'descr': '<f4', 'shape': (2,)}\n", "lacks", 8},
         {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", "repeated", 8},
         {"{'what': '<f4'}", "unknown", 8},
