@@ -116,7 +116,7 @@ static int option_set(Cli *cli, const Option *o, const char *value) {
     case KIND_COUNT: {
         const long n = strtol(value, &end, 10);
         if (end == value || *end || errno || n < 1 || n > INT_MAX)
-            return cli_usage(cli, "%s: '%s' is not a number above 0", o->name, value);
+            return cli_usage(cli, "%s: '%s' is not a number above 0 and at most %d", o->name, value, INT_MAX);
         *(int *)member = (int)n;
         return CLI_OK;
     }
@@ -139,7 +139,7 @@ static int option_set(Cli *cli, const Option *o, const char *value) {
     case KIND_POSITIVE: {
         const double x = strtod(value, &end);
         if (end == value || *end || !(x > 0 && x <= 1e9))
-            return cli_usage(cli, "%s: '%s' is not a number above 0", o->name, value);
+            return cli_usage(cli, "%s: '%s' is not a number above 0 and at most 1e9", o->name, value);
         *(double *)(void *)member = x;
         return CLI_OK;
     }

@@ -44,6 +44,9 @@ static int number_classes(Eval *eval, bool is_trainer) {
     const int offset = cli->eval.class_offset, there = eval->classes - offset;
     int found;
     int status = match_names(eval, &found);
+    if (!status && found && offset)
+        return cli_usage(cli, "--class-offset: the classes of %s are those of their names in %s", info->spec,
+                         cli->labels);
     if (status || found) return status;
     if (info->sorted && !is_trainer && info->classes != there)
         return cli_fail(cli, "%s: %d classes, %s has %d%s; which they are, --labels FILE says by their names",

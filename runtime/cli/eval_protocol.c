@@ -135,7 +135,8 @@ int eval_protocol(Eval *eval) {
     eval->loader.crops = o->crops ? o->crops : 1;
     if ((o->resize != NULL) + (o->scales != NULL) + (o->crop_share > 0) > 1)
         return cli_usage(eval->cli, "--resize, --crop-pct and --scales say the same: one of them");
-    if (o->crops && o->crops != 1 && o->crops != 10) return cli_usage(eval->cli, "--crops: 10");
+    if (o->crops && o->crops != 1 && o->crops != 10)
+        return cli_usage(eval->cli, "--crops: '%d' is neither 1 nor 10", o->crops);
     int status = CLI_OK, word = 0;
     if (o->resize) status = take_resize(eval);
     if (!status && o->crop_share > 0) status = take_crop_share(eval);

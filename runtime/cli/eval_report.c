@@ -100,7 +100,8 @@ static void report_text(const Eval *eval) {
     if (eval->cli->eval.per_class) print_classes(eval);
 }
 
-int eval_report(const Eval *eval) {
+/* The files that were asked for; one that cannot be written does not keep the other from being. */
+static int write_files(const Eval *eval) {
     char error[RN_ERROR_SIZE];
     const Cli *cli = eval->cli;
     const rn_eval_page page = {.network = cli->model->name,
@@ -108,14 +109,23 @@ int eval_report(const Eval *eval) {
                                .data = eval->data,
                                .tally = &eval->tally,
                                .names = eval->names};
-    if (cli->eval.probabilities) {
-        const size_t dim[] = {eval->tally.count, (size_t)eval->classes};
-        if (rn_npy_write(cli->eval.probabilities, eval->probabilities, 2, dim, error, sizeof error))
-            return cli_fail(cli, "%s", error);
-    }
+    const size_t dim[] = {eval->tally.count, (size_t)eval->classes};
+    int status = CLI_OK;
+    if (cli->eval.probabilities &&
+        rn_npy_write(cli->eval.probabilities, eval->probabilities, 2, dim, error, sizeof error))
+        status = cli_fail(cli, "%s", error);
     if (cli->eval.html && rn_eval_page_write(&page, cli->eval.html, error, sizeof error))
-        return cli_fail(cli, "%s", error);
-    if (cli->json) return report_json(eval);
-    report_text(eval);
-    return CLI_OK;
+        status = cli_fail(cli, "%s", error);
+    return status;
+}
+
+int eval_report(const Eval *eval) {
+    int status = CLI_OK;
+    if (eval->cli->json)
+        status = report_json(eval);
+    else
+        report_text(eval);
+    fflush(stdout); /* what may have taken hours is said, whatever becomes of files */
+    const int written = write_files(eval);
+    return status ? status : written;
 }

@@ -253,8 +253,13 @@ fails "std" 2 "0 divides nothing" --data list:list.txt --std 0
 fails "resize and scales" 2 "one of them" --data list:list.txt --resize 8 --scales 9,10
 fails "scales" 2 "no list of sizes" --data list:list.txt --scales 9,
 fails "crop-pct" 2 "square inputs" --data list:list.txt --crop-pct 0.9
-fails "crops" 2 "--crops: 10" --data list:list.txt --crops 5
+fails "crops" 2 "--crops: '5' is neither 1 nor 10" --data list:list.txt --crops 5
 fails "offset" 1 "60 classes; the network has 60 with the offset's" --data list:list.txt --class-offset 1
+fails "offset of names" 2 "--class-offset: the classes of folder:set are those of their names in labels.txt" --data folder:set --labels labels.txt --class-offset 1
+expect "a file that cannot be written: what was found out is said" 1 ./seen eval --data list:list.txt --probabilities nowhere/p.npy --html page2.html
+prints "a file that cannot be written" "top-1 error"
+says "a file that cannot be written" "nowhere/p.npy: cannot create"
+[ -s "$WORK/page2.html" ] && ok || bad "a file that cannot be written" "nor was the other"
 fails "nothing to average" 2 "--ensemble goes with" --data list:list.txt --ensemble
 fails "files without --ensemble" 2 "--ensemble goes with" --data list:list.txt a.npy
 "$PYTHON" -c "

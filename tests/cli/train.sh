@@ -61,7 +61,7 @@ usage "a batch of one's own" "'train' takes no --batch" train --batch 8
 usage "a file" "'train' takes no files; 'npy:data' given" train npy:data --out none
 usage "eval takes no --lr" "'eval' takes no --lr" eval --lr 1
 usage "eval without weights" "--weights FILE" eval --data npy:data
-usage "eval: crops" "--crops: 10" eval --data npy:data --weights x --crops 5
+usage "eval: crops" "--crops: '5' is neither 1 nor 10" eval --data npy:data --weights x --crops 5
 usage "eval: scales" "no list of sizes" eval --data npy:data --weights x --scales 8,x
 usage "export without -o" "-o FILE" export --from run
 usage "export of another kind" "-o net.onnx: what is exported is a .safetensors file" export --from run -o net.onnx
