@@ -72,15 +72,20 @@ static bool read_opset(OnnxModel *model) {
 /* ---- tensors ---- */
 
 /* A new tensor; NULL after an error, where the name is taken. */
+static OnnxTensor *new_tensor(OnnxModel *model, const char *name) {
+    OnnxTensor *tensor = arena_alloc(model->arena, sizeof *tensor);
+    tensor->name = name;
+    tensor->shape.rank = -1;
+    return tensor;
+}
+
 static OnnxTensor *add_tensor(OnnxModel *model, const char *name) {
     const Place place = {.source = model->source};
     if (map_get(&model->tensors, name)) {
         diag_error(model->diag, place, "two tensors are called '%s'", name);
         return NULL;
     }
-    OnnxTensor *tensor = arena_alloc(model->arena, sizeof *tensor);
-    tensor->name = name;
-    tensor->shape.rank = -1;
+    OnnxTensor *tensor = new_tensor(model, name);
     map_put(&model->tensors, model->arena, name, tensor);
     return tensor;
 }
@@ -241,8 +246,12 @@ static bool read_node(OnnxModel *model, const Onnx__NodeProto *proto, OnnxNode *
         }
     }
     for (int i = 0; i < node->nout; i++) {
-        if (!*proto->output[i]) continue;
-        node->out[i] = add_tensor(model, proto->output[i]);
+        if (*proto->output[i])
+            node->out[i] = add_tensor(model, proto->output[i]);
+        else if (i == 0)
+            node->out[i] = new_tensor(model, ""); /* left out; shapes begin with the first result */
+        else
+            continue;
         if (!node->out[i]) return false;
         node->out[i]->producer = node;
     }

@@ -70,7 +70,7 @@ struct OnnxNode {
     const char *name;   /* "" where it has none */
     const char *domain; /* "": ONNX's own */
     OnnxTensor **in;    /* NULL: an optional input that is absent */
-    OnnxTensor **out;
+    OnnxTensor **out;   /* NULL: one behind the first that is left out */
     int nin, nout;
     const Onnx__NodeProto *proto;      /* its attributes */
     const struct OnnxOperator *op;     /* NULL: none that is known */

@@ -115,7 +115,7 @@ const char *import_name(Import *import, const OnnxNode *node, const char *part, 
         name = arena_strndup(arena, source->name, strlen(source->name) - strlen(".weight"));
     else if (node->proto)
         name = name_of_node(import, node);
-    if (!*name && node->out[0]) name = node->out[0]->name;
+    if (!*name && node->nout) name = node->out[0]->name;
     if (!*name) name = node->type;
     name = clean(arena, part ? arena_printf(arena, "%s.%s", name, part) : name);
     const char *wanted = name;

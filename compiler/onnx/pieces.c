@@ -69,7 +69,7 @@ static void collect(Pieces *p, OnnxNode *node) {
     Piece piece = {.node = node, .uniform = true, .needs = 1u << p->count};
     const Elementwise *e = node->formula;
     if (p->count == MOST_NODES || node->done || node->problem || !e || node->nin > ELEMENTWISE_MOST_IN) return;
-    if (!node->out[0] || !onnx_same_shape(&node->out[0]->shape, &p->root->shape) || !keeps_numbers(node)) return;
+    if (!node->nout || !onnx_same_shape(&node->out[0]->shape, &p->root->shape) || !keeps_numbers(node)) return;
     bool depends = false;
     for (int i = 0; i < node->nin; i++) {
         const OnnxTensor *in = node->in[i];

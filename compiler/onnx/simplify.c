@@ -40,7 +40,7 @@ static bool is_affordable(OnnxModel *model, const OnnxNode *node) {
 
 static void simplify_node(OnnxModel *model, OnnxNode *node) {
     const OnnxOperator *op = node->op;
-    if (!op || !node->nout || !node->out[0] || !inputs_are(node, shape_is_known)) return;
+    if (!op || !node->nout || !inputs_are(node, shape_is_known)) return;
     if (op->most_inputs >= 0 && node->nin > op->most_inputs) {
         onnx_problem(model, node, "it has %d inputs, not %d", node->nin, op->most_inputs);
         return;

@@ -295,6 +295,11 @@ def shuffle_numpy(x):
     y = x.reshape(2, 2, 3, 5, 7).transpose(0, 2, 1, 3, 4).reshape(2, 6, 5, 7)
     return np.concatenate((np.maximum(y[:, 3:], 0), y[:, :3]), 1)
 case("shuffle_and_split", SHAPE, shuffle, shuffle_numpy)
+def split_in_part(m, x):
+    _, rest = m.Split(m.Relu(x), n64(2, 4), axis=1, outputs=2)
+    m.nodes[-1].output[0] = ""  # left out
+    return rest
+case("split_first_left_out", SHAPE, split_in_part, lambda x: np.maximum(x, 0)[:, 2:])
 case("slices", SHAPE, lambda m, x: m.Slice(x, n64(1, 1, -6), n64(5, 4, -1), n64(1, 2, 3)), lambda x: x[:, 1:5, 1:4, -6:-1])
 case("slice_channels_last", SHAPE, lambda m, x: m.Transpose(m.Slice(m.Transpose(x, perm=[0, 2, 3, 1]), n64(2), n64(4), n64(-1)), perm=[0, 3, 1, 2]),
      lambda x: x[:, 2:4])
