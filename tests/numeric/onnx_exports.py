@@ -32,7 +32,7 @@ NETWORKS = {
     "shufflenet_v2_x1_0": VISION.shufflenet_v2_x1_0, "mobilenet_v3_large": VISION.mobilenet_v3_large,
     "efficientnet_lite0": lambda: timm.create_model("efficientnet_lite0"), "efficientnet_b0": VISION.efficientnet_b0,
     "nf_resnet50": lambda: timm.create_model("nf_resnet50"), "ghostnet_100": lambda: timm.create_model("ghostnet_100"),
-    "fpn": lambda: Pyramid(),
+    "convnextv2_atto": lambda: timm.create_model("convnextv2_atto"), "fpn": lambda: Pyramid(),
 }
 
 
@@ -56,6 +56,9 @@ def build(name):
             module.running_var.uniform_(0.5, 1.5)
             module.weight.data.uniform_(0.7, 1.3)
             module.bias.data.uniform_(-0.1, 0.1)
+    for key, parameter in network.named_parameters():
+        if ".grn." in key:  # which begin as zeros
+            parameter.data.uniform_(-1, 1)
     return network
 
 
