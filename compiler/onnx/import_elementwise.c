@@ -89,23 +89,47 @@ static bool import_values(Import *import, OnnxNode *node, Op op) {
     return import_result(import, node, 0, all.value, &all.view);
 }
 
-/* a - b as a + (-1) b */
-static bool import_difference(Import *import, OnnxNode *node) {
-    const Operand *a = import_operand(import, node, 0), *b = import_operand(import, node, 1);
-    if (!a || !b) return false;
+static Operand negated(Import *import, OnnxNode *node, const char *part, const Operand *a) {
     Layer layer = layer_default(OP_SCALE);
     layer.bias = false;
-    const ImportWeights weights = {{{NULL, import_filled(import, b->value->shape.c, -1)}}};
-    Value *in = b->value;
-    Operand negative = {.value = import_layer(import, node, "negative", OP_SCALE, &in, 1, &layer, &weights),
-                        .view = b->view},
-            result;
-    Operand left = *a;
+    const ImportWeights weights = {{{NULL, import_filled(import, a->value->shape.c, -1)}}};
+    Value *in = a->value;
+    return (Operand){.value = import_layer(import, node, part, OP_SCALE, &in, 1, &layer, &weights), .view = a->view};
+}
+
+/* a - b as a + (-1) b */
+static bool difference(Import *import, OnnxNode *node, const char *part, const Operand *a, const Operand *b,
+                       Operand *result) {
+    Operand negative = negated(import, node, "negative", b), left = *a;
+    if (!negative.value) return false;
     same_rank(&left, &negative);
-    const bool turned = negative.value && elements(&negative) > elements(&left);
-    return negative.value &&
-           combine(import, node, NULL, OP_ADD, turned ? &negative : &left, turned ? &left : &negative, &result) &&
+    const bool turned = elements(&negative) > elements(&left);
+    return combine(import, node, part, OP_ADD, turned ? &negative : &left, turned ? &left : &negative, result);
+}
+
+static bool import_difference(Import *import, OnnxNode *node) {
+    const Operand *a = import_operand(import, node, 0), *b = import_operand(import, node, 1);
+    Operand result;
+    return a && b && difference(import, node, NULL, a, b, &result) &&
            import_result(import, node, 0, result.value, &result.view);
+}
+
+/* The larger of two values of one shape, b + relu(a - b), as of halves of the channels (LightCNN's max feature map);
+ * the smaller, a - relu(a - b). */
+static bool import_larger(Import *import, OnnxNode *node, bool smaller) {
+    const Operand *a = import_operand(import, node, 0), *b = import_operand(import, node, 1);
+    const Layer relu = layer_default(OP_RELU);
+    Operand apart, result;
+    if (!a || !b) return false;
+    if (!shape_equal(a->value->shape, b->value->shape))
+        return import_problem(import, node, "its inputs are not of one shape");
+    if (!difference(import, node, "apart", a, b, &apart)) return false;
+    apart.value = import_layer(import, node, "relu", OP_RELU, &apart.value, 1, &relu, NULL);
+    if (!apart.value) return false;
+    if (!(smaller ? difference(import, node, NULL, a, &apart, &result)
+                  : combine(import, node, NULL, OP_ADD, b, &apart, &result)))
+        return false;
+    return import_result(import, node, 0, result.value, &result.view);
 }
 
 bool import_elementwise(Import *import, OnnxNode *node) {
@@ -125,6 +149,8 @@ bool import_elementwise(Import *import, OnnxNode *node) {
         return import_values(import, node, OP_ADD);
     if (values && !strcmp(node->type, "Mul")) return import_values(import, node, OP_MUL);
     if (values && !strcmp(node->type, "Sub")) return import_difference(import, node);
+    if (values && node->nin == 2 && (!strcmp(node->type, "Max") || !strcmp(node->type, "Min")))
+        return import_larger(import, node, !strcmp(node->type, "Min"));
     if (node->nin == 1 && (!strcmp(node->type, "Sum") || !strcmp(node->type, "Max") || !strcmp(node->type, "Min")))
         return import_result(import, node, 0, node->in[0]->operand->value, &node->in[0]->operand->view);
     return import_problem(import, node,

@@ -335,6 +335,8 @@ case("averagepool_counts_padding", SHAPE, lambda m, x: m.AveragePool(x, kernel_s
 case("averagepool_counts_pixels", SHAPE, lambda m, x: m.AveragePool(x, kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
      lambda x: window(x, 3, 1, (1, 1, 1, 1)).sum((4, 5)) / window(np.ones_like(x), 3, 1, (1, 1, 1, 1)).sum((4, 5)))
 case("sum_of_three", SHAPE, lambda m, x: m.Sum(x, m.Relu(x), m.Tanh(x)), lambda x: x + np.maximum(x, 0) + np.tanh(x))
+case("max_feature_map", SHAPE, lambda m, x: m.Max(*m.Split(x, n64(3, 3), axis=1, outputs=2)), lambda x: np.maximum(x[:, :3], x[:, 3:]))
+case("smaller_of_two", SHAPE, lambda m, x: m.Min(m.Tanh(x), m.Sigmoid(x)), lambda x: np.minimum(np.tanh(x), sigmoid(x)))
 case("difference", SHAPE, lambda m, x: m.Sub(m.Relu(x), m.Tanh(x)), lambda x: np.maximum(x, 0) - np.tanh(x))
 case("shortcut_padded", SHAPE, lambda m, x: m.Add(m.Conv(x, w3, pads=[1, 1, 1, 1], strides=[2, 2]),
      m.Pad(m.MaxPool(x, kernel_shape=[1, 1], strides=[2, 2]), n64(0, 0, 0, 0, 0, 2, 0, 0))),
@@ -356,6 +358,19 @@ case("padded_plus_gate", SHAPE, lambda m, x: m.Add(m.Pad(x, n64(0, 0, 0, 0, 0, 2
 not_read("norm_of_groups_as_images", (2, 6, 4, 4), lambda m, x: m.Reshape(m.InstanceNormalization(m.Reshape(x, n64(4, 3, 4, 4)), real(3), real(3)), n64(2, 6, 4, 4)))
 not_read("norm_of_channels_as_images", (1, 6, 4, 4), lambda m, x: m.Reshape(m.InstanceNormalization(m.Reshape(x, n64(6, 1, 4, 4)), real(1), real(1)), n64(1, 6, 4, 4)))
 not_read("norm_of_rows_as_images", (2, 4, 2, 4), lambda m, x: m.GroupNormalization(m.Transpose(x, perm=[2, 1, 0, 3]), real(4), real(4), num_groups=2), opset=21)
+def response_of(m, x, of, rows, channels):
+    g = m.ReduceL2(of, axes=rows)
+    return m.Mul(x, m.Div(g, m.Add(m.ReduceMean(g, axes=channels), f32(1e-6))))
+not_read("response_of_another_value", SHAPE, lambda m, x: response_of(m, m.Relu(x), x, [2, 3], [1]))
+not_read("response_of_rows", SHAPE, lambda m, x: response_of(m, x, x, [2], [1]))
+not_read("response_of_one_mean", SHAPE, lambda m, x: response_of(m, x, x, [2, 3], [0, 1]))
+not_read("l2_norm_of_rows_too", SHAPE, lambda m, x: m.Div(x, m.Clip(m.ReduceL2(x, axes=[1, 2]), f32(1e-12))))
+not_read("l2_norm_bounded_above", SHAPE, lambda m, x: m.Div(x, m.Clip(m.ReduceL2(x, axes=[1]), f32(1e-12), f32(2))))
+not_read("concat_of_rows_as_columns", (2, 6, 4, 4), lambda m, x: m.Concat(x, m.Transpose(x, perm=[0, 1, 3, 2]), axis=2))
+not_read("factors_that_do_not_fit", SHAPE, lambda m, x: m.Conv(x, m.Reshape(m.MatMul(left, real(3, C * 9)), n64(4, C, 3, 3))))
+not_read("sums_along_no_axis", (2, 6), lambda m, x: m.MatMul(x, m.CumSum(real(6, 5), np.array(2, np.int64))))
+not_read("padded_by_nothing", (2, 6), lambda m, x: m.MatMul(x, m.Pad(real(6, 5), n64(0, 0, 0, 1), np.zeros(0, f32))))
+not_read("softmax_of_no_dimension", (2, 6), lambda m, x: m.MatMul(x, m.Softmax(real(6, 5), axis=2)))
 not_read("outer_product", (1, 4), lambda m, x: m.Mul(m.Reshape(x, n64(1, 4, 1, 1)), m.Relu(m.Reshape(x, n64(1, 1, 1, 4)))))
 not_read("sum_of_expanded", (1, 4, 1, 1), lambda m, x: m.Add(m.Expand(x, n64(1, 4, 2, 2)), m.Expand(m.Relu(x), n64(1, 4, 2, 2))))
 not_read("columns_as_images", (1, 4, 2, 2), lambda m, x: m.Relu(m.Reshape(m.Transpose(m.Reshape(x, n64(1, 2, 2, 2, 2)), perm=[4, 2, 1, 3, 0]), n64(2, 4, 2, 1))))
