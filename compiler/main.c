@@ -319,7 +319,6 @@ static void release(Compilation *c) {
 static bool read_network(Compilation *c, Options *options) {
     if (!parse(c, options) || !elaborate_graph(c) || !choose_outputs(c)) return false;
     if (!make_training(c)) return false; /* refuses the graph of a step */
-    if (!files_check(c)) return false;
     return options->reference || (check_name(c) && plan_fits(c->source, &c->diag));
 }
 
@@ -334,9 +333,9 @@ static bool make_network(Compilation *c) {
 static bool compare(Compilation *first, Options *options) {
     Compilation second = {.options = options->second};
     const bool read = read_network(first, options);
-    const bool good = read_network(&second, options->second) && read && compare_check(first, &second) &&
-                      make_network(first) && make_network(&second) && compare_run(first, &second) &&
-                      !second.diag.errors;
+    const bool good = read_network(&second, options->second) && read && files_check(first) && files_check(&second) &&
+                      compare_check(first, &second) && make_network(first) && make_network(&second) &&
+                      compare_run(first, &second) && !second.diag.errors;
     release(&second);
     return good;
 }

@@ -202,6 +202,8 @@ expect "--html" 2 "$RNC" --summary --html page.html tiny.rn
 says "--html" "--html is an option of rnc bench and rnc compare"
 refuses 1 "cannot write 'nowhere/page.html'" --html nowhere/page.html tiny.rn
 refuses 1 "would overwrite the input" --html tiny.onnx tiny.onnx
+refuses 1 "cannot write 'set': it is there, and a folder" --html set tiny.rn
+[ "$(grep -c error: "$WORK/.err")" = 1 ] && ok || bad "one error" "$(cat "$WORK/.err")"
 head -c 300 "$WORK/x.npy" > "$WORK/cut.npy"
 refuses 1 cut.npy --data cut.npy --reference tiny.rn tiny.rn
 refuses 1 "neither a .npy array nor a PNG or JPEG picture" --data tiny.rn --reference tiny.rn tiny.rn
