@@ -1,11 +1,13 @@
 /* rnc --train --verify: a step's loss and gradients, by the emitted trainer and by the interpreter on the graph of the
  * step. Weights, images and labels are made up. The gradients are compared in the order in which the backward pass
  * makes them, so that the first that is named is where it goes wrong; relative error = largest |a - b| / largest |b|,
- * where b is at least a ten-thousandth of the largest of all gradients: one that is nothing but rounding, such as a
- * bias's before a batch norm, compares with nothing. A gradient may be off as much as a layer that --verify compares
+ * where b is at least a ten-thousandth of the largest of all gradients: one that is nothing but rounding compares with
+ * nothing. A bias's or a convolution's is a sum over all pixels, which before a batch norm may cancel out: it may be
+ * off by some roundings of what is summed. A gradient may be off as much as a layer that --verify compares
  * (verify_run.c): a ReLU's input that rounding takes to the other side of 0 moves it.
  */
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,7 @@
 #include "verify_run.h"
 
 enum { VERIFY_IMAGES = 4 };
-static const double LEAST_SHARE = 1.0 / 30, LEAST_SIZE = 1e-4;
+static const double LEAST_SHARE = 1.0 / 30, LEAST_SIZE = 1e-4, ROUNDINGS = 8 * (double)FLT_EPSILON;
 
 typedef struct Verify {
     Compilation *c;
@@ -138,6 +140,29 @@ static const double *gradient(const Verify *v, const Trained *t) {
     return v->values[value->id] + (size_t)t->channel * (size_t)value->shape.h * (size_t)value->shape.w;
 }
 
+static double largest_of(const double *x, int64_t count) {
+    double largest = 0;
+    for (int64_t i = 0; i < count; i++) largest = fmax(largest, fabs(x[i]));
+    return largest;
+}
+
+/* The largest sum of the sizes of what a bias's or a convolution's gradient is summed of, or more. 0: of others. */
+static double summed(const Verify *v, const Trained *t) {
+    const Node *node = v->graph->outputs[t->output]->producer;
+    if (node->op != OP_SUM && node->op != OP_CONV_WEIGHTS) return 0;
+    const Value *in = node->in[node->nin - 1], *with = node->op == OP_SUM ? NULL : node->in[0];
+    const int64_t pixels = (int64_t)in->shape.h * in->shape.w;
+    double largest = 0;
+    for (int k = 0; k < in->shape.c; k++) {
+        double sum = 0;
+        for (int n = 0; n < v->images; n++)
+            for (int64_t i = 0; i < pixels; i++)
+                sum += fabs(v->values[in->id][((int64_t)n * in->shape.c + k) * pixels + i]);
+        largest = fmax(largest, sum);
+    }
+    return largest * (with ? largest_of(v->values[with->id], v->images * shape_size(with->shape)) : 1);
+}
+
 static bool compare_loss(Verify *v) {
     VerifyTraining *r = v->result;
     const double *each = v->values[v->graph->outputs[v->graph->training->loss]->id];
@@ -176,8 +201,10 @@ static bool compare_all(Verify *v) {
             v->largest = fmax(v->largest, fabs(gradient(v, &training->trained[i])[k] * mean));
     for (int i = 0; i < training->trained_count; i++) {
         const Tensor *param = training->trained[i].param;
+        const double least =
+            fmax(v->largest * LEAST_SIZE, summed(v, &training->trained[i]) * mean * ROUNDINGS / v->result->limit);
         if (!compare(v, "gradient", param, gradient(v, &training->trained[i]), mean,
-                     v->gradients + train_offset(v->c->training_plan, param), fmax(v->largest * LEAST_SIZE, 1e-30)))
+                     v->gradients + train_offset(v->c->training_plan, param), fmax(least, 1e-30)))
             return false;
     }
     return true;

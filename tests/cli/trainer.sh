@@ -128,6 +128,22 @@ expect "C loops" 0 $CC -std=c11 -O2 -Wall -Wextra -Werror -pedantic -I"$OUT/incl
 expect "--verify" 0 "$RNC" --train --verify tiny.rn
 prints "--verify" "verify: tiny: a step's loss, and 17 gradients and statistics agree with the interpreter"
 sed 's/avgpool global/dropout 0.3; avgpool global/; s/init he/init he; freeze conv2, bn2/' "$WORK/tiny.rn" > "$WORK/odd.rn"
+cat > "$WORK/cancels.rn" << 'N' # gradients of a bias, and of weights of one channel, before a batch norm: 0 but for rounding
+network cancels {
+    input 1x14x11
+    conv 17, 1x1; bn; relu
+    concat { { conv 8, 1x3 bias; sigmoid } { conv 85, 1x1 groups 17 bias; bn; swish } }; bn; relu
+    avgpool global
+    fc 5
+    softmax
+}
+train {
+    batch 2
+    sgd lr 0.05
+    stop at 2
+}
+N
+expect "--verify of what cancels out" 0 "$RNC" --train --verify cancels.rn
 expect "--verify of others" 0 "$RNC" --train --verify -O0 --kernels=c --threads 2 odd.rn
 bad_cc
 faulty() { env REAL_CC="$CC" CC="$WORK/bad-cc" FAULT="$1" "$RNC" --train --verify "${@:2}" tiny.rn; }
