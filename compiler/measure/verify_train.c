@@ -160,7 +160,8 @@ static double summed(const Verify *v, const Trained *t) {
                 sum += fabs(v->values[in->id][((int64_t)n * in->shape.c + k) * pixels + i]);
         largest = fmax(largest, sum);
     }
-    return largest * (with ? largest_of(v->values[with->id], v->images * shape_size(with->shape)) : 1);
+    if (!with) return fmax(largest, 8 * v->largest * v->images); /* a norm of few pixels cancels out in each of them */
+    return largest * largest_of(v->values[with->id], v->images * shape_size(with->shape));
 }
 
 static bool compare_loss(Verify *v) {
@@ -187,7 +188,7 @@ static bool compare_all(Verify *v) {
         const double *stats = v->values[v->graph->outputs[running->output]->id];
         const int64_t channels = tensor_size(running->mean);
         const double count = stats[2 * channels];
-        double spread = 0;
+        double spread = 1e-30; /* of a value that is 0 everywhere */
         for (int64_t k = 0; k < channels; k++) spread = fmax(spread, sqrt(stats[channels + k]));
         if (!compare(v, "batch mean", running->mean, stats, 1,
                      v->gradients + train_offset(v->c->training_plan, running->mean), spread) ||
