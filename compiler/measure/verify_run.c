@@ -57,14 +57,27 @@ static double limit_of(const Verify *v, const Value *value, const char *name) {
     return fmax(limit ? *limit : limit_of_outputs(v->c, v->c->plan), v->coarse[value->id]);
 }
 
-static void find_coarse(Verify *v) {
-    const double steps = 4;
-    v->coarse = arena_alloc(&v->c->arena, sizeof *v->coarse * ((size_t)v->source->value_count + 1));
+/* The widest step of a quantize layer over the largest of its numbers, which need not come near its bounds. */
+static double step_of(const Verify *v, const Node *node, int images) {
+    const Tensor *scale = node->weight[WEIGHT];
+    double widest = 0, largest = 0;
+    for (int64_t c = 0; c < tensor_size(scale); c++)
+        widest = fmax(widest, fabs((double)v->c->weights.data[scale->id][c]));
+    for (int i = 0; i < images; i++)
+        for (int64_t k = 0; k < shape_size(node->out->shape); k++)
+            largest = fmax(largest, fabs(v->expected[i][node->out->id][k]));
+    return largest > 0 ? widest / largest : 0;
+}
+
+/* Of the expected images. */
+static void find_coarse(Verify *v, int images) {
+    const double steps = 2;
     for (int i = 0; i < v->source->node_count; i++) {
         const Node *node = v->source->nodes[i];
         double *own = &v->coarse[node->out->id];
+        *own = 0;
         for (int k = 0; k < node->nin; k++) *own = fmax(*own, v->coarse[node->in[k]->id]);
-        if (node->op == OP_QUANTIZE) *own = fmax(*own, steps / (node->attr.high - node->attr.low));
+        if (node->op == OP_QUANTIZE) *own = fmax(*own, steps * step_of(v, node, images));
     }
 }
 
@@ -214,6 +227,7 @@ static void interpret_images(Verify *v, int first, int count) {
         if (v->source != c->source && !v->outputs_only)
             v->rounding = fmax(v->rounding, rounding_error(v, image, v->expected[i]));
     }
+    find_coarse(v, count);
 }
 
 /* Noise alone and, where batches may be larger, as a batch; images that were given, each. */
@@ -249,7 +263,7 @@ static bool run_in_folder(Verify *v, const Plan *plan) {
 /* Builds and runs the plan, and compares what it computes. */
 static bool compare_plan(Verify *v, const Plan *plan) {
     v->source = stored_source(v->c);
-    find_coarse(v);
+    v->coarse = arena_alloc(&v->c->arena, sizeof *v->coarse * ((size_t)v->source->value_count + 1));
     if (!take_images(v)) return false;
     v->folder = temp_folder_make(&v->c->arena, NULL, &v->c->diag);
     const bool good = v->folder && run_in_folder(v, plan);

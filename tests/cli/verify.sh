@@ -200,4 +200,7 @@ expect "--input: four channels" 1 "$RNC" --verify --input dark.png four.rn
 says "--input: four channels" "dark.png: a picture of 8 x 6 cannot be made the input of four, 4 x 6 x 8"
 expect "--input alone" 2 "$RNC" --summary --input dark.png bounded.rn
 says "--input alone" "say --verify too"
+# the numbers of quantize layers come nowhere near their bounds, and some lie between two steps
+printf 'network steps {\n    input 4x40x40\n    conv 16, 3x3; sigmoid\n    quantize\n}\n' > "$WORK/steps.rn"
+for seed in 2 4; do expect "quantize: either of two steps, $seed" 0 "$RNC" --verify --kernels=c --random-weights=$seed steps.rn; done
 finish
