@@ -93,6 +93,7 @@ int rn_main(const rn_model *model, int argc, char **argv) {
     if (!cli.files) return cli_fail(&cli, "out of memory");
     int status = dispatch(&cli, argc, argv);
     free(cli.files);
-    if (fflush(stdout) || ferror(stdout)) return cli_fail(&cli, "cannot write the output: %s", strerror(errno));
+    const int lost = fflush(stdout) || ferror(stdout); /* where an error was said, one is enough */
+    if (lost && !status) return cli_fail(&cli, "cannot write the output: %s", strerror(errno));
     return status;
 }

@@ -195,7 +195,8 @@ int rn_train_main_of(const rn_train_model *model, const rn_train_team *team, int
     rn_pool_destroy(cli.pool);
     free(cli.base.files);
     if (alone) *alone = cli.is_alone;
-    if (fflush(stdout) || ferror(stdout)) return cli_fail(&cli.base, "cannot write the output: %s", strerror(errno));
+    const int lost = fflush(stdout) || ferror(stdout); /* where an error was said, one is enough */
+    if (lost && !status) return cli_fail(&cli.base, "cannot write the output: %s", strerror(errno));
     return status;
 }
 
