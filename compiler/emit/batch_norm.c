@@ -161,7 +161,7 @@ static void emit_group_norm(const Norm *n, Text *body) {
     line(body, 1, "}");
 }
 
-static void emit_responses(const Norm *n, int depth, Text *body) {
+static void emit_image_responses(const Norm *n, int depth, Text *body) {
     line(body, depth, "const float by = image_responses(x, %d, %d, %d, %d, %s, sums, response);", n->shape.h,
          n->shape.w, n->pixel, n->shape.c, number(n, n->node->attr.eps));
 }
@@ -177,7 +177,7 @@ static void emit_response_norm(const Norm *n, Text *body) {
     emit_inputs(n, false, NULL, 0, 2, body);
     emit_inputs(n, true, "0", n->shape.h, 2, body);
     line(body, 2, "float *y = %s;", batch_image(e, "y", n->step->out));
-    emit_responses(n, 2, body);
+    emit_image_responses(n, 2, body);
     if (backward)
         line(body, 2, "image_response_gradient(dy, x, response, by, a->w, %d, %d, %d, %d, sums, factor, times, y);",
              n->shape.h, n->shape.w, n->pixel, n->shape.c);
@@ -193,7 +193,7 @@ static void emit_image_sums(const Norm *n, Text *body) {
     if (group)
         emit_group_statistics(n, 3, body);
     else
-        emit_responses(n, 3, body);
+        emit_image_responses(n, 3, body);
     line(body, 3, "for (int i = 0; i < %d; i++) sums[i] = 0;", 2 * n->pixel);
     line(body, 3, "for (int c = 0; c < %d; c += LANES)", n->pixel);
     line(body, 4, "image_products(dy + c, x + c, %d, %d, %d, %s, sums + c, sums + %d + c);", n->shape.h, n->shape.w,

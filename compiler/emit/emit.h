@@ -158,6 +158,7 @@ const char *emit_quantize(Emit *e, const Step *step, Text *body);
 const char *emit_softmax(Emit *e, const Step *step, Text *body);
 const char *emit_interleave(Emit *e, const Step *step, Text *body);
 const char *emit_groupnorm(Emit *e, const Step *step, Text *body);
+const char *emit_responses(Emit *e, const Step *step, Text *body);
 const char *emit_responsenorm(Emit *e, const Step *step, Text *body);
 const char *emit_resize(Emit *e, const Step *step, Text *body);
 const char *emit_slice(Emit *e, const Step *step, Text *body);

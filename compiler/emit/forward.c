@@ -72,9 +72,8 @@ ArenaPlaces emit_arena_places(const Emit *e) {
 static const char *base_of(const Emit *e, const Operand *o) {
     switch (o->room) {
     case ROOM_VALUE:
-        return plan_value(e->plan, o->value)->kept ? "B" : "A";
     case ROOM_TEMPORARY:
-        return "A";
+        return plan_operand_kept(e->plan, o) ? "B" : "A";
     case ROOM_WEIGHTS:
         return "W";
     case ROOM_IMAGE:
@@ -122,7 +121,7 @@ static const char *layout_words(const Emit *e, const Step *s) {
         if (!o || o->room == ROOM_WEIGHTS) continue;
         text_printf(&t, "%s%s: ", t.size ? "; " : "", role_name(role));
         if (o->room == ROOM_TEMPORARY) {
-            text_printf(&t, "%lld transformed floats", (long long)o->bytes * s->images / (long long)sizeof(float));
+            text_printf(&t, "%lld floats between two steps", (long long)o->bytes * s->images / (long long)sizeof(float));
             continue;
         }
         const Shape shape = o->value->shape;
@@ -260,9 +259,9 @@ static Uses uses_of(const Emit *e, int from, int to) {
         u.S |= s->scratch > 0;
         for (int k = 0; k < s->operand_count; k++) {
             const Operand *o = &s->operands[k];
-            const bool kept = o->room == ROOM_VALUE && plan_value(e->plan, o->value)->kept;
+            const bool kept = plan_operand_kept(e->plan, o);
             u.B |= kept;
-            u.A |= o->role != OPERAND_NONE && (o->room == ROOM_TEMPORARY || (o->room == ROOM_VALUE && !kept));
+            u.A |= o->role != OPERAND_NONE && !kept && (o->room == ROOM_TEMPORARY || o->room == ROOM_VALUE);
             u.W |= o->room == ROOM_WEIGHTS;
             u.outputs |= o->room == ROOM_RESULT;
         }

@@ -1,7 +1,9 @@
-/* responsenorm: two passes over the image: each channel's sum of squares, then the result, once the mean of their roots
- * is known. It is of all channels and pixels, so every part computes the sums, for itself; they divide the result.
- * Vectors of channels are summed some at a time, over a row first: shorter sums are more accurate.
+/* responsenorm: two steps. The first one sums the squares of each channel over bands of rows, which the parts divide
+ * among themselves; there are as many bands for any number of parts, so that sums are the same. The second one adds the
+ * bands up, and computes the result once the mean of the channels' roots is known. Vectors of channels are summed some
+ * at a time, over a row first: shorter sums are more accurate.
  */
+#include "plan/plain.h"
 #include "walk.h"
 
 enum { BLOCK = 4 }; /* vectors of channels that are summed at once */
@@ -13,14 +15,14 @@ static void emit_zeros(Emit *e, const char *name, int count, int indent, Text *t
     line(text, indent, "V %s;", all);
 }
 
-/* The roots of the sums of squares of channels from `c` on, an expression. */
-static void emit_block(const Walk *walk, const char *c, int channels, int indent, Text *text) {
-    Emit *e = walk->e;
-    const Value *in = walk->step->node->in[0];
+/* Sums of squares of channels from `c` on over the band's rows. */
+static void emit_block(Emit *e, const Step *step, const char *c, int channels, int indent, Text *text) {
+    const Value *in = step->node->in[0];
     const Layout *l = &plan_value(e->plan, in)->layout;
-    const int vectors = (channels + e->lanes - 1) / e->lanes;
+    const int vectors = (channels + e->lanes - 1) / e->lanes, bands = response_bands(step->node);
     emit_zeros(e, "s", vectors, indent, text);
-    line(text, indent, "for (int y = 0; y < %d; y++) {", in->shape.h);
+    line(text, indent, "for (int y = band * %d / %d; y < (band + 1) * %d / %d; y++) {", in->shape.h, bands, in->shape.h,
+         bands);
     line(text, indent + 1, "const float *in = %s;",
          emit_offset(e, emit_offset(e, "a->x", "y", l->row, in->shape.h), c, 1, 1));
     emit_zeros(e, "r", vectors, indent + 1, text);
@@ -36,8 +38,28 @@ static void emit_block(const Walk *walk, const char *c, int channels, int indent
     for (int i = 0; i < vectors; i++) line(text, indent + 1, "s%d = add(s%d, r%d);", i, i, i);
     line(text, indent, "}");
     for (int i = 0; i < vectors; i++)
-        line(text, indent, "store(%s, sqrt_(s%d));",
-             emit_offset(e, emit_offset(e, "response", c, 1, 1), arena_printf(e->arena, "%d", i * e->lanes), 1, 1), i);
+        line(text, indent, "store(%s, s%d);",
+             emit_offset(e, emit_offset(e, "sums", c, 1, 1), arena_printf(e->arena, "%d", i * e->lanes), 1, 1), i);
+}
+
+const char *emit_responses(Emit *e, const Step *step, Text *body) {
+    const Shape shape = step->node->in[0]->shape;
+    const int channels = shape.c, block = BLOCK * e->lanes, full = channels / block * block;
+    const int bands = response_bands(step->node);
+    line(body, 1, "for (int band = part * %d / parts; band < (part + 1) * %d / parts; band++) {", bands, bands);
+    line(body, 2, "float *sums = %s;", emit_offset(e, "a->y", "band", response_stride(step->node), bands));
+    if (full) {
+        line(body, 2, "for (int c = 0; c < %d; c += %d) {", full, block);
+        emit_block(e, step, "c", block, 3, body);
+        line(body, 2, "}");
+    }
+    if (channels > full) {
+        line(body, 2, "{");
+        emit_block(e, step, arena_printf(e->arena, "%d", full), channels - full, 3, body);
+        line(body, 2, "}");
+    }
+    line(body, 1, "}");
+    return arena_printf(e->arena, "responsenorm_sums_%dx%dx%d", channels, shape.h, shape.w);
 }
 
 static const char *responsenorm_value(const Walk *walk, const Box *box, const char *c, int left, int indent,
@@ -50,7 +72,7 @@ static const char *responsenorm_value(const Walk *walk, const Box *box, const ch
 
 const char *emit_responsenorm(Emit *e, const Step *step, Text *body) {
     if (step->epilogue.bias) bug("%s: a response norm with another bias", step->name);
-    const int channels = step->out->shape.c, block = BLOCK * e->lanes, full = channels / block * block;
+    const int channels = step->out->shape.c, bands = response_bands(step->node);
     Walk walk = walk_new(e, step);
     walk.value = responsenorm_value;
     walk_add_operand(&walk, "in", "a->x", step->node->in[0]);
@@ -58,18 +80,15 @@ const char *emit_responsenorm(Emit *e, const Step *step, Text *body) {
     walk_add_vector(&walk, "scale", "a->w");
     walk_add_vector(&walk, "shift", "a->bias");
     line(body, 1, "float response[%d];", (channels + e->lanes - 1) / e->lanes * e->lanes);
-    if (full) {
-        line(body, 1, "for (int c = 0; c < %d; c += %d) {", full, block);
-        emit_block(&walk, "c", block, 2, body);
-        line(body, 1, "}");
-    }
-    if (channels > full) {
-        line(body, 1, "{");
-        emit_block(&walk, arena_printf(e->arena, "%d", full), channels - full, 2, body);
-        line(body, 1, "}");
-    }
     line(body, 1, "V all = zero();");
-    line(body, 1, "for (int c = 0; c < %d; c += %d) all = add(all, load(response + c));", channels, e->lanes);
+    line(body, 1, "for (int c = 0; c < %d; c += %d) {", channels, e->lanes);
+    line(body, 2, "V s = zero();");
+    line(body, 2, "for (int band = 0; band < %d; band++) s = add(s, load(%s));", bands,
+         emit_offset(e, emit_offset(e, "a->x1", "band", response_stride(step->node), bands), "c", 1, 1));
+    line(body, 2, "const V r = sqrt_(s);");
+    line(body, 2, "store(response + c, r);");
+    line(body, 2, "all = add(all, r);");
+    line(body, 1, "}");
     line(body, 1, "const V by = set1(1.0f / (sum(all) * %s + %s));", float_c(e->arena, 1.0 / channels),
          float_c(e->arena, step->node->attr.eps));
     walk_emit(&walk, body);

@@ -1,6 +1,6 @@
 /* Memory: every root value is a buffer with a lifetime in steps; buffers whose lifetimes do not overlap share the
- * arena. Those that the last layers touch have a region of their own, since each image of a group has its own; the last
- * layers' temporaries may then lie over the first layers' activations.
+ * arena. Those that the last layers touch have a region of their own, since each image of a group has its own; those
+ * temporaries of theirs that are of a whole group may then lie over the first layers' activations.
  *
  * Placement is greedy: buffers in some order, each into the lowest gap left by those already placed that live at the
  * same time (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020, section 4: greedy by
@@ -197,6 +197,15 @@ static int64_t append_buffers(Plan *plan, bool kept) {
     return size;
 }
 
+/* Those of the last layers that take one image after another, each step all of them: each image has its own. */
+static void keep_temporaries(Plan *plan) {
+    for (int i = plan->last_step; i < plan->step_count; i++)
+        for (int k = 0; k < plan->steps[i].operand_count && !plan->steps[i].one; k++) {
+            const Operand *o = &plan->steps[i].operands[k];
+            if (o->room == ROOM_TEMPORARY) buffer_of(plan, o)->kept = true;
+        }
+}
+
 void plan_live_bytes(Plan *plan) {
     make_buffers(plan);
     find_lifetimes(plan);
@@ -209,6 +218,7 @@ void plan_memory(Plan *plan) {
     make_buffers(plan);
     find_lifetimes(plan);
     for (int i = 0; i < plan->value_buffers; i++) plan->buffers[i].kept = plan->buffers[i].last >= plan->last_step;
+    keep_temporaries(plan);
     int64_t (*const arrange)(Plan *, bool) = plan->options.reuse_memory ? place_buffers : append_buffers;
     plan->live_bytes = largest_live_set(plan, false);
     plan->arena_bytes = arrange(plan, false);

@@ -125,6 +125,32 @@ void plain_steps(Plan *plan, const Node *n) {
     step_writes_result(plan, s);
 }
 
+int response_bands(const Node *n) {
+    enum { MOST = 16 };
+    const int rows = n->in[0]->shape.h;
+    return rows < MOST ? rows : MOST;
+}
+
+int response_stride(const Node *n) {
+    return (n->in[0]->shape.c + VECTOR - 1) / VECTOR * VECTOR;
+}
+
+void responsenorm_steps(Plan *plan, const Node *n) {
+    const int sums = plan_temporary(plan, (int64_t)sizeof(float) * response_bands(n) * response_stride(n));
+    Step *s = step_add(plan, ALG_RESPONSES, n, n->out);
+    step_name_part(plan, s, "sums");
+    s->words = "responsenorm sums";
+    s->epilogue = (Epilogue){0};
+    s->complete = false;
+    step_reads_inputs(plan, s);
+    step_writes_temporary(plan, s, sums);
+    s = step_add(plan, ALG_RESPONSENORM, n, n->out);
+    step_reads_inputs(plan, s);
+    step_reads_temporary(plan, s, sums)->role = OPERAND_X1;
+    step_reads_addend(plan, s);
+    step_writes_result(plan, s);
+}
+
 void grouped_pack(Plan *plan, Step *s) {
     const Tensor *w = s->term[0].weight;
     const int32_t dim[4] = {w->dim[0], w->dim[1], w->dim[2], w->dim[3]};

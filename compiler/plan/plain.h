@@ -12,6 +12,10 @@ void output_steps(Plan *plan, const Value *value); /* one for each output that t
  * else 0. */
 int grouped_channels(const Node *node);
 
+/* A response norm's sums of squares: bands of rows, whatever the number of parts, and for each of these floats. */
+int response_bands(const Node *node);
+int response_stride(const Node *node);
+
 /* ---- for algorithms.def ---- */
 bool alias_can(const Plan *plan, const Node *node);
 void alias_steps(Plan *plan, const Node *node);
@@ -33,6 +37,7 @@ bool softmax_can(const Plan *plan, const Node *node);
 bool interleave_can(const Plan *plan, const Node *node);
 bool groupnorm_can(const Plan *plan, const Node *node);
 bool responsenorm_can(const Plan *plan, const Node *node);
+void responsenorm_steps(Plan *plan, const Node *node); /* two: the sums, which all parts need; the result */
 bool resize_can(const Plan *plan, const Node *node);
 bool slice_can(const Plan *plan, const Node *node);
 bool shuffle_can(const Plan *plan, const Node *node);

@@ -104,7 +104,8 @@ static void print_operand(const Plan *plan, const Operand *o, Text *text) {
         if (l->top | l->left | l->bottom | l->right)
             text_printf(text, " halo %d %d %d %d", l->top, l->left, l->bottom, l->right);
     } else
-        text_printf(text, "%s at %lld", rooms[o->room], (long long)plan_operand_offset(plan, o));
+        text_printf(text, "%s at %lld%s", rooms[o->room], (long long)plan_operand_offset(plan, o),
+                    plan_operand_kept(plan, o) ? " kept" : "");
     text_printf(text, ", %lld bytes\n", (long long)o->bytes);
 }
 

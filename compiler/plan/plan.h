@@ -239,6 +239,8 @@ static inline const ValuePlan *plan_value(const Plan *plan, const Value *v) {
 const char *role_name(Role role); /* "x", "w1" */
 /* Where an operand begins, in bytes from its room's beginning. */
 int64_t plan_operand_offset(const Plan *plan, const Operand *operand);
+/* Whether it lies in what is kept of each image for the last layers, instead of the arena. */
+bool plan_operand_kept(const Plan *plan, const Operand *operand);
 /* Bytes that a step moves for one image; those of weights divided among the images that share them. */
 int64_t step_bytes(const Step *step);
 int64_t step_weight_bytes(const Step *step);

@@ -93,6 +93,11 @@ int64_t plan_operand_offset(const Plan *plan, const Operand *o) {
     return o->offset;
 }
 
+bool plan_operand_kept(const Plan *plan, const Operand *o) {
+    if (o->room == ROOM_TEMPORARY) return plan->buffers[plan->value_buffers + o->temporary].kept;
+    return o->room == ROOM_VALUE && plan_value(plan, o->value)->kept;
+}
+
 int64_t step_weight_bytes(const Step *step) {
     int64_t bytes = 0;
     for (int i = 0; i < step->operand_count; i++)

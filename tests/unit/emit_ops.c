@@ -225,6 +225,7 @@ typedef struct Run {
     Memory *memory;   /* by value id */
     float *planar[2]; /* the image, the result */
     float *weight, *bias, *slope;
+    float *between;        /* what a step of the layer leaves to the next one */
     int step_count, first; /* tasks: the input's conversion, the layer's own, the output's */
     Step step[MOST_STEPS];
 } Run;
@@ -317,6 +318,8 @@ static void prepare_steps(Run *run, const Node *last) {
     plan->choices[last->id].algorithm = algorithm_of(plan, last);
     algorithm_info(plan->choices[last->id].algorithm)->steps(plan, last);
     output_steps(plan, last->out);
+    CU_ASSERT_FATAL(plan->temporary_count <= 1);
+    if (plan->temporary_count) run->between = malloc((size_t)plan->temporaries[0]);
     for (int i = 0; i < plan->step_count; i++)
         if (step_is_call(&plan->steps[i])) run->step[run->step_count++] = plan->steps[i];
     const bool affine = last->weight[BIAS]; /* or a norm that ends like one */
@@ -352,7 +355,7 @@ static void open_run(Run *run, const Case *test, int variant) {
 static void close_run(Run *run) {
     for (int i = 0; i < run->ir.graph->value_count; i++) free(run->memory[i].start);
     free(run->memory), free(run->plan.values), free(run->planar[0]), free(run->planar[1]);
-    free(run->weight), free(run->bias), free(run->slope);
+    free(run->weight), free(run->bias), free(run->slope), free(run->between);
     arena_free(&run->arena);
     ir_run_close(&run->ir);
 }
@@ -407,6 +410,7 @@ static void emit_file(Run *runs, int count, int lanes, Text *file) {
 static float *room(const Run *run, const Operand *o) {
     if (o->room == ROOM_IMAGE) return run->planar[0];
     if (o->room == ROOM_RESULT) return run->planar[1];
+    if (o->room == ROOM_TEMPORARY) return run->between;
     return element(run, o->value, 0, 0, 0) + o->offset / (int64_t)sizeof(float);
 }
 
