@@ -110,9 +110,10 @@ def section(steps, runs, program, folder):
     figure = f"degradation-{steps}.svg"
     draw(program, groups, os.path.join(folder, figure), f"Fashion-MNIST, {steps:,} steps of {BATCH} pictures")
     command = f"make experiment-degradation STEPS={steps} SEEDS=\"{' '.join(map(str, sorted({r.seed for _, m in groups for r in m})))}\""
+    orders = [order(runs, *o) for o in ORDERS if o[0] in runs or o[1] in runs and o[0] in FIRST]
     return [f"### {steps:,} steps", "", f"{scale[0].upper()}{scale[1:]}: {epochs:.1f} epochs; lr 0.1, divided by 10 at {steps // 2:,} "
             f"and {3 * steps // 4:,}.", "", f"    {command} NETWORKS=\"{' '.join(runs)}\"", "", f"![training and test errors](results/{figure})", "",
-            *table(groups), "", *[order(runs, *o) for o in ORDERS if o[0] in runs or o[1] in runs and o[0] in FIRST], "", provenance(groups)]
+            *table(groups), "", *orders, *([""] if orders else []), provenance(groups)]
 
 
 def winograd(steps, direct, default, program, folder):
