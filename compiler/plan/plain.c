@@ -132,7 +132,7 @@ int response_bands(const Node *n) {
 }
 
 int response_stride(const Node *n) {
-    return (n->in[0]->shape.c + VECTOR - 1) / VECTOR * VECTOR;
+    return round_up(n->in[0]->shape.c, VECTOR);
 }
 
 void responsenorm_steps(Plan *plan, const Node *n) {

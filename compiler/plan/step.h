@@ -28,9 +28,9 @@ const Operand *step_operand(const Step *step, Role role); /* NULL where there is
 
 /* Values that a convolution or an output really reads: copies that are no code are looked through. */
 const Value *step_source(const Plan *plan, const Value *value);
-/* A copy (dropout, identity, flatten) that needs no code: its value is its input's storage under another name. */
 /* A slice of channels that only its readers read: they find it inside its input. */
 bool step_is_view(const Node *node);
+/* A copy (dropout, identity, flatten) that needs no code: its value is its input's storage under another name. */
 bool step_is_alias(const Plan *plan, const Node *node);
 
 #endif

@@ -34,7 +34,9 @@ if [ -n "$FULL" ]; then
     for level in 0 1 s; do counts $level generic --kernels=c; done
 fi
 # top-1 of `eval` against ONNX Runtime's, of the same network as an ONNX file, where Python has it
-if [ -n "$FULL" ] && "$PYTHON" -c 'import numpy, onnxruntime' 2> /dev/null; then
+if [ -n "$FULL" ] && ! "$PYTHON" -c 'import numpy, onnxruntime' 2> /dev/null; then
+    echo "skipped: eval against ONNX Runtime: no Python with numpy and onnxruntime"
+elif [ -n "$FULL" ]; then
     weights=$ROOT/examples/fashion/resnet20.safetensors
     expect "ONNX" 0 "$RNC" -o net.onnx --weights "$weights" "$ROOT/examples/fashion/resnet20.rn"
     expect "program" 0 "$RNC" -o net --weights "$weights" "$ROOT/examples/fashion/resnet20.rn"
