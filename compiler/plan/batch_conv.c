@@ -11,7 +11,7 @@
 
 enum {
     TILE = 4,                 /* of Winograd's method: F(4 x 4, 3 x 3), whose error training takes (docs/training.md) */
-    TILES_BYTES = 600 << 10,  /* V and M of a block, so that L2 has room for the strip and the weights */
+    TILES_BYTES = 600 << 10,  /* V and M of a block, so that L2 has room for the strip and the weights; at least */
     TILES_MOST = 128,         /* tiles of a block */
     STRIP_BYTES = 256 << 10,  /* so that L2 has room for what is made of it */
     PANELS_BYTES = 448 << 10, /* of the side of a weights' gradient that is in scratch whole, */
@@ -19,6 +19,8 @@ enum {
     SHARED_TILES = 64,        /* of a unit, where weights are shared */
     DEPTH = 16                /* least tiles of a batch-reduce element of a gradient */
 };
+
+static const double TILES_SHARE = 25.0 / 32; /* of L2, for V and M where that is more than TILES_BYTES */
 
 /* ---- directions ---- */
 static PhaseLine *forward_line(Arena *arena, int results, int kernel, int dilate, int before) {
@@ -146,6 +148,12 @@ static void share_tiles(const Plan *plan, BatchConv *c) {
     c->strip_at = c->kind == CONV_WEIGHTS ? 0 : (int64_t)products * c->m_product;
 }
 
+/* V and M of a block: the larger it is, the fewer times the weights are read again. */
+static int tiles_bytes(const Plan *plan) {
+    const double bytes = TILES_SHARE * plan->options.machine->l2_size;
+    return bytes < TILES_BYTES ? TILES_BYTES : bytes < INT_MAX ? (int)bytes : INT_MAX;
+}
+
 static void winograd_blocks(const Plan *plan, BatchConv *c) {
     const int ranks = plan->training->ranks, batch = ranks ? ranks * train_group_images(plan) : plan->options.batch;
     rn_winograd_make(&c->f, TILE, 3, 1);
@@ -153,7 +161,7 @@ static void winograd_blocks(const Plan *plan, BatchConv *c) {
     c->rows = divide_up(c->y.h, TILE), c->columns = divide_up(c->y.w, TILE);
     const int in = batch_lda(c->in_channels), out = batch_lda(c->out_channels);
     const int m = c->kind == CONV_WEIGHTS ? out : out < BATCH_PANEL ? out : BATCH_PANEL;
-    int most = TILES_BYTES / (products * (in + m) * (int)sizeof(float));
+    int most = tiles_bytes(plan) / (products * (in + m) * (int)sizeof(float));
     if (most > TILES_MOST) most = TILES_MOST;
     if (most < 8) most = 8;
     const int image = c->rows * c->columns;
