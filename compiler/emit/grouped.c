@@ -1,7 +1,7 @@
 /* Convolutions of few channels a group, where a vector holds several groups: every channel by its own kernel
  * (depthwise), or 2, 4, 8 by 2, 4, 8. The input has a physical zero halo, so that no tap is tested. A vector of
- * channels at a time, so that its rows stay in the first cache; then rows, divided among the parts; then tiles of a few
- * pixels, whose sums are in registers, so that each of the input's pixels is loaded once for each row of taps:
+ * channels at a time, so that its rows stay in the first cache; then rows; then tiles of a few pixels, whose sums are
+ * in registers, so that each of the input's pixels is loaded once for each row of taps:
  *
  *     u = load(in), v0 = fma_(w0, u, v0);
  *     u = load(in + 112), v0 = fma_(w1, u, v0), v1 = fma_(w0, u, v1);
@@ -12,6 +12,7 @@
  * k-th of each group, which of_groups() shows to all lanes of its group. (Block-diagonal weights in a GEMM would
  * multiply 16 channels by each group's 2, 4 or 8 as well.)
  */
+#include "plan/conv.h"
 #include "plan/plain.h"
 #include "walk.h"
 
@@ -33,6 +34,20 @@ static int group_of(const Walk *walk) { /* channels */
 static bool taps_stay(const Walk *walk) {
     const Window *w = window_of(walk);
     return group_of(walk) == 1 && w->r * w->s <= MOST_TAPS;
+}
+
+/* Whether the layer before divides its channels among the parts, so that each goes over the whole image. Then this one
+ * divides them as well: a part reads what it wrote itself, which is in its core's L2. Otherwise rows are divided. */
+static bool channels_are_divided(const Walk *walk) {
+    const Plan *plan = walk->e->plan;
+    for (int i = 0; i < plan->step_count; i++) {
+        const Step *s = &plan->steps[i];
+        if (s->out != walk->step->node->in[0] || (s->algorithm != ALG_POINTWISE && s->algorithm != ALG_DIRECT))
+            continue;
+        const ConvPlan *c = conv_plan(s);
+        return c->chunk_rows >= c->rows && c->panels.count > 1;
+    }
+    return false;
 }
 
 /* The vector of the input at `in` + at. */
@@ -144,6 +159,31 @@ static void emit_tiles(const Walk *walk, Box *box, int lo, int hi, int tile, con
     text_printf(body, "%*s}\n", indent - 4, "");
 }
 
+/* The part's share of rows [lo, hi), which is all of them where channels are divided. */
+static void open_rows(const Walk *walk, int lo, int hi, int indent, Text *body) {
+    if (!channels_are_divided(walk))
+        walk_open_rows(walk, lo, hi, indent, body);
+    else if (hi - lo == 1)
+        text_printf(body, "%*s{\n", indent, "");
+    else
+        text_printf(body, "%*sfor (int y = %d; y < %d; y++) {\n", indent, "", lo, hi);
+}
+
+/* The part's share of the vectors of channels [lo, hi), which is all of them where rows are divided. */
+static void open_vectors(const Walk *walk, int lo, int hi, int left, Text *body) {
+    const int lanes = walk->e->lanes, n = divide_up(hi - lo, lanes);
+    const bool divided = channels_are_divided(walk);
+    if (hi - lo <= left)
+        text_puts(body, divided ? "    if (part == parts - 1) {\n" : "    {\n");
+    else if (!divided)
+        text_printf(body, "    for (int c = %d; c < %d; c += %d) {\n", lo, hi, lanes);
+    else {
+        const char *from = lo ? arena_printf(walk->e->arena, "%d + ", lo) : "";
+        text_printf(body, "    for (int c = %spart * %d / parts * %d; c < %s(part + 1) * %d / parts * %d; c += %d) {\n",
+                    from, n, lanes, from, n, lanes, lanes);
+    }
+}
+
 /* The loops over one vector of channels, of which `adds` have an addend; c: an expression. */
 static void emit_vector_rows(const Walk *walk, Box *box, const char *c, int left, int adds, int indent, Text *body) {
     const Epilogue *epilogue = &walk->step->epilogue;
@@ -157,7 +197,7 @@ static void emit_vector_rows(const Walk *walk, Box *box, const char *c, int left
     const int rows = walk_segments(walk, DIM_H, row), columns = walk_segments(walk, DIM_W, column);
     for (int i = 0; i < rows; i++) {
         box->lo[DIM_H] = row[i], box->hi[DIM_H] = row[i + 1];
-        walk_open_rows(walk, row[i], row[i + 1], indent, body);
+        open_rows(walk, row[i], row[i + 1], indent, body);
         for (int j = 0; j < columns; j++) {
             const int lo = column[j], n = column[j + 1] - lo, tile = divide_up(n, divide_up(n, most));
             const int even = lo + n / tile * tile;
@@ -184,12 +224,8 @@ const char *emit_grouped(Emit *e, const Step *step, Text *body) {
         for (hi = lo + left; hi < channels; hi += left)
             if (lanes_from(e, hi, channels) != left || lanes_from(e, hi, added) != adds) break;
         Box box = {{lo, 0, 0}, {adds ? lo + adds : hi, 0, 0}};
-        const bool several = hi - lo > left;
-        if (several)
-            text_printf(body, "    for (int c = %d; c < %d; c += %d) {\n", lo, hi, e->lanes);
-        else
-            text_puts(body, "    {\n");
-        emit_vector_rows(&walk, &box, several ? "c" : arena_printf(e->arena, "%d", lo), left, adds, 8, body);
+        open_vectors(&walk, lo, hi, left, body);
+        emit_vector_rows(&walk, &box, hi - lo > left ? "c" : arena_printf(e->arena, "%d", lo), left, adds, 8, body);
         text_puts(body, "    }\n");
     }
     return layer_task_name(e, step);

@@ -499,6 +499,9 @@ static const struct {
      "conv 24, 1x1; relu; residual { conv 24, 3x3 groups 6; bn } shortcut identity; prelu; residual { conv 40, 1x1; "
      "relu; conv 40, 3x3 groups 5 /2 } shortcut pad; residual { depthwise 3x3 } shortcut identity; relu6; residual { "
      "conv 90, 1x1 bias } shortcut pad; relu; shuffle 2; conv 30, 1x1"},
+    {"divided_channels",
+     "conv 70, 3x3 /2; relu; conv 203, 1x1; relu; depthwise 3x3; relu6; conv 136, 1x1; residual { depthwise 5x5; bn } "
+     "shortcut identity; prelu; conv 130, 1x1 bias; conv 130, 3x3 /2 groups 65; relu; conv 9, 1x1"},
     {"shared_panels",
      "conv 96, 1x1; relu; conv 160, 1x1; swish; conv 80, 3x3; prelu; conv 320, 1x1 /2; residual { conv "
      "192, 1x1; relu; conv 320, 1x1 } shortcut identity; relu; fc 7"},
