@@ -44,6 +44,19 @@ void open_weights(int in, int lda, Text *body) {
     line(body, 1, "for (int i = i0; i < end && i < i0 + %d; i++) {", WEIGHTS_AT_ONCE);
 }
 
+/* Where a tap's packed weights have input channel `i` and the vector of output channels from o on. */
+static const char *packed_at(Emit *e, const BatchConv *c, const char *i) {
+    const int in = c->in_channels, lda = batch_lda(c->out_channels), last = lda % PANEL;
+    if (lda <= PANEL) return arena_printf(e->arena, "(size_t)%s * %d + o", i, lda);
+    if (!last) return arena_printf(e->arena, "(size_t)(o / %d * %d + %s) * %d + o %% %d", PANEL, in, i, PANEL, PANEL);
+    return arena_printf(e->arena, "(size_t)(o / %d * %d) * %d + (size_t)%s * (o < %d ? %d : %d) + o %% %d", PANEL, in,
+                        PANEL, i, lda - last, PANEL, last, PANEL);
+}
+
+const char *packed_panel(Emit *e, const BatchConv *c) {
+    return c->out_channels <= PANEL ? "o" : arena_printf(e->arena, "(size_t)o * %d", c->in_channels);
+}
+
 /* The store of packed weights: past the caches where they have no room for them, which saves reading the lines that are
  * written; only whole lines, which are vectors of AVX-512. */
 static const char *packed_store(Emit *e, const BatchConv *c) {
@@ -56,22 +69,23 @@ static const char *packed_store(Emit *e, const BatchConv *c) {
 /* Of groups that are joined: zeros where in and out are not of the same one. */
 static void pack_joined(Emit *e, const BatchConv *c, Text *body) {
     const bool data = c->kind == CONV_DATA;
-    const int in = c->in_channels, out = c->out_channels, lda = batch_lda(out), taps = c->taps;
+    const int in = c->in_channels, out = c->out_channels, taps = c->taps;
     const int from = in / c->joined, to = out / c->joined; /* channels of a group of the source */
     if (data)
         line(body, 2, "const float *w = a->w + (size_t)i * %d;", to * taps);
     else
         line(body, 2, "const float *w = a->w + ((size_t)(i / %d) * %d + i %% %d * %d);", in, out * from * taps, from,
              taps);
-    line(body, 2, "float *y = a->y + ((size_t)(i / %d) * %lld + (size_t)(i %% %d) * %d + o);", in,
-         (long long)(taps * c->matrix), in, lda);
+    line(body, 2, "float *y = a->y + ((size_t)(i / %d) * %lld + %s);", in, (long long)(taps * c->matrix),
+         packed_at(e, c, arena_printf(e->arena, "(i %% %d)", in)));
     line(body, 2, "for (int l = 0; l < LANES; l++)");
     line(body, 3, "for (int t = 0; t < %d; t++)", taps);
     line(body, 4, "y[t * %lld + l] = (o + l) / %d == i %% %d / %d ? w[%s * %d + t] : 0;", (long long)c->matrix, to, in,
          from, data ? arena_printf(e->arena, "(o + l) %% %d", to) : "(o + l)", data ? taps : from * taps);
 }
 
-/* Parameters are K x C/groups x R x S; what is packed is [group][tap or product][in][out], `out` in whole vectors.
+/* Parameters are K x C/groups x R x S; what is packed is [group][tap or product][panel][in][out], `out` in whole
+ * vectors: a panel's weights lie in one piece, since rows of it with gaps between are read at two thirds of the speed.
  * Going back, in and out change places, and of Winograd's windows the taps are reversed. */
 const char *emit_batch_pack(Emit *e, const Step *s, Text *body) {
     const BatchConv *c = s->detail;
@@ -93,7 +107,7 @@ const char *emit_batch_pack(Emit *e, const Step *s, Text *body) {
         pack_joined(e, c, body);
     } else if (c->merged) {
         const int pixel = in / c->window.s, filter = c->x.c * c->window.r * c->window.s;
-        line(body, 2, "float *y = a->y + (i * %d + o);", lda);
+        line(body, 2, "float *y = a->y + (%s);", packed_at(e, c, "i"));
         line(body, 2, "for (int t = 0; t < %d; t++)", taps);
         line(body, 3, "for (int l = 0; l < LANES; l++)");
         line(body, 4,
@@ -101,8 +115,8 @@ const char *emit_batch_pack(Emit *e, const Step *s, Text *body) {
              "%d] : 0;",
              (long long)c->matrix, out, pixel, c->x.c, filter, pixel, c->window.r, c->window.s, pixel);
     } else if (!c->winograd) {
-        line(body, 2, "float *y = a->y + ((size_t)(i / %d) * %lld + (size_t)(i %% %d) * %d + o);", in,
-             (long long)(taps * c->matrix), in, lda);
+        line(body, 2, "float *y = a->y + ((size_t)(i / %d) * %lld + %s);", in, (long long)(taps * c->matrix),
+             packed_at(e, c, arena_printf(e->arena, "(i %% %d)", in)));
         line(body, 2, "for (int l = 0; l < LANES; l++)");
         line(body, 3, "for (int t = 0; t < %d; t++) y[(size_t)t * %lld + l] = %sw[(size_t)l * %d + t];", taps,
              (long long)c->matrix, inside, next_out);
@@ -118,7 +132,7 @@ const char *emit_batch_pack(Emit *e, const Step *s, Text *body) {
         line(body, 3, "const V d[3] = {load(g[j]), load(g[3 + j]), load(g[6 + j])};");
         line(body, 3, "%s(d, &t[0][j], 3);", kernel);
         line(body, 2, "}");
-        line(body, 2, "float *y = a->y + (size_t)i * %d + o;", lda);
+        line(body, 2, "float *y = a->y + (%s);", packed_at(e, c, "i"));
         line(body, 2, "for (int r = 0; r < %d; r++) {", n);
         line(body, 3, "V u[%d];", n);
         line(body, 3, "%s(t[r], u, 1);", kernel);
@@ -153,7 +167,7 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
                        bool joined, Text *body) {
     const Sliding *sl = &c->sliding;
     const Layout *x = &plan_value(e->plan, s->in[0])->layout, *y = &plan_value(e->plan, s->out)->layout;
-    const int count = rows->count * columns->count, lda = batch_lda(c->out_channels);
+    const int count = rows->count * columns->count;
     const int pixel = c->strip ? c->strip_pixel : x->pixel, step_w = c->merged ? 1 : sl->in_step_w;
     const int row = (c->strip ? c->strip_w : sl->source.w) * pixel;
     if (c->depthwise) {
@@ -183,12 +197,12 @@ static void emit_phase(Emit *e, const Step *s, const BatchConv *c, const PhaseLi
         const Gemm gemm = {.m = runs[i].width,
                            .n = joined ? many * columns->results : columns->results,
                            .k = c->in_channels,
-                           .lda = lda,
+                           .lda = batch_lda(runs[i].width),
                            .ldb = step_w * pixel,
                            .ldc = sl->out_step_w * y->pixel};
         const int kernel = emit_kernel(e, KERNEL_REDUCES, &gemm);
-        const char *w = "a->w + o", *gx = "", *gy = "";
-        if (c->groups > 1) w = arena_printf(e->arena, "a->w + (size_t)g * %lld + o", (long long)(c->taps * c->matrix));
+        const char *w = arena_printf(e->arena, "a->w + %s", packed_panel(e, c)), *gx = "", *gy = "";
+        if (c->groups > 1) w = arena_printf(e->arena, "%s + (size_t)g * %lld", w, (long long)(c->taps * c->matrix));
         if (several) {
             w = arena_printf(e->arena, "%s + (size_t)(p * %d + q) * %lld", w, c->window.s, (long long)c->matrix);
             line(body, 3, "for (int p = 0; p < %d; p++)", rows->phases);
@@ -363,7 +377,7 @@ void close_fc_images(const Emit *e, const char *group, Text *body) {
 /* A unit is a panel of the output channels of one tap's pixel: all images. */
 static void emit_fc_result(Emit *e, const Step *s, const BatchConv *c, Text *body) {
     const ValuePlan *x = plan_value(e->plan, s->in[0]), *y = plan_value(e->plan, s->out);
-    const int out = c->out_channels, lda = batch_lda(out), panels = divide_up(out, PANEL);
+    const int out = c->out_channels, panels = divide_up(out, PANEL);
     const bool data = c->kind == CONV_DATA;
     const int pixels = data ? c->taps : 1; /* of the result */
     const long long tap = (long long)c->matrix;
@@ -372,8 +386,8 @@ static void emit_fc_result(Emit *e, const Step *s, const BatchConv *c, Text *bod
          pixels * panels);
     line(body, 2, "const int o = u %% %d * %d, p = u / %d;", panels, PANEL, panels);
     open_fc_images(e, NULL, body);
-    line(body, 3, "const float *x = a->x[0] + (size_t)n * %lld, *w = a->w + (size_t)p * %lld + o;", (long long)x->apart,
-         tap);
+    line(body, 3, "const float *x = a->x[0] + (size_t)n * %lld, *w = a->w + (size_t)p * %lld + %s;",
+         (long long)x->apart, tap, packed_panel(e, c));
     line(body, 3, "float *y = a->y + (size_t)n * %lld + p * %d + o;", (long long)y->apart, y->layout.pixel);
     line(body, 3, "for (int i = 0; i < (many ? %d : 1); i++)", batch_fc_images(e));
     line(body, 4, "for (int j = 0; j < %d && j < %d - o; j++) y[(size_t)i * %lld + j] = %s;", PANEL, out,
@@ -385,7 +399,7 @@ static void emit_fc_result(Emit *e, const Step *s, const BatchConv *c, Text *bod
         Gemm gemm = {.m = runs[i].width,
                      .n = batch_fc_images(e),
                      .k = c->in_channels,
-                     .lda = lda,
+                     .lda = batch_lda(runs[i].width),
                      .ldb = (int)x->apart,
                      .ldc = (int)y->apart,
                      .accumulate = true};

@@ -26,6 +26,8 @@ void open_panels(const char *name, const PanelRun *run, int depth, const char *e
 
 /* Opens the loops over filters, or a part of them: "i", channels that are read, and "o", a vector of those made. */
 void open_weights(int in, int lda, Text *body);
+/* Floats of a tap's packed weights before the panel whose first output channel is o. */
+const char *packed_panel(Emit *e, const BatchConv *c);
 
 /* A table of bytes: "static const unsigned long long NAME[] = {0, 64};" */
 void batch_offsets(Text *body, int depth, const char *name, int count, const long long *bytes);

@@ -210,15 +210,15 @@ void emit_winograd_result(Emit *e, const Step *s, const BatchConv *c, Text *body
         const Gemm gemm = {.m = width,
                            .n = c->tiles,
                            .k = c->in_channels,
-                           .lda = lda,
+                           .lda = batch_lda(width),
                            .ldb = batch_lda(c->in_channels),
                            .ldc = lda < PANEL ? lda : PANEL};
         const int kernel = emit_kernel(e, KERNEL_PLAIN, &gemm);
         open_panels("o", &runs[i], 2, " {", body);
         line(body, 3, "for (int i = 0; i < %d; i++)", n * n);
         line(body, 4,
-             "k[%s].gemm(a->w + (size_t)i * %lld + o, v + (size_t)i * %d, m + (size_t)i * %d, NULL, NULL, NULL);",
-             emit_kernel_index(e, kernel), (long long)c->matrix, c->v_product, c->m_product);
+             "k[%s].gemm(a->w + (size_t)i * %lld + %s, v + (size_t)i * %d, m + (size_t)i * %d, NULL, NULL, NULL);",
+             emit_kernel_index(e, kernel), (long long)c->matrix, packed_panel(e, c), c->v_product, c->m_product);
         line(body, 3, "zeroupper();");
         text_puts(body, "    ");
         open_block_images(c, "a->images", body);
@@ -282,7 +282,7 @@ const char *emit_batch_transform(Emit *e, const Step *s, Text *body) {
 void emit_winograd_shared(Emit *e, const Step *s, const BatchConv *c, Text *body) {
     const ValuePlan *y = plan_value(e->plan, s->out);
     const bool bias = step_operand(s, OPERAND_BIAS);
-    const int out = c->out_channels, lda = batch_lda(out), n = c->f.n, image = c->rows * c->columns;
+    const int out = c->out_channels, n = c->f.n, image = c->rows * c->columns;
     const int panels = divide_up(out, PANEL);
     line(body, 1, "const rn_kernel *k = a->k;");
     line(body, 1, "float *m = a->scratch + (size_t)part * %lld;", scratch_floats(e));
@@ -297,7 +297,7 @@ void emit_winograd_shared(Emit *e, const Step *s, const BatchConv *c, Text *body
         const Gemm gemm = {.m = runs[i].width,
                            .n = c->tiles,
                            .k = c->in_channels,
-                           .lda = lda,
+                           .lda = batch_lda(runs[i].width),
                            .ldb = batch_lda(c->in_channels),
                            .ldc = PANEL};
         kernels[i] = emit_kernel(e, KERNEL_PLAIN, &gemm);
@@ -307,9 +307,9 @@ void emit_winograd_shared(Emit *e, const Step *s, const BatchConv *c, Text *body
                     : emit_kernel_index(e, kernels[0]));
     line(body, 2, "for (int i = 0; i < %d; i++)", n * n);
     line(body, 3,
-         "multiply(a->w + (size_t)i * %lld + o, a->x[0] + (size_t)i * %d + (size_t)first * %d, m + (size_t)i * "
+         "multiply(a->w + (size_t)i * %lld + %s, a->x[0] + (size_t)i * %d + (size_t)first * %d, m + (size_t)i * "
          "%d, NULL, NULL, NULL);",
-         (long long)c->matrix, c->v_product, batch_lda(c->in_channels), c->m_product);
+         (long long)c->matrix, packed_panel(e, c), c->v_product, batch_lda(c->in_channels), c->m_product);
     line(body, 2, "zeroupper();");
     line(body, 2, "for (int i = first; i < first + %d && i < all; i++) {", c->tiles);
     line(body, 3, "const int n = i / %d, t0 = 0, row = i %% %d / %d, column = i %% %d;", image, image, c->columns,

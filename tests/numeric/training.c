@@ -18,11 +18,11 @@ static const char *const networks[] = {
     "}\nrelu\n"
     "residual { conv 24, 3x3 / 2 pad 1; bn; relu; conv 24, 3x3 pad 1; bn }\nrelu\nconv 20, 3x3 pad 1 bias\navgpool "
     "global\nfc 10\nsoftmax",
-    "input 2x14x14\nconv 12, 5x5 pad 2; bn; relu\nmaxpool 3x3 / 2 pad 1\nconv 70, 1x1; relu\nconv 130, 3x3 pad 1\n"
-    "swish\ndropout 0.3\nconv 20, 1x1 / 2\navgpool 2x2\nflatten\nfc 20\nsigmoid\ndropout 0.5\nfc 5",
+    "input 2x14x14\nconv 12, 5x5 pad 2; bn; relu\nmaxpool 3x3 / 2 pad 1\nconv 128, 1x1; relu\nconv 130, 3x3 pad 1\n"
+    "swish\ndropout 0.3\nconv 20, 1x1 / 2\navgpool 2x2\nflatten\nfc 192\nsigmoid\ndropout 0.5\nfc 5",
     "input 8x5x6\nconv 150, 3x3 pad 1; bn; relu\nconv 130, 3x3 pad 1; bn; relu\nresidual { conv 130, 3x3 pad 1; bn "
     "}\nrelu\n"
-    "conv 520, 3x3 pad 1 bias\ntanh\nconv 144, 3x3 pad 1 bias\navgpool global\nfc 10",
+    "conv 520, 3x3 pad 1 bias\ntanh\nconv 192, 3x3 pad 1 bias\navgpool global\nfc 10",
     "input 3x12x12\nconv 16, 3x3 pad 1; bn; relu\nresidual { conv 16, 3x3 pad 1; bn; relu; conv 16, 3x3 pad 1; bn "
     "}\nrelu\navgpool global\nfc 10\nsoftmax\n}\ntrain { freeze conv2, bn2, bn3; loss crossentropy smooth 0.1",
     /* biases of convolutions that Winograd's method could take, with weights of few channels and of many */
