@@ -36,16 +36,14 @@ static bool taps_stay(const Walk *walk) {
     return group_of(walk) == 1 && w->r * w->s <= MOST_TAPS;
 }
 
-/* Whether the layer before divides its channels among the parts, so that each goes over the whole image. Then this one
- * divides them as well: a part reads what it wrote itself, which is in its core's L2. Otherwise rows are divided. */
+/* Whether the layer before divides its channels among the parts. Then this one does as well: a part reads what it wrote
+ * itself, which is in its core's L2. Otherwise rows are divided. */
 static bool channels_are_divided(const Walk *walk) {
     const Plan *plan = walk->e->plan;
     for (int i = 0; i < plan->step_count; i++) {
         const Step *s = &plan->steps[i];
-        if (s->out != walk->step->node->in[0] || (s->algorithm != ALG_POINTWISE && s->algorithm != ALG_DIRECT))
-            continue;
-        const ConvPlan *c = conv_plan(s);
-        return c->chunk_rows >= c->rows && c->panels.count > 1;
+        if (s->out == walk->step->node->in[0] && (s->algorithm == ALG_POINTWISE || s->algorithm == ALG_DIRECT))
+            return conv_divides_channels(conv_plan(s));
     }
     return false;
 }
@@ -160,8 +158,8 @@ static void emit_tiles(const Walk *walk, Box *box, int lo, int hi, int tile, con
 }
 
 /* The part's share of rows [lo, hi), which is all of them where channels are divided. */
-static void open_rows(const Walk *walk, int lo, int hi, int indent, Text *body) {
-    if (!channels_are_divided(walk))
+static void open_rows(const Walk *walk, bool divided, int lo, int hi, int indent, Text *body) {
+    if (!divided)
         walk_open_rows(walk, lo, hi, indent, body);
     else if (hi - lo == 1)
         text_printf(body, "%*s{\n", indent, "");
@@ -170,9 +168,8 @@ static void open_rows(const Walk *walk, int lo, int hi, int indent, Text *body) 
 }
 
 /* The part's share of the vectors of channels [lo, hi), which is all of them where rows are divided. */
-static void open_vectors(const Walk *walk, int lo, int hi, int left, Text *body) {
+static void open_vectors(const Walk *walk, bool divided, int lo, int hi, int left, Text *body) {
     const int lanes = walk->e->lanes, n = divide_up(hi - lo, lanes);
-    const bool divided = channels_are_divided(walk);
     if (hi - lo <= left)
         text_puts(body, divided ? "    if (part == parts - 1) {\n" : "    {\n");
     else if (!divided)
@@ -185,7 +182,8 @@ static void open_vectors(const Walk *walk, int lo, int hi, int left, Text *body)
 }
 
 /* The loops over one vector of channels, of which `adds` have an addend; c: an expression. */
-static void emit_vector_rows(const Walk *walk, Box *box, const char *c, int left, int adds, int indent, Text *body) {
+static void emit_vector_rows(const Walk *walk, bool divided, Box *box, const char *c, int left, int adds, int indent,
+                             Text *body) {
     const Epilogue *epilogue = &walk->step->epilogue;
     if (epilogue->bias) text_printf(body, "%*sconst V bias = %s;\n", indent, "", walk_vector(walk, "bias", c, left));
     if (epilogue->act == ACT_PRELU)
@@ -197,7 +195,7 @@ static void emit_vector_rows(const Walk *walk, Box *box, const char *c, int left
     const int rows = walk_segments(walk, DIM_H, row), columns = walk_segments(walk, DIM_W, column);
     for (int i = 0; i < rows; i++) {
         box->lo[DIM_H] = row[i], box->hi[DIM_H] = row[i + 1];
-        open_rows(walk, row[i], row[i + 1], indent, body);
+        open_rows(walk, divided, row[i], row[i + 1], indent, body);
         for (int j = 0; j < columns; j++) {
             const int lo = column[j], n = column[j + 1] - lo, tile = divide_up(n, divide_up(n, most));
             const int even = lo + n / tile * tile;
@@ -218,14 +216,16 @@ static int lanes_from(const Emit *e, int c, int channels) {
 const char *emit_grouped(Emit *e, const Step *step, Text *body) {
     const Walk walk = walk_new(e, step);
     const int channels = walk.shape.c, added = step->epilogue.addend ? step->epilogue.addend->shape.c : 0;
+    const bool divided = channels_are_divided(&walk);
     emit_halo(e, step->out, 1, body);
     for (int lo = 0, hi; lo < channels; lo = hi) { /* a run of vectors that are alike */
         const int left = lanes_from(e, lo, channels), adds = lanes_from(e, lo, added);
         for (hi = lo + left; hi < channels; hi += left)
             if (lanes_from(e, hi, channels) != left || lanes_from(e, hi, added) != adds) break;
         Box box = {{lo, 0, 0}, {adds ? lo + adds : hi, 0, 0}};
-        open_vectors(&walk, lo, hi, left, body);
-        emit_vector_rows(&walk, &box, hi - lo > left ? "c" : arena_printf(e->arena, "%d", lo), left, adds, 8, body);
+        open_vectors(&walk, divided, lo, hi, left, body);
+        emit_vector_rows(&walk, divided, &box, hi - lo > left ? "c" : arena_printf(e->arena, "%d", lo), left, adds, 8,
+                         body);
         text_puts(body, "    }\n");
     }
     return layer_task_name(e, step);

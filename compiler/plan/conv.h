@@ -43,6 +43,11 @@ typedef struct ConvPlan {
 /* Of a step whose algorithm is pointwise or direct. */
 const ConvPlan *conv_plan(const Step *step);
 
+/* Whether a panel goes over the whole image, so that parts divide the channels. */
+static inline bool conv_divides_channels(const ConvPlan *c) {
+    return c->to == TO_OUTPUT && c->chunk_rows >= c->rows && c->panels.count > 1;
+}
+
 /* Whether bias, activation and so on may be applied after a maximum instead of before it. */
 bool epilogue_commutes_with_max(const Epilogue *epilogue);
 
