@@ -14,9 +14,15 @@ const char *cache_path(Arena *arena, const char *name) {
     return home && *home ? arena_printf(arena, "%s/.cache/rnc/%s", home, name) : NULL;
 }
 
-char *cache_read(const char *path, size_t *size) {
+char *cache_read(const char *path, size_t *size, int *trouble) {
     struct stat info;
-    return stat(path, &info) || !S_ISREG(info.st_mode) ? NULL : file_read(path, MOST, size);
+    *trouble = 0;
+    if (stat(path, &info) || !S_ISREG(info.st_mode)) return NULL;
+    char *text = file_read(path, MOST, size);
+    if (text && *size <= MOST) return text;
+    *trouble = text ? EFBIG : errno;
+    free(text);
+    return NULL;
 }
 
 bool cache_write(Arena *arena, const char *path, const Text *text) {

@@ -62,14 +62,15 @@ static const char *cache_key(Arena *arena, const Cpu *cpu, rn_isa isa) {
 }
 
 /* The row of the file's line that begins with the key, and all other lines of rows in *others. *foreign: the file has
- * text, and none of it is a row: not ours to write over. NULL where there is none that can be read. */
+ * text, and none of it is a row, or cannot be read: not ours to write over. NULL where it has none. */
 static const Machine *read_row(Arena *arena, const char *path, const char *key, rn_isa isa, Text *others,
                                bool *foreign) {
     size_t size = 0;
     const char *trouble;
+    int unread = 0;
     const Machine *machine = NULL;
-    char *text = path ? cache_read(path, &size) : NULL, *rest = text;
-    *foreign = text && size;
+    char *text = path ? cache_read(path, &size, &unread) : NULL, *rest = text;
+    *foreign = unread || (text && size);
     for (char *line; text && (line = strsep(&rest, "\n"));) {
         if (strncmp(line, row_key, strlen(row_key)) != 0) continue;
         *foreign = false;

@@ -23,6 +23,7 @@ typedef struct TuneCache {
     const char *machine; /* CPU, target, batch, threads: the start of each key */
     Map us;              /* "machine|shape|choice" -> double * */
     bool required;       /* asked for: an error where it cannot be written */
+    int unread;          /* errno of a file that is there and cannot be read; 0: none. It stays as it is */
     bool foreign;        /* the file has text, and none of it is of a cache: not ours to write over */
     int added;
 } TuneCache;

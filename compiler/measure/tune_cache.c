@@ -24,7 +24,7 @@ void tune_cache_open(TuneCache *cache, Compilation *c) {
         rn_isa_name((rn_isa)o->target.isa[0]), machine_spelling(&c->arena, c->machine),
         o->target.kernels == KERNELS_C ? " kernels in C" : "", toolchain_cc(), o->batch, o->tune_threads);
     size_t size;
-    char *text = cache->path ? cache_read(cache->path, &size) : NULL;
+    char *text = cache->path ? cache_read(cache->path, &size, &cache->unread) : NULL;
     cache->foreign = text && size;
     for (char *line = text; line && *line;) {
         if (!strncmp(line, "rnc ", 4)) cache->foreign = false;
@@ -61,6 +61,12 @@ double tune_cache_put(TuneCache *cache, const char *shape, const char *choice, d
 
 bool tune_cache_save(TuneCache *cache, Diag *diag) {
     if (!cache->added || !cache->path) return true;
+    if (cache->unread) {
+        if (!cache->required) return true;
+        diag_error(diag, (Place){0}, "cannot read the cache of measurements '%s', which stays as it is: %s",
+                   cache->path, strerror(cache->unread));
+        return false;
+    }
     if (cache->foreign) {
         diag_error(diag, (Place){0}, "'%s' is no cache of measurements, and stays as it is", cache->path);
         return false;

@@ -80,6 +80,9 @@ unkept "another's file" "$RNC" --print-machine
 unkept "no folder can be made" env XDG_CACHE_HOME=/proc/none "$RNC" --print-machine
 unkept "no whole path" env -u HOME XDG_CACHE_HOME=relative "$RNC" --print-machine
 absent "no whole path" relative
+truncate -s 300M $rows
+unkept "more than is read" "$RNC" --print-machine
+[ "$(stat -c %s $rows)" = 314572800 ] && ok || bad "more than is read" "was written over: $(head -c 200 $rows | tr -d '\0')"
 rm $rows && mkfifo $rows
 unkept "a pipe is not waited for" timeout 60 "$RNC" --print-machine
 rm $rows

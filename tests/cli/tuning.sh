@@ -57,6 +57,10 @@ absent "a file that is no cache" n.c n.h
 # damaged lines cost a measurement, no more; a place that cannot be written is an error
 printf 'nonsense\n|||\nx 1e\n\n' | cat - before > cache/damaged
 expect "a damaged cache" 0 "$RNC" -mtune=generic -O3 --tune-cache cache/damaged --threads 1 -o c.c tiny.rn
+truncate -s 300M cache/much
+expect "more than is read of a cache" 1 "$RNC" -mtune=generic -O3 --tune-cache cache/much --threads 1 -o d.c one.rn
+contains "it is named and stays" .err "cannot read the cache of measurements 'cache/much', which stays as it is"
+[ "$(stat -c %s cache/much)" = 314572800 ] && ok || bad "more than is read of a cache" "was written over"
 expect "no place for the cache" 1 "$RNC" -mtune=generic -O3 --tune-cache /proc/none/tune --threads 1 -o d.c one.rn
 contains "it is named" .err "cannot write the cache of measurements '/proc/none/tune'"
 if [ ! -e d.c ]; then ok; else bad "output in spite of the error"; fi
