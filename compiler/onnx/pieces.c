@@ -4,7 +4,8 @@
  * Max and a Min. Whatever they write, it is a function of one number, so it is recognised by what it computes: from a
  * node on, the nodes are collected that depend on one value and on constants alone; of each that nothing outside reads
  * from the middle, the function is evaluated at many points and compared with the activations of act.def, and with a
- * factor and a sum for each channel. The largest that is one of them becomes that layer.
+ * factor and a sum for each channel. The largest that is one of them becomes that layer. An operator that is none of
+ * them may still be an activation between factors: HardSigmoid, Selu and Celu with numbers of their own.
  */
 #include "import.h"
 
@@ -165,15 +166,76 @@ static bool is_affine(const double *value, int points, double *factor, double *s
     return isfinite(*factor) && isfinite(*sum);
 }
 
+/* act(x * before + sum) * after */
+typedef struct Scaled {
+    Act act;
+    ActNumbers numbers;
+    double before, sum, after;
+} Scaled;
+
+/* A line between two bounds. */
+static bool fit_clip(const double *value, Scaled *s) {
+    *s = (Scaled){.act = ACT_CLIP, .numbers = {bound(value, false), bound(value, true)}, .after = 1};
+    int low = -1, high = -1; /* the points on the line that are furthest apart */
+    for (int i = 0; i < POINTS; i++) {
+        if (near(value[i], s->numbers.p) || near(value[i], s->numbers.q)) continue;
+        if (low < 0 || point(i) < point(low)) low = i;
+        if (high < 0 || point(i) > point(high)) high = i;
+    }
+    if (low == high) return false;
+    const double slope = (value[high] - value[low]) / (point(high) - point(low));
+    s->before = onnx_decimal((float)slope);
+    s->sum = onnx_decimal((float)(value[low] - slope * point(low)));
+    return true;
+}
+
+/* elu, whose slope at 1, limit at minus infinity and value at -1 say all; point 0 is -1 and point 1 is 1. */
+static bool fit_elu(const double *value, Scaled *s) {
+    const double slope = value[1], limit = -bound(value, false), before = -log1p(value[0] / limit);
+    if (!(limit > 0) || !(before > 0) || !isfinite(before)) return false;
+    *s = (Scaled){.act = ACT_ELU, .before = onnx_decimal((float)before)};
+    s->after = onnx_decimal((float)(slope / s->before));
+    s->numbers.p = onnx_decimal((float)(limit / s->after));
+    return true;
+}
+
+static bool find_scaled(const double *value, Scaled *s) {
+    bool (*const fits[])(const double *, Scaled *) = {fit_clip, fit_elu};
+    for (size_t f = 0; f < sizeof fits / sizeof *fits; f++) {
+        int same = 0;
+        if (!fits[f](value, s)) continue;
+        while (same < POINTS &&
+               near(value[same], act_apply(s->act, point(same) * s->before + s->sum, s->numbers) * s->after))
+            same++;
+        if (same == POINTS) return true;
+    }
+    return false;
+}
+
 /* ---- layers ---- */
 
-static Value *make_activation(Pieces *p, OnnxNode *node, Act act, ActNumbers numbers) {
+static Value *make_activation(Pieces *p, OnnxNode *node, const char *part, Value *in, Act act, ActNumbers numbers) {
     const ActInfo *info = act_info(act);
     Layer layer = layer_default(info->op);
     if (info->parameter == PARAMETER_NUMBER) act_set_numbers(act, numbers, &layer.attr);
     if (info->parameter == PARAMETER_FORM) *attr_flag_of(attr_info(info->attribute[0]), &layer.attr) = true;
-    Value *in = p->operand->value;
-    return import_layer(p->import, node, NULL, info->op, &in, 1, &layer, NULL);
+    return import_layer(p->import, node, part, info->op, &in, 1, &layer, NULL);
+}
+
+static Value *make_scale(Pieces *p, OnnxNode *node, const char *part, Value *in, double factor, double sum) {
+    const int64_t channels = p->operand->view.size[AXIS_C];
+    Layer layer = layer_default(OP_SCALE);
+    ImportWeights weights = {{{NULL, import_filled(p->import, channels, factor)}}};
+    layer.bias = sum != 0;
+    if (layer.bias) weights.slot[BIAS] = (ImportWeight){NULL, import_filled(p->import, channels, sum)};
+    return import_layer(p->import, node, part, OP_SCALE, &in, 1, &layer, &weights);
+}
+
+static Value *make_scaled(Pieces *p, OnnxNode *node, const Scaled *s) {
+    Value *value = p->operand->value;
+    if (s->before != 1 || s->sum != 0) value = make_scale(p, node, "before", value, s->before, s->sum);
+    if (value) value = make_activation(p, node, s->after != 1 ? "act" : NULL, value, s->act, s->numbers);
+    return value && s->after != 1 ? make_scale(p, node, NULL, value, s->after, 0) : value;
 }
 
 /* The constant that has just these numbers, for its name; NULL where there is none. */
@@ -252,13 +314,16 @@ static Value *make_per_channel(Pieces *p, int last, bool affine) {
 static Value *make(Pieces *p, int last) {
     Act act;
     ActNumbers numbers;
+    Scaled scaled;
     double factor, sum;
     const Piece *piece = &p->piece[last];
+    const bool alone = !(piece->needs & (piece->needs - 1));
     evaluate(p, piece->needs, 0, POINTS);
     const double *value = p->value[last];
     if (is_affine(value, POINTS, &factor, &sum)) return make_per_channel(p, last, true);
-    if (!find_activation(value, &act, &numbers)) return NULL;
-    if (piece->uniform) return make_activation(p, piece->node, act, numbers);
+    if (!find_activation(value, &act, &numbers))
+        return alone && piece->uniform && find_scaled(value, &scaled) ? make_scaled(p, piece->node, &scaled) : NULL;
+    if (piece->uniform) return make_activation(p, piece->node, NULL, p->operand->value, act, numbers);
     return act == ACT_LEAKYRELU || act == ACT_RELU ? make_per_channel(p, last, false) : NULL;
 }
 

@@ -135,6 +135,10 @@ case("relu_20", SHAPE, lambda m, x: m.Clip(m.Mul(x, f32(1)), f32(0), f32(20)), l
 case("clip_far", SHAPE, lambda m, x: m.Min(m.Max(m.Mul(x, f32(100)), f32(-70)), f32(300)), lambda x: np.clip(100 * x, -70, 300))
 case("clip_above", SHAPE, lambda m, x: m.Min(x, f32(1.5)), lambda x: np.minimum(x, 1.5))
 case("hardsigmoid_default", SHAPE, lambda m, x: m.Clip(m.Add(m.Mul(x, f32(0.2)), f32(0.5)), f32(0), f32(1)), lambda x: np.clip(0.2 * x + 0.5, 0, 1))
+case("hardsigmoid_operator", SHAPE, lambda m, x: m.HardSigmoid(x), lambda x: np.clip(0.2 * x + 0.5, 0, 1))
+case("hardsigmoid_steep", SHAPE, lambda m, x: m.Mul(m.HardSigmoid(x, alpha=2.0, beta=0.25), x), lambda x: np.clip(2 * x + 0.25, 0, 1) * x)
+case("selu_numbers", SHAPE, lambda m, x: m.Selu(x, alpha=2.0, gamma=3.0), lambda x: 3 * np.where(x < 0, 2 * np.expm1(np.minimum(x, 0)), x))
+case("celu", SHAPE, lambda m, x: m.Celu(x, alpha=0.3), lambda x: np.where(x < 0, 0.3 * np.expm1(np.minimum(x, 0) / 0.3), x))
 
 # ---- factors and sums of channels ----
 mean, var, gamma, beta = real(C), real(C) ** 2 + f32(0.5), real(C), real(C)
