@@ -118,6 +118,8 @@ enum { IMPORT_LOOK_AHEAD = 96 }; /* nodes behind the first that are looked at fo
 /* What is read from `node` on as an activation, or as a factor and a sum for each channel. False where it is neither;
  * without a problem then. */
 bool import_pieces(Import *import, OnnxNode *node);
+/* Whether it is a Pow with 2, or a Mul of a tensor with itself. */
+bool import_is_square(const OnnxNode *node);
 /* A layer norm that begins with this ReduceMean. */
 bool import_layernorm_pieces(Import *import, OnnxNode *node);
 /* A response norm that begins with this ReduceL2, or this square of a number. */

@@ -148,6 +148,11 @@ bool import_elementwise(Import *import, OnnxNode *node) {
     if (values && (!strcmp(node->type, "Add") || !strcmp(node->type, "Sum")))
         return import_values(import, node, OP_ADD);
     if (values && !strcmp(node->type, "Mul")) return import_values(import, node, OP_MUL);
+    if (import_is_square(node)) {
+        node->in[1] = node->in[0];
+        node->in[0]->uses++;
+        return import_values(import, node, OP_MUL);
+    }
     if (values && !strcmp(node->type, "Sub")) return import_difference(import, node);
     if (values && node->nin == 2 && (!strcmp(node->type, "Max") || !strcmp(node->type, "Min")))
         return import_larger(import, node, !strcmp(node->type, "Min"));

@@ -101,7 +101,7 @@ bool import_layernorm_pieces(Import *import, OnnxNode *mean) {
                          &view);
 }
 
-static bool is_square(const OnnxNode *node) {
+bool import_is_square(const OnnxNode *node) {
     if (node->nin != 2) return false;
     if (strcmp(node->type, "Pow") == 0) return is_number(node->in[1]) && onnx_element(node->in[1], 0) == 2;
     return strcmp(node->type, "Mul") == 0 && node->in[0] == node->in[1];
@@ -125,7 +125,7 @@ static bool reduces(Import *import, OnnxNode *node, const View *view, bool chann
  * a square, a ReduceSum and a Sqrt. NULL where there is none. */
 static OnnxNode *root_of_squares(Import *import, OnnxNode *first, const View *view, bool channels, OnnxNode **sum) {
     const bool direct = strcmp(first->type, "ReduceL2") == 0;
-    if (!direct && !is_square(first)) return NULL;
+    if (!direct && !import_is_square(first)) return NULL;
     *sum = direct ? first : reader(import, first, first->out[0], "ReduceSum");
     if (!*sum || !reduces(import, *sum, view, channels)) return NULL;
     if (direct) return first;

@@ -131,6 +131,9 @@ case("elu_selu", SHAPE, lambda m, x: m.Selu(m.Elu(x, alpha=0.5)),
      lambda x: (lambda e: 1.0507009873554805 * np.where(e < 0, 1.6732632423543772 * np.expm1(np.minimum(e, 0)), e))(
          np.where(x < 0, 0.5 * np.expm1(np.minimum(x, 0)), x)))
 
+case("star_relu", SHAPE, lambda m, x: m.Add(m.Mul(m.Pow(m.Relu(x), f32(2)), f32(0.75)), f32(-0.25)),
+     lambda x: 0.75 * np.maximum(x, 0) ** 2 - 0.25)
+case("squares_of_the_input", SHAPE, lambda m, x: m.Add(m.Pow(x, f32(2)), m.Mul(x, x)), lambda x: 2 * x * x)
 case("relu_20", SHAPE, lambda m, x: m.Clip(m.Mul(x, f32(1)), f32(0), f32(20)), lambda x: np.clip(x, 0, 20))
 case("clip_far", SHAPE, lambda m, x: m.Min(m.Max(m.Mul(x, f32(100)), f32(-70)), f32(300)), lambda x: np.clip(100 * x, -70, 300))
 case("clip_above", SHAPE, lambda m, x: m.Min(x, f32(1.5)), lambda x: np.minimum(x, 1.5))
