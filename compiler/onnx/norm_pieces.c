@@ -24,6 +24,12 @@ static bool is_number(const OnnxTensor *tensor) {
     return tensor && onnx_is_constant(tensor) && onnx_elements(&tensor->shape) == 1;
 }
 
+bool import_is_square(const OnnxNode *node) {
+    if (node->nin != 2) return false;
+    if (strcmp(node->type, "Pow") == 0) return is_number(node->in[1]) && onnx_element(node->in[1], 0) == 2;
+    return strcmp(node->type, "Mul") == 0 && node->in[0] == node->in[1];
+}
+
 /* The numbers of each channel that a Mul or Add applies to the tensor; NULL where it does not. */
 static double *per_channel(Import *import, const OnnxNode *node, const OnnxTensor *tensor, const View *view) {
     const OnnxTensor *constant = node && node->in[0] == tensor ? node->in[1] : node ? node->in[0] : NULL;
@@ -69,10 +75,7 @@ bool import_layernorm_pieces(Import *import, OnnxNode *mean) {
     const OnnxTensor *d = sub->out[0];
     OnnxNode *square = reader(import, sub, d, "Pow");
     if (!square) square = reader(import, sub, d, "Mul");
-    if (!square || square->out[0]->uses != 1) return false;
-    if (strcmp(square->type, "Pow") == 0 ? !is_number(square->in[1]) || onnx_element(square->in[1], 0) != 2
-                                         : square->in[0] != d || square->in[1] != d)
-        return false;
+    if (!square || square->out[0]->uses != 1 || !import_is_square(square)) return false;
     OnnxNode *variance = reader(import, square, square->out[0], "ReduceMean");
     if (!variance || variance->out[0]->uses != 1 || variance->out[0]->shape.rank != x->shape.rank ||
         !onnx_axes(model, variance, x->shape.rank, true, other) || memcmp(axes, other, sizeof axes) != 0)
@@ -99,12 +102,6 @@ bool import_layernorm_pieces(Import *import, OnnxNode *mean) {
     Value *in = operand->value;
     return import_result(import, last, 0, import_layer(import, last, NULL, OP_LAYERNORM, &in, 1, &layer, &weights),
                          &view);
-}
-
-bool import_is_square(const OnnxNode *node) {
-    if (node->nin != 2) return false;
-    if (strcmp(node->type, "Pow") == 0) return is_number(node->in[1]) && onnx_element(node->in[1], 0) == 2;
-    return strcmp(node->type, "Mul") == 0 && node->in[0] == node->in[1];
 }
 
 /* Whether a reduction is over just the dimensions that are channels, or rows and columns, and keeps them. */

@@ -49,17 +49,4 @@ static inline void data_check(const char *kind, const char *file) {
     folder_empty();
 }
 
-/* The input as the contents of these files, each with its size in two bytes before it, little-endian, as far as it
- * goes. Bit i of `compressed`: file i is called NAME.gz. */
-static inline void data_write_files(const uint8_t *at, const uint8_t *end, const char *const *names, int count,
-                                    unsigned compressed) {
-    const uint8_t *content;
-    size_t size;
-    for (int i = 0; i < count && (content = folder_take_content(&at, end, &size)) != NULL; i++) {
-        char name[FOLDER_PATH];
-        snprintf(name, sizeof name, "%s%s", names[i], compressed >> i & 1 ? ".gz" : "");
-        folder_write(name, content, size);
-    }
-}
-
 #endif

@@ -23,8 +23,8 @@ def pictures():
     return np.stack([waves, columns - 112, 0 * rows]).astype("<f4")
 
 
-def run(rnc, path, image, *arguments):
-    subprocess.run([rnc, *arguments, path, "-o", "net"], check=True)
+def run(rnc, path, image):
+    subprocess.run([rnc, path, "-o", "net"], check=True)
     np.save("in.npy", image)
     subprocess.run(["./net", "run", "in.npy", "out.npy"], check=True)
     return np.load("out.npy")
