@@ -254,7 +254,7 @@ static void finish(Shaped *s, TuneCache *cache) {
 const Tuning *tune_run(Compilation *c) {
     Tuning *t = arena_alloc(&c->arena, sizeof *t);
     TuneCache cache;
-    tune_cache_open(&cache, c);
+    if (!tune_cache_open(&cache, c)) return NULL;
     t->arena = &c->arena;
     PlanOptions options = compilation_plan_options(c, &c->options->passes);
     const Plan *plan = plan_make(&c->arena, c->graph, &options); /* whom the cost model asks */

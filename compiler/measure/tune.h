@@ -24,13 +24,13 @@ typedef struct TuneCache {
     Map us;              /* "machine|shape|choice" -> double * */
     bool required;       /* asked for: an error where it cannot be written */
     int unread;          /* errno of a file that is there and cannot be read; 0: none. It stays as it is */
-    bool foreign;        /* the file has text, and none of it is of a cache: not ours to write over */
     int added;
 } TuneCache;
 
 /* Reads --tune-cache's file or the user's ($XDG_CACHE_HOME/rnc/tune, ~/.cache/rnc/tune). A line that is not understood
- * is left out: it costs a measurement. */
-void tune_cache_open(TuneCache *cache, Compilation *c);
+ * is left out: it costs a measurement. False after a diagnostic, before anything is measured: the file is something
+ * else, not ours to write over, or was asked for and cannot be read. */
+bool tune_cache_open(TuneCache *cache, Compilation *c);
 double tune_cache_get(const TuneCache *cache, const char *shape, const char *choice); /* microseconds; 0: not known */
 /* Returns the time as it is kept, to a nanosecond: the same from a measurement and from the file. */
 double tune_cache_put(TuneCache *cache, const char *shape, const char *choice, double us);

@@ -13,7 +13,7 @@
 #include "runtime/core/cpu.h"
 #include "tune.h"
 
-void tune_cache_open(TuneCache *cache, Compilation *c) {
+bool tune_cache_open(TuneCache *cache, Compilation *c) {
     const Options *o = c->options;
     *cache = (TuneCache){.arena = &c->arena, .path = o->tune_cache ? o->tune_cache : cache_path(&c->arena, "tune")};
     cache->required = o->tune_cache;
@@ -25,9 +25,9 @@ void tune_cache_open(TuneCache *cache, Compilation *c) {
         o->target.kernels == KERNELS_C ? " kernels in C" : "", toolchain_cc(), o->batch, o->tune_threads);
     size_t size;
     char *text = cache->path ? cache_read(cache->path, &size, &cache->unread) : NULL;
-    cache->foreign = text && size;
+    bool foreign = text && size;
     for (char *line = text; line && *line;) {
-        if (!strncmp(line, "rnc ", 4)) cache->foreign = false;
+        if (!strncmp(line, "rnc ", 4)) foreign = false;
         char *end = strchr(line, '\n'), *last;
         if (end) *end = '\0';
         char *space = strrchr(line, ' ');
@@ -40,6 +40,12 @@ void tune_cache_open(TuneCache *cache, Compilation *c) {
         line = end ? end + 1 : NULL;
     }
     free(text);
+    if (foreign)
+        diag_error(&c->diag, (Place){0}, "'%s' is no cache of measurements, and stays as it is", cache->path);
+    else if (cache->unread && cache->required)
+        diag_error(&c->diag, (Place){0}, "cannot read the cache of measurements '%s', which stays as it is: %s",
+                   cache->path, strerror(cache->unread));
+    return !foreign && !(cache->unread && cache->required);
 }
 
 static const char *key_of(const TuneCache *cache, const char *shape, const char *choice) {
@@ -60,17 +66,7 @@ double tune_cache_put(TuneCache *cache, const char *shape, const char *choice, d
 }
 
 bool tune_cache_save(TuneCache *cache, Diag *diag) {
-    if (!cache->added || !cache->path) return true;
-    if (cache->unread) {
-        if (!cache->required) return true;
-        diag_error(diag, (Place){0}, "cannot read the cache of measurements '%s', which stays as it is: %s",
-                   cache->path, strerror(cache->unread));
-        return false;
-    }
-    if (cache->foreign) {
-        diag_error(diag, (Place){0}, "'%s' is no cache of measurements, and stays as it is", cache->path);
-        return false;
-    }
+    if (!cache->added || !cache->path || cache->unread) return true;
     Text text = {0};
     for (int i = 0; i < cache->us.count; i++)
         text_printf(&text, "%s %.3f\n", cache->us.entries[i].key, *(double *)cache->us.entries[i].value);

@@ -79,7 +79,7 @@ static bool measure_and_plan(Compilation *c, PlanOptions *options, double *error
 bool tune_error(Compilation *c, const PlanOptions *options) {
     PlanOptions scaled = *options;
     TuneCache cache;
-    tune_cache_open(&cache, c);
+    if (!tune_cache_open(&cache, c)) return false;
     const char *key = error_key(c);
     double error = tune_cache_get(&cache, key, "measured") / BILLION;
     scaled.error_scale = tune_cache_get(&cache, key, "scale");

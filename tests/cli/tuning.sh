@@ -47,9 +47,9 @@ expect "-O3 with a tight tolerance" 0 "$RNC" -mtune=generic -O3 --tolerance 1e-9
 contains "the direct sum is measured" cache/tight '|direct '
 lacks "large tiles are not" cache/tight '-> 16x8x8.*|F([4-7]x[4-7])'
 
-# a file of something else is not written over
+# a file of something else is not written over, and said before anything is measured
 echo "a note to myself" > "$WORK/notes.txt"
-expect "a file that is no cache" 1 "$RNC" -mtune=generic -O3 --tune-cache notes.txt --threads 1 -o n.c one.rn
+expect "a file that is no cache" 1 env CC=false "$RNC" -mtune=generic -O3 --tune-cache notes.txt --threads 1 -o n.c one.rn
 says "a file that is no cache" "'notes.txt' is no cache of measurements, and stays as it is"
 grep -q "a note to myself" "$WORK/notes.txt" && ok || bad "a file that is no cache" "it was written over"
 absent "a file that is no cache" n.c n.h
@@ -58,7 +58,7 @@ absent "a file that is no cache" n.c n.h
 printf 'nonsense\n|||\nx 1e\n\n' | cat - before > cache/damaged
 expect "a damaged cache" 0 "$RNC" -mtune=generic -O3 --tune-cache cache/damaged --threads 1 -o c.c tiny.rn
 truncate -s 300M cache/much
-expect "more than is read of a cache" 1 "$RNC" -mtune=generic -O3 --tune-cache cache/much --threads 1 -o d.c one.rn
+expect "more than is read of a cache" 1 env CC=false "$RNC" -mtune=generic -O3 --tune-cache cache/much --threads 1 -o d.c one.rn
 contains "it is named and stays" .err "cannot read the cache of measurements 'cache/much', which stays as it is"
 [ "$(stat -c %s cache/much)" = 314572800 ] && ok || bad "more than is read of a cache" "was written over"
 expect "no place for the cache" 1 "$RNC" -mtune=generic -O3 --tune-cache /proc/none/tune --threads 1 -o d.c one.rn
