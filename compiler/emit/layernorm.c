@@ -3,34 +3,12 @@
  */
 #include "walk.h"
 
-static const char *add_channels(Arena *arena, const char *sum, const char *x, bool squares) {
-    if (!squares) return arena_printf(arena, "add(%s, %s)", sum, x);
-    return arena_printf(arena, "fma_(sub(%s, mean), sub(%s, mean), %s)", x, x, sum);
-}
-
-/* Declares the vector `name`, the sum of the pixel's channels; or of their squared distances from `mean`. Missing lanes
- * add nothing. */
-static void emit_sum(const Walk *walk, const char *name, bool squares, int indent, Text *text) {
-    Arena *arena = walk->e->arena;
-    const int lanes = walk->e->lanes, c = walk->shape.c, full = c / lanes * lanes;
-    text_printf(text, "%*sV %s = zero();\n", indent, "", name);
-    if (full > lanes)
-        text_printf(text, "%*sfor (int c = 0; c < %d; c += %d) %s = %s;\n", indent, "", full, lanes, name,
-                    add_channels(arena, name, "load(in + c)", squares));
-    else if (full)
-        text_printf(text, "%*s%s = %s;\n", indent, "", name, add_channels(arena, name, "load(in)", squares));
-    if (c == full) return;
-    const char *at = emit_offset(walk->e, "in", arena_printf(arena, "%d", full), 1, 1);
-    const char *rest = arena_printf(arena, "load_or(%s, %d, %s)", at, c - full, squares ? "mean" : "zero()");
-    text_printf(text, "%*s%s = %s;\n", indent, "", name, add_channels(arena, name, rest, squares));
-}
-
 static void layernorm_pixel(const Walk *walk, const Box *box, int indent, Text *text) {
     (void)box;
     const char *share = float_c(walk->e->arena, 1.0 / walk->shape.c);
-    emit_sum(walk, "s", false, indent, text);
+    walk_sum(walk, "s", WALK_SUM, indent, text);
     text_printf(text, "%*sconst V mean = set1(sum(s) * %s);\n", indent, "", share);
-    emit_sum(walk, "q", true, indent, text);
+    walk_sum(walk, "q", WALK_SUM_VARIANCE, indent, text);
     text_printf(text, "%*sconst V by = div_(set1(1.0f), sqrt_(set1(sum(q) * %s + %s)));\n", indent, "", share,
                 float_c(walk->e->arena, walk->step->node->attr.eps));
 }

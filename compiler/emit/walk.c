@@ -29,6 +29,28 @@ void emit_no_epilogue(const Step *step) {
         bug("%s: this layer has no epilogue in emitted code", step->name);
 }
 
+static const char *summed(Arena *arena, const char *sum, const char *x, WalkSum of) {
+    if (of == WALK_SUM) return arena_printf(arena, "add(%s, %s)", sum, x);
+    if (of == WALK_SUM_SQUARES) return arena_printf(arena, "fma_(%s, %s, %s)", x, x, sum);
+    return arena_printf(arena, "fma_(sub(%s, mean), sub(%s, mean), %s)", x, x, sum);
+}
+
+void walk_sum(const Walk *walk, const char *name, WalkSum of, int indent, Text *text) {
+    Arena *arena = walk->e->arena;
+    const int lanes = walk->e->lanes, c = walk->shape.c, full = c / lanes * lanes;
+    text_printf(text, "%*sV %s = zero();\n", indent, "", name);
+    if (full > lanes)
+        text_printf(text, "%*sfor (int c = 0; c < %d; c += %d) %s = %s;\n", indent, "", full, lanes, name,
+                    summed(arena, name, "load(in + c)", of));
+    else if (full)
+        text_printf(text, "%*s%s = %s;\n", indent, "", name, summed(arena, name, "load(in)", of));
+    if (c == full) return;
+    const char *at = emit_offset(walk->e, "in", arena_printf(arena, "%d", full), 1, 1);
+    const char *missing = of == WALK_SUM_VARIANCE ? "mean" : "zero()"; /* lanes that add nothing */
+    const char *rest = arena_printf(arena, "load_or(%s, %d, %s)", at, c - full, missing);
+    text_printf(text, "%*s%s = %s;\n", indent, "", name, summed(arena, name, rest, of));
+}
+
 /* ---- setting up ---- */
 
 WalkImage *walk_add_operand(Walk *walk, const char *name, const char *base, const Value *value) {

@@ -86,6 +86,10 @@ void walk_open_rows(const Walk *walk, int lo, int hi, int indent, Text *text); /
 const char *walk_index(const Walk *walk, const Box *box, int dim);
 /* "BASE + INDEX * STRIDE", as short as it can be; index: an expression or a number, below `count` in size. */
 const char *emit_offset(Emit *e, const char *base, const char *index, int64_t stride, int64_t count);
+/* Declares the vector `name`, whose lanes add up to the sum of the channels of the pixel at `in`, of their squares, or
+ * of their squared distances from the vector `mean`. */
+typedef enum { WALK_SUM, WALK_SUM_SQUARES, WALK_SUM_VARIANCE } WalkSum;
+void walk_sum(const Walk *walk, const char *name, WalkSum of, int indent, Text *text);
 /* The step's result is what the layer computes: no epilogue may have been fused into it. */
 void emit_no_epilogue(const Step *step);
 

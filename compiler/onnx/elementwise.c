@@ -122,6 +122,12 @@ bool infer_elementwise(OnnxModel *model, OnnxNode *node) {
     for (int i = 1; i < node->nin; i++)
         if (!node->in[i] && strcmp(node->type, "Clip") != 0) return onnx_problem(model, node, "an input is missing");
     OnnxTensor *out = node->out[0];
+    OnnxType type = node->in[value]->type;
+    if (!strcmp(node->type, "Cast")) type = (OnnxType)onnx_attribute_int(node, "to", type);
+    if (!strcmp(node->type, "CastLike") && node->nin > 1) { /* of the second input it is the type alone that is read */
+        type = node->in[1]->type;
+        node->nin = 1;
+    }
     if (!align_old(model, node)) return false;
     if (!onnx_broadcast(node, &out->shape)) {
         out->shape.rank = -1;
@@ -129,10 +135,7 @@ bool infer_elementwise(OnnxModel *model, OnnxNode *node) {
                             onnx_shape_text(model->arena, &node->in[0]->shape),
                             node->nin > 1 && node->in[1] ? onnx_shape_text(model->arena, &node->in[1]->shape) : "");
     }
-    if (!strcmp(node->type, "CastLike")) out->shape = node->in[0]->shape;
-    out->type = e->truth ? ONNX__TENSOR_PROTO__DATA_TYPE__BOOL : node->in[value]->type;
-    if (!strcmp(node->type, "CastLike") && node->nin > 1) out->type = node->in[1]->type;
-    if (!strcmp(node->type, "Cast")) out->type = (OnnxType)onnx_attribute_int(node, "to", out->type);
+    out->type = e->truth ? ONNX__TENSOR_PROTO__DATA_TYPE__BOOL : type;
     return true;
 }
 

@@ -124,8 +124,13 @@ bool import_is_square(const OnnxNode *node);
 bool import_layernorm_pieces(Import *import, OnnxNode *node);
 /* A response norm that begins with this ReduceL2, or this square of a number. */
 bool import_responsenorm_pieces(Import *import, OnnxNode *node);
-/* Channels divided by the root of their sum of squares, likewise. */
+/* Channels divided by the root of their sum of squares, likewise; of the mean of their squares. */
 bool import_l2norm_pieces(Import *import, OnnxNode *node);
+bool import_rmsnorm_pieces(Import *import, OnnxNode *node);
+enum { IMPORT_MOST_LRN = 2048 }; /* channels on a side of an lrn's window */
+/* x / (k + share * the sum of the squares of x's channels)^1/2, at most IMPORT_MOST_LRN of them: lrn over all. */
+Value *import_divided_by_root(Import *import, OnnxNode *node, const char *part, const Operand *x, double share,
+                              double k);
 
 /* A constant that broadcasting spreads over a value in this view: its number for each of the value's channels, or NULL
  * where it differs between pixels or images. */

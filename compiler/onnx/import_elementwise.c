@@ -144,7 +144,9 @@ bool import_elementwise(Import *import, OnnxNode *node) {
     const int problems = import->problem_count;
     if (import_pieces(import, node)) return true;
     if (import->problem_count > problems) return false;
-    if (import_responsenorm_pieces(import, node) || import_l2norm_pieces(import, node)) return true;
+    if (import_responsenorm_pieces(import, node) || import_l2norm_pieces(import, node) ||
+        import_rmsnorm_pieces(import, node))
+        return true;
     if (values && (!strcmp(node->type, "Add") || !strcmp(node->type, "Sum")))
         return import_values(import, node, OP_ADD);
     if (values && !strcmp(node->type, "Mul")) return import_values(import, node, OP_MUL);

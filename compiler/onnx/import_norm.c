@@ -122,12 +122,36 @@ bool import_layernorm(Import *import, OnnxNode *node) {
     return norm(import, node, OP_LAYERNORM, 1, operand, &weights);
 }
 
+/* Likewise, without a mean and a bias. */
+bool import_rmsnorm(Import *import, OnnxNode *node) {
+    int axis;
+    const int rank = node->in[0]->shape.rank;
+    if (!onnx_axis(onnx_attribute_int(node, "axis", -1), rank, &axis) || axis != rank - 1)
+        return import_problem(import, node, "it is over more than the last dimension");
+    const Operand *operand = channels_at(import, node, axis);
+    if (!operand) return false;
+    const int channels = operand->value->shape.c;
+    const View view = operand->view;
+    const ImportWeights weights = {{{import_constant(import, node, 1, channels), NULL}}};
+    if (!weights.slot[0].source) return false;
+    if (channels > IMPORT_MOST_LRN)
+        return import_problem(import, node, "it is over %d channels; rnc has it over %d at most", channels,
+                              IMPORT_MOST_LRN);
+    const double eps = onnx_attribute_real(node, "epsilon", 1e-5);
+    Value *out = import_divided_by_root(import, node, "root", operand, 1.0 / channels, eps);
+    Layer layer = layer_default(OP_SCALE);
+    layer.bias = false;
+    if (out) out = import_layer(import, node, NULL, OP_SCALE, &out, 1, &layer, &weights);
+    return import_result(import, node, 0, out, &view);
+}
+
 bool import_lrn(Import *import, OnnxNode *node) {
     Value *in = import_image(import, node, 0);
     const int64_t size = onnx_attribute_int(node, "size", 0);
     if (!in) return false;
-    if (size < 1 || size % 2 == 0 || size > 4095)
-        return import_problem(import, node, "its size is %lld; odd ones are supported, to 4095", (long long)size);
+    if (size < 1 || size % 2 == 0 || size >= 2 * IMPORT_MOST_LRN)
+        return import_problem(import, node, "its size is %lld; odd ones are supported, to %d", (long long)size,
+                              2 * IMPORT_MOST_LRN - 1);
     Layer layer = layer_default(OP_LRN);
     layer.attr.size = (int)size;
     layer.attr.alpha = onnx_attribute_real(node, "alpha", 1e-4);

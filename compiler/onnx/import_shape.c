@@ -53,10 +53,11 @@ bool import_space_to_depth(Import *import, OnnxNode *node) {
     if (!operand) return false;
     const OnnxShape *in = &node->in[0]->shape;
     const int64_t side = onnx_attribute_int(node, "blocksize", 1);
+    const bool crd = !strcmp(onnx_attribute_string(import->model, node, "mode", "DCR"), "CRD"); /* since set 28 */
     const OnnxShape split = {6, {in->dim[0], in->dim[1], in->dim[2] / side, side, in->dim[3] / side, side}};
     View view;
     if (!view_reshape(&operand->view, &split, &view)) return import_problem(import, node, "its pixels are in pieces");
-    view = view_transpose(&view, (const int[]){0, 3, 5, 1, 2, 4});
+    view = view_transpose(&view, crd ? (const int[]){0, 1, 3, 5, 2, 4} : (const int[]){0, 3, 5, 1, 2, 4});
     if (!view_reshape(&view, &node->out[0]->shape, &view))
         return import_problem(import, node, "its pixels are in pieces");
     return import_result(import, node, 0, operand->value, &view);

@@ -60,6 +60,20 @@ static ImportWeights affine_behind(Import *import, OnnxNode **last, const View *
     return weights;
 }
 
+/* The node that divides x by the root of what `sum` makes: x / sqrt(s), or x times 1 / sqrt(s); and the nodes between,
+ * of which the second may be NULL. NULL where there is none. */
+static OnnxNode *over_root(Import *import, const OnnxNode *sum, const OnnxTensor *x, OnnxNode *between[2]) {
+    OnnxNode *root = between[0] = reader(import, sum, sum->out[0], "Sqrt");
+    if (!root || sum->out[0]->uses != 1 || root->out[0]->uses != 1) return NULL;
+    OnnxNode *share = reader(import, root, root->out[0], "Div");
+    between[1] = NULL;
+    if (share && share->in[0] == x) return share;
+    const bool one = share && is_number(share->in[0]) && onnx_element(share->in[0], 0) == 1;
+    OnnxNode *inverse = between[1] = one ? share : reader(import, root, root->out[0], "Reciprocal");
+    OnnxNode *product = inverse && inverse->out[0]->uses == 1 ? reader(import, inverse, inverse->out[0], "Mul") : NULL;
+    return product && reads(product, x, inverse->out[0]) ? product : NULL;
+}
+
 /* mean = ReduceMean(x), d = x - mean, var = ReduceMean(d * d), d / sqrt(var + eps), perhaps * weight, perhaps + bias */
 bool import_layernorm_pieces(Import *import, OnnxNode *mean) {
     OnnxModel *model = import->model;
@@ -82,17 +96,9 @@ bool import_layernorm_pieces(Import *import, OnnxNode *mean) {
         return false;
     OnnxNode *add = reader(import, variance, variance->out[0], "Add");
     const OnnxTensor *eps = add ? add->in[add->in[0] == variance->out[0]] : NULL;
-    OnnxNode *root = add && is_number(eps) ? reader(import, add, add->out[0], "Sqrt") : NULL;
-    if (!root || add->out[0]->uses != 1 || root->out[0]->uses != 1) return false;
-    OnnxNode *inverse = reader(import, root, root->out[0], "Reciprocal");
-    OnnxNode *last =
-        inverse ? reader(import, inverse, inverse->out[0], "Mul") : reader(import, root, root->out[0], "Div");
-    if (!last ||
-        (inverse ? !reads(last, d, inverse->out[0]) || inverse->out[0]->uses != 1
-                 : last->in[0] != d || last->in[1] != root->out[0]) ||
-        d->uses != (strcmp(square->type, "Pow") == 0 ? 2 : 3))
-        return false;
-    OnnxNode *nodes[] = {mean, sub, square, variance, add, root, inverse, last};
+    OnnxNode *between[2], *last = add && is_number(eps) ? over_root(import, add, d, between) : NULL;
+    if (!last || d->uses != (strcmp(square->type, "Pow") == 0 ? 2 : 3)) return false;
+    OnnxNode *nodes[] = {mean, sub, square, variance, add, between[0], between[1], last};
     const View view = operand->view;
     const ImportWeights weights = affine_behind(import, &last, &view);
     for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
@@ -141,31 +147,58 @@ static OnnxNode *lower_bound(Import *import, OnnxNode *after, const OnnxTensor *
     return clip;
 }
 
+Value *import_divided_by_root(Import *import, OnnxNode *node, const char *part, const Operand *x, double share,
+                              double k) {
+    Layer layer = layer_default(OP_LRN);
+    Value *in = x->value;
+    layer.attr.size = 2 * in->shape.c - 1, layer.attr.alpha = layer.attr.size * share;
+    layer.attr.beta = 0.5, layer.attr.k = k;
+    return import_layer(import, node, part, OP_LRN, &in, 1, &layer, NULL);
+}
+
+/* x / sqrt(ReduceMean(x * x) + eps) over the channels (B. Zhang, R. Sennrich, Root Mean Square Layer Normalization,
+ * NeurIPS 2019) */
+bool import_rmsnorm_pieces(Import *import, OnnxNode *square) {
+    const OnnxTensor *x = square->in[0];
+    const Operand *operand = x ? x->operand : NULL;
+    if (!operand || operand->pad || !import_is_square(square) || square->out[0]->uses != 1) return false;
+    OnnxNode *mean = reader(import, square, square->out[0], "ReduceMean");
+    if (!reduces(import, mean, &operand->view, true) || mean->out[0]->uses != 1) return false;
+    OnnxNode *add = reader(import, mean, mean->out[0], "Add");
+    const OnnxTensor *eps = add ? add->in[add->in[0] == mean->out[0]] : NULL;
+    OnnxNode *between[2], *last = is_number(eps) ? over_root(import, add, x, between) : NULL;
+    const int channels = operand->value->shape.c;
+    if (!last || !(onnx_element(eps, 0) > 0) || channels > IMPORT_MOST_LRN) return false;
+    OnnxNode *nodes[] = {square, mean, add, between[0], between[1], last};
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
+        if (nodes[i]) nodes[i]->done = true;
+    const View view = operand->view;
+    const double k = onnx_decimal((float)onnx_element(eps, 0));
+    return import_result(import, last, 0, import_divided_by_root(import, square, NULL, operand, 1.0 / channels, k),
+                         &view);
+}
+
 /* g = ReduceL2(x) over the channels, or the root of the sum of x's squares; x / max(g, eps): lrn over all channels,
  * with eps^2 below the root. Without a bound a pixel of zeros stays zeros. */
 bool import_l2norm_pieces(Import *import, OnnxNode *first) {
     const OnnxTensor *x = first->in[0];
     const Operand *operand = x ? x->operand : NULL;
     OnnxNode *sum, *root = operand && !operand->pad ? root_of_squares(import, first, &operand->view, true, &sum) : NULL;
-    double eps = 1e-15;
+    double eps = 0;
     if (!root) return false;
     OnnxNode *clip = lower_bound(import, root, root->out[0], &eps), *last = clip ? clip : root;
     OnnxNode *expand = reader(import, last, last->out[0], "Expand");
     if (expand && last->out[0]->uses == 1) last = expand;
     OnnxNode *share = last->out[0]->uses == 1 ? reader(import, last, last->out[0], "Div") : NULL;
-    const int channels = operand->value->shape.c;
-    if (!share || share->in[0] != x || share->in[1] != last->out[0] || !(eps > 0 && eps < 1e-4) || channels > 2048 ||
-        !onnx_same_shape(&share->out[0]->shape, &x->shape))
+    if (!share || share->in[0] != x || share->in[1] != last->out[0] || !(eps >= 0 && eps < 1e-4) ||
+        operand->value->shape.c > IMPORT_MOST_LRN || !onnx_same_shape(&share->out[0]->shape, &x->shape))
         return false;
     OnnxNode *nodes[] = {first, sum, root, clip, last, share};
     for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
         if (nodes[i]) nodes[i]->done = true;
-    Layer layer = layer_default(OP_LRN);
-    layer.attr.size = 2 * channels - 1, layer.attr.alpha = layer.attr.size;
-    layer.attr.beta = 0.5, layer.attr.k = eps * eps;
-    Value *in = operand->value;
     const View view = operand->view;
-    return import_result(import, share, 0, import_layer(import, first, NULL, OP_LRN, &in, 1, &layer, NULL), &view);
+    const double k = fmax(eps * eps, 1e-30); /* still a float */
+    return import_result(import, share, 0, import_divided_by_root(import, first, NULL, operand, 1, k), &view);
 }
 
 /* g = ReduceL2(x) over rows and columns, or the root of the sum of x's squares; g / (ReduceMean(g) + eps) * x, perhaps

@@ -472,7 +472,8 @@ static const struct {
                   "concat { {conv 3, 1x1; relu} {conv 17, 3x3; relu} {maxpool 3x3 pad 1} {conv 1, 1x1} {avgpool 3x3 "
                   "pad 1} {conv 33, 3x3} {identity} }\n"
                   "concat { {conv 18, 3x3 groups 3; relu} {identity} {conv 13, 5x5} }; lrn size 7 alpha 0.3 beta 0.6 k "
-                  "2; conv 8, 3x3"},
+                  "2; conv 8, 3x3; lrn size 15 alpha 2 beta 0.5 k 1e-3; scale no bias; conv 37, 1x1; lrn size 73 beta "
+                  "0.6; conv 3, 1x1"},
     {"join_in_place",
      "conv 24, 1x1; relu; concat { {conv 24, 3x3; relu; residual { conv 24, 3x3; bn } shortcut identity; relu} {conv "
      "8, 1x1} }\n"

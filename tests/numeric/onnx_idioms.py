@@ -225,6 +225,22 @@ case("layernorm_pieces_channels_first", SHAPE, lambda m, x: m.Add(m.Mul(pieces(m
 case("layernorm_pieces_channels_last", SHAPE,
      lambda m, x: m.Transpose(m.Add(m.Mul(pieces(m, m.Transpose(x, perm=[0, 2, 3, 1]), -1), gamma), beta), perm=[0, 3, 1, 2]),
      lambda x: layernorm(x, 1, 1e-6) * channel(gamma) + channel(beta))
+def pieces_turned(m, x):
+    d = m.Sub(x, m.ReduceMean(x, axes=[1]))
+    return m.Mul(m.Div(f32(1), m.Sqrt(m.Add(m.ReduceMean(m.Mul(d, d), axes=[1]), f32(1e-6)))), d)
+case("layernorm_pieces_turned", SHAPE, lambda m, x: m.Add(m.Mul(pieces_turned(m, x), channel(gamma)), channel(beta)),
+     lambda x: layernorm(x, 1, 1e-6) * channel(gamma) + channel(beta))
+def rms(x, eps=1e-3):
+    return x / np.sqrt((x * x).mean(1, keepdims=True) + eps)
+def rms_pieces(m, x, root, axis=1, eps=f32(1e-3)):
+    return root(m, x, m.Sqrt(m.Add(m.ReduceMean(m.Mul(x, x), axes=[axis]), eps)))
+case("rmsnorm_timm", SHAPE, lambda m, x: m.Mul(rms_pieces(m, x, lambda m, x, r: m.Mul(x, m.Div(f32(1), r))), channel(gamma)),
+     lambda x: rms(x) * channel(gamma))
+case("rmsnorm_reciprocal", (2, 37, 3, 2), lambda m, x: rms_pieces(m, x, lambda m, x, r: m.Mul(m.Reciprocal(r), x)), rms)
+case("rmsnorm_channels_last", SHAPE, lambda m, x: m.Transpose(m.Mul(gamma, rms_pieces(m, m.Transpose(x, perm=[0, 2, 3, 1]),
+     lambda m, x, r: m.Div(x, r), -1)), perm=[0, 3, 1, 2]), lambda x: rms(x) * channel(gamma))
+case("rmsnorm", SHAPE, lambda m, x: m.Transpose(m.RMSNormalization(m.Transpose(x, perm=[0, 2, 3, 1]), gamma, epsilon=1e-3), perm=[0, 3, 1, 2]),
+     lambda x: rms(x) * channel(gamma), opset=23)
 case("instancenorm", SHAPE, lambda m, x: m.InstanceNormalization(x, gamma, beta, epsilon=1e-3),
      lambda x: layernorm(x, (2, 3), 1e-3) * channel(gamma) + channel(beta))
 case("groupnorm_pytorch", SHAPE,
@@ -371,6 +387,10 @@ def response_of(m, x, of, rows, channels):
 not_read("response_of_another_value", SHAPE, lambda m, x: response_of(m, m.Relu(x), x, [2, 3], [1]))
 not_read("response_of_rows", SHAPE, lambda m, x: response_of(m, x, x, [2], [1]))
 not_read("response_of_one_mean", SHAPE, lambda m, x: response_of(m, x, x, [2, 3], [0, 1]))
+not_read("rms_of_another_value", SHAPE, lambda m, x: rms_pieces(m, m.Relu(x), lambda m, relu, r: m.Div(x, r)))
+not_read("rms_of_rows", SHAPE, lambda m, x: rms_pieces(m, x, lambda m, x, r: m.Div(x, r), axis=2))
+not_read("rms_of_nothing", SHAPE, lambda m, x: rms_pieces(m, x, lambda m, x, r: m.Div(x, r), eps=f32(0)))
+not_read("rms_turned_over", SHAPE, lambda m, x: rms_pieces(m, x, lambda m, x, r: m.Div(r, x)))
 not_read("l2_norm_of_rows_too", SHAPE, lambda m, x: m.Div(x, m.Clip(m.ReduceL2(x, axes=[1, 2]), f32(1e-12))))
 not_read("l2_norm_bounded_above", SHAPE, lambda m, x: m.Div(x, m.Clip(m.ReduceL2(x, axes=[1]), f32(1e-12), f32(2))))
 not_read("concat_of_rows_as_columns", (2, 6, 4, 4), lambda m, x: m.Concat(x, m.Transpose(x, perm=[0, 1, 3, 2]), axis=2))
