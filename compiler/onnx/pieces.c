@@ -199,9 +199,19 @@ static bool fit_elu(const double *value, Scaled *s) {
     return true;
 }
 
-static bool find_scaled(const double *value, Scaled *s) {
-    bool (*const fits[])(const double *, Scaled *) = {fit_clip, fit_elu};
-    for (size_t f = 0; f < sizeof fits / sizeof *fits; f++) {
+/* x * sigmoid(k x), as QuickGELU is with 1.702: its values at 1 and -1 are e^k apart. */
+static bool fit_swish(const double *value, Scaled *s) {
+    const double k = log(-value[1] / value[0]);
+    if (!isfinite(k) || !(k > 0)) return false;
+    *s = (Scaled){.act = ACT_SWISH, .before = onnx_decimal((float)k)};
+    s->after = onnx_decimal((float)(value[1] * (1 + exp(-k)) / k));
+    return s->before != 1;
+}
+
+/* Of several nodes it is a swish alone: the others are factors before and behind an activation, and read as such. */
+static bool find_scaled(const double *value, bool alone, Scaled *s) {
+    bool (*const fits[])(const double *, Scaled *) = {fit_swish, fit_clip, fit_elu};
+    for (size_t f = 0; f < (alone ? sizeof fits / sizeof *fits : 1); f++) {
         int same = 0;
         if (!fits[f](value, s)) continue;
         while (same < POINTS &&
@@ -322,7 +332,7 @@ static Value *make(Pieces *p, int last) {
     const double *value = p->value[last];
     if (is_affine(value, POINTS, &factor, &sum)) return make_per_channel(p, last, true);
     if (!find_activation(value, &act, &numbers))
-        return alone && piece->uniform && find_scaled(value, &scaled) ? make_scaled(p, piece->node, &scaled) : NULL;
+        return piece->uniform && find_scaled(value, alone, &scaled) ? make_scaled(p, piece->node, &scaled) : NULL;
     if (piece->uniform) return make_activation(p, piece->node, NULL, p->operand->value, act, numbers);
     return act == ACT_LEAKYRELU || act == ACT_RELU ? make_per_channel(p, last, false) : NULL;
 }

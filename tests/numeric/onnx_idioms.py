@@ -103,6 +103,8 @@ n64 = lambda *v: np.array(v, np.int64)
 
 # ---- activations in pieces ----
 case("swish", SHAPE, lambda m, x: m.Mul(x, m.Sigmoid(x)), lambda x: x * sigmoid(x))
+case("quick_gelu", SHAPE, lambda m, x: m.Mul(x, m.Sigmoid(m.Mul(f32(1.702), x))), lambda x: x * sigmoid(f32(1.702) * x))
+case("swish_of_set_24", SHAPE, lambda m, x: m.Swish(x, alpha=0.7), lambda x: x * sigmoid(f32(0.7) * x), opset=24)
 case("swish_turned", SHAPE, lambda m, x: m.Mul(m.Sigmoid(x), x), lambda x: x * sigmoid(x))
 case("hardswish_clip", SHAPE, lambda m, x: m.Div(m.Mul(x, m.Clip(m.Add(x, f32(3)), f32(0), f32(6))), f32(6)),
      lambda x: x * np.clip(x + 3, 0, 6) / 6)

@@ -26,7 +26,7 @@ for what in ("input_0", "output_0"):
     with open(f"{sys.argv[1]}/test_data_set_0/{what}.pb", "rb") as f:
         np.save(what + ".npy", numpy_helper.to_array(onnx.TensorProto.FromString(f.read())))
 E
-for name in rmsnorm_timm rmsnorm_reciprocal star_relu squares_of_the_input hardsigmoid_steep celu se_gemm convnext_block pixel_shuffle channels_last_segment channels_last_output; do
+for name in rmsnorm_timm rmsnorm_reciprocal quick_gelu star_relu squares_of_the_input hardsigmoid_steep celu se_gemm convnext_block pixel_shuffle channels_last_segment channels_last_output; do
     expect "$name: arrays" 0 "$python" arrays.py "$WORK/idioms/node/$name"
     expect "$name" 0 "$RNC" -o net "$WORK/idioms/node/$name/model.onnx" && expect "$name: run" 0 ./net run input_0.npy out.npy &&
         expect "$name: its numbers" 0 "$python" -c "
