@@ -55,6 +55,10 @@ bool onnx_type_is_real(OnnxType type) {
     return type_info(type)->real;
 }
 
+bool onnx_type_is_integer(OnnxType type) {
+    return type_info(type)->bytes && !type_info(type)->real && type != ONNX__TENSOR_PROTO__DATA_TYPE__BOOL;
+}
+
 double onnx_element(const OnnxTensor *tensor, int64_t i) {
     return tensor->reals ? (double)tensor->reals[i] : (double)tensor->integers[i];
 }
@@ -126,7 +130,7 @@ static int64_t integer_of_bits(OnnxType type, uint64_t bits) {
 static void read_raw(OnnxModel *model, OnnxTensor *tensor, const uint8_t *bytes) {
     const int64_t count = onnx_elements(&tensor->shape);
     const int size = type_info(tensor->type)->bytes;
-    if (tensor->type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT && (uintptr_t)bytes % _Alignof(float) == 0) {
+    if (count && tensor->type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT && (uintptr_t)bytes % _Alignof(float) == 0) {
         tensor->reals = (const float *)(const void *)bytes; /* where it lies */
         return;
     }
@@ -286,9 +290,9 @@ static bool read_external(OnnxModel *model, OnnxTensor *tensor, const Onnx__Tens
     const uint64_t offset = external_number(proto, "offset", 0), length = external_number(proto, "length", size);
     if (length != size || offset > file->count || size > file->count - offset) {
         diag_error(model->diag, place,
-                   "%s: it has %llu bytes of data, but is to have %llu of '%s', which has %zu, from %llu on", what,
-                   (unsigned long long)size, (unsigned long long)length, location, file->count,
-                   (unsigned long long)offset);
+                   "%s: it is of %llu bytes; its data are to be %llu bytes of '%s', from byte %llu on, which has %zu",
+                   what, (unsigned long long)size, (unsigned long long)length, location, (unsigned long long)offset,
+                   file->count);
         return false;
     }
     if (size && rn_pages_fault(file->bytes + offset, (size_t)size)) {

@@ -27,11 +27,14 @@ static const Elementwise table[] = {
 #undef ELEMENTWISE
 };
 
-static double attribute(const OnnxNode *node, const Elementwise *e, int i) {
-    const Onnx__AttributeProto *a = e->attribute[i] ? onnx_attribute(node, e->attribute[i]) : NULL;
+static double attribute(OnnxNode *node, const Elementwise *e, int i) {
+    const char *name = e->attribute[i];
+    const Onnx__AttributeProto *a = name ? onnx_attribute(node, name) : NULL;
     if (!a) return e->otherwise[i];
-    if (a->has_s) return a->s.len == 4 && !memcmp(a->s.data, "tanh", 4); /* Gelu's `approximate` */
-    return a->has_f ? (double)a->f : a->has_i ? (double)a->i : e->otherwise[i];
+    if (!strcmp(name, "approximate") && a->has_s) return a->s.len == 4 && !memcmp(a->s.data, "tanh", 4);
+    if (!strcmp(name, "fmod")) return (double)onnx_attribute_int(node, name, 0);
+    if (!a->has_f) node->misfit = name;
+    return (double)a->f;
 }
 
 void onnx_find_formula(OnnxNode *node) {
@@ -117,14 +120,16 @@ bool infer_elementwise(OnnxModel *model, OnnxNode *node) {
     const int value = !strcmp(node->type, "Where") ? 1 : 0; /* the input whose type the result has */
     if (!node->nin || !node->in[0] || (value && (node->nin < 3 || !node->in[1] || !node->in[2])))
         return onnx_problem(model, node, "an input is missing");
-    if (node->nin > e->inputs && !e->variadic)
+    const bool clip = !strcmp(node->type, "Clip"), like = !strcmp(node->type, "CastLike");
+    if (!e->variadic && (node->nin > e->inputs || (node->nin < e->inputs && !clip && !like)))
         return onnx_problem(model, node, "it has %d inputs, not %d", node->nin, e->inputs);
     for (int i = 1; i < node->nin; i++)
-        if (!node->in[i] && strcmp(node->type, "Clip") != 0) return onnx_problem(model, node, "an input is missing");
+        if (!node->in[i] && !clip) return onnx_problem(model, node, "an input is missing");
     OnnxTensor *out = node->out[0];
     OnnxType type = node->in[value]->type;
-    if (!strcmp(node->type, "Cast")) type = (OnnxType)onnx_attribute_int(node, "to", type);
-    if (!strcmp(node->type, "CastLike") && node->nin > 1) { /* of the second input it is the type alone that is read */
+    if (!strcmp(node->type, "Cast") && !(type = (OnnxType)onnx_attribute_int(node, "to", 0)))
+        return onnx_problem(model, node, "it does not say to which type");
+    if (like && node->nin > 1) { /* of the second input it is the type alone that is read */
         type = node->in[1]->type;
         node->nin = 1;
     }

@@ -76,7 +76,7 @@ bool fold_gemm(OnnxModel *model, OnnxNode *node) {
 
 /* Calls `along` for the elements of each row along an axis: the first one's index, how many, and their distance. */
 static bool along_axis(OnnxModel *model, OnnxNode *node, int64_t axis, bool all_behind,
-                       void (*along)(const OnnxNode *node, float *reals, int64_t first, int64_t count, int64_t step)) {
+                       void (*along)(OnnxNode *node, float *reals, int64_t first, int64_t count, int64_t step)) {
     const OnnxShape *shape = &node->in[0]->shape;
     float *reals;
     int64_t *integers, outer = 1, inner = 1;
@@ -92,7 +92,7 @@ static bool along_axis(OnnxModel *model, OnnxNode *node, int64_t axis, bool all_
     return true;
 }
 
-static void softmax(const OnnxNode *node, float *reals, int64_t first, int64_t count, int64_t step) {
+static void softmax(OnnxNode *node, float *reals, int64_t first, int64_t count, int64_t step) {
     const float *in = node->in[0]->reals + first;
     double most = -INFINITY, sum = 0;
     for (int64_t i = 0; i < count; i++) most = fmax(most, (double)in[i * step]);
@@ -109,7 +109,7 @@ bool fold_softmax(OnnxModel *model, OnnxNode *node) {
     return along_axis(model, node, onnx_attribute_int(node, "axis", late ? -1 : 1), !late, softmax);
 }
 
-static void sums(const OnnxNode *node, float *reals, int64_t first, int64_t count, int64_t step) {
+static void sums(OnnxNode *node, float *reals, int64_t first, int64_t count, int64_t step) {
     const bool back = onnx_attribute_int(node, "reverse", 0) != 0, less = onnx_attribute_int(node, "exclusive", 0) != 0;
     double sum = 0;
     for (int64_t i = 0; i < count; i++) {

@@ -211,7 +211,7 @@ static bool is_transposed(const OnnxModel *model, const OnnxTensor *tensor, int 
     enum { DEEPEST = 8 };
     bool found = false;
     for (int i = 0; i < model->node_count && depth < DEEPEST; i++) {
-        const OnnxNode *node = model->nodes[i];
+        OnnxNode *node = model->nodes[i];
         int64_t perm[4] = {0};
         if (node->done || !node->nin || node->in[0] != tensor || !node->nout) continue;
         const bool turns = !strcmp(node->type, "Transpose") && onnx_attribute_ints(node, "perm", perm, 4) == 4 &&
@@ -262,8 +262,18 @@ static bool is_ready(const OnnxNode *node) {
     return true;
 }
 
+/* Whether all of the node was read and made. */
+static void check_made(Import *import, OnnxNode *node) {
+    import_keep_integers(node);
+    if (node->misfit) import_problem(import, node, "its attribute '%s' is of another type", node->misfit);
+    for (int i = 1; i < node->nout; i++)
+        if (node->out[i] && node->out[i]->uses && !node->out[i]->operand && !onnx_is_constant(node->out[i]))
+            import_problem(import, node, "its result %d, '%s', is not supported", i, node->out[i]->name);
+}
+
 static void import_node(Import *import, OnnxNode *node) {
-    if (!is_ready(node)) {
+    const bool known = node->op && node->op->import != import_none;
+    if (!is_ready(node) && known) {
         import->skipped++;
         return;
     }
@@ -273,7 +283,7 @@ static void import_node(Import *import, OnnxNode *node) {
     else if (node->problem)
         import_problem(import, node, "%s", node->problem);
     else if (import_integers(import, node) && node->op->import(import, node))
-        import_keep_integers(node);
+        check_made(import, node);
 }
 
 /* Whether a tensor is the images of a value as N x H x W x C. */
@@ -281,8 +291,7 @@ static bool is_channels_last(const OnnxModel *model, const OnnxTensor *tensor, c
     const Shape s = operand->value->shape;
     const OnnxShape dims = {4, {model->batch, s.h, s.w, s.c}}, planar = {4, {model->batch, s.c, s.h, s.w}};
     View view;
-    if ((int64_t)s.h * s.w == 1 || !onnx_same_shape(&tensor->shape, &dims) || onnx_same_shape(&dims, &planar))
-        return false;
+    if ((int64_t)s.h * s.w == 1 || !onnx_same_shape(&tensor->shape, &dims)) return false;
     if (!view_plain(model->batch, s, &planar, &view)) return false;
     view = view_transpose(&view, (const int[]){0, 2, 3, 1});
     return view_same_order(&operand->view, &view);
@@ -297,7 +306,7 @@ static bool import_outputs(Import *import) {
             diag_error(model->diag, place, "its output '%s' does not depend on the input", model->outputs[i]->name);
             return false;
         }
-        if (operand->quantized) {
+        if (onnx_type_is_integer(model->outputs[i]->type)) {
             diag_error(model->diag, place, "its output '%s' has integers; outputs are floats", model->outputs[i]->name);
             return false;
         }
@@ -348,7 +357,7 @@ static void report_problems(Import *import) {
                   import->problems[i].text);
     if (count > PROBLEMS_LISTED) diag_note(model->diag, place, "and %d more", count - PROBLEMS_LISTED);
     const Graph *graph = import->builder.graph;
-    if (graph->node_count)
+    if (graph->node_count && first > 0)
         diag_note(model->diag, place, "the network is read as far as node %d, layer '%s'", first - 1,
                   graph->nodes[graph->node_count - 1]->name);
 }

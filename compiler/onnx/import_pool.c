@@ -103,7 +103,7 @@ static bool is_one(const char *word, const char *a, const char *b, const char *c
 }
 
 /* The scale that a Resize has for an axis where it says one, 0 where it says a size. */
-static double said_scale(Import *import, const OnnxNode *node, int axis) {
+static double said_scale(Import *import, OnnxNode *node, int axis) {
     const bool late = import->model->opset >= 11 && strcmp(node->type, "Upsample") != 0;
     const int i = late ? 2 : 1;
     const Onnx__AttributeProto *old = onnx_attribute(node, "scales");
@@ -120,7 +120,7 @@ static double said_scale(Import *import, const OnnxNode *node, int axis) {
 }
 
 /* Coordinates go by the scale as it is said; ours by sizes, which is the same where the scale is a ratio of sizes. */
-static bool scales_are_sizes(Import *import, const OnnxNode *node) {
+static bool scales_are_sizes(Import *import, OnnxNode *node) {
     for (int d = 2; d < node->in[0]->shape.rank; d++) {
         const double scale = said_scale(import, node, d);
         const double from = (double)node->in[0]->shape.dim[d], to = (double)node->out[0]->shape.dim[d];

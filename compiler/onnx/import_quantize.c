@@ -82,16 +82,30 @@ bool import_dequantize(Import *import, OnnxNode *node) {
         !same_numbers(import_has(node, 2) ? node->in[2] : NULL, import_has(by, 2) ? by->in[2] : NULL))
         return import_problem(import, node, "its scale or zero point is not that of %s",
                               onnx_node_text(import->model->arena, by));
+    int axis;
+    if (onnx_elements(&node->in[1]->shape) > 1 &&
+        (!onnx_axis(onnx_attribute_int(node, "axis", 1), operand->view.rank, &axis) ||
+         view_axis(&operand->view, axis) != AXIS_C))
+        return import_problem(import, node, "its axis is not that of %s", onnx_node_text(import->model->arena, by));
     return import_result(import, node, 0, operand->value, &operand->view);
 }
 
+/* Layers compute with real numbers: what has integers may only go elsewhere as it is. Zeros that join quantized ones
+ * stand for another number. */
 bool import_integers(Import *import, OnnxNode *node) {
     static const char *const moves[] = {"DequantizeLinear", "Reshape",   "Flatten", "Squeeze",
                                         "Unsqueeze",        "Transpose", "MaxPool", "Identity"};
-    bool integers = false, may = false;
-    for (int i = 0; i < node->nin; i++)
-        integers |= node->in[i] && node->in[i]->operand && node->in[i]->operand->quantized;
+    static const char *const plain_moves[] = {"Cast",   "CastLike",     "Slice",        "Split", "Gather",
+                                              "Concat", "DepthToSpace", "SpaceToDepth", "Expand"};
+    bool integers = false, quantized = false, may = false;
+    for (int i = 0; i < node->nin; i++) {
+        if (!node->in[i] || !node->in[i]->operand) continue;
+        quantized |= node->in[i]->operand->quantized != NULL;
+        integers |= onnx_type_is_integer(node->in[i]->type);
+    }
     for (size_t i = 0; i < sizeof moves / sizeof *moves; i++) may |= !strcmp(node->type, moves[i]);
+    for (size_t i = 0; i < sizeof plain_moves / sizeof *plain_moves && !quantized; i++)
+        may |= !strcmp(node->type, plain_moves[i]);
     return !integers || may || import_problem(import, node, "it computes with integers, which layers do not");
 }
 

@@ -199,7 +199,12 @@ static Value *every(Import *import, OnnxNode *node, const char *part, Value *in,
 }
 
 /* The part of a value that ranges of its dimensions are, as result i of a node. */
-static bool slice(Import *import, OnnxNode *node, int i, const OnnxRange *range) {
+static bool slice(Import *import, OnnxNode *node, int i, const OnnxRange *of) {
+    OnnxRange range[ONNX_MOST_RANK];
+    for (int d = 0; d < node->in[0]->shape.rank; d++) {
+        range[d] = of[d];
+        if (range[d].count == 1) range[d].step = 1;
+    }
     const char *part = node->nout > 1 ? arena_printf(import->model->arena, "%d", i) : NULL;
     const Operand *operand = import_operand(import, node, 0);
     if (!operand) return false;

@@ -295,6 +295,7 @@ bool infer_transpose(OnnxModel *model, OnnxNode *node) {
 bool infer_concat(OnnxModel *model, OnnxNode *node) {
     OnnxShape shape = node->in[0]->shape;
     int axis;
+    if (!onnx_attribute(node, "axis")) return onnx_problem(model, node, "it has no axis");
     if (!onnx_axis(onnx_attribute_int(node, "axis", 0), shape.rank, &axis))
         return bad_axis(model, node, onnx_attribute_int(node, "axis", 0));
     for (int i = 1; i < node->nin; i++) {
@@ -463,6 +464,9 @@ bool infer_unsqueeze(OnnxModel *model, OnnxNode *node) {
 static bool infer_blocks(OnnxModel *model, OnnxNode *node, bool to_space) {
     OnnxShape shape = node->in[0]->shape;
     const int64_t side = onnx_attribute_int(node, "blocksize", 0);
+    const char *mode = onnx_attribute_string(model, node, "mode", "DCR");
+    if (strcmp(mode, "DCR") != 0 && strcmp(mode, "CRD") != 0)
+        return onnx_problem(model, node, "mode '%s' is not supported", mode);
     if (shape.rank != 4 || side < 1 || side > 1024 ||
         (to_space ? shape.dim[1] % (side * side) : shape.dim[2] % side || shape.dim[3] % side))
         return onnx_problem(model, node, "%s has no blocks of %lld", onnx_shape_text(model->arena, &shape),

@@ -333,9 +333,26 @@ const Onnx__AttributeProto *onnx_attribute(const OnnxNode *node, const char *nam
     return NULL;
 }
 
-int64_t onnx_attribute_int(const OnnxNode *node, const char *name, int64_t otherwise) {
+/* Of the first files attributes had no type. */
+static Onnx__AttributeProto__AttributeType type_of(const Onnx__AttributeProto *attribute) {
+    if (attribute->has_type && attribute->type) return attribute->type;
+    return attribute->has_i   ? ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT
+           : attribute->has_f ? ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT
+           : attribute->has_s ? ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING
+                              : ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS;
+}
+
+static const Onnx__AttributeProto *attribute_of(OnnxNode *node, const char *name,
+                                                Onnx__AttributeProto__AttributeType type) {
     const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
-    return attribute && attribute->has_i ? attribute->i : otherwise;
+    if (!attribute || type_of(attribute) == type) return attribute;
+    node->misfit = name;
+    return NULL;
+}
+
+int64_t onnx_attribute_int(OnnxNode *node, const char *name, int64_t otherwise) {
+    const Onnx__AttributeProto *attribute = attribute_of(node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT);
+    return attribute ? attribute->i : otherwise;
 }
 
 double onnx_decimal(float value) {
@@ -347,25 +364,25 @@ double onnx_decimal(float value) {
     return (double)value;
 }
 
-double onnx_attribute_real(const OnnxNode *node, const char *name, double otherwise) {
-    const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
-    return attribute && attribute->has_f ? onnx_decimal(attribute->f) : otherwise;
+double onnx_attribute_real(OnnxNode *node, const char *name, double otherwise) {
+    const Onnx__AttributeProto *attribute = attribute_of(node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT);
+    return attribute ? onnx_decimal(attribute->f) : otherwise;
 }
 
-const char *onnx_attribute_string(OnnxModel *model, const OnnxNode *node, const char *name, const char *otherwise) {
-    const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
-    if (!attribute || !attribute->has_s) return otherwise;
+const char *onnx_attribute_string(OnnxModel *model, OnnxNode *node, const char *name, const char *otherwise) {
+    const Onnx__AttributeProto *attribute = attribute_of(node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
+    if (!attribute) return otherwise;
     return arena_strndup(model->arena, attribute->s.data ? (const char *)attribute->s.data : "", attribute->s.len);
 }
 
-int onnx_attribute_ints(const OnnxNode *node, const char *name, int64_t *values, int most) {
-    const Onnx__AttributeProto *attribute = onnx_attribute(node, name);
+int onnx_attribute_ints(OnnxNode *node, const char *name, int64_t *values, int most) {
+    const Onnx__AttributeProto *attribute = attribute_of(node, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
     if (!attribute) return -1;
     for (int i = 0; i < most && (size_t)i < attribute->n_ints; i++) values[i] = attribute->ints[i];
     return attribute->n_ints > INT32_MAX ? INT32_MAX : (int)attribute->n_ints;
 }
 
-int onnx_list(const OnnxNode *node, const char *attribute, int input, int64_t *values, int most) {
+int onnx_list(OnnxNode *node, const char *attribute, int input, int64_t *values, int most) {
     const OnnxTensor *tensor = input < node->nin ? node->in[input] : NULL;
     if (!tensor) {
         const int count = onnx_attribute_ints(node, attribute, values, most);

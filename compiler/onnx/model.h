@@ -42,6 +42,7 @@ static inline bool onnx_same_shape(const OnnxShape *a, const OnnxShape *b) {
 /* ONNX's types, as far as numbers are read of them; values are the format's. */
 typedef Onnx__TensorProto__DataType OnnxType;
 bool onnx_type_is_real(OnnxType type); /* FLOAT, FLOAT16, BFLOAT16, DOUBLE */
+bool onnx_type_is_integer(OnnxType type); /* of those that are read; not BOOL */
 
 typedef struct OnnxNode OnnxNode;
 struct Operand; /* import.h */
@@ -77,6 +78,7 @@ struct OnnxNode {
     const struct Elementwise *formula; /* of an operator on each number alone; else NULL */
     double number[2];                  /* its attributes */
     bool done;                         /* folded, dead, or part of what another node was read with */
+    const char *misfit;                /* an attribute that was read and is of another type, or NULL */
     const char *problem;               /* why its result's shape or number could not be found, or NULL */
 };
 
@@ -131,19 +133,19 @@ void constant_set(float *reals, int64_t *integers, int64_t i, double value);
 /* What an integer is in a type of fewer bits. */
 int64_t constant_wrapped(OnnxType type, int64_t value);
 
-/* ---- attributes; `otherwise` where the node has none of that name ---- */
+/* ---- attributes; `otherwise` where the node has none of that name, and, as node->misfit, where it has another type */
 const Onnx__AttributeProto *onnx_attribute(const OnnxNode *node, const char *name);
-int64_t onnx_attribute_int(const OnnxNode *node, const char *name, int64_t otherwise);
+int64_t onnx_attribute_int(OnnxNode *node, const char *name, int64_t otherwise);
 /* The number whose shortest decimal was rounded to this float: 1e-5 of what a file has for it. */
 double onnx_decimal(float value);
-double onnx_attribute_real(const OnnxNode *node, const char *name, double otherwise);
+double onnx_attribute_real(OnnxNode *node, const char *name, double otherwise);
 /* "" where it is not there */
-const char *onnx_attribute_string(OnnxModel *model, const OnnxNode *node, const char *name, const char *otherwise);
+const char *onnx_attribute_string(OnnxModel *model, OnnxNode *node, const char *name, const char *otherwise);
 /* How many it has, at most `most` of which are copied; -1 where it is not there. */
-int onnx_attribute_ints(const OnnxNode *node, const char *name, int64_t *values, int most);
+int onnx_attribute_ints(OnnxNode *node, const char *name, int64_t *values, int most);
 /* Of a list that is an attribute in older operator sets and an input from then on: -1 where there is neither, -2 where
  * it is no constant or has more than `most`. */
-int onnx_list(const OnnxNode *node, const char *attribute, int input, int64_t *values, int most);
+int onnx_list(OnnxNode *node, const char *attribute, int input, int64_t *values, int most);
 
 /* ---- words for errors ---- */
 const char *onnx_shape_text(Arena *arena, const OnnxShape *shape); /* "1x64x56x56" */

@@ -16,14 +16,22 @@
 #include <math.h>
 #include <string.h>
 
-enum { MOST_NODES = 24, FEW_POINTS = 7, NEAR_POINTS = 188, FAR_POINTS = 24, POINTS = NEAR_POINTS + FAR_POINTS };
+enum {
+    MOST_NODES = 24,
+    FEW_POINTS = 7,
+    SMALL_POINTS = FEW_POINTS + 28,
+    NEAR_POINTS = SMALL_POINTS + 181,
+    POINTS = NEAR_POINTS + 24
+};
 
-/* Both sides of every edge that an activation has, and further and further away, where a bound may be. Few are enough
- * to tell a factor and a sum from what sums and products else compute. */
+/* Both sides of every edge that an activation has, closer and closer to 0, where another edge may be, and further and
+ * further away, where a bound may be. Few are enough to tell a factor and a sum from what sums and products else
+ * compute. */
 static double point(int i) {
     static const double few[FEW_POINTS] = {-1, 1, 0, -5.3, 0.37, 4.9, 13.7};
     if (i < FEW_POINTS) return few[i];
-    if (i < NEAR_POINTS) return (i - FEW_POINTS - (NEAR_POINTS - FEW_POINTS) / 2) * 0.173 + 0.011;
+    if (i < SMALL_POINTS) return (i % 2 ? -0.11 : 0.11) * pow(3, -(i - FEW_POINTS) / 2);
+    if (i < NEAR_POINTS) return (i - SMALL_POINTS - (NEAR_POINTS - SMALL_POINTS) / 2) * 0.173 + 0.011;
     const int far = i - NEAR_POINTS;
     return (far % 2 ? -17.3 : 17.3) * pow(1.9 + 0.55 * (far / 2), far / 2);
 }
@@ -121,13 +129,17 @@ static void evaluate(Pieces *p, uint32_t needs, int64_t channel, int points) {
     }
 }
 
-static bool near(double a, double b) {
-    return fabs(a - b) <= 1e-6 * (1 + fabs(b)) || (isnan(a) && isnan(b));
+/* Whether the function's value at point i is b but for the rounding of constants to fp32, which is of the size of its
+ * values beside 0, and the less the nearer to 0. */
+static bool near(const double *value, int i, double b) {
+    const double beside = fmax(fmax(fabs(value[0]), fabs(value[1])), fabs(value[2])), a = value[i];
+    const double size = fabs(b) + (fmin(1, fabs(point(i))) + 1e-7) * (isfinite(beside) ? beside : 1);
+    return fabs(a - b) <= 1e-6 * size || a == b || (isnan(a) && isnan(b));
 }
 
 static bool is_activation(const double *value, int points, Act act, ActNumbers numbers) {
     for (int i = 0; i < points; i++)
-        if (!near(value[i], act_apply(act, point(i), numbers))) return false;
+        if (!near(value, i, act_apply(act, point(i), numbers))) return false;
     return true;
 }
 
@@ -136,7 +148,7 @@ static double bound(const double *value, bool upper) {
     int end = 0;
     for (int i = 0; i < POINTS; i++)
         if (upper ? point(i) > point(end) : point(i) < point(end)) end = i;
-    return near(value[end], point(end)) ? (upper ? INFINITY : -INFINITY) : onnx_decimal((float)value[end]);
+    return near(value, end, point(end)) ? (upper ? INFINITY : -INFINITY) : onnx_decimal((float)value[end]);
 }
 
 /* The numbers that the activation would have, from its value at -1, which is point 0. */
@@ -162,7 +174,7 @@ static bool find_activation(const double *value, Act *act, ActNumbers *numbers) 
 static bool is_affine(const double *value, int points, double *factor, double *sum) {
     *sum = value[2], *factor = value[1] - value[2];
     for (int i = 0; i < points; i++)
-        if (!near(value[i], *factor * point(i) + *sum)) return false;
+        if (!near(value, i, *factor * point(i) + *sum)) return false;
     return isfinite(*factor) && isfinite(*sum);
 }
 
@@ -178,7 +190,7 @@ static bool fit_clip(const double *value, Scaled *s) {
     *s = (Scaled){.act = ACT_CLIP, .numbers = {bound(value, false), bound(value, true)}, .after = 1};
     int low = -1, high = -1; /* the points on the line that are furthest apart */
     for (int i = 0; i < POINTS; i++) {
-        if (near(value[i], s->numbers.p) || near(value[i], s->numbers.q)) continue;
+        if (near(value, i, s->numbers.p) || near(value, i, s->numbers.q)) continue;
         if (low < 0 || point(i) < point(low)) low = i;
         if (high < 0 || point(i) > point(high)) high = i;
     }
@@ -215,7 +227,7 @@ static bool find_scaled(const double *value, bool alone, Scaled *s) {
         int same = 0;
         if (!fits[f](value, s)) continue;
         while (same < POINTS &&
-               near(value[same], act_apply(s->act, point(same) * s->before + s->sum, s->numbers) * s->after))
+               near(value, same, act_apply(s->act, point(same) * s->before + s->sum, s->numbers) * s->after))
             same++;
         if (same == POINTS) return true;
     }

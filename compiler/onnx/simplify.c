@@ -38,7 +38,7 @@ static bool is_affordable(OnnxModel *model, const OnnxNode *node) {
     return model->folded_most >= 0;
 }
 
-static void simplify_node(OnnxModel *model, OnnxNode *node) {
+static void infer_and_fold(OnnxModel *model, OnnxNode *node) {
     const OnnxOperator *op = node->op;
     if (!op || !node->nout || !inputs_are(node, shape_is_known)) return;
     if (op->most_inputs >= 0 && node->nin > op->most_inputs) {
@@ -60,6 +60,13 @@ static void simplify_node(OnnxModel *model, OnnxNode *node) {
                      onnx_shape_text(model->arena, &node->out[0]->shape));
     else
         node->done = op->fold(model, node);
+}
+
+static void simplify_node(OnnxModel *model, OnnxNode *node) {
+    infer_and_fold(model, node);
+    if (!node->misfit) return;
+    onnx_problem(model, node, "its attribute '%s' is of another type", node->misfit);
+    node->done = false;
 }
 
 /* From the end: what is read by a node that is itself read by none is not read. */

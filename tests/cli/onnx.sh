@@ -115,11 +115,26 @@ wrong "a size without a number" "has a dimension of no fixed size: say -D side=S
 wrong "no size" "-D side: '0' is no size" -D side=0 sided.onnx
 wrong "too large" "2^31" -D side=2000000000 sided.onnx
 expect "-D side=8" 0 "$RNC" -D side=8 --dump=ir sided.onnx && grep -q 'input %0 3x8x8' .out && ok || bad "-D side=8" "$(cat .out)"
+cp shape named-shape && cp type named-type
+: > nameless
+{ bytes 1 dim1 && bytes 1 dim3 && bytes 1 dim8 && bytes 1 nameless; } > shape
+{ number 1 1 && bytes 2 shape; } > tensor
+bytes 1 tensor > type
+build nameless.onnx
+wrong "a size without a name" "say -D x.3=SIZE" nameless.onnx
+expect "-D x.3=9" 0 "$RNC" -D x.3=9 --dump=ir nameless.onnx && grep -q 'input %0 3x8x9' .out && ok || bad "-D x.3=9" "$(cat .out)"
+{ number 1 2 && bytes 2 named-shape; } > tensor
+bytes 1 tensor > type
+node Neg x y first > nodes
+build bytes.onnx
+wrong "sums of integers" "node 0 'first' (Neg): it computes with integers" -D side=8 bytes.onnx
+cp named-shape shape && cp named-type type
 { field 1 b && field 1 c && field 2 y && field 4 Sum; } > sum
-{ node Relu x a first && node NonMaxSuppression a b odd && node LSTM a c worse && bytes 1 sum; } > nodes
+{ node Relu x a first && node NonMaxSuppression a b odd && node LSTM a c worse && bytes 1 sum && node Sinc y z last; } > nodes
 build two.onnx
-wrong "operators that are not known" "two.onnx: error: 2 of its 4 nodes cannot be compiled, and 1 depend on them" -D side=8 two.onnx
+wrong "operators that are not known" "two.onnx: error: 3 of its 5 nodes cannot be compiled, and 1 depend on them" -D side=8 two.onnx
 { grep -qF "note: node 1 'odd' (NonMaxSuppression): the operator is not known" .err && grep -qF "note: node 2 'worse' (LSTM)" .err &&
+    grep -qF "note: node 4 'last' (Sinc): the operator is not known" .err &&
     grep -qF "layer 'first'" .err; } && ok || bad "every node is named" "$(cat .err)"
 node Relu z y first > nodes
 build loose.onnx
@@ -140,7 +155,7 @@ for place in ../w.bin w.bin; do
     esac
 done
 printf 'abcdefgh' > w.bin
-wrong "data too short" "it has 12 bytes of data, but is to have 12 of 'w.bin', which has 8" -D side=8 external.onnx
+wrong "data too short" "it is of 12 bytes; its data are to be 12 bytes of 'w.bin', from byte 0 on, which has 8" -D side=8 external.onnx
 printf 'abcdefghijkl' > w.bin
 expect "data at hand" 0 "$RNC" -MD -MF deps -D side=8 -o out.c external.onnx && grep -q 'w.bin' deps && ok || bad "the data file is no dependency"
 wrong "over its own data" "would overwrite the input" -D side=8 -MD -MF w.bin external.onnx
