@@ -106,6 +106,7 @@ static bool make_archive(const Outputs *o) {
 static void note_source(const Outputs *o, const WrittenSource *written) {
     Compilation *c = o->c;
     const char *stem = o->files.stem;
+    if (c->has_weights) diag_note(&c->diag, (Place){0}, "%s.rn: its weights are %s.safetensors", stem, stem);
     if (written->left_out)
         diag_note(&c->diag, (Place){0}, "%s.rn: %d layer%s that no output needs %s left out", stem, written->left_out,
                   written->left_out > 1 ? "s" : "", written->left_out > 1 ? "are" : "is");

@@ -110,7 +110,8 @@ static bool check_place(Compilation *c, const WrittenFile *file) {
     struct stat to;
     if (file->trouble && file->makes_folder) return true;
     if (file->trouble) {
-        diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", file->path, strerror(file->trouble));
+        const char *said = file->ordinary ? c->options->output : file->path; /* by the user */
+        diag_error(&c->diag, (Place){0}, "cannot write '%s': %s", said, strerror(file->trouble));
         return false;
     }
     if (stat(file->path, &to)) return true;

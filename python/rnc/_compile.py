@@ -27,6 +27,10 @@ class CompileWarning(UserWarning):
     """What rnc warned of when it compiled a network."""
 
 
+# what says where output goes, which is rnc.compile's, or prints something in its place
+_NOT_HERE = ("-o", "--summary", "--report", "--dump", "--format", "--help", "--version", "--train", "--bench")
+
+
 def find_rnc() -> str:
     """The rnc program: $RNC; else beside this package (the programs of the Python that it is installed in; the source
     tree's build folder); else the one on the PATH. CompileError where there is none."""
@@ -119,6 +123,9 @@ def _words(weights, batch, level, target, defines, output, tolerance, threads, n
     if isinstance(options, str):
         raise ValueError(f"options={options!r}: a list of words is wanted")
     words = [os.fspath(word) for word in options]
+    for word in words:
+        if word.startswith(_NOT_HERE):
+            raise ValueError(f"options: {word} makes no network to load; it is for rnc on the command line")
     for option, value in (("--weights", weights), ("--batch", batch), ("--tolerance", tolerance), ("--name", name),
                           ("--threads", threads)):
         if value is not None:

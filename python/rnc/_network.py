@@ -118,10 +118,14 @@ class Network:
                  labels: Optional[Sequence[str]] = None) -> List[Tuple[Union[int, str], float]]:
         """The likeliest classes of one picture (as run_rgb takes it) and their probabilities, the likeliest first: the
         network's last output, after a softmax where it does not end in one. labels: the classes' names, which then stand
-        in the place of their numbers. ValueError: as many labels as classes are wanted; the last output has no classes."""
+        in the place of their numbers. ValueError: as many labels as classes are wanted, in a list; the last output has no classes."""
         classes, rows, columns = self._classes.c, self._classes.h, self._classes.w
         if rows != 1 or columns != 1:
             raise ValueError(f"{self.name} has no classes: its last output is {classes} x {rows} x {columns}")
+        if isinstance(labels, (str, bytes, os.PathLike)):
+            raise ValueError(f"labels={labels!r}: a list of names is wanted, as open(file).read().splitlines() gives")
+        if top < 1:
+            raise ValueError(f"top={top!r}: 1 or more is wanted")
         if labels is not None and len(labels) != classes:
             raise ValueError(f"{len(labels)} labels, but {self.name} has {classes} classes")
         if not isinstance(picture, (str, os.PathLike, np.ndarray)):
@@ -158,7 +162,7 @@ class Network:
         if x.dtype != np.float32:
             raise ValueError(f"an input of {x.dtype}; {self.name} takes float32: x.astype(numpy.float32)")
         if not (x.flags.c_contiguous and x.flags.aligned):
-            raise ValueError("an input that is not contiguous (transposed, or cut out): numpy.ascontiguousarray(x)")
+            raise ValueError("an input that is not contiguous (transposed, or cut out) or not aligned: x.copy()")
         return x
 
     def _picture(self, picture: Picture) -> np.ndarray:
@@ -170,7 +174,7 @@ class Network:
         if x.dtype != np.uint8:
             raise ValueError(f"a picture of {x.dtype}; uint8, 0 to 255, is wanted")
         if not (x.flags.c_contiguous and x.flags.aligned):
-            raise ValueError("a picture that is not contiguous (mirrored, or cut out): numpy.ascontiguousarray(x)")
+            raise ValueError("a picture that is not contiguous (mirrored, or cut out) or not aligned: x.copy()")
         return x
 
     def _forward(self, x: np.ndarray) -> np.ndarray:

@@ -50,10 +50,10 @@ static int number_classes(Eval *eval, bool is_trainer) {
     if (status || found) return status;
     if (info->sorted && !is_trainer && info->classes != there)
         return cli_fail(cli, "%s: %d classes, %s has %d%s; which they are, --labels FILE says by their names",
-                        info->spec, info->classes, cli->model->name, eval->classes, offset ? " with the offset's" : "");
+                        info->spec, info->classes, cli->model->name, there, offset ? " behind --class-offset" : "");
     if (info->classes > there)
-        return cli_fail(cli, "%s: %d classes; the network has %d%s", info->spec, info->classes, eval->classes,
-                        offset ? " with the offset's" : "");
+        return cli_fail(cli, "%s: %d classes; the network has %d%s", info->spec, info->classes, there,
+                        offset ? " behind --class-offset" : "");
     for (int i = 0; i < info->classes; i++) eval->class_of[i] = offset + i;
     return CLI_OK;
 }
@@ -86,6 +86,7 @@ int eval_open(Eval *eval, const Cli *cli, bool is_trainer) {
         return cli_fail(cli, "%s gives %d x %d x %d numbers, not one per class", cli->model->name, shape.c, shape.h,
                         shape.w);
     int status = eval_protocol(eval);
+    if (!status) status = eval_check_files(eval);
     if (status) return status;
     if (rn_data_open_test(&eval->data, cli->data, error, sizeof error)) return cli_fail(cli, "%s", error);
     if (rn_picture_recipe_check(&eval->loader.recipe, eval->data, error, sizeof error))

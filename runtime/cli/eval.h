@@ -26,7 +26,7 @@ typedef struct Eval {
     const Cli *cli;
     rn_data *data;
     rn_loader_options loader; /* with the recipe */
-    char protocol[256];       /* in words */
+    char protocol[512];       /* in words */
     float *mean;              /* recipe.subtracted, of values 0..range */
     int classes;              /* of the network */
     int32_t *class_of;        /* the network's class for each of the set's */
@@ -50,6 +50,7 @@ void eval_close(Eval *eval);
 /* ---- eval_protocol.c ---- */
 int eval_protocol(Eval *eval); /* loader.recipe, crops and scales, by the options */
 /* ---- eval_report.c ---- */
+int eval_check_files(const Eval *eval); /* what is written at the end can be, as far as that is known before */
 int eval_report(const Eval *eval);
 
 #endif

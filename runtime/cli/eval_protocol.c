@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,33 @@ static int take_scales(Eval *eval) {
 
 /* ---- words ---- */
 
+static void append(Eval *eval, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void append(Eval *eval, const char *format, ...) {
+    const size_t used = strlen(eval->protocol);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(eval->protocol + used, sizeof eval->protocol - used, format, args);
+    va_end(args);
+}
+
+/* What colours become: "; bgr, 0 to 255, mean 104 117 123". Nothing where they are 0 to 1 as they are. */
+static void word_numbers(Eval *eval) {
+    static const char *const orders[] = {"rgb", "bgr", "gray"};
+    const rn_preprocess *p = &eval->loader.recipe.preprocess;
+    const int channels = eval->loader.recipe.input.c < 4 ? eval->loader.recipe.input.c : 4;
+    const char *between = "; ";
+    bool means = false, stds = false;
+    for (int c = 0; c < channels; c++) means |= p->mean[c] != 0, stds |= p->std[c] != 1;
+    if (channels == 1 ? p->order != RN_ORDER_GRAY : p->order != RN_ORDER_RGB)
+        append(eval, "%s%s", between, orders[p->order]), between = ", ";
+    if (p->range != 1) append(eval, "%s0 to %g", between, (double)p->range), between = ", ";
+    for (int c = 0; c < channels && means; c++)
+        append(eval, "%s%s%g", c ? " " : between, c ? "" : "mean ", (double)p->mean[c]);
+    if (means) between = ", ";
+    for (int c = 0; c < channels && stds; c++)
+        append(eval, "%s%s%g", c ? " " : between, c ? "" : "std ", (double)p->std[c]);
+}
+
 static void word_protocol(Eval *eval) {
     static const char *const filters[] = {"bilinear", "bicubic", "bilinear, not antialiased",
                                           "bicubic, not antialiased"};
@@ -157,5 +185,6 @@ int eval_protocol(Eval *eval) {
     for (int c = 0; c < 4; c++)
         if (o->std && !(fabsf(r->preprocess.std[c]) > 0)) return cli_usage(eval->cli, "--std: 0 divides nothing");
     word_protocol(eval);
+    word_numbers(eval);
     return CLI_OK;
 }

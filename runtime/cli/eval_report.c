@@ -1,5 +1,6 @@
 /* What eval says: text, JSON, a page. */
 #include "eval.h"
+#include "core/file.h"
 #include "eval/page.h"
 
 #include <stdio.h>
@@ -98,6 +99,18 @@ static void report_text(const Eval *eval) {
     if (t->count > t->pictures) printf("  left out: %lld\n", (long long)t->count - (long long)t->pictures);
     if (eval->member_count > 1) printf("  the mean of %d\n", eval->member_count);
     if (eval->cli->eval.per_class) print_classes(eval);
+}
+
+int eval_check_files(const Eval *eval) {
+    char error[RN_ERROR_SIZE];
+    const Cli *cli = eval->cli;
+    const char *html = cli->eval.html, *probabilities = cli->eval.probabilities;
+    if (html && probabilities && !strcmp(html, probabilities))
+        return cli_usage(cli, "--html and --probabilities are one file, '%s'", html);
+    if ((html && rn_file_check(html, error, sizeof error)) ||
+        (probabilities && rn_file_check(probabilities, error, sizeof error)))
+        return cli_fail(cli, "%s", error);
+    return CLI_OK;
 }
 
 /* The files that were asked for; one that cannot be written does not keep the other from being. */

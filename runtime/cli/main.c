@@ -48,7 +48,9 @@ static int check(const Cli *cli, const Command *command) {
     if (command->bit == RUN && files != 1 + outputs)
         return cli_usage(cli, "'run' takes IN.npy and %s; %d files given",
                          outputs == 1 ? "OUT.npy" : "one OUT.npy for each output (see info)", files);
-    if (command->bit == EVAL && cli->eval.ensemble != (files > 0))
+    if (command->bit == EVAL && files && !cli->eval.ensemble)
+        return cli_usage(cli, "'eval' takes no files but --ensemble's: '%s'; the pictures are --data's", cli->files[0]);
+    if (command->bit == EVAL && cli->eval.ensemble && !files)
         return cli_usage(cli, "--ensemble goes with what is averaged: --ensemble A.npy B.npy");
     if (command->bit == EVAL && files && cli->weights)
         return cli_usage(cli, "--ensemble names all weights; there is no --weights beside it");

@@ -98,6 +98,28 @@ static int is_stream(const char *path) {
     return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
 }
 
+typedef struct Beside { /* a temporary file that is to become another one */
+    char *followed, *temporary;
+    const char *target;
+    int file;
+} Beside;
+
+static rn_status beside_open(Beside *b, const char *path, char *error, size_t error_size) {
+    *b = (Beside){.followed = realpath(path, NULL)}; /* a symbolic link stays one; NULL: there is nothing yet */
+    b->target = b->followed ? b->followed : path;
+    const size_t length = strlen(b->target) + sizeof ".XXXXXX";
+    b->temporary = !b->followed && errno == ENOMEM ? NULL : malloc(length);
+    if (!b->temporary) return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: out of memory", path);
+    snprintf(b->temporary, length, "%s.XXXXXX", b->target);
+    b->file = mkostemp(b->temporary, O_CLOEXEC);
+    return b->file < 0 ? file_fail(error, error_size, path, "create") : RN_OK;
+}
+
+static void beside_free(Beside *b) {
+    free(b->temporary);
+    free(b->followed);
+}
+
 rn_status rn_file_write(const char *path, const void *head, size_t head_size, const void *body, size_t body_size,
                         char *error, size_t error_size) {
     if (is_stream(path)) {
@@ -108,29 +130,34 @@ rn_status rn_file_write(const char *path, const void *head, size_t head_size, co
         return status;
     }
 
-    char *followed = realpath(path, NULL); /* a symbolic link stays one; NULL: there is nothing yet */
-    const char *target = followed ? followed : path;
-    size_t length = strlen(target) + sizeof ".XXXXXX";
-    char *temporary = !followed && errno == ENOMEM ? NULL : malloc(length);
-    if (!temporary) {
-        free(followed);
-        return rn_status_fail(error, error_size, RN_ERROR_MEMORY, "%s: out of memory", path);
-    }
-    snprintf(temporary, length, "%s.XXXXXX", target);
-    rn_status status = RN_OK;
-    const int file = mkostemp(temporary, O_CLOEXEC);
-    if (file < 0) {
-        status = file_fail(error, error_size, path, "create");
-    } else {
-        status = file_write_to(file, path, head, head_size, body, body_size, error, error_size);
+    Beside beside;
+    rn_status status = beside_open(&beside, path, error, error_size);
+    if (!status) {
+        status = file_write_to(beside.file, path, head, head_size, body, body_size, error, error_size);
         mode_t mask = umask(0); /* mkstemp made it private; a result has an ordinary file's mode */
         umask(mask);
-        if (!status && fchmod(file, 0666 & ~mask)) status = file_fail(error, error_size, path, "write");
-        if (close(file) && !status) status = file_fail(error, error_size, path, "write");
-        if (!status && rename(temporary, target)) status = file_fail(error, error_size, path, "create");
+        if (!status && fchmod(beside.file, 0666 & ~mask)) status = file_fail(error, error_size, path, "write");
+        if (close(beside.file) && !status) status = file_fail(error, error_size, path, "write");
+        if (!status && rename(beside.temporary, beside.target)) status = file_fail(error, error_size, path, "create");
+        if (status) unlink(beside.temporary);
     }
-    if (status && file >= 0) unlink(temporary);
-    free(temporary);
-    free(followed);
+    beside_free(&beside);
+    return status;
+}
+
+rn_status rn_file_check(const char *path, char *error, size_t error_size) {
+    struct stat info;
+    if (is_stream(path)) {
+        if (stat(path, &info)) return file_fail(error, error_size, path, "create");
+        errno = EISDIR;
+        return S_ISDIR(info.st_mode) ? file_fail(error, error_size, path, "write") : RN_OK;
+    }
+    Beside beside;
+    const rn_status status = beside_open(&beside, path, error, error_size);
+    if (!status) {
+        close(beside.file);
+        unlink(beside.temporary);
+    }
+    beside_free(&beside);
     return status;
 }

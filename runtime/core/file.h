@@ -15,6 +15,9 @@ typedef size_t rn_file_worth(const uint8_t *beginning, size_t count);
 rn_status rn_file_read_worth(uint8_t **bytes, size_t *size, const char *path, size_t limit, rn_file_worth *worth,
                              char *error, size_t error_size);
 
+/* Whether rn_file_write could begin to write this file, which is left as it is: for what is known after hours. */
+rn_status rn_file_check(const char *path, char *error, size_t error_size);
+
 /* Writes head then body. Into a regular file: to a temporary beside it, renamed once it is whole. */
 rn_status rn_file_write(const char *path, const void *head, size_t head_size, const void *body, size_t body_size,
                         char *error, size_t error_size);

@@ -148,6 +148,8 @@ static rn_status take_classes(rn_data *data, const char *path, const List *list)
         at += length;
     }
     const int least = data->tests ? 1 : 2;
+    if (!data->info.classes)
+        return rn_data_fail(data, RN_ERROR_FORMAT, "%s: no folders, which are the classes", path);
     if (data->info.classes < least || data->info.classes > RN_DATA_MAX_CLASSES)
         return rn_data_fail(data, RN_ERROR_FORMAT, "%s: %d folders of classes; there are %d to %d", path,
                             data->info.classes, least, RN_DATA_MAX_CLASSES);

@@ -86,6 +86,8 @@ keep
 expect "folder: as NumPy counts" 0 "$PYTHON" count.py f.npy sorted
 expect "text" 0 ./seen eval --data folder:set --labels labels.txt --per-class
 for words in "folder:set: 16 pictures: top-1 error " "% right (" "with 95 % confidence)" "shorter side to 6, centre crop 4 x 5, bilinear" "  emu"; do prints "text" "$words"; done
+expect "text: colours" 0 ./seen eval --data list:list.txt --order bgr --range 255 --mean 104,117,123 --std 2
+prints "text: colours" "centre crop 4 x 5, bilinear; bgr, 0 to 255, mean 104 117 123, std 2 2 2"
 
 # ---- protocols: what the network saw, from the logarithms of its probabilities, less their mean ----
 cat > "$WORK/protocol.py" <<'P'
@@ -254,14 +256,20 @@ fails "resize and scales" 2 "one of them" --data list:list.txt --resize 8 --scal
 fails "scales" 2 "no list of sizes" --data list:list.txt --scales 9,
 fails "crop-pct" 2 "square inputs" --data list:list.txt --crop-pct 0.9
 fails "crops" 2 "--crops: '5' is neither 1 nor 10" --data list:list.txt --crops 5
-fails "offset" 1 "60 classes; the network has 60 with the offset's" --data list:list.txt --class-offset 1
+fails "offset" 1 "60 classes; the network has 59 behind --class-offset" --data list:list.txt --class-offset 1
 fails "offset of names" 2 "--class-offset: the classes of folder:set are those of their names in labels.txt" --data folder:set --labels labels.txt --class-offset 1
-expect "a file that cannot be written: what was found out is said" 1 ./seen eval --data list:list.txt --probabilities nowhere/p.npy --html page2.html
+for file in nowhere/p.npy set; do # before anything is run
+    expect "$file cannot be written" 1 ./seen eval --data list:list.txt --probabilities $file
+    says "$file cannot be written" "$file: cannot "
+    lacks "$file cannot be written" .out "top-1 error"
+done
+fails "one file twice" 2 "--html and --probabilities are one file" --data list:list.txt --html no.npy
+expect "a file that cannot be written: what was found out is said" 1 ./seen eval --data list:list.txt --probabilities /dev/full --html page2.html
 prints "a file that cannot be written" "top-1 error"
-says "a file that cannot be written" "nowhere/p.npy: cannot create"
+says "a file that cannot be written" "/dev/full: cannot write"
 [ -s "$WORK/page2.html" ] && ok || bad "a file that cannot be written" "nor was the other"
 fails "nothing to average" 2 "--ensemble goes with" --data list:list.txt --ensemble
-fails "files without --ensemble" 2 "--ensemble goes with" --data list:list.txt a.npy
+fails "files without --ensemble" 2 "'eval' takes no files but --ensemble's: 'a.npy'" --data list:list.txt a.npy
 "$PYTHON" -c "
 import numpy as np
 a = np.load('$WORK/a.npy'); np.save('$WORK/short.npy', a[:5]); np.save('$WORK/twice.npy', 2 * a)"

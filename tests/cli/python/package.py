@@ -112,8 +112,8 @@ def arguments():
     for wrong, texts in (
             (x[0], ("(3, 16, 16)", "N x 3 x 16 x 16")), (images(1, 3, 16, 15), ("(1, 3, 16, 15)",)), (images(2, 16, 16, 3), ("N x 3",)),
             (x.astype(float), ("float64", "astype")), (x.astype(np.uint8), ("uint8",)), (x.astype(">f4"), (">f4",)),
-            (x[:, :, :, ::-1], ("ascontiguousarray",)), (images(2, 16, 16, 3).transpose(0, 3, 1, 2), ("ascontiguousarray",)),
-            (np.ndarray(x.shape, np.float32, bytearray(x.nbytes + 1), offset=1), ("ascontiguousarray",))):
+            (x[:, :, :, ::-1], ("x.copy()",)), (images(2, 16, 16, 3).transpose(0, 3, 1, 2), ("x.copy()",)),
+            (np.ndarray(x.shape, np.float32, bytearray(x.nbytes + 1), offset=1), ("x.copy()",))):
         with raises(ValueError, *texts):
             net(wrong)
         with raises(ValueError, *texts):
@@ -136,6 +136,13 @@ def arguments():
             rnc.load(net.path, threads=threads)
     with raises(ValueError, "save="):
         rnc.compile("tiny.onnx", save="net.c")
+    with raises(ValueError, "labels='abcdefghij': a list of names is wanted"):
+        net.classify("picture.png", labels="abcdefghij")
+    with raises(ValueError, "top=-1"):
+        net.classify("picture.png", top=-1)
+    for words in (["-o", "stray.c"], ["--dump=c"], ["--summary"]):
+        with raises(ValueError, f"options: {words[0]} makes no network"):
+            rnc.compile("tiny.onnx", options=words)
     with raises(ValueError, "options="):
         rnc.compile("tiny.onnx", options="--embed")
 
@@ -174,7 +181,7 @@ def errors():
         rnc.compile("tiny.onnx", batch=0)
     except rnc.CompileError as e:
         assert e.returncode == 2 and "--batch: '0'" in str(e) and isinstance(e, rnc.Error)
-    with raises(rnc.CompileError, "rnc made no network"):
+    with raises(ValueError, "options: --version"):
         rnc.compile("tiny.rn", options=["--version"])
     with raises(rnc.CompileError, "cannot write"):
         rnc.compile("tiny.onnx", save="nowhere/net.so")
