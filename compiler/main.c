@@ -197,10 +197,13 @@ static bool load_weights(Compilation *c) {
         return c->has_weights;
     }
     c->has_weights = files_have_weights(options);
-    if (c->onnx.graph && !options->random_weights)
+    if (c->onnx.graph && !options->random_weights) {
+        const Place place = {.source = c->onnx.graph->source};
+        if (!weights_check(c->source, &c->onnx.weights, place, &c->diag)) return false;
         c->weights = c->onnx.weights, c->onnx.weights = (TensorData){0};
-    else if (c->has_weights)
+    } else if (c->has_weights) {
         weights_random(c->source, options->seed, &c->weights, options->threads);
+    }
     return true;
 }
 

@@ -17,6 +17,10 @@ typedef struct WeightsOptions {
  * is empty then. */
 bool weights_load(const Graph *graph, const WeightsOptions *options, TensorData *out, Diag *diag);
 
+/* Whether the parameters that a model brought are such as trained networks have; false after an error for each that is
+ * not, at `place`. */
+bool weights_check(const Graph *graph, const TensorData *data, Place place, Diag *diag);
+
 /* Makes up every parameter: random, the same for a seed on every machine, and calibrated so that every layer's result
  * has about unit variance, however deep the network is. */
 void weights_random(const Graph *graph, uint64_t seed, TensorData *out, int threads);

@@ -9,6 +9,7 @@
 #include "runtime/core/pages.h"
 #include "runtime/weights/params.h"
 
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,6 +156,20 @@ static bool load_params(const Graph *graph, const WeightsOptions *options, const
     free(params);
     free(tensor_ids);
     return good;
+}
+
+bool weights_check(const Graph *graph, const TensorData *data, Place place, Diag *diag) {
+    bool sound = true;
+    for (int i = 0; i < graph->tensor_count; i++) {
+        const Tensor *tensor = graph->tensors[i];
+        const float *values = tensor->op == RN_PARAM ? data->data[i] : NULL;
+        const int64_t at = values ? rn_param_unsound(tensor->name, values, tensor_size(tensor)) : -1;
+        if (at < 0) continue;
+        diag_error(diag, place, "%s: element %lld is %g%s", tensor->name, (long long)at, (double)values[at],
+                   values[at] < 0 && values[at] >= -FLT_MAX ? ", a variance" : "");
+        sound = false;
+    }
+    return sound;
 }
 
 /* Indexes the file by its kind; false after a diagnostic. */

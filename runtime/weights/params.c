@@ -330,21 +330,25 @@ static int is_variance(const char *name) {
     return n > m && !strcmp(name + n - m, end);
 }
 
+int64_t rn_param_unsound(const char *name, const float *values, int64_t count) {
+    const float least = is_variance(name) ? 0.0f : -FLT_MAX;
+    int64_t i = 0;
+    while (i < count && values[i] >= least && values[i] <= FLT_MAX) i++;
+    return i < count ? i : -1;
+}
+
 int rn_param_read(const rn_param *param, float *values, char *text, size_t size) {
-    const float least = is_variance(param->name) ? 0.0f : -FLT_MAX;
     if (!param->tensor) {
         memset(values, 0, (size_t)rn_param_count(param) * sizeof *values);
         return 1;
     }
     rn_safetensor_read(param->tensor, values);
-    for (int64_t i = 0; i < param->tensor->count; i++) {
-        if (values[i] >= least && values[i] <= FLT_MAX) continue;
-        const double value = rn_safetensor_element(param->tensor, i);
-        snprintf(text, size, "%s: element %" PRId64 " is %g%s", param->name, i, value,
-                 !isfinite(value)        ? ""
-                 : fabs(value) > FLT_MAX ? ", beyond the range of fp32"
-                                         : ", a variance");
-        return 0;
-    }
-    return 1;
+    const int64_t i = rn_param_unsound(param->name, values, param->tensor->count);
+    if (i < 0) return 1;
+    const double value = rn_safetensor_element(param->tensor, i);
+    snprintf(text, size, "%s: element %" PRId64 " is %g%s", param->name, i, value,
+             !isfinite(value)        ? ""
+             : fabs(value) > FLT_MAX ? ", beyond the range of fp32"
+                                     : ", a variance");
+    return 0;
 }

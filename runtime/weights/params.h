@@ -50,6 +50,9 @@ int rn_params_glob(const char *glob, const char *prefix, const char *name);
 
 int64_t rn_param_count(const rn_param *param); /* elements, by its dims */
 
+/* The first element such as no trained network has: a NaN, an infinity, or a negative variance. -1: none is. */
+int64_t rn_param_unsound(const char *name, const float *values, int64_t count);
+
 /* The parameter's tensor as floats, zeros where it is nowhere; `values` has room for all elements. Returns false and
  * words it where one is such as no trained network has ("bn1.running_var: element 3 is -0.5, a variance"): a NaN, an
  * infinity, a double beyond floats, or a negative variance. */

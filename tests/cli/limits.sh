@@ -84,6 +84,8 @@ def model(name, nodes, shape=(1, 3, 8, 8)):
 node = lambda x, y, name: field(1, field(1, x) + field(2, y) + field(3, name) + field(4, b"Relu"))
 model("cycle", node(b"y", b"a", b"one") + node(b"a", b"y", b"two"))
 model("itself", node(b"y", b"y", b"one"))
+conv = field(1, field(1, b"x") + field(1, b"w") + field(2, b"y") + field(4, b"Conv"))
+model("nan", conv + field(5, b"\x08\x01\x08\x03\x08\x01\x08\x01\x10\x01" + field(8, b"w") + field(9, struct.pack("<3f", 1, float("nan"), 2))))
 model("nodes", b"\x0a\x00" * 8000000)
 model("tensors", b"\x2a\x00" * 8000000)
 external = lambda where: field(5, field(1, b"\x03") + b"\x10\x01" + field(8, b"w") + field(13, field(1, b"location") + field(2, where)) + b"\x70\x01")
@@ -105,6 +107,7 @@ mkfifo pipe.safetensors
 weights "pipe.safetensors: is a device or pipe, not a file" pipe.safetensors
 mkdir folder.safetensors
 weights "folder.safetensors: is a directory, not a file" folder.safetensors
+refused "nan.onnx: error: w: element 1 is nan" nan.onnx -o x.c
 refused "node 0 'one' (Relu) reads 'y', which nothing before it makes: node 1 does" cycle.onnx -o x.c
 refused "node 0 'one' (Relu) reads 'y', which nothing before it makes: node 0 does" itself.onnx -o x.c
 for file in nodes tensors; do refused "it has more than 4194304 nodes, attributes, names and tensors" $file.onnx -o x.c; done
