@@ -110,25 +110,26 @@ bool import_groupnorm(Import *import, OnnxNode *node) {
     return norm(import, node, OP_GROUPNORM, (int)groups, operand, &weights);
 }
 
-/* Over the last dimension, which is the channels of each pixel. */
-bool import_layernorm(Import *import, OnnxNode *node) {
+/* What a norm of the last dimension reads, which is the channels of each pixel. */
+static const Operand *channels_last(Import *import, OnnxNode *node) {
     int axis;
     const int rank = node->in[0]->shape.rank;
-    if (!onnx_axis(onnx_attribute_int(node, "axis", -1), rank, &axis) || axis != rank - 1)
-        return import_problem(import, node, "it is over more than the last dimension");
-    const Operand *operand = channels_at(import, node, axis);
+    if (onnx_axis(onnx_attribute_int(node, "axis", -1), rank, &axis) && axis == rank - 1)
+        return channels_at(import, node, axis);
+    import_problem(import, node, "it is over more than the last dimension");
+    return NULL;
+}
+
+bool import_layernorm(Import *import, OnnxNode *node) {
+    const Operand *operand = channels_last(import, node);
     ImportWeights weights;
     if (!operand || !affine_weights(import, node, 1, 2, operand->value->shape.c, &weights)) return false;
     return norm(import, node, OP_LAYERNORM, 1, operand, &weights);
 }
 
-/* Likewise, without a mean and a bias. */
+/* A layer norm without a mean and a bias. */
 bool import_rmsnorm(Import *import, OnnxNode *node) {
-    int axis;
-    const int rank = node->in[0]->shape.rank;
-    if (!onnx_axis(onnx_attribute_int(node, "axis", -1), rank, &axis) || axis != rank - 1)
-        return import_problem(import, node, "it is over more than the last dimension");
-    const Operand *operand = channels_at(import, node, axis);
+    const Operand *operand = channels_last(import, node);
     if (!operand) return false;
     const int channels = operand->value->shape.c;
     const View view = operand->view;

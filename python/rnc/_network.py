@@ -118,7 +118,8 @@ class Network:
                  labels: Optional[Sequence[str]] = None) -> List[Tuple[Union[int, str], float]]:
         """The likeliest classes of one picture (as run_rgb takes it) and their probabilities, the likeliest first: the
         network's last output, after a softmax where it does not end in one. labels: the classes' names, which then stand
-        in the place of their numbers. ValueError: as many labels as classes are wanted, in a list; the last output has no classes."""
+        in the place of their numbers. ValueError: as many labels as classes are wanted, in a list; the
+        last output has no classes."""
         classes, rows, columns = self._classes.c, self._classes.h, self._classes.w
         if rows != 1 or columns != 1:
             raise ValueError(f"{self.name} has no classes: its last output is {classes} x {rows} x {columns}")

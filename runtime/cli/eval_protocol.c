@@ -103,6 +103,8 @@ static int take_scales(Eval *eval) {
 
 /* ---- words ---- */
 
+static const char *const orders[] = {"rgb", "bgr", "gray"}; /* by rn_order */
+
 static void append(Eval *eval, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void append(Eval *eval, const char *format, ...) {
     const size_t used = strlen(eval->protocol);
@@ -114,7 +116,6 @@ static void append(Eval *eval, const char *format, ...) {
 
 /* What colours become: "; bgr, 0 to 255, mean 104 117 123". Nothing where they are 0 to 1 as they are. */
 static void word_numbers(Eval *eval) {
-    static const char *const orders[] = {"rgb", "bgr", "gray"};
     const rn_preprocess *p = &eval->loader.recipe.preprocess;
     const int channels = eval->loader.recipe.input.c < 4 ? eval->loader.recipe.input.c : 4;
     const char *between = "; ";
@@ -153,7 +154,7 @@ static void word_protocol(Eval *eval) {
 }
 
 int eval_protocol(Eval *eval) {
-    static const char *const filters[] = {"bilinear", "bicubic"}, *const orders[] = {"rgb", "bgr", "gray"};
+    static const char *const filters[] = {"bilinear", "bicubic"};
     const EvalOptions *o = &eval->cli->eval;
     rn_picture_recipe *r = &eval->loader.recipe;
     r->input = eval->cli->model->input;
